@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. getopt_long() takes the options out and leaves the operands
+ * behind; endpoint_parse() reads each, in the order they were given. Last, all
+ * endpoints are looked at in pairs, for two that cannot both be had.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "util.h"
+
+#define MESSAGE_MAX 512
+#define SEE_HELP "see netrelay --help"
+
+/* A message may repeat what the user typed, which may hold what a terminal obeys. */
+PRINTF_LIKE(3, 4) static int refuse(char *why, size_t size, const char *fmt, ...)
+{
+	char msg[MESSAGE_MAX];
+	size_t used = 0;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, args);
+	va_end(args);
+	for (const char *c = msg; *c && used + sizeof("\\x00") <= size; c++)
+		used += (size_t)snprintf(why + used, size - used,
+					 *c < ' ' || *c > '~' ? "\\x%02x" : "%c",
+					 (unsigned char)*c);
+	return -EINVAL;
+}
+
+static int out_of_memory(char *why, size_t size)
+{
+	refuse(why, size, "no memory for the endpoints");
+	return -ENOMEM;
+}
+
+/* The new last element of @list, not filled in; NULL without memory. */
+static struct endpoint *append(struct endpoint **list, size_t *n)
+{
+	struct endpoint *grown = reallocarray(*list, *n + 1, sizeof(**list));
+
+	if (!grown)
+		return NULL;
+	*list = grown;
+	return &grown[(*n)++];
+}
+
+static int add_listener(struct conf *conf, const char *text, char *why, size_t size)
+{
+	struct endpoint *ep = append(&conf->listeners, &conf->n_listeners);
+
+	conf->server = true;
+	return ep ? endpoint_parse_listen(ep, text, why, size) : out_of_memory(why, size);
+}
+
+static int add_endpoint(struct conf *conf, const char *text, char *why, size_t size)
+{
+	struct endpoint *ep = append(&conf->endpoints, &conf->n_endpoints);
+
+	return ep ? endpoint_parse(ep, text, why, size) : out_of_memory(why, size);
+}
+
+/* getopt_long() says of a long option only that it was the last word it took. */
+static int refuse_option(const char *word, char *why, size_t size)
+{
+	if (!optopt)
+		return refuse(why, size, "%.64s: there is no such option; " SEE_HELP,
+			      word);
+	if (strchr("hV", optopt))
+		return refuse(why, size, "%.64s: this option takes no value; " SEE_HELP,
+			      word);
+	return refuse(why, size, "-%c: there is no such option; " SEE_HELP, optopt);
+}
+
+static int read_options(struct conf *conf, int argc, char **argv, char *why, size_t size)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, err = 0;
+
+	optind = 0; /* so that glibc and musl both start afresh */
+	opterr = 0;
+	while (!err && (c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1) {
+		if (c == 'h' || c == 'V') {
+			conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
+			return 0;
+		}
+		if (c == 'v')
+			conf->verbose++;
+		else if (c == 'l')
+			err = add_listener(conf, optarg, why, size);
+		else if (c == ':')
+			err = refuse(why, size, "-l: the port is missing, as in -l 5000");
+		else
+			err = refuse_option(argv[optind - 1], why, size);
+	}
+	return err;
+}
+
+static int read_operands(struct conf *conf, int n, char **operands, char *why,
+			 size_t size)
+{
+	int err = 0;
+
+	if (!conf->server && n == 0)
+		return refuse(why, size,
+			      "nothing to join: name one or two endpoints, "
+			      "or a port to listen on with -l; " SEE_HELP);
+	if (!conf->server && n > 2)
+		return refuse(why, size,
+			      "%d endpoints are more than a cable's two; to join "
+			      "more, be a server: netrelay -l PORT TARGET ...",
+			      n);
+	for (int i = 0; i < n && !err; i++)
+		err = add_endpoint(conf, operands[i], why, size);
+	if (!conf->server && n == 1 && !err)
+		err = add_endpoint(conf, "-", why, size);
+	return err;
+}
+
+static bool same_addr(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->local.port == b->local.port && !strcmp(a->local.host, b->local.host);
+}
+
+static bool same_path(const struct endpoint *a, const struct endpoint *b)
+{
+	return !strcmp(a->path, b->path);
+}
+
+static bool same_fd(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->fd == b->fd;
+}
+
+static bool any_two(const struct endpoint *a, const struct endpoint *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
+/* By kind: when two of it cannot both be had, and what to say then. */
+static const struct {
+	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
+	const char *fault;
+} exclusive[] = {
+	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
+				      "name something else for the other" },
+	[ENDPOINT_TCP_LISTEN] = { same_addr,
+				  "this listener is given twice; once is enough" },
+	[ENDPOINT_UNIX_LISTEN] = { same_path,
+				   "this listener is given twice; once is enough" },
+	[ENDPOINT_FD] = { same_fd, "this descriptor is given twice, but can be one "
+				   "endpoint only" },
+};
+
+static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
+{
+	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
+		return find_fault(b, a);
+	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
+		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
+				  : NULL;
+	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
+	    !exclusive[a->kind].clash)
+		return NULL;
+	return exclusive[a->kind].clash(a, b) ? exclusive[a->kind].fault : NULL;
+}
+
+static const struct endpoint *nth(const struct conf *conf, size_t i)
+{
+	return i < conf->n_listeners ? &conf->listeners[i]
+				     : &conf->endpoints[i - conf->n_listeners];
+}
+
+static int check_pairs(const struct conf *conf, char *why, size_t size)
+{
+	size_t n = conf->n_listeners + conf->n_endpoints;
+
+	for (size_t i = 1; i < n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const char *fault = find_fault(nth(conf, j), nth(conf, i));
+
+			if (fault)
+				return refuse(why, size, "%.64s: %s", nth(conf, i)->text,
+					      fault);
+		}
+	}
+	return 0;
+}
+
+int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
+{
+	int err;
+
+	*conf = (struct conf){ .action = CONF_RUN };
+	if (size)
+		*why = '\0';
+	err = read_options(conf, argc, argv, why, size);
+	if (err || conf->action != CONF_RUN)
+		return err;
+	err = read_operands(conf, argc - optind, argv + optind, why, size);
+	return err ? err : check_pairs(conf, why, size);
+}
+
+void conf_free(struct conf *conf)
+{
+	free(conf->listeners);
+	free(conf->endpoints);
+	*conf = (struct conf){ .action = CONF_RUN };
+}
+
+const char *conf_help(void)
+{
+	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
+	       "       netrelay [-v] -l PORT [TARGET ...]  a server; it joins the TARGETs too\n"
+	       "\n"
+	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
+	       "  -v  say what happens to ports      -h, --help      -V, --version\n"
+	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
+	       "  -                                  stdin and stdout, framed as QEMU does\n"
+	       "  LPORT:ADDR:RPORT                   UDP, a frame a datagram\n"
+	       "  LPORT:ADDR: or :ADDR:RPORT         the same, from and to the same port\n"
+	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
+	       "  ADDR:PORT                          TCP connection to a listening server\n"
+	       "  NAME                               bridge, by a tap made and attached to it\n"
+	       "  tcp:HOST:PORT                      TCP connection\n"
+	       "  tcp-listen:[ADDR:]PORT             TCP, accepted\n"
+	       "  unix:PATH                          unix socket; a comma in PATH is doubled\n"
+	       "  unix-listen:PATH[,mode=0660]       unix socket, accepted; mode is else 0600\n"
+	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; the local PORT is else the same\n"
+	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
+	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
+	       "  bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap of that name and MTU\n"
+	       "  tap:NAME                           tap, made unless there, on no bridge\n"
+	       "  fd:N                               inherited socket or tap\n"
+	       "  exec:COMMAND                       stdin and stdout of a command\n"
+	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An endpoint: what a user types to say where frames come from and go to, and
+ * the checked description of it that the drivers work from. Reading one has no
+ * side effects: nothing is opened, resolved or looked up.
+ */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ENDPOINT_TEXT_MAX 1024 /* longest text, with its NUL */
+#define ENDPOINT_HOST_MAX 256  /* longest host name (RFC 1035: 253), with its NUL */
+#define ENDPOINT_PATH_MAX 108  /* sizeof(sun_path): a unix socket's path, with its NUL */
+#define ENDPOINT_NAME_MAX 16   /* IFNAMSIZ: an interface's name, with its NUL */
+
+enum endpoint_kind {
+	ENDPOINT_STDIO,
+	ENDPOINT_TCP,
+	ENDPOINT_TCP_LISTEN,
+	ENDPOINT_UNIX,
+	ENDPOINT_UNIX_LISTEN,
+	ENDPOINT_UDP,
+	ENDPOINT_UNIXGRAM,
+	ENDPOINT_MCAST,
+	ENDPOINT_BRIDGE,
+	ENDPOINT_TAP,
+	ENDPOINT_FD,
+	ENDPOINT_EXEC,
+};
+
+/*
+ * Where to, or where from, over IP.
+ * @host:   numeric address without brackets, with its "%scope" if it had one;
+ *          a name; or "" for any address
+ * @family: AF_INET or AF_INET6 when @host is numeric; AF_UNSPEC for a name or ""
+ * @port:   host byte order; 0 when none was given
+ */
+struct endpoint_addr {
+	char host[ENDPOINT_HOST_MAX];
+	int family;
+	uint16_t port;
+};
+
+/*
+ * Which members count, by kind:
+ *
+ * TCP         remote
+ * TCP_LISTEN  local
+ * UNIX        path
+ * UNIX_LISTEN path, mode
+ * UDP         remote; local (local.host may be "")
+ * UNIXGRAM    path (theirs), local_path (ours)
+ * MCAST       remote (the group); local.host (if=, may be "")
+ * BRIDGE      name (the bridge's); tap ("" to have one named); mtu (0: the bridge's)
+ * TAP         name
+ * FD          fd
+ * EXEC        endpoint_command()
+ */
+struct endpoint {
+	enum endpoint_kind kind;
+	char text[ENDPOINT_TEXT_MAX]; /* as typed; the endpoint's name in messages */
+	struct endpoint_addr remote;
+	struct endpoint_addr local;
+	char path[ENDPOINT_PATH_MAX];
+	char local_path[ENDPOINT_PATH_MAX];
+	char name[ENDPOINT_NAME_MAX];
+	char tap[ENDPOINT_NAME_MAX];
+	uint32_t mtu;
+	mode_t mode;
+	int fd;
+};
+
+/*
+ * endpoint_parse() - Read an endpoint, short form or long.
+ * @ep:   filled in; what it holds after an error means nothing
+ * @text: what the user typed; not kept
+ * @why:  on error, one line without newline: which part of which endpoint is
+ *        wrong, and what would be right
+ * @size: bytes at @why
+ *
+ * Return: 0, or -EINVAL.
+ */
+int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size);
+
+/*
+ * endpoint_parse_listen() - Read what follows -l.
+ *
+ * As endpoint_parse(), for PORT, ADDR:PORT, [ADDR6]:PORT, and the long forms
+ * of the two kinds that listen. The result is a TCP_LISTEN or UNIX_LISTEN.
+ *
+ * Return: 0, or -EINVAL.
+ */
+int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size);
+
+/* endpoint_command() - What an EXEC endpoint runs, for /bin/sh -c. Lives in @ep. */
+const char *endpoint_command(const struct endpoint *ep);
+
+#endif

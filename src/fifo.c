@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring of records that never wrap inside a record: one that does not fit at
+ * the top goes to the bottom, and top remembers where the upper part ends. The
+ * memory is larger than the limit by one longest record, which is the most
+ * that can be left unused at the top; so whatever the limit admits also fits.
+ */
+#include "fifo.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "util.h"
+
+#define RECORD_MAX ((size_t)FRAME_WORD + FRAME_MAX)
+#define KEEP_RESIDENT ((size_t)256 << 10) /* after a stall, give back what is above */
+
+static size_t memory_size(const struct fifo *q)
+{
+	return q->limit + RECORD_MAX;
+}
+
+int fifo_init(struct fifo *q, size_t limit)
+{
+	memset(q, 0, sizeof(*q));
+	q->limit = limit;
+	q->buf = mmap(NULL, memory_size(q), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (q->buf == MAP_FAILED) {
+		q->buf = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void fifo_free(struct fifo *q)
+{
+	if (q->buf)
+		munmap(q->buf, memory_size(q));
+	memset(q, 0, sizeof(*q));
+}
+
+static bool has_wrapped(const struct fifo *q)
+{
+	return q->top != 0;
+}
+
+/* Where a record of @size bytes can go; the limit has admitted it, so it fits. */
+static uint8_t *reserve(struct fifo *q, size_t size)
+{
+	uint8_t *at;
+
+	if (!has_wrapped(q) && q->tail + size > memory_size(q)) {
+		q->top = q->tail;
+		q->tail = 0;
+	}
+	at = q->buf + q->tail;
+	q->tail += size;
+	if (q->tail > q->peak)
+		q->peak = q->tail;
+	return at;
+}
+
+bool fifo_put(struct fifo *q, const struct frame *f)
+{
+	size_t size = FRAME_WORD + f->len;
+	uint8_t *at;
+
+	if (q->bytes + size > q->limit)
+		return false;
+	at = reserve(q, size);
+	put_be32(at, f->len);
+	memcpy(at + FRAME_WORD, f->data, f->len);
+	q->bytes += size;
+	q->frames++;
+	return true;
+}
+
+unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
+{
+	size_t pos = q->head;
+	unsigned n = 0;
+
+	for (; n < max && n < q->frames; n++) {
+		if (has_wrapped(q) && pos == q->top)
+			pos = 0;
+		f[n].len = get_be32(q->buf + pos);
+		f[n].data = q->buf + pos + FRAME_WORD;
+		f[n].has_word = true;
+		pos += FRAME_WORD + f[n].len;
+	}
+	return n;
+}
+
+static void became_empty(struct fifo *q)
+{
+	if (q->peak > KEEP_RESIDENT)
+		madvise(q->buf + KEEP_RESIDENT, memory_size(q) - KEEP_RESIDENT,
+			MADV_DONTNEED);
+	q->head = q->tail = q->top = q->peak = 0;
+	q->bytes = 0;
+	q->frames = 0;
+}
+
+void fifo_drop(struct fifo *q, unsigned n)
+{
+	if (n == q->frames) {
+		became_empty(q);
+		return;
+	}
+	for (; n; n--) {
+		size_t size = FRAME_WORD + get_be32(q->buf + q->head);
+
+		q->head += size;
+		q->bytes -= size;
+		q->frames--;
+		if (has_wrapped(q) && q->head == q->top)
+			q->head = q->top = 0;
+	}
+}
+
+unsigned fifo_clear(struct fifo *q)
+{
+	unsigned n = q->frames;
+
+	became_empty(q);
+	return n;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A listener: accepts connections over TCP or a unix socket, and gives each to
+ * its holder. In a cable it takes one at a time, and the next one waits in the
+ * backlog until that has gone - as QEMU's own listening netdev does.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include "endpoint.h"
+#include "loop.h"
+#include "sock.h"
+
+/*
+ * @accepted: called with a connection, non-blocking, the holder's from then
+ *            on, and with the peer's name for messages
+ * @limit:    connections at a time; 0: no limit
+ * @n:        connections now
+ */
+struct listener {
+	struct loop *loop;
+	const struct endpoint *ep;
+	struct watch watch;
+	struct timer resume;
+	struct sock_path made;
+	unsigned limit, n;
+	unsigned count; /* ever; numbers the peers that have no address */
+	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
+	void *arg;
+	struct listener *next; /* the holder's list */
+};
+
+/*
+ * listener_start() - Listen; set ep, limit, accepted and arg before.
+ * @why: on error, one line that says what is wrong and what to do
+ *
+ * Return: 0 or -errno.
+ */
+int listener_start(struct listener *l, struct loop *loop, char *why, size_t size);
+
+/* listener_gone() - A connection it gave out has ended. */
+void listener_gone(struct listener *l);
+
+void listener_stop(struct listener *l);
+
+#endif

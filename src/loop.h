@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: one thread, level-triggered epoll, timers, deferred work.
+ *
+ * Watches, timers and deferred work live in their owner's struct; the loop
+ * allocates nothing. One turn of the loop is: wait, call the watches that are
+ * ready, then the timers that are due, then the deferred work. Two rules
+ * follow from the fact that the events of a turn are fetched at its start:
+ * memory that holds a watch is freed only in deferred work, and a watch that
+ * was removed is added again only by a timer or by another watch's owner in a
+ * later turn.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+/*
+ * A descriptor to wait on. Initialise with WATCH_INIT.
+ * @fn: called with what epoll reported; take it as a hint and try
+ */
+struct watch {
+	int fd; /* -1: not in use */
+	uint32_t events;
+	bool always_ready; /* a file that epoll refuses, for it never blocks */
+	struct watch *next_always;
+	void (*fn)(struct watch *w, uint32_t events);
+};
+
+#define WATCH_INIT { .fd = -1 }
+
+/* Runs once, when due, on the monotonic clock. All zero: not set. */
+struct timer {
+	struct timer *prev, *next;
+	uint64_t due; /* ms */
+	bool is_set;
+	void (*fn)(struct timer *t);
+};
+
+/* Runs once, at the end of the turn. All zero: not asked for. */
+struct deferred {
+	struct deferred *next;
+	bool is_set;
+	void (*fn)(struct deferred *d);
+};
+
+struct loop {
+	int epfd;
+	struct watch *always;
+	struct timer *first, *last; /* by due time */
+	struct watch clock;	    /* a timerfd, set to the first timer */
+	struct deferred *deferred;
+	bool stop;
+};
+
+/* loop_init() - Return: 0 or -errno; after an error nothing is to be freed. */
+int loop_init(struct loop *l);
+void loop_free(struct loop *l);
+
+/* loop_run() - Turn until loop_stop(). Return: 0 or -errno. */
+int loop_run(struct loop *l);
+
+/* loop_stop() - Have loop_run() return at the end of this turn. */
+void loop_stop(struct loop *l);
+
+/* loop_now() - Milliseconds of the monotonic clock. */
+uint64_t loop_now(void);
+
+/*
+ * loop_add() - Begin to watch @fd, which must be non-blocking.
+ * @events: EPOLLIN, EPOLLOUT, or 0 for neither: then nothing is reported at
+ *          all, not even a hang-up
+ *
+ * Return: 0 or -errno.
+ */
+int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
+	     void (*fn)(struct watch *w, uint32_t events));
+
+/* loop_mod() - Wait for other events; free of a system call when they are the same. */
+void loop_mod(struct loop *l, struct watch *w, uint32_t events);
+
+/* loop_del() - Stop watching; to be called before the descriptor is closed. */
+void loop_del(struct loop *l, struct watch *w);
+
+/* timer_set() - Call @fn once in @ms milliseconds; one that is set is moved. */
+void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t));
+void timer_cancel(struct loop *l, struct timer *t);
+
+/* loop_defer() - Call @fn once at the end of this turn. */
+void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
+
+#endif

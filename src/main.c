@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Start, wire together, stop. Only here does the program end. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "helper.h"
+#include "log.h"
+#include "loop.h"
+#include "ports.h"
+#include "relay.h"
+
+#define WHY_MAX 1200
+
+enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+struct program {
+	struct conf conf;
+	struct loop loop;
+	struct helper helper;
+	struct relay relay;
+	struct watch signals;
+	char why[WHY_MAX];
+};
+
+static void signal_ready(struct watch *w, uint32_t events)
+{
+	struct program *prog = container_of(w, struct program, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			relay_status(&prog->relay);
+		else
+			loop_stop(&prog->loop);
+	}
+}
+
+static void block_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+
+	sigemptyset(set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(set, signals[i]);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int watch_signals(struct program *prog, const sigset_t *set)
+{
+	int fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return loop_add(&prog->loop, &prog->signals, fd, EPOLLIN, signal_ready);
+}
+
+/* A server's clients are descriptors; the limit we were given may be raised. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool needs_helper(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		if (ports_need_helper(&conf->endpoints[i]))
+			return true;
+	return false;
+}
+
+static int check_stdio(struct program *prog)
+{
+	for (size_t i = 0; i < prog->conf.n_endpoints; i++)
+		if (prog->conf.endpoints[i].kind == ENDPOINT_STDIO)
+			return port_stdio_check(prog->why, sizeof(prog->why));
+	return 0;
+}
+
+static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n && ret == 0; i++)
+		ret = relay_add(&prog->relay, &eps[i], prog->why, sizeof(prog->why));
+	return ret;
+}
+
+static int set_up(struct program *prog)
+{
+	const struct conf *conf = &prog->conf;
+	sigset_t signals;
+	int ret = 0;
+
+	prog->helper.watch.fd = prog->signals.fd = -1;
+	snprintf(prog->why, sizeof(prog->why), "not enough memory or descriptors to start");
+	/* First of all, so that it inherits nothing and holds nothing. */
+	if (needs_helper(conf))
+		ret = helper_start(&prog->helper);
+	if (ret < 0)
+		return ret;
+	raise_fd_limit();
+	block_signals(&signals);
+	ret = loop_init(&prog->loop);
+	if (ret < 0)
+		return ret;
+	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, !conf->server);
+	if (ret == 0)
+		ret = watch_signals(prog, &signals);
+	if (ret == 0 && prog->helper.pid)
+		ret = helper_attach(&prog->helper, &prog->loop);
+	if (ret == 0)
+		ret = add_all(prog, conf->listeners, conf->n_listeners);
+	if (ret == 0)
+		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	return ret;
+}
+
+static void tear_down(struct program *prog)
+{
+	relay_free(&prog->relay);
+	helper_stop(&prog->helper);
+	if (prog->signals.fd >= 0) {
+		int fd = prog->signals.fd;
+
+		loop_del(&prog->loop, &prog->signals);
+		close(fd);
+	}
+	loop_free(&prog->loop);
+}
+
+static enum exit_status run(struct program *prog)
+{
+	int ret = set_up(prog);
+
+	if (ret < 0) {
+		log_warn("%s", prog->why);
+	} else if (!prog->relay.failed) {
+		ret = loop_run(&prog->loop);
+		if (ret < 0)
+			log_warn("event loop: %s", strerror(-ret));
+		if (prog->conf.verbose)
+			relay_status(&prog->relay);
+	}
+	if (prog->relay.failed)
+		ret = -EIO;
+	if (prog->loop.epfd > 0)
+		tear_down(prog);
+	return ret < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static struct program prog;
+	enum exit_status status = STATUS_OK;
+	int ret = conf_read(&prog.conf, argc, argv, prog.why, sizeof(prog.why));
+
+	log_verbosity(prog.conf.verbose);
+	if (ret == 0 && prog.conf.action == CONF_RUN)
+		ret = check_stdio(&prog);
+	if (ret < 0) {
+		log_warn("%s", prog.why);
+		status = ret == -ENOMEM ? STATUS_FAILED : STATUS_USAGE;
+	} else if (prog.conf.action == CONF_HELP) {
+		fputs(conf_help(), stdout);
+	} else if (prog.conf.action == CONF_VERSION) {
+		puts("netrelay " VERSION " (" LIBC ", " LIBMNL ")");
+	} else {
+		status = run(&prog);
+	}
+	conf_free(&prog.conf);
+	return (int)status;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all ports have in common: the way from closed to up and back, pending
+ * frames and the queue behind them. The queue is only used while the kernel
+ * takes no more; frames then wait in it in order, and EPOLLOUT empties it.
+ */
+#include "port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#include "log.h"
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define STABLE_MS 1000 /* a link up for that long was a success: back-off starts over */
+
+static const char *const state_names[] = {
+	[PORT_OPENING] = "connecting",
+	[PORT_UP] = "up",
+	[PORT_WAITING] = "waiting",
+	[PORT_ENDED] = "ended",
+};
+
+static const char *const drop_names[] = {
+	[DROP_RUNT] = "runt",	      [DROP_OVERSIZE] = "oversize",
+	[DROP_CUT] = "cut",	      [DROP_NO_PORT] = "no-port",
+	[DROP_QUEUE] = "queue",	      [DROP_TOO_LONG] = "too-long",
+	[DROP_LOST] = "lost",	      [DROP_REFUSED] = "refused",
+};
+
+const char *port_state_name(enum port_state state)
+{
+	return state_names[state];
+}
+
+const char *port_drop_name(enum port_drop reason)
+{
+	return drop_names[reason];
+}
+
+int port_why(struct port *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->why, sizeof(p->why), fmt, ap);
+	va_end(ap);
+	p->why_err = err;
+	return err;
+}
+
+int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
+	      const char *name)
+{
+	p->ops = ops;
+	p->env = env;
+	p->state = PORT_WAITING;
+	p->since = loop_now();
+	p->rd.fd = p->wr.fd = -1;
+	p->backoff_ms = BACKOFF_MIN_MS;
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	return fifo_init(&p->queue, PORT_QUEUE_BYTES);
+}
+
+/* What to wait for follows from the state alone. */
+static void rearm(struct port *p)
+{
+	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
+	uint32_t out = p->state == PORT_OPENING || p->queue.frames ? EPOLLOUT : 0;
+
+	if (p->wr.fd >= 0) {
+		loop_mod(p->env->loop, &p->rd, in);
+		loop_mod(p->env->loop, &p->wr, out);
+	} else {
+		loop_mod(p->env->loop, &p->rd, in | out);
+	}
+}
+
+static void set_state(struct port *p, enum port_state state)
+{
+	if (p->state == state)
+		return;
+	p->state = state;
+	p->since = loop_now();
+	rearm(p);
+	p->env->host->changed(p, p->env->host_arg);
+}
+
+/* Half of it is chance, so that many who lost one peer do not return as one. */
+static uint64_t next_backoff(struct port *p)
+{
+	unsigned delay = p->backoff_ms;
+	uint16_t chance = 0;
+
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint16_t)loop_now();
+	p->backoff_ms = delay * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay * 2;
+	return delay / 2 + chance % (delay / 2 + 1);
+}
+
+static void start_open(struct port *p)
+{
+	set_state(p, PORT_OPENING);
+	port_opened(p, p->ops->open(p));
+}
+
+static void retry_due(struct timer *t)
+{
+	start_open(container_of(t, struct port, retry));
+}
+
+void port_start(struct port *p)
+{
+	start_open(p);
+}
+
+void port_retry_now(struct port *p)
+{
+	if (p->state != PORT_WAITING)
+		return;
+	/* By the timer, not at once: see loop.h on adding watches again. */
+	timer_set(p->env->loop, &p->retry, 0, retry_due);
+}
+
+/* An outage is told of once; under -v, so is each new reason for it. */
+static void tell_down(struct port *p, bool will_retry)
+{
+	const char *and = will_retry ? "; trying again" : "";
+
+	bool is_orderly = p->ops->only_once && p->why_err == PORT_CLOSED;
+
+	if (p->told[0] == '\0' && !is_orderly)
+		log_warn("%s: %s%s", p->name, p->why, and);
+	else if (strcmp(p->told, p->why) != 0)
+		log_info("%s: %s%s", p->name, p->why, and);
+	snprintf(p->told, sizeof(p->told), "%s", p->why);
+}
+
+static void close_fds(struct port *p)
+{
+	loop_del(p->env->loop, &p->rd);
+	loop_del(p->env->loop, &p->wr);
+	p->ops->close(p);
+	port_drop(p, DROP_LOST, fifo_clear(&p->queue));
+	port_drop(p, DROP_LOST, p->n_pending);
+	p->n_pending = 0;
+	p->tx_broken = false;
+}
+
+void port_down(struct port *p)
+{
+	bool was_up = p->state == PORT_UP;
+	bool is_mistake = !p->was_up && (p->ops->is_setup || p->is_mistake);
+	bool ends = p->ops->only_once || is_mistake;
+
+	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
+		return;
+	if (was_up && loop_now() - p->since >= STABLE_MS)
+		p->backoff_ms = BACKOFF_MIN_MS;
+	close_fds(p);
+	if (was_up)
+		p->told[0] = '\0';
+	tell_down(p, !ends);
+	if (ends) {
+		set_state(p, PORT_ENDED);
+		return;
+	}
+	timer_set(p->env->loop, &p->retry, next_backoff(p), retry_due);
+	set_state(p, PORT_WAITING);
+}
+
+void port_opened(struct port *p, int ret)
+{
+	if (ret == -EINPROGRESS) {
+		rearm(p);
+		return;
+	}
+	if (ret < 0) {
+		port_down(p);
+		return;
+	}
+	p->was_up = true;
+	p->told[0] = '\0';
+	log_info("%s: up", p->name);
+	set_state(p, PORT_UP);
+}
+
+/*
+ * Whether a port that can't send any more still has something to read: what a
+ * peer sent before it went away has arrived, and must not be lost.
+ */
+static bool reads_on(const struct port *p)
+{
+	return p->ops->can_wait && !p->ops->is_pipe;
+}
+
+/* Send from the queue until it is empty or the kernel is full. */
+static void drain(struct port *p)
+{
+	struct frame f[BATCH_MAX];
+
+	while (p->queue.frames) {
+		unsigned n = fifo_peek(&p->queue, f, BATCH_MAX);
+		int done = p->ops->tx(p, f, n);
+
+		if (done < 0) {
+			p->tx_broken = true;
+			port_drop(p, DROP_LOST, fifo_clear(&p->queue));
+			break;
+		}
+		fifo_drop(&p->queue, (unsigned)done);
+		if ((unsigned)done < n)
+			break;
+	}
+	rearm(p);
+	if (p->tx_broken && !reads_on(p)) {
+		port_down(p);
+		return;
+	}
+	if (p->queue.bytes <= PORT_QUEUE_LOW)
+		p->env->host->relaxed(p, p->env->host_arg);
+}
+
+static void fd_ready(struct port *p, uint32_t events)
+{
+	if (p->state == PORT_OPENING) {
+		if (p->ops->ready)
+			port_opened(p, p->ops->ready(p));
+		return;
+	}
+	if ((events & EPOLLOUT) && p->queue.frames)
+		drain(p);
+	if (p->state == PORT_UP && !p->is_held && (events & ~(uint32_t)EPOLLOUT))
+		p->env->host->readable(p, p->env->host_arg);
+}
+
+static void rd_ready(struct watch *w, uint32_t events)
+{
+	/* A hang-up alone is worth a try to send too: only that tells of it then. */
+	if (events & (EPOLLHUP | EPOLLERR))
+		events |= EPOLLOUT;
+	fd_ready(container_of(w, struct port, rd), events);
+}
+
+static void wr_ready(struct watch *w, uint32_t events)
+{
+	(void)events;
+	fd_ready(container_of(w, struct port, wr), EPOLLOUT);
+}
+
+int port_watch(struct port *p, int rfd, int wfd)
+{
+	int ret = loop_add(p->env->loop, &p->rd, rfd, 0, rd_ready);
+
+	if (ret == 0 && wfd != rfd)
+		ret = loop_add(p->env->loop, &p->wr, wfd, 0, wr_ready);
+	if (ret < 0)
+		port_why(p, ret, "epoll: %s", strerror(-ret));
+	return ret;
+}
+
+int port_receive(struct port *p, struct batch *b)
+{
+	int ret;
+
+	b->n = 0;
+	b->more = false;
+	ret = p->ops->rx(p, b);
+	if (ret < 0)
+		port_down(p);
+	return ret;
+}
+
+void port_received(struct port *p)
+{
+	if (p->state == PORT_UP && p->ops->rx_done)
+		p->ops->rx_done(p);
+}
+
+void port_take(struct port *p, struct batch *b, const uint8_t *data, size_t len,
+	       bool has_word)
+{
+	p->count.rx_frames++;
+	p->count.rx_bytes += len;
+	switch (frame_check_len(len)) {
+	case FRAME_OK:
+		b->frame[b->n].data = data;
+		b->frame[b->n].len = (uint32_t)len;
+		b->frame[b->n].has_word = has_word;
+		b->n++;
+		break;
+	case FRAME_RUNT:
+		port_drop(p, DROP_RUNT, 1);
+		break;
+	case FRAME_OVERSIZE:
+		port_drop(p, DROP_OVERSIZE, 1);
+		break;
+	}
+}
+
+void port_send(struct port *p, const struct frame *f)
+{
+	if (p->n_pending == BATCH_MAX)
+		port_flush(p);
+	p->pending[p->n_pending++] = *f;
+}
+
+static void enqueue(struct port *p, const struct frame *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!fifo_put(&p->queue, &f[i]))
+			port_drop(p, DROP_QUEUE, 1);
+}
+
+void port_flush(struct port *p)
+{
+	unsigned n = p->n_pending;
+	int done = 0;
+
+	if (!n)
+		return;
+	p->n_pending = 0;
+	if (p->state != PORT_UP || p->tx_broken) {
+		port_drop(p, DROP_LOST, n);
+		return;
+	}
+	if (!p->queue.frames) {
+		done = p->ops->tx(p, p->pending, n);
+		if (done < 0) {
+			port_drop(p, DROP_LOST, n);
+			p->tx_broken = true;
+			if (!reads_on(p))
+				port_down(p);
+			return;
+		}
+		if ((unsigned)done == n)
+			return;
+	}
+	enqueue(p, p->pending + done, n - (unsigned)done);
+	rearm(p);
+}
+
+void port_hold(struct port *p, bool hold)
+{
+	if (p->is_held == hold)
+		return;
+	p->is_held = hold;
+	rearm(p);
+}
+
+void port_shut(struct port *p)
+{
+	if (p->state == PORT_UP && p->ops->shut)
+		p->ops->shut(p);
+}
+
+void port_free(struct port *p)
+{
+	timer_cancel(p->env->loop, &p->retry);
+	if (p->state == PORT_OPENING || p->state == PORT_UP)
+		close_fds(p);
+	fifo_free(&p->queue);
+	p->ops->free(p);
+}

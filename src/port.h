@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A port: a live endpoint inside the relay. What all ports have in common is
+ * here - state, counters, pending frames, queue, retries - and what tells them
+ * apart is behind struct port_ops, one small file a kind.
+ *
+ * A port comes up by ops->open(), at once or later, and goes down when a
+ * driver's function returns an error. One that can come up again is retried
+ * with back-off for ever; one that can't has ended.
+ *
+ * A driver embeds struct port as its first member. It is called by this layer
+ * and never calls upward; frames it received go up when it is asked for them.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fifo.h"
+#include "frame.h"
+#include "loop.h"
+#include "util.h"
+
+#define PORT_NAME_MAX 192
+#define PORT_WHY_MAX 400
+#define PORT_CLOSED (-ENODATA) /* the peer ended the link, in good order */
+#define PORT_QUEUE_BYTES ((size_t)512 << 10)
+
+enum port_state {
+	PORT_OPENING, /* ops->open() has begun, and will tell */
+	PORT_UP,
+	PORT_WAITING, /* for the next try */
+	PORT_ENDED,
+};
+
+/* Why a frame went no further. Each has a name in port_drop_name(). */
+enum port_drop {
+	DROP_RUNT,     /* received: shorter than an Ethernet header */
+	DROP_OVERSIZE, /* received: longer than FRAME_MAX */
+	DROP_CUT,      /* received: the stream ended inside it */
+	DROP_NO_PORT,  /* received: no other port was up to take it */
+	DROP_QUEUE,    /* to send: the queue was full */
+	DROP_TOO_LONG, /* to send: longer than the way out carries */
+	DROP_LOST,     /* to send: the link went away before it could */
+	DROP_REFUSED,  /* to send: the kernel, or nobody at the other end, took it */
+	DROP_REASONS,
+};
+
+struct port_counters {
+	uint64_t rx_frames, rx_bytes; /* all that arrived, dropped ones too */
+	uint64_t tx_frames, tx_bytes; /* handed to the kernel */
+	uint64_t dropped[DROP_REASONS];
+};
+
+struct port;
+
+/*
+ * What makes a kind of port. Descriptors are given to the loop through
+ * port_watch(), and are the driver's to close.
+ *
+ * @can_wait:  frames not received now are not lost, the peer holds them back
+ * @only_once: when it goes down it has ended: there is no way to open it again
+ * @is_setup:  a first open() that fails is a mistake in the set-up, not an outage
+ * @is_pipe:   what it reads waits for somebody to take it, and its end is the
+ *             end of the program's work: stdio
+ *
+ * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
+ *          port_opened(), or ops->ready() is to be called on writability;
+ *          -errno, with the reason in port_why().
+ * @ready:  the descriptor that open() left in progress is writable. Returns as open().
+ * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
+ *          Return: 0, also when there was nothing; -errno, with port_why(),
+ *          when the link has ended.
+ * @rx_done: the batch's frames are no longer needed.
+ * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
+ *          port_drop(). Return: how many frames are dealt with; fewer than @n
+ *          when the kernel takes no more now: the next call then begins with
+ *          the first frame left, which may be partly sent. -errno, with
+ *          port_why(), when nothing can be sent any more.
+ * @shut:   no more will be sent: tell the peer.
+ * @close:  mandatory. Undo open(), finished or not.
+ * @free:   mandatory. The port's memory; called after @close.
+ */
+struct port_ops {
+	const char *kind;
+	bool can_wait;
+	bool only_once;
+	bool is_setup;
+	bool is_pipe;
+
+	int (*open)(struct port *p);
+	int (*ready)(struct port *p);
+	int (*rx)(struct port *p, struct batch *b);
+	void (*rx_done)(struct port *p);
+	int (*tx)(struct port *p, const struct frame *f, unsigned n);
+	void (*shut)(struct port *p);
+	void (*close)(struct port *p);
+	void (*free)(struct port *p);
+};
+
+/*
+ * What a port tells the one who holds it.
+ * @readable: frames wait: port_receive() them
+ * @relaxed:  the queue has drained to PORT_QUEUE_LOW or less
+ * @changed:  the state is another one; a port that PORT_ENDED may be freed at
+ *            the end of the turn, not before
+ */
+struct port_host {
+	void (*readable)(struct port *p, void *arg);
+	void (*relaxed)(struct port *p, void *arg);
+	void (*changed)(struct port *p, void *arg);
+};
+
+#define PORT_QUEUE_HIGH ((size_t)256 << 10)
+#define PORT_QUEUE_LOW ((size_t)64 << 10)
+
+struct helper;
+struct listener;
+
+/* Where a port lives. */
+struct port_env {
+	struct loop *loop;
+	struct helper *helper;
+	const struct port_host *host;
+	void *host_arg;
+};
+
+struct port {
+	const struct port_ops *ops;
+	const struct port_env *env;
+	char name[PORT_NAME_MAX]; /* as messages call it */
+	unsigned id;		  /* set by the holder */
+	enum port_state state;
+	uint64_t since;	  /* when the state began, loop_now() */
+	bool was_up;	  /* ever */
+	bool tx_broken;	  /* nothing can be sent; what can still be read is */
+	bool is_held;	  /* do not read */
+	bool is_dirty;	  /* frames are pending */
+	char why[PORT_WHY_MAX];
+	int why_err;
+	bool is_mistake; /* set by open(): this error is a mistake in the set-up */
+	char told[PORT_WHY_MAX]; /* the reason last warned of */
+
+	struct watch rd; /* reads, and writes too unless wr is in use */
+	struct watch wr;
+	struct timer retry;
+	unsigned backoff_ms;
+
+	struct fifo queue;
+	struct port_counters count;
+	unsigned n_pending;
+	struct frame pending[BATCH_MAX];
+
+	/* The holder's. */
+	struct port *next;
+	struct port *next_dirty;
+	struct listener *listener; /* it came from; NULL for a configured endpoint */
+};
+
+/* For those who hold ports. */
+
+/* port_start() - Begin: open it, now and again. */
+void port_start(struct port *p);
+
+/* port_free() - Close it if need be, and free it. */
+void port_free(struct port *p);
+
+/* port_receive() - Take a batch. Return: 0; -errno when the port has gone down. */
+int port_receive(struct port *p, struct batch *b);
+
+/* port_received() - The batch from port_receive() is dealt with. */
+void port_received(struct port *p);
+
+/*
+ * port_send() - Append to the frames pending, which port_flush() sends. They
+ * must live until then. A port that is full of them is flushed at once.
+ */
+void port_send(struct port *p, const struct frame *f);
+
+/* port_flush() - Hand what is pending to the kernel, or to the queue. */
+void port_flush(struct port *p);
+
+/* port_hold() - Read no more from it, or again. */
+void port_hold(struct port *p, bool hold);
+
+/* port_shut() - No more will be sent: tell the peer. */
+void port_shut(struct port *p);
+
+const char *port_state_name(enum port_state state);
+const char *port_drop_name(enum port_drop reason);
+
+/* For drivers. */
+
+/* port_init() - The part that all ports share. Return: 0 or -ENOMEM. */
+int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
+	      const char *name);
+
+/* port_watch() - Begin to watch descriptors; @wfd may be @rfd. Return: 0 or -errno. */
+int port_watch(struct port *p, int rfd, int wfd);
+
+/* port_opened() - What open() returns, when it comes later. */
+void port_opened(struct port *p, int ret);
+
+/* port_down() - The link is lost, for the reason in port_why(). */
+void port_down(struct port *p);
+
+/* port_retry_now() - What a waiting port waits for seems to be there. */
+void port_retry_now(struct port *p);
+
+/* port_why() - Say why an error is about to be returned. Return: @err. */
+int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * port_take() - Count a received frame, and put it into the batch if it is one.
+ * The batch must have room.
+ */
+void port_take(struct port *p, struct batch *b, const uint8_t *data, size_t len,
+	       bool has_word);
+
+static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)
+{
+	p->count.dropped[reason] += frames;
+}
+
+static inline void port_sent(struct port *p, const struct frame *f)
+{
+	p->count.tx_frames++;
+	p->count.tx_bytes += f->len;
+}
+
+#endif

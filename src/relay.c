@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a port that is readable to the ports that take its frames: a batch is
+ * received, each frame is appended to its targets' pending lists, and every
+ * target that got any is flushed once. Frames are never copied on this way; a
+ * port that can't send copies what is left to its queue.
+ */
+#include "relay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "log.h"
+#include "ports.h"
+
+#define FINISH_DRAIN_MS 5000 /* for queues that wait for a slow peer */
+#define FINISH_PEERS_MS 1000 /* for peers to close, once told that we are done */
+
+static bool is_up(const struct port *p)
+{
+	return p->state == PORT_UP;
+}
+
+/* ---- frames ---- */
+
+static void mark_dirty(struct relay *r, struct port *p)
+{
+	if (p->is_dirty)
+		return;
+	p->is_dirty = true;
+	p->next_dirty = r->dirty;
+	r->dirty = p;
+}
+
+static void flush_dirty(struct relay *r)
+{
+	while (r->dirty) {
+		struct port *p = r->dirty;
+
+		r->dirty = p->next_dirty;
+		p->is_dirty = false;
+		port_flush(p);
+	}
+}
+
+/* To every port but @src; a cable's only other one is the same thing. */
+static void forward(struct relay *r, struct port *src, const struct batch *b)
+{
+	unsigned targets = 0;
+
+	for (struct port *p = r->ports; p; p = p->next) {
+		if (p == src || !is_up(p))
+			continue;
+		targets++;
+		mark_dirty(r, p);
+		for (unsigned i = 0; i < b->n; i++)
+			port_send(p, &b->frame[i]);
+	}
+	if (!targets)
+		port_drop(src, DROP_NO_PORT, b->n);
+	else
+		r->copied += (uint64_t)(targets - 1) * b->n;
+}
+
+/* ---- what holds a port back ---- */
+
+static const struct port *other_up(const struct relay *r, const struct port *p)
+{
+	for (const struct port *q = r->ports; q; q = q->next)
+		if (q != p && is_up(q))
+			return q;
+	return NULL;
+}
+
+/*
+ * In a cable a source that can wait is held while the other end is behind, so
+ * that nothing is lost; once held, until the queue is short. With more ports
+ * a slow one must not hold the others, so it loses frames instead. A pipe is
+ * not read before there is somebody to take its frames.
+ */
+static void update_hold(struct relay *r, struct port *p)
+{
+	const struct port *other = other_up(r, p);
+	size_t limit = p->is_held ? PORT_QUEUE_LOW : PORT_QUEUE_HIGH;
+	bool hold = false;
+
+	if (r->is_finishing)
+		hold = p->ops->is_pipe;
+	else if (!other)
+		hold = p->ops->is_pipe;
+	else if (r->is_cable && p->ops->can_wait)
+		hold = other->queue.bytes > limit;
+	port_hold(p, hold);
+}
+
+static void update_holds(struct relay *r)
+{
+	for (struct port *p = r->ports; p; p = p->next)
+		update_hold(r, p);
+}
+
+/* ---- the end ---- */
+
+static bool all_drained(const struct relay *r)
+{
+	for (const struct port *p = r->ports; p; p = p->next)
+		if (is_up(p) && p->queue.frames)
+			return false;
+	return true;
+}
+
+static void finish_now(struct timer *t)
+{
+	loop_stop(container_of(t, struct relay, finish)->loop);
+}
+
+static bool any_waits_for_peer(const struct relay *r)
+{
+	for (const struct port *p = r->ports; p; p = p->next)
+		if (is_up(p) && p->ops->shut)
+			return true;
+	return false;
+}
+
+/* Peers are told that no more will come, and given time to say so too. */
+static void shut_peers(struct relay *r)
+{
+	for (struct port *p = r->ports; p; p = p->next)
+		port_shut(p);
+	timer_set(r->loop, &r->finish, any_waits_for_peer(r) ? FINISH_PEERS_MS : 0,
+		  finish_now);
+}
+
+/*
+ * The work is done: stdin has ended, or what else can't be opened again. What
+ * is queued still goes out; closing a TCP socket earlier, or with input unread,
+ * could take back what was sent (RFC 2525, 2.17).
+ */
+static void begin_finish(struct relay *r)
+{
+	if (r->is_finishing)
+		return;
+	r->is_finishing = true;
+	update_holds(r);
+	if (all_drained(r))
+		shut_peers(r);
+	else
+		timer_set(r->loop, &r->finish, FINISH_DRAIN_MS, finish_now);
+}
+
+/* ---- what ports tell us ---- */
+
+static void on_readable(struct port *p, void *arg)
+{
+	struct relay *r = arg;
+	struct batch *b = r->batch;
+
+	do {
+		if (port_receive(p, b) < 0)
+			break;
+		forward(r, p, b);
+		flush_dirty(r);
+	} while (b->more);
+	port_received(p);
+	if (r->is_cable)
+		update_hold(r, p);
+}
+
+static void on_relaxed(struct port *p, void *arg)
+{
+	struct relay *r = arg;
+
+	(void)p;
+	if (r->is_cable)
+		update_holds(r);
+	if (r->is_finishing && all_drained(r))
+		shut_peers(r);
+}
+
+static void fold(struct port_counters *sum, const struct port_counters *c)
+{
+	sum->rx_frames += c->rx_frames;
+	sum->rx_bytes += c->rx_bytes;
+	sum->tx_frames += c->tx_frames;
+	sum->tx_bytes += c->tx_bytes;
+	for (int i = 0; i < DROP_REASONS; i++)
+		sum->dropped[i] += c->dropped[i];
+}
+
+static void remove_port(struct relay *r, struct port **link)
+{
+	struct port *p = *link;
+
+	*link = p->next;
+	r->n_ports--;
+	fold(&r->gone, &p->count);
+	if (p->listener)
+		listener_gone(p->listener);
+	port_free(p);
+}
+
+static void reap_ended(struct deferred *d)
+{
+	struct relay *r = container_of(d, struct relay, reap);
+	struct port **link = &r->ports;
+
+	while (*link) {
+		if ((*link)->state == PORT_ENDED)
+			remove_port(r, link);
+		else
+			link = &(*link)->next;
+	}
+	update_holds(r);
+	if (r->is_finishing && all_drained(r) && !any_waits_for_peer(r))
+		loop_stop(r->loop);
+}
+
+static void port_has_ended(struct relay *r, struct port *p)
+{
+	loop_defer(r->loop, &r->reap, reap_ended);
+	if (p->listener)
+		return;
+	if (!p->was_up) {
+		r->failed = true;
+		loop_stop(r->loop);
+	} else if (r->is_cable || p->ops->is_pipe) {
+		begin_finish(r);
+	}
+}
+
+static void on_changed(struct port *p, void *arg)
+{
+	struct relay *r = arg;
+
+	update_holds(r);
+	if (p->state == PORT_ENDED)
+		port_has_ended(r, p);
+}
+
+static const struct port_host host = {
+	.readable = on_readable,
+	.relaxed = on_relaxed,
+	.changed = on_changed,
+};
+
+/* ---- ports and listeners ---- */
+
+static void add_port(struct relay *r, struct port *p)
+{
+	struct port **link = &r->ports;
+
+	p->id = ++r->last_id;
+	while (*link)
+		link = &(*link)->next;
+	*link = p;
+	r->n_ports++;
+	port_start(p);
+}
+
+static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+{
+	struct relay *r = arg;
+	struct port *p = port_accepted_new(fd, peer, &r->env);
+
+	if (!p) {
+		log_warn("%s: no memory for a port", peer);
+		listener_gone(l);
+		return;
+	}
+	p->listener = l;
+	add_port(r, p);
+}
+
+static int add_listener(struct relay *r, const struct endpoint *ep, char *why, size_t size)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int ret;
+
+	if (!l) {
+		snprintf(why, size, "%s: out of memory", ep->text);
+		return -ENOMEM;
+	}
+	l->ep = ep;
+	l->limit = r->is_cable ? 1 : 0;
+	l->accepted = on_accepted;
+	l->arg = r;
+	ret = listener_start(l, r->loop, why, size);
+	if (ret < 0) {
+		free(l);
+		return ret;
+	}
+	l->next = r->listeners;
+	r->listeners = l;
+	return 0;
+}
+
+int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
+{
+	struct port *p;
+
+	if (ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN)
+		return add_listener(r, ep, why, size);
+	p = ports_new(ep, &r->env);
+	if (!p) {
+		int err = errno;
+
+		snprintf(why, size, "%s: %s", ep->text, strerror(err));
+		return -err;
+	}
+	add_port(r, p);
+	return 0;
+}
+
+int relay_init(struct relay *r, struct loop *loop, struct helper *helper, bool is_cable)
+{
+	size_t size = sizeof(*r->batch) + BATCH_BUF_SIZE;
+	void *memory;
+
+	memset(r, 0, sizeof(*r));
+	r->loop = loop;
+	r->is_cable = is_cable;
+	r->env.loop = loop;
+	r->env.helper = helper;
+	r->env.host = &host;
+	r->env.host_arg = r;
+	/* Only as much of it is resident as frames have filled. */
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -ENOMEM;
+	r->batch = memory;
+	r->batch->buf = (uint8_t *)memory + sizeof(*r->batch);
+	return 0;
+}
+
+void relay_free(struct relay *r)
+{
+	while (r->ports)
+		remove_port(r, &r->ports);
+	while (r->listeners) {
+		struct listener *l = r->listeners;
+
+		r->listeners = l->next;
+		listener_stop(l);
+		free(l);
+	}
+	timer_cancel(r->loop, &r->finish);
+	if (r->batch)
+		munmap(r->batch, sizeof(*r->batch) + BATCH_BUF_SIZE);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets: addresses to and from text, listening, and the options a relay wants. */
+#include "sock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: some 6 s of silence */
+#define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
+{
+	struct sockaddr_in *sin = (struct sockaddr_in *)&out->storage;
+
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons(addr->port);
+	out->len = sizeof(*sin);
+	if (addr->host[0] && inet_pton(AF_INET, addr->host, &sin->sin_addr) != 1)
+		return -ENXIO;
+	return 0;
+}
+
+static int numeric6(const struct endpoint_addr *addr, struct sock_addr *out)
+{
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&out->storage;
+	const char *scope = strchr(addr->host, '%');
+	char host[INET6_ADDRSTRLEN];
+	size_t len = scope ? (size_t)(scope - addr->host) : strlen(addr->host);
+
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(addr->port);
+	out->len = sizeof(*sin6);
+	if (!addr->host[0])
+		return 0;
+	if (len >= sizeof(host))
+		return -ENXIO;
+	memcpy(host, addr->host, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET6, host, &sin6->sin6_addr) != 1)
+		return -ENXIO;
+	if (scope) {
+		char *end;
+
+		sin6->sin6_scope_id = if_nametoindex(scope + 1);
+		if (!sin6->sin6_scope_id)
+			sin6->sin6_scope_id = (uint32_t)strtoul(scope + 1, &end, 10);
+		if (!sin6->sin6_scope_id)
+			return -ENODEV;
+	}
+	return 0;
+}
+
+int sock_numeric(const struct endpoint_addr *addr, int family, struct sock_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->host[0])
+		family = addr->family;
+	switch (family) {
+	case AF_INET:
+		return numeric4(addr, out);
+	case AF_INET6:
+		return numeric6(addr, out);
+	default:
+		return -ENXIO;
+	}
+}
+
+void sock_unix(const char *path, struct sock_addr *out)
+{
+	struct sockaddr_un *sun = (struct sockaddr_un *)&out->storage;
+
+	memset(out, 0, sizeof(*out));
+	sun->sun_family = AF_UNIX;
+	snprintf(sun->sun_path, sizeof(sun->sun_path), "%s", path);
+	out->len = sizeof(*sun);
+}
+
+const char *sock_text(const struct sock_addr *addr, char *buf)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)&addr->storage;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&addr->storage;
+	const struct sockaddr_un *sun = (const struct sockaddr_un *)&addr->storage;
+	char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
+
+	switch (addr->sa.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
+		snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host, ntohs(sin->sin_port));
+		break;
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+			inet_ntop(AF_INET, &sin6->sin6_addr.s6_addr[12], host, sizeof(host));
+			snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host, ntohs(sin6->sin6_port));
+			break;
+		}
+		inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof(host));
+		if (sin6->sin6_scope_id && if_indextoname(sin6->sin6_scope_id, scope + 1))
+			scope[0] = '%';
+		snprintf(buf, SOCK_TEXT_MAX, "[%s%s]:%u", host, scope, ntohs(sin6->sin6_port));
+		break;
+	default:
+		snprintf(buf, SOCK_TEXT_MAX, "%.*s", (int)sizeof(sun->sun_path), sun->sun_path);
+	}
+	return buf;
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static bool is_any(const struct sock_addr *addr)
+{
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&addr->storage;
+
+	return IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr);
+}
+
+int sock_bound(const struct sock_addr *addr, int type)
+{
+	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM)
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (addr->sa.sa_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any(addr));
+	if (bind(fd, &addr->sa, addr->len) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* A path that refuses is left over from a program that did not end well. */
+static bool is_abandoned(const struct sock_addr *addr, const char *path, int type)
+{
+	int fd, ret;
+
+	if (!is_socket(path))
+		return false;
+	fd = socket(AF_UNIX, type | FLAGS, 0);
+	if (fd < 0)
+		return false;
+	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
+	close(fd);
+	return ret == ECONNREFUSED;
+}
+
+int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
+{
+	struct stat st;
+	struct sock_addr addr;
+	mode_t old_mask;
+	int ret = 0, fd = socket(AF_UNIX, type | FLAGS, 0);
+
+	if (fd < 0)
+		return -errno;
+	sock_unix(path, &addr);
+	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
+	old_mask = umask(~mode & 0777);
+	if (bind(fd, &addr.sa, addr.len) < 0)
+		ret = -errno;
+	if (ret == -EADDRINUSE && is_abandoned(&addr, path, type) && unlink(path) == 0)
+		ret = bind(fd, &addr.sa, addr.len) < 0 ? -errno : 0;
+	umask(old_mask);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	memset(made, 0, sizeof(*made));
+	if (lstat(path, &st) == 0) {
+		made->dev = st.st_dev;
+		made->ino = st.st_ino;
+	}
+	snprintf(made->path, sizeof(made->path), "%s", path);
+	return fd;
+}
+
+void sock_unlink(const struct sock_path *made)
+{
+	struct stat st;
+
+	/* Somebody may have put his own in its place. */
+	if (made->path[0] && lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
+	    st.st_ino == made->ino)
+		unlink(made->path);
+}
+
+int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress)
+{
+	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
+
+	*in_progress = false;
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, &addr->sa, addr->len) == 0)
+		return fd;
+	if (errno == EINPROGRESS) {
+		*in_progress = true;
+		return fd;
+	}
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int sock_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return -errno;
+	return -err;
+}
+
+void sock_tune_tcp(int fd)
+{
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+long sock_tcp_silent_ms(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	/* The peer owes an answer to data, and to probes of its shut window. */
+	if (info.tcpi_unacked || info.tcpi_probes >= UNANSWERED_PROBES)
+		return (long)info.tcpi_last_ack_recv;
+	return 0;
+}
+
+void sock_tune_datagrams(int fd)
+{
+	static const int size = 4 << 20;
+
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
+	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+}

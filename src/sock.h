@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets: addresses to and from text, listening, and the options a relay
+ * wants. All descriptors made here are non-blocking and close-on-exec.
+ */
+#ifndef SOCK_H
+#define SOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "endpoint.h"
+
+#define SOCK_TEXT_MAX 160 /* the longest text of sock_text(), with its NUL */
+
+struct sock_addr {
+	socklen_t len;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage storage;
+	};
+};
+
+/* A unix socket's path that we made, and whether it is still ours. */
+struct sock_path {
+	char path[ENDPOINT_PATH_MAX];
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * sock_numeric() - The address of a numeric endpoint_addr.
+ * @family: which "any address" an empty host stands for
+ *
+ * Return: 0; -ENXIO when the host is a name, to be resolved; -ENODEV when its
+ * %scope is no interface.
+ */
+int sock_numeric(const struct endpoint_addr *addr, int family, struct sock_addr *out);
+
+/* sock_unix() - The address of a unix socket's path, which must fit. */
+void sock_unix(const char *path, struct sock_addr *out);
+
+/* sock_text() - "1.2.3.4:5", "[::1]:5" or a path, at @buf, SOCK_TEXT_MAX bytes. */
+const char *sock_text(const struct sock_addr *addr, char *buf);
+
+/*
+ * sock_bound() - A socket bound to @addr.
+ * @type: SOCK_STREAM or SOCK_DGRAM
+ *
+ * A stream socket gets SO_REUSEADDR, or a relay that restarts would be locked
+ * out of its own port for a minute. An IPv6 "any" serves IPv4 too.
+ *
+ * Return: the descriptor or -errno.
+ */
+int sock_bound(const struct sock_addr *addr, int type);
+
+/*
+ * sock_bound_unix() - A unix socket bound to a path.
+ * @mode: access to the path
+ * @made: filled in, for sock_unlink()
+ *
+ * A path that nobody listens on any more is taken over; one that is in use, or
+ * is no socket, is left alone.
+ *
+ * Return: the descriptor; -EADDRINUSE; another -errno.
+ */
+int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made);
+
+/* sock_unlink() - Remove the path, unless it is another's by now. */
+void sock_unlink(const struct sock_path *made);
+
+/* sock_connecting() - A socket that connects to @addr. Return: the descriptor or -errno. */
+int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);
+
+/* sock_error() - What became of a connect in progress. Return: 0 or -errno. */
+int sock_error(int fd);
+
+/* sock_tune_tcp() - No delay, a short unsent queue, and dead peers found by keepalive. */
+void sock_tune_tcp(int fd);
+
+/*
+ * sock_tcp_silent_ms() - How long a TCP peer has owed an answer.
+ *
+ * Return: milliseconds since its last sign of life; 0 when nothing is under
+ * way; -1 when @fd is not TCP.
+ */
+long sock_tcp_silent_ms(int fd);
+
+/* sock_tune_datagrams() - Large buffers, as large as we are allowed. */
+void sock_tune_datagrams(int fd);
+
+#endif
