@@ -60,7 +60,12 @@ endif
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
-TESTS := endpoint conf fifo loop log nl
+
+# Every unit test is linked with all of the sources but main.
+TESTS := $(patsubst test/%-test.c,%,$(wildcard test/*-test.c))
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
+SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FRAMES_SRC := $(wildcard itest/frames*.c)
 
 Q := $(if $(filter 1,$(V)),,@)
 
@@ -98,6 +103,58 @@ $(BUILD) $(BUILD)/static $(BUILD)/shared:
 
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
+# ---- tests ----
+
+define unit_tests # COMPILER
+$(BUILD)/test-$(1)/src-%.o: src/%.c | $(BUILD)/test-$(1)
+	@echo "  CC      $$< ($(1), sanitized)"
+	$(Q)$(1) $(BASE) $(SANITIZE) $(TEST_NAMES) -c -o $$@ $$<
+$(BUILD)/test-$(1)/%-test: test/%-test.c \
+		$(patsubst %.c,$(BUILD)/test-$(1)/src-%.o,$(filter-out main.c,$(SRC)))
+	@echo "  CC      $$< ($(1), sanitized)"
+	$(Q)$(1) $(BASE) $(SANITIZE) -Itest -MF $$@.d -o $$@ $$^ -lmnl
+$(BUILD)/test-$(1):
+	@mkdir -p $$@
+tests-$(1): $(TESTS:%=$(BUILD)/test-$(1)/%-test)
+.PHONY: tests-$(1)
+.PRECIOUS: $(BUILD)/test-$(1)/src-%.o
+-include $(wildcard $(BUILD)/test-$(1)/*.d)
+endef
+$(foreach c,gcc clang,$(eval $(call unit_tests,$(c))))
+
+list-tests:
+	@echo $(TESTS)
+
+frames: $(BUILD)/frames
+
+$(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
+
+test: ## all tests; installs what it needs (Debian, as root or by sudo)
+	@ci/test
+
+unit: ## only the unit tests
+	@ci/test build unit
+
+itest: ## only the tests end to end
+	@ci/test build itest
+
+lint: ## what can be said of the sources without running them
+	@ci/lint
+
+format: ## lay the sources out
+	clang-format -i src/*.[ch] test/*.[ch] itest/*.[ch]
+
+demo: ## two virtual machines joined by netrelay -l, on your terminal
+	@ci/deps build demo
+	@$(MAKE) --no-print-directory all
+	@ci/demo
+
+install: all ## into PREFIX, /usr/local if not given
+	install -D -m 755 $(BUILD)/netrelay $(DESTDIR)$(PREFIX)/bin/netrelay
+	install -D -m 644 man/netrelay.1 $(DESTDIR)$(PREFIX)/share/man/man1/netrelay.1
+
 clean: ## remove build/
 	rm -rf $(BUILD)
 
@@ -105,5 +162,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared clean help FORCE
+.PHONY: all shared frames list-tests test unit itest lint format demo install clean help FORCE
 .DELETE_ON_ERROR:

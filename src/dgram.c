@@ -110,7 +110,8 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 
 	build(m, iov, f, n);
 	while (done < n) {
-		int sent = sendmmsg(d->wfd, m + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int sent =
+			sendmmsg(d->wfd, m + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 		enum verdict verdict;
 
 		if (sent > 0) {
@@ -123,7 +124,8 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 			break;
 		verdict = judge(d, errno, retried);
 		if (verdict == STOP)
-			return done ? (int)done : port_why(p, -errno, "%s", strerror(errno));
+			return done ? (int)done
+				    : port_why(p, -errno, "%s", strerror(errno));
 		done += verdict == SKIP;
 		retried = verdict == AGAIN;
 	}

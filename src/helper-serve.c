@@ -98,13 +98,15 @@ static int do_resolve(struct helper_request *req, struct helper_answer *answer)
 	return 0;
 }
 
-static int do_attach(struct helper_request *req, struct helper_answer *answer, int *passed)
+static int do_attach(struct helper_request *req, struct helper_answer *answer,
+		     int *passed)
 {
 	int ret;
 
 	req->attach.bridge[IFNAMSIZ - 1] = '\0';
 	req->attach.tap[IFNAMSIZ - 1] = '\0';
-	ret = link_attach(&req->attach, &answer->attach, answer->why, sizeof(answer->why));
+	ret = link_attach(&req->attach, &answer->attach, answer->why,
+			  sizeof(answer->why));
 	if (ret == 0)
 		*passed = answer->attach.fd;
 	return ret;

@@ -19,7 +19,7 @@
 #include "sock.h"
 
 #define HELPER_ADDRS_MAX 8
-#define HELPER_WHY_MAX 320
+#define HELPER_WHY_MAX 512
 
 enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN, HELPER_KILL };
 

@@ -121,8 +121,8 @@ static int no_right(struct attempt *try, const char *said)
 		    said[0] ? ")" : "");
 }
 
-/* The flags and the name of the tap at @fd. */
-static int tap_flags(int fd, char name[IFNAMSIZ])
+/* The name of the tap at @fd, which must be without a header, as far as this shows. */
+static int tap_name(int fd, char name[IFNAMSIZ])
 {
 	struct ifreq ifr = { 0 };
 
@@ -151,7 +151,7 @@ static int ask_helper(struct attempt *try)
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return fail(try, -errno, "qemu-bridge-helper's tap: %s", strerror(errno));
-	rc = tap_flags(fd, try->link->name);
+	rc = link_identify(fd, try->link);
 	if (rc)
 		return fail(try, -EPROTO,
 			    "qemu-bridge-helper gave us something that is no "
@@ -204,9 +204,8 @@ static int set_iff(struct link *link, const char *name, int flags)
 	return 0;
 }
 
-static int take_existing(struct attempt *try)
+static int take_existing(struct attempt *try, const char *name)
 {
-	const char *name = try->req->tap;
 	struct nl_link found = { 0 };
 	int rc = set_iff(try->link, name, 0);
 
@@ -241,7 +240,7 @@ static int open_tap(struct attempt *try)
 	try->origin = MADE;
 	rc = set_iff(try->link, name, IFF_TUN_EXCL);
 	if (rc == -EBUSY)
-		return take_existing(try);
+		return take_existing(try, name);
 	if (rc == -EPERM) {
 		close(try->link->fd);
 		try->link->fd = -1;
@@ -389,12 +388,14 @@ int link_identify(int fd, struct link *link)
 	int rc;
 
 	*link = (struct link){ .fd = fd, .mtu = MTU_UNKNOWN };
-	rc = tap_flags(fd, link->name);
+	rc = tap_name(fd, link->name);
 	if (rc)
 		return rc;
 	rc = nl_link_get(link->name, &tap);
 	if (rc == -ENODEV)
 		return 0;
+	if (!rc && tap.has_pi)
+		rc = -EINVAL;
 	if (rc)
 		return rc;
 	link->index = tap.index;

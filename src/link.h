@@ -35,7 +35,8 @@ struct link_request {
  * @mtu:    bytes of payload
  *
  * A tap that somebody else opened may be in another network namespace. Nothing
- * can be found out about it there: @index and @bridge are 0, @mtu is 65535.
+ * can be found out about it there: @index and @bridge are 0, @mtu is 65535, and
+ * that it has no packet information header (IFF_NO_PI) is taken on trust.
  */
 struct link {
 	int fd;
@@ -59,7 +60,8 @@ struct link {
  * Return: 0; -ENODEV when the bridge does not exist (yet); -EPERM when nobody
  * lets us; another -errno. After an error nothing is left behind.
  */
-int link_attach(const struct link_request *req, struct link *link, char *why, size_t size);
+int link_attach(const struct link_request *req, struct link *link, char *why,
+		size_t size);
 
 /*
  * link_identify() - Find out about a tap that somebody else opened.

@@ -57,7 +57,8 @@ static bool accept_one(struct listener *l)
 	int fd = accept4(l->watch.fd, &from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+		    errno == ENOBUFS)
 			pause_accepting(l, errno);
 		/* Any other is that connection's, and it is gone. */
 		return errno == ECONNABORTED || errno == EINTR;

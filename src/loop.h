@@ -30,7 +30,10 @@ struct watch {
 	void (*fn)(struct watch *w, uint32_t events);
 };
 
-#define WATCH_INIT { .fd = -1 }
+#define WATCH_INIT       \
+	{                \
+		.fd = -1 \
+	}
 
 /* Runs once, when due, on the monotonic clock. All zero: not set. */
 struct timer {

@@ -107,7 +107,8 @@ static int set_up(struct program *prog)
 	int ret = 0;
 
 	prog->helper.watch.fd = prog->signals.fd = -1;
-	snprintf(prog->why, sizeof(prog->why), "not enough memory or descriptors to start");
+	snprintf(prog->why, sizeof(prog->why),
+		 "not enough memory or descriptors to start");
 	/* First of all, so that it inherits nothing and holds nothing. */
 	if (needs_helper(conf))
 		ret = helper_start(&prog->helper);

@@ -102,6 +102,16 @@ static int read_u32(const struct nlattr *attr, uint32_t *value)
 	return 0;
 }
 
+static int read_u8(const struct nlattr *attr, uint8_t *value)
+{
+	if (!attr)
+		return 0;
+	if (mnl_attr_get_payload_len(attr) != sizeof(*value))
+		return -EINVAL;
+	memcpy(value, mnl_attr_get_payload(attr), sizeof(*value));
+	return 0;
+}
+
 /* The text of @attr, if it ends within the attribute; else NULL. */
 static const char *text_of(const struct nlattr *attr)
 {
@@ -124,20 +134,16 @@ static int read_name(const struct nlattr *attr, char name[IFNAMSIZ])
 /* IFLA_INFO_DATA of a link that is of kind "tun": tun_fill_info() in drivers/net/tun.c */
 static int read_tun(const struct nlattr *attr, struct nl_link *link)
 {
-	const struct nlattr *tb[IFLA_TUN_TYPE + 1] = { 0 };
+	const struct nlattr *tb[IFLA_TUN_PI + 1] = { 0 };
+	uint8_t type = 0, pi = 0;
 
 	if (!attr)
 		return 0;
-	if (collect_nested(attr, tb, IFLA_TUN_TYPE))
+	if (collect_nested(attr, tb, IFLA_TUN_PI) || read_u8(tb[IFLA_TUN_TYPE], &type) ||
+	    read_u8(tb[IFLA_TUN_PI], &pi))
 		return -EINVAL;
-
-	const struct nlattr *type = tb[IFLA_TUN_TYPE];
-
-	if (!type)
-		return 0;
-	if (mnl_attr_get_payload_len(type) != 1)
-		return -EINVAL;
-	link->is_tap = *(const uint8_t *)mnl_attr_get_payload(type) == IFF_TAP;
+	link->is_tap = type == IFF_TAP;
+	link->has_pi = pi;
 	return 0;
 }
 

@@ -22,6 +22,8 @@ struct mnl_socket;
  * @mtu:       bytes of payload, without the Ethernet header
  * @is_bridge: IFLA_INFO_KIND says "bridge"
  * @is_tap:    IFLA_INFO_KIND says "tun", and its type is a tap (Linux 4.17)
+ * @has_pi:    it is a tun or tap, and frames have a struct tun_pi in front of them.
+ *             TUNGETIFF does not tell: there IFF_NO_PI also means IFF_NOFILTER
  * @gone:      it is no more, or not in this network namespace any more
  */
 struct nl_link {
@@ -32,6 +34,7 @@ struct nl_link {
 	bool is_up;
 	bool is_bridge;
 	bool is_tap;
+	bool has_pi;
 	bool gone;
 };
 

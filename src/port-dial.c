@@ -49,8 +49,8 @@ static int try_next(struct dial *d)
 		}
 		if (fd >= 0)
 			return stream_use(&d->stream, fd, fd);
-		ret = port_why(&d->stream.port, fd, "connect to %s: %s", sock_text(addr, text),
-			       strerror(-fd));
+		ret = port_why(&d->stream.port, fd, "connect to %s: %s",
+			       sock_text(addr, text), strerror(-fd));
 	}
 	return ret;
 }
@@ -82,7 +82,8 @@ static void resolved(struct helper_call *call, const struct helper_answer *answe
 			    port_why(&d->stream.port, answer->err, "%s", answer->why));
 		return;
 	}
-	d->n = answer->resolve.n < HELPER_ADDRS_MAX ? answer->resolve.n : HELPER_ADDRS_MAX;
+	d->n = answer->resolve.n < HELPER_ADDRS_MAX ? answer->resolve.n
+						    : HELPER_ADDRS_MAX;
 	memcpy(d->addrs, answer->resolve.addr, d->n * sizeof(d->addrs[0]));
 	port_opened(&d->stream.port, try_next(d));
 }

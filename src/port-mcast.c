@@ -55,6 +55,12 @@ static int option(struct port *p, int fd, int level, int name, const void *value
 	return 0;
 }
 
+static int int_option(struct port *p, int fd, int level, int name, int value,
+		      const char *what)
+{
+	return option(p, fd, level, name, &value, sizeof(value), what);
+}
+
 /* Membership for @rfd; interface, loop and TTL for @wfd: as QEMU's net/socket.c sets them. */
 static int join4(struct mcast *m, int rfd, int wfd, const struct sock_addr *group,
 		 const struct sock_addr *local)
@@ -72,8 +78,7 @@ static int join4(struct mcast *m, int rfd, int wfd, const struct sock_addr *grou
 		ret = option(p, wfd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof(out),
 			     m->ep->local.host);
 	if (ret == 0)
-		ret = option(p, wfd, IPPROTO_IP, IP_MULTICAST_LOOP, &(int){ 1 }, sizeof(int),
-			     "loop");
+		ret = int_option(p, wfd, IPPROTO_IP, IP_MULTICAST_LOOP, 1, "loop");
 	return ret;
 }
 
@@ -93,18 +98,18 @@ static int join6(struct mcast *m, int rfd, int wfd, const struct sock_addr *grou
 	ret = option(p, rfd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &mreq, sizeof(mreq),
 		     "join the group");
 	if (ret == 0)
-		ret = option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
-			     &(int){ (int)mreq.ipv6mr_interface }, sizeof(int), name);
+		ret = int_option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
+				 (int)mreq.ipv6mr_interface, name);
 	if (ret == 0)
-		ret = option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &(int){ 1 },
-			     sizeof(int), "loop");
+		ret = int_option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1, "loop");
 	return ret;
 }
 
 /* Several programs of one host share the group's port. */
 static int bound_to_group(struct port *p, const struct sock_addr *group)
 {
-	int fd = socket(group->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd =
+		socket(group->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return port_why(p, -errno, "socket: %s", strerror(errno));

@@ -37,7 +37,8 @@ static struct tap *to_tap(struct port *p)
 static int tap_use(struct tap *t)
 {
 	if (t->ep->kind == ENDPOINT_BRIDGE)
-		log_info("%s: by tap %s, MTU %u", t->port.name, t->link.name, t->link.mtu);
+		log_info("%s: by tap %s, MTU %u", t->port.name, t->link.name,
+			 t->link.mtu);
 	return port_watch(&t->port, t->link.fd, t->link.fd);
 }
 
@@ -128,7 +129,8 @@ static int tap_rx(struct port *p, struct batch *b)
 			break;
 		if (n < 0)
 			return port_why(p, -errno, "tap %s: %s", t->link.name,
-					errno == EBADFD ? "was deleted" : strerror(errno));
+					errno == EBADFD ? "was deleted"
+							: strerror(errno));
 		port_take(p, b, b->buf + used, (size_t)n, false);
 		used += (size_t)n;
 	}
@@ -157,7 +159,8 @@ static int tap_tx(struct port *p, const struct frame *f, unsigned n)
 			return (int)i;
 		if (errno == EBADFD)
 			return i ? (int)i
-				 : port_why(p, -EBADFD, "tap %s: was deleted", t->link.name);
+				 : port_why(p, -EBADFD, "tap %s: was deleted",
+					    t->link.name);
 		/* EIO: the tap is down, which whoever set it down can undo. */
 		port_drop(p, DROP_REFUSED, 1);
 	}

@@ -32,22 +32,27 @@ static int udp_use(struct udp *u, const struct sock_addr *remote)
 	int fd, ret = sock_numeric(&u->ep->local, remote->sa.sa_family, &local);
 
 	if (ret < 0)
-		return port_why(p, ret, "local=%s: %s", u->ep->local.host, strerror(-ret));
+		return port_why(p, ret, "local=%s: %s", u->ep->local.host,
+				strerror(-ret));
 	if (local.sa.sa_family != remote->sa.sa_family)
-		return port_why(p, -EAFNOSUPPORT, "%s and local=%s are not of one IP version",
+		return port_why(p, -EAFNOSUPPORT,
+				"%s and local=%s are not of one IP version",
 				sock_text(remote, text), u->ep->local.host);
 	fd = sock_bound(&local, SOCK_DGRAM);
 	p->is_mistake = fd < 0;
 	if (fd < 0)
-		return port_why(p, fd, "bind to %s: %s%s", sock_text(&local, text),
-				strerror(-fd),
-				fd == -EADDRINUSE ? "; end who uses it, or take another port" : "");
+		return port_why(
+			p, fd, "bind to %s: %s%s", sock_text(&local, text), strerror(-fd),
+			fd == -EADDRINUSE ? "; end who uses it, or take another port"
+					  : "");
 	u->dgram.rfd = u->dgram.wfd = fd;
 	if (connect(fd, &remote->sa, remote->len) < 0)
-		return port_why(p, -errno, "%s: %s", sock_text(remote, text), strerror(errno));
+		return port_why(p, -errno, "%s: %s", sock_text(remote, text),
+				strerror(errno));
 	sock_tune_datagrams(fd);
 	/* A router on the way with a small MTU shall fragment, not refuse. */
-	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT }, sizeof(int));
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT },
+		   sizeof(int));
 	return port_watch(p, fd, fd);
 }
 

@@ -28,10 +28,10 @@ static const char *const state_names[] = {
 };
 
 static const char *const drop_names[] = {
-	[DROP_RUNT] = "runt",	      [DROP_OVERSIZE] = "oversize",
-	[DROP_CUT] = "cut",	      [DROP_NO_PORT] = "no-port",
-	[DROP_QUEUE] = "queue",	      [DROP_TOO_LONG] = "too-long",
-	[DROP_LOST] = "lost",	      [DROP_REFUSED] = "refused",
+	[DROP_RUNT] = "runt",	[DROP_OVERSIZE] = "oversize",
+	[DROP_CUT] = "cut",	[DROP_NO_PORT] = "no-port",
+	[DROP_QUEUE] = "queue", [DROP_TOO_LONG] = "too-long",
+	[DROP_LOST] = "lost",	[DROP_REFUSED] = "refused",
 };
 
 const char *port_state_name(enum port_state state)

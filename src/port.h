@@ -24,7 +24,7 @@
 #include "util.h"
 
 #define PORT_NAME_MAX 192
-#define PORT_WHY_MAX 400
+#define PORT_WHY_MAX 512
 #define PORT_CLOSED (-ENODATA) /* the peer ended the link, in good order */
 #define PORT_QUEUE_BYTES ((size_t)512 << 10)
 
@@ -133,11 +133,11 @@ struct port {
 	char name[PORT_NAME_MAX]; /* as messages call it */
 	unsigned id;		  /* set by the holder */
 	enum port_state state;
-	uint64_t since;	  /* when the state began, loop_now() */
-	bool was_up;	  /* ever */
-	bool tx_broken;	  /* nothing can be sent; what can still be read is */
-	bool is_held;	  /* do not read */
-	bool is_dirty;	  /* frames are pending */
+	uint64_t since; /* when the state began, loop_now() */
+	bool was_up;	/* ever */
+	bool tx_broken; /* nothing can be sent; what can still be read is */
+	bool is_held;	/* do not read */
+	bool is_dirty;	/* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	bool is_mistake; /* set by open(): this error is a mistake in the set-up */

@@ -4,12 +4,18 @@
 
 #include <errno.h>
 
-static struct port *(*const makers[])(const struct endpoint *, const struct port_env *) = {
-	[ENDPOINT_STDIO] = port_stdio_new,	 [ENDPOINT_TCP] = port_dial_new,
-	[ENDPOINT_UNIX] = port_dial_new,	 [ENDPOINT_UDP] = port_udp_new,
-	[ENDPOINT_UNIXGRAM] = port_unixgram_new, [ENDPOINT_MCAST] = port_mcast_new,
-	[ENDPOINT_BRIDGE] = port_tap_new,	 [ENDPOINT_TAP] = port_tap_new,
-	[ENDPOINT_FD] = port_fd_new,		 [ENDPOINT_EXEC] = port_exec_new,
+static struct port *(*const makers[])(const struct endpoint *,
+				      const struct port_env *) = {
+	[ENDPOINT_STDIO] = port_stdio_new,
+	[ENDPOINT_TCP] = port_dial_new,
+	[ENDPOINT_UNIX] = port_dial_new,
+	[ENDPOINT_UDP] = port_udp_new,
+	[ENDPOINT_UNIXGRAM] = port_unixgram_new,
+	[ENDPOINT_MCAST] = port_mcast_new,
+	[ENDPOINT_BRIDGE] = port_tap_new,
+	[ENDPOINT_TAP] = port_tap_new,
+	[ENDPOINT_FD] = port_fd_new,
+	[ENDPOINT_EXEC] = port_exec_new,
 };
 
 struct port *ports_new(const struct endpoint *ep, const struct port_env *env)

@@ -87,9 +87,7 @@ static void update_hold(struct relay *r, struct port *p)
 	size_t limit = p->is_held ? PORT_QUEUE_LOW : PORT_QUEUE_HIGH;
 	bool hold = false;
 
-	if (r->is_finishing)
-		hold = p->ops->is_pipe;
-	else if (!other)
+	if (r->is_finishing || !other)
 		hold = p->ops->is_pipe;
 	else if (r->is_cable && p->ops->can_wait)
 		hold = other->queue.bytes > limit;
@@ -274,7 +272,8 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	add_port(r, p);
 }
 
-static int add_listener(struct relay *r, const struct endpoint *ep, char *why, size_t size)
+static int add_listener(struct relay *r, const struct endpoint *ep, char *why,
+			size_t size)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int ret;

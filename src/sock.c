@@ -99,17 +99,21 @@ const char *sock_text(const struct sock_addr *addr, char *buf)
 		break;
 	case AF_INET6:
 		if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-			inet_ntop(AF_INET, &sin6->sin6_addr.s6_addr[12], host, sizeof(host));
-			snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host, ntohs(sin6->sin6_port));
+			inet_ntop(AF_INET, &sin6->sin6_addr.s6_addr[12], host,
+				  sizeof(host));
+			snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host,
+				 ntohs(sin6->sin6_port));
 			break;
 		}
 		inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof(host));
 		if (sin6->sin6_scope_id && if_indextoname(sin6->sin6_scope_id, scope + 1))
 			scope[0] = '%';
-		snprintf(buf, SOCK_TEXT_MAX, "[%s%s]:%u", host, scope, ntohs(sin6->sin6_port));
+		snprintf(buf, SOCK_TEXT_MAX, "[%s%s]:%u", host, scope,
+			 ntohs(sin6->sin6_port));
 		break;
 	default:
-		snprintf(buf, SOCK_TEXT_MAX, "%.*s", (int)sizeof(sun->sun_path), sun->sun_path);
+		snprintf(buf, SOCK_TEXT_MAX, "%.*s", (int)sizeof(sun->sun_path),
+			 sun->sun_path);
 	}
 	return buf;
 }

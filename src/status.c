@@ -26,10 +26,9 @@ static const char *drops_text(const struct port_counters *c, char *buf, size_t s
 	snprintf(buf, size, "none");
 	for (int i = 0; i < DROP_REASONS && len < size; i++)
 		if (c->dropped[i])
-			len += (size_t)snprintf(buf + len, size - len, "%s%s %" PRIu64,
-						len ? " " : "",
-						port_drop_name((enum port_drop)i),
-						c->dropped[i]);
+			len += (size_t)snprintf(
+				buf + len, size - len, "%s%s %" PRIu64, len ? " " : "",
+				port_drop_name((enum port_drop)i), c->dropped[i]);
 	return buf;
 }
 
@@ -40,8 +39,9 @@ static void print_port(const struct port *p)
 	log_warn("port %u %s: %s, rx %" PRIu64 " frames %" PRIu64 " bytes, tx %" PRIu64
 		 " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
 		 p->id, p->name, port_state_name(p->state), p->count.rx_frames,
-		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes, p->queue.frames,
-		 p->queue.bytes, drops_text(&p->count, drops, sizeof(drops)));
+		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
+		 p->queue.frames, p->queue.bytes,
+		 drops_text(&p->count, drops, sizeof(drops)));
 }
 
 void relay_status(const struct relay *r)
@@ -55,13 +55,13 @@ void relay_status(const struct relay *r)
 		queued += p->queue.frames;
 		dropped += all_drops(&p->count);
 	}
-	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64 ", sent %" PRIu64
-		 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 r->is_cable ? "cable" : "hub", r->n_ports, received, r->copied, sent, queued,
-		 dropped);
+	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
+		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
+		 r->is_cable ? "cable" : "hub", r->n_ports, received, r->copied, sent,
+		 queued, dropped);
 	for (const struct listener *l = r->listeners; l; l = l->next)
-		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text, l->n,
-			 l->count);
+		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text,
+			 l->n, l->count);
 	for (const struct port *p = r->ports; p; p = p->next)
 		print_port(p);
 	log_warn("end of status");

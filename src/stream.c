@@ -75,7 +75,8 @@ static void check_silence(struct timer *t)
 
 	s->silent_checks = ms >= SILENCE_CHECK_MS ? s->silent_checks + 1 : 0;
 	if (s->silent_checks == SILENCE_CHECKS) {
-		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s", ms / 1000);
+		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s",
+			 ms / 1000);
 		port_down(&s->port);
 		return;
 	}
@@ -104,7 +105,8 @@ static int receive(struct stream *s, struct batch *b)
 
 	/* Less than a length word is simply put ahead of what follows it. */
 	memcpy(b->buf, s->part, carried);
-	n = missing ? readv(s->rfd, iov, 2) : read(s->rfd, iov[1].iov_base, iov[1].iov_len);
+	n = missing ? readv(s->rfd, iov, 2)
+		    : read(s->rfd, iov[1].iov_base, iov[1].iov_len);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)
@@ -234,7 +236,7 @@ static void build(struct iov_list *l, const struct frame *f, unsigned n,
 
 static void skip_bytes(struct iov_list *l, size_t bytes)
 {
-	for (int i = 0; bytes; i++) {
+	for (int i = 0; i < l->n && bytes; i++) {
 		size_t now = min_size(bytes, l->iov[i].iov_len);
 
 		l->iov[i].iov_base = (uint8_t *)l->iov[i].iov_base + now;

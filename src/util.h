@@ -13,7 +13,7 @@
 
 /* The struct of type @type whose member @member is at @ptr. */
 #define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 

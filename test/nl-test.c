@@ -58,21 +58,25 @@ struct tun {
 	struct nlattr data;
 	struct nlattr type;
 	uint8_t value[4];
+	struct nlattr pi;
+	uint8_t pi_value[4];
 };
 
 #define KIND(len) .head = { (len), IFLA_INFO_KIND }
-#define TUN(len)                                                \
-	KIND(8), .text = "tun", .data = { 12, IFLA_INFO_DATA }, \
-		 .type = { (len), IFLA_TUN_TYPE }
+#define TUN(type_len, pi_len)                                   \
+	KIND(8), .text = "tun", .data = { 20, IFLA_INFO_DATA }, \
+		 .type = { (type_len), IFLA_TUN_TYPE }, .pi = { (pi_len), IFLA_TUN_PI }
 
 static const struct kind bridge = { KIND(11), .text = "bridge" };
 static const struct kind veth = { KIND(9), .text = "veth" };
 static const struct kind unending = { KIND(10), .text = "bridge" };
 static const struct kind cut = { KIND(13), .text = "bridge" };
-static const struct tun a_tap = { TUN(5), .value = { IFF_TAP } };
-static const struct tun a_tun = { TUN(5), .value = { IFF_TUN } };
-static const struct tun wide = { TUN(8), .value = { IFF_TAP } };
-static const struct tun overlong = { TUN(9), .value = { IFF_TAP } };
+static const struct tun a_tap = { TUN(5, 5), .value = { IFF_TAP } };
+static const struct tun a_tun = { TUN(5, 5), .value = { IFF_TUN } };
+static const struct tun with_pi = { TUN(5, 5), .value = { IFF_TAP }, .pi_value = { 1 } };
+static const struct tun wide = { TUN(8, 5), .value = { IFF_TAP } };
+static const struct tun wide_pi = { TUN(5, 6), .value = { IFF_TAP } };
+static const struct tun overlong = { TUN(5, 9), .value = { IFF_TAP } };
 
 #define NAME(s) IFLA_IFNAME, sizeof(s), s, 0
 #define MTU IFLA_MTU, 4, &u32_1400, 0
@@ -222,9 +226,13 @@ static const struct sound {
 	  { .name = "br0", .mtu = 1400, .is_bridge = true } },
 	{ NEW,
 	  "a tap",
-	  { { NAME("t0") }, { INFO(a_tap, 20) } },
+	  { { NAME("t0") }, { INFO(a_tap, 28) } },
 	  { .name = "t0", .is_tap = true } },
-	{ NEW, "a tun", { { NAME("t0") }, { INFO(a_tun, 20) } }, { .name = "t0" } },
+	{ NEW,
+	  "a tap with PI",
+	  { { NAME("t0") }, { INFO(with_pi, 28) } },
+	  { .name = "t0", .is_tap = true, .has_pi = true } },
+	{ NEW, "a tun", { { NAME("t0") }, { INFO(a_tun, 28) } }, { .name = "t0" } },
 	{ NEW,
 	  "flags in a type",
 	  { { NAME("br0") }, { IFLA_LINKINFO | NLA_F_NESTED, 12, &bridge, 0 } },
@@ -274,7 +282,8 @@ static void test_parse_sound(void)
 		ok_eq_str(got.name, want->name, "parse: %s: name", sound[i].what);
 		ok(got.index == 7 && got.master == want->master && got.mtu == want->mtu &&
 			   got.is_up == want->is_up && got.is_bridge == want->is_bridge &&
-			   got.is_tap == want->is_tap && got.gone == want->gone,
+			   got.is_tap == want->is_tap && got.has_pi == want->has_pi &&
+			   got.gone == want->gone,
 		   "parse: %s: the rest", sound[i].what);
 	}
 }
@@ -305,9 +314,10 @@ static const struct {
 	{ "kind without NUL", { { NAME("a") }, { INFO(unending, 10) } } },
 	{ "kind longer than what it is in", { { NAME("a") }, { INFO(cut, 12) } } },
 	{ "a byte after the kind", { { NAME("a") }, { INFO(bridge, 13) } } },
-	{ "tun's type of 4 bytes", { { NAME("a") }, { INFO(wide, 20) } } },
-	{ "tun's type longer than what it is in",
-	  { { NAME("a") }, { INFO(overlong, 20) } } },
+	{ "tun's type of 4 bytes", { { NAME("a") }, { INFO(wide, 28) } } },
+	{ "tun's PI of 2 bytes", { { NAME("a") }, { INFO(wide_pi, 28) } } },
+	{ "tun's PI longer than what it is in",
+	  { { NAME("a") }, { INFO(overlong, 28) } } },
 };
 
 static void test_parse_malformed(void)

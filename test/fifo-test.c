@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fifo.c against a model so simple that it can't be wrong: a long array of what
+ * was put, and two indexes into it. Random histories with fixed seeds, over
+ * limits from the smallest there may be; and what the model knows nothing of:
+ * that slices lie as on the wire, and that memory is given back.
+ */
+#include "fifo.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "util.h"
+
+#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
+#define STEPS 15000
+#define PEEK_MAX 80
+
+/* What frames are made of: every one is a piece of this noise. */
+static uint8_t noise[2 * FRAME_MAX];
+
+static uint64_t rnd_state;
+
+static uint32_t rnd(uint32_t below)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)((rnd_state >> 32) % below);
+}
+
+static void make_noise(void)
+{
+	rnd_state = 1;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)rnd(256);
+}
+
+struct history {
+	const char *name;
+	size_t limit;
+	uint32_t shortest, longest;
+	unsigned puts; /* in 16 steps */
+};
+
+struct model {
+	struct frame put[STEPS];
+	unsigned first, end;
+	size_t bytes;
+	unsigned refused, wraps;
+};
+
+static const struct history histories[] = {
+	{ "the smallest limit, long frames", RECORD_MAX, 40000, FRAME_MAX, 8 },
+	{ "the smallest limit, any frames", RECORD_MAX, FRAME_HEADER, FRAME_MAX, 9 },
+	{ "the smallest limit, short frames", RECORD_MAX, FRAME_HEADER, 300, 13 },
+	{ "one byte more", RECORD_MAX + 1, FRAME_HEADER, FRAME_MAX, 8 },
+	{ "100,000 bytes", 100000, FRAME_HEADER, 9000, 12 },
+	{ "512 KiB, the longest frame only", 512 << 10, FRAME_MAX, FRAME_MAX, 8 },
+	{ "512 KiB, Ethernet frames", 512 << 10, FRAME_HEADER, 1514, 15 },
+	{ "512 KiB, any frames", 512 << 10, FRAME_HEADER, FRAME_MAX, 9 },
+};
+
+/* Return: whether the queue and the model went the same way. */
+static bool step_put(struct fifo *q, struct model *m, const struct history *h)
+{
+	struct frame f = { .data = noise + rnd(FRAME_MAX) };
+	bool fits;
+
+	f.len = h->shortest + rnd(h->longest - h->shortest + 1);
+	fits = m->bytes + FRAME_WORD + f.len <= h->limit;
+	if (fits) {
+		m->put[m->end++] = f;
+		m->bytes += FRAME_WORD + f.len;
+	} else {
+		m->refused++;
+	}
+	return fifo_put(q, &f) == fits;
+}
+
+static bool is_same(const struct frame *got, const struct frame *want)
+{
+	return got->len == want->len && got->has_word &&
+	       get_be32(got->data - FRAME_WORD) == want->len &&
+	       memcmp(got->data, want->data, want->len) == 0;
+}
+
+static bool step_peek(const struct fifo *q, struct model *m)
+{
+	struct frame f[PEEK_MAX];
+	unsigned max = rnd(PEEK_MAX + 1), held = m->end - m->first;
+	unsigned n = fifo_peek(q, f, max), breaks = 0;
+
+	if (n != (max < held ? max : held))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_same(&f[i], &m->put[m->first + i]))
+			return false;
+		/* One run, or two when it wraps. */
+		breaks += i && !frame_follows(&f[i - 1], &f[i]);
+	}
+	m->wraps += breaks;
+	return breaks <= 1;
+}
+
+static bool step_drop(struct fifo *q, struct model *m)
+{
+	unsigned held = m->end - m->first;
+	unsigned n = rnd(held < 12 ? held + 1 : 12);
+
+	fifo_drop(q, n);
+	for (; n; n--)
+		m->bytes -= FRAME_WORD + m->put[m->first++].len;
+	return true;
+}
+
+static bool step_clear(struct fifo *q, struct model *m)
+{
+	unsigned held = m->end - m->first;
+
+	m->first = m->end;
+	m->bytes = 0;
+	return fifo_clear(q) == held;
+}
+
+static bool step(struct fifo *q, struct model *m, const struct history *h)
+{
+	if (rnd(2000) == 0)
+		return step_clear(q, m);
+	if (rnd(4) == 0)
+		return step_peek(q, m);
+	return rnd(16) < h->puts ? step_put(q, m, h) : step_drop(q, m);
+}
+
+static void test_history(const struct history *h, uint64_t seed)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct fifo q;
+	int i;
+
+	rnd_state = seed;
+	if (!m || fifo_init(&q, h->limit) < 0) {
+		ok(false, "%s: memory", h->name);
+		free(m);
+		return;
+	}
+	for (i = 0; i < STEPS; i++)
+		if (!step(&q, m, h) || q.bytes != m->bytes ||
+		    q.frames != m->end - m->first || q.limit != h->limit)
+			break;
+	ok_eq_int(i, STEPS, "%s, seed %d: as the model, step by step", h->name, (int)seed);
+	ok(m->refused && m->wraps, "%s: was full %u times, seen wrapped %u times", h->name,
+	   m->refused, m->wraps);
+	fifo_free(&q);
+	free(m);
+}
+
+/* Put until it is full. Return: how many went in. */
+static unsigned fill(struct fifo *q, uint32_t len)
+{
+	struct frame f = { .data = noise, .len = len };
+	unsigned n = 0;
+
+	while (fifo_put(q, &f))
+		n++;
+	return n;
+}
+
+static void test_limit(void)
+{
+	struct frame last = { .data = noise, .len = 96 }, more = { .data = noise, .len = 97 };
+	struct fifo q;
+
+	fifo_init(&q, RECORD_MAX + 100);
+	ok_eq_int(fill(&q, FRAME_MAX), 1, "the longest frame goes in once");
+	ok(!fifo_put(&q, &more), "a byte too many is refused");
+	ok(fifo_put(&q, &last), "and what fills it to the last byte is not");
+	ok_eq_int(q.bytes, q.limit, "it is full to the last byte");
+	ok(!fifo_put(&q, &(struct frame){ .data = noise, .len = FRAME_HEADER }),
+	   "then nothing goes in");
+	ok_eq_int(fifo_clear(&q), 2, "clearing tells how many frames there were");
+	ok_eq_int(q.bytes + q.frames, 0, "and leaves nothing");
+	ok_eq_int(fifo_clear(&q), 0, "not even for another clearing");
+	fifo_drop(&q, 0);
+	ok_eq_int(fifo_peek(&q, &last, 1), 0, "an empty queue shows no frame");
+	ok_eq_int(fill(&q, FRAME_MAX), 1, "and takes frames again");
+	fifo_free(&q);
+}
+
+/* Each way round, filled again behind one frame that stays: head meets tail exactly. */
+static void test_round_and_round(void)
+{
+	static const uint32_t lens[] = { FRAME_HEADER, 60, 1514, 9000, 30000, FRAME_MAX };
+	struct fifo q;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		size_t fit = (256 << 10) / (FRAME_WORD + lens[i]);
+		unsigned wrong = 0;
+
+		fifo_init(&q, 256 << 10);
+		for (int round = 0; round < 20; round++) {
+			fill(&q, lens[i]);
+			wrong += q.frames != fit;
+			fifo_drop(&q, q.frames - 1);
+		}
+		ok_eq_int(wrong, 0, "frames of %u: %zu fit in every round", lens[i], fit);
+		fifo_free(&q);
+	}
+}
+
+static size_t resident(const struct fifo *q)
+{
+	unsigned char pages[1024];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (q->limit + page - 1) / page, sum = 0;
+
+	if (mincore(q->buf, q->limit, pages) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		sum += pages[i] & 1;
+	return sum * page;
+}
+
+static void test_memory(void)
+{
+	struct frame f[1];
+	struct fifo q;
+
+	fifo_init(&q, 512 << 10);
+	ok_eq_int(resident(&q), 0, "an unused queue costs no memory");
+	fill(&q, 1514);
+	ok(resident(&q) > 500 << 10, "a full one does");
+	fifo_drop(&q, q.frames);
+	ok(resident(&q) <= 256 << 10, "an emptied one gives back what is above 256 KiB");
+	fill(&q, 1500);
+	fifo_clear(&q);
+	ok(resident(&q) <= 256 << 10, "so does a cleared one");
+	fill(&q, 1000);
+	ok(fifo_peek(&q, f, 1) == 1 && !memcmp(f[0].data, noise, 1000),
+	   "what was given back can be used again");
+	fifo_free(&q);
+	fifo_free(&q);
+	ok(!q.buf && !q.frames, "freeing twice does no harm");
+}
+
+int main(void)
+{
+	make_noise();
+	for (size_t i = 0; i < ARRAY_SIZE(histories); i++)
+		for (uint64_t seed = 1; seed <= 2; seed++)
+			test_history(&histories[i], seed);
+	test_limit();
+	test_round_and_round();
+	test_memory();
+	return done();
+}
