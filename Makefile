@@ -26,13 +26,13 @@ ifdef WERROR
 BASE += -Werror
 endif
 
-SRC := main.c conf.c endpoint.c \
+SRC := main.c conf.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay.c status.c \
 	ports.c port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
-	loop.c frame.c log.c
+	loop.c frame.c log.c text.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "text.h"
 #include "util.h"
 
 #define MESSAGE_MAX 512
@@ -21,16 +22,12 @@
 PRINTF_LIKE(3, 4) static int refuse(char *why, size_t size, const char *fmt, ...)
 {
 	char msg[MESSAGE_MAX];
-	size_t used = 0;
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, args);
 	va_end(args);
-	for (const char *c = msg; *c && used + sizeof("\\x00") <= size; c++)
-		used += (size_t)snprintf(why + used, size - used,
-					 *c < ' ' || *c > '~' ? "\\x%02x" : "%c",
-					 (unsigned char)*c);
+	text_escape(why, size, msg);
 	return -EINVAL;
 }
 

@@ -46,15 +46,17 @@ struct endpoint_addr {
 };
 
 /*
- * Which members count, by kind:
+ * Which members count, by kind; of the others, @fd is -1, @mode is 0600, and
+ * the rest is zero:
  *
  * TCP         remote
  * TCP_LISTEN  local
  * UNIX        path
- * UNIX_LISTEN path, mode
+ * UNIX_LISTEN path, mode (0600 if not given)
  * UDP         remote; local (local.host may be "")
  * UNIXGRAM    path (theirs), local_path (ours)
- * MCAST       remote (the group); local.host (if=, may be "")
+ * MCAST       remote (the group); local.host (if=, may be ""): an IPv4 address,
+ *             or for an IPv6 group an interface's name, with local.family AF_UNSPEC
  * BRIDGE      name (the bridge's); tap ("" to have one named); mtu (0: the bridge's)
  * TAP         name
  * FD          fd

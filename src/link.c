@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -83,10 +82,7 @@ static int find_bridge(struct attempt *try)
 		return 0;
 	rc = nl_link_get(name, &try->bridge);
 	if (rc == -ENODEV)
-		return fail(
-			try, rc,
-			"bridge %s does not exist; create it: ip link add %s type bridge",
-			name, name);
+		return no_bridge(try);
 	if (rc)
 		return fail(try, rc, "bridge %s: %s", name, strerror(-rc));
 	if (!try->bridge.is_bridge)
@@ -99,14 +95,9 @@ static int no_right(struct attempt *try, const char *said)
 {
 	const char *tap = try->req->tap[0] ? try->req->tap : "tap0";
 	const char *bridge = try->req->bridge;
-	const struct passwd *pw = getpwuid(getuid());
-	char user[64], master[sizeof(" master ") + IFNAMSIZ] = "";
+	char master[sizeof(" master ") + IFNAMSIZ] = "";
 	char form[sizeof("bridge:,tap=") + 2 * IFNAMSIZ];
 
-	if (pw)
-		snprintf(user, sizeof(user), "%s", pw->pw_name);
-	else
-		snprintf(user, sizeof(user), "%u", getuid());
 	snprintf(form, sizeof(form), "tap:%s", tap);
 	if (bridge[0]) {
 		snprintf(master, sizeof(master), " master %s", bridge);
@@ -114,10 +105,10 @@ static int no_right(struct attempt *try, const char *said)
 	}
 	return fail(try, -EPERM,
 		    "no right to make a tap: run %s, or have an admin make one: "
-		    "ip tuntap add %s mode tap user %s; ip link set %s%s up, "
+		    "ip tuntap add %s mode tap user %u; ip link set %s%s up, "
 		    "then use %s%s%s%s",
-		    getuid() ? "as root" : "with CAP_NET_ADMIN", tap, user, tap, master,
-		    form, said[0] ? " (qemu-bridge-helper: " : "", said,
+		    getuid() ? "as root" : "with CAP_NET_ADMIN", tap, getuid(), tap,
+		    master, form, said[0] ? " (qemu-bridge-helper: " : "", said,
 		    said[0] ? ")" : "");
 }
 

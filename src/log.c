@@ -2,7 +2,8 @@
 /*
  * Messages to stderr. A line goes out in one write, so that lines of several
  * processes do not mix, and only when poll says that there is room: PIPE_BUF
- * bytes then fit without blocking (pipe(7)), and a line is never longer.
+ * bytes then fit without blocking (pipe(7)), and a line is never longer. A
+ * message may quote what comes from outside, so all of it is escaped.
  */
 #include "log.h"
 
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "text.h"
 
 #define LINE_MAX_BYTES 1400
 
@@ -34,18 +37,10 @@ static int write_line(const char *line, size_t len)
 	return write(STDERR_FILENO, line, len) < 0 ? -1 : 0;
 }
 
-/* A message may quote names from outside; they must not steer a terminal. */
-static void make_printable(char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			s[i] = '?';
-}
-
 static void vlog(const char *fmt, va_list ap)
 {
 	static const char prefix[] = "netrelay: ";
-	char line[LINE_MAX_BYTES + 1];
+	char msg[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 1];
 	size_t len = sizeof(prefix) - 1;
 	int n;
 
@@ -58,12 +53,10 @@ static void vlog(const char *fmt, va_list ap)
 		}
 		left_out = 0;
 	}
-	memcpy(line, prefix, len);
-	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
-	if (n < 0)
+	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
 		return;
-	len = min_size(len + (size_t)n, sizeof(line) - 2);
-	make_printable(line, len);
+	memcpy(line, prefix, len);
+	len += text_escape(line + len, sizeof(line) - 1 - len, msg);
 	line[len++] = '\n';
 	if (write_line(line, len) < 0)
 		left_out++;

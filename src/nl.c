@@ -226,6 +226,7 @@ static int read_error(const struct nlmsghdr *nlh)
 	return err->error;
 }
 
+/* A request that asks for an acknowledgement has that for its answer, and nothing else. */
 static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *buf,
 		    size_t size)
 {
@@ -243,7 +244,9 @@ static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *b
 	if (!mnl_nlmsg_ok(nlh, (int)n) || nlh->nlmsg_seq != req->nlmsg_seq ||
 	    nlh->nlmsg_pid != mnl_socket_get_portid(sock))
 		return -EPROTO;
-	return nlh->nlmsg_type == NLMSG_ERROR ? read_error(nlh) : 0;
+	if (nlh->nlmsg_type == NLMSG_ERROR)
+		return read_error(nlh);
+	return req->nlmsg_flags & NLM_F_ACK ? -EPROTO : 0;
 }
 
 /* Send @req, and have the kernel's answer, a single message, at @buf. */
@@ -279,13 +282,8 @@ int nl_link_change(const struct nl_change *change)
 {
 	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
-	const struct nlmsghdr *nlh = (const void *)answer;
-	int rc;
 
-	rc = ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
-	if (!rc && nlh->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return rc;
+	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
 }
 
 struct mnl_socket *nl_watch_open(int *fd)

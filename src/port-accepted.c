@@ -32,6 +32,7 @@ static void accepted_free(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "accepted",
+	.is_stream = true,
 	.can_wait = true,
 	.only_once = true,
 	.open = accepted_open,

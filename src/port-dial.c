@@ -123,6 +123,7 @@ static void dial_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "dial",
+	.is_stream = true,
 	.can_wait = true,
 	.open = dial_open,
 	.ready = dial_ready,

@@ -64,6 +64,7 @@ static void exec_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "exec",
+	.is_stream = true,
 	.can_wait = true,
 	.open = exec_open,
 	.rx = stream_rx,

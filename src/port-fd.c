@@ -26,6 +26,7 @@ static int stream_fd_open(struct port *p)
 
 static const struct port_ops stream_ops = {
 	.kind = "fd",
+	.is_stream = true,
 	.can_wait = true,
 	.only_once = true,
 	.is_setup = true,
@@ -88,6 +89,25 @@ static bool is_connected(int fd)
 	socklen_t len = sizeof(addr);
 
 	return getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
+}
+
+const char *port_fd_why(int err)
+{
+	static const struct {
+		int err;
+		const char *why;
+	} whys[] = {
+		{ EBADF, "is not open; whoever starts netrelay must pass it" },
+		{ ENOTCONN, "is a socket that is not connected" },
+		{ ENOTTY, "is neither a socket nor a tap" },
+		{ EPROTOTYPE, "is a socket, but neither of streams nor of datagrams" },
+		{ EINVAL, "is a tap that carries headers, or IP packets" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(whys); i++)
+		if (whys[i].err == err)
+			return whys[i].why;
+	return strerror(err);
 }
 
 struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env)

@@ -52,6 +52,7 @@ static void stdio_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "stdio",
+	.is_stream = true,
 	.can_wait = true,
 	.only_once = true,
 	.is_pipe = true,

@@ -65,6 +65,7 @@ static void unixgram_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "unixgram",
+	.can_wait = true,
 	.is_setup = true,
 	.open = unixgram_open,
 	.rx = dgram_rx,

@@ -133,7 +133,7 @@ static void tell_down(struct port *p, bool will_retry)
 {
 	const char *and = will_retry ? "; trying again" : "";
 
-	bool is_orderly = p->ops->only_once && p->why_err == PORT_CLOSED;
+	bool is_orderly = !will_retry && p->why_err == PORT_CLOSED;
 
 	if (p->told[0] == '\0' && !is_orderly)
 		log_warn("%s: %s%s", p->name, p->why, and);
@@ -157,7 +157,7 @@ void port_down(struct port *p)
 {
 	bool was_up = p->state == PORT_UP;
 	bool is_mistake = !p->was_up && (p->ops->is_setup || p->is_mistake);
-	bool ends = p->ops->only_once || is_mistake;
+	bool ends = p->ops->only_once || is_mistake || p->is_shut;
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
@@ -197,7 +197,7 @@ void port_opened(struct port *p, int ret)
  */
 static bool reads_on(const struct port *p)
 {
-	return p->ops->can_wait && !p->ops->is_pipe;
+	return p->ops->is_stream && !p->ops->is_pipe;
 }
 
 /* Send from the queue until it is empty or the kernel is full. */
@@ -356,6 +356,7 @@ void port_hold(struct port *p, bool hold)
 
 void port_shut(struct port *p)
 {
+	p->is_shut = true;
 	if (p->state == PORT_UP && p->ops->shut)
 		p->ops->shut(p);
 }

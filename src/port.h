@@ -60,6 +60,7 @@ struct port;
  * What makes a kind of port. Descriptors are given to the loop through
  * port_watch(), and are the driver's to close.
  *
+ * @is_stream: its end shows when it is read, after all that was sent before it
  * @can_wait:  frames not received now are not lost, the peer holds them back
  * @only_once: when it goes down it has ended: there is no way to open it again
  * @is_setup:  a first open() that fails is a mistake in the set-up, not an outage
@@ -85,6 +86,7 @@ struct port;
  */
 struct port_ops {
 	const char *kind;
+	bool is_stream;
 	bool can_wait;
 	bool only_once;
 	bool is_setup;
@@ -137,6 +139,7 @@ struct port {
 	bool was_up;	/* ever */
 	bool tx_broken; /* nothing can be sent; what can still be read is */
 	bool is_held;	/* do not read */
+	bool is_shut;	/* the peer was told that no more will be sent */
 	bool is_dirty;	/* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;

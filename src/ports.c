@@ -3,6 +3,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <string.h>
 
 static struct port *(*const makers[])(const struct endpoint *,
 				      const struct port_env *) = {
@@ -25,6 +26,11 @@ struct port *ports_new(const struct endpoint *ep, const struct port_env *env)
 		return NULL;
 	}
 	return makers[ep->kind](ep, env);
+}
+
+const char *ports_why(const struct endpoint *ep, int err)
+{
+	return ep->kind == ENDPOINT_FD ? port_fd_why(err) : strerror(err);
 }
 
 bool ports_need_helper(const struct endpoint *ep)

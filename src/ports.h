@@ -14,6 +14,9 @@
 /* ports_new() - The port for any endpoint but the two kinds that listen. */
 struct port *ports_new(const struct endpoint *ep, const struct port_env *env);
 
+/* ports_why() - What errno means after ports_new(). */
+const char *ports_why(const struct endpoint *ep, int err);
+
 /* ports_need_helper() - Whether the port of @ep asks the helper for anything. */
 bool ports_need_helper(const struct endpoint *ep);
 
@@ -25,6 +28,9 @@ int port_stdio_check(char *why, size_t size);
 
 /* port-fd.c: an inherited descriptor, whose kind is found out. */
 struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env);
+
+/* port-fd.c: what errno means after port_fd_new(). */
+const char *port_fd_why(int err);
 
 /* port-dial.c: a stream over TCP or a unix socket, dialled. */
 struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env);

@@ -219,7 +219,7 @@ static void reap_ended(struct deferred *d)
 static void port_has_ended(struct relay *r, struct port *p)
 {
 	loop_defer(r->loop, &r->reap, reap_ended);
-	if (p->listener)
+	if (p->listener || r->is_finishing)
 		return;
 	if (!p->was_up) {
 		r->failed = true;
@@ -306,7 +306,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 	if (!p) {
 		int err = errno;
 
-		snprintf(why, size, "%s: %s", ep->text, strerror(err));
+		snprintf(why, size, "%s: %s", ep->text, ports_why(ep, err));
 		return -err;
 	}
 	add_port(r, p);

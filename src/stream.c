@@ -112,7 +112,9 @@ static int receive(struct stream *s, struct batch *b)
 	if (n < 0)
 		return port_why(&s->port, -errno, "%s", strerror(errno));
 	if (n == 0)
-		return port_why(&s->port, PORT_CLOSED, "closed by the peer");
+		return port_why(&s->port, PORT_CLOSED, "%s",
+				s->port.ops->is_pipe ? "stdin has ended"
+						     : "closed by the peer");
 	if (s->is_tcp && s->is_dialled && n < QUICKACK_BELOW)
 		/* QEMU leaves Nagle on at its accepting side; it waits for our ACK. */
 		setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of kinds says what reads the body of each, and which options may
+ * follow after commas. What a comma means depends on the kind: in a path it is
+ * doubled, so that a path may hold any byte; a command takes it as it is.
+ */
+#include "endpoint-long.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MTU_MIN 68	/* ETH_MIN_MTU */
+#define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
+
+#define DOUBLED "; a comma within a path is doubled"
+
+typedef int (*read_fn)(struct parse *p, char *part);
+
+/* What a comma in the body of a long form means. */
+enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
+
+struct option {
+	const char *key;
+	read_fn read;
+};
+
+/*
+ * @read:    reads what stands between the prefix and the options
+ * @check:   looks at the whole once the options are read; may be NULL
+ * @options: up to one without key; may be NULL
+ */
+struct endpoint_long {
+	const char *prefix;
+	enum endpoint_kind kind;
+	enum comma comma;
+	read_fn read;
+	int (*check)(struct parse *p);
+	const struct option *options;
+	const char *form;
+};
+
+static int check_udp(struct parse *p)
+{
+	struct endpoint_addr *local = &p->ep->local, *remote = &p->ep->remote;
+
+	if (!local->port)
+		local->port = remote->port;
+	if (local->family && remote->family && local->family != remote->family)
+		return part_refuse(
+			p, "local address and host must both be IPv4 or both IPv6");
+	return 0;
+}
+
+static int read_unix(struct parse *p, char *body)
+{
+	return part_path(p, body, p->ep->path);
+}
+
+static int read_mode(struct parse *p, char *value)
+{
+	uint32_t mode;
+
+	if (!part_number(value, 8, 0777, &mode))
+		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
+				   value);
+	p->ep->mode = (mode_t)mode;
+	return 0;
+}
+
+static int read_local_path(struct parse *p, char *value)
+{
+	return part_path(p, value, p->ep->local_path);
+}
+
+static int check_unixgram(struct parse *p)
+{
+	if (!*p->ep->local_path)
+		return part_refuse(p, "option local is missing; the form is %s", p->form);
+	if (!strcmp(p->ep->path, p->ep->local_path))
+		return part_refuse(p,
+				   "the two paths must differ: theirs, then local=ours");
+	return 0;
+}
+
+static int read_group(struct parse *p, char *body)
+{
+	const struct endpoint_addr *group = &p->ep->remote;
+	unsigned char addr[sizeof(struct in6_addr)];
+	int err = part_remote(p, body);
+
+	if (err)
+		return err;
+	if (strchr(group->host, '%'))
+		return part_refuse(
+			p, "a group's interface is not named by %%, but by if=NAME");
+	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
+	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
+		return 0;
+	return part_refuse(p,
+			   "group " QUOTED " is no multicast address: 224.0.0.0 to "
+			   "239.255.255.255, or [ff00::] and up",
+			   group->host);
+}
+
+static int read_group_if(struct parse *p, char *value)
+{
+	struct endpoint_addr *local = &p->ep->local;
+
+	if (p->ep->remote.family == AF_INET6)
+		return part_name(p, "interface", value, local->host);
+	if (!part_addr(value, local) || local->family != AF_INET)
+		return part_refuse(
+			p, QUOTED " must be an IPv4 address, as the group is one", value);
+	return 0;
+}
+
+static int read_bridge(struct parse *p, char *body)
+{
+	return part_name(p, "bridge", body, p->ep->name);
+}
+
+static int read_bridge_tap(struct parse *p, char *value)
+{
+	return part_name(p, "tap", value, p->ep->tap);
+}
+
+static int read_bridge_mtu(struct parse *p, char *value)
+{
+	if (!part_number(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
+		return part_refuse(p, QUOTED " must be a number from %d to %d", value,
+				   MTU_MIN, MTU_LIMIT);
+	return 0;
+}
+
+static int check_bridge(struct parse *p)
+{
+	if (!strcmp(p->ep->name, p->ep->tap))
+		return part_refuse(p, "the tap must not have the bridge's own name");
+	return 0;
+}
+
+static int read_tap(struct parse *p, char *body)
+{
+	return part_name(p, "tap", body, p->ep->name);
+}
+
+static int read_fd(struct parse *p, char *body)
+{
+	uint32_t fd;
+
+	if (!part_number(body, 10, INT_MAX, &fd))
+		return part_refuse(
+			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
+	p->ep->fd = (int)fd;
+	return 0;
+}
+
+static int read_command(struct parse *p, char *body)
+{
+	if (part_is_all(body, " \t\n"))
+		return part_refuse(p, "the command is blank; the form is %s", p->form);
+	return 0;
+}
+
+static const struct option listen_options[] = { { "mode", read_mode }, { NULL, NULL } };
+static const struct option udp_options[] = { { "local", part_local }, { NULL, NULL } };
+static const struct option gram_options[] = { { "local", read_local_path },
+					      { NULL, NULL } };
+static const struct option group_options[] = { { "if", read_group_if }, { NULL, NULL } };
+static const struct option bridge_options[] = {
+	{ "tap", read_bridge_tap },
+	{ "mtu", read_bridge_mtu },
+	{ NULL, NULL },
+};
+
+static const struct endpoint_long kinds[] = {
+	{ "tcp", ENDPOINT_TCP, COMMA_CUTS, part_remote, NULL, NULL, "tcp:HOST:PORT" },
+	{ "tcp-listen", ENDPOINT_TCP_LISTEN, COMMA_CUTS, part_local, NULL, NULL,
+	  "tcp-listen:[ADDR:]PORT" },
+	{ "unix", ENDPOINT_UNIX, COMMA_DOUBLED, read_unix, NULL, NULL,
+	  "unix:PATH" DOUBLED },
+	{ "unix-listen", ENDPOINT_UNIX_LISTEN, COMMA_DOUBLED, read_unix, NULL,
+	  listen_options, "unix-listen:PATH[,mode=0660]" DOUBLED },
+	{ "udp", ENDPOINT_UDP, COMMA_CUTS, part_remote, check_udp, udp_options,
+	  "udp:HOST:PORT[,local=[ADDR:]PORT]" },
+	{ "unixgram", ENDPOINT_UNIXGRAM, COMMA_DOUBLED, read_unix, check_unixgram,
+	  gram_options, "unixgram:PATH,local=PATH" DOUBLED },
+	{ "mcast", ENDPOINT_MCAST, COMMA_CUTS, read_group, NULL, group_options,
+	  "mcast:GROUP:PORT[,if=ADDR]" },
+	{ "bridge", ENDPOINT_BRIDGE, COMMA_CUTS, read_bridge, check_bridge,
+	  bridge_options, "bridge:NAME[,tap=NAME][,mtu=N]" },
+	{ "tap", ENDPOINT_TAP, COMMA_CUTS, read_tap, NULL, NULL, "tap:NAME" },
+	{ "fd", ENDPOINT_FD, COMMA_CUTS, read_fd, NULL, NULL, "fd:N" },
+	{ "exec", ENDPOINT_EXEC, COMMA_PLAIN, read_command, NULL, NULL, "exec:COMMAND" },
+};
+
+const struct endpoint_long *endpoint_long_find(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t len = strlen(kinds[i].prefix);
+
+		if (!strncmp(text, kinds[i].prefix, len) && text[len] == ':')
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+bool endpoint_long_listens(const struct endpoint_long *kind)
+{
+	return kind->kind == ENDPOINT_TCP_LISTEN || kind->kind == ENDPOINT_UNIX_LISTEN;
+}
+
+void endpoint_long_list(char *list, size_t size)
+{
+	size_t used = 0;
+
+	*list = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && used < size; i++)
+		used += (size_t)snprintf(list + used, size - used, "%s%s", i ? ", " : "",
+					 kinds[i].prefix);
+}
+
+/*
+ * End @s at its first comma that separates.
+ *
+ * Return: what follows that comma; NULL when there is none.
+ */
+static char *cut_comma(char *s, enum comma comma)
+{
+	char *to = s;
+
+	if (comma == COMMA_PLAIN)
+		return NULL;
+	for (; *s; s++) {
+		if (*s == ',' && (comma == COMMA_CUTS || *++s != ',')) {
+			*to = '\0';
+			return s + (comma == COMMA_CUTS);
+		}
+		*to++ = *s;
+	}
+	*to = '\0';
+	return NULL;
+}
+
+static const struct option *find_option(const struct endpoint_long *kind, const char *key)
+{
+	for (const struct option *o = kind->options; o && o->key; o++)
+		if (!strcmp(key, o->key))
+			return o;
+	return NULL;
+}
+
+static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,
+		       unsigned int *seen)
+{
+	char *value = strchr(key, '=');
+	const struct option *option;
+	unsigned int bit;
+	int err;
+
+	if (!*key)
+		return part_refuse(p, "nothing follows a comma; the form is %s", p->form);
+	if (value)
+		*value++ = '\0';
+	option = find_option(kind, key);
+	if (!option)
+		return part_refuse(
+			p, "%s has %s " QUOTED "; the form is %s", kind->prefix,
+			kind->options ? "no option" : "no options, so not", key, p->form);
+	bit = 1u << (option - kind->options);
+	if (*seen & bit)
+		return part_refuse(p, "option %s is given twice; give it once", key);
+	if (!value || !*value)
+		return part_refuse(p, "option %s has no value; the form is %s", key,
+				   p->form);
+	*seen |= bit;
+	p->option = key;
+	err = option->read(p, value);
+	p->option = NULL;
+	return err;
+}
+
+int endpoint_long_read(struct parse *p, const struct endpoint_long *kind)
+{
+	char *body = p->copy + strlen(kind->prefix) + 1;
+	char *rest = cut_comma(body, kind->comma);
+	unsigned int seen = 0;
+	int err;
+
+	p->ep->kind = kind->kind;
+	p->form = kind->form;
+	if (!*body)
+		return part_refuse(p, "nothing follows %s:; the form is %s", kind->prefix,
+				   p->form);
+	err = kind->read(p, body);
+	while (!err && rest) {
+		char *option = rest;
+
+		rest = cut_comma(option, kind->comma);
+		err = read_option(p, kind, option, &seen);
+	}
+	return !err && kind->check ? kind->check(p) : err;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text from outside - names, paths, what a peer or a program said - made safe
+ * to show: it must neither steer a terminal nor break a line in two.
+ */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+
+/*
+ * text_escape() - Copy @from to @to, all of it printable ASCII.
+ * @to:   set to the copy, cut to the room there is, but never within an escape
+ * @size: bytes at @to, the NUL's included; with 0 nothing is written
+ *
+ * Each byte that is not printable ASCII (0x20 to 0x7e) becomes four: a control
+ * character as \x1b, and so does every byte of a UTF-8 sequence, as in \xc3\xb6.
+ * A backslash stays as it is, so that what is escaped already stays the same.
+ *
+ * Return: the length of the copy.
+ */
+size_t text_escape(char *to, size_t size, const char *from);
+
+#endif
