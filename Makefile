@@ -112,7 +112,7 @@ $(BUILD)/test-$(1)/src-%.o: src/%.c | $(BUILD)/test-$(1)
 $(BUILD)/test-$(1)/%-test: test/%-test.c \
 		$(patsubst %.c,$(BUILD)/test-$(1)/src-%.o,$(filter-out main.c,$(SRC)))
 	@echo "  CC      $$< ($(1), sanitized)"
-	$(Q)$(1) $(BASE) $(SANITIZE) -Itest -MF $$@.d -o $$@ $$^ -lmnl
+	$(Q)$(1) $(BASE) $(SANITIZE) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
 $(BUILD)/test-$(1):
 	@mkdir -p $$@
 tests-$(1): $(TESTS:%=$(BUILD)/test-$(1)/%-test)
@@ -129,7 +129,7 @@ frames: $(BUILD)/frames
 
 $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread -lm
 
 test: ## all tests; installs what it needs (Debian, as root or by sudo)
 	@ci/test

@@ -15,7 +15,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,14 +87,42 @@ const uint8_t *content_window(const uint8_t *pool, const uint8_t *header)
 	return pool + hash % OFFSETS;
 }
 
+static double power(double base, uint32_t exponent)
+{
+	double result = 1;
+
+	for (; exponent; exponent /= 2, base *= base)
+		if (exponent % 2)
+			result *= base;
+	return result;
+}
+
+/* The @n-th root of @x, which is at least 1, by bisection. */
+static double root(double x, uint32_t n)
+{
+	double low = 1, high = x;
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		double middle = (low + high) / 2;
+
+		if (power(middle, n) < x)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
 uint32_t *content_sizes(uint32_t min, uint32_t max)
 {
 	uint32_t *sizes = calloc(SIZES, sizeof(*sizes));
-	double ratio = (double)max / min;
+	double step = root((double)max / min, SIZES - 1);
+	double size = min;
 	uint32_t i;
 
-	for (i = 0; sizes && i < SIZES; i++)
-		sizes[i] = (uint32_t)lround(min * pow(ratio, i / (SIZES - 1.0)));
+	for (i = 0; sizes && i < SIZES; i++, size *= step)
+		sizes[i] = size + 0.5 < max ? (uint32_t)(size + 0.5) : max;
 	return sizes;
 }
 

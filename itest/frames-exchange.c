@@ -95,8 +95,11 @@ static int take_frame(struct receiver *rx, const uint8_t *frame, size_t len)
 		err = tally_frame(rx->tally, frame, len);
 	if (wish->slow)
 		sleep_until_ns(rx->start_ns + rx->taken * 1000000000u / wish->slow);
-	if (wish->stop_after && rx->taken == wish->stop_after)
+	if (wish->stop_after && rx->taken == wish->stop_after) {
 		rx->stopped = true;
+		fputs("stopped\n", wish->out);
+		fflush(wish->out);
+	}
 	return err;
 }
 

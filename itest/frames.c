@@ -38,7 +38,7 @@ static const char usage[] =
 	"  --lossless     a missing frame is an error\n"
 	"  --padded       frames below 60 bytes must come filled up with zeros, else as sent\n"
 	"  --slow PPS     take no more than so many frames a second\n"
-	"  --stop-after N  then stop reading, until SIGUSR1 or --resume-after MS\n"
+	"  --stop-after N  then say \"stopped\", and read on after SIGUSR1 or --resume-after MS\n"
 	"raw:\n"
 	"  --connections N  as many, all alike    --split N   bytes a write\n"
 	"  --wait MS      how long to watch the other side, default 1000\n"
@@ -264,7 +264,7 @@ static int make_plan(struct plan *plan, const struct settings *s, bool sends)
 	return plan->pool && (plan->sizes || !s->log_sizes) ? 0 : -ENOMEM;
 }
 
-static struct wish make_wish(const struct settings *s, bool receives)
+static struct wish make_wish(const struct settings *s, bool receives, FILE *out)
 {
 	return (struct wish){
 		.count = !receives		   ? 0
@@ -277,6 +277,7 @@ static struct wish make_wish(const struct settings *s, bool receives)
 		.slow = s->slow,
 		.stop_after = s->stop_after,
 		.resume_ms = (int)s->resume_after,
+		.out = out,
 	};
 }
 
@@ -310,7 +311,7 @@ static int open_channel(struct channel *ch, const char *endpoint,
 static int run_exchange(const char *endpoint, const struct settings *s, bool sends,
 			bool receives, FILE *out)
 {
-	struct wish wish = make_wish(s, receives);
+	struct wish wish = make_wish(s, receives, out);
 	uint64_t due = wish.count == UINT64_MAX ? 0 : wish.count;
 	struct channel ch = { .in = -1, .step = "memory" };
 	struct tally *tally = NULL;

@@ -156,8 +156,8 @@ void tally_free(struct tally *tally);
  * @timeout_ms: silence after which the rest is lost
  * @linger_ms:  how long to listen for more than should come, and for the peer's close
  * @slow:       frames a second to take; 0 for all that come
- * @stop_after: stop reading after so many; 0 for never. SIGUSR1, or @resume_ms
- *              later (0: never), makes it go on
+ * @stop_after: stop reading after so many, and say so to @out; 0 for never.
+ *              SIGUSR1, or @resume_ms later (0: never), makes it go on
  */
 struct wish {
 	uint64_t count;
@@ -168,6 +168,7 @@ struct wish {
 	uint64_t slow;
 	uint64_t stop_after;
 	int resume_ms;
+	FILE *out;
 };
 
 /*

@@ -164,7 +164,7 @@ size_t part_split(char *s, char **part, size_t max)
 {
 	size_t n = 0;
 
-	while (s) {
+	do {
 		char *close = *s == '[' ? strchr(s, ']') : NULL;
 
 		if (n < max)
@@ -173,7 +173,7 @@ size_t part_split(char *s, char **part, size_t max)
 		s = strchr(close ? close : s, ':');
 		if (s)
 			*s++ = '\0';
-	}
+	} while (s);
 	return n;
 }
 

@@ -51,7 +51,7 @@ int part_refuse(struct parse *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /*
  * part_split() - Cut @s in place at the colons outside brackets.
  *
- * Return: the number of parts, of which no more than @max are put into @part.
+ * Return: the number of parts, at least 1; no more than @max are put into @part.
  */
 size_t part_split(char *s, char **part, size_t max);
 

@@ -291,6 +291,7 @@ static int keep_only(int fd)
 		return -errno;
 	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
 		return -errno;
+	log_reset();
 	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
 		for (unsigned i = 4; i < top; i++)
 			close((int)i);
@@ -312,6 +313,8 @@ static int server_init(struct server *s, int fd)
 	 */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored by whoever started us, ends of children would not be told. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigaddset(&blocked, SIGTERM);

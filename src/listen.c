@@ -96,20 +96,6 @@ static int listen_tcp(struct listener *l)
 	return ret;
 }
 
-static const char *advice(int err)
-{
-	switch (err) {
-	case -EADDRINUSE:
-		return "; end who uses it, or take another";
-	case -EADDRNOTAVAIL:
-		return "; no interface has this address";
-	case -EACCES:
-		return "; no right to: take a port above 1023, or a path of your own";
-	default:
-		return "";
-	}
-}
-
 int listener_start(struct listener *l, struct loop *loop, char *why, size_t size)
 {
 	int ret, fd;
@@ -127,7 +113,7 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 		ret = loop_add(loop, &l->watch, fd, EPOLLIN, connection_ready);
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", l->ep->text, strerror(-ret),
-			 advice(ret));
+			 sock_advice(ret));
 		if (fd >= 0)
 			close(fd);
 		sock_unlink(&l->made);

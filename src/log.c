@@ -2,14 +2,18 @@
 /*
  * Messages to stderr. A line goes out in one write, so that lines of several
  * processes do not mix, and only when poll says that there is room: PIPE_BUF
- * bytes then fit without blocking (pipe(7)), and a line is never longer. A
- * message may quote what comes from outside, so all of it is escaped.
+ * bytes then fit a pipe without blocking (pipe(7)), and a line is never longer.
+ * A terminal makes no such promise, and blocks when its user has stopped it;
+ * it is opened anew, for a description of its own that can be non-blocking.
+ * A message may quote what comes from outside, so all of it is escaped.
  */
 #include "log.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,22 +26,51 @@ _Static_assert(LINE_MAX_BYTES < PIPE_BUF, "a line must fit a pipe at once");
 
 static int verbosity;
 static unsigned long left_out;
+static int output = -1;	 /* -1: not looked for yet */
+static bool is_mid_line; /* a terminal took only the beginning of one */
 
 void log_verbosity(int level)
 {
 	verbosity = level;
 }
 
-static int write_line(const char *line, size_t len)
+void log_reset(void)
 {
-	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
-		return -1;
-	return write(STDERR_FILENO, line, len) < 0 ? -1 : 0;
+	output = -1;
 }
 
-static void vlog(const char *fmt, va_list ap)
+static void find_output(void)
+{
+	if (output < 0 && isatty(STDERR_FILENO))
+		output = open("/proc/self/fd/2",
+			      O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (output < 0)
+		output = STDERR_FILENO;
+}
+
+static bool write_all(const char *data, size_t len)
+{
+	ssize_t n = write(output, data, len);
+
+	if (n > 0)
+		is_mid_line = data[n - 1] != '\n';
+	return n == (ssize_t)len;
+}
+
+static int write_line(const char *line, size_t len)
+{
+	struct pollfd pfd = { .events = POLLOUT };
+
+	find_output();
+	pfd.fd = output;
+	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+		return -1;
+	if (is_mid_line && !write_all("\n", 1))
+		return -1;
+	return write_all(line, len) ? 0 : -1;
+}
+
+PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
 {
 	static const char prefix[] = "netrelay: ";
 	char msg[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 1];

@@ -12,6 +12,12 @@
 /* log_verbosity() - How much to say: 0 warnings, 1 what happens to ports. */
 void log_verbosity(int level);
 
+/*
+ * log_reset() - Forget the descriptor found for stderr; for a forked process
+ * that closes what it inherited.
+ */
+void log_reset(void);
+
 /* log_warn() - Something failed, or is lost. Always said. */
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

@@ -229,8 +229,8 @@ int loop_run(struct loop *l)
 			struct watch *w = ev[i].data.ptr;
 
 			ticked |= w == &l->clock;
-			/* Another watch of this turn may have removed it. */
-			if (w->fd >= 0)
+			/* Another watch of this turn may have removed or muted it. */
+			if (w->fd >= 0 && w->events)
 				w->fn(w, ev[i].events);
 		}
 		run_always_ready(l);

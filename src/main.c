@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Start, wire together, stop. Only here does the program end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,13 +45,22 @@ static void signal_ready(struct watch *w, uint32_t events)
 	}
 }
 
+/* By nohup, say. A signalfd would get it all the same, for it is blocked, too. */
+static bool is_ignored(int sig)
+{
+	struct sigaction old;
+
+	return sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+}
+
 static void block_signals(sigset_t *set)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(set, signals[i]);
+		if (!is_ignored(signals[i]))
+			sigaddset(set, signals[i]);
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -83,11 +93,39 @@ static bool needs_helper(const struct conf *conf)
 	return false;
 }
 
-static int check_stdio(struct program *prog)
+/*
+ * Before we open anything ourselves, which would take the number of a descriptor
+ * that is not there.
+ */
+static int check_inherited(struct program *prog)
 {
-	for (size_t i = 0; i < prog->conf.n_endpoints; i++)
-		if (prog->conf.endpoints[i].kind == ENDPOINT_STDIO)
-			return port_stdio_check(prog->why, sizeof(prog->why));
+	for (size_t i = 0; i < prog->conf.n_endpoints; i++) {
+		const struct endpoint *ep = &prog->conf.endpoints[i];
+		int ret = 0;
+
+		if (ep->kind == ENDPOINT_STDIO) {
+			ret = port_stdio_check(prog->why, sizeof(prog->why));
+		} else if (ep->kind == ENDPOINT_FD && fcntl(ep->fd, F_GETFD) < 0) {
+			ret = -errno;
+			snprintf(prog->why, sizeof(prog->why), "%s: %s", ep->text,
+				 port_fd_why(-ret));
+		}
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* A socket of ours must not become what messages, or a child, write to. */
+static int fill_standard_fds(struct program *prog)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
+			continue;
+		snprintf(prog->why, sizeof(prog->why),
+			 "descriptor %d is closed, and /dev/null can't stand in", fd);
+		return -EBADF;
+	}
 	return 0;
 }
 
@@ -164,6 +202,14 @@ static enum exit_status run(struct program *prog)
 	return ret < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
+static enum exit_status print(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return STATUS_OK;
+	log_warn("stdout: %s", strerror(errno));
+	return STATUS_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	static struct program prog;
@@ -172,14 +218,16 @@ int main(int argc, char **argv)
 
 	log_verbosity(prog.conf.verbose);
 	if (ret == 0 && prog.conf.action == CONF_RUN)
-		ret = check_stdio(&prog);
+		ret = check_inherited(&prog);
+	if (ret == 0 && prog.conf.action == CONF_RUN)
+		ret = fill_standard_fds(&prog);
 	if (ret < 0) {
 		log_warn("%s", prog.why);
-		status = ret == -ENOMEM ? STATUS_FAILED : STATUS_USAGE;
+		status = ret == -EINVAL || ret == -ENOTTY ? STATUS_USAGE : STATUS_FAILED;
 	} else if (prog.conf.action == CONF_HELP) {
-		fputs(conf_help(), stdout);
+		status = print(conf_help());
 	} else if (prog.conf.action == CONF_VERSION) {
-		puts("netrelay " VERSION " (" LIBC ", " LIBMNL ")");
+		status = print("netrelay " VERSION " (" LIBC ", " LIBMNL ")\n");
 	} else {
 		status = run(&prog);
 	}

@@ -51,7 +51,10 @@ static int option(struct port *p, int fd, int level, int name, const void *value
 		  socklen_t len, const char *what)
 {
 	if (setsockopt(fd, level, name, value, len) < 0)
-		return port_why(p, -errno, "%s: %s", what, strerror(errno));
+		return port_why(p, -errno, "%s: %s%s", what, strerror(errno),
+				errno == ENODEV
+					? "; it needs a route for multicast, or if="
+					: "");
 	return 0;
 }
 
@@ -86,23 +89,38 @@ static int join6(struct mcast *m, int rfd, int wfd, const struct sock_addr *grou
 {
 	struct port *p = &m->dgram.port;
 	const char *name = m->ep->local.host;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&group->storage;
 	struct ipv6_mreq mreq = {
-		.ipv6mr_multiaddr =
-			((const struct sockaddr_in6 *)&group->storage)->sin6_addr,
-		.ipv6mr_interface = name[0] ? if_nametoindex(name) : 0,
+		.ipv6mr_multiaddr = sin6->sin6_addr,
+		.ipv6mr_interface = sin6->sin6_scope_id,
 	};
-	int ret;
+	int ret = option(p, rfd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &mreq, sizeof(mreq),
+			 "join the group");
 
-	if (name[0] && !mreq.ipv6mr_interface)
-		return port_why(p, -ENODEV, "if=%s: there is no such interface", name);
-	ret = option(p, rfd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &mreq, sizeof(mreq),
-		     "join the group");
 	if (ret == 0)
 		ret = int_option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_IF,
 				 (int)mreq.ipv6mr_interface, name);
 	if (ret == 0)
 		ret = int_option(p, wfd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1, "loop");
 	return ret;
+}
+
+/* The group, with the interface that if= names: bind() to ff02:: takes no other way. */
+static int find_group(struct mcast *m, struct sock_addr *group)
+{
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&group->storage;
+	struct port *p = &m->dgram.port;
+	const char *name = m->ep->local.host;
+	int ret = sock_numeric(&m->ep->remote, AF_UNSPEC, group);
+
+	if (ret < 0)
+		return port_why(p, ret, "group: %s", strerror(-ret));
+	if (group->sa.sa_family == AF_INET || !name[0])
+		return 0;
+	sin6->sin6_scope_id = if_nametoindex(name);
+	if (!sin6->sin6_scope_id)
+		return port_why(p, -ENODEV, "if=%s: there is no such interface", name);
+	return 0;
 }
 
 /* Several programs of one host share the group's port. */
@@ -115,7 +133,9 @@ static int bound_to_group(struct port *p, const struct sock_addr *group)
 		return port_why(p, -errno, "socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (bind(fd, &group->sa, group->len) < 0) {
-		port_why(p, -errno, "bind: %s", strerror(errno));
+		port_why(p, -errno, "bind: %s%s", strerror(errno),
+			 errno == EINVAL ? "; a link-local group needs if=INTERFACE"
+					 : sock_advice(-errno));
 		close(fd);
 		return p->why_err;
 	}
@@ -140,11 +160,10 @@ static int mcast_open(struct port *p)
 {
 	struct mcast *m = to_mcast(p);
 	struct sock_addr group, local;
-	int family = m->ep->remote.family, ret;
+	int family = m->ep->remote.family, ret = find_group(m, &group);
 
-	ret = sock_numeric(&m->ep->remote, AF_UNSPEC, &group);
 	if (ret < 0)
-		return port_why(p, ret, "group: %s", strerror(-ret));
+		return ret;
 	m->dgram.rfd = bound_to_group(p, &group);
 	p->is_mistake = m->dgram.rfd < 0;
 	if (m->dgram.rfd < 0)

@@ -82,6 +82,12 @@ int port_stdio_check(char *why, size_t size)
 	static const char *const names[] = { "stdin", "stdout" };
 
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0) {
+			snprintf(why, size,
+				 "-: %s is closed; open it, or name another endpoint",
+				 names[fd]);
+			return -EBADF;
+		}
 		if (!isatty(fd))
 			continue;
 		snprintf(why, size,

@@ -27,6 +27,7 @@ struct tap {
 	struct link link;
 	struct mnl_socket *events;
 	struct watch events_watch;
+	bool in_doubt; /* links came to their end while it was being attached */
 };
 
 static struct tap *to_tap(struct port *p)
@@ -42,6 +43,26 @@ static int tap_use(struct tap *t)
 	return port_watch(&t->port, t->link.fd, t->link.fd);
 }
 
+static int lost_bridge(struct tap *t)
+{
+	return port_why(&t->port, -ENODEV, "bridge %s was deleted", t->ep->name);
+}
+
+/*
+ * Whether the tap is still where it was put. The kernel is asked, and might
+ * keep us waiting: only for when events do not tell.
+ */
+static bool is_attached(struct tap *t)
+{
+	struct nl_link tap;
+
+	/* That there is none any more shows on its descriptor. */
+	if (nl_link_get(t->link.name, &tap))
+		return true;
+	t->link.mtu = tap.mtu;
+	return t->ep->kind != ENDPOINT_BRIDGE || tap.master == t->link.bridge;
+}
+
 static void attached(struct helper_call *call, const struct helper_answer *answer, int fd)
 {
 	struct tap *t = container_of(call, struct tap, call);
@@ -52,7 +73,10 @@ static void attached(struct helper_call *call, const struct helper_answer *answe
 	}
 	t->link = answer->attach;
 	t->link.fd = fd;
-	port_opened(&t->port, tap_use(t));
+	if (t->in_doubt && !is_attached(t))
+		port_opened(&t->port, lost_bridge(t));
+	else
+		port_opened(&t->port, tap_use(t));
 }
 
 /* What we wait for came back, or what we use went away. */
@@ -63,10 +87,12 @@ static void link_changed(const struct nl_link *link, void *arg)
 
 	if (t->port.state == PORT_WAITING && !link->gone && !strcmp(link->name, awaited))
 		port_retry_now(&t->port);
+	t->in_doubt |= link->gone;
 	if (t->port.state != PORT_UP)
 		return;
-	if (link->gone && t->link.bridge && link->index == t->link.bridge) {
-		port_why(&t->port, -ENODEV, "bridge %s was deleted", t->ep->name);
+	if (link->gone && t->ep->kind == ENDPOINT_BRIDGE &&
+	    link->index == t->link.bridge) {
+		lost_bridge(t);
 		port_down(&t->port);
 	} else if (!link->gone && link->index == t->link.index) {
 		t->link.mtu = link->mtu;
@@ -79,9 +105,15 @@ static void events_ready(struct watch *w, uint32_t events)
 	int ret = nl_watch_read(t->events, link_changed, t);
 
 	(void)events;
-	/* Some were lost; a port that waits tries now, one that is up finds out. */
-	if (ret == -ENOBUFS)
-		port_retry_now(&t->port);
+	if (ret != -ENOBUFS)
+		return;
+	/* Some were lost. */
+	t->in_doubt = true;
+	port_retry_now(&t->port);
+	if (t->port.state == PORT_UP && !is_attached(t)) {
+		lost_bridge(t);
+		port_down(&t->port);
+	}
 }
 
 /* Kept while the port is down: that is when the news is waited for. */
@@ -113,6 +145,7 @@ static int tap_open(struct port *p)
 		snprintf(req.attach.tap, sizeof(req.attach.tap), "%s", t->ep->name);
 	}
 	req.attach.mtu = t->ep->mtu;
+	t->in_doubt = false;
 	ret = helper_ask(p->env->helper, &t->call, &req, attached);
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }

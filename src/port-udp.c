@@ -41,10 +41,8 @@ static int udp_use(struct udp *u, const struct sock_addr *remote)
 	fd = sock_bound(&local, SOCK_DGRAM);
 	p->is_mistake = fd < 0;
 	if (fd < 0)
-		return port_why(
-			p, fd, "bind to %s: %s%s", sock_text(&local, text), strerror(-fd),
-			fd == -EADDRINUSE ? "; end who uses it, or take another port"
-					  : "");
+		return port_why(p, fd, "bind to %s: %s%s", sock_text(&local, text),
+				strerror(-fd), sock_advice(fd));
 	u->dgram.rfd = u->dgram.wfd = fd;
 	if (connect(fd, &remote->sa, remote->len) < 0)
 		return port_why(p, -errno, "%s: %s", sock_text(remote, text),

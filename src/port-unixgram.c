@@ -43,9 +43,7 @@ static int unixgram_open(struct port *p)
 
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
-				fd == -EADDRINUSE
-					? "; end who uses it, or take another path"
-					: "");
+				sock_advice(fd));
 	u->dgram.rfd = fd;
 	u->dgram.wfd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (u->dgram.wfd < 0)

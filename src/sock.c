@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util.h"
+
 #define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: some 6 s of silence */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
@@ -184,6 +186,8 @@ int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *m
 	old_mask = umask(~mode & 0777);
 	if (bind(fd, &addr.sa, addr.len) < 0)
 		ret = -errno;
+	if (ret == -EADDRINUSE && !is_socket(path))
+		ret = -ENOTSOCK;
 	if (ret == -EADDRINUSE && is_abandoned(&addr, path, type) && unlink(path) == 0)
 		ret = bind(fd, &addr.sa, addr.len) < 0 ? -errno : 0;
 	umask(old_mask);
@@ -208,6 +212,29 @@ void sock_unlink(const struct sock_path *made)
 	if (made->path[0] && lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
 	    st.st_ino == made->ino)
 		unlink(made->path);
+}
+
+const char *sock_advice(int err)
+{
+	static const struct {
+		int err;
+		const char *advice;
+	} advices[] = {
+		{ EADDRINUSE, "; end who uses it, or take another" },
+		{ EADDRNOTAVAIL,
+		  "; no interface has this address; take one of this host" },
+		{ ENODEV, "; there is no such interface; ip link shows which there are" },
+		{ EACCES,
+		  "; no right to: take a port above 1023, or a path of your own" },
+		{ ENOENT, "; make its directory first" },
+		{ ENOTDIR, "; what is named as its directory is none" },
+		{ ENOTSOCK, "; remove what is there, or take another path" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
+		if (advices[i].err == -err)
+			return advices[i].advice;
+	return "";
 }
 
 int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress)

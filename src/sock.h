@@ -64,12 +64,16 @@ int sock_bound(const struct sock_addr *addr, int type);
  * A path that nobody listens on any more is taken over; one that is in use, or
  * is no socket, is left alone.
  *
- * Return: the descriptor; -EADDRINUSE; another -errno.
+ * Return: the descriptor; -EADDRINUSE; -ENOTSOCK when something else is there;
+ * another -errno.
  */
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made);
 
 /* sock_unlink() - Remove the path, unless it is another's by now. */
 void sock_unlink(const struct sock_path *made);
+
+/* sock_advice() - What to do when binding failed with @err: "; ..." or "". */
+const char *sock_advice(int err);
 
 /* sock_connecting() - A socket that connects to @addr. Return: the descriptor or -errno. */
 int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);

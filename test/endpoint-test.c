@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoint.c: every form an endpoint may have, every message when it is wrong,
+ * endpoint*.c: every form an endpoint may have, every message when it is wrong,
  * every length at its limit, and then a great many texts that are nearly right.
  * What was read is compared as text, with all that is set, so that a member set
  * by mistake is seen too.

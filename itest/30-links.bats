@@ -1,0 +1,477 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Links that never die: the far end is not there yet, goes away, comes back,
+# falls silent, or plays tricks, and the near end - a client that dials once and
+# never again - keeps its one connection all the time.
+#
+# Most tests look like this, with another far link each:
+#
+#   near --- unix --- netrelay --- the far link --- far
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup()
+{
+	common_setup
+	needs_root
+	ns_add a
+}
+
+teardown()
+{
+	rm -rf "/etc/netns/$(ns_name a)"
+	rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
+	common_teardown
+}
+
+# --- what a relay says ------------------------------------------------------
+
+# has_port RELAY PATTERN: whether one of its port lines, from the name on, matches.
+has_port()
+{
+	relay_status "$1" | grep -Eq "^netrelay: port [0-9]+ $2"
+}
+
+# wait_port RELAY PATTERN [SECONDS]
+wait_port()
+{
+	wait_for "${3:-10}" "port like $2 at $1" has_port "$1" "$2"
+}
+
+# log_lines RELAY PATTERN: how many lines of its log match.
+log_lines()
+{
+	grep -Ec "$2" "$DIR/$1.err" || true
+}
+
+has_logged()
+{
+	(($(log_lines "$1" "$2") >= ${3:-1}))
+}
+
+# --- both ends --------------------------------------------------------------
+
+# near_start: a client that sends all the time, counts all that comes, and dials once.
+near_start()
+{
+	frames_start near in a both "unix:$DIR/near" --id 9 --count 1000000 --rate 100 \
+		--timeout 300
+	relay_wait_ports relay 2
+}
+
+# near_received COUNT ID...: what it got in all, so many frames from each.
+near_received()
+{
+	local id
+
+	run -0 relay_status relay
+	assert_line --partial "listener unix-listen:$DIR/near: 1 connected, 1 accepted"
+	run -0 relay_check_sums relay
+	run -0 stop near
+	for id in "${@:2}"; do
+		assert_file_contains "$DIR/near.out" \
+			"^from $id: received $1 lost 0 damaged 0 reordered 0 duplicated 0"
+	done
+}
+
+# far_stays NAME ENDPOINT ID PORT: sends 20 frames, then stays; PORT is the
+# relay's name of its end.
+far_stays()
+{
+	frames_start "$1" in a both "$2" --id "$3" --count 20 --expect 1000000 --timeout 300
+	wait_port relay "$4: up, rx 20 frames"
+}
+
+# far_passes NAME ENDPOINT ID: sends 20 frames, receives as many from near, and goes.
+far_passes()
+{
+	frames_start "$1" in a both "$2" --id "$3" --count 20 --from 9 --linger 0 \
+		--timeout 20
+	run -0 frames_wait "$1"
+}
+
+# comes_and_goes PORT FAR ABSENT: the relay's far PORT finds nobody (ABSENT is how
+# its status shows that), then FAR, which is killed, then another one.
+comes_and_goes()
+{
+	relay_start relay in a "unix-listen:$DIR/near" "$1"
+	wait_listen a unix "$DIR/near"
+	near_start
+	wait_port relay "$3"
+	far_stays one "$2" 1 "$1"
+	run -137 stop one KILL
+	far_passes two "$2" 2
+	wait_port relay "$1: .*, rx 40 frames"
+	near_received 20 1 2
+	# One line an outage, however often it was tried: at most the three there were.
+	[[ $(log_lines relay "$1: .*trying again") -le 3 ]]
+}
+
+@test "tcp: far end absent, comes, is killed, comes again" {
+	comes_and_goes tcp:127.0.0.1:6000 tcp-listen:127.0.0.1:6000 \
+		"unix:.*: up, .* dropped: no-port"
+	assert_file_contains "$DIR/relay.err" \
+		"tcp:127.0.0.1:6000: connect to 127.0.0.1:6000: Connection refused; trying again"
+}
+
+@test "unix: far end absent, comes, is killed, comes again" {
+	comes_and_goes "unix:$DIR/far" "unix-listen:$DIR/far" "unix:.*: up, .* dropped: no-port"
+	assert_file_contains "$DIR/relay.err" "unix:$DIR/far: .*No such file"
+}
+
+# UDP tells nobody whether somebody is there: ICMP's "refused" must not matter.
+@test "udp: far end absent and refused by ICMP, comes, is killed, comes again" {
+	ns a nft -f - <<-'END'
+		table ip count {
+			counter refusals { }
+			chain in {
+				type filter hook input priority 0;
+				icmp type destination-unreachable counter name refusals
+			}
+		}
+	END
+	comes_and_goes udp:127.0.0.1:6000,local=127.0.0.1:6001 \
+		udp:127.0.0.1:6001,local=127.0.0.1:6000 "udp:.*: up, rx 0 .* tx [1-9][0-9]+ frames"
+	run -0 ns a nft list counter ip count refusals
+	refute_output --partial "packets 0 "
+	assert_file_empty <(grep -v "status\|port\|listener" "$DIR/relay.err")
+}
+
+@test "unixgram: far end absent, comes, is killed, comes again" {
+	comes_and_goes "unixgram:$DIR/far,local=$DIR/own" "unixgram:$DIR/own,local=$DIR/far" \
+		"unixgram:.*: up, .* dropped: refused"
+}
+
+# QEMU that is started again removes its path, binds it anew, and may be the
+# first to speak. A socket of ours connected to its old one would refuse that.
+@test "unixgram: a far end that was started again is heard before we speak to it" {
+	local id
+
+	relay_start relay in a "unix-listen:$DIR/near" "unixgram:$DIR/far,local=$DIR/own"
+	wait_listen a unix "$DIR/near"
+	frames_start near in a both "unix:$DIR/near" --id 9 --count 1 --expect 60 --timeout 60
+	relay_wait_ports relay 2
+	for id in 1 2 3; do
+		frames_start "far$id" in a both "unixgram:$DIR/own,local=$DIR/far" --id "$id" \
+			--count 20 --expect 1000000 --timeout 60
+		wait_port relay "unixgram:.* rx $((20 * id)) frames"
+		run -137 stop "far$id" KILL
+	done
+	run -0 frames_wait near
+	assert_line --partial "total: received 60 lost 0 damaged 0 reordered 0 duplicated 0"
+}
+
+# count_file FILE: lines in it, 0 when there is none.
+count_file()
+{
+	wc -l <"$1" 2>/dev/null || echo 0
+}
+
+has_lines()
+{
+	(($(count_file "$1") >= $2))
+}
+
+@test "exec: a child that is not ready, comes, is killed, comes again" {
+	cat >"$DIR/child" <<-END
+		test -e '$DIR/ready' || exit 3
+		echo \$\$ >>'$DIR/pids'
+		exec '$FRAMES' both - --id \$(wc -l <'$DIR/pids') --count 20 --from 9 \\
+			--expect 1000000 --timeout 300
+	END
+	relay_start relay in a "unix-listen:$DIR/near" "exec:sh '$DIR/child'"
+	wait_listen a unix "$DIR/near"
+	near_start
+	wait_for 10 "first failures" has_logged relay "exited with status 3"
+	touch "$DIR/ready"
+	wait_port relay "exec:.*: up, rx 20 frames"
+	kill -KILL "$(sed -n 1p "$DIR/pids")"
+	wait_port relay "exec:.*: up, rx 40 frames"
+	kill -KILL "$(sed -n 2p "$DIR/pids")"
+	wait_port relay "exec:.*: up, rx 60 frames"
+	near_received 20 1 2 3
+}
+
+# A name is resolved again at each try: it appears, and then it moves.
+@test "a name that resolves later, and to another address later still" {
+	local etc
+
+	etc=/etc/netns/$(ns_name a)
+	mkdir -p "$etc"
+	echo "127.0.0.1 localhost" >"$etc/hosts"
+	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >"$etc/resolv.conf"
+	relay_start relay in a "unix-listen:$DIR/near" tcp:far.test:6000
+	wait_listen a unix "$DIR/near"
+	near_start
+	wait_for 10 "a name that is not found" has_logged relay "resolve far.test: .*trying again"
+	# The same file: a new one would not be seen where this one is bound.
+	echo "127.0.0.2 far.test" >>"$etc/hosts"
+	far_stays one tcp-listen:127.0.0.2:6000 1 tcp:far.test:6000
+	printf '127.0.0.3 far.test\n' >"$etc/hosts"
+	run -137 stop one KILL
+	far_passes two tcp-listen:127.0.0.3:6000 2
+	wait_port relay "tcp:far.test:6000: .*, rx 40 frames"
+	near_received 20 1 2
+}
+
+@test "udp: a name that resolves later" {
+	local etc
+
+	etc=/etc/netns/$(ns_name a)
+	mkdir -p "$etc"
+	echo "127.0.0.1 localhost" >"$etc/hosts"
+	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >"$etc/resolv.conf"
+	relay_start relay in a "unix-listen:$DIR/near" udp:far.test:6000,local=6001
+	wait_listen a unix "$DIR/near"
+	near_start
+	wait_for 10 "a name that is not found" has_logged relay "resolve far.test: .*trying again"
+	echo "127.0.0.2 far.test" >>"$etc/hosts"
+	wait_port relay "udp:.*: up"
+	far_passes one udp:127.0.0.1:6001,local=127.0.0.2:6000 1
+	near_received 20 1
+}
+
+in_time_wait()
+{
+	[[ $(ns a ss -Htan state time-wait sport = ":$1") ]]
+}
+
+#   near --- unix --- a netrelay --- tcp --- b netrelay -l --- c
+@test "netrelay: a server that is killed is started again at once, and dialled again" {
+	relay_start a in a "unix-listen:$DIR/near" tcp:127.0.0.1:5000
+	relay_start b in a -l 5000
+	wait_listen a unix "$DIR/near"
+	frames_start near in a recv "unix:$DIR/near" --count 40 --timeout 60 --lossless
+	relay_wait_up a 2 10
+	relay_wait_up b 1 10
+	frames_start c in a both tcp:127.0.0.1:5000 --count 20 --expect 1000 --id 1 --timeout 60
+	wait_port a "unix:.* tx 20 frames"
+	run -137 stop b KILL
+	wait_for 5 "connection in TIME_WAIT" in_time_wait 5000
+	relay_start b in a -l 5000
+	wait_listen a tcp 5000
+	relay_wait_up b 1
+	relay_wait_up a 2
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 20 --id 2
+	run -0 frames_wait near
+	assert_line "from 1: received 20 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line "from 2: received 20 lost 0 damaged 0 reordered 0 duplicated 0"
+	relay_check_sums a
+	relay_check_sums b
+}
+
+# --- trying again, and how often --------------------------------------------
+
+# count_dials: from here on the kernel counts connections begun to port 6000.
+count_dials()
+{
+	ns a nft -f - <<-'END'
+		table inet count {
+			counter dials { }
+			chain out {
+				type filter hook output priority 0;
+				tcp dport 6000 tcp flags & (syn | ack) == syn counter name dials
+			}
+		}
+	END
+}
+
+dials()
+{
+	ns a nft list counter inet count dials | awk '$1 == "packets" { print $2 }'
+}
+
+has_dialled()
+{
+	(($(dials) >= $1))
+}
+
+# no_sooner_than SINCE_US MS: that so much time has passed. On a slow machine
+# more will have, so this only fails for who was too quick.
+no_sooner_than()
+{
+	local ms=$((($(_now_us) - $1) / 1000))
+
+	((ms >= $2)) || {
+		echo "after $ms ms, and no sooner than $2 was allowed"
+		return 1
+	}
+}
+
+# Pauses are at least 50, 100, 200, 400, 800, 1600 ms: half of 0.1 s, doubling.
+@test "a refused target is tried at growing intervals, and from the start after a success" {
+	local since tried
+
+	count_dials
+	since=$(_now_us)
+	relay_start relay in a "unix-listen:$DIR/near" tcp:127.0.0.1:6000
+	wait_for 15 "7 tries" has_dialled 7
+	no_sooner_than "$since" 3150
+	wait_listen a unix "$DIR/near"
+	# Up for longer than a second: that was a success.
+	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 150 --timeout 30
+	near_start
+	run -0 frames_wait far
+	tried=$(dials)
+	# Or else each pause would be 2.5 s and more.
+	wait_for 6 "4 more tries" has_dialled $((tried + 4))
+	[[ $(log_lines relay "connect to .*refused; trying again") == 2 ]]
+}
+
+# socat accepts and closes at once, for ever.
+@test "a link that is accepted and closed at once: no spinning, few words" {
+	local since
+
+	count_dials
+	start peer in a socat -u OPEN:/dev/null TCP-LISTEN:6000,reuseaddr,fork
+	wait_listen a tcp 6000
+	since=$(_now_us)
+	relay_start relay in a "unix-listen:$DIR/near" tcp:127.0.0.1:6000
+	wait_for 15 "7 tries" has_dialled 7
+	no_sooner_than "$since" 3150
+	[[ $(log_lines relay "closed by the peer; trying again") == 1 ]]
+	[[ $(wc -l <"$DIR/relay.err") == 1 ]]
+}
+
+@test "exec: children that end at once, well or badly: no spinning, few words" {
+	local since
+
+	since=$(_now_us)
+	relay_start relay in a -l 127.0.0.1:5000 exec:true exec:false \
+		"exec:echo >>'$DIR/good'" "exec:echo >>'$DIR/bad'; exit 7"
+	wait_for 15 "7 children of the one" has_lines "$DIR/good" 7
+	wait_for 15 "7 children of the other" has_lines "$DIR/bad" 7
+	no_sooner_than "$since" 3150
+	# Not more than what each of the four says once: that it ended, and with what.
+	relay_check_sums relay
+	[[ $(log_lines relay "exec:.*closed by the peer; trying again") == 4 ]]
+	[[ $(log_lines relay "exited with status 7") == 1 ]]
+	[[ $(log_lines relay "exec:false: exited with status 1") == 1 ]]
+	[[ $(grep -cv "status: \|port \|listener \|end of status" "$DIR/relay.err") -le 6 ]]
+}
+
+# cpu_ticks NAME: its CPU time so far, a hundredth of a second each.
+cpu_ticks()
+{
+	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$(pid_of "$1")/stat"
+}
+
+has_spent()
+{
+	(($(_now_us) - $1 >= $2 * 1000))
+}
+
+# More clients than descriptors, and a target that comes only when there are none left.
+@test "out of descriptors: no spinning, few words, and accepting again later" {
+	local before since spent
+
+	start relay in a prlimit --nofile=32 "$NETRELAY" -l 127.0.0.1:5000 tcp:127.0.0.1:6000
+	wait_listen a tcp 5000
+	frames_start sink in a recv tcp:127.0.0.1:5000 --count 200 --lossless --timeout 60
+	START_IN=hold frames_start crowd in a raw tcp:127.0.0.1:5000 --connections 60 --wait 0 \
+		--hold
+	wait_for 10 "lack of descriptors" has_logged relay "accept: Too many open files"
+	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 100 --lossless --timeout 60
+	before=$(cpu_ticks relay)
+	since=$(_now_us)
+	wait_for 10 "more than one pause" has_spent "$since" 1500
+	spent=$(($(cpu_ticks relay) - before))
+	# A spinning one takes 150, or what the machine gives it.
+	((spent < 15))
+	# Those who are in are served meanwhile.
+	run -0 relay_status relay
+	refute_line --regexp "tcp:127.0.0.1:6000: up"
+	stop crowd TERM || true
+	relay_wait_up relay 2 15
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100 --id 1
+	run -0 frames_wait far
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100 --id 2
+	run -0 frames_wait sink
+	relay_check_sums relay
+	[[ $(log_lines relay "accept: Too many open files") == 1 ]]
+}
+
+# --- peers that play tricks -------------------------------------------------
+
+# qemu_relay NAME LISTEN CONNECT: a QEMU without a guest, whose hub carries frames
+# between a "socket,listen=" and a "socket,connect=" on these ports.
+qemu_relay()
+{
+	start "$1" in a qemu-system-x86_64 -machine none -nodefaults -display none \
+		-monitor none -netdev "socket,id=x,listen=127.0.0.1:$2" \
+		-netdev "socket,id=y,connect=127.0.0.1:$3" \
+		-netdev hubport,id=hx,hubid=0,netdev=x -netdev hubport,id=hy,hubid=0,netdev=y
+	wait_listen a tcp "$2" 20
+}
+
+#   near --- relay ------ 6000 QEMU --- 5999 far
+#   other --- second ---/
+@test "QEMU's socket,listen=, which takes one client at a time, and dies and comes back" {
+	relay_start far in a -l 127.0.0.1:5999
+	wait_listen a tcp 5999
+	frames_start sink in a recv tcp:127.0.0.1:5999 --count 60 --timeout 60
+	qemu_relay one 6000 5999
+	relay_wait_ports far 2
+	relay_start relay in a "unix-listen:$DIR/near" tcp:127.0.0.1:6000
+	wait_listen a unix "$DIR/near"
+	frames_start near in a both "unix:$DIR/near" --id 1 --count 20 --expect 1000000 \
+		--timeout 60
+	wait_port far "tcp:.* rx 20 frames"
+	# In the backlog, up, and not read from, until the first has gone.
+	relay_start second in a "unix-listen:$DIR/other" tcp:127.0.0.1:6000
+	wait_listen a unix "$DIR/other"
+	relay_wait_up second 1
+	run -0 ns a "$FRAMES" send "unix:$DIR/other" --id 2 --count 20
+	wait_port second "tcp:.* tx 20 frames"
+	has_port far "tcp:.* rx 20 frames"
+	run -0 relay_stop relay
+	wait_port far "tcp:.* rx 40 frames"
+	run -137 stop one KILL
+	relay_wait_ports far 1
+	qemu_relay two 6000 5999
+	relay_wait_ports far 2
+	relay_wait_up second 1 10
+	run -0 ns a "$FRAMES" send "unix:$DIR/other" --id 3 --count 20
+	run -0 frames_wait sink
+	assert_line "from 1: received 20 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line "from 2: received 20 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line "from 3: received 20 lost 0 damaged 0 reordered 0 duplicated 0"
+	relay_check_sums second
+	relay_check_sums far
+}
+
+#   tx --- tcp ---\                  /--- tcp --- far, dialled: stops reading, resets
+#   rx --- tcp ------ netrelay -l ------ tcp --- gone, accepted: the same
+@test "reset in mid-write: whoever resets is gone, and nobody else notices" {
+	local name
+
+	relay_start relay in a -l 127.0.0.1:5000 tcp:127.0.0.1:6000
+	wait_listen a tcp 5000
+	frames_start rx in a recv tcp:127.0.0.1:5000 --count 10000 --lossless --timeout 60 \
+		--from 1
+	frames_start gone in a recv tcp:127.0.0.1:5000 --count 10000 --stop-after 1 --timeout 60
+	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 10000 --stop-after 1 \
+		--timeout 60
+	relay_wait_up relay 3 10
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 10000 --id 1
+	run -0 frames_wait rx
+	# Killed with input unread, their kernel resets the connection.
+	for name in gone far; do
+		run -0 relay_status relay
+		assert_line --regexp "^netrelay: port .*, queued [1-9]"
+		run -137 stop "$name" KILL
+	done
+	wait_port relay "tcp:127.0.0.1:6000: waiting, .* dropped: .*lost [1-9]"
+	relay_wait_ports relay 1
+	relay_check_sums relay
+	run -0 relay_status relay
+	assert_line --regexp "^netrelay: status: .* queued 0, "
+	assert_file_contains "$DIR/relay.err" "tcp:127.0.0.1:6000: Connection reset by peer"
+	frames_start again in a recv tcp-listen:127.0.0.1:6000 --count 100 --lossless \
+		--timeout 60
+	relay_wait_up relay 1 10
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100
+	run -0 frames_wait again
+}

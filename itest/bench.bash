@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Processes and namespaces of a test, from start to end. All that is started or
+# made is written down in files below $DIR, not in variables: functions that
+# bats calls by `run` are in a subshell, whose variables are lost. bench_close
+# ends and removes what is written there, and nothing else, and complains of
+# what should not have been left.
+#
+# This file needs no bats. Names of processes, namespaces and guests are the
+# test's own; namespaces get their real, unique name from ns_name.
+
+# shellcheck disable=SC2034 # for the files that load this one
+BENCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BENCH_GRACE=5 # seconds that a process may take to end
+
+# bench_open DIRECTORY: makes it, and makes it $DIR.
+bench_open()
+{
+	export DIR=$1 BENCH_TAG="nr$$"
+	mkdir -p "$DIR/.run" "$DIR/.ns"
+	mkfifo "$DIR/.hold"
+	_interfaces >"$DIR/.interfaces"
+}
+
+# bench_close: ends and removes everything; fails when it found what should not be there.
+bench_close()
+{
+	local name sad=0
+
+	for name in $(_running); do
+		_signal "$name" TERM
+	done
+	for name in $(_running); do
+		stop "$name" >/dev/null 2>&1 || true
+	done
+	_end_strays || sad=1
+	_remove_namespaces || sad=1
+	if [[ -s $DIR/.hard ]]; then
+		echo "had to be killed: $(tr '\n' ' ' <"$DIR/.hard")" >&2
+		sad=1
+	fi
+	if ! _interfaces | comm -13 "$DIR/.interfaces" - | _none_of "new in the root namespace"; then
+		sad=1
+	fi
+	return "$sad"
+}
+
+_interfaces()
+{
+	ip -o link | awk -F': ' '{ print $2 }' | sort
+}
+
+_none_of()
+{
+	local lines
+
+	lines=$(cat)
+	[[ -z $lines ]] || {
+		echo "$1: ${lines//$'\n'/ }" >&2
+		return 1
+	}
+}
+
+# --- waiting ----------------------------------------------------------------
+
+_now_us()
+{
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+# wait_for SECONDS DESCRIPTION COMMAND...: until COMMAND succeeds.
+wait_for()
+{
+	local seconds=$1 what=$2 end
+
+	shift 2
+	end=$(($(_now_us) + seconds * 1000000))
+	until "$@" >/dev/null 2>&1; do
+		if (($(_now_us) >= end)); then
+			echo "not within $seconds s: $what" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# --- processes --------------------------------------------------------------
+
+# start NAME [in NAMESPACE] COMMAND...: runs a program (no function) in the
+# background. START_IN: its stdin, default /dev/null; "hold" is one that never
+# ends. START_OUT: its stdout, default $DIR/NAME.out. Stderr is $DIR/NAME.err.
+start()
+{
+	local name=$1 pid
+
+	shift
+	[[ ! -e $DIR/.run/$name.pid || -e $DIR/.run/$name.status ]] || {
+		echo "start: there is a $name that runs already" >&2
+		return 1
+	}
+	if [[ $1 == in ]]; then
+		set -- ip netns exec "$(ns_name "$2")" "${@:3}"
+	fi
+	rm -f "$DIR/.run/$name.status"
+	read -r pid < <(_supervise "$name" "$@" 2>/dev/null 3>&-) && [[ $pid ]]
+}
+
+# Runs a program, prints its pid, and keeps its exit status for whoever asks.
+_supervise()
+{
+	local name=$1 in=${START_IN:-/dev/null} out=${START_OUT:-$DIR/$1.out} status=0
+
+	shift
+	# By this mark its children can be told, too, wherever they went.
+	export BENCH_MARK="$BENCH_TAG:$DIR"
+	# In the background a shell ignores SIGINT, and so would the program.
+	set -- env --default-signal=INT,QUIT "$@"
+	if [[ $in == hold ]]; then
+		"$@" <>"$DIR/.hold" >"$out" 2>"$DIR/$name.err" &
+	else
+		"$@" <"$in" >"$out" 2>"$DIR/$name.err" &
+	fi
+	echo "$!" >"$DIR/.run/$name.pid"
+	echo "$!"
+	exec >/dev/null
+	wait "$!" || status=$?
+	echo "$status" >"$DIR/.run/$name.new"
+	mv "$DIR/.run/$name.new" "$DIR/.run/$name.status"
+}
+
+pid_of()
+{
+	cat "$DIR/.run/$1.pid"
+}
+
+is_running()
+{
+	[[ -e $DIR/.run/$1.pid && ! -e $DIR/.run/$1.status ]]
+}
+
+_has_ended()
+{
+	[[ -e $DIR/.run/$1.status ]]
+}
+
+_running()
+{
+	local file name
+
+	for file in "$DIR"/.run/*.pid; do
+		name=${file##*/}
+		if is_running "${name%.pid}"; then
+			echo "${name%.pid}"
+		fi
+	done
+}
+
+_signal()
+{
+	kill "-$2" "$(pid_of "$1")" 2>/dev/null || true
+	# One that a test has stopped would not get to hear of it.
+	kill -CONT "$(pid_of "$1")" 2>/dev/null || true
+}
+
+# wait_end NAME [SECONDS]: until it ends by itself; its exit status, or 124.
+wait_end()
+{
+	wait_for "${2:-10}" "end of $1" _has_ended "$1" || return 124
+	return "$(cat "$DIR/.run/$1.status")"
+}
+
+# stop NAME [SIGNAL]: ends it and waits for that; its exit status. 137 and a
+# failing teardown when it had to be killed.
+stop()
+{
+	if is_running "$1"; then
+		_signal "$1" "${2:-TERM}"
+		if ! wait_for "$BENCH_GRACE" "end of $1" _has_ended "$1"; then
+			echo "$1" >>"$DIR/.hard"
+			_signal "$1" KILL
+		fi
+	fi
+	wait_end "$1"
+}
+
+# Pids of processes that carry our mark.
+_marked()
+{
+	grep -lzxF "BENCH_MARK=$BENCH_TAG:$DIR" /proc/[0-9]*/environ 2>/dev/null |
+		cut -d/ -f3 || true
+}
+
+_no_marked()
+{
+	[[ -z $(_marked) ]]
+}
+
+# What was left by programs that ended: their children should have gone, too.
+_end_strays()
+{
+	local pid
+
+	wait_for 2 "end of children" _no_marked 2>/dev/null && return 0
+	for pid in $(_marked); do
+		echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	return 1
+}
+
+# --- namespaces -------------------------------------------------------------
+
+ns_name()
+{
+	echo "$BENCH_TAG-$1"
+}
+
+# ns_add NAME...: makes namespaces.
+ns_add()
+{
+	local name
+
+	for name in "$@"; do
+		ip netns add "$(ns_name "$name")"
+		touch "$DIR/.ns/$name"
+		ip -n "$(ns_name "$name")" link set lo up
+		# Addresses are to be good at once.
+		ns "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+	done
+}
+
+# ns NAME COMMAND...: runs it there; NAME "-" is where we are.
+ns()
+{
+	if [[ $1 == - ]]; then
+		"${@:2}"
+	else
+		ip netns exec "$(ns_name "$1")" "${@:2}"
+	fi
+}
+
+# veth_pair NS1 IF1 NS2 IF2 [ADDR1/LEN ADDR2/LEN]: both ends up.
+veth_pair()
+{
+	ip -n "$(ns_name "$1")" link add "$2" type veth peer name "$4" netns "$(ns_name "$3")"
+	if [[ ${5-} ]]; then
+		ns "$1" ip addr add "$5" dev "$2"
+		ns "$3" ip addr add "$6" dev "$4"
+	fi
+	ns "$1" ip link set "$2" up
+	ns "$3" ip link set "$4" up
+}
+
+# bridge_add NS BRIDGE [ADDR/LEN]
+bridge_add()
+{
+	ns "$1" ip link add "$2" type bridge
+	if [[ ${3-} ]]; then
+		ns "$1" ip addr add "$3" dev "$2"
+	fi
+	ns "$1" ip link set "$2" up
+}
+
+# bridge_port NS BRIDGE IF: attaches IF.
+bridge_port()
+{
+	ns "$1" ip link set "$3" master "$2" up
+}
+
+# bridge_ports NS BRIDGE: the interfaces attached to it, a line each.
+bridge_ports()
+{
+	ns "$1" ip -o link show master "$2" | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }'
+}
+
+_remove_namespaces()
+{
+	local file name pid sad=0
+
+	for file in "$DIR"/.ns/*; do
+		[[ -e $file ]] || continue
+		name=$(ns_name "${file##*/}")
+		for pid in $(ip netns pids "$name"); do
+			echo "left in ${file##*/}: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+			kill -KILL "$pid" 2>/dev/null || true
+			sad=1
+		done
+		ip netns del "$name" && rm "$file" || sad=1
+	done
+	return "$sad"
+}

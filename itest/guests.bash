@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Guests: QEMU with the kernel and initramfs that guest-image makes. Commands go
+# to the agent in guest-init, over the second serial port, which QEMU ties to
+# two FIFOs: $DIR/NAME.agent.in and .out. The console is in $DIR/NAME.console.
+#
+#   guest_start a in left -- socket,connect=127.0.0.1:5000 socket,listen=:5001
+#   guest_wait a
+#   guest_nic a 1 10.0.0.1/24
+#   guest_ping a 10.0.0.2 1400
+#   guest a "ip link show nic2 | grep -q UP"
+#
+# Their accelerator is $NETRELAY_ACCEL (tcg).
+
+# shellcheck source=itest/bench.bash
+[[ ${BENCH_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/bench.bash"
+
+GUEST_DIR=${NETRELAY_GUEST:-$BENCH_ROOT/build/guest}
+
+# guest_image: makes kernel and initramfs, if need be; says so on stderr.
+guest_image()
+{
+	"$BENCH_ROOT/itest/guest-image" "$GUEST_DIR" >&2
+}
+
+# guest_args NAME NIC...: QEMU's arguments for a guest's NICs, a line each. A
+# NIC is what follows -netdev, without an id. GUEST_DEVICE is put behind each
+# -device ("host_mtu=9000"). The last byte of a MAC is the NIC's number, by
+# which the guest names it; the one before it is the guest's.
+guest_args()
+{
+	local name=$1 number=0 mac nic
+
+	shift
+	mac=52:54:00:6e:$(printf %02x "$(cat "$DIR/$name.number")")
+	for nic in "$@"; do
+		number=$((number + 1))
+		printf '%s\n' -netdev "${nic%%,*},id=nic$number,${nic#*,}" -device \
+			"virtio-net-pci,netdev=nic$number,romfile=,mac=$mac:$(printf %02x "$number")${GUEST_DEVICE:+,$GUEST_DEVICE}"
+	done
+}
+
+# guest_start NAME [in NAMESPACE] [--] NIC...: boots it; see guest_wait.
+guest_start()
+{
+	local name=$1 where=() nics=() qemu=()
+
+	shift
+	if [[ $1 == in ]]; then
+		where=(in "$2")
+		shift 2
+	fi
+	if [[ $1 == -- ]]; then
+		shift
+	fi
+	guest_image
+	[[ -e $DIR/$name.number ]] || _guest_number >"$DIR/$name.number"
+	rm -f "$DIR/$name".agent.* "$DIR/$name.ready" "$DIR/$name.serial"
+	mkfifo "$DIR/$name.agent.in" "$DIR/$name.agent.out"
+	mapfile -t nics < <(guest_args "$name" "$@")
+	qemu=(qemu-system-x86_64 -name "$name" -accel "${NETRELAY_ACCEL:-tcg}" -cpu max
+		-m 128M -nodefaults -no-user-config -no-reboot -display none -monitor none
+		-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
+		-append "console=ttyS0 panic=-1 quiet agent"
+		-chardev "file,id=console,path=$DIR/$name.console" -serial chardev:console
+		-chardev "pipe,id=agent,path=$DIR/$name.agent" -serial chardev:agent)
+	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}"
+}
+
+# A number for a new guest: how many there are.
+_guest_number()
+{
+	local number=1
+
+	until mkdir "$DIR/.guest$number" 2>/dev/null; do
+		number=$((number + 1))
+	done
+	echo "$number"
+}
+
+# guest_wait NAME [SECONDS]: until its agent is there.
+guest_wait()
+{
+	[[ -e $DIR/$1.ready ]] && return
+	_guest_answer "$1" 0 "${2:-60}" >/dev/null || {
+		echo "guest $1 did not come up; its console, and QEMU's errors:" >&2
+		tail -n 15 "$DIR/$1.console" "$DIR/$1.err" >&2
+		return 1
+	}
+	touch "$DIR/$1.ready"
+}
+
+# guest NAME COMMAND...: runs it in the guest's shell, as ssh would; output and
+# exit status are the command's. It has GUEST_LIMIT (60) seconds.
+guest()
+{
+	local name=$1 limit=${GUEST_LIMIT:-60} number lock status=0
+
+	shift
+	if [[ $* == *$'\n'* ]]; then
+		echo "guest: a command is one line" >&2
+		return 2
+	fi
+	exec {lock}>"$DIR/$name.lock"
+	flock "$lock"
+	number=$(($(cat "$DIR/$name.serial" 2>/dev/null || echo 0) + 1))
+	echo "$number" >"$DIR/$name.serial"
+	# Opened for both ways, a FIFO waits for no reader.
+	printf '%s %s %s\n' "$number" "$limit" "$*" 1<>"$DIR/$name.agent.in"
+	_guest_answer "$name" "$number" $((limit + 5)) || status=$?
+	exec {lock}>&-
+	return "$status"
+}
+
+# Prints what the agent says up to the end of command $2, and returns that
+# command's exit status; 124 when it takes longer than $3 seconds.
+_guest_answer()
+{
+	local name=$1 number=$2 end line='' part out glue=''
+
+	end=$(($(_now_us) + $3 * 1000000))
+	exec {out}<>"$DIR/$name.agent.out"
+	while (($(_now_us) < end)) && is_running "$name"; do
+		# What came before the time was up is kept by read.
+		IFS= read -r -t 1 -u "$out" part || {
+			line+=$part
+			continue
+		}
+		line+=$part
+		if [[ $line == "@$number "+([0-9]) ]]; then
+			exec {out}<&-
+			return "${line#* }"
+		fi
+		printf '%s%s' "$glue" "$line"
+		glue=$'\n' line=''
+	done
+	exec {out}<&-
+	echo "guest $name: no answer" >&2
+	return 124
+}
+
+# guest_nic NAME NUMBER ADDR/LEN: sets up its NIC (1 is the first).
+guest_nic()
+{
+	guest "$1" "ip addr add $3 dev nic$2 && ip link set nic$2 up"
+}
+
+# guest_ping NAME ADDR [SIZE]: three pings; all of them must be answered.
+guest_ping()
+{
+	guest "$1" "ping -c 3 -i 0.2 -W 2 -s ${3:-56} $2 | tee /tmp/ping; grep -q ' 0% packet loss' /tmp/ping"
+}
+
+# guest_stop NAME: pulls its plug.
+guest_stop()
+{
+	stop "$1"
+}

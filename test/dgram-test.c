@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dgram.c, as a port over UDP on the loopback or over unix datagrams, whose other
+ * end is here. Every frame carries its number, and is as long as it was made.
+ */
+#include "dgram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+#define PATIENCE_MS 2000
+#define SEEN_MAX 256
+
+struct seen {
+	uint32_t len, number;
+	bool is_intact;
+};
+
+/*
+ * @seen: frames that came out of the port, or, by peer_reads(), to the peer
+ */
+static struct {
+	struct loop loop;
+	struct watch kick;
+	struct port_env env;
+	struct dgram *d;
+	struct port *p;
+	int peer;
+	struct batch batch;
+	struct seen seen[SEEN_MAX];
+	unsigned n_seen, batches;
+	int reconnects, reconnect_ret;
+	struct sockaddr_un path;
+	uint16_t foreign_port;
+} rig;
+
+static uint8_t buf[2 * FRAME_MAX];
+
+/* ---- frames ---- */
+
+static uint8_t filling(uint32_t number, uint32_t i)
+{
+	return (uint8_t)(number * 31 + i * 7 + i / 253 + 1);
+}
+
+static void make(uint8_t *at, uint32_t number, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		at[i] = filling(number, i);
+	if (len >= 4)
+		put_be32(at, number);
+}
+
+/* Note a frame; behind its first @len bytes there may be only padding. */
+static void see(const uint8_t *data, size_t got, size_t len)
+{
+	struct seen *s = &rig.seen[rig.n_seen % SEEN_MAX];
+
+	s->len = (uint32_t)got;
+	s->number = got >= 4 ? get_be32(data) : 0;
+	s->is_intact = got >= 4;
+	for (uint32_t i = 4; i < got; i++)
+		s->is_intact &= data[i] == (i < len ? filling(s->number, i) : 0);
+	rig.n_seen++;
+}
+
+/* Whether what was seen are @n frames, numbered from @first on, intact. */
+static bool saw(unsigned n, uint32_t first)
+{
+	bool good = rig.n_seen == n;
+
+	for (unsigned i = 0; i < rig.n_seen && i < SEEN_MAX; i++)
+		good &= rig.seen[i].is_intact && rig.seen[i].number == first + i;
+	return good;
+}
+
+/* ---- the port ---- */
+
+static int rig_open(struct port *p)
+{
+	return port_watch(p, rig.d->rfd, rig.d->wfd);
+}
+
+static const struct port_ops ops = {
+	.kind = "dgram",
+	.only_once = true,
+	.open = rig_open,
+	.rx = dgram_rx,
+	.tx = dgram_tx,
+	.close = dgram_close,
+	.free = dgram_free,
+};
+
+static void on_readable(struct port *p, void *arg)
+{
+	struct batch *b = &rig.batch;
+
+	(void)arg;
+	do {
+		if (port_receive(p, b) < 0)
+			return;
+		rig.batches += b->n > 0;
+		for (unsigned i = 0; i < b->n; i++)
+			see(b->frame[i].data, b->frame[i].len, b->frame[i].len);
+	} while (b->more);
+	port_received(p);
+}
+
+static void on_nothing(struct port *p, void *arg)
+{
+	(void)p;
+	(void)arg;
+}
+
+static const struct port_host host = {
+	.readable = on_readable,
+	.relaxed = on_nothing,
+	.changed = on_nothing,
+};
+
+static void stop_now(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	loop_stop(&rig.loop);
+}
+
+static void turn(void)
+{
+	loop_run(&rig.loop);
+}
+
+static void turn_until(const uint64_t *counter, uint64_t value)
+{
+	uint64_t end = loop_now() + PATIENCE_MS;
+
+	while (*counter < value && loop_now() < end)
+		turn();
+}
+
+static void begin(int rfd, int wfd, int peer)
+{
+	rig.d = calloc(1, sizeof(*rig.d));
+	if (!rig.d || port_init(&rig.d->port, &ops, &rig.env, "dgram") < 0)
+		exit(1);
+	rig.p = &rig.d->port;
+	rig.d->rfd = rfd;
+	rig.d->wfd = wfd;
+	rig.peer = peer;
+	rig.n_seen = rig.batches = 0;
+	rig.reconnects = 0;
+	fcntl(rfd, F_SETFL, O_NONBLOCK);
+	fcntl(wfd, F_SETFL, O_NONBLOCK);
+	port_start(rig.p);
+}
+
+static void end(void)
+{
+	port_free(rig.p);
+	if (rig.peer >= 0)
+		close(rig.peer);
+}
+
+static void begin_pair(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, sv) < 0)
+		exit(1);
+	begin(sv[0], sv[0], sv[1]);
+}
+
+static int udp_socket(struct sockaddr_in *addr)
+{
+	socklen_t len = sizeof(*addr);
+	int size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)addr, sizeof(*addr)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)addr, &len) < 0)
+		exit(1);
+	return fd;
+}
+
+static void udp_connect(int fd, const struct sockaddr_in *to)
+{
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		exit(1);
+}
+
+static void begin_udp(void)
+{
+	struct sockaddr_in a, b;
+	int ours = udp_socket(&a), theirs = udp_socket(&b);
+
+	udp_connect(ours, &b);
+	udp_connect(theirs, &a);
+	begin(ours, ours, theirs);
+}
+
+static void peer_sends(uint32_t number, uint32_t len)
+{
+	make(buf, number, len);
+	if (send(rig.peer, buf, len, 0) != (ssize_t)len)
+		perror("send");
+}
+
+/* Take what arrives at @fd, until there are @n or nothing comes any more. */
+static void peer_reads(int fd, unsigned n, uint32_t len)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	rig.n_seen = 0;
+	while (poll(&pfd, 1, rig.n_seen < n ? PATIENCE_MS : 0) == 1) {
+		ssize_t got = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+		if (got < 0)
+			return;
+		see(buf, (size_t)got, len ? len : (size_t)got);
+	}
+}
+
+/* @n frames of @len bytes, numbered from @first on. */
+static void send_frames(uint32_t first, unsigned n, uint32_t len)
+{
+	static uint8_t data[BATCH_MAX][FRAME_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct frame f = { .data = data[i], .len = len };
+
+		make(data[i], first + i, len);
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+}
+
+/* ---- receiving ---- */
+
+static void test_rx_lengths(void)
+{
+	static const uint32_t lens[] = { 14, 15, 59, 60, 1514, 9000, 65507, FRAME_MAX };
+	int wrong = 0;
+
+	begin_pair();
+	for (uint32_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		rig.n_seen = 0;
+		peer_sends(i + 1, lens[i]);
+		turn();
+		wrong += !saw(1, i + 1) || rig.seen[0].len != lens[i];
+	}
+	ok_eq_int(wrong, 0, "frames of every length come as they were sent");
+	ok_eq_int(rig.p->count.rx_frames, ARRAY_SIZE(lens), "and are counted");
+	end();
+}
+
+static void test_rx_faulty(void)
+{
+	begin_pair();
+	for (uint32_t len = 0; len < FRAME_HEADER; len++) {
+		peer_sends(0, len);
+		turn();
+	}
+	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 14,
+		  "runts are dropped, none at all too");
+	peer_sends(0, FRAME_MAX + 1);
+	turn();
+	peer_sends(0, FRAME_MAX + 1000);
+	turn();
+	ok_eq_int(rig.p->count.dropped[DROP_OVERSIZE], 2, "too long ones are, not cut");
+	ok_eq_int(rig.p->count.rx_frames, 16, "all are counted as received");
+	peer_sends(1, 100);
+	turn();
+	ok(saw(1, 1), "and none but the good one behind them comes out");
+	end();
+}
+
+static void test_rx_mixed(void)
+{
+	begin_pair();
+	peer_sends(1, 100);
+	peer_sends(0, 0);
+	peer_sends(2, 200);
+	peer_sends(0, 5);
+	peer_sends(3, 14);
+	turn();
+	ok(saw(3, 1) && rig.batches == 1,
+	   "faulty ones amid a batch leave the others whole");
+	end();
+}
+
+static void test_rx_many(void)
+{
+	begin_udp();
+	for (uint32_t i = 1; i <= 80; i++)
+		peer_sends(i, 1000 + i);
+	turn_until(&rig.p->count.rx_frames, 80);
+	ok(saw(80, 1), "more than a batch: all, in order");
+	ok(rig.batches >= 3, "in %u batches", rig.batches);
+	turn();
+	ok(rig.p->state == PORT_UP && saw(80, 1), "and then there is nothing");
+	end();
+}
+
+static bool is_foreign(const struct dgram *d, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)from;
+
+	(void)d;
+	return sin->sin_family != AF_INET || ntohs(sin->sin_port) == rig.foreign_port;
+}
+
+static void test_rx_foreign(void)
+{
+	struct sockaddr_in ours, theirs, foreign;
+	int fd = udp_socket(&ours), peer = udp_socket(&theirs),
+	    other = udp_socket(&foreign);
+
+	udp_connect(peer, &ours);
+	udp_connect(other, &ours);
+	begin(fd, fd, peer);
+	rig.d->is_foreign = is_foreign;
+	rig.foreign_port = ntohs(foreign.sin_port);
+	for (uint32_t i = 1; i <= 20; i++) {
+		rig.peer = other;
+		peer_sends(100 + i, 100);
+		rig.peer = peer;
+		peer_sends(i, 100);
+	}
+	turn_until(&rig.p->count.rx_frames, 20);
+	turn();
+	ok(saw(20, 1), "datagrams that are none of ours are left out");
+	ok_eq_int(rig.p->count.rx_frames, 20, "and not counted");
+	close(other);
+	end();
+}
+
+/* ---- sending ---- */
+
+static void test_tx_padding(void)
+{
+	int wrong = 0;
+
+	begin_pair();
+	for (uint32_t len = FRAME_HEADER; len < 70; len++) {
+		send_frames(len, 1, len);
+		peer_reads(rig.peer, 1, len);
+		wrong += !saw(1, len) ||
+			 rig.seen[0].len != (len < FRAME_PAD ? FRAME_PAD : len);
+	}
+	ok_eq_int(wrong, 0, "short frames are padded to 60 bytes, with zeros");
+	ok_eq_int(rig.p->count.tx_frames, 56, "all of them are counted");
+	ok_eq_int(rig.p->count.tx_bytes, (14 + 69) * 56 / 2, "without the padding");
+	end();
+}
+
+static void test_tx_many(void)
+{
+	begin_udp();
+	send_frames(1, BATCH_MAX, 1514);
+	peer_reads(rig.peer, BATCH_MAX, 0);
+	ok(saw(BATCH_MAX, 1), "a batch goes out whole, in order");
+	send_frames(1, 2, 65507);
+	peer_reads(rig.peer, 2, 0);
+	ok(saw(2, 1), "the longest that UDP takes too");
+	end();
+}
+
+static void test_tx_too_long(void)
+{
+	static uint8_t data[5][FRAME_MAX];
+	static const uint32_t lens[] = { 100, 65508, FRAME_MAX, 60, 65508 };
+	static const uint32_t numbers[] = { 1, 9, 9, 2, 9 };
+
+	begin_udp();
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		struct frame f = { .data = data[i], .len = lens[i] };
+
+		make(data[i], numbers[i], lens[i]);
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	peer_reads(rig.peer, 2, 0);
+	ok(saw(2, 1), "frames between ones too long for UDP go out");
+	ok_eq_int(rig.p->count.dropped[DROP_TOO_LONG], 3,
+		  "those are dropped and counted");
+	ok(rig.p->count.tx_frames == 2 && rig.p->state == PORT_UP && !rig.p->queue.frames,
+	   "and the port stays up");
+	end();
+}
+
+/* A receiver that takes few at a time: what it can't take waits, in order. */
+static void test_tx_full(void)
+{
+	struct seen all[200];
+	unsigned n = 0;
+	int wrong = 0;
+
+	begin_pair();
+	setsockopt(rig.d->wfd, SOL_SOCKET, SO_SNDBUF, &(int){ 8192 }, sizeof(int));
+	for (unsigned i = 0; i < 4; i++)
+		send_frames(1 + i * 50, 50, 700 + i);
+	ok(rig.p->queue.frames > 100, "a receiver that is full: frames wait");
+	for (int i = 0; i < 2000 && n < ARRAY_SIZE(all); i++) {
+		peer_reads(rig.peer, 0, 0);
+		for (unsigned k = 0; k < rig.n_seen && n < ARRAY_SIZE(all); k++)
+			all[n++] = rig.seen[k];
+		turn();
+	}
+	for (unsigned i = 0; i < n; i++)
+		wrong += !all[i].is_intact || all[i].number != i + 1 ||
+			 all[i].len != 700 + i / 50;
+	ok(n == ARRAY_SIZE(all) && !wrong, "all arrive, in order, once it takes them");
+	ok(rig.p->count.tx_frames == 200 && !rig.p->queue.frames, "and are counted once");
+	end();
+}
+
+/* Nobody there, as ICMP says some time after. The next datagram must not pay for it. */
+static void test_tx_udp_refused(void)
+{
+	struct pollfd pfd = { .events = POLLERR };
+	struct sockaddr_in ours, theirs;
+	int fd = udp_socket(&ours), peer = udp_socket(&theirs);
+
+	udp_connect(fd, &theirs);
+	close(peer);
+	begin(fd, fd, -1);
+	send_frames(1, 1, 100);
+	pfd.fd = fd;
+	ok_eq_int(poll(&pfd, 1, PATIENCE_MS), 1, "a refusal has come");
+	peer = socket(AF_INET, SOCK_DGRAM, 0);
+	if (bind(peer, (struct sockaddr *)&theirs, sizeof(theirs)) < 0)
+		perror("bind");
+	send_frames(2, 3, 100);
+	peer_reads(peer, 3, 0);
+	ok(saw(3, 2),
+	   "what is sent once somebody is there arrives, from the first one on");
+	ok_eq_int(rig.p->state, PORT_UP, "and the port stayed up");
+	close(peer);
+	for (int i = 0; i < 10; i++) {
+		send_frames(5, 3, 100);
+		turn();
+	}
+	ok_eq_int(rig.p->state, PORT_UP, "so it does when nobody is there for long");
+	ok_eq_int(rig.p->count.tx_frames + rig.p->count.dropped[DROP_REFUSED], 34,
+		  "and every frame is counted once");
+	end();
+}
+
+/* The same when it shows as the socket is read. */
+static void test_rx_udp_refused(void)
+{
+	struct pollfd pfd = { .events = POLLERR };
+	struct sockaddr_in ours, theirs;
+	int fd = udp_socket(&ours), peer = udp_socket(&theirs);
+
+	udp_connect(fd, &theirs);
+	close(peer);
+	begin(fd, fd, -1);
+	send_frames(1, 1, 100);
+	pfd.fd = fd;
+	poll(&pfd, 1, PATIENCE_MS);
+	turn();
+	ok_eq_int(poll(&pfd, 1, 0), 0, "a refusal is read away, and does not spin");
+	rig.peer = socket(AF_INET, SOCK_DGRAM, 0);
+	if (bind(rig.peer, (struct sockaddr *)&theirs, sizeof(theirs)) < 0)
+		perror("bind");
+	udp_connect(rig.peer, &ours);
+	peer_sends(1, 100);
+	turn_until(&rig.p->count.rx_frames, 1);
+	ok(saw(1, 1), "what is received next comes through");
+	end();
+}
+
+/* ---- a unix peer that comes and goes ---- */
+
+static int bind_path(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	unlink(rig.path.sun_path);
+	if (bind(fd, (struct sockaddr *)&rig.path, sizeof(rig.path)) < 0)
+		perror("bind");
+	return fd;
+}
+
+static int reconnect(struct dgram *d)
+{
+	rig.reconnects++;
+	rig.reconnect_ret = 0;
+	if (connect(d->wfd, (struct sockaddr *)&rig.path, sizeof(rig.path)) < 0)
+		rig.reconnect_ret = -errno;
+	return rig.reconnect_ret;
+}
+
+static void test_tx_unix_peer(void)
+{
+	char dir[] = "/tmp/dgram-test.XXXXXX";
+	int rfd = socket(AF_UNIX, SOCK_DGRAM, 0), wfd = socket(AF_UNIX, SOCK_DGRAM, 0),
+	    peer;
+
+	if (!mkdtemp(dir))
+		exit(1);
+	rig.path.sun_family = AF_UNIX;
+	snprintf(rig.path.sun_path, sizeof(rig.path.sun_path), "%s/peer", dir);
+	begin(rfd, wfd, -1);
+	rig.d->reconnect = reconnect;
+	send_frames(1, 2, 100);
+	ok(rig.p->count.dropped[DROP_REFUSED] == 2 && rig.p->state == PORT_UP,
+	   "nobody there yet: frames are dropped, the port stays");
+	peer = bind_path();
+	send_frames(3, 3, 100);
+	peer_reads(peer, 3, 0);
+	ok(saw(3, 3), "there now: none is lost");
+	close(peer);
+	peer = bind_path();
+	send_frames(6, 3, 100);
+	peer_reads(peer, 3, 0);
+	ok(saw(3, 6), "gone and there again: none is lost, none comes twice");
+	close(peer);
+	rig.reconnects = 0;
+	send_frames(9, 5, 100);
+	ok(rig.p->count.dropped[DROP_REFUSED] == 7 && rig.reconnects == 5,
+	   "gone: each frame has one try, and is dropped");
+	unlink(rig.path.sun_path);
+	send_frames(9, 1, 100);
+	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 8, "with its path gone too");
+	ok_eq_int(rig.p->count.tx_frames, 6, "what was sent was counted");
+	end();
+	rmdir(dir);
+}
+
+static void test_tx_no_reconnect(void)
+{
+	begin_pair();
+	close(rig.peer);
+	rig.peer = -1;
+	send_frames(1, 3, 100);
+	ok(rig.p->count.dropped[DROP_REFUSED] == 3 && rig.p->count.tx_frames == 0 &&
+		   rig.p->state == PORT_UP,
+	   "a peer that is gone for good: frames are dropped, and it does not spin");
+	end();
+}
+
+/* ---- the socket itself ---- */
+
+static void test_tx_broken(void)
+{
+	int wfd;
+
+	begin_pair();
+	wfd = rig.d->wfd;
+	rig.d->wfd = 9999;
+	send_frames(1, 3, 100);
+	ok_eq_int(rig.p->state, PORT_ENDED, "a socket that is none ends the port");
+	ok_eq_int(rig.p->count.dropped[DROP_LOST], 3, "and what was for it is lost");
+	ok(strstr(rig.p->why, strerror(EBADF)), "for a reason that is told: %s",
+	   rig.p->why);
+	ok(fcntl(wfd, F_GETFD) < 0, "the descriptor it had is closed");
+	end();
+}
+
+static void test_close(void)
+{
+	int a = eventfd(0, 0), b = eventfd(0, 0);
+
+	begin(a, b, -1);
+	dgram_close(rig.p);
+	ok(fcntl(a, F_GETFD) < 0 && fcntl(b, F_GETFD) < 0,
+	   "closing closes both descriptors");
+	dgram_close(rig.p);
+	ok(rig.d->rfd == -1 && rig.d->wfd == -1, "once");
+	rig.p->rd.fd = rig.p->wr.fd = -1;
+	end();
+}
+
+static void set_up(void)
+{
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	rig.kick.fd = -1;
+	rig.env.loop = &rig.loop;
+	rig.env.host = &host;
+	rig.batch.buf = malloc(BATCH_BUF_SIZE);
+	if (loop_init(&rig.loop) < 0 ||
+	    loop_add(&rig.loop, &rig.kick, fd, EPOLLIN, stop_now) < 0)
+		exit(1);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void tear_down(void)
+{
+	int fd = rig.kick.fd;
+
+	loop_del(&rig.loop, &rig.kick);
+	close(fd);
+	loop_free(&rig.loop);
+	free(rig.batch.buf);
+}
+
+int main(void)
+{
+	set_up();
+	test_rx_lengths();
+	test_rx_faulty();
+	test_rx_mixed();
+	test_rx_many();
+	test_rx_foreign();
+	test_tx_padding();
+	test_tx_many();
+	test_tx_too_long();
+	test_tx_full();
+	test_tx_udp_refused();
+	test_rx_udp_refused();
+	test_tx_unix_peer();
+	test_tx_no_reconnect();
+	test_tx_broken();
+	test_close();
+	tear_down();
+	return done();
+}
