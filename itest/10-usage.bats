@@ -23,18 +23,22 @@ PASS_FD=$BENCH_ROOT/itest/pass-fd
 # one_line FILE TEXT...: holds one line, printable, with all of the texts in it.
 one_line()
 {
-	local file=$1 text
+	local file=$1 text lines LC_ALL=C
 
 	shift
-	cat "$file"
-	[[ $(wc -l <"$file") == 1 && $(tail -c 1 "$file" | od -An -c) == *'\n'* ]] || return
-	run ! env LC_ALL=C grep -q '[^[:print:]]' "$file"
+	mapfile lines <"$file"
 	for text in "$@"; do
-		grep -qF -e "$text" "$file" || {
+		[[ ${lines[*]} == *"$text"* ]] || {
 			echo "is not said: $text"
-			return 1
+			break
 		}
+		text=
 	done
+	if [[ $text || ${#lines[@]} != 1 || ${lines[0]} != *$'\n' ||
+		${lines[0]%?} == *[![:print:]]* ]]; then
+		cat -v "$file"
+		return 1
+	fi
 }
 
 # wrong TEXT... -- ARGS...: is wrong usage, and the message says so.
@@ -46,10 +50,36 @@ wrong()
 		said+=("$1")
 		shift
 	done
+	refuses 2 - "${said[@]}" -- "$NETRELAY" "${@:2}"
+}
+
+# fails [in NS] TEXT... -- COMMAND...: can't be set up; the message says what to do.
+fails()
+{
+	if [[ $1 == in ]]; then
+		refuses 1 "${@:2}"
+	else
+		refuses 1 - "$@"
+	fi
+}
+
+# refuses STATUS NS TEXT... -- COMMAND...: one line on stderr, nothing on stdout.
+refuses()
+{
+	local expected=$1 ns=$2 said=() status=0
+
+	shift 2
+	while [[ $1 != -- ]]; do
+		said+=("$1")
+		shift
+	done
 	shift
-	run -2 timeout 10 sh -c '"$0" "$@" </dev/null >"$OUT" 2>"$ERR"' "$NETRELAY" "$@"
-	[[ ! -s $OUT ]]
-	one_line "$ERR" "netrelay: " "${said[@]}"
+	ns "$ns" timeout 10 "$@" </dev/null >"$DIR/out" 2>"$DIR/err" || status=$?
+	one_line "$DIR/err" "netrelay: " "${said[@]}" || return
+	if ((status != expected)) || [[ -s $DIR/out ]]; then
+		echo "exit status $status, stdout: $(cat -v "$DIR/out")"
+		return 1
+	fi
 }
 
 # wrong_endpoints LISTEN: reads lines "ENDPOINT|PART|WHAT IS RIGHT"; with LISTEN,
@@ -58,7 +88,6 @@ wrong_endpoints()
 {
 	local endpoint part right args n=0
 
-	export OUT=$DIR/out ERR=$DIR/err
 	while IFS='|' read -r endpoint part right; do
 		args=("$endpoint")
 		if [[ $1 ]]; then
@@ -68,26 +97,6 @@ wrong_endpoints()
 		n=$((n + 1))
 	done
 	((n > 10))
-}
-
-# fails [in NS] TEXT... -- ARGS...: can't be set up; one line says what to do.
-fails()
-{
-	local ns=- said=()
-
-	if [[ $1 == in ]]; then
-		ns=$2
-		shift 2
-	fi
-	while [[ $1 != -- ]]; do
-		said+=("$1")
-		shift
-	done
-	shift
-	export OUT=$DIR/out ERR=$DIR/err
-	run -1 ns "$ns" timeout 10 sh -c '"$0" "$@" </dev/null >"$OUT" 2>"$ERR"' "$@"
-	[[ ! -s $OUT ]]
-	one_line "$ERR" "netrelay: " "${said[@]}"
 }
 
 # Gone, or dead and waiting for init to take notice.
@@ -159,7 +168,6 @@ has_child()
 # --- wrong usage ------------------------------------------------------------
 
 @test "wrong usage: options, and how many endpoints" {
-	export OUT=$DIR/out ERR=$DIR/err
 	wrong "nothing to join" "name one or two endpoints" -- # nothing at all
 	wrong "nothing to join" "name one or two endpoints" -- -v
 	wrong "-x: " "no such option" "netrelay --help" -- -x
@@ -258,7 +266,7 @@ has_child()
 		udp:host:1,local=0|option local: port "0"|1 to 65535
 		udp:host:1,local=host:1|option local: "host"|no IPv4 address or [IPv6 address]
 		udp:host:1,lokal=1|udp has no option "lokal"|udp:HOST:PORT[,local=[ADDR:]PORT]
-		udp:[::1]:1,local=10.0.0.1:1|local address and host|both IPv4 or both IPv6
+		udp:[::1]:1,local=10.0.0.1:1|local address and host|must both be IPv4 or both IPv6
 	EOT
 }
 
@@ -317,7 +325,6 @@ has_child()
 @test "wrong usage: control characters do not get through, long texts are cut short" {
 	local long
 
-	export OUT=$DIR/out ERR=$DIR/err
 	long=$(printf 'a%.0s' {1..5000})
 	wrong '\x1b[2J\x0a: ' '"br\x1b[2J\x0a"' "control characters" -- $'br\e[2J\n'
 	wrong '\x0d\x07' "1 to 65535" -- $'10.0.0.1:1\r\a'
@@ -333,7 +340,7 @@ has_child()
 	wrong 'unixgram:a,local=aaa' "option local: the path is 108 bytes long" "107 at most" -- \
 		"unixgram:a,local=${long::108}"
 	wrong '--aaa' "no such option" -- "--$long"
-	[[ $(wc -c <"$ERR") -lt 400 ]]
+	(($(wc -c <"$DIR/err") < 400))
 }
 
 # --- set-ups that can't work ------------------------------------------------
@@ -341,20 +348,20 @@ has_child()
 @test "set-up: bridges and taps" {
 	needs_root
 	ns_add lab
-	ns lab ip link add plain type dummy
+	veth_pair lab plain lab peer
 	bridge_add lab br0
 	fails in lab "nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
 		"$NETRELAY" -l 5000 nobr
 	fails in lab "bridge:nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
 		"$NETRELAY" bridge:nobr -
-	fails in lab "plain: plain is not a bridge" "type bridge" -- "$NETRELAY" plain -
-	fails in lab "bridge:br0,tap=plain: plain exists, and is not a tap" -- \
+	fails in lab "plain: plain is not a bridge" "see: ip link show type bridge" -- "$NETRELAY" plain -
+	fails in lab "bridge:br0,tap=plain: plain exists, and is not a tap" "take another name" -- \
 		"$NETRELAY" -l 5000 bridge:br0,tap=plain
-	fails in lab "tap:plain: plain exists, and is not a tap" -- "$NETRELAY" tap:plain -
+	fails in lab "tap:plain: plain exists, and is not a tap" "take another name" -- "$NETRELAY" tap:plain -
 	ns lab ip tuntap add t0 mode tap
 	START_IN=hold relay_start one in lab tap:t0 -
 	relay_wait_up one 2
-	fails in lab "tap:t0: t0 is in use by another program" -- "$NETRELAY" tap:t0 -
+	fails in lab "tap:t0: t0 is in use by another program" "take another tap" -- "$NETRELAY" tap:t0 -
 	run -0 relay_stop one
 	[[ -z $(bridge_ports lab br0) ]]
 }
@@ -363,8 +370,7 @@ has_child()
 	needs_root
 	ns_add lab
 	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000
-	wait_listen lab tcp 5000
-	wait_listen lab udp 6000
+	relay_wait_up one 1
 	fails in lab "5000: listen: Address" "in use; end who uses it, or take another" -- \
 		"$NETRELAY" -l 5000
 	fails in lab "127.0.0.1:5000: listen: Address" "in use; end who uses it" -- \
@@ -601,14 +607,11 @@ pass_frames()
 	mkdir "$DIR/d"
 	start one sh -c 'cd "$1/d" && rmdir "$1/d" && umask 0777 &&
 		exec env -i BENCH_MARK="$BENCH_MARK" POSIXLY_CORRECT=1 LC_ALL=xx_XX.UTF-8 LANGUAGE=x \
-		TZ=:/none HOME= PATH= IFS=l TMPDIR=/none LD_LIBRARY_PATH=/none RES_OPTIONS=x \
+		TZ=:/none HOME= IFS=l TMPDIR=/none LD_LIBRARY_PATH=/none RES_OPTIONS=x \
 		"$0" exec:cat -l "unix-listen:$1/s,mode=0600"' "$NETRELAY" "$DIR"
 	relay_wait_up one 1
 	# cat gives back what it gets.
-	frames_start rx recv "unix:$DIR/s" --count 200 --lossless
-	relay_wait_up one 2
-	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
-	stop rx || true
+	run -0 "$FRAMES" both "unix:$DIR/s" --count 100 --lossless
 	relay_check_sums one
 	run -0 relay_stop one
 }

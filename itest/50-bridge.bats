@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 load helpers
 
 HELPER=/usr/lib/qemu/qemu-bridge-helper
+AS_USER=$BENCH_ROOT/itest/as-user
 MAX_FRAME=18 # an Ethernet header and a VLAN tag, above the MTU
 
 setup()
@@ -298,14 +299,12 @@ is_accounted_for()
 }
 
 @test "a bridge that is deleted and made again at once" {
-	local i
-
 	lab
 	relay_in_lab br0
-	for i in 1 2 3; do
-		ns lab ip link del br0
-		make_bridge
-	done
+	ns lab ip link del br0
+	make_bridge
+	ns lab ip link del br0
+	make_bridge
 	wait_for 5 "tap on the bridge" is_on_bridge netrelay0
 	carries
 }
@@ -342,10 +341,8 @@ is_opening()
 	lab
 	relay_in_lab br0
 	kill -STOP "$(pid_of relay)"
-	ns lab sh -c 'for i in $(seq 500); do
-			echo "link set m0 mtu 1400"
-			echo "link set m0 mtu 1500"
-		done | ip -batch -'
+	yes $'link set m0 mtu 1400\nlink set m0 mtu 1500' | head -n 1000 >"$DIR/changes"
+	ns lab ip -batch "$DIR/changes"
 	ns lab ip link del br0
 	kill -CONT "$(pid_of relay)"
 	wait_for 10 "port to go down" is_down
@@ -404,15 +401,22 @@ is_opening()
 
 # --- what can't be ----------------------------------------------------------
 
-# fails MESSAGE ARGS...: ends with status 1 and that one line.
-fails()
+# fails_with MESSAGE COMMAND...: ends with status 1 and that one line.
+fails_with()
 {
-	local message=$1
+	local message=$1 status=0
 
 	shift
-	run -1 --separate-stderr ns lab "$NETRELAY" "$@"
-	assert_equal "$output" ""
-	assert_equal "$stderr" "netrelay: $message"
+	ns lab "$@" >"$DIR/fails.out" 2>"$DIR/fails.err" || status=$?
+	assert_equal "$status" 1
+	assert_equal "$(cat "$DIR/fails.out")" ""
+	assert_equal "$(cat "$DIR/fails.err")" "netrelay: $message"
+}
+
+# fails MESSAGE ARGS...: netrelay does, as root.
+fails()
+{
+	fails_with "$1" "$NETRELAY" "${@:2}"
 }
 
 @test "one line says what is wrong with a bridge or a tap" {
@@ -448,4 +452,127 @@ fails()
 	run -1 pgrep -P "$pid"
 	run -0 relay_stop relay
 	run ! kill -0 "$pid"
+}
+
+# --- users without any right ------------------------------------------------
+
+# user_relay_start ARGS...: as relay_in_lab, but nobody's.
+user_relay_start()
+{
+	start relay in lab "$AS_USER" "$NETRELAY" -v -l 127.0.0.1:5000 "$@"
+	relay_wait_up relay 1
+	assert_regex "$(cat "/proc/$(pid_of relay)/status")" $'Uid:\t65534\t65534\t65534'
+	assert_regex "$(cat "/proc/$(pid_of relay)/status")" $'CapEff:\t0000000000000000'
+}
+
+# user_fails MESSAGE ARGS...: as fails, for nobody.
+user_fails()
+{
+	fails_with "$1" "$AS_USER" "$NETRELAY" "${@:2}"
+}
+
+@test "a user with a tap that an admin made: bridge:br0,tap= and tap:" {
+	local endpoint
+
+	lab
+	ns lab ip tuntap add tap0 mode tap user 65534
+	bridge_port lab br0 tap0
+	for endpoint in bridge:br0,tap=tap0 tap:tap0; do
+		user_relay_start "$endpoint"
+		carries
+		run -0 relay_stop relay
+		assert_equal "$(taps)" tap0
+	done
+}
+
+@test "a user's bridge that is deleted: goes on when an admin has put the tap on it" {
+	lab
+	ns lab ip tuntap add tap0 mode tap user 65534
+	bridge_port lab br0 tap0
+	user_relay_start bridge:br0,tap=tap0
+	ns lab ip link del br0
+	wait_for 5 "port to go down" is_down
+	make_bridge
+	wait_for 10 "what to do about it" \
+		says "no right to change tap0; as root: ip link set tap0 master br0; trying again$"
+	bridge_port lab br0 tap0
+	relay_wait_up relay 1 10
+	carries
+}
+
+@test "a user without a tap is told what an admin has to do, and that does" {
+	local advice
+
+	lab
+	advice="ip tuntap add tap0 mode tap user 65534; ip link set tap0 master br0 up"
+	user_fails "bridge:br0,tap=tap0: no right to make a tap: run as root, or have an admin make one: $advice, then use bridge:br0,tap=tap0" \
+		-l 127.0.0.1:5000 bridge:br0,tap=tap0
+	ns lab sh -c "$advice"
+	user_relay_start bridge:br0,tap=tap0
+	carries
+	run -0 relay_stop relay
+	advice="ip tuntap add other mode tap user 65534; ip link set other up"
+	user_fails "tap:other: no right to make a tap: run as root, or have an admin make one: $advice, then use tap:other" \
+		tap:other tcp-listen:127.0.0.1:5001
+	ns lab sh -c "$advice"
+	user_relay_start tap:other
+}
+
+@test "a user's tap that is another's, on no bridge, or with another MTU" {
+	lab
+	ns lab ip tuntap add tap0 mode tap user 1
+	user_fails "bridge:br0,tap=tap0: tap0 belongs to another user; see: ip -details link show tap0" \
+		-l 127.0.0.1:5000 bridge:br0,tap=tap0
+	ns lab ip tuntap add tap1 mode tap user 65534
+	user_fails "bridge:br0,tap=tap1: no right to change tap1; as root: ip link set tap1 master br0 up" \
+		-l 127.0.0.1:5000 bridge:br0,tap=tap1
+	user_fails "bridge:br0,tap=tap1,mtu=1400: no right to change tap1; as root: ip link set tap1 mtu 1400 master br0 up" \
+		-l 127.0.0.1:5000 bridge:br0,tap=tap1,mtu=1400
+	ns lab ip link set tap1 mtu 1400 master br0 up
+	user_relay_start bridge:br0,tap=tap1,mtu=1400
+	carries 1414
+}
+
+@test "a user who may not open /dev/net/tun is told so" {
+	lab
+	ns lab ip tuntap add tap0 mode tap user 65534
+	TUN_MODE=600 user_fails "tap:tap0: /dev/net/tun: Permission denied; have an admin: chmod 0666 /dev/net/tun" \
+		tap:tap0 tcp-listen:127.0.0.1:5001
+}
+
+@test "qemu-bridge-helper gives a user a tap on a bridge that is allowed" {
+	local tap
+
+	[[ -x $HELPER ]] || skip "needs $HELPER"
+	lab 1400
+	export BRIDGE_CONF=$DIR/bridge.conf
+	echo "allow br0" >"$BRIDGE_CONF"
+	user_relay_start br0
+	tap=$(taps)
+	assert_equal "$(link lab "$tap" mtu)" 1400
+	assert_regex "$(link lab "$tap" link/ether)" '^fe:'
+	# The tap is there; the one who made it is not.
+	assert_equal "$(pgrep -P "$(pid_of relay)" -l | cut -d' ' -f2)" netrelay-helper
+	carries 1414
+	ns lab ip link del "$tap"
+	wait_for 5 "another tap" is_on_bridge "$tap"
+	carries 1414
+	run -0 relay_stop relay
+	wait_for 5 "end of the tap" has_no_link lab "$tap"
+}
+
+@test "qemu-bridge-helper's refusal is shown, on the one line" {
+	local advice
+
+	[[ -x $HELPER ]] || skip "needs $HELPER"
+	lab
+	advice="run as root, or have an admin make one: ip tuntap add tap0 mode tap user 65534; ip link set tap0 master br0 up, then use bridge:br0,tap=tap0"
+	export BRIDGE_CONF=$DIR/bridge.conf
+	echo "allow other" >"$BRIDGE_CONF"
+	user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: access denied by acl file)" \
+		-l 127.0.0.1:5000 br0
+	echo "allow br0" >"$BRIDGE_CONF"
+	TUN_MODE=600 user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: failed to open /dev/net/tun: Permission denied)" \
+		-l 127.0.0.1:5000 br0
+	assert_equal "$(taps)" ""
 }

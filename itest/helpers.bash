@@ -171,11 +171,19 @@ _has_statuses()
 	(($(_count_statuses "$1") >= $2))
 }
 
+# While it forks, a program blocks all there are: SIGILL, for one, must be free.
+_blocks_usr1()
+{
+	_has_ended "$1" || [[ $(grep '^SigBlk:' "/proc/$(pid_of "$1")/status") == *[2367abef]?[0-7] ]]
+}
+
 # relay_status NAME: asks for its counters, and prints them.
 relay_status()
 {
 	local before
 
+	# Before it has got so far as to block it, the signal would be its end.
+	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
 	before=$(_count_statuses "$1")
 	kill -USR1 "$(pid_of "$1")"
 	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1))

@@ -27,9 +27,17 @@
 
 #define CHILDREN_MAX 64
 #define CHILD_GRACE_MS 2000 /* from SIGTERM to SIGKILL */
+#define STABLE_MS 1000	    /* a child that ran for that long did not fail at once */
 
+/*
+ * @pid:   0: free, but kept for the same command
+ * @since: when it was started, loop_now()
+ * @told:  the exit status last warned of
+ */
 struct child {
-	pid_t pid; /* 0: free */
+	pid_t pid;
+	uint64_t since;
+	int told;
 	char command[64];
 };
 
@@ -176,13 +184,43 @@ static void run_command(const char *command, int fd)
 	_exit(127);
 }
 
+static bool is_of(const struct child *child, const char *command)
+{
+	return !strncmp(child->command, command, sizeof(child->command) - 1);
+}
+
+static struct child *find_free(struct server *s, const char *command)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (s->children[i].pid == 0 && is_of(&s->children[i], command))
+			return &s->children[i];
+	return NULL;
+}
+
+/* This command's from before, or one that is as yet nobody's, or else anybody's. */
+static struct child *free_child(struct server *s, const char *command)
+{
+	struct child *child = find_free(s, command);
+
+	if (!child)
+		child = find_free(s, "");
+	if (!child)
+		child = find_child(s, 0);
+	if (child && !is_of(child, command)) {
+		snprintf(child->command, sizeof(child->command), "%.63s", command);
+		child->told = 0;
+	}
+	return child;
+}
+
 static void do_spawn(struct server *s, struct helper_request *req)
 {
 	struct helper_answer answer = { .id = req->id };
-	struct child *child = find_child(s, 0);
+	struct child *child;
 	int sv[2];
 
 	req->command[sizeof(req->command) - 1] = '\0';
+	child = free_child(s, req->command);
 	if (!child) {
 		refuse(s, req->id, -EAGAIN, "too many children");
 		return;
@@ -198,7 +236,7 @@ static void do_spawn(struct server *s, struct helper_request *req)
 		child->pid = 0;
 		refuse(s, req->id, -errno, "fork");
 	} else {
-		snprintf(child->command, sizeof(child->command), "%.63s", req->command);
+		child->since = loop_now();
 		fcntl(sv[0], F_SETFL, O_NONBLOCK);
 		answer.pid = child->pid;
 		answer_with(s->fd, &answer, sv[0]);
@@ -232,15 +270,19 @@ static void handle(struct server *s, struct helper_request *req)
 	}
 }
 
-static void tell_end(const struct child *child, int status)
+/* Of one that fails at once, and again, it is told once. */
+static void tell_end(struct child *child, int status)
 {
+	bool is_news = status != child->told || loop_now() - child->since >= STABLE_MS;
+
 	if (WIFSIGNALED(status))
 		log_info("exec:%s: ended by signal %d", child->command, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		log_warn("exec:%s: exited with status %d", child->command,
-			 WEXITSTATUS(status));
+		(is_news ? log_warn : log_info)("exec:%s: exited with status %d",
+						child->command, WEXITSTATUS(status));
 	else
 		log_info("exec:%s: exited", child->command);
+	child->told = status;
 }
 
 /* Return: whether children are left. */

@@ -86,7 +86,8 @@ static int find_bridge(struct attempt *try)
 	if (rc)
 		return fail(try, rc, "bridge %s: %s", name, strerror(-rc));
 	if (!try->bridge.is_bridge)
-		return fail(try, -EINVAL, "%s is not a bridge", name);
+		return fail(try, -EINVAL,
+			    "%s is not a bridge; see: ip link show type bridge", name);
 	return 0;
 }
 
@@ -202,13 +203,17 @@ static int take_existing(struct attempt *try, const char *name)
 
 	try->origin = FOUND;
 	if (rc == -EBUSY)
-		return fail(try, rc, "%s is in use by another program", name);
+		return fail(
+			try, rc,
+			"%s is in use by another program; end that, or take another tap",
+			name);
 	if (rc == -EPERM)
 		return fail(try, rc,
 			    "%s belongs to another user; see: ip -details link show %s",
 			    name, name);
 	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap))
-		return fail(try, rc, "%s exists, and is not a tap", name);
+		return fail(try, rc, "%s exists, and is not a tap; take another name",
+			    name);
 	if (rc == -EINVAL)
 		return fail(try, rc, "%s is a tap with multi_queue; make it without",
 			    name);

@@ -32,7 +32,9 @@ static void resume_due(struct timer *t)
 /* A connection that can't be accepted stays ready; so it's waited, not spun. */
 static void pause_accepting(struct listener *l, int err)
 {
-	log_warn("%s: accept: %s; trying again", l->ep->text, strerror(err));
+	if (!l->is_told)
+		log_warn("%s: accept: %s; trying again", l->ep->text, strerror(err));
+	l->is_told = true;
 	timer_set(l->loop, &l->resume, PAUSE_MS, resume_due);
 	rearm(l);
 }
@@ -60,6 +62,8 @@ static bool accept_one(struct listener *l)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 		    errno == ENOBUFS)
 			pause_accepting(l, errno);
+		else if (errno == EAGAIN)
+			l->is_told = false;
 		/* Any other is that connection's, and it is gone. */
 		return errno == ECONNABORTED || errno == EINTR;
 	}

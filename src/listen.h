@@ -25,6 +25,7 @@ struct listener {
 	struct sock_path made;
 	unsigned limit, n;
 	unsigned count; /* ever; numbers the peers that have no address */
+	bool is_told;	/* that connections wait which can't be accepted */
 	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
 	void *arg;
 	struct listener *next; /* the holder's list */

@@ -20,9 +20,12 @@
 
 #include "text.h"
 
+#define PREFIX "netrelay: "
 #define LINE_MAX_BYTES 1400
+#define NOTE_MAX_BYTES 64
 
-_Static_assert(LINE_MAX_BYTES < PIPE_BUF, "a line must fit a pipe at once");
+_Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
+	       "a line must fit a pipe at once");
 
 static int verbosity;
 static unsigned long left_out;
@@ -72,27 +75,23 @@ static int write_line(const char *line, size_t len)
 
 PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
 {
-	static const char prefix[] = "netrelay: ";
-	char msg[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 1];
-	size_t len = sizeof(prefix) - 1;
-	int n;
+	char msg[LINE_MAX_BYTES], out[NOTE_MAX_BYTES + LINE_MAX_BYTES + 1];
+	int len = 0;
 
-	if (left_out) {
-		n = snprintf(line, sizeof(line), "%s%lu messages left out here\n", prefix,
-			     left_out);
-		if (write_line(line, (size_t)n) < 0) {
-			left_out++;
-			return;
-		}
-		left_out = 0;
-	}
 	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
 		return;
-	memcpy(line, prefix, len);
-	len += text_escape(line + len, sizeof(line) - 1 - len, msg);
-	line[len++] = '\n';
-	if (write_line(line, len) < 0)
+	/* In one write with the line: a pipe could have room for the note alone. */
+	if (left_out)
+		len = snprintf(out, NOTE_MAX_BYTES, PREFIX "%lu messages left out here\n",
+			       left_out);
+	memcpy(out + len, PREFIX, sizeof(PREFIX) - 1);
+	len += (int)sizeof(PREFIX) - 1;
+	len += (int)text_escape(out + len, LINE_MAX_BYTES - sizeof(PREFIX), msg);
+	out[len++] = '\n';
+	if (write_line(out, (size_t)len) < 0)
 		left_out++;
+	else
+		left_out = 0;
 }
 
 void log_warn(const char *fmt, ...)

@@ -14,8 +14,15 @@
 #include "stream.h"
 
 /*
- * @addrs: where to try, in turn; @next is the next of the @n
- * @fd:    a connection in progress, not yet the stream's; -1: none
+ * A peer that is away answers nothing. The kernel would ask for two minutes, at
+ * ever longer intervals, and not see for half a minute that it is back.
+ */
+#define CONNECT_MS 4000
+
+/*
+ * @addrs:   where to try, in turn; @next is the next of the @n
+ * @fd:      a connection in progress, not yet the stream's; -1: none
+ * @patience: until it is given up
  */
 struct dial {
 	struct stream stream;
@@ -24,12 +31,15 @@ struct dial {
 	struct sock_addr addrs[HELPER_ADDRS_MAX];
 	unsigned n, next;
 	int fd;
+	struct timer patience;
 };
 
 static struct dial *to_dial(struct port *p)
 {
 	return container_of(p, struct dial, stream.port);
 }
+
+static void patience_over(struct timer *t);
 
 /* Try addresses until one is connected (0), or may be soon (-EINPROGRESS). */
 static int try_next(struct dial *d)
@@ -44,6 +54,8 @@ static int try_next(struct dial *d)
 
 		if (fd >= 0 && in_progress) {
 			d->fd = fd;
+			timer_set(d->stream.port.env->loop, &d->patience, CONNECT_MS,
+				  patience_over);
 			ret = port_watch(&d->stream.port, fd, fd);
 			return ret < 0 ? ret : -EINPROGRESS;
 		}
@@ -55,12 +67,14 @@ static int try_next(struct dial *d)
 	return ret;
 }
 
-static int dial_ready(struct port *p)
+/* Of the connection in progress @ret has become. Returns as open(). */
+static int dialled(struct dial *d, int ret)
 {
-	struct dial *d = to_dial(p);
-	int fd = d->fd, ret = sock_error(fd);
+	struct port *p = &d->stream.port;
 	char text[SOCK_TEXT_MAX];
+	int fd = d->fd;
 
+	timer_cancel(p->env->loop, &d->patience);
 	loop_del(p->env->loop, &p->rd);
 	d->fd = -1;
 	if (ret == 0)
@@ -69,6 +83,20 @@ static int dial_ready(struct port *p)
 	port_why(p, ret, "connect to %s: %s", sock_text(&d->addrs[d->next - 1], text),
 		 strerror(-ret));
 	return d->next < d->n ? try_next(d) : ret;
+}
+
+static int dial_ready(struct port *p)
+{
+	struct dial *d = to_dial(p);
+
+	return dialled(d, sock_error(d->fd));
+}
+
+static void patience_over(struct timer *t)
+{
+	struct dial *d = container_of(t, struct dial, patience);
+
+	port_opened(&d->stream.port, dialled(d, -ETIMEDOUT));
 }
 
 static void resolved(struct helper_call *call, const struct helper_answer *answer, int fd)
@@ -115,6 +143,7 @@ static void dial_close(struct port *p)
 	struct dial *d = to_dial(p);
 
 	helper_forget(p->env->helper, &d->call);
+	timer_cancel(p->env->loop, &d->patience);
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;

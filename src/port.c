@@ -92,16 +92,21 @@ static void set_state(struct port *p, enum port_state state)
 	p->env->host->changed(p, p->env->host_arg);
 }
 
-/* Half of it is chance, so that many who lost one peer do not return as one. */
+/*
+ * Half of it is chance, so that many who lost one peer do not return as one. A
+ * try that took long has been a pause by itself.
+ */
 static uint64_t next_backoff(struct port *p)
 {
+	uint64_t spent = p->state == PORT_OPENING ? loop_now() - p->since : 0;
 	unsigned delay = p->backoff_ms;
 	uint16_t chance = 0;
 
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance = (uint16_t)loop_now();
 	p->backoff_ms = delay * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay * 2;
-	return delay / 2 + chance % (delay / 2 + 1);
+	delay = delay / 2 + chance % (delay / 2 + 1);
+	return spent < delay ? delay - spent : 0;
 }
 
 static void start_open(struct port *p)
@@ -128,7 +133,10 @@ void port_retry_now(struct port *p)
 	timer_set(p->env->loop, &p->retry, 0, retry_due);
 }
 
-/* An outage is told of once; under -v, so is each new reason for it. */
+/*
+ * An outage is told of once; under -v, so is each new reason for it. A link that
+ * comes up only to fail again is still in the same one.
+ */
 static void tell_down(struct port *p, bool will_retry)
 {
 	const char *and = will_retry ? "; trying again" : "";
@@ -161,11 +169,11 @@ void port_down(struct port *p)
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
-	if (was_up && loop_now() - p->since >= STABLE_MS)
+	if (was_up && loop_now() - p->since >= STABLE_MS) {
 		p->backoff_ms = BACKOFF_MIN_MS;
-	close_fds(p);
-	if (was_up)
 		p->told[0] = '\0';
+	}
+	close_fds(p);
 	tell_down(p, !ends);
 	if (ends) {
 		set_state(p, PORT_ENDED);
@@ -186,7 +194,6 @@ void port_opened(struct port *p, int ret)
 		return;
 	}
 	p->was_up = true;
-	p->told[0] = '\0';
 	log_info("%s: up", p->name);
 	set_state(p, PORT_UP);
 }

@@ -16,7 +16,7 @@
 #include "log.h"
 #include "ports.h"
 
-#define FINISH_DRAIN_MS 5000 /* for queues that wait for a slow peer */
+#define FINISH_DRAIN_MS 5000 /* within which a slow peer takes something */
 #define FINISH_PEERS_MS 1000 /* for peers to close, once told that we are done */
 
 static bool is_up(const struct port *p)
@@ -126,10 +126,44 @@ static bool any_waits_for_peer(const struct relay *r)
 /* Peers are told that no more will come, and given time to say so too. */
 static void shut_peers(struct relay *r)
 {
+	r->is_shut = true;
 	for (struct port *p = r->ports; p; p = p->next)
 		port_shut(p);
-	timer_set(r->loop, &r->finish, any_waits_for_peer(r) ? FINISH_PEERS_MS : 0,
-		  finish_now);
+	timer_set(r->loop, &r->finish, FINISH_PEERS_MS, finish_now);
+}
+
+/* At the end of a turn, when nothing is pending any more. */
+static void go_on_finishing(struct deferred *d)
+{
+	struct relay *r = container_of(d, struct relay, finishing);
+
+	if (!r->is_shut && all_drained(r))
+		shut_peers(r);
+	if (r->is_shut && !any_waits_for_peer(r))
+		loop_stop(r->loop);
+}
+
+static uint64_t all_sent(const struct relay *r)
+{
+	uint64_t sum = r->gone.tx_frames;
+
+	for (const struct port *p = r->ports; p; p = p->next)
+		sum += p->count.tx_frames;
+	return sum;
+}
+
+/* A slow peer is waited for, one that takes nothing is not. */
+static void drain_due(struct timer *t)
+{
+	struct relay *r = container_of(t, struct relay, finish);
+	uint64_t sent = all_sent(r);
+
+	if (sent == r->finish_sent) {
+		loop_stop(r->loop);
+		return;
+	}
+	r->finish_sent = sent;
+	timer_set(r->loop, t, FINISH_DRAIN_MS, drain_due);
 }
 
 /*
@@ -139,14 +173,10 @@ static void shut_peers(struct relay *r)
  */
 static void begin_finish(struct relay *r)
 {
-	if (r->is_finishing)
-		return;
 	r->is_finishing = true;
-	update_holds(r);
-	if (all_drained(r))
-		shut_peers(r);
-	else
-		timer_set(r->loop, &r->finish, FINISH_DRAIN_MS, finish_now);
+	r->finish_sent = all_sent(r);
+	timer_set(r->loop, &r->finish, FINISH_DRAIN_MS, drain_due);
+	loop_defer(r->loop, &r->finishing, go_on_finishing);
 }
 
 /* ---- what ports tell us ---- */
@@ -174,8 +204,8 @@ static void on_relaxed(struct port *p, void *arg)
 	(void)p;
 	if (r->is_cable)
 		update_holds(r);
-	if (r->is_finishing && all_drained(r))
-		shut_peers(r);
+	if (r->is_finishing)
+		loop_defer(r->loop, &r->finishing, go_on_finishing);
 }
 
 static void fold(struct port_counters *sum, const struct port_counters *c)
@@ -212,8 +242,6 @@ static void reap_ended(struct deferred *d)
 			link = &(*link)->next;
 	}
 	update_holds(r);
-	if (r->is_finishing && all_drained(r) && !any_waits_for_peer(r))
-		loop_stop(r->loop);
 }
 
 static void port_has_ended(struct relay *r, struct port *p)
@@ -236,6 +264,8 @@ static void on_changed(struct port *p, void *arg)
 	update_holds(r);
 	if (p->state == PORT_ENDED)
 		port_has_ended(r, p);
+	if (r->is_finishing)
+		loop_defer(r->loop, &r->finishing, go_on_finishing);
 }
 
 static const struct port_host host = {

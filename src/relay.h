@@ -28,7 +28,9 @@ struct relay {
 	struct port_env env;
 	bool is_cable;
 	bool failed;
-	bool is_finishing;
+	bool is_finishing; /* what is queued still goes out */
+	bool is_shut;	   /* it has; peers have been told */
+	uint64_t finish_sent;
 	struct port *ports;
 	struct port *dirty;
 	struct listener *listeners;
@@ -38,6 +40,7 @@ struct relay {
 	struct batch *batch;
 	struct deferred reap;
 	struct timer finish;
+	struct deferred finishing;
 };
 
 /*

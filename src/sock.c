@@ -18,6 +18,10 @@
 #include "util.h"
 
 #define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: some 6 s of silence */
+#define RTO_MAX_MS 2000	    /* the most they are apart, where that can be set */
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
+#endif
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -30,6 +34,21 @@ static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
 	if (addr->host[0] && inet_pton(AF_INET, addr->host, &sin->sin_addr) != 1)
 		return -ENXIO;
 	return 0;
+}
+
+/* An interface, by its name or its index. */
+static int read_scope(const char *text, uint32_t *id)
+{
+	char name[IF_NAMESIZE], *end;
+	unsigned long index = if_nametoindex(text);
+
+	if (!index) {
+		index = strtoul(text, &end, 10);
+		if (*end || index > UINT32_MAX)
+			return -ENODEV;
+	}
+	*id = (uint32_t)index;
+	return if_indextoname(*id, name) ? 0 : -ENODEV;
 }
 
 static int numeric6(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -50,16 +69,7 @@ static int numeric6(const struct endpoint_addr *addr, struct sock_addr *out)
 	host[len] = '\0';
 	if (inet_pton(AF_INET6, host, &sin6->sin6_addr) != 1)
 		return -ENXIO;
-	if (scope) {
-		char *end;
-
-		sin6->sin6_scope_id = if_nametoindex(scope + 1);
-		if (!sin6->sin6_scope_id)
-			sin6->sin6_scope_id = (uint32_t)strtoul(scope + 1, &end, 10);
-		if (!sin6->sin6_scope_id)
-			return -ENODEV;
-	}
-	return 0;
+	return scope ? read_scope(scope + 1, &sin6->sin6_scope_id) : 0;
 }
 
 int sock_numeric(const struct endpoint_addr *addr, int family, struct sock_addr *out)
@@ -273,6 +283,26 @@ void sock_tune_tcp(int fd)
 	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	/*
+	 * A window that stays shut is probed ever more seldom, after a minute once
+	 * in a minute, and a peer that goes away then is missed as late. From 6.15
+	 * on Linux can be told to keep asking.
+	 */
+	set_option(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, RTO_MAX_MS);
+}
+
+/*
+ * How many probes of a shut window without an answer mean something. One may
+ * get lost; and left to itself the kernel sends the next a minute later.
+ */
+static int telling_probes(int fd)
+{
+	int ms;
+	socklen_t len = sizeof(ms);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, &ms, &len) < 0
+		       ? UNANSWERED_PROBES
+		       : 1;
 }
 
 long sock_tcp_silent_ms(int fd)
@@ -284,7 +314,7 @@ long sock_tcp_silent_ms(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -1;
 	/* The peer owes an answer to data, and to probes of its shut window. */
-	if (info.tcpi_unacked || info.tcpi_probes >= UNANSWERED_PROBES)
+	if (info.tcpi_unacked || info.tcpi_probes >= telling_probes(fd))
 		return (long)info.tcpi_last_ack_recv;
 	return 0;
 }

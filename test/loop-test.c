@@ -19,6 +19,7 @@
 
 #define EARLY_MS 1 /* the clock is read in whole milliseconds */
 #define LATE_MS 500
+#define ALARM_S 60 /* the end of a test that would wait for ever */
 
 static struct loop loop;
 static struct watch kick = WATCH_INIT;
@@ -469,6 +470,27 @@ static void test_always_ready(void)
 	close(fd);
 }
 
+static void probe_stops(struct watch *w, uint32_t events)
+{
+	probe_ready(w, events);
+	loop_stop(&loop);
+}
+
+static void test_file_alone(void)
+{
+	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
+	struct tick late = { .name = '!' };
+	int fd = open_file();
+
+	loop_add(&loop, &p.watch, fd, EPOLLIN, probe_stops);
+	timer_set(&loop, &late.timer, 1000, tick_due_and_stop);
+	loop_run(&loop);
+	ok_said("p", "a file that is ready is not waited with for anything else");
+	timer_cancel(&loop, &late.timer);
+	loop_del(&loop, &p.watch);
+	close(fd);
+}
+
 static void test_files_removed(void)
 {
 	struct probe p[3];
@@ -529,6 +551,7 @@ int main(void)
 {
 	int fd = eventfd(1, EFD_NONBLOCK);
 
+	alarm(ALARM_S);
 	if (loop_init(&loop) < 0 || loop_add(&loop, &kick, fd, 0, stop_now) < 0)
 		return 1;
 	test_timer_order();
@@ -544,6 +567,7 @@ int main(void)
 	test_gone_within_turn(false);
 	test_more_than_a_turn_fetches();
 	test_always_ready();
+	test_file_alone();
 	test_files_removed();
 	test_stop_ends_turn();
 	test_free_runs_deferred();

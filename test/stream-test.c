@@ -20,6 +20,7 @@
 
 #include "tap.h"
 
+#define ALARM_S 60 /* the end of a test that would wait for ever */
 #define BYTES_MAX ((size_t)24 << 20)
 #define ANY ((size_t)256 << 10) /* to read: more than there is at once */
 #define LAYOUT_BYTES ((size_t)6 << 20)
@@ -928,6 +929,7 @@ static void test_tx(void)
 
 int main(void)
 {
+	alarm(ALARM_S);
 	set_up();
 	test_rx();
 	test_tx();

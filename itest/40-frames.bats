@@ -1,0 +1,419 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What is a frame and what is not: lengths, padding, cut and mangled streams,
+# garbage on every input. Whatever one port is sent, no other may see half a
+# frame, or lose one.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup()
+{
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# --- what a relay says ------------------------------------------------------
+
+has_status()
+{
+	relay_status "$1" | grep -Eq "^netrelay: $2"
+}
+
+# wait_status RELAY PATTERN [SECONDS]: until a line of its status matches.
+wait_status()
+{
+	wait_for "${3:-10}" "status like $2 at $1" has_status "$1" "$2"
+}
+
+# word LENGTH: a length word, in hex.
+word()
+{
+	printf '%08x' "$1"
+}
+
+# frame LENGTH: that many zeros behind their length word, as frames raw takes them.
+frame()
+{
+	word "$1"
+	echo " +$1"
+}
+
+# hub: a relay with a listener on $DIR/hub, and one for each further argument.
+hub()
+{
+	relay_start relay -l "unix-listen:$DIR/hub" "$@"
+	wait_listen - unix "$DIR/hub"
+}
+
+# --- lengths ----------------------------------------------------------------
+
+# watchers: a client, and peers by UDP and unix datagrams, in namespace a. Each
+# sees every frame, takes 10 of ours, and nothing shorter than 60 bytes.
+watchers()
+{
+	needs_root
+	ns_add a
+	frames_start dgram recv "unixgram:$DIR/own,local=$DIR/far" --count 10 --lossless --padded
+	frames_start udp in a recv udp:127.0.0.1:6000,local=127.0.0.1:6001 --count 10 \
+		--lossless --padded
+	relay_start relay in a -l "unix-listen:$DIR/hub" -l 127.0.0.1:5000 \
+		"unixgram:$DIR/far,local=$DIR/own" udp:127.0.0.1:6001,local=127.0.0.1:6000 \
+		"unixgram:$DIR/src,local=$DIR/in" udp:127.0.0.1:6003,local=127.0.0.1:6002
+	wait_listen a unix "$DIR/hub"
+	frames_start unix recv "unix:$DIR/hub" --count 10 --lossless --padded
+	frames_start tcp in a recv tcp:127.0.0.1:5000 --count 10 --lossless --padded
+	relay_wait_up relay 6
+}
+
+# watchers_saw OTHER OTHER_UDP: beside the 10, so many frames that are not ours.
+watchers_saw()
+{
+	local name
+
+	ns a "$FRAMES" send "unix:$DIR/hub" --count 10 --min 26 --max 100
+	for name in unix tcp dgram udp; do
+		run -0 frames_wait "$name"
+		if [[ $name == udp ]]; then
+			set -- "$2"
+		fi
+		assert_line --partial \
+			"received 10 lost 0 damaged 0 reordered 0 duplicated 0 other $1 "
+	done
+	relay_check_sums relay
+}
+
+@test "lengths on a stream: runts go nowhere, the rest passes, in step, up to 69632" {
+	local status
+
+	watchers
+	# shellcheck disable=SC2046 # two words each
+	run -0 "$FRAMES" raw "unix:$DIR/hub" --half-close $(frame 0) $(frame 1) $(frame 13) \
+		$(frame 14) $(frame 59) $(frame 60) $(frame 0) $(frame 69632) $(frame 60)
+	assert_output --partial "closed 1 reset 0 open 0"
+	wait_status relay "status: .* received 9, "
+	watchers_saw 5 4
+	status=$(relay_status relay)
+	grep "udp:.* too-long 1" <<<"$status"
+	# runts 4, and one too long for UDP
+	grep "status: .* dropped 5" <<<"$status"
+}
+
+@test "lengths on a stream, byte by byte" {
+	watchers
+	# shellcheck disable=SC2046 # two words each
+	run -0 "$FRAMES" raw "unix:$DIR/hub" --split 1 --half-close $(frame 0) $(frame 1) \
+		$(frame 13) $(frame 14) $(frame 59) $(frame 60) $(frame 0) $(frame 69632) $(frame 60)
+	assert_output --partial "closed 1 reset 0 open 0"
+	wait_status relay "status: .* received 9, "
+	watchers_saw 5 4
+	has_status relay "status: .* dropped 5"
+}
+
+@test "lengths of unix datagrams" {
+	watchers
+	run -0 ns a "$FRAMES" raw "unixgram:$DIR/in,local=$DIR/src" --wait 0 \
+		+0 +1 +13 +14 +0 +59 +60 +69632 +69633 +60
+	wait_status relay "status: .* received 10, "
+	has_status relay "port .*unixgram:$DIR/src.* dropped: runt 4 oversize 1"
+	watchers_saw 5 4
+}
+
+@test "lengths of UDP datagrams" {
+	watchers
+	run -0 ns a "$FRAMES" raw udp:127.0.0.1:6002,local=127.0.0.1:6003 --wait 0 \
+		+0 +1 +13 +14 +0 +59 +60 +65507 +60
+	wait_status relay "status: .* received 9, "
+	has_status relay "port .*udp:127.0.0.1:6003.* dropped: runt 4"
+	watchers_saw 5 5
+}
+
+# sniff NAME ENDPOINT: a client that keeps what it gets, until the relay ends.
+sniff()
+{
+	frames_start "$1" raw "$2" --wait 60000
+}
+
+sniffed()
+{
+	sed -n 's/^bytes //p' "$DIR/$1.out"
+}
+
+zeros()
+{
+	printf "%0$((2 * $1))d" 0
+}
+
+@test "short frames are filled up with zeros to 60, and no others" {
+	local f14=ffffffffffff0200000000018888 f59 f60
+
+	f59=${f14}$(printf 'ab%.0s' {1..45})
+	f60=${f14}$(printf 'cd%.0s' {1..46})
+	hub "unixgram:$DIR/far,local=$DIR/own"
+	sniff stream "unix:$DIR/hub"
+	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --wait 3000
+	relay_wait_up relay 2
+	run -0 "$FRAMES" raw "unix:$DIR/hub" --half-close 0000000e "$f14" 0000003b "$f59" \
+		0000003c "$f60" 0000003d "${f60}ef"
+	wait_status relay "status: .* received 4, copied 4, sent 8,"
+	run -0 frames_wait dgram
+	assert_equal "$(sniffed dgram)" "$f14$(zeros 46)${f59}00${f60}${f60}ef"
+	run -0 relay_stop relay
+	run -0 frames_wait stream
+	assert_equal "$(sniffed stream)" \
+		"0000003c$f14$(zeros 46)0000003c${f59}000000003c${f60}0000003d${f60}ef"
+}
+
+# too_long LENGTH [OPTION...]: a good frame, then that length and nothing else.
+too_long()
+{
+	# shellcheck disable=SC2046 # two words
+	run -0 "$FRAMES" raw "unix:$DIR/hub" --wait 10000 "${@:2}" $(frame 60) "$(word "$1")"
+	assert_output --partial "closed 1 reset 0 open 0"
+}
+
+@test "a length above 69632 ends the connection at the header, and no other" {
+	local length n=0
+
+	hub
+	frames_start rx recv "unix:$DIR/hub" --count 1000 --lossless --timeout 60
+	relay_wait_up relay 1
+	frames_start tx send "unix:$DIR/hub" --count 1000 --rate 1000
+	for length in 69633 $((1 << 31)) $(((1 << 32) - 1)); do
+		too_long "$length"
+		too_long "$length" --split 1
+		n=$((n + 2))
+		assert_file_contains "$DIR/relay.err" \
+			"unix:.*: a frame of $length bytes was announced, 69632 are the most"
+	done
+	run -0 frames_wait rx
+	assert_line --partial "total: received 1000 lost 0 damaged 0 reordered 0 duplicated 0"
+	run -0 frames_wait tx
+	relay_wait_ports relay 0
+	relay_check_sums relay
+	# Those ahead of it passed.
+	has_status relay "status: .* received $((1000 + 2 * n)), "
+}
+
+@test "a length above 69632 is counted as oversize; who is dialled is dialled again" {
+	frames_start one raw "unix-listen:$DIR/far" --wait 10000 "$(word 69633)"
+	relay_start relay "unix-listen:$DIR/near" "unix:$DIR/far"
+	wait_listen - unix "$DIR/near"
+	run -0 frames_wait one
+	assert_output --partial "closed 1"
+	has_status relay "port .* unix:$DIR/far: .* rx 1 frames .* dropped: oversize 1"
+	frames_start two recv "unix-listen:$DIR/far" --count 10 --lossless
+	relay_wait_up relay 1
+	run -0 "$FRAMES" send "unix:$DIR/near" --count 10
+	run -0 frames_wait two
+	relay_check_sums relay
+}
+
+# --- streams in pieces ------------------------------------------------------
+
+@test "a frame cut by the stream's end is counted, and never sent" {
+
+	relay_start relay "unix-listen:$DIR/near" "unix-listen:$DIR/far"
+	wait_listen - unix "$DIR/near"
+	wait_listen - unix "$DIR/far"
+	sniff far "unix:$DIR/far"
+	relay_wait_up relay 1
+	# In the length word, in the header, in the frame, one byte too early.
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close 0000
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "$(word 1514)" +10
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "$(word 69632)" +69631
+	# shellcheck disable=SC2046 # two words
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close $(frame 60) "$(word 60)" +59
+	wait_status relay "status: .* received 5, copied 0, sent 1, queued 0, dropped 4"
+	relay_check_sums relay
+	# A client that is killed is cut as well, and the next one begins afresh.
+	START_IN=hold frames_start mid raw "unix:$DIR/near" --hold --wait 0 "$(word 1514)" +700
+	relay_wait_ports relay 2
+	run -137 stop mid KILL
+	wait_status relay "status: .* received 6, copied 0, sent 1, queued 0, dropped 5"
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "$(word 60)" "$(printf 'ee%.0s' {1..60})"
+	wait_status relay "status: .* sent 2, "
+	relay_check_sums relay
+	run -0 relay_stop relay
+	run -0 frames_wait far
+	assert_equal "$(sniffed far)" "0000003c$(zeros 60)0000003c$(printf 'ee%.0s' {1..60})"
+}
+
+# In namespace a: as many TCP connections as there are bytes in two frames, less
+# one. Each sends another part of them, and when told so by stdin, the rest.
+split_script()
+{
+	cat <<-'END'
+		cd "$1" && n=$2
+		for ((k = 1; k <= n; k++)); do
+			exec {fd[k]}<>/dev/tcp/127.0.0.1/5000
+			head -c "$k" "two.$k" >&"${fd[k]}"
+		done
+		echo parts
+		read -r _
+		for ((k = 1; k <= n; k++)); do
+			tail -c +$((k + 1)) "two.$k" >&"${fd[k]}"
+		done
+		read -r _
+	END
+}
+
+@test "two frames, split in two writes at every byte" {
+	local k n=127
+
+	needs_root
+	ns_add a
+	for ((k = 1; k <= n; k++)); do
+		"$FRAMES" send - --id "$k" --count 2 --min 60 --max 60 >"$DIR/two.$k" 2>/dev/null
+	done
+	split_script >"$DIR/split"
+	mkfifo "$DIR/go"
+	relay_start relay in a -l 5000
+	wait_listen a tcp 5000
+	frames_start rx in a recv tcp:127.0.0.1:5000 --count $((2 * n)) --lossless --timeout 30
+	# Both ways, a FIFO's opening waits for nobody.
+	exec {go}<>"$DIR/go"
+	START_IN=$DIR/go start tx in a bash "$DIR/split" "$DIR" "$n" {go}>&-
+	wait_for 20 "first parts" grep -qx parts "$DIR/tx.out"
+	# All that is whole: the first frame of those split behind it.
+	wait_status relay "status: .* received 64, "
+	echo >&"$go"
+	run -0 frames_wait rx
+	echo >&"$go"
+	exec {go}>&-
+	run -0 wait_end tx
+	relay_check_sums relay
+	has_status relay "status: .* received $((2 * n)), "
+}
+
+# keep NAME PATH: writes what the relay's unix socket gives to $DIR/NAME.stream.
+keep()
+{
+	start "$1" socat -u "UNIX-CONNECT:$2" "CREATE:$DIR/$1.stream"
+}
+
+# tiny COUNT LENGTH PADDING: a stream of frames of LENGTH bytes, each another
+# EtherType, with PADDING zeros behind each.
+tiny()
+{
+	LC_ALL=C awk -v count="$1" -v len="$2" -v padding="$3" 'BEGIN {
+		for (i = 0; i < count; i++) {
+			printf "%c%c%c%c", 0, 0, 0, len + padding
+			for (j = 0; j < 12; j++)
+				printf "%c", (i * 7 + j) % 256
+			printf "%c%c", i / 256, i % 256
+			for (j = 14; j < len; j++)
+				printf "%c", (i + j * 3) % 256
+			for (j = 0; j < padding; j++)
+				printf "%c", 0
+		}
+	}'
+}
+
+@test "many tiny frames in one write" {
+	tiny 5000 14 0 >"$DIR/sent"
+	tiny 5000 14 46 >"$DIR/due"
+	relay_start relay "unix-listen:$DIR/near" "unix-listen:$DIR/far"
+	wait_listen - unix "$DIR/near"
+	wait_listen - unix "$DIR/far"
+	keep far "$DIR/far"
+	relay_wait_up relay 1
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "@$DIR/sent"
+	wait_status relay "status: .* received 5000, copied 0, sent 5000,"
+	run -0 relay_stop relay
+	run -0 wait_end far
+	cmp "$DIR/due" "$DIR/far.stream"
+}
+
+#   stdin --- relay --- unix --- file
+@test "every EtherType passes byte-exact" {
+	tiny 65536 62 0 >"$DIR/sent"
+	START_IN=$DIR/sent relay_start relay - "unix-listen:$DIR/far"
+	wait_listen - unix "$DIR/far"
+	keep far "$DIR/far"
+	run -0 wait_end relay 30
+	run -0 wait_end far
+	cmp "$DIR/sent" "$DIR/far.stream"
+}
+
+@test "tags, also double, and addresses that bridges keep to themselves, pass byte-exact" {
+	local frame stream='' dgram='' pieces=() src=020000000001 pad
+
+	pad=$(printf '5a%.0s' {1..60})
+	for frame in "ffffffffffff${src}81000064 0800$pad" "ffffffffffff${src}810000000806$pad" \
+		"ffffffffffff${src}8100efff86dd$pad" "ffffffffffff${src}88a80064810000c80800$pad" \
+		"ffffffffffff${src}81000064810000c88100012c0800$pad" \
+		"0180c2000000${src}0026424203${pad}" "0180c2000001${src}88080001ffff$pad" \
+		"0180c2000002${src}88090101$pad" "0180c2000003${src}888e0100$pad" \
+		"0180c200000e${src}88cc0207$pad" "0180c2000021${src}88f5$pad" \
+		"01000ccccccc${src}0020aaaa03$pad" "000000000000000000000000ffff$pad"; do
+		frame=${frame// /}
+		pieces+=("$(word $((${#frame} / 2)))$frame")
+		stream+=$(word $((${#frame} / 2)))$frame
+		dgram+=$frame
+	done
+	hub "unixgram:$DIR/far,local=$DIR/own"
+	sniff stream "unix:$DIR/hub"
+	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --wait 3000
+	relay_wait_up relay 2
+	run -0 "$FRAMES" raw "unix:$DIR/hub" --half-close "${pieces[@]}"
+	wait_status relay "status: .* received 13, copied 13, sent 26, queued 0, dropped 0"
+	run -0 frames_wait dgram
+	assert_equal "$(sniffed dgram)" "$dgram"
+	run -0 relay_stop relay
+	run -0 frames_wait stream
+	assert_equal "$(sniffed stream)" "$stream"
+}
+
+# --- jumbo frames -----------------------------------------------------------
+
+#   tx --- tcp --- one --- unix --- two --- unixgram --- three --- tcp --- rx
+@test "jumbo frames through TCP, unix streams and unix datagrams, up to 69632" {
+	local max
+
+	needs_root
+	ns_add a
+	for max in 65535 69632; do
+		relay_start one in a tcp-listen:127.0.0.1:5000 "unix-listen:$DIR/mid"
+		relay_start three in a "unixgram:$DIR/two,local=$DIR/three" tcp-listen:127.0.0.1:5001
+		wait_listen a unix "$DIR/mid"
+		wait_listen a unixgram "$DIR/three"
+		wait_listen a tcp 5001
+		relay_start two in a "unix:$DIR/mid" "unixgram:$DIR/three,local=$DIR/two"
+		frames_start rx in a recv tcp:127.0.0.1:5001 --count 1000 --lossless
+		wait_listen a unixgram "$DIR/two"
+		relay_wait_up two 2
+		relay_wait_up three 2
+		run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 1000 --min 9000 --max "$max" \
+			--batch
+		run -0 frames_wait rx
+		assert_line --partial "received 1000 lost 0 damaged 0 reordered 0 duplicated 0"
+		for relay in one two three; do
+			relay_check_sums "$relay"
+			run -0 relay_stop "$relay"
+		done
+	done
+}
+
+#   tx --- unix --- relay --- udp --- rx
+@test "UDP carries up to 65507 bytes; what is longer is dropped as too-long" {
+	needs_root
+	ns_add a
+	relay_start relay in a "unix-listen:$DIR/near" udp:127.0.0.1:6001,local=127.0.0.1:6000
+	wait_listen a unix "$DIR/near"
+	frames_start rx in a recv udp:127.0.0.1:6000,local=127.0.0.1:6001 --count 20 --lossless
+	run -0 ns a "$FRAMES" send "unix:$DIR/near" --count 10 --min 65507 --max 65507 --id 1
+	run -0 ns a "$FRAMES" send "unix:$DIR/near" --count 7 --min 65508 --max 65508 --id 2
+	run -0 ns a "$FRAMES" send "unix:$DIR/near" --count 10 --min 60 --max 9000 --id 3
+	run -0 frames_wait rx
+	assert_line "from 1: received 10 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line "from 3: received 10 lost 0 damaged 0 reordered 0 duplicated 0"
+	refute_line --partial "from 2"
+	has_status relay "port .* udp:.* tx 20 frames .* dropped: too-long 7$"
+	relay_check_sums relay
+}

@@ -1,0 +1,404 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Real QEMU guests on every kind of -netdev that has a way to netrelay. Two of
+# them, a and b, are booted once for all tests; each of their NICs is of another
+# kind, and netrelay r1 joins the first of a and the first of b, and so on, as
+# links() has it. A third, c, whose NICs are for jumbo frames, is the one that is
+# killed and started again. All are in the namespace lab.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file()
+{
+	needs_root
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	common_setup
+	guest_image
+	make_lab
+	start_relays
+	start_guests
+}
+
+teardown_file()
+{
+	[[ ${DIR-} ]] || return 0
+	common_teardown
+}
+
+# NIC | of a | of b | what netrelay has to join them
+#
+#   guest a nic1 --- r1 --- nic1 guest b
+#           nic2 --- r2 --- nic2
+#           ...
+#           nic12 -- r12 -- nic12
+#                     |
+#                    br0 10.0.12.254
+#
+# and guest c, whose NICs are joined by cables rc1, rc2, ... to
+#
+#           nic1 --- r1         nic2 --- rc2 --- r12
+#           nic3 --- rc3 --- r11        nic4 --- rc4 --- br4 10.0.4.254
+#
+# Behind the descriptors of 11 are connections to r11, as qemu_with_fd makes them.
+links()
+{
+	cat <<-EOT
+		1|socket,connect=127.0.0.1:5001|socket,connect=127.0.0.1:5001|-l 127.0.0.1:5001
+		2|socket,listen=127.0.0.1:5102|socket,listen=127.0.0.1:5202|127.0.0.1:5102 tcp:127.0.0.1:5202
+		3|socket,udp=127.0.0.1:5303,localaddr=127.0.0.1:5103|socket,udp=127.0.0.1:5403,localaddr=127.0.0.1:5203|-l 127.0.0.1:5003 5303::5103 udp:127.0.0.1:5203,local=127.0.0.1:5403
+		4|socket,mcast=230.0.0.1:5004|socket,mcast=230.0.0.2:5004|mcast:230.0.0.1:5004 mcast:230.0.0.2:5004
+		5|$(inet off 127.0.0.1 5105)|$(inet off ::1 5205)|tcp-listen:127.0.0.1:5105 tcp-listen:[::1]:5205
+		6|$(inet on 127.0.0.1 5106)|$(inet on ::1 5206)|127.0.0.1:5106 tcp:[::1]:5206
+		7|stream,server=off,addr.type=unix,addr.path=$DIR/a7|stream,server=off,addr.type=unix,addr.path=$DIR/b7|unix-listen:$DIR/a7 unix-listen:$DIR/b7
+		8|stream,server=on,addr.type=unix,addr.path=$DIR/a8|stream,server=on,addr.type=unix,addr.path=$DIR/b8|unix:$DIR/a8 unix:$DIR/b8
+		9|$(unixgram a9)|$(unixgram b9)|unixgram:$DIR/a9,local=$DIR/a9r unixgram:$DIR/b9,local=$DIR/b9r
+		10|$(dgram 5110 5310)|$(dgram 5210 5410)|5310:127.0.0.1:5110 udp:127.0.0.1:5210,local=127.0.0.1:5410
+		11|socket,fd=9|stream,server=off,addr.type=fd,addr.str=9|-l 127.0.0.1:5011
+		12|socket,connect=127.0.0.1:5012|stream,server=off,addr.type=unix,addr.path=$DIR/b12|-l 127.0.0.1:5012 -l unix-listen:$DIR/b12 br0
+	EOT
+}
+
+# As links(), for c.
+links_of_c()
+{
+	cat <<-EOT
+		1|socket,connect=127.0.0.1:5001
+		2|socket,listen=127.0.0.1:5302|127.0.0.1:5302 127.0.0.1:5012
+		3|stream,server=on,addr.type=unix,addr.path=$DIR/c3|unix:$DIR/c3 127.0.0.1:5011
+		4|$(unixgram c4)|unixgram:$DIR/c4,local=$DIR/c4r br4
+	EOT
+}
+
+# inet on|off ADDR PORT
+inet()
+{
+	echo "stream,server=$1,addr.type=inet,addr.host=$2,addr.port=$3"
+}
+
+unixgram()
+{
+	echo "dgram,local.type=unix,local.path=$DIR/$1,remote.type=unix,remote.path=$DIR/$1r"
+}
+
+# dgram PORT PEER
+dgram()
+{
+	echo "dgram,local.type=inet,local.host=127.0.0.1,local.port=$1,remote.type=inet,remote.host=127.0.0.1,remote.port=$2"
+}
+
+# Bridges, and a way out for multicast.
+make_lab()
+{
+	ns_add lab
+	bridge_add lab br0 10.0.12.254/24
+	bridge_add lab br4 10.0.4.254/24
+	veth_pair lab way lab out 10.0.98.1/24 10.0.99.1/24
+	ns lab ip route add 224.0.0.0/4 dev way
+}
+
+# Those who are dialled have to be there before their guest is.
+start_relays()
+{
+	local number port path
+
+	for number in $(column 1); do
+		start_link "$number"
+	done
+	for number in 2 3 4; do
+		start_link "c$number"
+	done
+	for port in 5001 5011 5012 5105 5205; do
+		wait_listen lab tcp "$port"
+	done
+	for path in a7 b7 b12; do
+		wait_listen lab unix "$DIR/$path"
+	done
+}
+
+# column NUMBER: of the table in links().
+column()
+{
+	links | cut -d'|' -f"$1"
+}
+
+# start_link NUMBER: its netrelay.
+start_link()
+{
+	local args
+
+	args=$(
+		links
+		links_of_c | sed 's/^/c/'
+	)
+	args=$(awk -F'|' -v number="$1" '$1 == number { print $NF }' <<<"$args")
+	# shellcheck disable=SC2086 # there are no blanks in them
+	relay_start "r$1" in lab -v $args
+}
+
+# A qemu that comes with a connection to r11 as descriptor 9.
+qemu_with_fd()
+{
+	mkdir "$DIR/bin"
+	cat >"$DIR/bin/qemu-system-x86_64" <<-EOT
+		#!/bin/bash
+		exec 9<>/dev/tcp/127.0.0.1/5011
+		PATH=$PATH
+		exec qemu-system-x86_64 "\$@"
+	EOT
+	chmod 755 "$DIR/bin/qemu-system-x86_64"
+}
+
+start_guests()
+{
+	local nics
+
+	qemu_with_fd
+	mapfile -t nics < <(column 2)
+	PATH=$DIR/bin:$PATH guest_start a in lab -- "${nics[@]}"
+	mapfile -t nics < <(column 3)
+	PATH=$DIR/bin:$PATH guest_start b in lab -- "${nics[@]}"
+	start_c
+	guest_wait a
+	guest_wait b
+	set_addresses a 1 "$(column 1 | tail -n 1)"
+	set_addresses b 2 "$(column 1 | tail -n 1)"
+	guest a "dd if=/dev/urandom of=/tmp/data bs=64k count=32"
+	guest b "nc -ll -p 7 -e cat >/dev/null 2>&1 </dev/null &"
+}
+
+start_c()
+{
+	local nics
+
+	mapfile -t nics < <(links_of_c | cut -d'|' -f2)
+	GUEST_DEVICE=host_mtu=9000 guest_start c in lab -- "${nics[@]}"
+}
+
+# set_addresses GUEST HOST COUNT: 10.0.N.HOST for each NIC.
+set_addresses()
+{
+	guest "$1" "for n in \$(seq $3); do ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up; done"
+}
+
+# wait_c: it is there, and so are its addresses, each in the network of its NIC.
+wait_c()
+{
+	[[ ! -e $DIR/c.ready ]] || return 0
+	guest_wait c
+	guest_nic c 1 10.0.1.3/24
+	guest_nic c 2 10.0.12.3/24
+	guest_nic c 3 10.0.11.3/24
+	guest_nic c 4 10.0.4.3/24
+}
+
+# local_address GUEST NIC: the IPv6 address that it gives itself.
+local_address()
+{
+	printf 'fe80::5054:ff:fe6e:%x%%nic%u\n' "$(($1 * 256 + $2))" "$2"
+}
+
+# ping_from GUEST SIZE ADDR...: each answers.
+ping_from()
+{
+	local name=$1 size=$2 addr commands=true
+
+	shift 2
+	for addr in "$@"; do
+		commands+=" && ping -c 1 -W 5 -s $size $addr"
+	done
+	guest "$name" "$commands"
+}
+
+# works NUMBER: over that link pings are answered, small and big ones, over both
+# versions of IP, and a TCP connection returns what was sent, every byte.
+works()
+{
+	local other=10.0.$1.2
+
+	ping_from a 56 "$other" "$(local_address 2 "$1")"
+	ping_from a 1400 "$other" "$(local_address 2 "$1")"
+	ping_from b 1400 "10.0.$1.1" "$(local_address 1 "$1")"
+	run -0 guest a "sha256sum </tmp/data; nc $other 7 </tmp/data | sha256sum"
+	assert_equal "${#lines[@]}" 2
+	assert_equal "${lines[0]}" "${lines[1]}"
+	relay_check_sums "r$1"
+}
+
+@test "socket,connect on both sides: netrelay -l" {
+	works 1
+}
+
+@test "socket,listen on both sides: dialled" {
+	works 2
+}
+
+@test "socket,udp" {
+	works 3
+}
+
+@test "socket,mcast: two segments" {
+	works 4
+}
+
+@test "stream over TCP, QEMU is the client, IPv4 and IPv6" {
+	works 5
+}
+
+@test "stream over TCP, QEMU is the server, IPv4 and IPv6" {
+	works 6
+}
+
+@test "stream over a unix socket, QEMU is the client" {
+	works 7
+}
+
+@test "stream over a unix socket, QEMU is the server" {
+	works 8
+}
+
+@test "dgram over unix sockets" {
+	works 9
+}
+
+@test "dgram over UDP" {
+	works 10
+}
+
+@test "socket,fd and stream with a descriptor" {
+	works 11
+}
+
+@test "socket,connect and stream at a server that has a bridge" {
+	works 12
+	ping_from a 1400 10.0.12.254
+	ping_from b 56 10.0.12.254
+	ns lab ping -c 2 -i 0.2 -W 5 -s 1400 10.0.12.1
+	ns lab ping -c 2 -i 0.2 -W 5 10.0.12.2
+	relay_check_sums r12
+}
+
+# c_works: every NIC of c reaches who is behind it.
+c_works()
+{
+	ping_from c 1400 10.0.1.1 10.0.12.1 10.0.12.254 10.0.11.1 10.0.4.254
+	ns lab ping -c 1 -W 5 10.0.4.3
+	relay_check_sums rc2
+	relay_check_sums rc3
+	relay_check_sums rc4
+}
+
+@test "a guest with jumbo frames, over streams to another" {
+	wait_c
+	run -0 guest c cat /sys/class/net/nic3/mtu
+	assert_output 9000
+	run -0 guest a ip link set nic11 mtu 9000
+	ping_from c 8000 10.0.11.1
+	ping_from a 8900 10.0.11.3
+	run -0 guest a ip link set nic11 mtu 1500
+	relay_check_sums rc3
+	relay_check_sums r11
+}
+
+@test "QEMU killed and started again, as a client and as a server" {
+	wait_c
+	c_works
+	kill -KILL "$(pid_of c)"
+	run -137 wait_end c
+	# Those who dial it have noticed.
+	relay_wait_up rc2 1
+	relay_wait_up rc3 1
+	start_c
+	wait_c
+	c_works
+}
+
+@test "netrelay killed and started again under QEMUs that listen or use datagrams" {
+	local number
+
+	for number in 2 3 4 6 8 9 10; do
+		kill -KILL "$(pid_of "r$number")"
+		run -137 wait_end "r$number"
+	done
+	for number in 2 3 4 6 8 9 10; do
+		start_link "$number"
+		relay_wait_up "r$number" 2 10
+	done
+	for number in 2 3 4 6 8 9 10; do
+		ping_from a 1400 "10.0.$number.2"
+		relay_check_sums "r$number"
+	done
+}
+
+# A QEMU that listens accepts one; the next waits until that has gone.
+#
+#   a nic2 <--- r2 ---> nic2 b
+#          <- second ->
+@test "a second netrelay at a QEMU that listens has its turn when the first has gone" {
+	relay_start second in lab 127.0.0.1:5102 127.0.0.1:5202
+	relay_wait_up second 2
+	works 2
+	run -0 relay_stop r2
+	ping_from a 1400 10.0.2.2
+	relay_check_sums second
+	run -0 relay_stop second
+	start_link 2
+	relay_wait_up r2 2
+	works 2
+}
+
+# Frames of no bytes would stop QEMU from reading for good (see net_fill_rstate()
+# and net_socket_send_dgram() in its net/), and runts are none.
+@test "empty frames and runts do not get to a guest" {
+	local bad=(00000000 00000001ff 0000000d +13)
+
+	ns lab "$FRAMES" raw tcp:127.0.0.1:5001 --wait 0 "${bad[@]}"
+	ns lab "$FRAMES" raw tcp:127.0.0.1:5003 --wait 0 "${bad[@]}" --split 1
+	ns lab "$FRAMES" raw "unix:$DIR/b12" --wait 0 "${bad[@]}"
+	wait_for 5 "runts at r1" has_dropped r1 3
+	wait_for 5 "runts at r3" has_dropped r3 3
+	wait_for 5 "runts at r12" has_dropped r12 3
+	works 1
+	works 3
+	works 12
+}
+
+# has_dropped NAME COUNT: at least.
+has_dropped()
+{
+	(($(relay_status "$1" | sed -n 's/^netrelay: status: .* dropped //p') >= $2))
+}
+
+#   netrelay --- UDP --- feed --- r1 --- a, b
+@test "empty datagrams do not get to a guest" {
+	relay_start feed in lab udp:127.0.0.1:5501,local=127.0.0.1:5502 127.0.0.1:5001
+	relay_wait_up feed 2
+	ns lab socat -u OPEN:/dev/null \
+		UDP4:127.0.0.1:5502,bind=127.0.0.1:5501,shut-null
+	wait_for 5 "empty datagram at feed" has_dropped feed 1
+	works 1
+	relay_check_sums feed
+	run -0 relay_stop feed
+}
+
+# QEMU does not fill up what a guest sends; an ARP request has 42 bytes.
+@test "a guest's short frames come filled up to 60 bytes" {
+	start watcher in lab socat -u TCP4:127.0.0.1:5001 -
+	wait_for 5 "watcher at r1" is_listed r1 "5001: 4 connected"
+	run -1 guest a arping -c 1 -w 1 -I nic1 10.0.1.99
+	wait_for 5 "ARP request of 60 bytes" \
+		has_bytes "0000003cffffffffffff5254006e01010806[0-9a-f]{56}0{36}"
+	stop watcher || true
+}
+
+is_listed()
+{
+	relay_status "$1" | grep -q "$2"
+}
+
+# has_bytes REGEX: what the watcher has got, in hexadecimal digits.
+has_bytes()
+{
+	od -An -v -tx1 "$DIR/watcher.out" | tr -d ' \n' | grep -Eq "$1"
+}
