@@ -4,6 +4,8 @@
 # What a user meets before and after frames flow: help, wrong usage, set-ups that
 # can't work, signals, and what is left behind. Every message is one line that
 # names the endpoint, what is wrong with it, and what to do.
+#
+# shellcheck disable=SC2016 # shells that are started read what is quoted
 
 bats_require_minimum_version 1.5.0
 load helpers
@@ -376,21 +378,21 @@ has_child()
 	fails in lab "127.0.0.1:5000: listen: Address" "in use; end who uses it" -- \
 		"$NETRELAY" -l 127.0.0.1:5000
 	fails in lab "tcp-listen:[::1]:5000: listen: Address" "in use; end who uses it" -- \
-		"$NETRELAY" tcp-listen:[::1]:5000 -
+		"$NETRELAY" 'tcp-listen:[::1]:5000' -
 	fails in lab "6000::6002: bind to 0.0.0.0:6000: Address" "in use; end who uses it" -- \
 		"$NETRELAY" 6000::6002
 	fails in lab "udp:[::1]:6002,local=6000: bind to [::]:6000: Address" "end who uses it" -- \
-		"$NETRELAY" udp:[::1]:6002,local=6000
+		"$NETRELAY" 'udp:[::1]:6002,local=6000'
 	fails in lab "192.0.2.7:5000: listen: Address not available" "take one of this host" -- \
 		"$NETRELAY" -l 192.0.2.7:5000
 	fails in lab "tcp-listen:[2001:db8::7]:5000: listen: " "take one of this host" -- \
-		"$NETRELAY" tcp-listen:[2001:db8::7]:5000 -
+		"$NETRELAY" 'tcp-listen:[2001:db8::7]:5000' -
 	fails in lab "local=192.0.2.7:5: bind to 192.0.2.7:5: " "take one of this host" -- \
 		"$NETRELAY" -l 5001 udp:127.0.0.1:5,local=192.0.2.7:5
 	fails in lab "[fe80::1%none]:5000: listen: " "there is no such interface" -- \
-		"$NETRELAY" -l [fe80::1%none]:5000
+		"$NETRELAY" -l '[fe80::1%none]:5000'
 	fails in lab "mcast:[ff02::5]:1234: bind: " "needs if=INTERFACE" -- \
-		"$NETRELAY" mcast:[ff02::5]:1234 -
+		"$NETRELAY" 'mcast:[ff02::5]:1234' -
 	run -0 relay_stop one
 }
 
@@ -563,13 +565,12 @@ pass_frames()
 }
 
 @test "a stderr whose reader is gone does not stop the relay" {
-	local pipe
-
 	mkfifo "$DIR/gone"
-	exec {pipe}<>"$DIR/gone"
+	start reader sh -c 'exec 3<>"$0"; echo; exec sleep 1000' "$DIR/gone"
+	wait_for 5 "reader" grep -q '^$' "$DIR/reader.out"
 	start one sh -c 'exec "$0" -v -l "unix-listen:$1/s" 2>"$1/gone"' "$NETRELAY" "$DIR"
 	wait_listen - unix "$DIR/s"
-	exec {pipe}<&-
+	run stop reader
 	kill -USR1 "$(pid_of one)"
 	pass_frames "$DIR/s"
 	run -0 relay_stop one

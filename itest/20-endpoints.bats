@@ -4,6 +4,8 @@
 # Every kind of endpoint, in its short form and its long one, with frames both
 # ways at once: counted, compared byte by byte, and none lost. The far side of
 # each is the traffic tool, which has its own idea of how frames are carried.
+#
+# shellcheck disable=SC2016 # shells that are started read what is quoted
 
 bats_require_minimum_version 1.5.0
 load helpers
@@ -56,7 +58,8 @@ send_end()
 
 # exchange NS1 FAR1 NS2 FAR2 COUNT [FRAMES-OPTION...] -- RELAY...: frames from each
 # far end to the other. RELAYs are lines "NAME NS UP ARGS...": a relay, and how
-# many of its ports come up without a far end that dials.
+# many of its ports come up without a far end that dials. When NS is "by", ARGS
+# are a function that starts it.
 exchange()
 {
 	local ns1=$1 far1=$2 ns2=$3 far2=$4 count=$5 options=() relay words names=()
@@ -73,8 +76,11 @@ exchange()
 	for relay in "$@"; do
 		read -ra words <<<"$relay"
 		names+=("${words[0]}")
-		is_running "${words[0]}" ||
+		if [[ ${words[1]} == by ]]; then
+			"${words[@]:3}"
+		else
 			relay_start "${words[0]}" in "${words[1]}" "${words[@]:3}"
+		fi
 	done
 	for relay in "$@"; do
 		read -ra words <<<"$relay"
@@ -150,14 +156,14 @@ cable()
 	cable 'tcp:[::ffff:127.0.0.1]:5000' tcp-listen:127.0.0.1:5000
 }
 
-# names_for RELAY ARGS...: a relay in lab that knows localhost and both, and no
-# other name.
-with_names()
+# A relay that knows a name with two addresses.
+dial_both()
 {
-	printf '127.0.0.1 localhost both\n::1 both\n' >"$DIR/hosts"
+	printf '127.0.0.1 both\n::1 both\n' >"$DIR/hosts"
 	# In a namespace of its own for mounts, which ip netns exec has made.
-	start "$1" in lab sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$DIR/hosts" \
-		"$NETRELAY" "${@:2}"
+	start one in lab sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$DIR/hosts" \
+		"$NETRELAY" tcp:both:5000 "unix-listen:$DIR/u"
+	wait_listen lab unix "$DIR/u" # until then a signal would end the shell
 }
 
 @test "tcp, by a name, whichever of its addresses answers" {
@@ -167,9 +173,8 @@ with_names()
 	ns_add lab
 	cable tcp:localhost:5000 tcp-listen:127.0.0.1:5000
 	for far in 127.0.0.1 '[::1]'; do
-		with_names one tcp:both:5000 "unix-listen:$DIR/u"
-		wait_listen lab unix "$DIR/u"
-		exchange lab "tcp-listen:$far:5000" lab "unix:$DIR/u" "$COUNT" -- "one lab 1"
+		exchange lab "tcp-listen:$far:5000" lab "unix:$DIR/u" "$COUNT" -- \
+			"one by 1 dial_both"
 	done
 }
 
@@ -423,7 +428,7 @@ lab_bridge()
 	lab_bridge
 	for form in br0 bridge:br0 bridge:br0,tap=mine bridge:br0,mtu=1500 \
 		bridge:br0,mtu=1400,tap=mine; do
-		across "$form" if:v "$COUNT" --min 26 --max 1400
+		across "$form" if:v "$COUNT" --max 1400
 		[[ $(bridge_ports lab br0) == v ]]
 	done
 }
@@ -452,7 +457,7 @@ given()
 	shift 2
 	begin_end left "$ns" "$far" --id 1 "${options[@]}"
 	begin_end right lab "unix-listen:$DIR/u" --id 2 "${options[@]}"
-	start one in lab "$@" "$NETRELAY" fd:3 "unix:$DIR/u"
+	start one in lab "$@" "$NETRELAY" -v fd:3 "unix:$DIR/u"
 	wait_for 5 "netrelay in the launcher's place" is_netrelay one
 	relay_wait_up one 2
 	kill -STOP "$(pid_of one)"
@@ -460,13 +465,17 @@ given()
 	signal_all CONT one left right
 	got left 2 "$COUNT"
 	got right 1 "$COUNT"
-	relay_check_sums one
 	# A stream that ended can't be opened again, and the work is done.
 	if [[ $far == *-listen:* ]]; then
 		run -0 wait_end one
 	else
 		run -0 relay_stop one
 	fi
+	# What -v has said in the end.
+	awk '/: status: / { block = "" } { block = block $0 "\n" } END { printf "%s", block }' \
+		"$DIR/one.err" | tee "$DIR/status"
+	awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/status"
+	assert_file_contains "$DIR/status" "queued 0, dropped 0$"
 }
 
 # The launcher has become what it launches: before, a signal would end it.
@@ -479,7 +488,6 @@ is_netrelay()
 @test "fd: a TCP connection, from a shell and from a program" {
 	needs_root
 	ns_add lab
-	# shellcheck disable=SC2016
 	given lab tcp-listen:127.0.0.1:5000 \
 		bash -c 'exec 3<>/dev/tcp/127.0.0.1/5000; exec "$@"' bash
 	given lab 'tcp-listen:[::1]:5000' "$PASS_FD" tcp ::1 5000 --
@@ -494,7 +502,8 @@ is_netrelay()
 @test "fd: a connected datagram socket" {
 	needs_root
 	ns_add lab
-	given lab udp:127.0.0.1:5001,local=127.0.0.1:5002 \
+	# Its buffer is as small as it was given.
+	COUNT=60 given lab udp:127.0.0.1:5001,local=127.0.0.1:5002 \
 		"$PASS_FD" udp 127.0.0.1 5001 127.0.0.1 5002 --
 }
 
@@ -535,14 +544,18 @@ connected_to()
 # --- commands ---------------------------------------------------------------
 
 #   frames unix-listen --- netrelay - in exec: --- one --- frames
+run_command()
+{
+	local command="test \"\$x\" = 1,2,,3 && exec '$NETRELAY' - 'unix:$DIR/a,,b c'"
+
+	relay_start one in lab "exec:x=1,2,,3; $command" "unix-listen:$DIR/u"
+}
+
 @test "exec: a command with arguments, quotes and commas" {
 	needs_root
 	ns_add lab
-	# shellcheck disable=SC2016
-	relay_start one in lab 'exec:x=1,2,,3; test "$x" = "1,2,,3" && exec '"\
-		'$NETRELAY' - 'unix:$DIR/a,,b c'" "unix-listen:$DIR/u"
-	wait_listen lab unix "$DIR/u"
-	exchange lab "unix-listen:$DIR/a,b c" lab "unix:$DIR/u" "$COUNT" -- "one lab 1"
+	exchange lab "unix-listen:$DIR/a,b c" lab "unix:$DIR/u" "$COUNT" -- \
+		"one by 1 run_command"
 }
 
 @test "exec: a command that is a plain pipe's two ends" {
@@ -616,39 +629,44 @@ made_frames()
 	START_IN=$DIR/out start rx "$FRAMES" recv - --count 5000 --lossless
 	START_IN=hold START_OUT=$DIR/out relay_start two in lab tcp-listen:5000 -
 	START_IN=$DIR/in relay_start one in lab - tcp:127.0.0.1:5000
-	run -0 "$FRAMES" send - --count 5000 --max 9000 >"$DIR/in"
+	"$FRAMES" send - --count 5000 --max 9000 >"$DIR/in" 2>/dev/null
 	run -0 wait_end one 20
 	run -0 frames_wait rx
 	assert_line --partial "total: received 5000 lost 0 damaged 0 reordered 0 duplicated 0"
 	run stop two
 }
 
+# hold_pipes NAME [NAME]: makes them, and has both ends of them open.
+hold_pipes()
+{
+	mkfifo "${@/#/$DIR/}"
+	start holder sh -c 'exec 3<>"$1" 4<>"$2"; echo; exec sleep 1000' sh "$DIR/$1" \
+		"$DIR/${2-$1}"
+	wait_for 5 "pipes" grep -q '^$' "$DIR/holder.out"
+}
+
 #   frames =two pipes= one --- frames
 @test "-: both ways at once over pipes" {
-	local to from
-
-	mkfifo "$DIR/to" "$DIR/from"
-	exec {to}<>"$DIR/to" {from}<>"$DIR/from" # until both sides have opened them
+	hold_pipes to from # until both sides have opened them
 	frames_start right both "unix-listen:$DIR/u" --id 2 --count 5000 --lossless --max 9000
 	START_IN=$DIR/to START_OUT=$DIR/from relay_start one - "unix:$DIR/u"
 	START_IN=$DIR/from START_OUT=$DIR/to start left "$FRAMES" both - --id 1 --count 5000 \
 		--lossless --max 9000
 	relay_wait_up one 2
 	wait_for 5 "the pipes' other ends" grep -qx ready "$DIR/left.err"
-	exec {to}<&- {from}<&-
+	run stop holder
 	got left 2 5000
 	got right 1 5000
+	# A pipe is read, to its end too, only while somebody takes what it brings.
+	frames_start last raw "unix-listen:$DIR/u" --wait 20000
 	run -0 wait_end one
 }
 
 @test "-: nobody reads stdout any more: it ends, without a failure" {
-	local pipe
-
-	mkfifo "$DIR/out"
-	exec {pipe}<>"$DIR/out"
+	hold_pipes out
 	START_IN=hold START_OUT=$DIR/out relay_start one "unix-listen:$DIR/s" -
 	wait_listen - unix "$DIR/s"
-	exec {pipe}<&-
+	run stop holder
 	run "$FRAMES" send "unix:$DIR/s" --count 10
 	run -0 wait_end one
 }
@@ -662,7 +680,7 @@ made_frames()
 link()
 {
 	exchange lab "unix:$DIR/u" lab "unix:$DIR/w" "$COUNT" -- \
-		"two lab 0 $2 unix-listen:$DIR/w" "one lab 1 unix-listen:$DIR/u $1" "two lab 1"
+		"two lab 1 $2 unix-listen:$DIR/w" "one lab 1 unix-listen:$DIR/u $1"
 }
 
 @test "two relays, joined by every kind of link" {

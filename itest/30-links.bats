@@ -498,12 +498,12 @@ kernel_from()
 full_start()
 {
 	kernel_from 6.15 || return 0
-	frames_start reader in b recv tcp-listen:10.0.0.2:5003 --count 20000 --stop-after 1 \
+	frames_start reader in b recv tcp-listen:10.0.0.2:5003 --count 3000 --stop-after 1 \
 		--timeout 120
 	relay_start three in a "unix-listen:$DIR/full" tcp:10.0.0.2:5003
 	wait_listen a unix "$DIR/full"
 	relay_wait_up three 1
-	frames_start full in a send "unix:$DIR/full" --count 20000 --timeout 120
+	frames_start full in a send "unix:$DIR/full" --count 3000 --min 1000 --timeout 120
 	wait_port three "tcp:.* queued [1-9]"
 }
 
@@ -538,8 +538,8 @@ has_accepted_none()
 	relay_start slow in c tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
 	wait_listen c tcp 5000
 	wait_listen c tcp 5001
-	frames_start rx in c recv tcp:127.0.0.1:5001 --count 20000 --lossless --timeout 120
-	frames_start tx in c send tcp:127.0.0.1:5000 --count 20000 --timeout 120
+	frames_start rx in c recv tcp:127.0.0.1:5001 --count 3000 --lossless --timeout 120
+	frames_start tx in c send tcp:127.0.0.1:5000 --count 3000 --min 1000 --timeout 120
 	kill -STOP "$(pid_of rx)"
 	wait_port slow "tcp:.* queued [1-9]"
 	stopped=$(_now_us)
@@ -591,7 +591,7 @@ has_accepted_none()
 	relay_wait_up slow 2
 	kill -CONT "$(pid_of rx)"
 	run -0 frames_wait rx
-	assert_line --partial "total: received 20000 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
 	run -0 frames_wait tx
 	relay_check_sums slow
 }

@@ -471,6 +471,13 @@ user_fails()
 	fails_with "$1" "$AS_USER" "$NETRELAY" "${@:2}"
 }
 
+# bridge_conf LINE: from here on there is a qemu-bridge-helper, with that in its list.
+bridge_conf()
+{
+	export BRIDGE_CONF=$DIR/bridge.conf
+	echo "$1" >"$BRIDGE_CONF"
+}
+
 @test "a user with a tap that an admin made: bridge:br0,tap= and tap:" {
 	local endpoint
 
@@ -545,8 +552,7 @@ user_fails()
 
 	[[ -x $HELPER ]] || skip "needs $HELPER"
 	lab 1400
-	export BRIDGE_CONF=$DIR/bridge.conf
-	echo "allow br0" >"$BRIDGE_CONF"
+	bridge_conf "allow br0"
 	user_relay_start br0
 	tap=$(taps)
 	assert_equal "$(link lab "$tap" mtu)" 1400
@@ -567,11 +573,10 @@ user_fails()
 	[[ -x $HELPER ]] || skip "needs $HELPER"
 	lab
 	advice="run as root, or have an admin make one: ip tuntap add tap0 mode tap user 65534; ip link set tap0 master br0 up, then use bridge:br0,tap=tap0"
-	export BRIDGE_CONF=$DIR/bridge.conf
-	echo "allow other" >"$BRIDGE_CONF"
+	bridge_conf "allow other"
 	user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: access denied by acl file)" \
 		-l 127.0.0.1:5000 br0
-	echo "allow br0" >"$BRIDGE_CONF"
+	bridge_conf "allow br0"
 	TUN_MODE=600 user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: failed to open /dev/net/tun: Permission denied)" \
 		-l 127.0.0.1:5000 br0
 	assert_equal "$(taps)" ""

@@ -45,11 +45,11 @@ teardown_file()
 links()
 {
 	cat <<-EOT
-		1|socket,connect=127.0.0.1:5001|socket,connect=127.0.0.1:5001|-l 127.0.0.1:5001
+		1|socket,connect=127.0.0.1:5001|socket,connect=127.0.0.1:5201|-l 127.0.0.1:5001 -l tcp-listen:127.0.0.1:5201
 		2|socket,listen=127.0.0.1:5102|socket,listen=127.0.0.1:5202|127.0.0.1:5102 tcp:127.0.0.1:5202
 		3|socket,udp=127.0.0.1:5303,localaddr=127.0.0.1:5103|socket,udp=127.0.0.1:5403,localaddr=127.0.0.1:5203|-l 127.0.0.1:5003 5303::5103 udp:127.0.0.1:5203,local=127.0.0.1:5403
 		4|socket,mcast=230.0.0.1:5004|socket,mcast=230.0.0.2:5004|mcast:230.0.0.1:5004 mcast:230.0.0.2:5004
-		5|$(inet off 127.0.0.1 5105)|$(inet off ::1 5205)|tcp-listen:127.0.0.1:5105 tcp-listen:[::1]:5205
+		5|$(inet off 127.0.0.1 5105)|$(inet off ::1 5205)|-l 127.0.0.1:5105 -l tcp-listen:[::1]:5205
 		6|$(inet on 127.0.0.1 5106)|$(inet on ::1 5206)|127.0.0.1:5106 tcp:[::1]:5206
 		7|stream,server=off,addr.type=unix,addr.path=$DIR/a7|stream,server=off,addr.type=unix,addr.path=$DIR/b7|unix-listen:$DIR/a7 unix-listen:$DIR/b7
 		8|stream,server=on,addr.type=unix,addr.path=$DIR/a8|stream,server=on,addr.type=unix,addr.path=$DIR/b8|unix:$DIR/a8 unix:$DIR/b8
@@ -109,7 +109,7 @@ start_relays()
 	for number in 2 3 4; do
 		start_link "c$number"
 	done
-	for port in 5001 5011 5012 5105 5205; do
+	for port in 5001 5201 5011 5012 5105 5205; do
 		wait_listen lab tcp "$port"
 	done
 	for path in a7 b7 b12; do
@@ -385,7 +385,7 @@ has_dropped()
 # QEMU does not fill up what a guest sends; an ARP request has 42 bytes.
 @test "a guest's short frames come filled up to 60 bytes" {
 	start watcher in lab socat -u TCP4:127.0.0.1:5001 -
-	wait_for 5 "watcher at r1" is_listed r1 "5001: 4 connected"
+	wait_for 5 "watcher at r1" is_listed r1 "5001: 3 connected"
 	run -1 guest a arping -c 1 -w 1 -I nic1 10.0.1.99
 	wait_for 5 "ARP request of 60 bytes" \
 		has_bytes "0000003cffffffffffff5254006e01010806[0-9a-f]{56}0{36}"

@@ -174,8 +174,18 @@ whole()
 	whole s1 s2
 	whole s2 s1
 	relay_check_sums one
+	kill -KILL "$(pgrep -x netrelay --ns "$(far_pid)" --nslist net)"
+	wait_for 10 "end of the tap at h2" has_no_tap h2
+	wait_for 10 "tap at h2" has_tap h2
+	wait_for 10 "an answer again" as_long_as_can_be
 	run -0 relay_stop one
 	wait_for 5 "end of the tap at h2" has_no_tap h2
+}
+
+# A process of h2.
+far_pid()
+{
+	ip netns pids "$(ns_name h2)" | head -n 1
 }
 
 has_tap()

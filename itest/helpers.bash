@@ -185,8 +185,8 @@ relay_status()
 	# Before it has got so far as to block it, the signal would be its end.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
 	before=$(_count_statuses "$1")
-	kill -USR1 "$(pid_of "$1")"
-	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1))
+	kill -USR1 "$(pid_of "$1")" || return
+	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1)) || return
 	awk '/^netrelay: status: / { block = "" } { block = block $0 "\n" }
 		/^netrelay: end of status/ { last = block } END { printf "%s", last }' "$DIR/$1.err"
 }
@@ -218,7 +218,7 @@ relay_check_sums()
 {
 	local status
 
-	status=$(relay_status "$1")
+	status=$(relay_status "$1") || return
 	awk -f "$BENCH_ROOT/itest/status.awk" <<<"$status" || {
 		echo "$status"
 		return 1

@@ -12,6 +12,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* A port that is held when a queue is behind must not have brought more than that takes. */
+#define PATIENT_DATAGRAMS \
+	((unsigned)((PORT_QUEUE_BYTES - PORT_QUEUE_HIGH) / (FRAME_WORD + FRAME_MAX)))
+
 static struct dgram *to_dgram(struct port *p)
 {
 	return container_of(p, struct dgram, port);
@@ -33,10 +37,11 @@ int dgram_rx(struct port *p, struct batch *b)
 	struct mmsghdr m[BATCH_DATAGRAMS];
 	struct iovec iov[BATCH_DATAGRAMS];
 	struct sockaddr_storage from[BATCH_DATAGRAMS];
+	unsigned most = p->ops->can_wait ? PATIENT_DATAGRAMS : BATCH_DATAGRAMS;
 	int n;
 
-	memset(m, 0, sizeof(m));
-	for (unsigned i = 0; i < BATCH_DATAGRAMS; i++) {
+	memset(m, 0, most * sizeof(m[0]));
+	for (unsigned i = 0; i < most; i++) {
 		iov[i].iov_base = b->buf + i * (size_t)FRAME_MAX;
 		iov[i].iov_len = FRAME_MAX;
 		m[i].msg_hdr.msg_iov = &iov[i];
@@ -46,7 +51,7 @@ int dgram_rx(struct port *p, struct batch *b)
 			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
 		}
 	}
-	n = recvmmsg(d->rfd, m, BATCH_DATAGRAMS, MSG_DONTWAIT, NULL);
+	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
 	/* An error here is an earlier datagram's, told by ICMP; it is over by now. */
 	for (int i = 0; i < n; i++)
 		take(d, b, &m[i]);

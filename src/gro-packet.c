@@ -43,12 +43,31 @@ static const uint8_t same_tcp[TCP_SIZE] = {
 	[18] = 0xff, 0xff, /* urgent pointer */
 };
 
+static const uint8_t same_options[TCP_SIZE * 2] = {
+	/* the longest */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+};
+
 static uint64_t word(const uint8_t *p)
 {
 	uint64_t w;
 
 	memcpy(&w, p, sizeof(w));
 	return w;
+}
+
+/* memcmp() goes byte by byte in some libraries; @len is at least a word here. */
+static bool is_same(const uint8_t *a, const uint8_t *b, uint32_t len)
+{
+	uint32_t last = len - (uint32_t)sizeof(uint64_t);
+	uint64_t diff = word(a + last) ^ word(b + last);
+
+	for (uint32_t i = 0; i < last; i += sizeof(diff))
+		diff |= word(a + i) ^ word(b + i);
+	return !diff;
 }
 
 /* Over VLAN tags, if any, addresses and ports. Clashes cost time, no more. */
@@ -157,11 +176,11 @@ enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp)
 bool gro_is_same_flow(const struct gro_packet *a, const struct gro_packet *b)
 {
 	const struct gro_kind *k = a->kind;
+	uint32_t at = a->l3 + k->addresses;
 
 	return a->hash == b->hash && k == b->kind && a->l3 == b->l3 &&
-	       !memcmp(a->head, b->head, a->l3) &&
-	       !memcmp(a->head + a->l3 + k->addresses, b->head + b->l3 + k->addresses,
-		       k->addresses_size) &&
+	       is_same(a->head, b->head, a->l3) &&
+	       is_same(a->head + at, b->head + at, k->addresses_size) &&
 	       !memcmp(a->head + a->l4, b->head + b->l4, PORTS_SIZE);
 }
 
@@ -181,16 +200,17 @@ static bool is_equal(const uint8_t *a, const uint8_t *b, const uint8_t *mask, si
 bool gro_is_alike(const struct gro_packet *a, const struct gro_packet *b)
 {
 	const uint8_t *x = a->head + a->l4, *y = b->head + b->l4;
-	uint32_t l4_size = b->head_len - b->l4;
 
 	if (a->head_len != b->head_len)
 		return false;
 	if (!is_equal(a->head + a->l3, b->head + b->l3, b->is_ipv6 ? same_ip6 : same_ip4,
 		      b->kind->ip_size))
 		return false;
-	return !b->kind->is_tcp ||
-	       (is_equal(x, y, same_tcp, TCP_SIZE) &&
-		!memcmp(x + TCP_SIZE, y + TCP_SIZE, l4_size - TCP_SIZE));
+	if (!b->kind->is_tcp)
+		return true;
+	return is_equal(x, y, same_tcp, TCP_SIZE) &&
+	       is_equal(x + TCP_SIZE, y + TCP_SIZE, same_options,
+			b->head_len - b->l4 - TCP_SIZE);
 }
 
 bool gro_is_intact(const struct gro_packet *p)

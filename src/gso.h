@@ -12,7 +12,16 @@
 
 #include "vnet.h"
 
-#define GSO_HEAD_MAX 256 /* longest headers accepted: Ethernet, VLAN tags, IP, TCP or UDP */
+#define GSO_HEAD_MAX \
+	256 /* longest headers accepted: Ethernet, VLAN tags, IP, TCP or UDP */
+
+/*
+ * Most segments of one super-frame. UDP: the kernel's UDP_MAX_SEGMENTS of Linux
+ * 6.10, half as many before. TCP: 64 KiB in pieces of 32 bytes, less than any TCP
+ * goes down to; it bounds what one hostile super-frame of tiny pieces can cost.
+ */
+#define GSO_TCP_SEGMENTS_MAX 2048
+#define GSO_UDP_SEGMENTS_MAX 128
 
 /*
  * One segment on its way out.
@@ -28,7 +37,7 @@ struct gso_segment {
 
 /* A super-frame on its way through gso_next(). Opaque but for @n. */
 struct gso {
-	const uint8_t *frame; /* headers, then payload */
+	const uint8_t *frame; /* headers, then payload; stays the caller's */
 	uint32_t frame_len;
 	uint32_t head_len; /* all headers */
 	uint32_t l3, l4;   /* where the IP and the transport header begin */
@@ -40,7 +49,12 @@ struct gso {
 /*
  * gso_begin() - Check a super-frame, every header and length of it, and get ready to split it.
  * @frame: bytes from outside; nothing in them is trusted, nor in @vnet:
- *         hdr_len is ignored, and the headers must agree with gso_type and csum_start
+ *         hdr_len is ignored, VNET_NEEDS_CSUM must be set, and the headers must agree
+ *         with gso_type, csum_start and csum_offset. Must stay until the last gso_next().
+ *
+ * Goes through: up to two VLAN tags; IPv4 with options, no fragment; IPv6 with
+ * hop-by-hop, routing and destination headers. A payload of no more than gso_size
+ * is one segment.
  *
  * Return: 0; -EINVAL when it is not what @vnet says, or is malformed: drop it.
  */
@@ -51,7 +65,8 @@ int gso_begin(struct gso *g, const uint8_t *frame, uint32_t len, const struct vn
  *
  * As the kernel's tcp_gso_segment(), __udp_gso_segment(), inet_gso_segment()
  * and ipv6_gso_segment() make it: IPv4 ID counted up, lengths, sequence number,
- * FIN and PSH only on the last, CWR only on the first, checksums in full.
+ * FIN and PSH only on the last, CWR only on the first, checksums in full. As there,
+ * the pseudo-header's sum is what the super-frame has in its checksum field.
  *
  * Return: false when there is none left.
  */
@@ -59,9 +74,12 @@ bool gso_next(struct gso *g, struct gso_segment *s);
 
 /*
  * gso_complete() - Fill in the checksum of a frame that is no super-frame but
- * came without one (VNET_NEEDS_CSUM), in place.
+ * came without one (VNET_NEEDS_CSUM), in place. Any other stays as it is.
  *
- * Return: 0; -EINVAL when @vnet's offsets do not lie within it.
+ * As the kernel's skb_checksum_help(): 0 is written as 0xffff, which UDP needs.
+ *
+ * Return: 0; -EINVAL when @vnet's offsets do not lie within it, behind the
+ * Ethernet header.
  */
 int gso_complete(uint8_t *frame, uint32_t len, const struct vnet *vnet);
 

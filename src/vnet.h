@@ -3,6 +3,7 @@
  * What a super-frame says of itself: struct virtio_net_hdr in host byte order,
  * as a tap with IFF_VNET_HDR carries it ahead of each frame (linux/virtio_net.h,
  * VIRTIO 1.2, 5.1.6). Debian 12's headers lack the UDP ones of Linux 6.2.
+ * And where, in the headers behind it, things are for those who split and merge.
  */
 #ifndef VNET_H
 #define VNET_H
@@ -37,5 +38,81 @@ struct vnet {
 };
 
 _Static_assert(sizeof(struct vnet) == VNET_BYTES, "as the kernel lays it out");
+
+/* Offsets from the beginning of each header, and its least length. */
+enum {
+	ETH_SIZE = 14,
+	ETH_ADDRESSES = 12,
+	VLAN_SIZE = 4,
+	VLAN_TAGS_MAX = 2,
+
+	IP4_LEN = 2,
+	IP4_ID = 4,
+	IP4_FRAG = 6,
+	IP4_PROTO = 9,
+	IP4_CSUM = 10,
+	IP4_ADDRESSES = 12,
+	IP4_SIZE = 20,
+
+	IP6_LEN = 4,
+	IP6_PROTO = 6,
+	IP6_ADDRESSES = 8,
+	IP6_SIZE = 40,
+
+	TCP_SEQ = 4,
+	TCP_DATA_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_CSUM = 16,
+	TCP_SIZE = 20,
+
+	UDP_LEN = 4,
+	UDP_CSUM = 6,
+	UDP_SIZE = 8,
+};
+
+/* Bits of TCP_FLAGS. */
+enum {
+	TCP_FIN = 0x01,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_CWR = 0x80,
+};
+
+enum { TYPE_IP4 = 0x0800, TYPE_IP6 = 0x86dd, TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8 };
+
+static inline uint16_t vnet_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline void vnet_put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/*
+ * vnet_l3() - Where a frame's network header begins, behind up to VLAN_TAGS_MAX tags.
+ * @type: is set to what it is, an EtherType
+ *
+ * Return: the offset, at most @len; 0 when the frame ends before it.
+ */
+static inline uint32_t vnet_l3(const uint8_t *frame, uint32_t len, uint16_t *type)
+{
+	uint32_t at = ETH_SIZE;
+
+	if (len < at)
+		return 0;
+	*type = vnet_get16(frame + at - 2);
+	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
+		if (*type != TYPE_VLAN && *type != TYPE_QINQ)
+			break;
+		at += VLAN_SIZE;
+		if (len < at)
+			return 0;
+		*type = vnet_get16(frame + at - 2);
+	}
+	return at;
+}
 
 #endif

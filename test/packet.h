@@ -120,7 +120,8 @@ static inline void packet_seal(uint8_t *f, uint32_t len)
 	if (at.udp)
 		packet_p16(l4 + 4, l4_len);
 	packet_p16(sum, 0);
-	csum = 0xffff - packet_sum(packet_pseudo(ip, at.udp ? 17 : 6, l4_len), l4, l4_len);
+	csum = 0xffff -
+	       packet_sum(packet_pseudo(ip, at.udp ? 17 : 6, l4_len), l4, l4_len);
 	packet_p16(sum, at.udp && !csum ? 0xffff : csum);
 }
 
@@ -212,7 +213,9 @@ static inline struct vnet packet_make_super(uint8_t *f, uint32_t len, uint16_t g
 	packet_p16(sum, packet_pseudo(f + at.l3, at.udp ? 17 : 6, len - at.l4));
 	return (struct vnet){
 		.flags = 1,
-		.gso_type = at.udp ? 5 : at.v6 ? 4 : 1,
+		.gso_type = at.udp  ? 5
+			    : at.v6 ? 4
+				    : 1,
 		.hdr_len = (uint16_t)at.payload,
 		.gso_size = gso_size,
 		.csum_start = (uint16_t)at.l4,

@@ -1,0 +1,435 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Slow readers and stopped ones: what a cable holds back, what a server drops,
+# what either costs in memory, and that every frame is accounted for meanwhile.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+QUEUE_LIMIT=$((512 << 10))
+QUEUE_HIGH=$((256 << 10))
+QUEUE_LOW=$((64 << 10))
+
+setup()
+{
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# --- what a relay says ------------------------------------------------------
+
+has_status()
+{
+	relay_status "$1" | grep -Eq "^netrelay: $2"
+}
+
+# wait_status RELAY PATTERN [SECONDS]: until a line of its status matches.
+wait_status()
+{
+	wait_for "${3:-10}" "status like $2 at $1" has_status "$1" "$2"
+}
+
+# received RELAY: frames in all.
+received()
+{
+	relay_status "$1" | sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p'
+}
+
+# queued_bytes RELAY: of the port that has most.
+queued_bytes()
+{
+	relay_status "$1" | sed -nE 's/^.*, queued [0-9]+ frames ([0-9]+) bytes.*/\1/p' |
+		sort -n | tail -n 1
+}
+
+is_queued_above()
+{
+	(($(queued_bytes "$1") > $2))
+}
+
+is_queued_below()
+{
+	(($(queued_bytes "$1") < $2))
+}
+
+has_spent()
+{
+	(($(_now_us) - $1 >= $2 * 1000))
+}
+
+# stands_still RELAY: it receives nothing for as long as it takes to ask four times.
+stands_still()
+{
+	local before _
+
+	before=$(received "$1")
+	for _ in 1 2 3; do
+		[[ $(received "$1") == "$before" ]] || return 1
+	done
+}
+
+# small_buffers NS: so that TCP keeps little, and a reader that stops is felt soon.
+small_buffers()
+{
+	ns "$1" sh -c 'cd /proc/sys/net/ipv4 && echo 4096 65536 131072 >tcp_rmem &&
+		echo 4096 16384 131072 >tcp_wmem'
+}
+
+# proc_status PID FIELD: KiB, or a count.
+proc_status()
+{
+	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+}
+
+rss_kib()
+{
+	proc_status "$(pid_of "$1")" VmRSS
+}
+
+# --- a cable loses nothing --------------------------------------------------
+
+# stopped_reader SRC DST TX RX: netrelay SRC DST is a cable from TX to RX, which
+# is stopped before anything comes, until all stands still, and then goes on.
+stopped_reader()
+{
+	needs_root
+	ns_add a
+	small_buffers a
+	relay_start relay in a -v "$1" "$2"
+	wait_status relay "status: "
+	frames_start rx in a recv "$4" --count 3000 --lossless --timeout 60
+	relay_wait_up relay "$5"
+	kill -STOP "$(pid_of rx)"
+	frames_start tx in a send "$3" --count 3000 --min 1000 --timeout 60
+	wait_for 20 "queue above its high mark" is_queued_above relay "$QUEUE_HIGH"
+	wait_for 10 "source to be held" stands_still relay
+	is_queued_below relay $((QUEUE_LIMIT + 1))
+	is_running tx
+	relay_check_sums relay
+	kill -CONT "$(pid_of rx)"
+	run -0 frames_wait rx
+	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
+	run -0 frames_wait tx
+	relay_check_sums relay
+	has_status relay "status: .* received 3000, copied 0, sent 3000, queued 0, dropped 0"
+}
+
+@test "cable, TCP to TCP: a stopped reader holds the sender, and nothing is lost" {
+	stopped_reader tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001 \
+		tcp:127.0.0.1:5000 tcp:127.0.0.1:5001 1
+}
+
+@test "cable, unix to dialled TCP: a stopped reader holds the sender, and nothing is lost" {
+	stopped_reader "unix-listen:$DIR/in" tcp:127.0.0.1:5001 \
+		"unix:$DIR/in" tcp-listen:127.0.0.1:5001 1
+}
+
+@test "cable, unix to unix: a stopped reader holds the sender, and nothing is lost" {
+	stopped_reader "unix-listen:$DIR/in" "unix-listen:$DIR/out" \
+		"unix:$DIR/in" "unix:$DIR/out" 1
+}
+
+@test "cable, TCP to unix datagrams: a stopped reader holds the sender, and nothing is lost" {
+	stopped_reader tcp-listen:127.0.0.1:5000 "unixgram:$DIR/out,local=$DIR/own" \
+		tcp:127.0.0.1:5000 "unixgram:$DIR/own,local=$DIR/out" 1
+}
+
+@test "cable, unix datagrams to TCP: a stopped reader holds the sender, and nothing is lost" {
+	stopped_reader "unixgram:$DIR/in,local=$DIR/own" tcp-listen:127.0.0.1:5001 \
+		"unixgram:$DIR/own,local=$DIR/in" tcp:127.0.0.1:5001 2
+}
+
+@test "cable, both ways at once, and both readers stop: nothing is lost" {
+	needs_root
+	ns_add a
+	small_buffers a
+	relay_start relay in a tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
+	wait_listen a tcp 5000
+	wait_listen a tcp 5001
+	frames_start one in a recv tcp:127.0.0.1:5000 --count 10 --from 2 --timeout 30
+	frames_start two in a recv tcp:127.0.0.1:5001 --count 10 --from 1 --timeout 30
+	relay_wait_up relay 2
+	stop one TERM || true
+	stop two TERM || true
+	relay_wait_ports relay 0
+	frames_start one in a both tcp:127.0.0.1:5000 --count 3000 --min 1000 --id 1 --from 2 \
+		--lossless --timeout 60 --stop-after 1
+	frames_start two in a both tcp:127.0.0.1:5001 --count 3000 --min 1000 --id 2 --from 1 \
+		--lossless --timeout 60 --stop-after 1
+}
+
+has_received_more()
+{
+	(($(received "$1") > $2))
+}
+
+# take BYTES: so many more off the relay's standard output.
+take()
+{
+	head -c "$1" <"$DIR/pipe" >>"$DIR/taken"
+}
+
+#   tx --- unix --- relay --- a pipe, from which the test takes as much as it likes
+@test "cable: a source is held from 256 KiB queued, until they are down to 64" {
+	local at held size=1000 count=3000 out
+
+	mkfifo "$DIR/pipe"
+	exec {out}<>"$DIR/pipe"
+	START_IN=hold START_OUT=$DIR/pipe relay_start relay "unix-listen:$DIR/in" -
+	wait_listen - unix "$DIR/in"
+	frames_start tx send "unix:$DIR/in" --count "$count" --min "$size" --max "$size" \
+		--timeout 60
+	wait_for 10 "queue above its high mark" is_queued_above relay "$QUEUE_HIGH"
+	wait_for 10 "source to be held" stands_still relay
+	at=$(queued_bytes relay)
+	((at <= QUEUE_LIMIT))
+	held=$(received relay)
+	# Down to somewhat above the low mark: it stays held.
+	take $((at - QUEUE_LOW - 20000))
+	wait_for 10 "queue near its low mark" is_queued_below relay $((QUEUE_LOW + 25000))
+	is_queued_above relay "$QUEUE_LOW"
+	[[ $(received relay) == "$held" ]]
+	# And below it: the source is read from again.
+	take 40000
+	wait_for 10 "more from the source" has_received_more relay "$held"
+	relay_check_sums relay
+	take $((count * (size + 4) - $(wc -c <"$DIR/taken")))
+	exec {out}>&-
+	run -0 frames_wait tx
+	START_IN=$DIR/taken frames_start all recv - --count "$count" --lossless
+	run -0 frames_wait all
+	relay_check_sums relay
+}
+
+# --- a server loses whole frames, of the slow one only ----------------------
+
+#   tx --- tcp ---\                /--- tcp --- slow: stops reading
+#                  netrelay -l ---
+#   rx --- tcp ---/                \--- unix datagrams --- dgram: stops reading
+@test "server: stopped readers lose whole frames, and nobody else any" {
+	local name lost
+	local -A port=([slow]=tcp [dgram]=unixgram)
+
+	needs_root
+	ns_add a
+	small_buffers a
+	frames_start dgram in a recv "unixgram:$DIR/own,local=$DIR/far" --count 3000 \
+		--timeout 2 --stop-after 1
+	relay_start relay in a -l 5000 "unixgram:$DIR/far,local=$DIR/own"
+	wait_listen a tcp 5000
+	frames_start rx in a recv tcp:127.0.0.1:5000 --count 3000 --lossless --timeout 60
+	relay_wait_ports relay 2
+	frames_start slow in a recv tcp:127.0.0.1:5000 --count 3000 --timeout 2 --stop-after 1
+	relay_wait_ports relay 3
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --rate 4000
+	run -0 frames_wait rx
+	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
+	relay_check_sums relay
+	has_status relay "port 1 unixgram:.* dropped: queue [1-9][0-9]*$"
+	has_status relay "port 3 tcp:.* dropped: queue [1-9][0-9]*$"
+	is_queued_above relay $((QUEUE_LIMIT - 2000))
+	is_queued_below relay $((QUEUE_LIMIT + 1))
+	# All that was not dropped by now will arrive.
+	for name in slow dgram; do
+		lost=$(relay_status relay | sed -nE "s/.* ${port[$name]}:.* queue ([0-9]+)\$/\\1/p")
+		kill -USR1 "$(pid_of "$name")"
+		run -0 frames_wait "$name"
+		assert_line --partial "total: received $((3000 - lost)) lost $lost damaged 0 reordered 0"
+		assert_line --partial " duplicated 0"
+	done
+	wait_status relay "status: .* queued 0, "
+	relay_check_sums relay
+}
+
+# --- memory and time --------------------------------------------------------
+
+full_queues()
+{
+	relay_status relay | awk -v least=$((QUEUE_LIMIT - 2000)) -v due="$1" '
+		match($0, /queued [0-9]+ frames [0-9]+/) {
+			split(substr($0, RSTART, RLENGTH), word, " ")
+			full += word[4] > least
+		}
+		END { exit full != due }'
+}
+
+is_rss_below()
+{
+	(($(rss_kib relay) < $1))
+}
+
+@test "memory: bounded with 20 stopped readers, and given back" {
+	local before full drained n
+
+	needs_root
+	ns_add a
+	small_buffers a
+	relay_start relay in a -l 5000
+	wait_listen a tcp 5000
+	# What it takes to receive is not to be counted as the queues'.
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100 --min 1000 --batch
+	relay_wait_ports relay 0
+	before=$(rss_kib relay)
+	for n in {1..20}; do
+		frames_start "rx$n" in a recv tcp:127.0.0.1:5000 --count 4200 --timeout 30 \
+			--stop-after 1
+	done
+	relay_wait_ports relay 20
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 4200 --min 1000 --batch
+	wait_for 10 "20 full queues" full_queues 20
+	relay_check_sums relay
+	full=$(rss_kib relay)
+	# 512 KiB each, some pages for the port, and a batch.
+	((full - before <= 20 * (512 + 32) + 256))
+	for n in {1..10}; do
+		kill -USR1 "$(pid_of "rx$n")"
+	done
+	wait_for 20 "10 full queues" full_queues 10
+	wait_for 10 "memory of those that drained" is_rss_below $((full - 10 * 200))
+	drained=$(rss_kib relay)
+	for n in {1..20}; do
+		stop "rx$n" TERM || true
+	done
+	relay_wait_ports relay 0
+	wait_for 10 "memory of those that left" is_rss_below $((before + 512))
+	echo "KiB before $before, full $full, half drained $drained, after $(rss_kib relay)"
+	relay_check_sums relay
+}
+
+# wakeups PID...: how often they have waited in all.
+wakeups()
+{
+	local pid
+
+	for pid in "$@"; do
+		proc_status "$pid" voluntary_ctxt_switches
+		proc_status "$pid" nonvoluntary_ctxt_switches
+	done | awk '{ sum += $1 } END { print sum }'
+}
+
+# asleep_for MS PID...: none of them wakes up for that long.
+asleep_for()
+{
+	local before since
+
+	since=$(_now_us)
+	before=$(wakeups "${@:2}")
+	wait_for 30 "$1 ms" has_spent "$since" "$1"
+	[[ $(wakeups "${@:2}") == "$before" ]]
+}
+
+#   one, two --- tcp --- netrelay -l --- unix, UDP, exec
+@test "idle: two processes of less than 1 MB each, which never wake up" {
+	local relay helper
+
+	needs_root
+	ns_add a
+	# Or its kernel would speak to the tap now and then.
+	ns a sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	relay_start relay in a -l 5000 -l "unix-listen:$DIR/hub" tap:nrt0 'exec:exec sleep 1000' \
+		udp:127.0.0.1:6001,local=127.0.0.1:6000
+	wait_listen a tcp 5000
+	relay_wait_up relay 3
+	relay=$(pid_of relay)
+	helper=$(pgrep -P "$relay")
+	(($(proc_status "$relay" VmRSS) < 1000))
+	(($(proc_status "$helper" VmRSS) < 1000))
+	frames_start one in a recv tcp:127.0.0.1:5000 --count 1000 --timeout 60
+	START_IN=hold frames_start two in a raw "unix:$DIR/hub" --hold --wait 0
+	relay_wait_ports relay 5
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100
+	wait_status relay "port 4 tcp:.* tx 100 frames"
+	# What it does after traffic, it does within a few seconds.
+	wait_for 20 "3.5 s of sleep" asleep_for 3500 "$relay" "$helper"
+	relay_check_sums relay
+}
+
+# --- every frame is accounted for -------------------------------------------
+
+#   tx, cut --- tcp ---\               /--- tcp --- fast, slow, stopped
+#                       netrelay -l ---
+#   dgram --- UDP -----/               \--- unix datagrams --- nobody
+@test "received + copied = sent + queued + dropped, at every stage of traffic" {
+	local n
+
+	needs_root
+	ns_add a
+	small_buffers a
+	relay_start relay in a -l 5000 "unixgram:$DIR/nobody,local=$DIR/own" \
+		udp:127.0.0.1:6001,local=127.0.0.1:6000
+	wait_listen a tcp 5000
+	frames_start fast in a recv tcp:127.0.0.1:5000 --count 100000 --timeout 60
+	frames_start slow in a recv tcp:127.0.0.1:5000 --count 100000 --timeout 60 --slow 200
+	frames_start stopped in a recv tcp:127.0.0.1:5000 --count 100000 --timeout 60 \
+		--stop-after 1
+	relay_wait_ports relay 5
+	frames_start tx in a send tcp:127.0.0.1:5000 --count 20000 --rate 4000 --max 9000
+	frames_start dgram in a both udp:127.0.0.1:6000,local=127.0.0.1:6001 --id 2 \
+		--count 3000 --rate 1000 --expect 1000000 --max 9000
+	for n in 1 2 3 4 5 6 7 8; do
+		relay_check_sums relay
+		run ns a "$FRAMES" raw tcp:127.0.0.1:5000 --wait 50 00000005 0102030405 000005ea +700
+		relay_check_sums relay
+		case $n in
+		3) kill -USR1 "$(pid_of stopped)" ;;
+		5) run -137 stop slow KILL ;;
+		7) run -137 stop stopped KILL ;;
+		esac
+	done
+	is_running tx
+	run -0 frames_wait tx
+	stop dgram TERM || true
+	stop fast TERM || true
+	relay_wait_ports relay 2
+	relay_check_sums relay
+	wait_status relay "status: .* queued 0, dropped [1-9]"
+	# Of what the raw client sent, a runt and a cut frame each time.
+	has_status relay "status: .* received 230[0-9][0-9],"
+	run -0 relay_stop relay
+}
+
+# --- the end ----------------------------------------------------------------
+
+@test "SIGTERM with frames queued: it ends at once, and says what was queued" {
+	needs_root
+	ns_add a
+	small_buffers a
+	relay_start relay in a -v tcp-listen:127.0.0.1:5000 "unix-listen:$DIR/out"
+	wait_listen a tcp 5000
+	wait_listen a unix "$DIR/out"
+	frames_start rx in a recv "unix:$DIR/out" --count 3000 --timeout 5
+	relay_wait_ports relay 1
+	kill -STOP "$(pid_of rx)"
+	frames_start tx in a send tcp:127.0.0.1:5000 --count 3000 --min 1000 --timeout 5
+	wait_for 10 "queue above its high mark" is_queued_above relay "$QUEUE_HIGH"
+	wait_for 10 "source to be held" stands_still relay
+	run -0 relay_stop relay
+	kill -CONT "$(pid_of rx)"
+	run tail -n 6 "$DIR/relay.err"
+	assert_line --regexp "status: cable, 2 ports: .* queued [1-9][0-9]*, dropped 0$"
+	assert_line "netrelay: end of status"
+	awk -f "$BENCH_ROOT/itest/status.awk" <<<"$output"
+	[[ ! -e $DIR/out ]]
+	# What had left it arrives, and no half frame with it.
+	run frames_wait rx
+	assert_line --partial " damaged 0 reordered 0 duplicated 0"
+}
+
+#   a file --- stdin, relay --- tcp --- rx, slow
+@test "stdin's end with a slow receiver: all is delivered, and it ends well" {
+	needs_root
+	ns_add a
+	small_buffers a
+	"$FRAMES" send - --count 420 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null
+	START_IN=$DIR/file relay_start relay in a - tcp:127.0.0.1:5001
+	frames_start rx in a recv tcp-listen:127.0.0.1:5001 --count 420 --lossless --timeout 60 \
+		--slow 25 --rcvbuf 4096
+	run -0 wait_end relay 60
+	run -0 frames_wait rx
+	assert_line --partial "total: received 420 lost 0 damaged 0 reordered 0 duplicated 0"
+}

@@ -1,0 +1,433 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# That README, manual and --help are true: their examples are run as they stand
+# there, what they list is what the program has, and they list the same.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+README=$BENCH_ROOT/README.md
+MANUAL=$BENCH_ROOT/man/netrelay.1
+
+setup()
+{
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# --- taking texts apart -----------------------------------------------------
+
+# Blocks of examples, each behind a line "---"; no continuation lines are left.
+manual_examples()
+{
+	awk '/^\.Sh/ { wanted = /EXAMPLES/ }
+		/^\.Ed/ { inside = 0 }
+		wanted && inside { print }
+		/^\.Bd -literal/ { inside = 1; if (wanted) print "---" }' "$MANUAL" |
+		sed 's/\\e/\\/g; s/\\&//g' | sed -e ':a' -e '/\\$/ { N; s/\\\n[[:space:]]*//; ta }'
+}
+
+readme_examples()
+{
+	awk '/^```/ { inside = 0 }
+		inside { print }
+		/^```sh$/ { inside = 1; print "---" }' "$README" |
+		sed -e 's/[[:space:]]*#.*//' -e ':a' -e '/\\$/ { N; s/\\\n[[:space:]]*//; ta }'
+}
+
+# readme_rows HEADING: the rows of the table with that in its head, "form|endpoints".
+readme_rows()
+{
+	awk -F'|' -v heading="$1" '/^\|/ && index($2, heading) { inside = 1; getline; next }
+		!/^\|/ { inside = 0 }
+		inside { print $2 "|" $3 }' "$README"
+}
+
+# codes: what is in backquotes in each line of stdin, a line each.
+codes()
+{
+	grep -o "\`[^\`]*\`" | tr -d "\`"
+}
+
+# What --help has of endpoints, and what the manual has, in the same form: no
+# brackets, lower case, options without their values.
+help_forms()
+{
+	"$NETRELAY" --help | awk -F '   *' '/^[^ ]/ { inside = /^Endpoints/; next } inside { print $2 }' |
+		sed 's/ or /,/' | simplify
+}
+
+manual_forms()
+{
+	awk '/^\.S[hs]/ { inside = /Endpoints/ } inside && /^\.It/' "$MANUAL" |
+		sed -E 's/^\.It//; s/ (Cm|Ar|Ns|Oo|Oc|Op)\>//g; s/\\&//g; s/ //g' | simplify
+}
+
+simplify()
+{
+	tr -d '[]' | tr '[:upper:]' '[:lower:]' | sed 's/=[^,]*/=/g' | sort
+}
+
+# --- the examples, run ------------------------------------------------------
+
+# Two hosts, as the examples have them. The other one has a server, as for
+# "tcp:otherhost:5000", and ssh gets there.
+#
+#   here: br0      l0 192.0.2.1 ------ l0 192.0.2.7      br0 :other
+two_hosts()
+{
+	needs_root
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	ns_add here other
+	veth_pair here l0 other l0 192.0.2.1/24 192.0.2.7/24
+	bridge_add here br0
+	bridge_add other br0
+	relay_start server in other -l 5000
+	wait_listen other tcp 5000
+	mkdir "$DIR/bin"
+	cat >"$DIR/bin/netrelay" <<-EOT
+		#!/bin/sh
+		exec '$NETRELAY' "\$@"
+	EOT
+	cat >"$DIR/bin/ssh" <<-EOT
+		#!/bin/sh
+		shift
+		exec ip netns exec $(ns_name other) "\$@"
+	EOT
+	cat >"$DIR/bin/pidof" <<-EOT
+		#!/bin/sh
+		echo $(pid_of server)
+	EOT
+	cat >"$DIR/bin/qemu-system-x86_64" <<-EOT
+		#!/bin/sh
+		PATH=$PATH
+		exec qemu-system-x86_64 "\$@" \$EXAMPLE
+	EOT
+	chmod 755 "$DIR/bin/"*
+}
+
+# run_block: the examples in stdin, one after another as somebody would type
+# them. Each netrelay and each QEMU goes on to run.
+run_block()
+{
+	local line number=0
+
+	while read -r line; do
+		number=$((number + 1))
+		line=${line//otherhost/192.0.2.7}
+		line=${line//alice/65534}
+		run_line "example$number" "${line% &}" </dev/null || {
+			echo "failed: $line"
+			return 1
+		}
+		echo "$line" >"$DIR/example$number.line"
+	done
+}
+
+run_line()
+{
+	local before
+
+	case $2 in
+	"netrelay -l 5000 bridge:br0,tap=tap0")
+		# "as that user"
+		start "$1" in here bash -c "exec '$BENCH_ROOT/itest/as-user' '$NETRELAY' ${2#netrelay }"
+		;;
+	"netrelay "*)
+		PATH=$DIR/bin:$PATH start "$1" in here bash -c "exec $2"
+		;;
+	"qemu-system-x86_64 ... "*)
+		EXAMPLE=${2#* ... } PATH=$DIR/bin:$PATH guest_start "$1" in here --
+		;;
+	"ip "*)
+		ns here sh -c "$2"
+		;;
+	"kill -USR1 "*)
+		before=$(_count_statuses server)
+		PATH=$DIR/bin:$PATH sh -c "$2"
+		wait_for 5 "status of the server" _has_statuses server $((before + 1))
+		;;
+	"make "*)
+		make -C "$BENCH_ROOT" help | grep -q "^  $2 "
+		;;
+	*)
+		echo "no way known to try this out"
+		return 1
+		;;
+	esac
+}
+
+# targets LINE: how many endpoints a netrelay's command line has that are dialled
+# or opened, and not waited for.
+targets()
+{
+	local count=0
+
+	eval "set -- $1"
+	shift
+	while (($#)); do
+		case $1 in
+		-l) shift ;;
+		-* | *-listen:*) ;;
+		*) count=$((count + 1)) ;;
+		esac
+		shift
+	done
+	echo "$count"
+}
+
+# all_works: each netrelay that the block started has all of its ports up, counts
+# right, and ends in order.
+all_works()
+{
+	local file name line guests
+
+	guests=$(grep -l '^qemu' "$DIR"/example*.line | wc -l)
+	for file in "$DIR"/example*.line; do
+		name=$(basename "$file" .line)
+		line=$(cat "$file")
+		[[ $line == netrelay* ]] || continue
+		relay_wait_up "$name" $((guests + $(targets "${line% &}"))) 10 || {
+			echo "failed: $line"
+			relay_status "$name"
+			return 1
+		}
+		if ((guests > 1)); then
+			guests_meet
+		fi
+		# That a command was started does not say that it works.
+		if [[ $line == *exec:* ]]; then
+			wait_for 10 "tap at the other host" has_tap
+		fi
+		relay_check_sums "$name"
+		relay_stop "$name"
+	done
+}
+
+has_tap()
+{
+	[[ $(bridge_ports other br0) ]]
+}
+
+# The guests of the block, at its second line and below, ping each other. They
+# are not the bench's own, which gives NICs a name.
+guests_meet()
+{
+	guest_wait example2
+	guest_wait example3
+	guest_nic_of_example example2 10.0.0.1/24
+	guest_nic_of_example example3 10.0.0.2/24
+	guest_ping example2 10.0.0.2
+	# Nor have they the one MAC that QEMU gives to all alike.
+	[[ $(guest example2 cat /sys/class/net/eth0/address) != $(guest example3 cat /sys/class/net/eth0/address) ]]
+}
+
+guest_nic_of_example()
+{
+	guest "$1" "ip addr add $2 dev eth0 && ip link set eth0 up"
+}
+
+# try_examples: the blocks in stdin, each block in a world of its own, but for
+# one that begins with "ip": what it makes is for the next.
+try_examples()
+{
+	local block=() line number=0
+
+	two_hosts
+	while IFS= read -r line; do
+		if [[ $line == --- ]]; then
+			try_block "${block[@]}"
+			block=()
+			number=$((number + 1))
+		elif [[ $line ]]; then
+			block+=("$line")
+		fi
+	done
+	try_block "${block[@]}"
+	# At least that many: the text was found and taken apart.
+	((number >= 4))
+}
+
+try_block()
+{
+	local name
+
+	(($#)) || return 0
+	printf '%s\n' "$@" >"$DIR/block"
+	rm -f "$DIR"/example*
+	run_block <"$DIR/block"
+	all_works
+	for name in $(_running | grep '^example'); do
+		stop "$name" || true
+	done
+}
+
+@test "every example of the manual works" {
+	manual_examples >"$DIR/examples"
+	try_examples <"$DIR/examples"
+}
+
+@test "every example of the README works" {
+	readme_examples >"$DIR/examples"
+	try_examples <"$DIR/examples"
+}
+
+# --- what is listed, and what there is --------------------------------------
+
+# The lists below come from texts; that they are not empty shows that they were
+# found there.
+assert_same()
+{
+	diff "$1" "$2"
+	[[ $(wc -l <"$1") -ge $3 ]]
+}
+
+@test "--help and the manual have the same endpoints" {
+	help_forms >"$DIR/help"
+	manual_forms >"$DIR/manual"
+	assert_same "$DIR/help" "$DIR/manual" 15
+}
+
+@test "--help and the manual have the same options, and the program has them" {
+	"$NETRELAY" --help | grep -oE '(^|[ [])--?[a-zA-Z]+' | tr -d ' [' | sort -u >"$DIR/help"
+	grep -oE '\<Fl -?[a-zA-Z]+' "$MANUAL" | sed 's/^Fl /-/' | sort -u >"$DIR/manual"
+	assert_same "$DIR/help" "$DIR/manual" 6
+	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$BENCH_ROOT/src/conf.c" |
+		tr -d : | grep -o . | sed 's/^/-/' >"$DIR/source"
+	sed -n 's/^\t*{ "\([a-z]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf.c" >>"$DIR/source"
+	sort -o "$DIR/source" "$DIR/source"
+	assert_same "$DIR/source" "$DIR/manual" 6
+	run -2 "$NETRELAY" --nonsense
+}
+
+@test "the manual has every reason for a drop" {
+	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$BENCH_ROOT/src/port.c" | cut -d'"' -f2 |
+		sort >"$DIR/source"
+	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
+		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
+	assert_same "$DIR/source" "$DIR/manual" 6
+}
+
+@test "the manual's markup is in order" {
+	command -v mandoc >/dev/null || skip "needs mandoc"
+	run -0 mandoc -Tlint -W warning "$MANUAL"
+	assert_output ""
+}
+
+# without_numbers: addresses and counts become N.
+without_numbers()
+{
+	sed -E 's/[0-9]+/N/g; s/N\.N\.N\.N:N/ADDRESS/g'
+}
+
+@test "the README's status is as the program prints it, and adds up" {
+	local status
+
+	needs_root
+	awk '/^```/ { inside = !inside; next } inside && /^netrelay: /' "$README" >"$DIR/readme"
+	run -0 awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/readme"
+	ns_add here
+	relay_start relay in here -l 5000
+	wait_listen here tcp 5000
+	frames_start one in here recv tcp:127.0.0.1:5000 --count 6
+	frames_start two in here recv tcp:127.0.0.1:5000 --count 6
+	relay_wait_up relay 2
+	relay_status relay | without_numbers >"$DIR/real"
+	without_numbers <"$DIR/readme" >"$DIR/shown"
+	assert_same "$DIR/real" "$DIR/shown" 5
+}
+
+# A form of -netdev, as a list of what must be in one that is tried.
+parts()
+{
+	tr , '\n' <<<"$1" | sed -E '/^\.\.\.$/d; s/=([A-Z0-9:].*)?$/=/'
+}
+
+# The links of 60-qemu.bats, with what makes their parts.
+tried_links()
+{
+	local functions
+
+	functions=$(sed -n '/^\(links\|inet\|unixgram\|dgram\)()$/,/^}$/p' "$BENCH_ROOT/itest/60-qemu.bats")
+	(eval "$functions" && links)
+}
+
+# kind ENDPOINT: what tells it from others: "-l", "tcp:", "N::N", "N.N.N.N:N".
+kind()
+{
+	case $1 in
+	-l*) echo -l ;;
+	[a-z]*:*) echo "${1%%:*}:" ;;
+	*) sed -E 's/[0-9]+/N/g' <<<"$1" ;;
+	esac
+}
+
+# is_tried FORM ENDPOINT: whether one of the links has both.
+is_tried()
+{
+	local link part column nic words good
+
+	while IFS= read -r link; do
+		words=$(cut -d'|' -f4 <<<"$link" | tr ' ' '\n' | while read -r part; do kind "$part"; done)
+		grep -qxF -- "$(kind "$2")" <<<"$words" || continue
+		for column in 2 3; do
+			nic=,$(cut -d'|' -f"$column" <<<"$link"),
+			good=1
+			for part in $(parts "$1"); do
+				[[ $part != *= ]] || nic=${nic/",$part"*,/",$part,"}
+				[[ $nic == *",$part,"* ]] || good=0
+				nic=,$(cut -d'|' -f"$column" <<<"$link"),
+			done
+			((!good)) || return 0
+		done
+	done < <(tried_links)
+	return 1
+}
+
+@test "the README's table of -netdev: each form is tried with each of its endpoints" {
+	local form endpoint rows=0
+
+	while IFS='|' read -r form endpoints; do
+		form=$(codes <<<"$form")
+		for endpoint in $(codes <<<"${endpoints// /_}"); do
+			is_tried "$form" "${endpoint//_/ }" || {
+				echo "not in 60-qemu.bats: $form with ${endpoint//_/ }"
+				return 1
+			}
+		done
+		rows=$((rows + 1))
+	done < <(readme_rows "QEMU has")
+	((rows >= 8))
+}
+
+# What is wrong with the second endpoint is only said when the first is right.
+@test "the README's endpoints are such" {
+	local endpoint count=0
+
+	while read -r endpoint; do
+		[[ $endpoint != -l* ]] || continue
+		run -2 "$NETRELAY" "$endpoint" bridge:
+		assert_output --partial "netrelay: bridge:: "
+		count=$((count + 1))
+	done < <({
+		readme_rows "QEMU has"
+		readme_rows "elsewhere"
+	} | cut -d'|' -f2 | codes | sed 's/NAME/name/; s/=N$/=1500/; s/=NAME/=name/')
+	((count >= 12))
+}
+
+@test "the README's make targets are there" {
+	local target count=0
+
+	run -0 make -C "$BENCH_ROOT" --no-print-directory help
+	while read -r target; do
+		assert_line --regexp "^  make $target "
+		count=$((count + 1))
+	done < <(grep -oE '(^|`)make [a-z]+' "$README" | cut -d' ' -f2 | sort -u)
+	((count >= 4))
+}
