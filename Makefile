@@ -15,7 +15,7 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
-HOT     := relay port stream dgram port-tap fifo loop
+HOT     := relay forward port stream wire gso gro gro-packet csum dgram port-tap fifo loop
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -27,11 +27,12 @@ BASE += -Werror
 endif
 
 SRC := main.c conf.c endpoint.c endpoint-long.c endpoint-parts.c \
-	relay.c status.c \
+	relay.c forward.c status.c \
 	ports.c port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
+	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
 	loop.c frame.c log.c text.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
@@ -65,6 +66,7 @@ SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 TESTS := $(patsubst test/%-test.c,%,$(wildcard test/*-test.c))
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+OFFLOAD_SRC := $(addprefix src/,csum.c gso.c gro.c gro-packet.c)
 FRAMES_SRC := $(wildcard itest/frames*.c)
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -131,6 +133,12 @@ $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread -lm
 
+offload: $(BUILD)/offload
+
+$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
+
 test: ## all tests; installs what it needs (Debian, as root or by sudo)
 	@ci/test
 
@@ -162,5 +170,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared frames list-tests test unit itest lint format demo install clean help FORCE
+.PHONY: all shared frames offload list-tests test unit itest lint format demo install clean help FORCE
 .DELETE_ON_ERROR:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper is run as `qemu-bridge-helper --br=NAME --fd=3`, with one end of a
+ * The helper is run as `qemu-bridge-helper --use-vnet --br=NAME --fd=3`, with one end of a
  * unix socket as descriptor 3. When it has made the tap it sends one byte with
  * the tap's descriptor as SCM_RIGHTS (qemu-bridge-helper.c: send_fd()), and
  * ends. When it has not, it says why on stderr and ends.
@@ -84,7 +84,8 @@ static void run_helper(const char *path, const char *bridge, int null, int err, 
 {
 	char name_arg[sizeof("--br=") + IFNAMSIZ];
 	char fd_arg[32];
-	char *argv[] = { (char *)(uintptr_t)path, name_arg, fd_arg, NULL };
+	char vnet_arg[] = "--use-vnet";
+	char *argv[] = { (char *)(uintptr_t)path, vnet_arg, name_arg, fd_arg, NULL };
 	char *envp[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
 	sigset_t none;
 

@@ -231,7 +231,7 @@ const char *conf_help(void)
 	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
 	       "  ADDR:PORT                          TCP connection to a listening server\n"
 	       "  NAME                               bridge, by a tap made and attached to it\n"
-	       "  tcp:HOST:PORT                      TCP connection\n"
+	       "  tcp:HOST:PORT or trunk:HOST:PORT   TCP connection; trunk: to a netrelay\n"
 	       "  tcp-listen:[ADDR:]PORT             TCP, accepted\n"
 	       "  unix:PATH                          unix socket; a comma in PATH is doubled\n"
 	       "  unix-listen:PATH[,mode=0660]       unix socket, accepted; mode is else 0600\n"

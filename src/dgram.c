@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One frame a datagram. Errors that concern one datagram only - too long, no
- * route, nobody there - drop that frame and count it; the port stays up, for
- * the next one may get through.
+ * One frame a datagram. Walking the kernel's stack costs more than entering
+ * the kernel, so a run of frames of one length goes through it as one message,
+ * which UDP_SEGMENT has it cut into datagrams at the very end; UDP_GRO is the
+ * same on the way in.
+ *
+ * Errors that concern one datagram only - too long, no route, nobody there -
+ * drop that frame and count it; the port stays up, for the next one may get
+ * through.
  */
 #include "dgram.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -16,62 +23,188 @@
 #define PATIENT_DATAGRAMS \
 	((unsigned)((PORT_QUEUE_BYTES - PORT_QUEUE_HIGH) / (FRAME_WORD + FRAME_MAX)))
 
+#define SEGMENTS_MAX 64	  /* UDP_MAX_SEGMENTS of kernels before 6.9 */
+#define MESSAGE_MAX 65000 /* below what IP takes with any header */
+#define HEADERS_IPV4 28
+#define HEADERS_IPV6 48
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
 static struct dgram *to_dgram(struct port *p)
 {
 	return container_of(p, struct dgram, port);
 }
 
-static void take(struct dgram *d, struct batch *b, const struct mmsghdr *m)
-{
-	/* A datagram cut at FRAME_MAX is counted as what it is: too long. */
-	size_t len = m->msg_len + !!(m->msg_hdr.msg_flags & MSG_TRUNC);
+/* ---- receive ---- */
 
-	if (d->is_foreign && d->is_foreign(d, m->msg_hdr.msg_name))
-		return;
-	port_take(&d->port, b, m->msg_hdr.msg_iov->iov_base, len, false);
+static uint32_t segment_of(struct msghdr *msg, uint32_t len)
+{
+	/* There is room for one message only, and no other is asked for. */
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int size;
+
+	if (!c || c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
+		return len;
+	memcpy(&size, CMSG_DATA(c), sizeof(size));
+	return size > 0 ? (uint32_t)size : len;
 }
 
-int dgram_rx(struct port *p, struct batch *b)
+static void receive(struct dgram *d, uint8_t *buf)
 {
-	struct dgram *d = to_dgram(p);
 	struct mmsghdr m[BATCH_DATAGRAMS];
 	struct iovec iov[BATCH_DATAGRAMS];
 	struct sockaddr_storage from[BATCH_DATAGRAMS];
-	unsigned most = p->ops->can_wait ? PATIENT_DATAGRAMS : BATCH_DATAGRAMS;
+	union control control[BATCH_DATAGRAMS];
+	unsigned most = d->port.ops->can_wait ? PATIENT_DATAGRAMS : BATCH_DATAGRAMS;
 	int n;
 
 	memset(m, 0, most * sizeof(m[0]));
 	for (unsigned i = 0; i < most; i++) {
-		iov[i].iov_base = b->buf + i * (size_t)FRAME_MAX;
+		iov[i].iov_base = buf + i * (size_t)FRAME_MAX;
 		iov[i].iov_len = FRAME_MAX;
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
+		m[i].msg_hdr.msg_control = &control[i];
+		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
 		if (d->is_foreign) {
 			m[i].msg_hdr.msg_name = &from[i];
 			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
 		}
 	}
-	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
 	/* An error here is an earlier datagram's, told by ICMP; it is over by now. */
-	for (int i = 0; i < n; i++)
-		take(d, b, &m[i]);
+	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
+	d->n_got = n > 0 ? (unsigned)n : 0;
+	for (unsigned i = 0; i < d->n_got; i++) {
+		struct dgram_message *got = &d->got[i];
+
+		got->len = m[i].msg_len;
+		got->segment = segment_of(&m[i].msg_hdr, got->len);
+		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
+		if (d->is_foreign && d->is_foreign(d, &from[i]))
+			got->segment = 0;
+	}
+}
+
+/* Return: false when the batch is full before all of it was taken. */
+static bool take(struct dgram *d, struct batch *b, const struct dgram_message *got)
+{
+	struct frame f = { .data = b->buf + d->next * (size_t)FRAME_MAX + d->offset };
+
+	/* An empty datagram is a frame too, if a runt; a foreign one is none. */
+	do {
+		if (b->n == BATCH_MAX)
+			return false;
+		f.len = (uint32_t)min_size(got->segment, got->len - d->offset);
+		d->offset += f.len;
+		/* One cut at FRAME_MAX is counted as what it is: too long. */
+		f.len += got->is_cut && d->offset == got->len;
+		if (got->segment || !got->len)
+			port_take(&d->port, b, &f);
+		f.data += f.len;
+	} while (got->segment && d->offset < got->len);
+	d->offset = 0;
+	return true;
+}
+
+int dgram_rx(struct port *p, struct batch *b)
+{
+	struct dgram *d = to_dgram(p);
+
+	if (d->next == d->n_got) {
+		d->next = 0;
+		receive(d, b->buf);
+	}
+	for (; d->next < d->n_got; d->next++) {
+		if (!take(d, b, &d->got[d->next])) {
+			b->more = true;
+			return 0;
+		}
+	}
 	return 0;
 }
 
-static void build(struct mmsghdr *m, struct iovec (*iov)[2], const struct frame *f,
-		  unsigned n)
-{
-	memset(m, 0, n * sizeof(*m));
-	for (unsigned i = 0; i < n; i++) {
-		size_t padding = frame_padded(f[i].len) - f[i].len;
+/* ---- send ---- */
 
-		iov[i][0].iov_base = (void *)(uintptr_t)f[i].data;
-		iov[i][0].iov_len = f[i].len;
-		iov[i][1].iov_base = (void *)(uintptr_t)frame_padding;
-		iov[i][1].iov_len = padding;
-		m[i].msg_hdr.msg_iov = iov[i];
-		m[i].msg_hdr.msg_iovlen = padding ? 2 : 1;
+/* Messages for one sendmmsg; message i holds frames[i] frames. */
+struct outgoing {
+	unsigned n, n_iov;
+	struct mmsghdr m[BATCH_MAX];
+	unsigned frames[BATCH_MAX];
+	union control control[BATCH_MAX];
+	struct iovec iov[3 * BATCH_MAX];
+};
+
+static void add_piece(struct outgoing *o, const void *data, size_t len)
+{
+	if (!len)
+		return;
+	o->iov[o->n_iov].iov_base = (void *)(uintptr_t)data;
+	o->iov[o->n_iov].iov_len = len;
+	o->n_iov++;
+	o->m[o->n].msg_hdr.msg_iovlen++;
+}
+
+static void add_frame(struct outgoing *o, const struct frame *f)
+{
+	uint32_t len = frame_len(f);
+
+	add_piece(o, f->head, f->head_len);
+	add_piece(o, f->data, f->len);
+	add_piece(o, frame_padding, frame_padded(len) - len);
+	o->frames[o->n]++;
+}
+
+static void set_segment(struct outgoing *o, uint32_t size)
+{
+	struct msghdr *msg = &o->m[o->n].msg_hdr;
+	struct cmsghdr *c = &o->control[o->n].align;
+	uint16_t value = (uint16_t)size;
+
+	memset(&o->control[o->n], 0, sizeof(o->control[o->n]));
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(value));
+	memcpy(CMSG_DATA(c), &value, sizeof(value));
+	msg->msg_control = c;
+	msg->msg_controllen = CMSG_SPACE(sizeof(value));
+}
+
+/*
+ * A message of the first frame, and of those behind it that may share it: as
+ * long as the first, and at last one that is shorter. Return: how many.
+ */
+static unsigned add_message(struct outgoing *o, const struct frame *f, unsigned n,
+			    uint32_t segment_max)
+{
+	uint32_t size = frame_padded(frame_len(f)), total = size, len = size;
+	unsigned i = 1;
+
+	memset(&o->m[o->n], 0, sizeof(o->m[o->n]));
+	o->m[o->n].msg_hdr.msg_iov = &o->iov[o->n_iov];
+	o->frames[o->n] = 0;
+	add_frame(o, f);
+	for (; i < n && i < SEGMENTS_MAX && size <= segment_max && len == size; i++) {
+		len = frame_padded(frame_len(&f[i]));
+		if (len > size || total + len > MESSAGE_MAX)
+			break;
+		total += len;
+		add_frame(o, &f[i]);
 	}
+	if (i > 1)
+		set_segment(o, size);
+	o->n++;
+	return i;
+}
+
+static void build(struct outgoing *o, const struct frame *f, unsigned n,
+		  uint32_t segment_max)
+{
+	o->n = o->n_iov = 0;
+	for (unsigned i = 0; i < n;)
+		i += add_message(o, f + i, n - i, segment_max);
 }
 
 enum verdict { AGAIN, SKIP, STOP };
@@ -105,28 +238,48 @@ static enum verdict judge(struct dgram *d, int err, bool retried)
 	}
 }
 
+/* The kernel or the path does without segmentation, from this length on at least. */
+static void segment_less(struct dgram *d, uint32_t len)
+{
+	d->segment_max = d->segment_max >= len ? len - 1 : 0;
+}
+
+static unsigned count_sent(struct port *p, const struct outgoing *o, unsigned messages,
+			   const struct frame *f)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < messages; i++)
+		for (unsigned k = 0; k < o->frames[i]; k++)
+			port_sent(p, &f[done++]);
+	return done;
+}
+
 int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct dgram *d = to_dgram(p);
-	struct mmsghdr m[BATCH_MAX];
-	struct iovec iov[BATCH_MAX][2];
+	struct outgoing o;
 	unsigned done = 0;
 	bool retried = false;
 
-	build(m, iov, f, n);
 	while (done < n) {
-		int sent =
-			sendmmsg(d->wfd, m + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 		enum verdict verdict;
+		int sent;
 
+		build(&o, f + done, n - done, d->segment_max);
+		sent = sendmmsg(d->wfd, o.m, o.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0) {
-			for (; sent; sent--)
-				port_sent(p, &f[done++]);
+			done += count_sent(p, &o, (unsigned)sent, f + done);
 			retried = false;
 			continue;
 		}
 		if (errno == EAGAIN)
 			break;
+		if (o.frames[0] > 1 &&
+		    (errno == EINVAL || errno == EIO || errno == EMSGSIZE)) {
+			segment_less(d, frame_padded(frame_len(&f[done])));
+			continue;
+		}
 		verdict = judge(d, errno, retried);
 		if (verdict == STOP)
 			return done ? (int)done
@@ -135,6 +288,24 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 		retried = verdict == AGAIN;
 	}
 	return (int)done;
+}
+
+void dgram_use_udp(struct dgram *d)
+{
+	struct sockaddr_storage self;
+	socklen_t self_len = sizeof(self), mtu_len = sizeof(int);
+	bool is_ipv6;
+	int mtu;
+
+	d->segment_max = 0;
+	setsockopt(d->rfd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
+	if (getsockname(d->wfd, (struct sockaddr *)&self, &self_len) < 0)
+		return;
+	is_ipv6 = self.ss_family == AF_INET6;
+	if (getsockopt(d->wfd, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       is_ipv6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_len) < 0)
+		return;
+	d->segment_max = (uint32_t)(mtu - (is_ipv6 ? HEADERS_IPV6 : HEADERS_IPV4));
 }
 
 void dgram_close(struct port *p)
@@ -146,6 +317,8 @@ void dgram_close(struct port *p)
 	if (d->rfd >= 0)
 		close(d->rfd);
 	d->rfd = d->wfd = -1;
+	d->n_got = d->next = 0;
+	d->offset = 0;
 }
 
 void dgram_free(struct port *p)

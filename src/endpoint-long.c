@@ -194,6 +194,8 @@ static const struct endpoint_long kinds[] = {
 	  bridge_options, "bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "tap", ENDPOINT_TAP, COMMA_CUTS, read_tap, NULL, NULL, "tap:NAME" },
 	{ "fd", ENDPOINT_FD, COMMA_CUTS, read_fd, NULL, NULL, "fd:N" },
+	{ "trunk", ENDPOINT_TRUNK, COMMA_CUTS, part_remote, NULL, NULL,
+	  "trunk:HOST:PORT" },
 	{ "exec", ENDPOINT_EXEC, COMMA_PLAIN, read_command, NULL, NULL, "exec:COMMAND" },
 };
 

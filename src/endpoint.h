@@ -30,6 +30,7 @@ enum endpoint_kind {
 	ENDPOINT_TAP,
 	ENDPOINT_FD,
 	ENDPOINT_EXEC,
+	ENDPOINT_TRUNK,
 };
 
 /*
@@ -49,7 +50,7 @@ struct endpoint_addr {
  * Which members count, by kind; of the others, @fd is -1, @mode is 0600, and
  * the rest is zero:
  *
- * TCP         remote
+ * TCP, TRUNK  remote
  * TCP_LISTEN  local
  * UNIX        path
  * UNIX_LISTEN path, mode (0600 if not given)

@@ -13,7 +13,7 @@
 
 #include "util.h"
 
-#define RECORD_MAX ((size_t)FRAME_WORD + FRAME_MAX)
+#define RECORD_MAX ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
 #define KEEP_RESIDENT ((size_t)256 << 10) /* after a stall, give back what is above */
 
 static size_t memory_size(const struct fifo *q)
@@ -64,17 +64,47 @@ static uint8_t *reserve(struct fifo *q, size_t size)
 
 bool fifo_put(struct fifo *q, const struct frame *f)
 {
-	size_t size = FRAME_WORD + f->len;
+	uint32_t len = frame_len(f);
+	size_t size = frame_wire_head(f) + len;
 	uint8_t *at;
 
 	if (q->bytes + size > q->limit)
 		return false;
 	at = reserve(q, size);
-	put_be32(at, f->len);
-	memcpy(at + FRAME_WORD, f->data, f->len);
+	put_be32(at, frame_word(f, len));
+	at += FRAME_WORD;
+	if (f->vnet) {
+		memcpy(at, f->vnet, VNET_BYTES);
+		at += VNET_BYTES;
+	}
+	if (f->head_len)
+		memcpy(at, f->head, f->head_len);
+	memcpy(at + f->head_len, f->data, f->len);
 	q->bytes += size;
 	q->frames++;
 	return true;
+}
+
+/* Bytes behind the length word of the record at @pos. */
+static uint32_t record_len(const struct fifo *q, size_t pos)
+{
+	return get_be32(q->buf + pos) & ~FRAME_VNET_BIT;
+}
+
+static struct frame record_frame(const uint8_t *at)
+{
+	struct frame f = { .has_word = true };
+	uint32_t word = get_be32(at);
+
+	at += FRAME_WORD;
+	f.len = word & ~FRAME_VNET_BIT;
+	if (word & FRAME_VNET_BIT) {
+		f.vnet = (const struct vnet *)at;
+		at += VNET_BYTES;
+		f.len -= VNET_BYTES;
+	}
+	f.data = at;
+	return f;
 }
 
 unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
@@ -85,10 +115,8 @@ unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
 	for (; n < max && n < q->frames; n++) {
 		if (has_wrapped(q) && pos == q->top)
 			pos = 0;
-		f[n].len = get_be32(q->buf + pos);
-		f[n].data = q->buf + pos + FRAME_WORD;
-		f[n].has_word = true;
-		pos += FRAME_WORD + f[n].len;
+		f[n] = record_frame(q->buf + pos);
+		pos += FRAME_WORD + record_len(q, pos);
 	}
 	return n;
 }
@@ -110,7 +138,7 @@ void fifo_drop(struct fifo *q, unsigned n)
 		return;
 	}
 	for (; n; n--) {
-		size_t size = FRAME_WORD + get_be32(q->buf + q->head);
+		size_t size = FRAME_WORD + record_len(q, q->head);
 
 		q->head += size;
 		q->bytes -= size;

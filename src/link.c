@@ -29,17 +29,24 @@
 #include "bridge-helper.h"
 #include "nl.h"
 #include "util.h"
+#include "vnet.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
-#define TAP_OFFLOADS 0
+
 #define MTU_UNKNOWN 65535
 
 /* A request is an unsigned long to glibc, and an int to POSIX and musl. */
 #ifdef __GLIBC__
-#define GET_TAP TUNGETIFF
+#define TAP_IOCTL(request) (request)
 #else
-#define GET_TAP (int)TUNGETIFF
+#define TAP_IOCTL(request) ((int)(request))
+#endif
+
+/* Since Linux 6.2, and both or neither; Debian 12's headers lack them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
 #endif
 
 enum origin { MADE, FOUND, HELPED };
@@ -113,19 +120,38 @@ static int no_right(struct attempt *try, const char *said)
 		    said[0] ? ")" : "");
 }
 
-/* The name of the tap at @fd, which must be without a header, as far as this shows. */
-static int tap_name(int fd, char name[IFNAMSIZ])
+/* The name of the tap at link->fd, and whether its frames have virtio headers. */
+static int tap_name(struct link *link)
 {
 	struct ifreq ifr = { 0 };
 
-	if (ioctl(fd, GET_TAP, &ifr) < 0)
+	if (ioctl(link->fd, TAP_IOCTL(TUNGETIFF), &ifr) < 0)
 		return errno == EBADF ? -EBADF : -ENOTTY;
-	memcpy(name, ifr.ifr_name, IFNAMSIZ);
-	name[IFNAMSIZ - 1] = '\0';
+	memcpy(link->name, ifr.ifr_name, IFNAMSIZ);
+	link->name[IFNAMSIZ - 1] = '\0';
+	link->has_vnet = ifr.ifr_flags & IFF_VNET_HDR;
+	return (ifr.ifr_flags & TAP_FLAGS) == TAP_FLAGS ? 0 : -EINVAL;
+}
 
-	int flags = (uint16_t)ifr.ifr_flags;
+/*
+ * Take super-frames and leave checksums to us, as far as the kernel can. A tap
+ * keeps what whoever used it last had asked for, so it is asked for each time.
+ */
+static int set_offload(struct link *link)
+{
+	static const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	int size = VNET_BYTES;
 
-	return (flags & (TAP_FLAGS | IFF_VNET_HDR)) == TAP_FLAGS ? 0 : -EINVAL;
+	link->has_uso = false;
+	if (!link->has_vnet)
+		return ioctl(link->fd, TUNSETOFFLOAD, 0) < 0 ? -errno : 0;
+	if (ioctl(link->fd, TUNSETVNETHDRSZ, &size) < 0)
+		return -errno;
+	if (ioctl(link->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
+		link->has_uso = true;
+	else if (ioctl(link->fd, TUNSETOFFLOAD, tcp) < 0)
+		return -errno;
+	return 0;
 }
 
 static int ask_helper(struct attempt *try)
@@ -146,8 +172,7 @@ static int ask_helper(struct attempt *try)
 	rc = link_identify(fd, try->link);
 	if (rc)
 		return fail(try, -EPROTO,
-			    "qemu-bridge-helper gave us something that is no "
-			    "tap, or one with headers");
+			    "qemu-bridge-helper gave us something that is no tap");
 	return 0;
 }
 
@@ -186,13 +211,14 @@ static int open_device(struct attempt *try)
 /* Have the descriptor be the tap @name, in full length or a pattern. */
 static int set_iff(struct link *link, const char *name, int flags)
 {
-	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | flags) };
+	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | IFF_VNET_HDR | flags) };
 
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
 	if (ioctl(link->fd, TUNSETIFF, &ifr) < 0)
 		return -errno;
 	memcpy(link->name, ifr.ifr_name, IFNAMSIZ);
 	link->name[IFNAMSIZ - 1] = '\0';
+	link->has_vnet = true;
 	return 0;
 }
 
@@ -330,11 +356,9 @@ static int set_up(struct attempt *try)
 	uint8_t mac[6];
 	int rc;
 
-	/* A persistent tap still has the offloads of whoever used it last. */
-	if (ioctl(link->fd, TUNSETOFFLOAD, TAP_OFFLOADS) < 0)
-		return fail(try, -errno, "%s: TUNSETOFFLOAD: %s", link->name,
-			    strerror(errno));
-	rc = nl_link_get(link->name, &tap);
+	rc = set_offload(link);
+	if (!rc)
+		rc = nl_link_get(link->name, &tap);
 	if (!rc)
 		rc = random_mac(mac);
 	if (rc)
@@ -384,12 +408,12 @@ int link_identify(int fd, struct link *link)
 	int rc;
 
 	*link = (struct link){ .fd = fd, .mtu = MTU_UNKNOWN };
-	rc = tap_name(fd, link->name);
+	rc = tap_name(link);
 	if (rc)
 		return rc;
 	rc = nl_link_get(link->name, &tap);
 	if (rc == -ENODEV)
-		return 0;
+		return set_offload(link);
 	if (!rc && tap.has_pi)
 		rc = -EINVAL;
 	if (rc)
@@ -397,5 +421,5 @@ int link_identify(int fd, struct link *link)
 	link->index = tap.index;
 	link->bridge = tap.master;
 	link->mtu = tap.mtu;
-	return 0;
+	return set_offload(link);
 }

@@ -9,6 +9,7 @@
 #define LINK_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ struct link_request {
  * @index:  its ifindex
  * @bridge: the bridge's ifindex; 0 without one
  * @mtu:    bytes of payload
+ * @has_vnet: a virtio header precedes each frame, which may be a super-frame
+ * @has_uso: UDP super-frames too
  *
  * A tap that somebody else opened may be in another network namespace. Nothing
  * can be found out about it there: @index and @bridge are 0, @mtu is 65535, and
@@ -44,6 +47,8 @@ struct link {
 	int index;
 	int bridge;
 	uint32_t mtu;
+	bool has_vnet;
+	bool has_uso;
 };
 
 /*

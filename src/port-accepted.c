@@ -18,7 +18,7 @@ static int accepted_open(struct port *p)
 	int fd = a->fd;
 
 	a->fd = -1;
-	return stream_use(&a->stream, fd, fd);
+	return stream_use(&a->stream, fd, fd, STREAM_LISTENS);
 }
 
 static void accepted_free(struct port *p)

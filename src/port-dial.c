@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream over TCP or a unix socket, dialled, and dialled again when it is
+ * A stream over TCP or a unix socket, or a trunk, dialled, and dialled again when it is
  * lost. A name is resolved anew at each try, by the helper; of several
  * addresses the first that answers is taken.
  */
@@ -39,6 +39,13 @@ static struct dial *to_dial(struct port *p)
 	return container_of(p, struct dial, stream.port);
 }
 
+static int use(struct dial *d, int fd)
+{
+	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
+
+	return stream_use(&d->stream, fd, fd, is_trunk ? STREAM_ASKS : STREAM_PLAIN);
+}
+
 static void patience_over(struct timer *t);
 
 /* Try addresses until one is connected (0), or may be soon (-EINPROGRESS). */
@@ -60,7 +67,7 @@ static int try_next(struct dial *d)
 			return ret < 0 ? ret : -EINPROGRESS;
 		}
 		if (fd >= 0)
-			return stream_use(&d->stream, fd, fd);
+			return use(d, fd);
 		ret = port_why(&d->stream.port, fd, "connect to %s: %s",
 			       sock_text(addr, text), strerror(-fd));
 	}
@@ -78,7 +85,7 @@ static int dialled(struct dial *d, int ret)
 	loop_del(p->env->loop, &p->rd);
 	d->fd = -1;
 	if (ret == 0)
-		return stream_use(&d->stream, fd, fd);
+		return use(d, fd);
 	close(fd);
 	port_why(p, ret, "connect to %s: %s", sock_text(&d->addrs[d->next - 1], text),
 		 strerror(-ret));

@@ -37,7 +37,7 @@ static void spawned(struct helper_call *call, const struct helper_answer *answer
 		return;
 	}
 	e->pid = answer->pid;
-	port_opened(p, stream_use(&e->stream, fd, fd));
+	port_opened(p, stream_use(&e->stream, fd, fd, STREAM_PLAIN));
 }
 
 static int exec_open(struct port *p)

@@ -21,7 +21,7 @@ static int stream_fd_open(struct port *p)
 {
 	struct stream *s = container_of(p, struct stream, port);
 
-	return stream_use(s, s->rfd, s->wfd);
+	return stream_use(s, s->rfd, s->wfd, STREAM_PLAIN);
 }
 
 static const struct port_ops stream_ops = {

@@ -183,6 +183,7 @@ static int mcast_open(struct port *p)
 		return ret;
 	sock_tune_datagrams(m->dgram.rfd);
 	sock_tune_datagrams(m->dgram.wfd);
+	dgram_use_udp(&m->dgram);
 	return port_watch(p, m->dgram.rfd, m->dgram.wfd);
 }
 

@@ -36,7 +36,7 @@ static int stdio_open(struct port *p)
 	ret = set_nonblocking(STDOUT_FILENO, &s->out_flags);
 	if (ret < 0)
 		return port_why(p, ret, "stdout: %s", strerror(-ret));
-	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO);
+	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, STREAM_PLAIN);
 }
 
 static void stdio_close(struct port *p)

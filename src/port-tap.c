@@ -13,11 +13,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "gro.h"
 #include "helper.h"
 #include "log.h"
 #include "nl.h"
 #include "ports.h"
 
+#define RX_BYTES ((size_t)256 << 10) /* the most one wake-up takes */
 #define VLAN_TAG 4 /* the kernel's is_skb_forwardable() allows one above the MTU */
 
 struct tap {
@@ -25,6 +27,7 @@ struct tap {
 	const struct endpoint *ep;
 	struct helper_call call;
 	struct link link;
+	struct gro gro;
 	struct mnl_socket *events;
 	struct watch events_watch;
 	bool in_doubt; /* links came to their end while it was being attached */
@@ -35,12 +38,19 @@ static struct tap *to_tap(struct port *p)
 	return container_of(p, struct tap, port);
 }
 
+static int tap_begin(struct tap *t)
+{
+	t->port.takes_super = t->link.has_vnet;
+	t->gro.udp = t->link.has_uso;
+	return port_watch(&t->port, t->link.fd, t->link.fd);
+}
+
 static int tap_use(struct tap *t)
 {
 	if (t->ep->kind == ENDPOINT_BRIDGE)
 		log_info("%s: by tap %s, MTU %u", t->port.name, t->link.name,
 			 t->link.mtu);
-	return port_watch(&t->port, t->link.fd, t->link.fd);
+	return tap_begin(t);
 }
 
 static int lost_bridge(struct tap *t)
@@ -150,13 +160,32 @@ static int tap_open(struct port *p)
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
 
+/*
+ * A frame is read to where its virtio header, and ahead of that a length word,
+ * have room: then it can leave on a stream as it lies.
+ */
+static void take(struct tap *t, struct batch *b, uint8_t *at, size_t len)
+{
+	struct vnet *vnet = (struct vnet *)(at + FRAME_WORD);
+	struct frame f = { .has_word = true };
+
+	f.data = at + FRAME_WORD + VNET_BYTES;
+	f.len = (uint32_t)len;
+	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM)))
+		f.vnet = vnet;
+	put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
+	port_take(&t->port, b, &f);
+}
+
 static int tap_rx(struct port *p, struct batch *b)
 {
 	struct tap *t = to_tap(p);
-	size_t used = 0;
+	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0;
 
-	while (b->n < BATCH_MAX && used + FRAME_MAX <= BATCH_BUF_SIZE) {
-		ssize_t n = read(t->link.fd, b->buf + used, FRAME_MAX);
+	while (b->n < BATCH_MAX && used < RX_BYTES) {
+		uint8_t *at = b->buf + used;
+		ssize_t n = read(t->link.fd, at + FRAME_WORD + VNET_BYTES - header,
+				 header + FRAME_MAX);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR || b->n))
 			break;
@@ -164,39 +193,97 @@ static int tap_rx(struct port *p, struct batch *b)
 			return port_why(p, -errno, "tap %s: %s", t->link.name,
 					errno == EBADFD ? "was deleted"
 							: strerror(errno));
-		port_take(p, b, b->buf + used, (size_t)n, false);
-		used += (size_t)n;
+		if ((size_t)n < header)
+			continue;
+		take(t, b, at, (size_t)n - header);
+		used += FRAME_WORD + VNET_BYTES + (size_t)n;
 	}
 	return 0;
 }
 
-static bool is_too_long(const struct tap *t, uint32_t len)
+/* What a super-frame's segments will have, as far as its header tells. */
+static uint32_t longest_on_wire(const struct frame *f)
 {
-	return len > t->link.mtu + ETHER_HDR_LEN + VLAN_TAG;
+	if (f->vnet && f->vnet->gso_type)
+		return (uint32_t)f->vnet->csum_start + f->vnet->gso_size;
+	return frame_len(f);
+}
+
+static bool fits(const struct tap *t, const struct frame *f)
+{
+	return longest_on_wire(f) <= t->link.mtu + ETHER_HDR_LEN + VLAN_TAG;
+}
+
+/*
+ * @frames, @bytes: what is written, and counted
+ *
+ * A tap that is no more is told of by reading from it, in detail.
+ */
+static void write_pieces(struct tap *t, const struct iovec *iov, int n, unsigned frames,
+			 uint32_t bytes)
+{
+	if (writev(t->link.fd, iov, n) >= 0) {
+		t->port.count.tx_frames += frames;
+		t->port.count.tx_bytes += bytes;
+		return;
+	}
+	/* EIO: the tap is down, which whoever set it down can undo. */
+	port_drop(&t->port, errno == EBADFD ? DROP_LOST : DROP_REFUSED, frames);
+}
+
+/* A frame as it is: a super-frame, or any to a tap without virtio headers. */
+static void write_one(struct tap *t, const struct frame *f)
+{
+	struct iovec iov[] = {
+		{ .iov_base = (void *)(uintptr_t)f->vnet,
+		  .iov_len = t->link.has_vnet ? VNET_BYTES : 0 },
+		{ .iov_base = (void *)(uintptr_t)f->head, .iov_len = f->head_len },
+		{ .iov_base = (void *)(uintptr_t)f->data, .iov_len = f->len },
+	};
+
+	write_pieces(t, iov, ARRAY_SIZE(iov), 1, frame_len(f));
+}
+
+static void write_run(struct tap *t, const struct frame *f, unsigned n)
+{
+	gro_merge(&t->gro, f, n);
+	for (unsigned i = 0; i < t->gro.n; i++) {
+		const struct gro_unit *u = &t->gro.unit[i];
+
+		write_pieces(t, u->iov, u->n_iov, u->frames, u->bytes);
+	}
+}
+
+/* Runs of plain frames are merged, where the tap takes that; the rest goes as it is. */
+static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
+{
+	while (n) {
+		unsigned run = 0;
+
+		while (t->link.has_vnet && run < n && !f[run].vnet)
+			run++;
+		if (run)
+			write_run(t, f, run);
+		else
+			write_one(t, f);
+		f += run ? run : 1;
+		n -= run ? run : 1;
+	}
 }
 
 static int tap_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct tap *t = to_tap(p);
+	struct frame fitting[BATCH_MAX];
+	unsigned n_fitting = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (is_too_long(t, f[i].len)) {
+		if (fits(t, &f[i]))
+			fitting[n_fitting++] = f[i];
+		else
 			port_drop(p, DROP_TOO_LONG, 1);
-			continue;
-		}
-		if (write(t->link.fd, f[i].data, f[i].len) >= 0) {
-			port_sent(p, &f[i]);
-			continue;
-		}
-		if (errno == EAGAIN)
-			return (int)i;
-		if (errno == EBADFD)
-			return i ? (int)i
-				 : port_why(p, -EBADFD, "tap %s: was deleted",
-					    t->link.name);
-		/* EIO: the tap is down, which whoever set it down can undo. */
-		port_drop(p, DROP_REFUSED, 1);
 	}
+	write_in_order(t, fitting, n_fitting);
 	return (int)n;
 }
 
@@ -232,7 +319,7 @@ static const struct port_ops ops = {
 
 static int tap_fd_open(struct port *p)
 {
-	return port_watch(p, to_tap(p)->link.fd, to_tap(p)->link.fd);
+	return tap_begin(to_tap(p));
 }
 
 static const struct port_ops fd_ops = {

@@ -51,6 +51,7 @@ static int udp_use(struct udp *u, const struct sock_addr *remote)
 	/* A router on the way with a small MTU shall fragment, not refuse. */
 	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT },
 		   sizeof(int));
+	dgram_use_udp(&u->dgram);
 	return port_watch(p, fd, fd);
 }
 

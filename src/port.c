@@ -28,10 +28,15 @@ static const char *const state_names[] = {
 };
 
 static const char *const drop_names[] = {
-	[DROP_RUNT] = "runt",	[DROP_OVERSIZE] = "oversize",
-	[DROP_CUT] = "cut",	[DROP_NO_PORT] = "no-port",
-	[DROP_QUEUE] = "queue", [DROP_TOO_LONG] = "too-long",
-	[DROP_LOST] = "lost",	[DROP_REFUSED] = "refused",
+	[DROP_RUNT] = "runt",
+	[DROP_OVERSIZE] = "oversize",
+	[DROP_CUT] = "cut",
+	[DROP_NO_PORT] = "no-port",
+	[DROP_MALFORMED] = "malformed",
+	[DROP_QUEUE] = "queue",
+	[DROP_TOO_LONG] = "too-long",
+	[DROP_LOST] = "lost",
+	[DROP_REFUSED] = "refused",
 };
 
 const char *port_state_name(enum port_state state)
@@ -276,7 +281,7 @@ int port_receive(struct port *p, struct batch *b)
 {
 	int ret;
 
-	b->n = 0;
+	b->n = b->n_vnet = 0;
 	b->more = false;
 	ret = p->ops->rx(p, b);
 	if (ret < 0)
@@ -290,17 +295,14 @@ void port_received(struct port *p)
 		p->ops->rx_done(p);
 }
 
-void port_take(struct port *p, struct batch *b, const uint8_t *data, size_t len,
-	       bool has_word)
+void port_take(struct port *p, struct batch *b, const struct frame *f)
 {
 	p->count.rx_frames++;
-	p->count.rx_bytes += len;
-	switch (frame_check_len(len)) {
+	p->count.rx_bytes += f->len;
+	switch (frame_check_len(f->len)) {
 	case FRAME_OK:
-		b->frame[b->n].data = data;
-		b->frame[b->n].len = (uint32_t)len;
-		b->frame[b->n].has_word = has_word;
-		b->n++;
+		b->frame[b->n++] = *f;
+		b->n_vnet += f->vnet != NULL;
 		break;
 	case FRAME_RUNT:
 		port_drop(p, DROP_RUNT, 1);

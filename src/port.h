@@ -37,14 +37,15 @@ enum port_state {
 
 /* Why a frame went no further. Each has a name in port_drop_name(). */
 enum port_drop {
-	DROP_RUNT,     /* received: shorter than an Ethernet header */
-	DROP_OVERSIZE, /* received: longer than FRAME_MAX */
-	DROP_CUT,      /* received: the stream ended inside it */
-	DROP_NO_PORT,  /* received: no other port was up to take it */
-	DROP_QUEUE,    /* to send: the queue was full */
-	DROP_TOO_LONG, /* to send: longer than the way out carries */
-	DROP_LOST,     /* to send: the link went away before it could */
-	DROP_REFUSED,  /* to send: the kernel, or nobody at the other end, took it */
+	DROP_RUNT,	/* received: shorter than an Ethernet header */
+	DROP_OVERSIZE,	/* received: longer than FRAME_MAX */
+	DROP_CUT,	/* received: the stream ended inside it */
+	DROP_NO_PORT,	/* received: no other port was up to take it */
+	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
+	DROP_QUEUE,	/* to send: the queue was full */
+	DROP_TOO_LONG,	/* to send: longer than the way out carries */
+	DROP_LOST,	/* to send: the link went away before it could */
+	DROP_REFUSED,	/* to send: the kernel, or nobody at the other end, took it */
 	DROP_REASONS,
 };
 
@@ -135,12 +136,13 @@ struct port {
 	char name[PORT_NAME_MAX]; /* as messages call it */
 	unsigned id;		  /* set by the holder */
 	enum port_state state;
-	uint64_t since; /* when the state began, loop_now() */
-	bool was_up;	/* ever */
-	bool tx_broken; /* nothing can be sent; what can still be read is */
-	bool is_held;	/* do not read */
-	bool is_shut;	/* the peer was told that no more will be sent */
-	bool is_dirty;	/* frames are pending */
+	uint64_t since;	  /* when the state began, loop_now() */
+	bool was_up;	  /* ever */
+	bool tx_broken;	  /* nothing can be sent; what can still be read is */
+	bool takes_super; /* frames with a virtio header, as they are */
+	bool is_held;	  /* do not read */
+	bool is_shut;	  /* the peer was told that no more will be sent */
+	bool is_dirty;	  /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	bool is_mistake; /* set by open(): this error is a mistake in the set-up */
@@ -217,10 +219,11 @@ int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /*
  * port_take() - Count a received frame, and put it into the batch if it is one.
+ * @f: of one piece
+ *
  * The batch must have room.
  */
-void port_take(struct port *p, struct batch *b, const uint8_t *data, size_t len,
-	       bool has_word);
+void port_take(struct port *p, struct batch *b, const struct frame *f);
 
 static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)
 {
@@ -230,7 +233,7 @@ static inline void port_drop(struct port *p, enum port_drop reason, unsigned fra
 static inline void port_sent(struct port *p, const struct frame *f)
 {
 	p->count.tx_frames++;
-	p->count.tx_bytes += f->len;
+	p->count.tx_bytes += frame_len(f);
 }
 
 #endif

@@ -17,6 +17,7 @@ static struct port *(*const makers[])(const struct endpoint *,
 	[ENDPOINT_TAP] = port_tap_new,
 	[ENDPOINT_FD] = port_fd_new,
 	[ENDPOINT_EXEC] = port_exec_new,
+	[ENDPOINT_TRUNK] = port_dial_new,
 };
 
 struct port *ports_new(const struct endpoint *ep, const struct port_env *env)
@@ -41,6 +42,7 @@ bool ports_need_helper(const struct endpoint *ep)
 	case ENDPOINT_EXEC:
 		return true;
 	case ENDPOINT_TCP:
+	case ENDPOINT_TRUNK:
 	case ENDPOINT_UDP:
 		return ep->remote.family == AF_UNSPEC;
 	default:

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a port that is readable to the ports that take its frames: a batch is
- * received, each frame is appended to its targets' pending lists, and every
- * target that got any is flushed once. Frames are never copied on this way; a
- * port that can't send copies what is left to its queue.
+ * The ports of a relay: adding, holding back, removing them, and the end. What
+ * becomes of their frames is in forward.c.
  */
 #include "relay.h"
 
@@ -16,6 +14,8 @@
 #include "log.h"
 #include "ports.h"
 
+#define SEGMENTS_BYTES (BATCH_MAX * sizeof(struct gso_segment))
+#define MEMORY_BYTES (sizeof(struct batch) + SEGMENTS_BYTES + BATCH_BUF_SIZE)
 #define FINISH_DRAIN_MS 5000 /* within which a slow peer takes something */
 #define FINISH_PEERS_MS 1000 /* for peers to close, once told that we are done */
 
@@ -24,52 +24,11 @@ static bool is_up(const struct port *p)
 	return p->state == PORT_UP;
 }
 
-/* ---- frames ---- */
-
-static void mark_dirty(struct relay *r, struct port *p)
-{
-	if (p->is_dirty)
-		return;
-	p->is_dirty = true;
-	p->next_dirty = r->dirty;
-	r->dirty = p;
-}
-
-static void flush_dirty(struct relay *r)
-{
-	while (r->dirty) {
-		struct port *p = r->dirty;
-
-		r->dirty = p->next_dirty;
-		p->is_dirty = false;
-		port_flush(p);
-	}
-}
-
-/* To every port but @src; a cable's only other one is the same thing. */
-static void forward(struct relay *r, struct port *src, const struct batch *b)
-{
-	unsigned targets = 0;
-
-	for (struct port *p = r->ports; p; p = p->next) {
-		if (p == src || !is_up(p))
-			continue;
-		targets++;
-		mark_dirty(r, p);
-		for (unsigned i = 0; i < b->n; i++)
-			port_send(p, &b->frame[i]);
-	}
-	if (!targets)
-		port_drop(src, DROP_NO_PORT, b->n);
-	else
-		r->copied += (uint64_t)(targets - 1) * b->n;
-}
-
 /* ---- what holds a port back ---- */
 
 static const struct port *other_up(const struct relay *r, const struct port *p)
 {
-	for (const struct port *q = r->ports; q; q = q->next)
+	for (const struct port *q = r->forward.ports; q; q = q->next)
 		if (q != p && is_up(q))
 			return q;
 	return NULL;
@@ -96,7 +55,7 @@ static void update_hold(struct relay *r, struct port *p)
 
 static void update_holds(struct relay *r)
 {
-	for (struct port *p = r->ports; p; p = p->next)
+	for (struct port *p = r->forward.ports; p; p = p->next)
 		update_hold(r, p);
 }
 
@@ -104,7 +63,7 @@ static void update_holds(struct relay *r)
 
 static bool all_drained(const struct relay *r)
 {
-	for (const struct port *p = r->ports; p; p = p->next)
+	for (const struct port *p = r->forward.ports; p; p = p->next)
 		if (is_up(p) && p->queue.frames)
 			return false;
 	return true;
@@ -117,7 +76,7 @@ static void finish_now(struct timer *t)
 
 static bool any_waits_for_peer(const struct relay *r)
 {
-	for (const struct port *p = r->ports; p; p = p->next)
+	for (const struct port *p = r->forward.ports; p; p = p->next)
 		if (is_up(p) && p->ops->shut)
 			return true;
 	return false;
@@ -127,7 +86,7 @@ static bool any_waits_for_peer(const struct relay *r)
 static void shut_peers(struct relay *r)
 {
 	r->is_shut = true;
-	for (struct port *p = r->ports; p; p = p->next)
+	for (struct port *p = r->forward.ports; p; p = p->next)
 		port_shut(p);
 	timer_set(r->loop, &r->finish, FINISH_PEERS_MS, finish_now);
 }
@@ -147,7 +106,7 @@ static uint64_t all_sent(const struct relay *r)
 {
 	uint64_t sum = r->gone.tx_frames;
 
-	for (const struct port *p = r->ports; p; p = p->next)
+	for (const struct port *p = r->forward.ports; p; p = p->next)
 		sum += p->count.tx_frames;
 	return sum;
 }
@@ -189,8 +148,7 @@ static void on_readable(struct port *p, void *arg)
 	do {
 		if (port_receive(p, b) < 0)
 			break;
-		forward(r, p, b);
-		flush_dirty(r);
+		forward_batch(&r->forward, p, b);
 	} while (b->more);
 	port_received(p);
 	if (r->is_cable)
@@ -233,7 +191,7 @@ static void remove_port(struct relay *r, struct port **link)
 static void reap_ended(struct deferred *d)
 {
 	struct relay *r = container_of(d, struct relay, reap);
-	struct port **link = &r->ports;
+	struct port **link = &r->forward.ports;
 
 	while (*link) {
 		if ((*link)->state == PORT_ENDED)
@@ -278,7 +236,7 @@ static const struct port_host host = {
 
 static void add_port(struct relay *r, struct port *p)
 {
-	struct port **link = &r->ports;
+	struct port **link = &r->forward.ports;
 
 	p->id = ++r->last_id;
 	while (*link)
@@ -345,8 +303,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 
 int relay_init(struct relay *r, struct loop *loop, struct helper *helper, bool is_cable)
 {
-	size_t size = sizeof(*r->batch) + BATCH_BUF_SIZE;
-	void *memory;
+	uint8_t *memory;
 
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
@@ -356,19 +313,22 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper, bool i
 	r->env.host = &host;
 	r->env.host_arg = r;
 	/* Only as much of it is resident as frames have filled. */
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
-	r->batch = memory;
-	r->batch->buf = (uint8_t *)memory + sizeof(*r->batch);
+	r->batch = (struct batch *)(void *)memory;
+	memory += sizeof(*r->batch);
+	r->forward.segments = (struct gso_segment *)(void *)memory;
+	memory += SEGMENTS_BYTES;
+	r->batch->buf = memory;
 	return 0;
 }
 
 void relay_free(struct relay *r)
 {
-	while (r->ports)
-		remove_port(r, &r->ports);
+	while (r->forward.ports)
+		remove_port(r, &r->forward.ports);
 	while (r->listeners) {
 		struct listener *l = r->listeners;
 
@@ -378,5 +338,5 @@ void relay_free(struct relay *r)
 	}
 	timer_cancel(r->loop, &r->finish);
 	if (r->batch)
-		munmap(r->batch, sizeof(*r->batch) + BATCH_BUF_SIZE);
+		munmap(r->batch, MEMORY_BYTES);
 }

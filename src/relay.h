@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 #include "endpoint.h"
+#include "forward.h"
 #include "helper.h"
 #include "listen.h"
 #include "loop.h"
 #include "port.h"
 
 /*
- * @copied: copies made of frames that went to more than one port, beyond the first
+ * @forward: the ports, and what is on its way between them
  * @gone:   counters of ports that are no more
- * @buf:    the receive buffer of all ports
+ * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
  */
 struct relay {
@@ -31,11 +32,9 @@ struct relay {
 	bool is_finishing; /* what is queued still goes out */
 	bool is_shut;	   /* it has; peers have been told */
 	uint64_t finish_sent;
-	struct port *ports;
-	struct port *dirty;
+	struct forward forward;
 	struct listener *listeners;
 	unsigned n_ports, last_id;
-	uint64_t copied;
 	struct port_counters gone;
 	struct batch *batch;
 	struct deferred reap;

@@ -49,7 +49,7 @@ void relay_status(const struct relay *r)
 	uint64_t received = r->gone.rx_frames, sent = r->gone.tx_frames, queued = 0;
 	uint64_t dropped = all_drops(&r->gone);
 
-	for (const struct port *p = r->ports; p; p = p->next) {
+	for (const struct port *p = r->forward.ports; p; p = p->next) {
 		received += p->count.rx_frames;
 		sent += p->count.tx_frames;
 		queued += p->queue.frames;
@@ -57,12 +57,12 @@ void relay_status(const struct relay *r)
 	}
 	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
 		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 r->is_cable ? "cable" : "hub", r->n_ports, received, r->copied, sent,
-		 queued, dropped);
+		 r->is_cable ? "cable" : "hub", r->n_ports, received, r->forward.copied,
+		 sent, queued, dropped);
 	for (const struct listener *l = r->listeners; l; l = l->next)
 		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text,
 			 l->n, l->count);
-	for (const struct port *p = r->ports; p; p = p->next)
+	for (const struct port *p = r->forward.ports; p; p = p->next)
 		print_port(p);
 	log_warn("end of status");
 }

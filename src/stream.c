@@ -3,8 +3,7 @@
  * QEMU's stream framing. Receiving: one read takes all there is, up to a
  * limit, and is sliced into frames where it lies. Only what is left at its end
  * is copied, to wait for its rest, which the next read puts right behind it.
- * Sending: one writev for all frames; those that lie in the receive buffer one
- * behind the other, length words included, are one piece.
+ * Sending: one writev for all frames; see wire.h.
  */
 #include "stream.h"
 
@@ -19,10 +18,12 @@
 #include <unistd.h>
 
 #include "sock.h"
+#include "wire.h"
 
-#define PART_BYTES ((size_t)FRAME_WORD + FRAME_MAX)
+#define PART_BYTES ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
 #define SILENCE_CHECK_MS 3000
 #define SILENCE_CHECKS 4 /* with 3 s each, and up to 3 s before the first: within 15 s */
+#define ANSWER_MS 5000	 /* for a preamble, from one who may be no netrelay */
 #define QUICKACK_BELOW 16384
 
 _Static_assert(PORT_QUEUE_HIGH + STREAM_RX_BYTES + PART_BYTES <= PORT_QUEUE_BYTES,
@@ -52,13 +53,24 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
 	return 0;
 }
 
-int stream_use(struct stream *s, int rfd, int wfd)
+static int send_greeting(struct stream *s);
+static void no_answer(struct timer *t);
+
+int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 {
 	s->rfd = rfd;
 	s->wfd = wfd;
+	s->trunk = trunk;
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
 	if (s->is_tcp)
 		sock_tune_tcp(wfd);
+	if (trunk == STREAM_ASKS) {
+		int ret = send_greeting(s);
+
+		if (ret < 0)
+			return port_why(&s->port, ret, "%s", strerror(-ret));
+		timer_set(s->port.env->loop, &s->answer, ANSWER_MS, no_answer);
+	}
 	return port_watch(&s->port, rfd, wfd);
 }
 
@@ -84,12 +96,120 @@ static void check_silence(struct timer *t)
 		timer_set(s->port.env->loop, t, SILENCE_CHECK_MS, check_silence);
 }
 
-/* A frame whose length word has arrived, and which itself has not, goes on in s->part. */
-static size_t part_missing(const struct stream *s)
+/* ---- trunk ---- */
+
+/* What of the preamble is left goes ahead of the next frame, or by itself now. */
+static int send_greeting(struct stream *s)
+{
+	ssize_t n;
+
+	trunk_preamble(s->greeting);
+	s->n_greeting = sizeof(s->greeting);
+	if (s->skip)
+		return 0;
+	n = write(s->wfd, s->greeting, sizeof(s->greeting));
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	s->n_greeting -= n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+static void no_answer(struct timer *t)
+{
+	struct stream *s = container_of(t, struct stream, answer);
+
+	port_why(&s->port, -EPROTO,
+		 "no answer as a netrelay gives it; to reach a QEMU, take tcp:");
+	port_down(&s->port);
+}
+
+static int take_preamble(struct stream *s, const uint8_t *at)
+{
+	unsigned version;
+	uint32_t takes;
+
+	if (trunk_read_preamble(at, &version, &takes) < 0)
+		return port_why(&s->port, -EPROTO,
+				"the peer's trunk is of version %u, ours of %u; "
+				"take tcp:, or the same netrelay on both sides",
+				version, TRUNK_VERSION);
+	timer_cancel(s->port.env->loop, &s->answer);
+	if (s->trunk == STREAM_LISTENS)
+		send_greeting(s);
+	s->trunk = STREAM_AGREED;
+	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
+	return 0;
+}
+
+/* ---- receive ---- */
+
+/*
+ * How many bytes the unit at @at has, of which the length word is there.
+ *
+ * Return: bytes; -EPROTO, with the reason told, when it can be none.
+ */
+static ssize_t unit_size(struct stream *s, const uint8_t *at)
+{
+	uint32_t word = get_be32(at);
+	uint32_t len = word & ~FRAME_VNET_BIT;
+	bool may_greet = s->trunk == STREAM_ASKS || s->trunk == STREAM_LISTENS;
+
+	if (word == TRUNK_MAGIC && may_greet)
+		return TRUNK_PREAMBLE;
+	if (!(word & FRAME_VNET_BIT) && len <= FRAME_MAX)
+		return FRAME_WORD + (ssize_t)len;
+	if (s->trunk == STREAM_AGREED && (word & FRAME_VNET_BIT) && len >= VNET_BYTES &&
+	    len <= VNET_BYTES + FRAME_MAX)
+		return FRAME_WORD + (ssize_t)len;
+	s->port.count.rx_frames++;
+	port_drop(&s->port, DROP_OVERSIZE, 1);
+	return port_why(&s->port, -EPROTO,
+			"a frame of %u bytes was announced, %u are the most; "
+			"does the peer speak QEMU's stream framing?",
+			word, FRAME_MAX);
+}
+
+/* A unit that is whole. Return: 0 or -errno. */
+static int take_unit(struct stream *s, struct batch *b, uint8_t *at)
+{
+	uint32_t word = get_be32(at);
+	struct frame f = { .has_word = true };
+
+	if (word == TRUNK_MAGIC && s->trunk != STREAM_AGREED)
+		return take_preamble(s, at);
+	at += FRAME_WORD;
+	f.len = word & ~FRAME_VNET_BIT;
+	if (word & FRAME_VNET_BIT) {
+		vnet_swap((struct vnet *)at);
+		f.vnet = (const struct vnet *)at;
+		at += VNET_BYTES;
+		f.len -= VNET_BYTES;
+	}
+	f.data = at;
+	port_take(&s->port, b, &f);
+	/* Only the first bytes of a connection can be a preamble. */
+	if (s->trunk == STREAM_LISTENS)
+		s->trunk = STREAM_PLAIN;
+	return 0;
+}
+
+/* A unit whose length word has arrived, and which itself has not, goes on in s->part. */
+static size_t part_missing(struct stream *s)
 {
 	if (s->part_len < FRAME_WORD)
 		return 0;
-	return FRAME_WORD + get_be32(s->part) - s->part_len;
+	/* It was found good before it was kept. */
+	return (size_t)unit_size(s, s->part) - s->part_len;
+}
+
+static const char *end_text(const struct stream *s)
+{
+	if (s->port.ops->is_pipe)
+		return "stdin has ended";
+	if (s->trunk == STREAM_ASKS)
+		return "closed by the peer, which is no netrelay, or too old for trunks; "
+		       "to reach a QEMU, take tcp:";
+	return "closed by the peer";
 }
 
 /* Return: bytes now between cur and end; 0: nothing yet; -errno. */
@@ -112,9 +232,7 @@ static int receive(struct stream *s, struct batch *b)
 	if (n < 0)
 		return port_why(&s->port, -errno, "%s", strerror(errno));
 	if (n == 0)
-		return port_why(&s->port, PORT_CLOSED, "%s",
-				s->port.ops->is_pipe ? "stdin has ended"
-						     : "closed by the peer");
+		return port_why(&s->port, PORT_CLOSED, "%s", end_text(s));
 	if (s->is_tcp && s->is_dialled && n < QUICKACK_BELOW)
 		/* QEMU leaves Nagle on at its accepting side; it waits for our ACK. */
 		setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
@@ -129,48 +247,46 @@ static int receive(struct stream *s, struct batch *b)
 	return 0;
 }
 
-/* Cut frames off what was received until it, or the room for them, runs out. */
-static void slice(struct stream *s, struct batch *b)
+/*
+ * Cut units off what was received until it, or the room for them, runs out.
+ *
+ * Return: 0; -errno when the next one is bad.
+ */
+static int slice(struct stream *s, struct batch *b)
 {
+	int ret = 0;
+
 	if (s->has_whole_part) {
-		port_take(&s->port, b, s->part + FRAME_WORD, get_be32(s->part), true);
 		s->has_whole_part = false;
+		ret = take_unit(s, b, s->part);
 	}
-	while (s->end - s->cur >= FRAME_WORD) {
-		uint32_t len = get_be32(s->cur);
+	while (ret == 0 && s->end - s->cur >= FRAME_WORD) {
+		ssize_t size;
 
 		if (b->n == BATCH_MAX) {
 			b->more = true;
-			return;
+			return 0;
 		}
-		if (len > FRAME_MAX) {
-			/* After the frames ahead of it: the next call ends the link. */
-			s->bad_len = len;
-			s->is_bad = b->more = true;
-			return;
-		}
-		if ((size_t)(s->end - s->cur) < FRAME_WORD + (size_t)len)
-			return;
-		port_take(&s->port, b, s->cur + FRAME_WORD, len, true);
-		s->cur += FRAME_WORD + len;
+		size = unit_size(s, s->cur);
+		if (size < 0)
+			return (int)size;
+		if (s->end - s->cur < size)
+			return 0;
+		ret = take_unit(s, b, s->cur);
+		s->cur += size;
 	}
+	return ret;
 }
 
 int stream_rx(struct port *p, struct batch *b)
 {
 	struct stream *s = to_stream(p);
+	int ret;
 
-	if (s->is_bad) {
-		p->count.rx_frames++;
-		port_drop(p, DROP_OVERSIZE, 1);
-		return port_why(p, -EPROTO,
-				"a frame of %u bytes was announced, %u are the most; "
-				"does the peer speak QEMU's stream framing?",
-				s->bad_len, FRAME_MAX);
-	}
-	if (s->cur == s->end) {
-		int ret = receive(s, b);
-
+	if (s->is_bad)
+		return p->why_err;
+	if (s->cur == s->end && !s->has_whole_part) {
+		ret = receive(s, b);
 		if (ret < 0) {
 			if (s->part_len) {
 				p->count.rx_frames++;
@@ -179,8 +295,13 @@ int stream_rx(struct port *p, struct batch *b)
 			return ret;
 		}
 	}
-	slice(s, b);
-	return 0;
+	ret = slice(s, b);
+	if (ret < 0 && b->n) {
+		/* The frames ahead of it first; the next call ends the link. */
+		s->is_bad = b->more = true;
+		return 0;
+	}
+	return ret;
 }
 
 /* Keep what is left; the frames ahead of it have gone, s->part may be used again. */
@@ -195,58 +316,6 @@ void stream_rx_done(struct port *p)
 	s->cur = s->end = NULL;
 }
 
-struct iov_list {
-	struct iovec iov[3 * BATCH_MAX];
-	int n;
-};
-
-static void add(struct iov_list *l, const void *data, size_t len)
-{
-	l->iov[l->n].iov_base = (void *)(uintptr_t)data;
-	l->iov[l->n].iov_len = len;
-	l->n++;
-}
-
-/* One frame's bytes on the wire; its length word is where it lies, or at @word. */
-static void add_frame(struct iov_list *l, const struct frame *f, uint8_t *word)
-{
-	uint32_t len = frame_padded(f->len);
-
-	if (f->has_word && len == f->len) {
-		add(l, f->data - FRAME_WORD, FRAME_WORD + len);
-		return;
-	}
-	put_be32(word, len);
-	add(l, word, FRAME_WORD);
-	add(l, f->data, f->len);
-	if (len > f->len)
-		add(l, frame_padding, len - f->len);
-}
-
-static void build(struct iov_list *l, const struct frame *f, unsigned n,
-		  uint8_t words[][FRAME_WORD])
-{
-	l->n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (i && frame_follows(&f[i - 1], &f[i]) && f[i].len >= FRAME_PAD &&
-		    f[i - 1].len >= FRAME_PAD)
-			l->iov[l->n - 1].iov_len += FRAME_WORD + f[i].len;
-		else
-			add_frame(l, &f[i], words[i]);
-	}
-}
-
-static void skip_bytes(struct iov_list *l, size_t bytes)
-{
-	for (int i = 0; i < l->n && bytes; i++) {
-		size_t now = min_size(bytes, l->iov[i].iov_len);
-
-		l->iov[i].iov_base = (uint8_t *)l->iov[i].iov_base + now;
-		l->iov[i].iov_len -= now;
-		bytes -= now;
-	}
-}
-
 /* Return: frames wholly sent by @bytes more; what is over goes to s->skip. */
 static unsigned account(struct stream *s, const struct frame *f, unsigned n, size_t bytes)
 {
@@ -254,7 +323,7 @@ static unsigned account(struct stream *s, const struct frame *f, unsigned n, siz
 
 	bytes += s->skip;
 	for (done = 0; done < n; done++) {
-		size_t size = FRAME_WORD + frame_padded(f[done].len);
+		size_t size = wire_size(&f[done]);
 
 		if (bytes < size)
 			break;
@@ -265,23 +334,38 @@ static unsigned account(struct stream *s, const struct frame *f, unsigned n, siz
 	return done;
 }
 
+/* What is left of our preamble goes ahead of the first frame that is not begun. */
+static void build(struct stream *s, struct wire *w, const struct frame *f, unsigned n)
+{
+	w->n = 0;
+	if (s->n_greeting && !s->skip)
+		wire_add(w, s->greeting + sizeof(s->greeting) - s->n_greeting,
+			 s->n_greeting);
+	wire_frames(w, f, s->n_greeting && s->skip ? 1 : n);
+	wire_skip(w, s->skip);
+}
+
 int stream_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct stream *s = to_stream(p);
-	uint8_t words[BATCH_MAX][FRAME_WORD];
-	struct iov_list l;
+	struct wire w;
 	ssize_t sent;
+	size_t greeted = 0;
 
-	build(&l, f, n, words);
-	skip_bytes(&l, s->skip);
+	build(s, &w, f, n);
 	do
-		sent = writev(s->wfd, l.iov, l.n);
+		sent = writev(s->wfd, w.iov, w.n);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
 		return port_why(p, -errno, "%s", strerror(errno));
 	if (s->is_tcp && !s->silence.is_set)
 		timer_set(p->env->loop, &s->silence, SILENCE_CHECK_MS, check_silence);
-	return (int)account(s, f, n, sent < 0 ? 0 : (size_t)sent);
+	if (sent < 0)
+		return 0;
+	if (s->n_greeting && !s->skip)
+		greeted = min_size(s->n_greeting, (size_t)sent);
+	s->n_greeting -= greeted;
+	return (int)account(s, f, n, (size_t)sent - greeted);
 }
 
 void stream_shut(struct port *p)
@@ -294,6 +378,7 @@ void stream_close(struct port *p)
 	struct stream *s = to_stream(p);
 
 	timer_cancel(p->env->loop, &s->silence);
+	timer_cancel(p->env->loop, &s->answer);
 	if (s->wfd >= 0 && s->wfd != s->rfd)
 		close(s->wfd);
 	if (s->rfd >= 0)
@@ -302,6 +387,8 @@ void stream_close(struct port *p)
 	s->part_len = 0;
 	s->cur = s->end = NULL;
 	s->is_bad = s->has_whole_part = false;
+	s->n_greeting = 0;
+	p->takes_super = false;
 	s->skip = 0;
 	s->silent_checks = 0;
 }

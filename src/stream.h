@@ -1,21 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's stream framing - a 4-byte big-endian length, then the frame - over
- * any pair of descriptors. What all stream ports share, whoever opened them;
- * a driver embeds struct stream first, and fills its ops with these functions.
+ * any pair of descriptors, and its extension for trunks. What all stream ports
+ * share, whoever opened them; a driver embeds struct stream first, and fills
+ * its ops with these functions.
  */
 #ifndef STREAM_H
 #define STREAM_H
 
 #include "port.h"
+#include "trunk.h"
 
 #define STREAM_RX_BYTES ((size_t)128 << 10) /* the most one receive takes */
 
 /*
+ * Whether a stream may become a trunk.
+ * PLAIN:  no
+ * ASKS:   we dialled a netrelay, and sent our preamble first
+ * LISTENS: it was accepted, and its first bytes may be a preamble
+ * AGREED: preambles have been exchanged
+ */
+enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
+
+/*
  * @rfd, @wfd: where frames come from and go to; equal for a socket; -1: closed
- * @part:      a frame that has not arrived whole, with its length word
+ * @trunk:     where it stands
+ * @greeting, @n_greeting: our preamble, and what of it is still to be sent
+ * @part:      a unit - a frame with its length word - that has not arrived whole
  * @cur, @end: what was received and is not yet sliced
- * @has_whole_part: the frame in @part is whole, and the first to be taken
+ * @has_whole_part: the unit in @part is whole, and the first to be taken
+ * @is_bad:    what comes next can't be understood, for the reason in port_why()
  * @skip:      bytes of the next frame to send that are sent already
  * @silence:   looks now and then whether a TCP peer acknowledges
  */
@@ -24,10 +38,13 @@ struct stream {
 	int rfd, wfd;
 	bool is_tcp;
 	bool is_dialled;
+	enum stream_trunk trunk;
+	uint8_t greeting[TRUNK_PREAMBLE];
+	size_t n_greeting;
+	struct timer answer;
 	uint8_t *part;
 	size_t part_len;
 	uint8_t *cur, *end;
-	uint32_t bad_len;
 	bool is_bad;
 	bool has_whole_part;
 	uint32_t skip;
@@ -39,8 +56,11 @@ struct stream {
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
 		const char *name);
 
-/* stream_use() - Begin to relay over non-blocking descriptors, which are the stream's now. */
-int stream_use(struct stream *s, int rfd, int wfd);
+/*
+ * stream_use() - Begin to relay over non-blocking descriptors, which are the stream's now.
+ * @trunk: PLAIN, ASKS or LISTENS
+ */
+int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk);
 
 /* As struct port_ops says. */
 int stream_rx(struct port *p, struct batch *b);

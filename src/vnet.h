@@ -35,7 +35,21 @@ struct vnet {
 	uint16_t gso_size;
 	uint16_t csum_start;
 	uint16_t csum_offset;
-};
+} __attribute__((packed)); /* it lies in buffers, at any address */
+
+/* Whether a header in memory is one on the wire, which is little-endian. */
+#define VNET_IS_WIRE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
+/* vnet_swap() - Between host order and the wire's, either way. */
+static inline void vnet_swap(struct vnet *v)
+{
+	if (VNET_IS_WIRE)
+		return;
+	v->hdr_len = __builtin_bswap16(v->hdr_len);
+	v->gso_size = __builtin_bswap16(v->gso_size);
+	v->csum_start = __builtin_bswap16(v->csum_start);
+	v->csum_offset = __builtin_bswap16(v->csum_offset);
+}
 
 _Static_assert(sizeof(struct vnet) == VNET_BYTES, "as the kernel lays it out");
 

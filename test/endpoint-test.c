@@ -63,6 +63,8 @@ static const struct good long_forms[] = {
 	{ "tcp:10.0.0.1:5000", "tcp remote=10.0.0.1/4:5000" },
 	{ "tcp:[fe80::1%eth0]:5000", "tcp remote=fe80::1%eth0/6:5000" },
 	{ "tcp:db_1.example-net.org.:1", "tcp remote=db_1.example-net.org./0:1" },
+	{ "trunk:host:5000", "trunk remote=host/0:5000" },
+	{ "trunk:[::1]:5000", "trunk remote=::1/6:5000" },
 	{ "tcp:localhost:65535", "tcp remote=localhost/0:65535" },
 	{ "tcp:10.example:5", "tcp remote=10.example/0:5" },
 	{ "tcp-listen:5000", "tcp-listen local=:5000" },
@@ -122,7 +124,7 @@ static const struct good listen_forms[] = {
 };
 
 #define KINDS \
-	"tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, exec"
+	"tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, trunk, exec"
 #define NO_PORT(s) "port \"" s "\" must be a number from 1 to 65535"
 #define MISSING_PORT "the port is missing; it is a number from 1 to 65535"
 #define NO_ADDR(s) "\"" s "\" is no IPv4 address or [IPv6 address]"
@@ -165,8 +167,6 @@ static const struct bad bad_short[] = {
 	{ "5000:10.0.0.256:5001", NO_ADDR("10.0.0.256") },
 	{ "tpc:host:5000",
 	  "\"tpc\" is no local port from 1 to 65535, nor a kind of endpoint: " KINDS },
-	{ "trunk:host:5000",
-	  "\"trunk\" is no local port from 1 to 65535, nor a kind of endpoint: " KINDS },
 	{ "fe80::1", "an IPv6 address goes in brackets, as in [::1]:5000" },
 	{ "::1:5000", SHORT_COLONS },
 	{ "fe80::1:2:5000", SHORT_COLONS },
@@ -392,6 +392,7 @@ static char *describe(const struct endpoint *ep)
 		[ENDPOINT_TAP] = "tap",
 		[ENDPOINT_FD] = "fd",
 		[ENDPOINT_EXEC] = "exec",
+		[ENDPOINT_TRUNK] = "trunk",
 	};
 	char *text = NULL;
 	size_t size;
@@ -653,6 +654,7 @@ static bool is_sound(const struct endpoint *ep)
 		[ENDPOINT_TAP] = { .name = true },
 		[ENDPOINT_FD] = { .remote = false },
 		[ENDPOINT_EXEC] = { .remote = false },
+		[ENDPOINT_TRUNK] = { .remote = true },
 	};
 
 	if (needs[ep->kind].remote && (!*ep->remote.host || !ep->remote.port))

@@ -198,7 +198,7 @@ static int fake_rx(struct port *p, struct batch *b)
 		if (s->woke && s->woke + len > STREAM_RX_BYTES)
 			break;
 		make_frame(b->buf + used, from, ++s->taken, len);
-		port_take(p, b, b->buf + used, len, false);
+		port_take(p, b, &(struct frame){ .data = b->buf + used, .len = len });
 		used += len;
 		s->woke += len + FRAME_WORD;
 	}
@@ -322,7 +322,7 @@ static bool ends_within(uint64_t ms)
 static struct port *add(unsigned i, const struct port_ops *ops)
 {
 	struct fake *f = calloc(1, sizeof(*f));
-	struct port **link = &relay.ports;
+	struct port **link = &relay.forward.ports;
 	char name[24];
 
 	snprintf(name, sizeof(name), "side %u", i);
@@ -402,10 +402,10 @@ static uint64_t drops(const struct port_counters *c)
 /* Every frame that came in must be found again. */
 static bool adds_up(void)
 {
-	uint64_t in = relay.gone.rx_frames + relay.copied;
+	uint64_t in = relay.gone.rx_frames + relay.forward.copied;
 	uint64_t out = relay.gone.tx_frames + drops(&relay.gone);
 
-	for (const struct port *p = relay.ports; p; p = p->next) {
+	for (const struct port *p = relay.forward.ports; p; p = p->next) {
 		in += p->count.rx_frames;
 		out += p->count.tx_frames + drops(&p->count) + p->queue.frames +
 		       p->n_pending;
@@ -440,7 +440,7 @@ static void test_cable(void)
 	turn(20);
 	ok(sides[1].got[0] == 1000 && sides[0].got[1] == 10,
 	   "a cable: each end gets what the other one sent");
-	ok_eq_int(relay.copied, 0, "nothing is copied");
+	ok_eq_int(relay.forward.copied, 0, "nothing is copied");
 	ok_sums("a cable");
 	end();
 }
@@ -456,7 +456,7 @@ static void test_hub(void)
 	for (unsigned i = 0; i < 4; i++)
 		ok(got_all(&sides[i]) == 900 && sides[i].got[i] == 0,
 		   "a hub: side %u gets what all others sent", i);
-	ok_eq_int(relay.copied, 4 * 300 * 2, "two copies of each are counted");
+	ok_eq_int(relay.forward.copied, 4 * 300 * 2, "two copies of each are counted");
 	ok_sums("a hub");
 	end();
 }
@@ -647,7 +647,7 @@ static void test_pipe_waits_again(void)
 	turn(3);
 	ok(sides[0].taken == 10 && p->is_held, "nor when the only other one has gone");
 	sides[1].open_ret = 0;
-	port_retry_now(relay.ports->next);
+	port_retry_now(relay.forward.ports->next);
 	turn(5);
 	ok_eq_int(sides[1].got[0], 20, "until it has come back");
 	ok_sums("a pipe that waits again");
@@ -928,7 +928,7 @@ static void test_history(const struct history *h, uint64_t seed, unsigned steps)
 	for (int i = 0; i < SIDES; i++)
 		got += got_all(&sides[i]);
 	c = relay.gone;
-	for (const struct port *p = relay.ports; p; p = p->next)
+	for (const struct port *p = relay.forward.ports; p; p = p->next)
 		for (int i = 0; i < DROP_REASONS; i++)
 			c.dropped[i] += p->count.dropped[i];
 	ok_eq_int(off, 0, "%s, seed %d: the sums agree at every step", h->name,

@@ -116,7 +116,7 @@ static bool is_same(const struct bytes *a, const struct bytes *b)
 static int rig_open(struct port *p)
 {
 	(void)p;
-	return stream_use(rig.s, rig.next_rfd, rig.next_wfd);
+	return stream_use(rig.s, rig.next_rfd, rig.next_wfd, STREAM_PLAIN);
 }
 
 static const struct port_ops once_ops = {
@@ -535,6 +535,8 @@ static void lay_out(struct layout *l, uint32_t len, bool has_word, size_t gap)
 	f->data = at + FRAME_WORD;
 	f->len = len;
 	f->has_word = has_word;
+	f->head_len = 0;
+	f->vnet = NULL;
 	l->used += gap + FRAME_WORD + len;
 }
 
@@ -713,7 +715,9 @@ static void test_tx_overrun(void)
 /* ---- the end of a link, and the next one ---- */
 
 static const uint8_t some_frame[FRAME_WORD + 100] = { 0, 0, 0, 100, 1, 2, 3 };
-static const struct frame some = { some_frame + FRAME_WORD, 100, true };
+static const struct frame some = { .data = some_frame + FRAME_WORD,
+				   .len = 100,
+				   .has_word = true };
 
 /* The peer has sent frames, and then went away: they must not be lost with it. */
 static void test_peer_gone(void)
@@ -800,7 +804,7 @@ static void test_fresh_start(void)
 {
 	use_socketpair(4096);
 	begin(&again_ops);
-	port_send(rig.p, &(struct frame){ noise, FRAME_MAX, false });
+	port_send(rig.p, &(struct frame){ .data = noise, .len = FRAME_MAX });
 	port_flush(rig.p);
 	peer_sends(some_frame, 30);
 	take_all();
