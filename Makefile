@@ -170,5 +170,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared frames offload list-tests test unit itest lint format demo install clean help FORCE
+.PHONY: all shared frames offload list-tests test unit itest lint format demo \
+	install clean help FORCE
 .DELETE_ON_ERROR:

@@ -669,6 +669,14 @@ leaves_nobody()
 	leaves_nobody KILL 137 "exec sleep 1000"
 }
 
+@test "a command is given time to tidy up" {
+	relay_start one -l "unix-listen:$DIR/s" \
+		"exec:trap 'echo tidy >\"$DIR/last\"; exit' TERM; while :; do sleep 0.1; done"
+	relay_wait_up one 1
+	run -0 relay_stop one
+	assert_file_contains "$DIR/last" tidy
+}
+
 @test "a command that ignores TERM ends with the relay all the same" {
 	BENCH_GRACE=10 leaves_nobody TERM 0 "trap '' TERM; exec sleep 1000"
 	leaves_nobody KILL 137 "trap '' TERM; exec sleep 1000"

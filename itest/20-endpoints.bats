@@ -376,7 +376,7 @@ link_local()
 			"two far 1 mcast:[$group]:1234,if=v unix-listen:$DIR/w"
 	done
 	# Nothing of it took the other way.
-	((4 * COUNT <= $(ns lab cat /sys/class/net/v/statistics/rx_packets)))
+	((4 * COUNT * 60 <= $(ns lab cat /sys/class/net/v/statistics/rx_bytes)))
 	((100 >= $(ns lab cat /sys/class/net/other/statistics/rx_packets)))
 }
 
@@ -532,13 +532,18 @@ connected_to()
 		(($(ns lab ss -Hxl src "unix:$1" | awk '{ print $3 }') > 0))
 }
 
-#   frames v far ---veth--- br0 lab --- tap t0 of the launcher, one --- frames
-@test "fd: a tap" {
+#   frames v far ---veth--- br0 lab --- tap of the launcher, one --- frames
+@test "fd: a tap, without virtio headers and with them" {
+	local kind
+
 	needs_root
 	lab_bridge
-	ns lab ip tuntap add t0 mode tap
-	bridge_port lab br0 t0
-	given far if:v "$PASS_FD" tap t0 --
+	for kind in tap tap-vnet; do
+		ns lab ip tuntap add "t-$kind" mode tap
+		bridge_port lab br0 "t-$kind"
+		given far if:v "$PASS_FD" "$kind" "t-$kind" --
+		ns lab ip link del "t-$kind"
+	done
 }
 
 # --- commands ---------------------------------------------------------------

@@ -460,8 +460,8 @@ pieces_of()
 	done
 }
 
-# bystanders_start COUNT RATE MAX [OTHERS]: one client of the relay in namespace a sends that
-# many frames to another, at a pace that lasts for as long as others do harm.
+# bystanders_start COUNT RATE MAX [OTHERS]: one client of the relay in namespace a
+# sends that many frames to another, at a pace that lasts while others do harm.
 bystanders_start()
 {
 	frames_start one in a recv tcp:127.0.0.1:5000 --count "$1" --from 2 --lossless \

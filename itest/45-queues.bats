@@ -151,16 +151,22 @@ stopped_reader()
 	relay_start relay in a tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
 	wait_listen a tcp 5000
 	wait_listen a tcp 5001
-	frames_start one in a recv tcp:127.0.0.1:5000 --count 10 --from 2 --timeout 30
-	frames_start two in a recv tcp:127.0.0.1:5001 --count 10 --from 1 --timeout 30
-	relay_wait_up relay 2
-	stop one TERM || true
-	stop two TERM || true
-	relay_wait_ports relay 0
+	# So that it finds both at once, and the first one's frames have somewhere to go.
+	kill -STOP "$(pid_of relay)"
 	frames_start one in a both tcp:127.0.0.1:5000 --count 3000 --min 1000 --id 1 --from 2 \
 		--lossless --timeout 60 --stop-after 1
 	frames_start two in a both tcp:127.0.0.1:5001 --count 3000 --min 1000 --id 2 --from 1 \
 		--lossless --timeout 60 --stop-after 1
+	kill -CONT "$(pid_of relay)"
+	wait_status relay "port 1 .* queued [1-9]"
+	wait_status relay "port 2 .* queued [1-9]"
+	wait_for 10 "both to be held" stands_still relay
+	kill -USR1 "$(pid_of one)" "$(pid_of two)"
+	run -0 frames_wait one
+	assert_line "from 2: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
+	run -0 frames_wait two
+	assert_line "from 1: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
+	relay_check_sums relay
 }
 
 has_received_more()
@@ -276,11 +282,11 @@ is_rss_below()
 	relay_wait_ports relay 0
 	before=$(rss_kib relay)
 	for n in {1..20}; do
-		frames_start "rx$n" in a recv tcp:127.0.0.1:5000 --count 4200 --timeout 30 \
+		frames_start "rx$n" in a recv tcp:127.0.0.1:5000 --count 3000 --timeout 30 \
 			--stop-after 1
 	done
 	relay_wait_ports relay 20
-	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 4200 --min 1000 --batch
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --batch
 	wait_for 10 "20 full queues" full_queues 20
 	relay_check_sums relay
 	full=$(rss_kib relay)
@@ -425,11 +431,11 @@ asleep_for()
 	needs_root
 	ns_add a
 	small_buffers a
-	"$FRAMES" send - --count 420 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null
+	"$FRAMES" send - --count 300 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null
 	START_IN=$DIR/file relay_start relay in a - tcp:127.0.0.1:5001
-	frames_start rx in a recv tcp-listen:127.0.0.1:5001 --count 420 --lossless --timeout 60 \
-		--slow 25 --rcvbuf 4096
+	frames_start rx in a recv tcp-listen:127.0.0.1:5001 --count 300 --lossless --timeout 60 \
+		--slow 30 --rcvbuf 4096
 	run -0 wait_end relay 60
 	run -0 frames_wait rx
-	assert_line --partial "total: received 420 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line --partial "total: received 300 lost 0 damaged 0 reordered 0 duplicated 0"
 }

@@ -14,9 +14,9 @@ MAX_FRAME=18 # an Ethernet header and a VLAN tag, above the MTU
 
 setup()
 {
+	common_setup
 	needs_root
 	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
-	common_setup
 }
 
 teardown()
@@ -425,11 +425,11 @@ fails()
 	lab
 	fails "none: bridge none does not exist; create it: ip link add none type bridge" \
 		"${try[@]}" none
-	fails "m0: m0 is not a bridge" "${try[@]}" m0
-	fails "tap:m0: m0 exists, and is not a tap" "${try[@]}" tap:m0
-	fails "bridge:br0,tap=m0: m0 exists, and is not a tap" "${try[@]}" bridge:br0,tap=m0
+	fails "m0: m0 is not a bridge; see: ip link show type bridge" "${try[@]}" m0
+	fails "tap:m0: m0 exists, and is not a tap; take another name" "${try[@]}" tap:m0
+	fails "bridge:br0,tap=m0: m0 exists, and is not a tap; take another name" "${try[@]}" bridge:br0,tap=m0
 	ns lab ip tuntap add tun0 mode tun
-	fails "tap:tun0: tun0 exists, and is not a tap" "${try[@]}" tap:tun0
+	fails "tap:tun0: tun0 exists, and is not a tap; take another name" "${try[@]}" tap:tun0
 	ns lab ip tuntap add many mode tap multi_queue
 	fails "tap:many: many is a tap with multi_queue; make it without" "${try[@]}" tap:many
 	relay_in_lab bridge:br0,tap=mine
@@ -442,7 +442,7 @@ fails()
 	local pid
 
 	lab
-	relay_start plain in lab -l 127.0.0.1:5001 tcp:127.0.0.1:5000 udp:127.0.0.1:9,local=9
+	relay_start plain in lab -l 127.0.0.1:5001 tcp:127.0.0.1:9 udp:127.0.0.1:9,local=9
 	wait_listen lab tcp 5001
 	run -1 pgrep -P "$(pid_of plain)"
 	relay_in_lab br0

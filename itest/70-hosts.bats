@@ -11,8 +11,8 @@ load helpers
 
 setup()
 {
-	needs_root
 	common_setup
+	needs_root
 }
 
 teardown()
@@ -281,6 +281,11 @@ has_no_tap()
 	relay_check_sums two
 }
 
+have_ipv6()
+{
+	guest a '[ $(ip -6 addr | grep -c fe80:) = 2 ]' && guest b '[ $(ip -6 addr | grep -c fe80:) = 2 ]'
+}
+
 #   guest a nic1 - one :h1 ====== TCP, MTU 600 ====== h2: two - nic1 guest b
 #           nic2 - udp1 ========= UDP, MTU 600 ========== udp2 - nic2
 @test "a guest on each host, over TCP and over UDP" {
@@ -301,6 +306,7 @@ has_no_tap()
 		guest_nic a "$nic" "10.0.$nic.1/24"
 		guest_nic b "$nic" "10.0.$nic.2/24"
 	done
+	wait_for 10 "IPv6 in the guests" have_ipv6
 	relay_wait_up two 2
 	relay_wait_up udp2 2 10
 	for nic in 1 2; do

@@ -59,7 +59,7 @@ codes()
 help_forms()
 {
 	"$NETRELAY" --help | awk -F '   *' '/^[^ ]/ { inside = /^Endpoints/; next } inside { print $2 }' |
-		sed 's/ or /,/' | simplify
+		sed 's/ or /,/; s/, /\n/' | simplify
 }
 
 manual_forms()

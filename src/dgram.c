@@ -199,12 +199,16 @@ static unsigned add_message(struct outgoing *o, const struct frame *f, unsigned 
 	return i;
 }
 
+/* For @n frames, at least one. */
 static void build(struct outgoing *o, const struct frame *f, unsigned n,
 		  uint32_t segment_max)
 {
+	unsigned i = 0;
+
 	o->n = o->n_iov = 0;
-	for (unsigned i = 0; i < n;)
+	do
 		i += add_message(o, f + i, n - i, segment_max);
+	while (i < n);
 }
 
 enum verdict { AGAIN, SKIP, STOP };
