@@ -90,6 +90,7 @@ far_passes()
 	frames_start "$1" in a both "$2" --id "$3" --count 20 --from 9 --linger 0 \
 		--timeout 20
 	run -0 frames_wait "$1"
+	assert_line --partial "total: received 20 "
 }
 
 # comes_and_goes PORT FAR ABSENT: the relay's far PORT finds nobody (ABSENT is how
@@ -315,6 +316,7 @@ no_sooner_than()
 		--linger 0
 	near_start
 	run -0 frames_wait far
+	assert_line --partial "total: received 150 "
 	tried=$(dials)
 	# Or else the pauses would be 1.6, 2.5, 2.5 s and more.
 	wait_for 4 "3 more tries" has_dialled $((tried + 3))
@@ -539,8 +541,9 @@ has_accepted_none()
 	wait_listen c tcp 5000
 	wait_listen c tcp 5001
 	frames_start rx in c recv tcp:127.0.0.1:5001 --count 3000 --lossless --timeout 120
-	frames_start tx in c send tcp:127.0.0.1:5000 --count 3000 --min 1000 --timeout 120
+	relay_wait_up slow 1
 	kill -STOP "$(pid_of rx)"
+	frames_start tx in c send tcp:127.0.0.1:5000 --count 3000 --min 1000 --timeout 120
 	wait_port slow "tcp:.* queued [1-9]"
 	stopped=$(_now_us)
 
@@ -581,8 +584,10 @@ has_accepted_none()
 
 	frames_start last in b recv tcp:127.0.0.1:5002 --count 20 --from 9 --linger 0
 	run -0 frames_wait last
+	assert_line --partial "total: received 20 "
 	run -0 ns b "$FRAMES" send tcp:127.0.0.1:5001 --count 20 --id 2
 	run -0 frames_wait idle
+	assert_line --partial "total: received 20 "
 	relay_check_sums one
 	relay_check_sums two
 

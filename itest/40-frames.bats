@@ -233,7 +233,8 @@ too_long()
 	relay_wait_ports relay 2
 	run -137 stop mid KILL
 	wait_status relay "status: .* received 6, copied 0, sent 1, queued 0, dropped 5"
-	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "$(word 60)" "$(printf 'ee%.0s' {1..60})"
+	run -0 "$FRAMES" raw "unix:$DIR/near" --half-close "$(word 60)" \
+		"$(printf 'ee%.0s' {1..60})"
 	wait_status relay "status: .* sent 2, "
 	relay_check_sums relay
 	run -0 relay_stop relay
@@ -558,7 +559,7 @@ rss_kib()
 	awk '$1 == "VmRSS:" { print $2 }' "/proc/$(pid_of "$1")/status"
 }
 
-@test "1000 clients that fall silent in mid-frame: a pair loses nothing, memory stays small" {
+@test "1000 clients silent in mid-frame: a pair loses nothing, memory stays small" {
 	local before after
 
 	needs_root

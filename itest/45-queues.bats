@@ -124,7 +124,7 @@ stopped_reader()
 		tcp:127.0.0.1:5000 tcp:127.0.0.1:5001 1
 }
 
-@test "cable, unix to dialled TCP: a stopped reader holds the sender, and nothing is lost" {
+@test "cable, unix to dialled TCP: a stopped reader holds the sender, nothing is lost" {
 	stopped_reader "unix-listen:$DIR/in" tcp:127.0.0.1:5001 \
 		"unix:$DIR/in" tcp-listen:127.0.0.1:5001 1
 }
@@ -134,12 +134,12 @@ stopped_reader()
 		"unix:$DIR/in" "unix:$DIR/out" 1
 }
 
-@test "cable, TCP to unix datagrams: a stopped reader holds the sender, and nothing is lost" {
+@test "cable, TCP to unix datagrams: a stopped reader holds the sender, nothing is lost" {
 	stopped_reader tcp-listen:127.0.0.1:5000 "unixgram:$DIR/out,local=$DIR/own" \
 		tcp:127.0.0.1:5000 "unixgram:$DIR/own,local=$DIR/out" 1
 }
 
-@test "cable, unix datagrams to TCP: a stopped reader holds the sender, and nothing is lost" {
+@test "cable, unix datagrams to TCP: a stopped reader holds the sender, nothing is lost" {
 	stopped_reader "unixgram:$DIR/in,local=$DIR/own" tcp-listen:127.0.0.1:5001 \
 		"unixgram:$DIR/own,local=$DIR/in" tcp:127.0.0.1:5001 2
 }

@@ -296,7 +296,7 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 
 void dgram_use_udp(struct dgram *d)
 {
-	struct sockaddr_storage self;
+	struct sockaddr_storage self = { 0 };
 	socklen_t self_len = sizeof(self), mtu_len = sizeof(int);
 	bool is_ipv6;
 	int mtu;

@@ -19,8 +19,11 @@
 #include "nl.h"
 #include "ports.h"
 
-#define RX_BYTES ((size_t)256 << 10) /* the most one wake-up takes */
+#define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define VLAN_TAG 4 /* the kernel's is_skb_forwardable() allows one above the MTU */
+
+_Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
+	       "a queue must take what one more wake-up brings, or a cable loses frames");
 
 struct tap {
 	struct port port;
@@ -309,6 +312,7 @@ static void tap_free(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "tap",
+	.can_wait = true,
 	.is_setup = true,
 	.open = tap_open,
 	.rx = tap_rx,
@@ -324,6 +328,7 @@ static int tap_fd_open(struct port *p)
 
 static const struct port_ops fd_ops = {
 	.kind = "tap",
+	.can_wait = true,
 	.only_once = true,
 	.is_setup = true,
 	.open = tap_fd_open,

@@ -62,7 +62,8 @@ struct port;
  * port_watch(), and are the driver's to close.
  *
  * @is_stream: its end shows when it is read, after all that was sent before it
- * @can_wait:  frames not received now are not lost, the peer holds them back
+ * @can_wait:  frames not received now are not lost: the peer holds them back, or
+ *             the kernel, which for a tap has a queue of its own
  * @only_once: when it goes down it has ended: there is no way to open it again
  * @is_setup:  a first open() that fails is a mistake in the set-up, not an outage
  * @is_pipe:   what it reads waits for somebody to take it, and its end is the
