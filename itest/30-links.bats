@@ -84,13 +84,19 @@ far_stays()
 	wait_port relay "$4: up, rx 20 frames"
 }
 
+# frames_got NAME COUNT: it ends well, and with no fewer frames.
+frames_got()
+{
+	run -0 frames_wait "$1"
+	(($(sed -n 's/^total: received \([0-9]*\) .*/\1/p' <<<"$output") >= $2))
+}
+
 # far_passes NAME ENDPOINT ID: sends 20 frames, receives as many from near, and goes.
 far_passes()
 {
 	frames_start "$1" in a both "$2" --id "$3" --count 20 --from 9 --linger 0 \
 		--timeout 20
-	run -0 frames_wait "$1"
-	assert_line --partial "total: received 20 "
+	frames_got "$1" 20
 }
 
 # comes_and_goes PORT FAR ABSENT: the relay's far PORT finds nobody (ABSENT is how
@@ -206,7 +212,7 @@ has_lines()
 	relay_start relay in a "unix-listen:$DIR/near" tcp:far.test:6000
 	wait_listen a unix "$DIR/near"
 	near_start
-	wait_for 10 "a name that is not found" has_logged relay "resolve far.test: .*trying again"
+	wait_for 10 "failure" has_logged relay "resolve far.test: .*trying again"
 	# The same file: a new one would not be seen where this one is bound.
 	echo "127.0.0.2 far.test" >>"$etc/hosts"
 	far_stays one tcp-listen:127.0.0.2:6000 1 tcp:far.test:6000
@@ -227,7 +233,7 @@ has_lines()
 	relay_start relay in a "unix-listen:$DIR/near" udp:far.test:6000,local=6001
 	wait_listen a unix "$DIR/near"
 	near_start
-	wait_for 10 "a name that is not found" has_logged relay "resolve far.test: .*trying again"
+	wait_for 10 "failure" has_logged relay "resolve far.test: .*trying again"
 	echo "127.0.0.2 far.test" >>"$etc/hosts"
 	wait_port relay "udp:.*: up"
 	far_passes one udp:127.0.0.1:6001,local=127.0.0.2:6000 1
@@ -302,7 +308,7 @@ no_sooner_than()
 }
 
 # Pauses are at least 50, 100, 200, 400, 800 ms: half of 0.1 s, doubling.
-@test "a refused target is tried at growing intervals, and from the start after a success" {
+@test "a refused target is tried at growing intervals, from the start after a success" {
 	local since tried
 
 	count_dials
@@ -315,8 +321,7 @@ no_sooner_than()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 150 --timeout 30 \
 		--linger 0
 	near_start
-	run -0 frames_wait far
-	assert_line --partial "total: received 150 "
+	frames_got far 150
 	tried=$(dials)
 	# Or else the pauses would be 1.6, 2.5, 2.5 s and more.
 	wait_for 4 "3 more tries" has_dialled $((tried + 3))
@@ -447,8 +452,11 @@ qemu_relay()
 }
 
 # small_buffers NS: so that TCP keeps little, and a reader that stops is felt soon.
+# Segments must be small as well: with but one or two to a window, it may open
+# again without its sender being told, who then asks half a minute later.
 small_buffers()
 {
+	ns "$1" ip link set lo mtu 1500
 	ns "$1" sh -c 'cd /proc/sys/net/ipv4 && echo 4096 65536 131072 >tcp_rmem &&
 		echo 4096 16384 131072 >tcp_wmem'
 }
@@ -583,11 +591,9 @@ has_accepted_none()
 	wait_for 5 "busy link to be back" has_port two "tcp:.*: up, "
 
 	frames_start last in b recv tcp:127.0.0.1:5002 --count 20 --from 9 --linger 0
-	run -0 frames_wait last
-	assert_line --partial "total: received 20 "
+	frames_got last 20
 	run -0 ns b "$FRAMES" send tcp:127.0.0.1:5001 --count 20 --id 2
-	run -0 frames_wait idle
-	assert_line --partial "total: received 20 "
+	frames_got idle 20
 	relay_check_sums one
 	relay_check_sums two
 

@@ -339,7 +339,7 @@ tiny()
 	cmp "$DIR/sent" "$DIR/far.stream"
 }
 
-@test "tags, also double, and addresses that bridges keep to themselves, pass byte-exact" {
+@test "tags, also double, and addresses that bridges do not forward, pass byte-exact" {
 	local frame stream='' dgram='' pieces=() src=020000000001 pad
 
 	pad=$(printf '5a%.0s' {1..60})

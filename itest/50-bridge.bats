@@ -433,7 +433,7 @@ fails()
 	ns lab ip tuntap add many mode tap multi_queue
 	fails "tap:many: many is a tap with multi_queue; make it without" "${try[@]}" tap:many
 	relay_in_lab bridge:br0,tap=mine
-	fails "bridge:br0,tap=mine: mine is in use by another program" bridge:br0,tap=mine \
+	fails "bridge:br0,tap=mine: mine is in use by another program; end that, or take another tap" bridge:br0,tap=mine \
 		tcp-listen:127.0.0.1:5001
 	assert_equal "$(taps)" mine
 }

@@ -179,10 +179,8 @@ start_c()
 # set_addresses GUEST HOST COUNT: 10.0.N.HOST for each NIC; IPv6 it has by itself, soon.
 set_addresses()
 {
-	local own='$(ip -6 addr | grep -c fe80:)'
-
 	guest "$1" "for n in \$(seq $3); do ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up; done"
-	guest "$1" "until [ $own = $3 ]; do sleep 0.1; done"
+	guest "$1" "until [ \$(ip -6 addr | grep fe80: | grep -vc tentative) = $3 ]; do sleep 0.1; done"
 }
 
 # wait_c: it is there, and so are its addresses, each in the network of its NIC.

@@ -147,6 +147,14 @@ whole()
 	joined
 }
 
+@test "bridge to bridge over a trunk and a link with an MTU of 600" {
+	hosts 600
+	stations
+	one -l 5000 br0
+	two br0 trunk:192.0.2.1:5000
+	joined
+}
+
 @test "bridge to bridge over UDP and a link with an MTU of 600" {
 	hosts 600
 	stations
@@ -283,7 +291,9 @@ has_no_tap()
 
 have_ipv6()
 {
-	guest a '[ $(ip -6 addr | grep -c fe80:) = 2 ]' && guest b '[ $(ip -6 addr | grep -c fe80:) = 2 ]'
+	local count="ip -6 addr | grep fe80: | grep -vc tentative"
+
+	[[ $(guest a "$count") == 2 && $(guest b "$count") == 2 ]]
 }
 
 #   guest a nic1 - one :h1 ====== TCP, MTU 600 ====== h2: two - nic1 guest b

@@ -59,13 +59,13 @@ codes()
 help_forms()
 {
 	"$NETRELAY" --help | awk -F '   *' '/^[^ ]/ { inside = /^Endpoints/; next } inside { print $2 }' |
-		sed 's/ or /,/; s/, /\n/' | simplify
+		sed 's/ or /\n/' | simplify
 }
 
 manual_forms()
 {
 	awk '/^\.S[hs]/ { inside = /Endpoints/ } inside && /^\.It/' "$MANUAL" |
-		sed -E 's/^\.It//; s/ (Cm|Ar|Ns|Oo|Oc|Op)\>//g; s/\\&//g; s/ //g' | simplify
+		sed -E 's/^\.It//; s/ , /\n/; s/ (Cm|Ar|Ns|Oo|Oc|Op)\>//g; s/\\&//g; s/ //g' | simplify
 }
 
 simplify()

@@ -103,6 +103,9 @@ start()
 		set -- ip netns exec "$(ns_name "$2")" "${@:3}"
 	fi
 	rm -f "$DIR/.run/$name.status"
+	# What an earlier one of that name said is not to be taken for this one's.
+	: >"$DIR/$name.out"
+	: >"$DIR/$name.err"
 	read -r pid < <(_supervise "$name" "$@" 2>/dev/null 3>&-) && [[ $pid ]]
 }
 

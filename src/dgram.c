@@ -28,8 +28,9 @@
 #define HEADERS_IPV4 28
 #define HEADERS_IPV6 48
 
+/* Room for one number; aligned as struct cmsghdr, which ends in an array, is. */
 union control {
-	struct cmsghdr align;
+	size_t align;
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
@@ -83,8 +84,7 @@ static void receive(struct dgram *d, uint8_t *buf)
 		got->len = m[i].msg_len;
 		got->segment = segment_of(&m[i].msg_hdr, got->len);
 		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
-		if (d->is_foreign && d->is_foreign(d, &from[i]))
-			got->segment = 0;
+		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
 	}
 }
 
@@ -93,7 +93,9 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 {
 	struct frame f = { .data = b->buf + d->next * (size_t)FRAME_MAX + d->offset };
 
-	/* An empty datagram is a frame too, if a runt; a foreign one is none. */
+	if (got->is_foreign)
+		return true;
+	/* An empty datagram is a frame too, if a runt. */
 	do {
 		if (b->n == BATCH_MAX)
 			return false;
@@ -101,10 +103,9 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 		d->offset += f.len;
 		/* One cut at FRAME_MAX is counted as what it is: too long. */
 		f.len += got->is_cut && d->offset == got->len;
-		if (got->segment || !got->len)
-			port_take(&d->port, b, &f);
+		port_take(&d->port, b, &f);
 		f.data += f.len;
-	} while (got->segment && d->offset < got->len);
+	} while (d->offset < got->len);
 	d->offset = 0;
 	return true;
 }
@@ -160,16 +161,17 @@ static void add_frame(struct outgoing *o, const struct frame *f)
 static void set_segment(struct outgoing *o, uint32_t size)
 {
 	struct msghdr *msg = &o->m[o->n].msg_hdr;
-	struct cmsghdr *c = &o->control[o->n].align;
+	struct cmsghdr *c;
 	uint16_t value = (uint16_t)size;
 
 	memset(&o->control[o->n], 0, sizeof(o->control[o->n]));
+	msg->msg_control = &o->control[o->n];
+	msg->msg_controllen = CMSG_SPACE(sizeof(value));
+	c = CMSG_FIRSTHDR(msg);
 	c->cmsg_level = SOL_UDP;
 	c->cmsg_type = UDP_SEGMENT;
 	c->cmsg_len = CMSG_LEN(sizeof(value));
 	memcpy(CMSG_DATA(c), &value, sizeof(value));
-	msg->msg_control = c;
-	msg->msg_controllen = CMSG_SPACE(sizeof(value));
 }
 
 /*

@@ -17,6 +17,7 @@ struct dgram_message {
 	uint32_t len;
 	uint32_t segment;
 	bool is_cut; /* MSG_TRUNC */
+	bool is_foreign;
 };
 
 /*

@@ -7,6 +7,8 @@
  */
 #include "forward.h"
 
+#include <errno.h>
+
 #include "util.h"
 
 static bool is_target(const struct port *p, const struct port *src)
@@ -36,32 +38,57 @@ static void flush_dirty(struct forward *fwd)
 	fwd->n_segments = 0;
 }
 
-/* How many ports a frame of @src goes to, and how many of those want it plain. */
-static unsigned count_targets(const struct forward *fwd, const struct port *src,
-			      unsigned *plain)
+/* Super-frames of UDP came late to Linux: not all who take others take those. */
+static bool takes(const struct port *p, const struct frame *super)
+{
+	if (super->vnet->gso_type == VNET_GSO_UDP_L4)
+		return p->takes_uso;
+	return p->takes_super;
+}
+
+/* How many ports a frame of @src goes to. */
+static unsigned count_targets(const struct forward *fwd, const struct port *src)
 {
 	unsigned n = 0;
 
-	*plain = 0;
-	for (const struct port *p = fwd->ports; p; p = p->next) {
-		if (!is_target(p, src))
-			continue;
-		n++;
-		*plain += !p->takes_super;
-	}
+	for (const struct port *p = fwd->ports; p; p = p->next)
+		n += is_target(p, src);
 	return n;
 }
 
-static void send_plain(struct forward *fwd, const struct port *src, const struct frame *f)
+/* Whether one of those wants it plain. */
+static bool is_wanted_plain(const struct forward *fwd, const struct port *src,
+			    const struct frame *super)
 {
-	for (struct port *p = fwd->ports; p; p = p->next)
-		if (is_target(p, src))
-			send_to(fwd, p, f);
+	for (const struct port *p = fwd->ports; p; p = p->next)
+		if (is_target(p, src) && !takes(p, super))
+			return true;
+	return false;
 }
 
-static void send_segment(struct forward *fwd, const struct port *src,
-			 const struct gso_segment *s)
+/*
+ * The following return how many frames they sent. A port may go down under way,
+ * when it is flushed to make room; so what was sent is counted, and not foretold.
+ */
+
+static unsigned send_plain(struct forward *fwd, const struct port *src,
+			   const struct frame *f)
 {
+	unsigned sent = 0;
+
+	for (struct port *p = fwd->ports; p; p = p->next) {
+		if (!is_target(p, src))
+			continue;
+		send_to(fwd, p, f);
+		sent++;
+	}
+	return sent;
+}
+
+static unsigned send_segment(struct forward *fwd, const struct port *src,
+			     const struct frame *super, const struct gso_segment *s)
+{
+	unsigned sent = 0;
 	struct frame f = {
 		.head = s->head,
 		.head_len = s->head_len,
@@ -69,33 +96,42 @@ static void send_segment(struct forward *fwd, const struct port *src,
 		.len = s->len,
 	};
 
-	for (struct port *p = fwd->ports; p; p = p->next)
-		if (is_target(p, src) && !p->takes_super)
-			send_to(fwd, p, &f);
+	for (struct port *p = fwd->ports; p; p = p->next) {
+		if (!is_target(p, src) || takes(p, super))
+			continue;
+		send_to(fwd, p, &f);
+		sent++;
+	}
+	return sent;
 }
 
-/* Return: how many segments it became; 0 when it is malformed. */
-static unsigned split(struct forward *fwd, const struct port *src, const struct frame *f)
+static unsigned send_split(struct forward *fwd, const struct port *src,
+			   const struct frame *super, struct gso *g)
 {
-	struct gso g;
+	unsigned sent = 0;
 
-	if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
-		return 0;
 	for (;;) {
 		/* The headers of those that are pending are still needed. */
 		if (fwd->n_segments == BATCH_MAX)
 			flush_dirty(fwd);
-		if (!gso_next(&g, &fwd->segments[fwd->n_segments]))
-			return g.n;
-		send_segment(fwd, src, &fwd->segments[fwd->n_segments++]);
+		if (!gso_next(g, &fwd->segments[fwd->n_segments]))
+			return sent;
+		sent += send_segment(fwd, src, super, &fwd->segments[fwd->n_segments++]);
 	}
 }
 
-static void send_whole(struct forward *fwd, const struct port *src, const struct frame *f)
+static unsigned send_whole(struct forward *fwd, const struct port *src,
+			   const struct frame *f)
 {
-	for (struct port *p = fwd->ports; p; p = p->next)
-		if (is_target(p, src) && p->takes_super)
-			send_to(fwd, p, f);
+	unsigned sent = 0;
+
+	for (struct port *p = fwd->ports; p; p = p->next) {
+		if (!is_target(p, src) || !takes(p, f))
+			continue;
+		send_to(fwd, p, f);
+		sent++;
+	}
+	return sent;
 }
 
 /* One that lacks only its checksum: with that filled in, it is plain for all. */
@@ -110,45 +146,37 @@ static bool complete(struct frame *f)
 	return true;
 }
 
-static void forward_super(struct forward *fwd, struct port *src,
-			  const struct frame *super)
+/* Return: how many were sent; -EINVAL when it is malformed. */
+static int send_super(struct forward *fwd, const struct port *src, struct frame *f)
 {
-	struct frame f = *super;
-	unsigned plain, targets = count_targets(fwd, src, &plain), made = 1;
+	unsigned sent = 0;
+	struct gso g;
 
-	if (plain && f.vnet->gso_type == VNET_GSO_NONE) {
-		if (complete(&f)) {
-			send_plain(fwd, src, &f);
-			fwd->copied += targets - 1;
-			return;
-		}
-		made = 0;
-	} else if (plain) {
-		made = split(fwd, src, &f);
+	if (is_wanted_plain(fwd, src, f)) {
+		if (f->vnet->gso_type == VNET_GSO_NONE)
+			return complete(f) ? (int)send_plain(fwd, src, f) : -EINVAL;
+		if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
+			return -EINVAL;
+		sent = send_split(fwd, src, f, &g);
 	}
-	if (!made) {
-		port_drop(src, DROP_MALFORMED, 1);
-		return;
-	}
-	send_whole(fwd, src, &f);
-	fwd->copied += plain * made + (targets - plain) - 1;
+	return (int)(sent + send_whole(fwd, src, f));
 }
 
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
 {
-	unsigned plain, targets = count_targets(fwd, src, &plain);
-
-	if (!targets) {
+	if (!count_targets(fwd, src)) {
 		port_drop(src, DROP_NO_PORT, b->n);
 		return;
 	}
 	for (unsigned i = 0; i < b->n; i++) {
-		if (b->frame[i].vnet) {
-			forward_super(fwd, src, &b->frame[i]);
-		} else {
-			send_plain(fwd, src, &b->frame[i]);
-			fwd->copied += targets - 1;
-		}
+		struct frame f = b->frame[i];
+		int sent = f.vnet ? send_super(fwd, src, &f)
+				  : (int)send_plain(fwd, src, &f);
+
+		if (sent > 0)
+			fwd->copied += (unsigned)sent - 1;
+		else
+			port_drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, 1);
 	}
 	flush_dirty(fwd);
 }

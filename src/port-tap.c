@@ -44,6 +44,7 @@ static struct tap *to_tap(struct port *p)
 static int tap_begin(struct tap *t)
 {
 	t->port.takes_super = t->link.has_vnet;
+	t->port.takes_uso = t->link.has_uso;
 	t->gro.udp = t->link.has_uso;
 	return port_watch(&t->port, t->link.fd, t->link.fd);
 }
@@ -204,12 +205,21 @@ static int tap_rx(struct port *p, struct batch *b)
 	return 0;
 }
 
-/* What a super-frame's segments will have, as far as its header tells. */
+/* What a super-frame's longest segment will have, as far as its headers tell. */
 static uint32_t longest_on_wire(const struct frame *f)
 {
-	if (f->vnet && f->vnet->gso_type)
-		return (uint32_t)f->vnet->csum_start + f->vnet->gso_size;
-	return frame_len(f);
+	const struct vnet *v = f->vnet;
+	uint32_t head, size;
+
+	if (!v || !v->gso_type)
+		return frame_len(f);
+	head = v->csum_start;
+	if (v->gso_type == VNET_GSO_UDP_L4)
+		head += UDP_SIZE;
+	else if (head + TCP_SIZE <= f->len)
+		head += (f->data[head + TCP_DATA_OFFSET] >> 4) * 4u;
+	size = head + v->gso_size;
+	return size < frame_len(f) ? size : frame_len(f);
 }
 
 static bool fits(const struct tap *t, const struct frame *f)

@@ -77,7 +77,8 @@ int port_init(struct port *p, const struct port_ops *ops, const struct port_env 
 static void rearm(struct port *p)
 {
 	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
-	uint32_t out = p->state == PORT_OPENING || p->queue.frames ? EPOLLOUT : 0;
+	bool has_output = p->queue.frames || (p->owes && !p->tx_broken);
+	uint32_t out = p->state == PORT_OPENING || has_output ? EPOLLOUT : 0;
 
 	if (p->wr.fd >= 0) {
 		loop_mod(p->env->loop, &p->rd, in);
@@ -174,7 +175,7 @@ void port_down(struct port *p)
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
-	if (was_up && loop_now() - p->since >= STABLE_MS) {
+	if (was_up && !p->is_unproven && loop_now() - p->since >= STABLE_MS) {
 		p->backoff_ms = BACKOFF_MIN_MS;
 		p->told[0] = '\0';
 	}
@@ -212,12 +213,12 @@ static bool reads_on(const struct port *p)
 	return p->ops->is_stream && !p->ops->is_pipe;
 }
 
-/* Send from the queue until it is empty or the kernel is full. */
+/* Send what it owes, and from the queue until it is empty or the kernel is full. */
 static void drain(struct port *p)
 {
 	struct frame f[BATCH_MAX];
 
-	while (p->queue.frames) {
+	do {
 		unsigned n = fifo_peek(&p->queue, f, BATCH_MAX);
 		int done = p->ops->tx(p, f, n);
 
@@ -229,7 +230,7 @@ static void drain(struct port *p)
 		fifo_drop(&p->queue, (unsigned)done);
 		if ((unsigned)done < n)
 			break;
-	}
+	} while (p->queue.frames);
 	rearm(p);
 	if (p->tx_broken && !reads_on(p)) {
 		port_down(p);
@@ -246,8 +247,10 @@ static void fd_ready(struct port *p, uint32_t events)
 			port_opened(p, p->ops->ready(p));
 		return;
 	}
-	if ((events & EPOLLOUT) && p->queue.frames)
+	if ((events & EPOLLOUT) && (p->queue.frames || p->owes))
 		drain(p);
+	else if (events & EPOLLOUT)
+		rearm(p);
 	if (p->state == PORT_UP && !p->is_held && (events & ~(uint32_t)EPOLLOUT))
 		p->env->host->readable(p, p->env->host_arg);
 }
@@ -293,6 +296,8 @@ void port_received(struct port *p)
 {
 	if (p->state == PORT_UP && p->ops->rx_done)
 		p->ops->rx_done(p);
+	if (p->owes)
+		rearm(p);
 }
 
 void port_take(struct port *p, struct batch *b, const struct frame *f)

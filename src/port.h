@@ -81,7 +81,8 @@ struct port;
  *          port_drop(). Return: how many frames are dealt with; fewer than @n
  *          when the kernel takes no more now: the next call then begins with
  *          the first frame left, which may be partly sent. -errno, with
- *          port_why(), when nothing can be sent any more.
+ *          port_why(), when nothing can be sent any more. With @n of 0: what
+ *          the port owes.
  * @shut:   no more will be sent: tell the peer.
  * @close:  mandatory. Undo open(), finished or not.
  * @free:   mandatory. The port's memory; called after @close.
@@ -141,6 +142,9 @@ struct port {
 	bool was_up;	  /* ever */
 	bool tx_broken;	  /* nothing can be sent; what can still be read is */
 	bool takes_super; /* frames with a virtio header, as they are */
+	bool takes_uso;	  /* those of UDP, too */
+	bool owes;	  /* the driver: something to send that is no frame */
+	bool is_unproven; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	  /* do not read */
 	bool is_shut;	  /* the peer was told that no more will be sent */
 	bool is_dirty;	  /* frames are pending */

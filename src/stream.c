@@ -64,6 +64,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
 	if (s->is_tcp)
 		sock_tune_tcp(wfd);
+	s->port.is_unproven = trunk == STREAM_ASKS;
 	if (trunk == STREAM_ASKS) {
 		int ret = send_greeting(s);
 
@@ -98,19 +99,21 @@ static void check_silence(struct timer *t)
 
 /* ---- trunk ---- */
 
-/* What of the preamble is left goes ahead of the next frame, or by itself now. */
+/* Now, unless a frame is partly sent; what is left of it, as soon as there is room. */
 static int send_greeting(struct stream *s)
 {
 	ssize_t n;
 
 	trunk_preamble(s->greeting);
 	s->n_greeting = sizeof(s->greeting);
+	s->port.owes = true;
 	if (s->skip)
 		return 0;
 	n = write(s->wfd, s->greeting, sizeof(s->greeting));
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return -errno;
 	s->n_greeting -= n > 0 ? (size_t)n : 0;
+	s->port.owes = s->n_greeting;
 	return 0;
 }
 
@@ -128,16 +131,19 @@ static int take_preamble(struct stream *s, const uint8_t *at)
 	unsigned version;
 	uint32_t takes;
 
+	/* Also to one of another version: then he can say so, too. */
+	if (s->trunk == STREAM_LISTENS)
+		send_greeting(s);
 	if (trunk_read_preamble(at, &version, &takes) < 0)
 		return port_why(&s->port, -EPROTO,
 				"the peer's trunk is of version %u, ours of %u; "
 				"take tcp:, or the same netrelay on both sides",
 				version, TRUNK_VERSION);
 	timer_cancel(s->port.env->loop, &s->answer);
-	if (s->trunk == STREAM_LISTENS)
-		send_greeting(s);
 	s->trunk = STREAM_AGREED;
+	s->port.is_unproven = false;
 	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
+	s->port.takes_uso = s->port.takes_super;
 	return 0;
 }
 
@@ -229,9 +235,10 @@ static int receive(struct stream *s, struct batch *b)
 		    : read(s->rfd, iov[1].iov_base, iov[1].iov_len);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n < 0)
+	/* One who reads our preamble as a length may close with the rest unread: a reset. */
+	if (n < 0 && !(errno == ECONNRESET && s->trunk == STREAM_ASKS))
 		return port_why(&s->port, -errno, "%s", strerror(errno));
-	if (n == 0)
+	if (n <= 0)
 		return port_why(&s->port, PORT_CLOSED, "%s", end_text(s));
 	if (s->is_tcp && s->is_dialled && n < QUICKACK_BELOW)
 		/* QEMU leaves Nagle on at its accepting side; it waits for our ACK. */
@@ -365,6 +372,7 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 	if (s->n_greeting && !s->skip)
 		greeted = min_size(s->n_greeting, (size_t)sent);
 	s->n_greeting -= greeted;
+	p->owes = s->n_greeting;
 	return (int)account(s, f, n, (size_t)sent - greeted);
 }
 
@@ -388,7 +396,8 @@ void stream_close(struct port *p)
 	s->cur = s->end = NULL;
 	s->is_bad = s->has_whole_part = false;
 	s->n_greeting = 0;
-	p->takes_super = false;
+	p->takes_super = p->takes_uso = false;
+	p->owes = false;
 	s->skip = 0;
 	s->silent_checks = 0;
 }
