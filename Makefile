@@ -159,6 +159,11 @@ demo: ## two virtual machines joined by netrelay -l, on your terminal
 	@$(MAKE) --no-print-directory all
 	@ci/demo
 
+bench: ## measure it beside what else there is; as root, some 10 minutes
+	@ci/deps build bench
+	@$(MAKE) --no-print-directory all
+	@bench/run
+
 install: all ## into PREFIX, /usr/local if not given
 	install -D -m 755 $(BUILD)/netrelay $(DESTDIR)$(PREFIX)/bin/netrelay
 	install -D -m 644 man/netrelay.1 $(DESTDIR)$(PREFIX)/share/man/man1/netrelay.1
@@ -171,5 +176,5 @@ help: ## this list
 
 FORCE:
 .PHONY: all shared frames offload list-tests test unit itest lint format demo \
-	install clean help FORCE
+	bench install clean help FORCE
 .DELETE_ON_ERROR:

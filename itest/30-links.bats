@@ -521,6 +521,20 @@ full_is_found_dead()
 {
 	kernel_from 6.15 || return 0
 	wait_for 3 "full link found dead" has_logged three "tcp:10.0.0.2:5003: .*trying again"
+	has_port three "tcp:.* dropped: lost [1-9]"
+	relay_check_sums three
+}
+
+# probe_is_due_soon NS PORT: the shut window of a connection accepted there is
+# asked about every 2 s, as it must be for its peer's death to be noticed.
+probe_is_due_soon()
+{
+	local timer
+
+	kernel_from 6.15 || return 0
+	timer=$(ns "$1" cat /proc/net/tcp /proc/net/tcp6 |
+		awk -v port="$(printf ':%04X' "$2")" '$4 == "01" && $2 ~ port "$" { print $6 }')
+	[[ $timer == 04:* ]] && ((16#${timer#04:} <= 210))
 }
 
 has_accepted_none()
@@ -600,6 +614,7 @@ has_accepted_none()
 	wait_for 30 "28 s without reading" has_spent "$stopped" 28000
 	assert_file_empty <(grep -v "status\|port\|listener" "$DIR/slow.err")
 	relay_wait_up slow 2
+	probe_is_due_soon c 5001
 	kill -CONT "$(pid_of rx)"
 	run -0 frames_wait rx
 	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"

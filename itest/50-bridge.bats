@@ -356,8 +356,8 @@ is_opening()
 	ns lab ip link set br0 name other
 	carries
 	ns lab ip link del netrelay0
-	wait_for 5 "port to go down" is_down
-	says "bridge br0 does not exist; create it: ip link add br0 type bridge"
+	wait_for 5 "what it waits for" \
+		says "bridge br0 does not exist; create it: ip link add br0 type bridge"
 	ns lab ip link set other name br0
 	carries
 	assert_equal "$(taps)" netrelay0
@@ -401,40 +401,37 @@ is_opening()
 
 # --- what can't be ----------------------------------------------------------
 
-# fails_with MESSAGE COMMAND...: ends with status 1 and that one line.
+# fails_with ENDPOINT MESSAGE COMMAND...: ends with status 1 and that one line of it.
 fails_with()
 {
-	local message=$1 status=0
+	local line="netrelay: $1: $2" status=0
 
-	shift
+	shift 2
 	ns lab "$@" >"$DIR/fails.out" 2>"$DIR/fails.err" || status=$?
 	assert_equal "$status" 1
 	assert_equal "$(cat "$DIR/fails.out")" ""
-	assert_equal "$(cat "$DIR/fails.err")" "netrelay: $message"
+	assert_equal "$(cat "$DIR/fails.err")" "$line"
 }
 
-# fails MESSAGE ARGS...: netrelay does, as root.
+# fails ENDPOINT MESSAGE: as the target of a server, run by root.
 fails()
 {
-	fails_with "$1" "$NETRELAY" "${@:2}"
+	fails_with "$1" "$2" "$NETRELAY" -l 127.0.0.1:5001 "$1"
 }
 
 @test "one line says what is wrong with a bridge or a tap" {
-	local try=("-l" "127.0.0.1:5000")
-
 	lab
-	fails "none: bridge none does not exist; create it: ip link add none type bridge" \
-		"${try[@]}" none
-	fails "m0: m0 is not a bridge; see: ip link show type bridge" "${try[@]}" m0
-	fails "tap:m0: m0 exists, and is not a tap; take another name" "${try[@]}" tap:m0
-	fails "bridge:br0,tap=m0: m0 exists, and is not a tap; take another name" "${try[@]}" bridge:br0,tap=m0
+	fails none "bridge none does not exist; create it: ip link add none type bridge"
+	fails m0 "m0 is not a bridge; see: ip link show type bridge"
+	fails tap:m0 "m0 exists, and is not a tap; take another name"
+	fails bridge:br0,tap=m0 "m0 exists, and is not a tap; take another name"
 	ns lab ip tuntap add tun0 mode tun
-	fails "tap:tun0: tun0 exists, and is not a tap; take another name" "${try[@]}" tap:tun0
+	fails tap:tun0 "tun0 exists, and is not a tap; take another name"
 	ns lab ip tuntap add many mode tap multi_queue
-	fails "tap:many: many is a tap with multi_queue; make it without" "${try[@]}" tap:many
+	fails tap:many "many is a tap with multi_queue; make it without"
 	relay_in_lab bridge:br0,tap=mine
-	fails "bridge:br0,tap=mine: mine is in use by another program; end that, or take another tap" bridge:br0,tap=mine \
-		tcp-listen:127.0.0.1:5001
+	fails bridge:br0,tap=mine \
+		"mine is in use by another program; end that, or take another tap"
 	assert_equal "$(taps)" mine
 }
 
@@ -465,10 +462,23 @@ user_relay_start()
 	assert_regex "$(cat "/proc/$(pid_of relay)/status")" $'CapEff:\t0000000000000000'
 }
 
-# user_fails MESSAGE ARGS...: as fails, for nobody.
+# user_fails ENDPOINT MESSAGE: as fails, for nobody.
 user_fails()
 {
-	fails_with "$1" "$AS_USER" "$NETRELAY" "${@:2}"
+	fails_with "$1" "$2" "$AS_USER" "$NETRELAY" -l 127.0.0.1:5001 "$1"
+}
+
+# no_right TAP FORM [MASTER]: what nobody is told who can't make a tap.
+no_right()
+{
+	echo "no right to make a tap: run as root, or have an admin make one:" \
+		"$(what_to_do "$1" "${3-}"), then use $2"
+}
+
+# what_to_do TAP [MASTER]
+what_to_do()
+{
+	echo "ip tuntap add $1 mode tap user 65534; ip link set $1${2:+ master $2} up"
 }
 
 # bridge_conf LINE: from here on there is a qemu-bridge-helper, with that in its list.
@@ -508,33 +518,27 @@ bridge_conf()
 }
 
 @test "a user without a tap is told what an admin has to do, and that does" {
-	local advice
-
 	lab
-	advice="ip tuntap add tap0 mode tap user 65534; ip link set tap0 master br0 up"
-	user_fails "bridge:br0,tap=tap0: no right to make a tap: run as root, or have an admin make one: $advice, then use bridge:br0,tap=tap0" \
-		-l 127.0.0.1:5000 bridge:br0,tap=tap0
-	ns lab sh -c "$advice"
+	user_fails bridge:br0,tap=tap0 "$(no_right tap0 bridge:br0,tap=tap0 br0)"
+	ns lab sh -c "$(what_to_do tap0 br0)"
 	user_relay_start bridge:br0,tap=tap0
 	carries
 	run -0 relay_stop relay
-	advice="ip tuntap add other mode tap user 65534; ip link set other up"
-	user_fails "tap:other: no right to make a tap: run as root, or have an admin make one: $advice, then use tap:other" \
-		tap:other tcp-listen:127.0.0.1:5001
-	ns lab sh -c "$advice"
+	user_fails tap:other "$(no_right other tap:other)"
+	ns lab sh -c "$(what_to_do other)"
 	user_relay_start tap:other
 }
 
 @test "a user's tap that is another's, on no bridge, or with another MTU" {
 	lab
 	ns lab ip tuntap add tap0 mode tap user 1
-	user_fails "bridge:br0,tap=tap0: tap0 belongs to another user; see: ip -details link show tap0" \
-		-l 127.0.0.1:5000 bridge:br0,tap=tap0
+	user_fails bridge:br0,tap=tap0 \
+		"tap0 belongs to another user; see: ip -details link show tap0"
 	ns lab ip tuntap add tap1 mode tap user 65534
-	user_fails "bridge:br0,tap=tap1: no right to change tap1; as root: ip link set tap1 master br0 up" \
-		-l 127.0.0.1:5000 bridge:br0,tap=tap1
-	user_fails "bridge:br0,tap=tap1,mtu=1400: no right to change tap1; as root: ip link set tap1 mtu 1400 master br0 up" \
-		-l 127.0.0.1:5000 bridge:br0,tap=tap1,mtu=1400
+	user_fails bridge:br0,tap=tap1 \
+		"no right to change tap1; as root: ip link set tap1 master br0 up"
+	user_fails bridge:br0,tap=tap1,mtu=1400 \
+		"no right to change tap1; as root: ip link set tap1 mtu 1400 master br0 up"
 	ns lab ip link set tap1 mtu 1400 master br0 up
 	user_relay_start bridge:br0,tap=tap1,mtu=1400
 	carries 1414
@@ -543,8 +547,8 @@ bridge_conf()
 @test "a user who may not open /dev/net/tun is told so" {
 	lab
 	ns lab ip tuntap add tap0 mode tap user 65534
-	TUN_MODE=600 user_fails "tap:tap0: /dev/net/tun: Permission denied; have an admin: chmod 0666 /dev/net/tun" \
-		tap:tap0 tcp-listen:127.0.0.1:5001
+	TUN_MODE=600 user_fails tap:tap0 \
+		"/dev/net/tun: Permission denied; have an admin: chmod 0666 /dev/net/tun"
 }
 
 @test "qemu-bridge-helper gives a user a tap on a bridge that is allowed" {
@@ -572,12 +576,11 @@ bridge_conf()
 
 	[[ -x $HELPER ]] || skip "needs $HELPER"
 	lab
-	advice="run as root, or have an admin make one: ip tuntap add tap0 mode tap user 65534; ip link set tap0 master br0 up, then use bridge:br0,tap=tap0"
+	advice=$(no_right tap0 bridge:br0,tap=tap0 br0)
 	bridge_conf "allow other"
-	user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: access denied by acl file)" \
-		-l 127.0.0.1:5000 br0
+	user_fails br0 "$advice (qemu-bridge-helper: access denied by acl file)"
 	bridge_conf "allow br0"
-	TUN_MODE=600 user_fails "br0: no right to make a tap: $advice (qemu-bridge-helper: failed to open /dev/net/tun: Permission denied)" \
-		-l 127.0.0.1:5000 br0
+	TUN_MODE=600 user_fails br0 \
+		"$advice (qemu-bridge-helper: failed to open /dev/net/tun: Permission denied)"
 	assert_equal "$(taps)" ""
 }

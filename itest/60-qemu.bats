@@ -44,48 +44,77 @@ teardown_file()
 # Behind the descriptors of 11 are connections to r11, as qemu_with_fd makes them.
 links()
 {
-	cat <<-EOT
-		1|socket,connect=127.0.0.1:5001|socket,connect=127.0.0.1:5201|-l 127.0.0.1:5001 -l tcp-listen:127.0.0.1:5201
-		2|socket,listen=127.0.0.1:5102|socket,listen=127.0.0.1:5202|127.0.0.1:5102 tcp:127.0.0.1:5202
-		3|socket,udp=127.0.0.1:5303,localaddr=127.0.0.1:5103|socket,udp=127.0.0.1:5403,localaddr=127.0.0.1:5203|-l 127.0.0.1:5003 5303::5103 udp:127.0.0.1:5203,local=127.0.0.1:5403
-		4|socket,mcast=230.0.0.1:5004|socket,mcast=230.0.0.2:5004|mcast:230.0.0.1:5004 mcast:230.0.0.2:5004
-		5|$(inet off 127.0.0.1 5105)|$(inet off ::1 5205)|-l 127.0.0.1:5105 -l tcp-listen:[::1]:5205
-		6|$(inet on 127.0.0.1 5106)|$(inet on ::1 5206)|127.0.0.1:5106 tcp:[::1]:5206
-		7|stream,server=off,addr.type=unix,addr.path=$DIR/a7|stream,server=off,addr.type=unix,addr.path=$DIR/b7|unix-listen:$DIR/a7 unix-listen:$DIR/b7
-		8|stream,server=on,addr.type=unix,addr.path=$DIR/a8|stream,server=on,addr.type=unix,addr.path=$DIR/b8|unix:$DIR/a8 unix:$DIR/b8
-		9|$(unixgram a9)|$(unixgram b9)|unixgram:$DIR/a9,local=$DIR/a9r unixgram:$DIR/b9,local=$DIR/b9r
-		10|$(dgram 5110 5310)|$(dgram 5210 5410)|5310:127.0.0.1:5110 udp:127.0.0.1:5210,local=127.0.0.1:5410
-		11|socket,fd=9|stream,server=off,addr.type=fd,addr.str=9|-l 127.0.0.1:5011
-		12|socket,connect=127.0.0.1:5012|stream,server=off,addr.type=unix,addr.path=$DIR/b12|-l 127.0.0.1:5012 -l unix-listen:$DIR/b12 br0
-	EOT
+	link 1 socket,connect=127.0.0.1:5001 socket,connect=127.0.0.1:5201 \
+		"-l 127.0.0.1:5001 -l tcp-listen:127.0.0.1:5201"
+	link 2 socket,listen=127.0.0.1:5102 socket,listen=127.0.0.1:5202 \
+		"127.0.0.1:5102 tcp:127.0.0.1:5202"
+	link 3 "$(udp 5103 5303)" "$(udp 5203 5403)" \
+		"-l 127.0.0.1:5003 5303::5103 udp:127.0.0.1:5203,local=127.0.0.1:5403"
+	link 4 socket,mcast=230.0.0.1:5004 socket,mcast=230.0.0.2:5004 \
+		"mcast:230.0.0.1:5004 mcast:230.0.0.2:5004"
+	link 5 "$(inet off 127.0.0.1 5105)" "$(inet off ::1 5205)" \
+		"-l 127.0.0.1:5105 -l tcp-listen:[::1]:5205"
+	link 6 "$(inet on 127.0.0.1 5106)" "$(inet on ::1 5206)" \
+		"127.0.0.1:5106 tcp:[::1]:5206"
+	link 7 "$(unix off a7)" "$(unix off b7)" "unix-listen:$DIR/a7 unix-listen:$DIR/b7"
+	link 8 "$(unix on a8)" "$(unix on b8)" "unix:$DIR/a8 unix:$DIR/b8"
+	link 9 "$(unixgram a9)" "$(unixgram b9)" \
+		"unixgram:$DIR/a9,local=$DIR/a9r unixgram:$DIR/b9,local=$DIR/b9r"
+	link 10 "$(dgram 5110 5310)" "$(dgram 5210 5410)" \
+		"5310:127.0.0.1:5110 udp:127.0.0.1:5210,local=127.0.0.1:5410"
+	link 11 socket,fd=9 stream,server=off,addr.type=fd,addr.str=9 "-l 127.0.0.1:5011"
+	link 12 socket,connect=127.0.0.1:5012 "$(unix off b12)" \
+		"-l 127.0.0.1:5012 -l unix-listen:$DIR/b12 br0"
 }
 
 # As links(), for c.
 links_of_c()
 {
-	cat <<-EOT
-		1|socket,connect=127.0.0.1:5001
-		2|socket,listen=127.0.0.1:5302|127.0.0.1:5302 127.0.0.1:5012
-		3|stream,server=on,addr.type=unix,addr.path=$DIR/c3|unix:$DIR/c3 127.0.0.1:5011
-		4|$(unixgram c4)|unixgram:$DIR/c4,local=$DIR/c4r br4
-	EOT
+	link 1 socket,connect=127.0.0.1:5001
+	link 2 socket,listen=127.0.0.1:5302 "127.0.0.1:5302 127.0.0.1:5012"
+	link 3 "$(unix on c3)" "unix:$DIR/c3 127.0.0.1:5011"
+	link 4 "$(unixgram c4)" "unixgram:$DIR/c4,local=$DIR/c4r br4"
 }
 
-# inet on|off ADDR PORT
+link()
+{
+	local IFS='|'
+
+	echo "$*"
+}
+
+# QEMU's side: what it binds, and where it sends to.
+
+# inet on|off ADDR PORT: whether it is the server.
 inet()
 {
 	echo "stream,server=$1,addr.type=inet,addr.host=$2,addr.port=$3"
 }
 
+# unix on|off NAME
+unix()
+{
+	echo "stream,server=$1,addr.type=unix,addr.path=$DIR/$2"
+}
+
+# unixgram NAME
 unixgram()
 {
 	echo "dgram,local.type=unix,local.path=$DIR/$1,remote.type=unix,remote.path=$DIR/$1r"
 }
 
+# udp PORT PEER
+udp()
+{
+	echo "socket,udp=127.0.0.1:$2,localaddr=127.0.0.1:$1"
+}
+
 # dgram PORT PEER
 dgram()
 {
-	echo "dgram,local.type=inet,local.host=127.0.0.1,local.port=$1,remote.type=inet,remote.host=127.0.0.1,remote.port=$2"
+	local inet=type=inet at=host=127.0.0.1
+
+	echo "dgram,local.$inet,local.$at,local.port=$1,remote.$inet,remote.$at,remote.port=$2"
 }
 
 # Bridges, and a way out for multicast.
@@ -179,7 +208,9 @@ start_c()
 # set_addresses GUEST HOST COUNT: 10.0.N.HOST for each NIC; IPv6 it has by itself, soon.
 set_addresses()
 {
-	guest "$1" "for n in \$(seq $3); do ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up; done"
+	local each="ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up"
+
+	guest "$1" "for n in \$(seq $3); do $each; done"
 	guest "$1" "until [ \$(ip -6 addr | grep fe80: | grep -vc tentative) = $3 ]; do sleep 0.1; done"
 }
 

@@ -218,13 +218,16 @@ has_tap()
 # are not the bench's own, which gives NICs a name.
 guests_meet()
 {
+	local mac
+
 	guest_wait example2
 	guest_wait example3
 	guest_nic_of_example example2 10.0.0.1/24
 	guest_nic_of_example example3 10.0.0.2/24
 	guest_ping example2 10.0.0.2
 	# Nor have they the one MAC that QEMU gives to all alike.
-	[[ $(guest example2 cat /sys/class/net/eth0/address) != $(guest example3 cat /sys/class/net/eth0/address) ]]
+	mac=$(guest example2 cat /sys/class/net/eth0/address)
+	[[ $(guest example3 cat /sys/class/net/eth0/address) != "$mac" ]]
 }
 
 guest_nic_of_example()
@@ -353,7 +356,8 @@ tried_links()
 {
 	local functions
 
-	functions=$(sed -n '/^\(links\|inet\|unixgram\|dgram\)()$/,/^}$/p' "$BENCH_ROOT/itest/60-qemu.bats")
+	functions=$(awk '/^(links|link|inet|unix|unixgram|udp|dgram)\(\)$/, /^}$/' \
+		"$BENCH_ROOT/itest/60-qemu.bats")
 	(eval "$functions" && links)
 }
 

@@ -19,10 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A port that is held when a queue is behind must not have brought more than that takes. */
-#define PATIENT_DATAGRAMS \
-	((unsigned)((PORT_QUEUE_BYTES - PORT_QUEUE_HIGH) / (FRAME_WORD + FRAME_MAX)))
-
+#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
 #define SEGMENTS_MAX 64	  /* UDP_MAX_SEGMENTS of kernels before 6.9 */
 #define MESSAGE_MAX 65000 /* below what IP takes with any header */
 #define HEADERS_IPV4 28
@@ -53,18 +50,18 @@ static uint32_t segment_of(struct msghdr *msg, uint32_t len)
 	return size > 0 ? (uint32_t)size : len;
 }
 
-static void receive(struct dgram *d, uint8_t *buf)
+/* Take up to @most more. Return: how many there were. */
+static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 {
 	struct mmsghdr m[BATCH_DATAGRAMS];
 	struct iovec iov[BATCH_DATAGRAMS];
 	struct sockaddr_storage from[BATCH_DATAGRAMS];
 	union control control[BATCH_DATAGRAMS];
-	unsigned most = d->port.ops->can_wait ? PATIENT_DATAGRAMS : BATCH_DATAGRAMS;
 	int n;
 
 	memset(m, 0, most * sizeof(m[0]));
 	for (unsigned i = 0; i < most; i++) {
-		iov[i].iov_base = buf + i * (size_t)FRAME_MAX;
+		iov[i].iov_base = buf + (d->n_got + i) * (size_t)FRAME_MAX;
 		iov[i].iov_len = FRAME_MAX;
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
@@ -77,15 +74,41 @@ static void receive(struct dgram *d, uint8_t *buf)
 	}
 	/* An error here is an earlier datagram's, told by ICMP; it is over by now. */
 	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
-	d->n_got = n > 0 ? (unsigned)n : 0;
-	for (unsigned i = 0; i < d->n_got; i++) {
-		struct dgram_message *got = &d->got[i];
+	for (int i = 0; i < n; i++) {
+		struct dgram_message *got = &d->got[d->n_got++];
 
 		got->len = m[i].msg_len;
 		got->segment = segment_of(&m[i].msg_hdr, got->len);
 		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
 		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
 	}
+	return n > 0 ? (unsigned)n : 0;
+}
+
+/*
+ * How many more to ask for. A port that is held when a queue is behind must not
+ * bring more at once than that still takes, however long they are.
+ */
+static unsigned room(const struct dgram *d)
+{
+	size_t slots = BATCH_DATAGRAMS - d->n_got;
+	size_t spare = PORT_QUEUE_BYTES - PORT_QUEUE_HIGH;
+
+	if (!d->port.ops->can_wait)
+		return (unsigned)slots;
+	for (unsigned i = 0; i < d->n_got; i++)
+		spare -= min_size(spare, FRAME_WORD + d->got[i].len);
+	return (unsigned)min_size(slots, spare / RECORD_MAX);
+}
+
+static void receive(struct dgram *d, uint8_t *buf)
+{
+	unsigned most;
+
+	d->n_got = 0;
+	while ((most = room(d)) > 0)
+		if (receive_some(d, buf, most) < most)
+			break;
 }
 
 /* Return: false when the batch is full before all of it was taken. */

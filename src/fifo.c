@@ -91,22 +91,6 @@ static uint32_t record_len(const struct fifo *q, size_t pos)
 	return get_be32(q->buf + pos) & ~FRAME_VNET_BIT;
 }
 
-static struct frame record_frame(const uint8_t *at)
-{
-	struct frame f = { .has_word = true };
-	uint32_t word = get_be32(at);
-
-	at += FRAME_WORD;
-	f.len = word & ~FRAME_VNET_BIT;
-	if (word & FRAME_VNET_BIT) {
-		f.vnet = (const struct vnet *)at;
-		at += VNET_BYTES;
-		f.len -= VNET_BYTES;
-	}
-	f.data = at;
-	return f;
-}
-
 unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
 {
 	size_t pos = q->head;
@@ -115,7 +99,7 @@ unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
 	for (; n < max && n < q->frames; n++) {
 		if (has_wrapped(q) && pos == q->top)
 			pos = 0;
-		f[n] = record_frame(q->buf + pos);
+		f[n] = frame_at(q->buf + pos);
 		pos += FRAME_WORD + record_len(q, pos);
 	}
 	return n;

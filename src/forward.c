@@ -26,7 +26,7 @@ static void send_to(struct forward *fwd, struct port *p, const struct frame *f)
 	port_send(p, f);
 }
 
-static void flush_dirty(struct forward *fwd)
+void forward_flush(struct forward *fwd)
 {
 	while (fwd->dirty) {
 		struct port *p = fwd->dirty;
@@ -67,8 +67,9 @@ static bool is_wanted_plain(const struct forward *fwd, const struct port *src,
 }
 
 /*
- * The following return how many frames they sent. A port may go down under way,
- * when it is flushed to make room; so what was sent is counted, and not foretold.
+ * The following return how many frames they sent, or how often a run. A port may
+ * go down under way, when it is flushed to make room; so what was sent is
+ * counted, and not foretold.
  */
 
 static unsigned send_plain(struct forward *fwd, const struct port *src,
@@ -113,7 +114,7 @@ static unsigned send_split(struct forward *fwd, const struct port *src,
 	for (;;) {
 		/* The headers of those that are pending are still needed. */
 		if (fwd->n_segments == BATCH_MAX)
-			flush_dirty(fwd);
+			forward_flush(fwd);
 		if (!gso_next(g, &fwd->segments[fwd->n_segments]))
 			return sent;
 		sent += send_segment(fwd, src, super, &fwd->segments[fwd->n_segments++]);
@@ -165,7 +166,7 @@ static int send_super(struct forward *fwd, const struct port *src, struct frame 
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
 {
 	if (!count_targets(fwd, src)) {
-		port_drop(src, DROP_NO_PORT, b->n);
+		port_drop(src, DROP_NO_PORT, frames_in(b->frame, b->n));
 		return;
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -174,9 +175,11 @@ void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
 				  : (int)send_plain(fwd, src, &f);
 
 		if (sent > 0)
-			fwd->copied += (unsigned)sent - 1;
+			fwd->copied += (uint64_t)(sent - 1) * (1 + f.more);
 		else
-			port_drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, 1);
+			port_drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT,
+				  1 + f.more);
 	}
-	flush_dirty(fwd);
+	if (!b->more)
+		forward_flush(fwd);
 }

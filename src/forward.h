@@ -26,7 +26,14 @@ struct forward {
 	uint64_t copied;
 };
 
-/* forward_batch() - Send each frame of @src's batch to every other port that is up. */
+/*
+ * forward_batch() - Send each frame of @src's batch to every other port that is up.
+ *
+ * While b->more, they may stay pending, as the memory that they are in does.
+ */
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b);
+
+/* forward_flush() - Send what is still pending. */
+void forward_flush(struct forward *fwd);
 
 #endif

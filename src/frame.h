@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util.h"
 #include "vnet.h"
 
 #define FRAME_HEADER 14 /* two addresses and an EtherType: the shortest frame */
@@ -28,6 +29,9 @@
  *             checksum; NULL for a frame as it is on a wire
  * @has_word:  ahead of @data is what goes ahead of it on a stream: its length
  *             word, and between the two its virtio header, if it has one
+ * @more, @more_wire, @more_len: how many frames lie behind this one as they go
+ *             on a stream, and their bytes with and without what is ahead of
+ *             each: then it stands for the whole run, and is ready
  */
 struct frame {
 	const uint8_t *data;
@@ -35,6 +39,7 @@ struct frame {
 	const struct vnet *vnet;
 	uint32_t len;
 	uint32_t head_len;
+	uint32_t more, more_wire, more_len;
 	bool has_word;
 };
 
@@ -44,18 +49,20 @@ static inline uint32_t frame_len(const struct frame *f)
 	return f->head_len + f->len;
 }
 
+/* frames_in() - How many frames @n of these stand for. */
+unsigned frames_in(const struct frame *f, unsigned n);
+
 #define BATCH_MAX 64
 
 /*
- * What one receive brought, and the buffer for it.
- * @n_vnet: how many of the frames have a virtio header
+ * What one receive brought, and the buffer for it. Frames may be runs, but for
+ * those with a virtio header.
  * @buf:  the loop's receive buffer, BATCH_BUF_SIZE bytes, for the driver to fill
  * @more: the driver holds further frames that it has received already
  */
 struct batch {
 	uint8_t *buf;
 	unsigned n;
-	unsigned n_vnet;
 	bool more;
 	struct frame frame[BATCH_MAX];
 };
@@ -101,13 +108,54 @@ static inline uint32_t frame_word(const struct frame *f, uint32_t len)
 	return f->vnet ? FRAME_VNET_BIT | (len + VNET_BYTES) : len;
 }
 
-/*
- * frame_follows() - Whether @b stands right behind @a in one stream's buffer,
- * so that both, length words included, are one piece of memory ready to send.
- */
+/* frame_is_ready() - Whether a frame lies in a buffer as it goes on a stream. */
+static inline bool frame_is_ready(const struct frame *f)
+{
+	return f->has_word && f->len >= FRAME_PAD && (!f->vnet || VNET_IS_WIRE);
+}
+
+/* frame_follows() - Whether @b lies right behind @a, and behind what @a stands for. */
 static inline bool frame_follows(const struct frame *a, const struct frame *b)
 {
-	return a->has_word && b->has_word && a->data + a->len == frame_wire(b);
+	return a->has_word && b->has_word &&
+	       a->data + a->len + a->more_wire == frame_wire(b);
+}
+
+/*
+ * frame_join() - Have @run stand for @f too, if both are ready and @f lies right behind it.
+ *
+ * Return: whether it does now.
+ */
+static inline bool frame_join(struct frame *run, const struct frame *f)
+{
+	if (!frame_is_ready(run) || !frame_is_ready(f) || !frame_follows(run, f))
+		return false;
+	run->more += 1 + f->more;
+	run->more_wire += frame_wire_head(f) + f->len + f->more_wire;
+	run->more_len += f->len + f->more_len;
+	return true;
+}
+
+/* frame_at() - The frame whose length word is at @wire, with all of its bytes behind it. */
+static inline struct frame frame_at(const uint8_t *wire)
+{
+	struct frame f = { .has_word = true };
+	uint32_t word = get_be32(wire);
+
+	f.len = word & ~FRAME_VNET_BIT;
+	f.data = wire + FRAME_WORD;
+	if (word & FRAME_VNET_BIT) {
+		f.vnet = (const struct vnet *)f.data;
+		f.data += VNET_BYTES;
+		f.len -= VNET_BYTES;
+	}
+	return f;
+}
+
+/* frame_next() - The one behind @f, which must be there. */
+static inline struct frame frame_next(const struct frame *f)
+{
+	return frame_at(f->data + f->len);
 }
 
 #endif

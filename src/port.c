@@ -162,7 +162,7 @@ static void close_fds(struct port *p)
 	loop_del(p->env->loop, &p->wr);
 	p->ops->close(p);
 	port_drop(p, DROP_LOST, fifo_clear(&p->queue));
-	port_drop(p, DROP_LOST, p->n_pending);
+	port_drop(p, DROP_LOST, frames_in(p->pending, p->n_pending));
 	p->n_pending = 0;
 	p->tx_broken = false;
 }
@@ -284,7 +284,7 @@ int port_receive(struct port *p, struct batch *b)
 {
 	int ret;
 
-	b->n = b->n_vnet = 0;
+	b->n = 0;
 	b->more = false;
 	ret = p->ops->rx(p, b);
 	if (ret < 0)
@@ -300,14 +300,25 @@ void port_received(struct port *p)
 		rearm(p);
 }
 
+/* Super-frames stay single: who gets them is decided for each. */
+static bool joins_batch(struct batch *b, const struct frame *f)
+{
+	struct frame *last;
+
+	if (!b->n || f->vnet)
+		return false;
+	last = &b->frame[b->n - 1];
+	return !last->vnet && frame_join(last, f);
+}
+
 void port_take(struct port *p, struct batch *b, const struct frame *f)
 {
 	p->count.rx_frames++;
 	p->count.rx_bytes += f->len;
 	switch (frame_check_len(f->len)) {
 	case FRAME_OK:
-		b->frame[b->n++] = *f;
-		b->n_vnet += f->vnet != NULL;
+		if (!joins_batch(b, f))
+			b->frame[b->n++] = *f;
 		break;
 	case FRAME_RUNT:
 		port_drop(p, DROP_RUNT, 1);
@@ -318,45 +329,73 @@ void port_take(struct port *p, struct batch *b, const struct frame *f)
 	}
 }
 
-void port_send(struct port *p, const struct frame *f)
+static void append(struct port *p, const struct frame *f)
 {
 	if (p->n_pending == BATCH_MAX)
 		port_flush(p);
 	p->pending[p->n_pending++] = *f;
 }
 
-static void enqueue(struct port *p, const struct frame *f, unsigned n)
+void port_send(struct port *p, const struct frame *f)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (!fifo_put(&p->queue, &f[i]))
-			port_drop(p, DROP_QUEUE, 1);
+	struct frame one = *f;
+
+	if (p->ops->is_stream) {
+		/* What lies one behind the other is one piece to send. */
+		if (!p->n_pending || !frame_join(&p->pending[p->n_pending - 1], f))
+			append(p, f);
+		return;
+	}
+	one.more = one.more_wire = one.more_len = 0;
+	append(p, &one);
+	for (unsigned left = f->more; left; left--) {
+		one = frame_next(&one);
+		append(p, &one);
+	}
+}
+
+/* All that is pending but the first @done frames, which have been dealt with. */
+static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct frame one = f[i];
+
+		for (unsigned left = f[i].more + 1; left; left--) {
+			if (done)
+				done--;
+			else if (!fifo_put(&p->queue, &one))
+				port_drop(p, DROP_QUEUE, 1);
+			if (left > 1)
+				one = frame_next(&one);
+		}
+	}
 }
 
 void port_flush(struct port *p)
 {
-	unsigned n = p->n_pending;
+	unsigned n = p->n_pending, frames = frames_in(p->pending, n);
 	int done = 0;
 
 	if (!n)
 		return;
 	p->n_pending = 0;
 	if (p->state != PORT_UP || p->tx_broken) {
-		port_drop(p, DROP_LOST, n);
+		port_drop(p, DROP_LOST, frames);
 		return;
 	}
 	if (!p->queue.frames) {
 		done = p->ops->tx(p, p->pending, n);
 		if (done < 0) {
-			port_drop(p, DROP_LOST, n);
+			port_drop(p, DROP_LOST, frames);
 			p->tx_broken = true;
 			if (!reads_on(p))
 				port_down(p);
 			return;
 		}
-		if ((unsigned)done == n)
+		if ((unsigned)done == frames)
 			return;
 	}
-	enqueue(p, p->pending + done, n - (unsigned)done);
+	enqueue(p, p->pending, n, (unsigned)done);
 	rearm(p);
 }
 

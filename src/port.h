@@ -78,7 +78,7 @@ struct port;
  *          when the link has ended.
  * @rx_done: the batch's frames are no longer needed.
  * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
- *          port_drop(). Return: how many frames are dealt with; fewer than @n
+ *          port_drop(). Return: how many frames are dealt with; fewer than all
  *          when the kernel takes no more now: the next call then begins with
  *          the first frame left, which may be partly sent. -errno, with
  *          port_why(), when nothing can be sent any more. With @n of 0: what
@@ -237,8 +237,8 @@ static inline void port_drop(struct port *p, enum port_drop reason, unsigned fra
 
 static inline void port_sent(struct port *p, const struct frame *f)
 {
-	p->count.tx_frames++;
-	p->count.tx_bytes += frame_len(f);
+	p->count.tx_frames += 1 + f->more;
+	p->count.tx_bytes += frame_len(f) + f->more_len;
 }
 
 #endif

@@ -150,6 +150,7 @@ static void on_readable(struct port *p, void *arg)
 			break;
 		forward_batch(&r->forward, p, b);
 	} while (b->more);
+	forward_flush(&r->forward);
 	port_received(p);
 	if (r->is_cable)
 		update_hold(r, p);

@@ -179,19 +179,13 @@ static ssize_t unit_size(struct stream *s, const uint8_t *at)
 static int take_unit(struct stream *s, struct batch *b, uint8_t *at)
 {
 	uint32_t word = get_be32(at);
-	struct frame f = { .has_word = true };
+	struct frame f;
 
 	if (word == TRUNK_MAGIC && s->trunk != STREAM_AGREED)
 		return take_preamble(s, at);
-	at += FRAME_WORD;
-	f.len = word & ~FRAME_VNET_BIT;
-	if (word & FRAME_VNET_BIT) {
-		vnet_swap((struct vnet *)at);
-		f.vnet = (const struct vnet *)at;
-		at += VNET_BYTES;
-		f.len -= VNET_BYTES;
-	}
-	f.data = at;
+	if (word & FRAME_VNET_BIT)
+		vnet_swap((struct vnet *)(at + FRAME_WORD));
+	f = frame_at(at);
 	port_take(&s->port, b, &f);
 	/* Only the first bytes of a connection can be a preamble. */
 	if (s->trunk == STREAM_LISTENS)
@@ -323,19 +317,38 @@ void stream_rx_done(struct port *p)
 	s->cur = s->end = NULL;
 }
 
+/* Of a run, as many as @bytes are enough for. Return: how many those are. */
+static unsigned account_run(struct stream *s, struct frame f, size_t *bytes)
+{
+	unsigned done = 0;
+
+	f.more = f.more_len = 0;
+	while (*bytes >= wire_size(&f)) {
+		*bytes -= wire_size(&f);
+		port_sent(&s->port, &f);
+		done++;
+		f = frame_next(&f);
+	}
+	return done;
+}
+
 /* Return: frames wholly sent by @bytes more; what is over goes to s->skip. */
 static unsigned account(struct stream *s, const struct frame *f, unsigned n, size_t bytes)
 {
-	unsigned done;
+	unsigned done = 0;
 
 	bytes += s->skip;
-	for (done = 0; done < n; done++) {
-		size_t size = wire_size(&f[done]);
+	for (unsigned i = 0; i < n; i++) {
+		size_t size = wire_size(&f[i]) + f[i].more_wire;
 
-		if (bytes < size)
+		if (bytes < size) {
+			if (f[i].more)
+				done += account_run(s, f[i], &bytes);
 			break;
+		}
 		bytes -= size;
-		port_sent(&s->port, &f[done]);
+		done += 1 + f[i].more;
+		port_sent(&s->port, &f[i]);
 	}
 	s->skip = (uint32_t)bytes;
 	return done;

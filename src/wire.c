@@ -13,12 +13,6 @@ void wire_add(struct wire *w, const void *data, size_t len)
 	w->n++;
 }
 
-/* One that needs no padding and lies in a buffer as it goes on a stream. */
-static bool is_ready(const struct frame *f)
-{
-	return f->has_word && f->len >= FRAME_PAD && (!f->vnet || VNET_IS_WIRE);
-}
-
 static void add_in_pieces(struct wire *w, const struct frame *f, uint8_t *word)
 {
 	uint32_t len = frame_len(f), padded = frame_padded(len);
@@ -41,12 +35,13 @@ static void add_in_pieces(struct wire *w, const struct frame *f, uint8_t *word)
 void wire_frames(struct wire *w, const struct frame *f, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!is_ready(&f[i]))
+		if (!frame_is_ready(&f[i]))
 			add_in_pieces(w, &f[i], w->words[i]);
-		else if (i && is_ready(&f[i - 1]) && frame_follows(&f[i - 1], &f[i]))
-			w->iov[w->n - 1].iov_len += wire_size(&f[i]);
+		else if (i && frame_is_ready(&f[i - 1]) &&
+			 frame_follows(&f[i - 1], &f[i]))
+			w->iov[w->n - 1].iov_len += wire_size(&f[i]) + f[i].more_wire;
 		else
-			wire_add(w, frame_wire(&f[i]), wire_size(&f[i]));
+			wire_add(w, frame_wire(&f[i]), wire_size(&f[i]) + f[i].more_wire);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -346,6 +347,12 @@ static void test_rx_foreign(void)
 	turn();
 	ok(saw(20, 1), "datagrams that are none of ours are left out");
 	ok_eq_int(rig.p->count.rx_frames, 20, "and not counted");
+	if (send(other, buf, 0, 0) < 0)
+		perror("send");
+	peer_sends(21, 100);
+	turn_until(&rig.p->count.rx_frames, 21);
+	ok(rig.p->count.rx_frames == 21 && !rig.p->count.dropped[DROP_RUNT],
+	   "nor is an empty one");
 	close(other);
 	end();
 }
@@ -589,6 +596,187 @@ static void test_close(void)
 	end();
 }
 
+/* ---- runs of frames as one message ---- */
+
+#define RUN_MAX 64
+
+/* Messages as the kernel got them: how long, in segments of which length. */
+struct message {
+	uint32_t len, segment;
+};
+
+static void begin_runs(void)
+{
+	begin_udp();
+	dgram_use_udp(rig.d);
+	setsockopt(rig.peer, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
+}
+
+/* One message of what the port sent, its frames noted. Return: false when none comes. */
+static bool peer_reads_run(struct message *m)
+{
+	static uint8_t data[2 * FRAME_MAX];
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct pollfd pfd = { .fd = rig.peer, .events = POLLIN };
+	struct cmsghdr *c;
+	ssize_t n;
+	int size;
+
+	if (poll(&pfd, 1, 0) != 1)
+		return false;
+	n = recvmsg(rig.peer, &msg, 0);
+	if (n < 0)
+		return false;
+	size = (int)n;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+		memcpy(&size, CMSG_DATA(c), sizeof(size));
+	*m = (struct message){ (uint32_t)n, (uint32_t)size };
+	for (ssize_t at = 0; at < n; at += size) {
+		size_t len = (size_t)(n - at < size ? n - at : size);
+
+		see(data + at, len, len == FRAME_PAD ? 20 : len);
+	}
+	return true;
+}
+
+/* Frames of @lens go out as messages @want. */
+static void test_runs(const char *what, const uint32_t *lens, unsigned n,
+		      const struct message *want, unsigned n_want)
+{
+	static uint8_t data[RUN_MAX][FRAME_MAX];
+	struct message m;
+	unsigned good = 0, got = 0;
+
+	begin_runs();
+	for (unsigned i = 0; i < n; i++) {
+		struct frame f = { .data = data[i], .len = lens[i] };
+
+		make(data[i], i + 1, lens[i]);
+		/* Some of them in two pieces. */
+		if (i % 2) {
+			f.head = f.data;
+			f.head_len = 14;
+			f.data += 14;
+			f.len -= 14;
+		}
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	while (peer_reads_run(&m)) {
+		good += got < n_want && m.len == want[got].len &&
+			m.segment == want[got].segment;
+		got++;
+	}
+	ok(got == n_want && good == got, "%s: as %u messages", what, n_want);
+	ok(saw(n, 1) && rig.p->count.tx_frames == n, "%s: all of it, in order", what);
+	end();
+}
+
+static void test_all_runs(void)
+{
+	static const uint32_t last_shorter[] = { 1000, 1000, 1000, 400 },
+			      longer[] = { 1000, 1000, 1001, 1001, 1000, 1000 },
+			      shorter_goes_on[] = { 1000, 999, 999, 999 },
+			      alone[] = { 65000, 1400, 65000 }, padded[] = { 20, 20, 20 };
+	uint32_t many[RUN_MAX], large[RUN_MAX];
+
+	for (unsigned i = 0; i < RUN_MAX; i++) {
+		many[i] = 1000;
+		large[i] = 1100;
+	}
+	test_runs("a run with a shorter last one", last_shorter, 4,
+		  (struct message[]){ { 3400, 1000 } }, 1);
+	test_runs("a longer one breaks the run", longer, 6,
+		  (struct message[]){ { 2000, 1000 }, { 3002, 1001 }, { 1000, 1000 } },
+		  3);
+	test_runs("none goes behind a shorter one", shorter_goes_on, 4,
+		  (struct message[]){ { 1999, 1000 }, { 1998, 999 } }, 2);
+	test_runs(
+		"frames that have no room beside another", alone, 3,
+		(struct message[]){ { 65000, 65000 }, { 1400, 1400 }, { 65000, 65000 } },
+		3);
+	test_runs("short ones, padded", padded, 3,
+		  (struct message[]){ { 3 * FRAME_PAD, FRAME_PAD } }, 1);
+	test_runs("as many as there may be", many, RUN_MAX,
+		  (struct message[]){ { 64000, 1000 } }, 1);
+	test_runs("no more bytes than there may be", large, RUN_MAX,
+		  (struct message[]){ { 64900, 1100 }, { 5500, 1100 } }, 2);
+}
+
+/* A kernel that refuses: without checksums, UDP_SEGMENT is an error. */
+static void test_runs_refused(void)
+{
+	begin_runs();
+	ok(rig.d->segment_max > 60000, "runs are on, up to what the path takes");
+	setsockopt(rig.d->wfd, SOL_SOCKET, SO_NO_CHECK, &(int){ 1 }, sizeof(int));
+	send_frames(1, 50, 1000);
+	peer_reads(rig.peer, 50, 0);
+	ok(saw(50, 1) && rig.p->count.tx_frames == 50,
+	   "a run is refused: all of it goes out, one by one");
+	ok(rig.d->segment_max == 999 && rig.p->state == PORT_UP,
+	   "and none of that length is tried again");
+	send_frames(51, 20, 60);
+	send_frames(71, 20, 60);
+	peer_reads(rig.peer, 40, 0);
+	ok(saw(40, 51) && rig.d->segment_max < 60, "nor, in the end, any");
+	end();
+}
+
+/* What a peer sends as one message of @n frames, the last of @last bytes. */
+static void peer_sends_run(uint32_t first, unsigned n, uint32_t len, uint32_t last)
+{
+	static uint8_t data[FRAME_MAX];
+	char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+	struct iovec iov = { data, (n - 1) * (size_t)len + last };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	uint16_t size = (uint16_t)len;
+
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+	for (unsigned i = 0; i < n; i++)
+		make(data + (size_t)i * len, first + i, i == n - 1 ? last : len);
+	if (sendmsg(rig.peer, &msg, 0) < 0)
+		perror("sendmsg");
+}
+
+static void test_rx_runs(void)
+{
+	begin_runs();
+	peer_sends_run(1, 60, 1000, 300);
+	turn_until(&rig.p->count.rx_frames, 60);
+	ok(saw(60, 1) && rig.seen[59].len == 300 && rig.batches == 1,
+	   "a run comes in as the frames it is of");
+	rig.n_seen = rig.batches = 0;
+	peer_sends_run(61, 50, 100, 100);
+	peer_sends(111, 1400);
+	peer_sends_run(112, 50, 200, 14);
+	peer_sends_run(162, 28, 60, 60);
+	turn_until(&rig.p->count.rx_frames, 189);
+	ok(saw(129, 61) && rig.batches == 3,
+	   "runs that are more than a batch go on in the next one");
+	rig.n_seen = rig.batches = 0;
+	peer_sends_run(1, 64, 100, 100);
+	turn_until(&rig.p->count.rx_frames, 253);
+	ok(saw(64, 1) && rig.batches == 1 && !rig.batch.more,
+	   "one that fills it does not");
+	peer_sends_run(1, 20, 10, 10);
+	turn_until(&rig.p->count.rx_frames, 273);
+	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 20, "a run of runts is none");
+	end();
+}
+
 static void set_up(void)
 {
 	int fd = eventfd(1, EFD_NONBLOCK);
@@ -631,6 +819,9 @@ int main(void)
 	test_tx_unix_peer();
 	test_tx_no_reconnect();
 	test_tx_broken();
+	test_all_runs();
+	test_runs_refused();
+	test_rx_runs();
 	test_close();
 	tear_down();
 	return done();

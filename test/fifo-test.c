@@ -250,9 +250,109 @@ static void test_memory(void)
 	ok(!q.buf && !q.frames, "freeing twice does no harm");
 }
 
+/* ---- super-frames, and frames in pieces ---- */
+
+#define KINDS_HELD 400
+
+/* Whether a record is what was put: in one piece, as it goes on a stream. */
+static bool is_put(const struct frame *got, const struct frame *put)
+{
+	uint32_t len = put->head_len + put->len;
+	const uint8_t *at = got->data;
+
+	if (!got->has_word || got->head_len || got->len != len ||
+	    !got->vnet != !put->vnet)
+		return false;
+	if (put->vnet) {
+		at -= VNET_BYTES;
+		if (memcmp(at, put->vnet, VNET_BYTES) != 0 ||
+		    (const uint8_t *)got->vnet != at)
+			return false;
+		len |= 0x80000000u;
+		len += VNET_BYTES;
+	}
+	if (get_be32(at - FRAME_WORD) != len)
+		return false;
+	return !memcmp(got->data, put->head ? put->head : got->data, put->head_len) &&
+	       !memcmp(got->data + put->head_len, put->data, put->len);
+}
+
+static struct frame any_frame(bool *is_super)
+{
+	static struct vnet vnets[8];
+	static unsigned next;
+	struct frame f = { .data = noise + rnd(FRAME_MAX) };
+
+	f.len = FRAME_HEADER + rnd(rnd(6) ? 3000 : FRAME_MAX + 1 - FRAME_HEADER);
+	if (rnd(3) == 0 && f.len > 500) {
+		f.head_len = 1 + rnd(256);
+		f.head = noise + rnd(FRAME_MAX);
+		f.len -= f.head_len;
+	}
+	*is_super = rnd(3) == 0;
+	if (*is_super) {
+		vnets[next] = (struct vnet){ 1, 4, 54, (uint16_t)rnd(9000), 34, 16 };
+		f.vnet = &vnets[next];
+		next = (next + 1) % ARRAY_SIZE(vnets);
+	}
+	return f;
+}
+
+static void test_kinds(uint64_t seed)
+{
+	static struct frame put[KINDS_HELD];
+	static struct vnet vnets[KINDS_HELD];
+	unsigned held = 0, wrong = 0, supers = 0, full = 0;
+	size_t bytes = 0;
+	struct frame f[KINDS_HELD];
+	struct fifo q;
+
+	rnd_state = seed;
+	fifo_init(&q, 512 << 10);
+	for (int i = 0; i < 3000; i++) {
+		bool is_super;
+		struct frame one = any_frame(&is_super);
+		size_t size = frame_wire_head(&one) + frame_len(&one);
+		bool fits = bytes + size <= q.limit;
+
+		wrong += fifo_put(&q, &one) != fits;
+		if (fits) {
+			put[held] = one;
+			if (is_super) {
+				vnets[held] = *one.vnet;
+				put[held].vnet = &vnets[held];
+			}
+			held++;
+			bytes += size;
+			supers += is_super;
+		}
+		full += !fits;
+		if (fits && held < KINDS_HELD && rnd(200))
+			continue;
+		/* All that is held; then some, or all, is taken. */
+		wrong += fifo_peek(&q, f, KINDS_HELD) != held || q.bytes != bytes;
+		for (unsigned k = 0; k < held; k++)
+			wrong += !is_put(&f[k], &put[k]);
+		for (unsigned n = rnd(held + 1); n; n--) {
+			bytes -= frame_wire_head(&put[0]) + frame_len(&put[0]);
+			fifo_drop(&q, 1);
+			memmove(put, put + 1, --held * sizeof(put[0]));
+			memmove(vnets, vnets + 1, held * sizeof(vnets[0]));
+			for (unsigned k = 0; k < held; k++)
+				put[k].vnet = put[k].vnet ? &vnets[k] : NULL;
+		}
+	}
+	ok(!wrong && supers > 500 && full > 20,
+	   "seed %d: super-frames and frames in pieces, one behind the other in memory",
+	   (int)seed);
+	fifo_free(&q);
+}
+
 int main(void)
 {
 	make_noise();
+	for (uint64_t seed = 1; seed <= 3; seed++)
+		test_kinds(seed);
 	for (size_t i = 0; i < ARRAY_SIZE(histories); i++)
 		for (uint64_t seed = 1; seed <= 2; seed++)
 			test_history(&histories[i], seed);

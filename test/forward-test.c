@@ -132,8 +132,8 @@ static struct fake *add(unsigned i)
 	struct fake *f = calloc(1, sizeof(*f));
 	struct port **link = &fwd.ports;
 
-	if (!f || port_init(&f->port, i == STREAM ? &stream_ops : &dgram_ops, &env,
-			    "fake") < 0)
+	if (!f ||
+	    port_init(&f->port, i == STREAM ? &stream_ops : &dgram_ops, &env, "fake") < 0)
 		exit(1);
 	f->budget = f->fails_at = ALL;
 	f->port.takes_super = i == TAP || i == OLD_TAP;
@@ -219,16 +219,32 @@ static void forward(void)
 
 static struct packet some_tcp(bool v6, uint32_t payload)
 {
-	return (struct packet){ .v6 = v6, .from = 1, .to = 2, .sport = 5000, .dport = 80,
-				.ttl = 64, .flags = 0x18, .id = 1000, .window = 500,
-				.seq = 0xfffff000, .ack = 7, .tcp_options = 12,
-				.payload = payload, .fill = (uint8_t)payload };
+	return (struct packet){ .v6 = v6,
+				.from = 1,
+				.to = 2,
+				.sport = 5000,
+				.dport = 80,
+				.ttl = 64,
+				.flags = 0x18,
+				.id = 1000,
+				.window = 500,
+				.seq = 0xfffff000,
+				.ack = 7,
+				.tcp_options = 12,
+				.payload = payload,
+				.fill = (uint8_t)payload };
 }
 
 static struct packet some_udp(uint32_t payload)
 {
-	return (struct packet){ .udp = true, .from = 1, .to = 2, .sport = 5000,
-				.dport = 53, .ttl = 64, .id = 1000, .payload = payload };
+	return (struct packet){ .udp = true,
+				.from = 1,
+				.to = 2,
+				.sport = 5000,
+				.dport = 53,
+				.ttl = 64,
+				.id = 1000,
+				.payload = payload };
 }
 
 /* A super-frame into the batch; its own bytes are at @data. Return: its length. */
@@ -315,8 +331,9 @@ static void test_mixed(const char *what, const struct packet *p, uint16_t size)
 		ok(fakes[OLD_TAP]->n == 3 && saw_whole(fakes[OLD_TAP], 1, 1),
 		   "%s: also to who takes none of UDP", what);
 	for (unsigned i = PLAIN; i <= STREAM; i++)
-		ok(saw_segments(fakes[i], 1, data, len, size, n) && fakes[i]->n == n + 2 &&
-			   saw_whole(fakes[i], 0, 0) && saw_whole(fakes[i], n + 1, 2),
+		ok(saw_segments(fakes[i], 1, data, len, size, n) &&
+			   fakes[i]->n == n + 2 && saw_whole(fakes[i], 0, 0) &&
+			   saw_whole(fakes[i], n + 1, 2),
 		   "%s: %u segments, in their place, to plain port %u", what, n, i);
 	ok_eq_int(fwd.copied, 3 * 5 - 3 + (n - 1) * (is_udp ? 4 : 3),
 		  "%s: what was made of it is counted", what);
@@ -398,14 +415,15 @@ static void test_complete(unsigned which, bool is_wanted_plain)
 	for (unsigned i = TAP; i < PORTS; i++) {
 		if (!fakes[i])
 			continue;
-		good &= fakes[i]->n == 1 && fakes[i]->seen[0].is_super == !is_wanted_plain;
+		good &= fakes[i]->n == 1 &&
+			fakes[i]->seen[0].is_super == !is_wanted_plain;
 		good &= fakes[i]->seen[0].len == len &&
 			!memcmp(fakes[i]->seen[0].data, is_wanted_plain ? want : data,
 				len);
 	}
 	ok(good, "without its checksum, %s",
-	   is_wanted_plain ? "a frame is completed for all" :
-			     "and with nobody who wants it, a frame stays as it is");
+	   is_wanted_plain ? "a frame is completed for all"
+			   : "and with nobody who wants it, a frame stays as it is");
 	if (is_wanted_plain)
 		ok_eq_int(get_be32(batch.frame[0].data - FRAME_WORD), len,
 			  "and its length word is a plain frame's");
@@ -506,8 +524,8 @@ static void test_random(uint64_t seed)
 		}
 		for (unsigned k = packet_random(&rnd_state) % 12; k; k--) {
 			uint32_t r = packet_random(&rnd_state), len;
-			struct packet p = r & 1 ? some_tcp(r & 2, r % 9000) :
-						  some_udp(r % 9000);
+			struct packet p = r & 1 ? some_tcp(r & 2, r % 9000)
+						: some_udp(r % 9000);
 			struct vnet vnet;
 			uint8_t *raw = (uint8_t *)&vnet;
 

@@ -186,7 +186,6 @@ static int fake_rx(struct port *p, struct batch *b)
 {
 	struct fake *f = to_fake(p);
 	struct side *s = f->side;
-	size_t used = 0;
 
 	if (s->rx_err)
 		return port_why(p, s->rx_err, "reset");
@@ -197,9 +196,9 @@ static int fake_rx(struct port *p, struct batch *b)
 
 		if (s->woke && s->woke + len > STREAM_RX_BYTES)
 			break;
-		make_frame(b->buf + used, from, ++s->taken, len);
-		port_take(p, b, &(struct frame){ .data = b->buf + used, .len = len });
-		used += len;
+		/* What is pending stays where it is while there is more to come. */
+		make_frame(b->buf + s->woke, from, ++s->taken, len);
+		port_take(p, b, &(struct frame){ .data = b->buf + s->woke, .len = len });
 		s->woke += len + FRAME_WORD;
 	}
 	b->more = s->taken < s->given && b->n == BATCH_MAX;

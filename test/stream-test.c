@@ -167,6 +167,17 @@ static void check_frame(const struct frame *f)
 	append(&rig.got, f->data, f->len);
 }
 
+static void check_run(const struct frame *run)
+{
+	struct frame f = *run;
+
+	check_frame(&f);
+	for (unsigned left = run->more; left; left--) {
+		f = frame_next(&f);
+		check_frame(&f);
+	}
+}
+
 /* What a relay does with a port that is readable. */
 static int take_all(void)
 {
@@ -178,7 +189,7 @@ static int take_all(void)
 		if (ret < 0)
 			return ret;
 		for (unsigned i = 0; i < b->n; i++)
-			check_frame(&b->frame[i]);
+			check_run(&b->frame[i]);
 		rig.more += b->more;
 		rig.worst = b->n > rig.worst ? b->n : rig.worst;
 	} while (b->more);

@@ -1,0 +1,476 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Trunks: two netrelays that carry a kernel's super-frames whole, and split them
+# for who takes only plain frames; and what becomes of those who are no netrelay,
+# or another one, or lie.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+PEER=$BENCH_ROOT/itest/trunk-peer
+GIB=$((1 << 30))
+
+setup()
+{
+	common_setup
+	needs_root
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# hosts: two, joined by a wire.
+#
+#   h1: w 192.0.2.1, 2001:db8::1 ====== 192.0.2.2, 2001:db8::2 w :h2
+hosts()
+{
+	ns_add h1 h2
+	veth_pair h1 w h2 w 192.0.2.1/24 192.0.2.2/24
+	ns h1 ip addr add 2001:db8::1/64 dev w
+	ns h2 ip addr add 2001:db8::2/64 dev w
+}
+
+# bridged: a bridge on each host, with a station behind it.
+#
+#   s1: e0 10.0.0.1 --- p0 br0 :h1 ====== h2: br0 p0 --- e0 10.0.0.2 :s2
+#          fd00::1                                          fd00::2
+bridged()
+{
+	local n
+
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	hosts
+	ns_add s1 s2
+	for n in 1 2; do
+		veth_pair "s$n" e0 "h$n" p0
+		bridge_add "h$n" br0
+		bridge_port "h$n" br0 p0
+		ns "s$n" ip addr add "10.0.0.$n/24" dev e0
+		ns "s$n" ip addr add "fd00::$n/64" dev e0
+	done
+}
+
+# trunked: one listens at h1, with its bridge; two of h2 dials it.
+trunked()
+{
+	bridged
+	one -l 5000 br0
+	two br0 trunk:192.0.2.1:5000
+	relay_wait_up one 2
+	relay_wait_up two 2
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+}
+
+one()
+{
+	relay_start one in h1 -v "$@"
+}
+
+two()
+{
+	relay_start two in h2 -v "$@"
+}
+
+# stream BYTES: always the same noise, which nothing can make shorter.
+stream()
+{
+	head -c "$1" /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null
+}
+
+# sum_of BYTES: the stream's checksum.
+sum_of()
+{
+	stream "$1" | sha256sum
+}
+
+# cross FROM TO 4|6 ADDR BYTES: a stream goes from a station to another by TCP.
+cross()
+{
+	local want
+
+	# shellcheck disable=SC2016 # its own arguments
+	start server in "$2" sh -c 'socat -u TCP$0-LISTEN:7000,reuseaddr - | sha256sum' "$3"
+	wait_listen "$2" tcp 7000
+	stream "$5" | ns "$1" socat -u - "TCP$3:$4:7000"
+	run -0 wait_end server 60
+	want=$(sum_of "$5")
+	assert_equal "$(cat "$DIR/server.out")" "$want"
+}
+
+# counts RELAY PORT: "frames bytes" that a port whose name begins so was sent.
+sent_to()
+{
+	relay_status "$1" | awk -v name="$2" '$1 == "netrelay:" && $2 == "port" &&
+		index($4, name) == 1 { sub(/.*, tx /, ""); print $1, $3 }'
+}
+
+says()
+{
+	grep -q -- "$2" "$DIR/$1.err"
+}
+
+# count_of RELAY TEXT: how often it says that.
+count_of()
+{
+	grep -c -- "$2" "$DIR/$1.err" || true
+}
+
+# ticks NAME: processor time so far, in 1/100 s.
+ticks()
+{
+	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$(pid_of "$1")/stat"
+}
+
+has_drops()
+{
+	relay_status "$1" | grep -q "dropped:.* $2"
+}
+
+# --- frames, byte by byte ---------------------------------------------------
+
+# exchange RELAY...: frames both ways between a client of each host.
+exchange()
+{
+	local options=(--count 2000 --max 65000 --sizes log --lossless --linger 100)
+
+	frames_start right in h2 both tcp:127.0.0.1:5001 --id 2 "${options[@]}"
+	relay_wait_up two 2
+	ns h1 "$FRAMES" both tcp:127.0.0.1:5000 --id 1 "${options[@]}"
+	run -0 frames_wait right
+	assert_line --partial 'received 2000 lost 0 damaged 0 reordered 0 duplicated 0'
+	relay_check_sums two
+}
+
+#   frames --- one :h1 ====== trunk ====== h2: two --- frames
+@test "a trunk to a server: plain frames both ways, by IPv4, IPv6 and a name" {
+	local to
+
+	hosts
+	one -l 5000
+	wait_listen h1 tcp 5000
+	for to in 192.0.2.1 '[2001:db8::1]'; do
+		two tcp-listen:127.0.0.1:5001 "trunk:$to:5000"
+		relay_wait_up two 1
+		exchange
+		run -0 relay_stop two
+	done
+	# "localhost" is the name that can be told everywhere.
+	relay_start two in h1 -v tcp-listen:127.0.0.1:5002 trunk:localhost:5000
+	relay_wait_up two 1 10
+	frames_start right in h1 both tcp:127.0.0.1:5002 --id 2 --count 500 --lossless
+	relay_wait_up two 2
+	ns h1 "$FRAMES" both tcp:127.0.0.1:5000 --id 1 --count 500 --lossless
+	run -0 frames_wait right
+	relay_check_sums one
+}
+
+#   frames --- one :h1 ====== trunk ====== h2: two --- frames
+@test "a trunk to a cable: plain frames both ways" {
+	local options=(--count 5000 --max 65000 --sizes log --lossless --linger 100)
+
+	hosts
+	relay_start one in h1 -v tcp-listen:127.0.0.1:5000 tcp-listen:192.0.2.1:5000
+	wait_listen h1 tcp 5000
+	two tcp-listen:127.0.0.1:5001 trunk:192.0.2.1:5000
+	frames_start right in h2 both tcp:127.0.0.1:5001 --id 2 "${options[@]}"
+	relay_wait_up two 2
+	relay_wait_up one 1
+	ns h1 "$FRAMES" both tcp:127.0.0.1:5000 --id 1 "${options[@]}"
+	run -0 frames_wait right
+	refute says two "take tcp:"
+}
+
+# --- bridges ----------------------------------------------------------------
+
+@test "1 GiB from bridge to bridge, by IPv4 and IPv6, in super-frames that cross whole" {
+	local frames bytes
+
+	trunked
+	cross s1 s2 4 10.0.0.2 "$GIB"
+	read -r frames bytes < <(sent_to two br0)
+	((bytes > GIB))
+	# In frames of a wire they were 740,000.
+	((frames < GIB / 1500 / 8)) || fail "$frames frames for $bytes bytes"
+	cross s2 s1 6 fd00::1 "$GIB"
+	read -r frames bytes < <(sent_to one br0)
+	((bytes > GIB))
+	((frames < GIB / 1500 / 4)) || fail "$frames frames for $bytes bytes"
+	relay_check_sums one
+	relay_check_sums two
+}
+
+#   s1: e0.7 10.7.0.1 --- br0 :h1 ====== h2: br0 --- e0.7 10.7.0.2 :s2
+@test "TCP behind a VLAN tag crosses whole, too" {
+	local n frames bytes
+
+	trunked
+	for n in 1 2; do
+		ns "s$n" ip link add link e0 name e0.7 type vlan id 7
+		ns "s$n" ip addr add "10.7.0.$n/24" dev e0.7
+		ns "s$n" ip link set e0.7 up
+	done
+	cross s1 s2 4 10.7.0.2 $((GIB / 16))
+	read -r frames bytes < <(sent_to two br0)
+	((bytes > GIB / 16 && frames < GIB / 16 / 1500 / 4)) ||
+		fail "$frames frames for $bytes bytes"
+	relay_check_sums one
+	relay_check_sums two
+}
+
+@test "UDP that is sent by UDP_SEGMENT arrives, every datagram, in order" {
+	local addr
+
+	trunked
+	for addr in 10.0.0.2 fd00::2; do
+		start server in s2 "$PEER" udp-recv "$addr" 7000 16000
+		wait_for 10 "the server" grep -q ready "$DIR/server.out"
+		ns s1 "$PEER" udp-send "$addr" 7000 16000
+		run -0 wait_end server 20
+		assert_file_contains "$DIR/server.out" 'all 16000'
+	done
+	relay_check_sums one
+	relay_check_sums two
+}
+
+#   s1 --- br0 - one :h1 ====== trunk ====== h2: two - br0 --- s2
+#                 |                               |
+#               sniff                           sniff
+@test "plain ports beside a trunk get only plain frames, whose checksums are good" {
+	local n
+
+	trunked
+	run -0 relay_stop two
+	two -l 5000 br0 trunk:192.0.2.1:5000
+	relay_wait_up two 2
+	for n in 1 2; do
+		start "sniff$n" in "h$n" "$PEER" sniff 127.0.0.1 5000
+		wait_for 10 "sniff$n" grep -q ready "$DIR/sniff$n.out"
+	done
+	relay_wait_up one 3
+	relay_wait_up two 3
+	cross s1 s2 4 10.0.0.2 $((GIB / 64))
+	cross s2 s1 6 fd00::1 $((GIB / 64))
+	ns s1 "$PEER" udp-send 10.0.0.2 7000 400 || true # nobody is there
+	for n in 1 2; do
+		run -0 stop "sniff$n"
+		run -0 cat "$DIR/sniff$n.out"
+		assert_line --regexp '^frames [0-9]+ longest 1514 good [0-9]{4,} bad 0 ports $'
+	done
+	relay_check_sums one
+	relay_check_sums two
+}
+
+#   s1 --- br0 - one :h1 ====== trunk ====== h2: two - br0 --- s2
+#                                                 |
+#                                               pairs
+@test "what is damaged is never made good on its way to a bridge" {
+	local n
+
+	trunked
+	run -0 relay_stop two
+	two -l 5000 br0 trunk:192.0.2.1:5000
+	relay_wait_up two 2
+	for n in 1 2; do
+		# What was merged is to be split by the kernel before it is looked at.
+		ns "h$n" ethtool -K p0 tso off gso off tx off >/dev/null
+		ns "s$n" ethtool -K e0 gro off >/dev/null
+		start "capture$n" in "s$n" "$PEER" capture e0
+		wait_for 10 "capture$n" grep -q ready "$DIR/capture$n.out"
+	done
+	ns h2 "$PEER" pairs 127.0.0.1 5000
+	# Behind all else, from the same side.
+	ns h2 "$FRAMES" send tcp:127.0.0.1:5000 --count 1
+	wait_for 5 "18 frames" has_sent_18
+	for n in 1 2; do
+		wait_for 5 "an answer" ns "s$((3 - n))" ping -c 1 -W 1 "10.0.0.$n"
+		run -0 stop "capture$n"
+		run -0 cat "$DIR/capture$n.out"
+		# A damaged IP header is not for TCP to see, but it is still damaged.
+		assert_line --regexp ' good 12 bad 6 ports 7002,7003,7004,7005,7006$'
+	done
+	relay_check_sums one
+	relay_check_sums two
+}
+
+has_sent_18()
+{
+	local frames bytes
+
+	read -r frames bytes < <(sent_to one br0)
+	((frames >= 18 || bytes >= 18 * 1054))
+}
+
+#   s1 --- br0 - one :h1 ====== trunk ====== h2: two -l --- guest
+@test "a guest with a plain NIC behind a trunk: files both ways" {
+	local size=$((64 << 20)) want
+
+	bridged
+	one br0 trunk:192.0.2.2:5000
+	two -l 5000
+	wait_listen h2 tcp 5000
+	guest_start g in h2 -- socket,connect=127.0.0.1:5000
+	guest_wait g
+	guest_nic g 1 10.0.0.2/24
+	relay_wait_up one 2
+	relay_wait_up two 2
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	want=$(sum_of "$size")
+	guest g "(nc -l -p 7000 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
+	wait_for 10 "the guest to listen" guest g "netstat -ltn | grep -q :7000"
+	stream "$size" | ns s1 socat -u - TCP4:10.0.0.2:7000
+	wait_for 30 "the guest's sum" guest g "grep -q . /tmp/sum"
+	run -0 guest g "cat /tmp/sum"
+	assert_line "$want"
+	start server in s1 sh -c 'socat -u TCP4-LISTEN:7000 - | sha256sum'
+	wait_listen s1 tcp 7000
+	guest g "head -c 16777216 /dev/zero | nc 10.0.0.1 7000"
+	run -0 wait_end server 60
+	assert_equal "$(cat "$DIR/server.out")" "$(head -c 16777216 /dev/zero | sha256sum)"
+	relay_check_sums one
+	relay_check_sums two
+}
+
+# --- others -----------------------------------------------------------------
+
+# no_spin NAME: it takes next to no processor time for a while.
+no_spin()
+{
+	local before
+
+	before=$(ticks "$1")
+	wait_for 10 "end of a while" ns h1 timeout 1 tail -f /dev/null || true
+	(($(ticks "$1") - before < 100))
+}
+
+# tried RELAY TEXT TIMES: it has given that as a reason so often.
+tried()
+{
+	(($(count_of "$1" "$2") >= $3))
+}
+
+#   two :h2 ====== trunk ====== h1: a QEMU, or what does as one
+@test "a peer that takes our preamble for a length, and closes: told of once" {
+	hosts
+	two tcp-listen:5001 trunk:192.0.2.1:5000
+	for n in 1 2 3; do
+		# As QEMU does, it gives up with what we said.
+		frames_start "qemu$n" in h1 recv tcp-listen:192.0.2.1:5000 --expect 1
+		wait_end "qemu$n" 15 || true
+	done
+	wait_for 5 "a message" says two "take tcp:"
+	run cat "$DIR/two.err"
+	assert_line --regexp '^netrelay: trunk:192.0.2.1:5000: .*no netrelay.*; to reach a QEMU, take tcp:; trying again$'
+}
+
+@test "a peer that says nothing: told of within 10 s, once, and tried ever less often" {
+	local dials
+
+	hosts
+	start silent in h1 socat -u TCP4-LISTEN:5000,fork,reuseaddr -
+	wait_listen h1 tcp 5000
+	relay_start two in h2 tcp-listen:5001 trunk:192.0.2.1:5000
+	wait_for 10 "a message" says two "no answer as a netrelay gives it; to reach a QEMU, take tcp:"
+	wait_for 15 "the next try" has_dialled 2
+	wait_for 15 "one more" has_dialled 3
+	assert_equal "$(count_of two "take tcp:")" 1
+	(($(ticks two) < 20))
+}
+
+# Preambles that socat was sent.
+has_dialled()
+{
+	(($(wc -c <"$DIR/silent.out") >= 64 * $1))
+}
+
+@test "a peer of another version: both versions are told, and what to do" {
+	hosts
+	start stub in h1 "$PEER" stub 192.0.2.1 5000 7
+	wait_for 10 "the stub" grep -q ready "$DIR/stub.out"
+	two tcp-listen:5001 trunk:192.0.2.1:5000
+	wait_for 10 "a message" says two \
+		"^netrelay: trunk:192.0.2.1:5000: the peer's trunk is of version 7, ours of 1; .*; trying again"
+	(($(ticks two) < 20))
+	run -0 relay_stop two
+	# The other way round; the other one learns it, too.
+	one -l 5000
+	stop stub || true
+	relay_wait_ports one 0
+}
+
+# refused NAME WHAT...: one says it, and is closed; the others go on.
+refused()
+{
+	local name=$1
+
+	shift
+	start "$name" in h2 "$PEER" send 192.0.2.1 5000 "$@"
+	wait_for 5 "$name's end" grep -q closed "$DIR/$name.out"
+	wait_end "$name"
+}
+
+#   bystanders, and liars --- one :h1
+@test "a preamble in mid-stream, a second one, garbage: closed, counted, others go on" {
+	local long=80011000
+
+	hosts
+	one -l 5000
+	wait_listen h1 tcp 5000
+	frames_start bystander in h2 recv tcp:192.0.2.1:5000 --from 9 --count 2000 --lossless
+	relay_wait_up one 1
+	refused mid frame greet
+	refused second greet greet
+	refused garbage greet ffffffffffffffffffff
+	refused runt greet 80000009aabbccdd
+	refused plain "$long"
+	refused late frame "$long"
+	refused long greet 8001100b
+	wait_for 5 "all to be gone" relay_wait_ports one 1
+	assert_equal "$(relay_status one | grep -o 'oversize [0-9]*' | head -n 1)" "oversize 7"
+	# Super-frames that are none, to somebody who takes only plain frames. The
+	# connection goes on: that it is dropped is counted.
+	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \
+		"80000046$(printf '0101000000010000%0*d' 124 0)" frame
+	wait_for 5 "the drop" has_drops one "malformed 1"
+	ns h1 "$FRAMES" send tcp:192.0.2.1:5000 --id 9 --count 2000
+	run -0 frames_wait bystander
+	relay_check_sums one
+	run stop odd
+}
+
+#   frames --- two :h2 ====== trunk, and tcp: ====== h1: one --- frames
+@test "a plain stream and a trunk to the same server, side by side" {
+	hosts
+	one -l 5000
+	wait_listen h1 tcp 5000
+	two tcp-listen:127.0.0.1:5001 trunk:192.0.2.1:5000
+	relay_start plain in h2 tcp-listen:127.0.0.1:5002 tcp:192.0.2.1:5000
+	frames_start a in h2 recv tcp:127.0.0.1:5001 --from 9 --count 1000 --lossless
+	frames_start b in h2 recv tcp:127.0.0.1:5002 --from 9 --count 1000 --lossless
+	relay_wait_up two 2
+	relay_wait_up plain 2
+	relay_wait_up one 2
+	ns h1 "$FRAMES" send tcp:127.0.0.1:5000 --id 9 --count 1000
+	run -0 frames_wait a
+	run -0 frames_wait b
+	relay_check_sums one
+}
+
+@test "either side is killed and started again: traffic goes on" {
+	trunked
+	kill -KILL "$(pid_of one)"
+	wait_end one || true
+	one -l 5000 br0
+	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	cross s1 s2 4 10.0.0.2 $((GIB / 64))
+	kill -KILL "$(pid_of two)"
+	wait_end two || true
+	two br0 trunk:192.0.2.1:5000
+	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	cross s2 s1 4 10.0.0.1 $((GIB / 64))
+	relay_wait_up one 2
+	relay_check_sums one
+	relay_check_sums two
+}
