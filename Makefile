@@ -131,7 +131,7 @@ frames: $(BUILD)/frames
 
 $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread -lm
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
 
 offload: $(BUILD)/offload
 

@@ -242,6 +242,18 @@ too_long()
 	assert_equal "$(sniffed far)" "0000003c$(zeros 60)0000003c$(printf 'ee%.0s' {1..60})"
 }
 
+@test "a peer that is dialled again after a cut frame begins afresh" {
+	relay_start relay "unix-listen:$DIR/near" "unix:$DIR/far"
+	wait_listen - unix "$DIR/near"
+	frames_start near recv "unix:$DIR/near" --count 10 --lossless --timeout 30
+	run -0 "$FRAMES" raw "unix-listen:$DIR/far" --wait 0 "$(word 1514)" +700
+	wait_status relay "port 1 .* dropped: cut 1$"
+	run -0 "$FRAMES" send "unix-listen:$DIR/far" --count 10
+	run -0 frames_wait near
+	assert_line --partial "total: received 10 lost 0 damaged 0 reordered 0 duplicated 0"
+	relay_check_sums relay
+}
+
 # In namespace a: as many TCP connections as there are bytes in two frames, less
 # one. Each sends another part of them, and when told so by stdin, the rest.
 split_script()

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""
+Bridge to bridge: two namespaces as two hosts, each with a bridge, and a wire
+between them that something has to carry the bridges' traffic over.
+
+	h1: iperf3 client - br0 - tap - relay - u0 ======= u0 - relay - tap - br0 - server :h2
+	           10.9.0.1             10.8.0.1           10.8.0.2             10.9.0.2
+
+The flows are the kernel's own TCP, so that super-frames are what they are in
+use. Nothing is pinned: the figure is what the
+whole machine gets done with its cores, and a VXLAN runs on whatever core sends.
+
+`out` and `into` have a relay under test only on h1, pinned; on h2 a null relay
+carries plain frames between the stream and a tap that has the address, as a
+QEMU would, on the load's core. Their figure is the first relay's CPU time.
+"""
+import json
+import time
+
+import machine
+from machine import RUN, end, netns, sh, start, wait_for
+from relays import NAMES, netrelay, null
+from workloads import Flow, in_turns
+
+SECONDS = 1
+PORT = 7000
+# Room for VXLAN's and UDP's headers around the bridges' 1,500 bytes.
+WIRE_MTU = 1600
+
+
+class Hosts:
+    """Two namespaces, wired; close() it."""
+
+    def __init__(self):
+        tag = f"b{next(NAMES)}"
+        self.ns = [netns(f"{tag}h{i}") for i in (1, 2)]
+        self.processes, self.relays, self.keep = [], [], []
+        h1, h2 = self.ns
+        sh(f"ip -n {h1} link add u0 mtu {WIRE_MTU} type veth "
+           f"peer name u0 mtu {WIRE_MTU} netns {h2}")
+        for i, ns in enumerate(self.ns, 1):
+            sh(f"ip -n {ns} addr add 10.8.0.{i}/24 dev u0")
+            sh(f"ip -n {ns} link set u0 up")
+
+    def bridges(self, which=(1, 2)):
+        for i in which:
+            ns = self.ns[i - 1]
+            sh(f"ip -n {ns} link add br0 type bridge")
+            sh(f"ip -n {ns} addr add 10.9.0.{i}/24 dev br0")
+            sh(f"ip -n {ns} link set br0 up")
+
+    def attach(self, i, interface):
+        ns = self.ns[i - 1]
+        wait_for(f"{interface} in {ns}", lambda: sh(
+            f"ip -n {ns} link show {interface}", check=False))
+        sh(f"ip -n {ns} link set {interface} master br0 up")
+
+    def tap(self, i, offload):
+        """A tap t0, made where we are and moved there."""
+        made = f"m{next(NAMES)}"
+        fd = machine.tap(made, offload)
+        sh(f"ip link set {made} txqueuelen 128 netns {self.ns[i - 1]} name t0")
+        self.keep.append(fd)
+        return fd
+
+    def stream(self):
+        """A TCP connection over the wire, its two ends."""
+        with machine.inside(self.ns[1]):
+            listener = machine.listener(machine.socket.AF_INET, ("10.8.0.2", PORT))
+        with machine.inside(self.ns[0]):
+            a = machine.nodelay(machine.socket.create_connection(("10.8.0.2", PORT)))
+        b = machine.accept(listener)
+        self.keep += [listener, a, b]
+        return a, b
+
+    def ready(self, name, core):
+        """Until a ping goes through; then a server waits for flows."""
+        wait_for(f"{name}: the bridges to reach each other", lambda: sh(
+            f"ip netns exec {self.ns[0]} ping -c 1 -W 1 10.9.0.2", check=False)
+            .count(" 0% packet loss"), 30)
+        self.processes.append(start(["iperf3", "-s"], core=core, ns=self.ns[1]))
+        wait_for("iperf3", lambda: sh(
+            f"ip netns exec {self.ns[1]} ss -Hltn sport = :5201"))
+
+    def cpu_ns(self):
+        """CPU time of the relay under test."""
+        total = 0
+        for p in self.relays:
+            for pid in machine.family(p.pid):
+                with open(f"/proc/{pid}/schedstat") as f:
+                    total += int(f.read().split()[0])
+        return total
+
+    def iperf(self, options, core=None):
+        """Returns Gbit/s received, bytes received, and the part lost of UDP."""
+        cores = f"taskset -c {core} " if core is not None else ""
+        out = json.loads(sh(f"{cores}ip netns exec {self.ns[0]} iperf3 -c 10.9.0.2 -J "
+                            f"-t {SECONDS} {options}"))
+        if "-u" in options.split():
+            got = out["end"]["sum"]
+            lost = got["lost_percent"] / 100
+            return got["bits_per_second"] * (1 - lost) / 1e9, \
+                got["bytes"] * (1 - lost), lost
+        got = out["end"]["sum_received"]
+        return got["bits_per_second"] / 1e9, got["bytes"], 0
+
+    def close(self):
+        end(self.relays + self.processes)
+        for k in self.keep:
+            machine.os.close(k) if isinstance(k, int) else k.close()
+        for ns in self.ns:
+            sh(f"ip netns del {ns}")
+
+
+# ---- what joins two bridges ----
+
+def by_netrelay(hosts, endpoint):
+    h1, h2 = hosts.ns
+    hosts.bridges()
+    if endpoint == "udp":
+        ends = [f"{PORT}:10.8.0.2:{PORT}"], [f"{PORT}:10.8.0.1:{PORT}"]
+    else:
+        ends = [f"{endpoint}:10.8.0.2:{PORT}"], ["-l", f"10.8.0.2:{PORT}"]
+    hosts.relays += [netrelay(*ends[1], "br0", ns=h2, core=None)[0],
+                     netrelay(*ends[0], "br0", ns=h1, core=None)[0]]
+
+
+def by_null(hosts):
+    """Super-frames whole, behind their virtio headers, over TCP."""
+    hosts.bridges()
+    for i, end_ in enumerate(hosts.stream(), 1):
+        hosts.relays.append(null("tap", hosts.tap(i, True), end_, core=None))
+        hosts.attach(i, "t0")
+
+
+def by_socat(hosts):
+    hosts.bridges()
+    for i in (1, 2):
+        hosts.relays.append(start(
+            ["socat", "TUN,tun-type=tap,tun-name=t0,iff-no-pi",
+             f"UDP4:10.8.0.{3 - i}:{PORT},bind=10.8.0.{i}:{PORT}"],
+            ns=hosts.ns[i - 1], core=None))
+        hosts.attach(i, "t0")
+
+
+def by_vde(hosts):
+    """On each host a vde_switch with a tap, and a vde_plug; socat carries the stream."""
+    hosts.bridges()
+    ends = {2: f"TCP4-LISTEN:{PORT},nodelay", 1: f"TCP4:10.8.0.2:{PORT},nodelay,retry=50,"
+            "interval=0.1"}
+    for i, address in ends.items():
+        ns, directory = hosts.ns[i - 1], f"{RUN}/vde.{next(NAMES)}"
+        hosts.relays.append(start(["vde_switch", "-s", directory, "-t", "t0"], ns=ns,
+                                  core=None))
+        wait_for("vde_switch", lambda d=directory: machine.os.path.exists(f"{d}/ctl"))
+        hosts.attach(i, "t0")
+        hosts.relays.append(start(["vde_plug", f"vde://{directory}", "=", "socat",
+                                   "STDIO", address], ns=ns, core=None))
+
+
+def by_vxlan(hosts):
+    hosts.bridges()
+    for i in (1, 2):
+        sh(f"ip -n {hosts.ns[i - 1]} link add vx0 type vxlan id 1 local 10.8.0.{i} "
+           f"remote 10.8.0.{3 - i} dstport 4789 dev u0")
+        hosts.attach(i, "vx0")
+
+
+def by_veth(hosts):
+    hosts.bridges()
+    h1, h2 = hosts.ns
+    sh(f"ip -n {h1} link add v0 type veth peer name v0 netns {h2}")
+    hosts.attach(1, "v0")
+    hosts.attach(2, "v0")
+
+
+JOINS = {
+    "netrelay trunk": lambda h: by_netrelay(h, "trunk"),
+    "netrelay tcp": lambda h: by_netrelay(h, "tcp"),
+    "netrelay udp": lambda h: by_netrelay(h, "udp"),
+    "null trunk": by_null,
+    "socat": by_socat,
+    "vde": by_vde,
+    "vxlan": by_vxlan,
+    "veth": by_veth,
+}
+
+
+# ---- a bridge, and a plain port ----
+
+def plain(hosts, relay):
+    """The relay under test between h1's bridge and a stream of plain frames."""
+    h1, h2 = hosts.ns
+    hosts.bridges([1])
+    fd = hosts.tap(2, False)
+    sh(f"ip -n {h2} addr add 10.9.0.2/24 dev t0")
+    sh(f"ip -n {h2} link set t0 up")
+    if relay == "null":
+        ours, theirs = hosts.stream()
+        hosts.relays = [null("tap", hosts.tap(1, False), ours)]
+        hosts.attach(1, "t0")
+    else:
+        with machine.inside(h2):
+            listener = machine.listener(machine.socket.AF_INET, ("10.8.0.2", PORT))
+        hosts.keep.append(listener)
+        hosts.relays = [netrelay(f"tcp:10.8.0.2:{PORT}", "br0", ns=h1)[0]]
+        theirs = machine.accept(listener)
+        hosts.keep.append(theirs)
+    hosts.processes.append(null("tap", fd, theirs, core=machine.LOAD_CORE))
+
+
+
+# ---- workloads ----
+
+# Names of relays, iperf3's options, and the core of all but the relay under test.
+ALL = list(JOINS)
+WORKLOADS = {
+    "bridges": (ALL, "", None),
+    "bridges-4": (ALL, "-P 4", None),
+    "bridges-udp": (ALL, "-u -b 2G -l 1472", None),
+    "out": (["null", "netrelay"], "", machine.LOAD_CORE),
+    "into": (["null", "netrelay"], "-R", machine.LOAD_CORE),
+}
+
+
+def run(workload, results, rounds):
+    names, options, core = WORKLOADS[workload]
+    hosts, answers = {}, {name: [] for name in names}
+    try:
+        for name in names:
+            hosts[name] = Hosts()
+            if core is None:
+                JOINS[name](hosts[name])
+            else:
+                plain(hosts[name], name)
+            hosts[name].ready(name, core)
+        for name in in_turns(names, rounds):
+            before = hosts[name].cpu_ns()
+            gbits, got, lost = hosts[name].iperf(options, core)
+            spent = hosts[name].cpu_ns() - before
+            answers[name].append((gbits, spent / max(got, 1) * 1000, lost))
+    finally:
+        for h in hosts.values():
+            h.close()
+    results.add_flows(workload, {n: Flow(*zip(*a)) for n, a in answers.items()})

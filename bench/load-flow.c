@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rounds of a measurement. One thread both sends and receives: a burst,
+ * then whatever has arrived. So the two never fight for their core, and what
+ * is under way is known: the relay always has work but never more than a
+ * window of it, or nothing is lost that a socket buffer could have held.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "load.h"
+
+#define BURST_BYTES 65536
+#define EVENTS_MAX 64
+/* What has not come after such a silence, never will. */
+#define LOST_NS 2000000000
+#define LOST_IN_FLOOD_NS 200000000 /* there, something always is */
+#define PING_GAP_NS 40000   /* long enough for the relay to have gone to sleep */
+#define PING_LOST_NS 20000000
+#define NS_PER_MS 1000000
+
+/* Return: whether anything had arrived. */
+static bool drain(struct load *l, int timeout_ms)
+{
+	struct epoll_event ready[EVENTS_MAX];
+	int n = epoll_wait(l->epfd, ready, EVENTS_MAX, timeout_ms);
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+		any |= port_drain(ready[i].data.ptr, &l->tally);
+	return any;
+}
+
+/* Receives until nothing more comes; what does is of an earlier round. */
+static void begin(struct load *l, uint32_t size)
+{
+	struct tally *t = &l->tally;
+
+	t->mark++;
+	t->size = size;
+	t->is_pair = l->n == 2;
+	t->delivered = t->copies = t->wrong = 0;
+	t->n_latency = 0;
+	if (l->burst.size != size)
+		burst_resize(&l->burst, size);
+	while (drain(l, 1))
+		;
+}
+
+static uint64_t copies_meant(const struct load *l, const struct flow *f)
+{
+	return f->broadcast ? l->n - 1 : 1;
+}
+
+/* How many frames a turn sends; batched ones fill a buffer, as a netrelay's would. */
+static unsigned burst_of(const struct flow *f)
+{
+	unsigned n = BURST_BYTES / (f->size + WORD);
+
+	if (n < 4)
+		n = f->batch ? 4 : 1;
+	return n < BURST_MAX ? n : BURST_MAX;
+}
+
+/*
+ * @under_way: frames that have neither come nor been given up
+ * @seen:      of those delivered, how many are taken into account
+ */
+struct progress {
+	uint64_t sent, under_way, seen, turn;
+};
+
+static void settle(struct load *l, struct progress *p)
+{
+	uint64_t news = l->tally.delivered - p->seen;
+
+	p->seen += news;
+	p->under_way -= news < p->under_way ? news : p->under_way;
+}
+
+static void send_burst(struct load *l, const struct flow *f, struct progress *p)
+{
+	uint64_t copies = copies_meant(l, f);
+	struct port *from = &l->ports[p->turn % (l->n > 2 ? l->n : 1)];
+	unsigned to = f->broadcast ? BROADCAST : (from->id + 1) % l->n;
+	unsigned n;
+
+	if (f->window && p->under_way * (f->size + WORD) >= f->window * copies)
+		return;
+	n = port_send(from, &l->burst, &l->tally, to, l->seq, burst_of(f), f->batch);
+	p->turn++;
+	p->sent += n;
+	p->under_way += n * copies;
+	l->seq += n;
+}
+
+static void flush(struct load *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		port_flush(&l->ports[i]);
+}
+
+/* Return: when the last frame came. */
+static uint64_t exchange(struct load *l, const struct flow *f, struct progress *p)
+{
+	uint64_t now = now_ns(), end = now + f->ms * NS_PER_MS;
+	uint64_t last = now, silence = now;
+	uint64_t patience = f->window ? LOST_NS : LOST_IN_FLOOD_NS;
+
+	while (now < end || p->under_way) {
+		/* No sleep: a relay would have to wake us, at its own cost. */
+		if (now < end)
+			send_burst(l, f, p);
+		else
+			flush(l);
+		if (drain(l, 0))
+			last = silence = now_ns();
+		settle(l, p);
+		now = now_ns();
+		if (now - silence < patience)
+			continue;
+		p->under_way = 0;
+		silence = now;
+	}
+	return last;
+}
+
+void flow_run(struct load *l, const struct flow *f)
+{
+	struct progress p = { 0 };
+	uint64_t cpu, start, last, calls;
+	int counting = -1;
+
+	l->tally.latency_max = 0;
+	begin(l, f->size);
+	cpu = cost_cpu_ns(&l->cost);
+	if (f->count)
+		counting = cost_count(&l->cost);
+	start = now_ns();
+	last = exchange(l, f, &p);
+	calls = cost_counted(&l->cost);
+	printf("sent=%" PRIu64 " delivered=%" PRIu64 " copies=%" PRIu64 " wrong=%" PRIu64
+	       " ns=%" PRIu64 " cpu=%" PRIu64,
+	       p.sent * copies_meant(l, f), l->tally.delivered, l->tally.copies,
+	       l->tally.wrong, last - start, cost_cpu_ns(&l->cost) - cpu);
+	if (counting == 0)
+		printf(" calls=%" PRIu64, calls);
+	printf("\n");
+}
+
+/* ---- latency ---- */
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_latency(struct tally *t, uint64_t sent)
+{
+	size_t n = t->n_latency;
+
+	qsort(t->latency, n, sizeof(*t->latency), compare);
+	printf("sent=%" PRIu64 " delivered=%" PRIu64 " wrong=%" PRIu64
+	       " p50=%" PRIu32 " p99=%" PRIu32 "\n",
+	       sent, t->delivered, t->wrong, n ? t->latency[n / 2] : 0,
+	       n ? t->latency[n * 99 / 100] : 0);
+}
+
+static bool open_latency(struct load *l, uint64_t count, uint32_t size)
+{
+	l->tally.latency = calloc(count, sizeof(*l->tally.latency));
+	l->tally.latency_max = l->tally.latency ? count : 0;
+	begin(l, size);
+	return l->tally.latency;
+}
+
+static void close_latency(struct load *l, uint64_t sent)
+{
+	print_latency(&l->tally, sent);
+	free(l->tally.latency);
+	l->tally.latency = NULL;
+}
+
+/* Without sleeping, so that only the relay's wake-up is in the figure, not ours. */
+static void spin_until(struct load *l, uint64_t when, uint64_t delivered)
+{
+	do {
+		port_flush(&l->ports[0]);
+		port_drain(&l->ports[1], &l->tally);
+	} while (l->tally.delivered < delivered && now_ns() < when);
+}
+
+void ping_run(struct load *l, uint32_t size, uint64_t count)
+{
+	uint64_t sent = 0;
+
+	if (!open_latency(l, count, size))
+		return;
+	while (sent < count) {
+		sent += port_send(&l->ports[0], &l->burst, &l->tally, 1, l->seq++, 1, false);
+		spin_until(l, now_ns() + PING_LOST_NS, sent);
+		spin_until(l, now_ns() + PING_GAP_NS, UINT64_MAX);
+	}
+	close_latency(l, sent);
+}
+
+void paced_run(struct load *l, uint32_t size, uint64_t rate, uint64_t ms)
+{
+	uint64_t count = rate * ms / 1000, sent = 0, start;
+
+	if (!open_latency(l, count, size))
+		return;
+	start = now_ns();
+	while (sent < count) {
+		spin_until(l, start + sent * 1000 * NS_PER_MS / rate, UINT64_MAX);
+		sent += port_send(&l->ports[0], &l->burst, &l->tally, 1, l->seq++, 1, false);
+	}
+	spin_until(l, now_ns() + PING_LOST_NS, sent);
+	close_latency(l, sent);
+}

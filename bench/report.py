@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""
+The results: shown while they come in, then judged by what netrelay has to
+reach (targets.py), and written as results.md and results.svg.
+"""
+import os
+import platform
+
+import machine
+import targets
+from machine import sh
+
+BUSY = 0.85  # a relay that works less of the time than this was not the limit
+HOWS = {"one": "one write a frame", "batch": "batched"}
+
+NOTES = """\
+CPU is the relay's, all of its processes and threads, in nanoseconds for a frame that
+arrived. The relay has one core to itself, generator and sink share the other. A relay with a
+`*` was idle for part of the time: there the generator was the limit, so the rate is not the
+relay's, and its CPU figure has more wake-ups in it. Medians of {rounds} rounds of each relay, in
+turns; ± is half of what lies between the least and the most. Nanoseconds depend on the
+machine, and on its mood; ratios within one run do less so.
+
+`null` is the least a one-thread relay can do: wait, receive, send, with no checks; for datagrams
+`null-segment` does so with UDP_SEGMENT and UDP_GRO. `one write a frame` is how QEMU sends,
+`batched` how another netrelay does. The window is bounded, so nothing should be lost, but in
+the floods, which have no window.
+"""
+
+
+class Results:
+    """All that was measured: samples by workload, cell, way of sending, relay."""
+
+    def __init__(self, netrelay):
+        self.netrelay = netrelay
+        self.samples, self.latency, self.flows, self.memory = {}, {}, {}, {}
+        self.rounds, self.title = 0, None
+        self.lines, self.warnings = [], []
+
+    # ---- tables ----
+
+    def say(self, line=""):
+        print(line, flush=True)
+        self.lines.append(line)
+
+    def warn(self, text):
+        print(f"warning: {text}", flush=True)
+        self.warnings += ["", f"**Warning: {text}.**"]
+
+    def header(self, title, *columns):
+        if self.title == (title, columns):
+            return
+        self.title = (title, columns)
+        self.say()
+        self.say(f"### {title}")
+        self.say()
+        self.row(*columns)
+        self.row(*["---"] + ["---:"] * (len(columns) - 1))
+
+    def row(self, *cells):
+        self.say("| " + " | ".join(str(c) for c in cells) + " |")
+
+    def add(self, workload, cell, samples):
+        self.header(workload, "frames", "relay", "CPU ns/frame", "±", "x null",
+                    "kframes/s", "calls/frame", "lost")
+        base = samples.get("null")
+        for relay, s in samples.items():
+            self.samples[workload, cell.name, cell.how, relay] = s
+            self.rounds = max(self.rounds, len(s.ns))
+            self.row(f"{cell.name} {HOWS[cell.how]}",
+                     relay + ("*" if s.busy < BUSY else ""), f"{s.cpu:.0f}",
+                     f"{s.spread * 50:.0f} %",
+                     f"{s.cpu / base.cpu:.2f}" if base else "",
+                     f"{s.rate / 1e3:.0f}",
+                     "" if s.calls is None else f"{s.calls:.2f}", lost(s))
+
+    def add_latency(self, workload, kind, latencies):
+        self.header(f"{workload}: one frame's way, {kind}", "relay", "p50 µs",
+                    "p99 µs", "p50 x null", "lost")
+        for relay, v in latencies.items():
+            self.latency[workload, kind, relay] = v
+            self.row(relay, f"{v.p50 / 1e3:.1f}", f"{v.p99 / 1e3:.1f}",
+                     f"{v.p50 / latencies['null'].p50:.2f}", v.lost)
+
+    def add_flows(self, workload, flows):
+        self.header(workload, "joined by", "Gbit/s", "±", "relay CPU ns/1000 bytes",
+                    "lost")
+        for name, f in flows.items():
+            self.flows[workload, name] = f
+            self.row(name, f"{f.gbits:.2f}", f"{f.spread * 50:.0f} %",
+                     f"{f.cpu_per_kb:.0f}" if f.cpu_per_kb else "in the kernel",
+                     f"{f.lost:.0%}")
+
+    def show_memory(self):
+        self.header("memory", "program", "processes", "resident kB at rest",
+                    "with 1,000 idle clients")
+        for name, (rest, clients, n) in self.memory.items():
+            self.row(name, n, rest, clients or "")
+
+    def show_targets(self):
+        self.title = None
+        rows = targets.judge(self)
+        if not rows:
+            return
+        self.header("what it must reach", "workload", "figure", "measured", "")
+        for row in rows:
+            self.row(*row)
+
+    # ---- files ----
+
+    def write(self, directory):
+        tables, self.lines = self.lines, []
+        self.show_targets()
+        head = ["# What netrelay costs, and what others do", "",
+                "Made by `make bench`. " + NOTES.format(rounds=self.rounds)]
+        head += self.warnings + [""]
+        with open(f"{directory}/results.md", "w") as f:
+            f.write("\n".join(head + self.about() + self.lines + tables) + "\n")
+        chart(self, directory)
+        print(f"written: {directory}/results.md, {directory}/results.svg")
+
+    def about(self):
+        with open("/proc/cpuinfo") as f:
+            cpu = next((line.partition(": ")[2].strip() for line in f
+                        if line.startswith("model name")), "unknown")
+        lines = ["| | |", "|---|---|", f"| machine | {cpu}, {os.cpu_count()} cores |",
+                 f"| kernel | {platform.release()} |",
+                 f"| netrelay | {sh(f'{self.netrelay} --version')} |"]
+        for package in ("socat", "vde-switch", "iperf3", "iproute2", "gcc"):
+            version = sh("dpkg-query -W -f '${Version}' " + package, check=False)
+            lines.append(f"| {package} | {version or 'not from a package'} |")
+        return lines
+
+
+def lost(s):
+    if not s.sent or s.lost <= 0:
+        return "" if not s.wrong else f"{s.wrong} wrong"
+    where = ", ".join(f"{k} {v}" for k, v in s.drops.items()) or "where, is unknown"
+    return f"{s.lost / s.sent:.1%} ({where})"
+
+
+# ---- the chart ----
+
+BARS = [("tcp-tcp", "1514", "one", "TCP, singly"),
+        ("tcp-tcp", "1514", "batch", "TCP, batched"),
+        ("unix-unix", "1514", "one", "unix, singly"),
+        ("unix-unix", "1514", "batch", "unix, batched"),
+        ("udp-udp", "1514", "one", "UDP, singly"),
+        ("udp-udp-gso", "1514", "batch", "UDP, batched"),
+        ("tap-tcp", "1514", "batch", "tap, to TCP"),
+        ("tcp-tap", "1514", "batch", "TCP, to tap")]
+COLOURS = {"null": "#8c959f", "netrelay": "#2f81f7", "socat": "#d1822c"}
+
+PLOT = """
+set terminal svg size 860,400 font "sans-serif,13"
+set output "{out}"
+set style data histogram
+set style histogram clustered gap 1.2
+set style fill solid 1.0 noborder
+set boxwidth 0.9
+set border 3 linecolor rgb "#7d8590"
+set grid ytics linecolor rgb "#7d8590" dashtype 3
+set tics textcolor rgb "#7d8590" nomirror
+set xtics scale 0 font ",11"
+set key top right textcolor rgb "#7d8590"
+set bmargin 3.5
+set ylabel "relay CPU, ns per 1514-byte frame" textcolor rgb "#7d8590"
+set yrange [0:*]
+$data << EOD
+{data}
+EOD
+plot {plots}
+"""
+
+
+def sample(results, workload, size, how, relay):
+    """Of several null relays the best is the floor."""
+    found = [s for key, s in results.samples.items()
+             if key[:3] == (workload, size, how) and key[3].split("-")[0] == relay]
+    return min(found, key=lambda s: s.cpu, default=None)
+
+
+def chart(results, directory):
+    """In colours that stand out from light and from dark; the background is the page's."""
+    lines = []
+    for workload, size, how, label in BARS:
+        cpu = [sample(results, workload, size, how, r) for r in COLOURS]
+        lines.append(f'"{label.replace(", ", chr(92) + "n")}" ' +
+                     " ".join(f"{s.cpu:.0f}" if s else "NaN" for s in cpu))
+    plots = ", ".join(f'$data using {i}:xtic(1) title "{r}" linecolor rgb "{c}"'
+                      for i, (r, c) in enumerate(COLOURS.items(), 2))
+    script = PLOT.format(out=f"{directory}/results.svg", data="\n".join(lines),
+                         plots=plots)
+    machine.subprocess.run(["gnuplot"], input=script, text=True, check=True)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""
+What netrelay has to reach, as ratios within one run. A figure that was not
+measured is left out.
+"""
+STREAMS, UDP, TAPS = ("tcp-tcp", "unix-unix"), ("udp-udp", "udp-udp-gso"), \
+    ("tap-tcp", "tcp-tap")
+PINGS = STREAMS + ("udp-udp",) + TAPS
+
+
+def verdict(good):
+    return "met" if good else "**missed**"
+
+
+def ratios(results, workloads, against):
+    """Of CPU time, netrelay's to that of the least of those; by cell."""
+    found = {}
+    for (workload, cell, how, relay), s in results.samples.items():
+        if relay != "netrelay" or workload not in workloads or "flood" in cell:
+            continue
+        others = [results.samples.get((workload, cell, how, r)) for r in against]
+        others = [o.cpu for o in others if o]
+        if others:
+            found[f"{workload} {cell} {how}"] = s.cpu / min(others)
+    return found
+
+
+def at_most(title, limit, found):
+    """A row for all of them, with the worst; and each that is over."""
+    if not found:
+        return []
+    worst = max(found, key=found.get)
+    over = [f"{cell} {r:.2f}" for cell, r in found.items() if r > limit]
+    figure = f"{found[worst]:.2f} at worst ({worst})"
+    if over:
+        figure += f"; over: {', '.join(over)}"
+    return [(title, f"≤ {limit} x", figure, verdict(not over))]
+
+
+def bridges(results):
+    flows = {n: f.gbits for (w, n), f in results.flows.items() if w == "bridges"}
+    if "netrelay trunk" not in flows:
+        return []
+    trunk, peer = flows["netrelay trunk"], max(flows["socat"], flows["vde"])
+    vxlan = trunk / flows["vxlan"]
+    return [("trunk between bridges, a TCP flow: throughput",
+             "≥ 5 x the best user-space peer's", f"{trunk / peer:.2f}",
+             verdict(trunk >= 5 * peer)),
+            ("", "≥ 0.7 x VXLAN's, aim: 1", f"{vxlan:.2f}", verdict(vxlan >= 0.7))]
+
+
+def bridge_out(results):
+    flows = results.flows
+    if ("out", "netrelay") not in flows:
+        return []
+    r = flows["out", "netrelay"].cpu_per_kb / flows["out", "null"].cpu_per_kb
+    return [("bridge to a plain stream port, TCP out of the bridge: CPU per byte",
+             "≤ 0.4 x null's without offload", f"{r:.2f}", verdict(r <= 0.4))]
+
+
+def clients(results):
+    cpu = [results.samples.get(("clients unicast netrelay", "unicast", "one",
+                                f"netrelay {n}")) for n in (2, 512)]
+    if not all(cpu):
+        return []
+    r = cpu[1].cpu / cpu[0].cpu
+    return [("-l, known destination, 512 clients against 2: CPU per frame",
+             "within 10 %", f"{r:.2f} x", verdict(0.9 <= r <= 1.1))]
+
+
+def latency(results):
+    found = {}
+    for (workload, kind, relay), v in results.latency.items():
+        if relay == "netrelay" and kind == "idle" and workload in PINGS:
+            found[workload] = v.p50 / results.latency[workload, kind, "null"].p50
+    return at_most("one frame's way through, idle: p50, to null's", 1.2, found)
+
+
+def memory(results):
+    if not results.memory:
+        return []
+    rest, busy, _ = results.memory["netrelay"]
+    return [("resident memory, at rest", "≤ 1 MB", f"{rest / 1024:.2f} MB",
+             verdict(rest <= 1024)),
+            ("resident memory, 1,000 idle clients", "≤ 16 MB", f"{busy / 1024:.2f} MB",
+             verdict(busy <= 16 * 1024))]
+
+
+def judge(results):
+    """Rows: workload, figure, measured, verdict."""
+    return (
+        at_most("TCP to TCP, unix to unix: CPU, to null's", 1.15,
+                ratios(results, STREAMS, ["null"])) +
+        at_most("the same, to socat's", 1, ratios(results, STREAMS, ["socat"])) +
+        at_most("UDP to UDP: CPU, to null's with UDP_SEGMENT", 1.15,
+                ratios(results, UDP, ["null-segment"])) +
+        at_most("the same, to the best peer's", 0.6, ratios(results, UDP, ["socat"])) +
+        at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
+                ratios(results, TAPS, ["null"])) +
+        bridges(results) + bridge_out(results) + clients(results) + latency(results) +
+        memory(results))
