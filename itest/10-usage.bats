@@ -642,7 +642,8 @@ fds_of()
 	# And no signal is blocked or ignored because that suits us.
 	run -0 grep -E '^Sig(Blk|Ign)' "/proc/$child/status"
 	assert_line --regexp $'SigBlk:\t0+$'
-	assert_line --regexp $'SigIgn:\t0+$'
+	# Two real-time signals are the libc's own, and whoever starts the tests may ignore them.
+	assert_line --regexp $'SigIgn:\t0+[01]?[08]?0{7}$'
 	# The helper has no socket but the one to the relay.
 	run -0 find "/proc/$(helper_of one)/fd" -lname 'socket:*'
 	((${#lines[@]} == 1))

@@ -61,7 +61,9 @@ relay_in_lab()
 # carries [MAX]: frames pass between a client and m1, both ways, and none is lost.
 carries()
 {
-	local sizes=(--count 200 --max "${1:-1514}" --linger 100)
+	# All of them fit a queue, should the client be slow.
+	local count=$((${1:-1514} > 2000 ? 50 : 200))
+	local sizes=(--count "$count" --max "${1:-1514}" --linger 100)
 
 	relay_wait_up relay 1
 	frames_start m1 in far recv if:m1 "${sizes[@]}" --lossless --padded

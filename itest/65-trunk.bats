@@ -95,7 +95,7 @@ cross()
 	# shellcheck disable=SC2016 # its own arguments
 	start server in "$2" sh -c 'socat -b 1000000 -u TCP$0-LISTEN:7000,reuseaddr - | sha256sum' "$3"
 	wait_listen "$2" tcp 7000
-	stream "$5" | ns "$1" socat -b 1000000 -u - "TCP$3:$4:7000"
+	stream "$5" | ns "$1" timeout 90 socat -b 1000000 -u - "TCP$3:$4:7000"
 	run -0 wait_end server 60
 	want=$(sum_of "$5")
 	assert_equal "$(cat "$DIR/server.out")" "$want"
@@ -190,18 +190,18 @@ exchange()
 # --- bridges ----------------------------------------------------------------
 
 @test "1 GiB from bridge to bridge, by IPv4 and IPv6, in super-frames that cross whole" {
-	local frames bytes
+	local units bytes
 
 	trunked
 	cross s1 s2 4 10.0.0.2 "$GIB"
-	read -r frames bytes < <(sent_to two br0)
+	read -r units bytes < <(sent_to two br0)
 	((bytes > GIB))
 	# In frames of a wire they were 740,000.
-	((frames < GIB / 1500 / 8)) || fail "$frames frames for $bytes bytes"
+	((units < GIB / 1500 / 8)) || fail "$units frames for $bytes bytes"
 	cross s2 s1 6 '[fd00::1]' "$GIB"
-	read -r frames bytes < <(sent_to one br0)
+	read -r units bytes < <(sent_to one br0)
 	((bytes > GIB))
-	((frames < GIB / 1500 / 4)) || fail "$frames frames for $bytes bytes"
+	((units < GIB / 1500 / 4)) || fail "$units frames for $bytes bytes"
 	relay_check_sums one
 	relay_check_sums two
 }
@@ -211,7 +211,7 @@ exchange()
 #
 #   s1: inner 10.7.0.1 -(7)- outer br0 :h1 ====== h2: br0 outer -(7)- inner 10.7.0.2 :s2
 @test "TCP behind a VLAN tag crosses whole, too" {
-	local n frames bytes
+	local n units bytes
 
 	trunked
 	for n in 1 2; do
@@ -224,9 +224,9 @@ exchange()
 	done
 	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.7.0.2
 	cross s1 s2 4 10.7.0.2 $((GIB / 16))
-	read -r frames bytes < <(sent_to two br0)
-	((bytes > GIB / 16 && frames < GIB / 16 / 1500 / 4)) ||
-		fail "$frames frames for $bytes bytes"
+	read -r units bytes < <(sent_to two br0)
+	((bytes > GIB / 16 && units < GIB / 16 / 1500 / 4)) ||
+		fail "$units frames for $bytes bytes"
 	relay_check_sums one
 	relay_check_sums two
 }
@@ -311,10 +311,10 @@ exchange()
 
 has_sent_18()
 {
-	local frames bytes
+	local units bytes
 
-	read -r frames bytes < <(sent_to one br0)
-	((frames >= 18 || bytes >= 18 * 1054))
+	read -r units bytes < <(sent_to one br0)
+	((units >= 18 || bytes >= 18 * 1054))
 }
 
 #   s1 --- br0 - one :h1 ====== trunk ====== h2: two -l --- guest
@@ -334,7 +334,7 @@ has_sent_18()
 	want=$(sum_of "$size")
 	guest g "(nc -l -p 7000 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
 	wait_for 10 "the guest to listen" guest g "netstat -ltn | grep -q :7000"
-	stream "$size" | ns s1 socat -u - TCP4:10.0.0.2:7000
+	stream "$size" | ns s1 timeout 60 socat -u - TCP4:10.0.0.2:7000
 	wait_for 30 "the guest's sum" guest g "grep -q . /tmp/sum"
 	run -0 guest g "cat /tmp/sum"
 	assert_line "$want"
@@ -417,7 +417,7 @@ refused()
 	hosts
 	one -l 5000
 	wait_listen h1 tcp 5000
-	frames_start bystander in h2 recv tcp:192.0.2.1:5000 --from 9 --count 2000 --lossless
+	frames_start bystander in h2 recv tcp:192.0.2.1:5000 --from 9 --count 500 --lossless
 	relay_wait_up one 1
 	refused mid frame greet
 	refused second greet greet
@@ -434,7 +434,7 @@ refused()
 	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \
 		"80000046$(printf '0101000000010000%0*d' 124 0)" frame
 	wait_for 5 "the drop" has_drops one "malformed 1"
-	ns h1 "$FRAMES" send tcp:192.0.2.1:5000 --id 9 --count 2000
+	ns h1 "$FRAMES" send tcp:192.0.2.1:5000 --id 9 --count 500
 	run -0 frames_wait bystander
 	relay_check_sums one
 	run stop odd
@@ -447,12 +447,12 @@ refused()
 	wait_listen h1 tcp 5000
 	two tcp-listen:127.0.0.1:5001 trunk:192.0.2.1:5000
 	relay_start plain in h2 tcp-listen:127.0.0.1:5002 tcp:192.0.2.1:5000
-	frames_start a in h2 recv tcp:127.0.0.1:5001 --from 9 --count 1000 --lossless
-	frames_start b in h2 recv tcp:127.0.0.1:5002 --from 9 --count 1000 --lossless
+	frames_start a in h2 recv tcp:127.0.0.1:5001 --from 9 --count 500 --lossless
+	frames_start b in h2 recv tcp:127.0.0.1:5002 --from 9 --count 500 --lossless
 	relay_wait_up two 2
 	relay_wait_up plain 2
 	relay_wait_up one 2
-	ns h1 "$FRAMES" send tcp:127.0.0.1:5000 --id 9 --count 1000
+	ns h1 "$FRAMES" send tcp:127.0.0.1:5000 --id 9 --count 500
 	run -0 frames_wait a
 	run -0 frames_wait b
 	relay_check_sums one
