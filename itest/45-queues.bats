@@ -451,3 +451,17 @@ asleep_for()
 	run -0 frames_wait rx
 	assert_line --partial "total: received 300 lost 0 damaged 0 reordered 0 duplicated 0"
 }
+
+#   a file --- stdin, relay --- tcp --- rx, which stops for good
+@test "stdin's end with a receiver that takes nothing: it is not waited for, and told" {
+	needs_root
+	ns_add a
+	small_buffers a
+	"$FRAMES" send - --count 250 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null
+	frames_start rx in a recv tcp-listen:127.0.0.1:5001 --count 250 --stop-after 1 \
+		--rcvbuf 4096 --timeout 60
+	START_IN=$DIR/file relay_start relay in a -v - tcp:127.0.0.1:5001
+	run -0 wait_end relay 30
+	run cat "$DIR/relay.err"
+	assert_line --regexp "status: cable, .* received 250, .* queued [1-9][0-9]*, dropped 0$"
+}
