@@ -63,25 +63,121 @@ static int add_endpoint(struct conf *conf, const char *text, char *why, size_t s
 	return ep ? endpoint_parse(ep, text, why, size) : out_of_memory(why, size);
 }
 
+enum { OPT_HUB = 256, OPT_STORM, OPT_FDB_SIZE, OPT_CTL, OPT_METRICS, OPT_CAPTURE };
+
+static const struct option longs[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "hub", no_argument, NULL, OPT_HUB },
+	{ "storm", required_argument, NULL, OPT_STORM },
+	{ "fdb-size", required_argument, NULL, OPT_FDB_SIZE },
+	{ "ctl", required_argument, NULL, OPT_CTL },
+	{ "metrics", required_argument, NULL, OPT_METRICS },
+	{ "capture", required_argument, NULL, OPT_CAPTURE },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct option *find_long(int c)
+{
+	for (const struct option *o = longs; o->name; o++)
+		if (o->val == c)
+			return o;
+	return NULL;
+}
+
 /* getopt_long() says of a long option only that it was the last word it took. */
 static int refuse_option(const char *word, char *why, size_t size)
 {
 	if (!optopt)
 		return refuse(why, size, "%.64s: there is no such option; " SEE_HELP,
 			      word);
-	if (strchr("hV", optopt))
+	if (find_long(optopt))
 		return refuse(why, size, "%.64s: this option takes no value; " SEE_HELP,
 			      word);
 	return refuse(why, size, "-%c: there is no such option; " SEE_HELP, optopt);
 }
 
+static int refuse_without_value(char *why, size_t size)
+{
+	const struct option *o = find_long(optopt);
+
+	if (!o)
+		return refuse(why, size, "-l: the port is missing, as in -l 5000");
+	return refuse(why, size, "--%s: its value is missing; " SEE_HELP, o->name);
+}
+
+static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *text,
+		       const char *name, char *why, size_t size)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (!*text || *end || strchr("+- ", *text) || errno || value < min || value > max)
+		return refuse(why, size, "--%s: \"%.64s\" must be a number from %u to %u",
+			      name, text, min, max);
+	*to = (uint32_t)value;
+	return 0;
+}
+
+/* [ADDR:]PORT; a port alone is one of this machine only. */
+static int read_metrics(struct conf *conf, const char *text, char *why, size_t size)
+{
+	struct endpoint *ep = &conf->metrics;
+	char local[ENDPOINT_TEXT_MAX];
+
+	snprintf(local, sizeof(local), "%s%s",
+		 strchr(text, ':') ? "" : "127.0.0.1:", text);
+	if (endpoint_parse_listen(ep, local, why, size) ||
+	    ep->kind != ENDPOINT_TCP_LISTEN)
+		return refuse(why, size,
+			      "--metrics: \"%.64s\" must be PORT, ADDR:PORT or "
+			      "[ADDR6]:PORT",
+			      text);
+	conf->has_metrics = true;
+	return 0;
+}
+
+static int read_path(const char **to, const char *text, const char *name, char *why,
+		     size_t size)
+{
+	if (!*text)
+		return refuse(why, size, "--%s: the path is empty", name);
+	*to = text;
+	return 0;
+}
+
+static int read_option(struct conf *conf, int c, char *why, size_t size)
+{
+	switch (c) {
+	case 'v':
+		conf->verbose++;
+		return 0;
+	case 'l':
+		return add_listener(conf, optarg, why, size);
+	case OPT_HUB:
+		conf->hub = true;
+		return 0;
+	case OPT_STORM:
+		return read_number(&conf->storm_limit, 0, UINT32_MAX, optarg, "storm",
+				   why, size);
+	case OPT_FDB_SIZE:
+		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, optarg,
+				   "fdb-size", why, size);
+	case OPT_CTL:
+		return read_path(&conf->ctl_path, optarg, "ctl", why, size);
+	case OPT_METRICS:
+		return read_metrics(conf, optarg, why, size);
+	case OPT_CAPTURE:
+		return read_path(&conf->capture, optarg, "capture", why, size);
+	default:
+		return -EINVAL;
+	}
+}
+
 static int read_options(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
-	static const struct option longs[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c, err = 0;
 
 	optind = 0; /* so that glibc and musl both start afresh */
@@ -91,16 +187,42 @@ static int read_options(struct conf *conf, int argc, char **argv, char *why, siz
 			conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
 			return 0;
 		}
-		if (c == 'v')
-			conf->verbose++;
-		else if (c == 'l')
-			err = add_listener(conf, optarg, why, size);
-		else if (c == ':')
-			err = refuse(why, size, "-l: the port is missing, as in -l 5000");
-		else
+		if (c == ':')
+			err = refuse_without_value(why, size);
+		else if (c == '?')
 			err = refuse_option(argv[optind - 1], why, size);
+		else
+			err = read_option(conf, c, why, size);
 	}
 	return err;
+}
+
+/*
+ * netrelay ctl PATH COMMAND..., netrelay top PATH. All that follows is the
+ * client's, also what looks like an option. A bridge of one of these names is
+ * bridge:ctl.
+ */
+static int read_client(struct conf *conf, int argc, char **argv, char *why, size_t size)
+{
+	bool is_top = !strcmp(argv[1], "top");
+
+	if (argc < 3)
+		return refuse(why, size,
+			      "%s: the control socket's path is missing; the "
+			      "form is netrelay %s",
+			      argv[1], is_top ? "top PATH" : "ctl PATH COMMAND");
+	if (is_top && argc > 3)
+		return refuse(why, size,
+			      "top: one path is enough; the form is netrelay "
+			      "top PATH");
+	if (!is_top && argc < 4)
+		return refuse(why, size,
+			      "ctl: the command is missing; try: netrelay ctl "
+			      "%.64s help",
+			      argv[2]);
+	conf->action = is_top ? CONF_TOP : CONF_CTL;
+	conf->command = argv + 3;
+	return read_path(&conf->ctl_path, argv[2], argv[1], why, size);
 }
 
 static int read_operands(struct conf *conf, int n, char **operands, char *why,
@@ -117,6 +239,10 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 			      "%d endpoints are more than a cable's two; to join "
 			      "more, be a server: netrelay -l PORT TARGET ...",
 			      n);
+	if (conf->hub && !conf->server)
+		return refuse(why, size,
+			      "--hub is for a server, with -l; a cable has "
+			      "two ends and no choice");
 	for (int i = 0; i < n && !err; i++)
 		err = add_endpoint(conf, operands[i], why, size);
 	if (!conf->server && n == 1 && !err)
@@ -200,9 +326,13 @@ int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
 	int err;
 
-	*conf = (struct conf){ .action = CONF_RUN };
+	*conf = (struct conf){ .action = CONF_RUN,
+			       .storm_limit = CONF_STORM_LIMIT,
+			       .fdb_size = CONF_FDB_SIZE };
 	if (size)
 		*why = '\0';
+	if (argc > 1 && (!strcmp(argv[1], "ctl") || !strcmp(argv[1], "top")))
+		return read_client(conf, argc, argv, why, size);
 	err = read_options(conf, argc, argv, why, size);
 	if (err || conf->action != CONF_RUN)
 		return err;
@@ -220,27 +350,27 @@ void conf_free(struct conf *conf)
 const char *conf_help(void)
 {
 	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
-	       "       netrelay [-v] -l PORT [TARGET ...]  a server; it joins the TARGETs too\n"
-	       "\n"
+	       "       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too\n"
+	       "       netrelay ctl PATH COMMAND           see and change one; try: help\n"
+	       "       netrelay top PATH                   watch one that has --ctl PATH\n"
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
-	       "  -v  say what happens to ports      -h, --help      -V, --version\n"
-	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
+	       "  -v  what happens to ports; -vv frames too       -h, --help     -V, --version\n"
+	       "  --ctl PATH  --metrics [ADDR:]PORT  --capture FILE  --storm N  --fdb-size N\n"
+	       "  --hub  every frame to every port     Endpoints (HOST is an address or a name):\n"
 	       "  -                                  stdin and stdout, framed as QEMU does\n"
 	       "  LPORT:ADDR:RPORT                   UDP, a frame a datagram\n"
 	       "  LPORT:ADDR: or :ADDR:RPORT         the same, from and to the same port\n"
 	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
-	       "  ADDR:PORT                          TCP connection to a listening server\n"
-	       "  NAME                               bridge, by a tap made and attached to it\n"
-	       "  tcp:HOST:PORT or trunk:HOST:PORT   TCP connection; trunk: to a netrelay\n"
+	       "  ADDR:PORT or tcp:HOST:PORT         TCP connection to a listening server\n"
+	       "  trunk:HOST:PORT                    the same to a netrelay, and faster\n"
 	       "  tcp-listen:[ADDR:]PORT             TCP, accepted\n"
 	       "  unix:PATH                          unix socket; a comma in PATH is doubled\n"
 	       "  unix-listen:PATH[,mode=0660]       unix socket, accepted; mode is else 0600\n"
 	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; the local PORT is else the same\n"
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
-	       "  bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap of that name and MTU\n"
-	       "  tap:NAME                           tap, made unless there, on no bridge\n"
-	       "  fd:N                               inherited socket or tap\n"
-	       "  exec:COMMAND                       stdin and stdout of a command\n"
-	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
+	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]      bridge, by a tap made for it\n"
+	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; stdin/out\n"
+	       "                                     of a command, as exec:ssh host netrelay -\n"
+	       "  ,isolated ,mac=ADDR ...            behind a long form but exec: port rules\n";
 }

@@ -22,9 +22,15 @@ typedef int (*read_fn)(struct parse *p, char *part);
 /* What a comma in the body of a long form means. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
+/*
+ * @is_flag: needs no value
+ * @repeats: may be given more than once
+ */
 struct option {
 	const char *key;
 	read_fn read;
+	bool is_flag;
+	bool repeats;
 };
 
 /*
@@ -165,15 +171,49 @@ static int read_command(struct parse *p, char *body)
 	return 0;
 }
 
-static const struct option listen_options[] = { { "mode", read_mode }, { NULL, NULL } };
-static const struct option udp_options[] = { { "local", part_local }, { NULL, NULL } };
-static const struct option gram_options[] = { { "local", read_local_path },
-					      { NULL, NULL } };
-static const struct option group_options[] = { { "if", read_group_if }, { NULL, NULL } };
+static int read_isolated(struct parse *p, char *value)
+{
+	p->ep->rules.is_isolated = true;
+	return value ? part_refuse(p, QUOTED " is too much; isolated takes no value",
+				   value)
+		     : 0;
+}
+
+static int read_mac(struct parse *p, char *value)
+{
+	struct endpoint_rules *rules = &p->ep->rules;
+
+	if (rules->n_macs == ENDPOINT_MACS_MAX)
+		return part_refuse(p, "%d addresses are the most", ENDPOINT_MACS_MAX);
+	if (endpoint_parse_mac(rules->macs[rules->n_macs], value))
+		return part_refuse(p,
+				   QUOTED " must be a machine's address, as in "
+					  "52:54:00:00:00:01",
+				   value);
+	rules->n_macs++;
+	return 0;
+}
+
+/* What goes with any kind whose text has room for options. */
+static const struct option rules_options[] = {
+	{ "isolated", read_isolated, .is_flag = true },
+	{ "mac", read_mac, .repeats = true },
+	{ NULL, NULL, false, false },
+};
+#define RULES ", and isolated or mac=ADDR may follow"
+
+static const struct option listen_options[] = { { "mode", read_mode, false, false },
+						{ NULL, NULL, false, false } };
+static const struct option udp_options[] = { { "local", part_local, false, false },
+					     { NULL, NULL, false, false } };
+static const struct option gram_options[] = { { "local", read_local_path, false, false },
+					      { NULL, NULL, false, false } };
+static const struct option group_options[] = { { "if", read_group_if, false, false },
+					       { NULL, NULL, false, false } };
 static const struct option bridge_options[] = {
-	{ "tap", read_bridge_tap },
-	{ "mtu", read_bridge_mtu },
-	{ NULL, NULL },
+	{ "tap", read_bridge_tap, false, false },
+	{ "mtu", read_bridge_mtu, false, false },
+	{ NULL, NULL, false, false },
 };
 
 static const struct endpoint_long kinds[] = {
@@ -247,9 +287,15 @@ static char *cut_comma(char *s, enum comma comma)
 	return NULL;
 }
 
-static const struct option *find_option(const struct endpoint_long *kind, const char *key)
+/* @bit: set to one of its own. */
+static const struct option *find_option(const struct endpoint_long *kind, const char *key,
+					unsigned int *bit)
 {
-	for (const struct option *o = kind->options; o && o->key; o++)
+	*bit = 1;
+	for (const struct option *o = kind->options; o && o->key; o++, *bit <<= 1)
+		if (!strcmp(key, o->key))
+			return o;
+	for (const struct option *o = rules_options; o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
 	return NULL;
@@ -267,15 +313,13 @@ static int read_option(struct parse *p, const struct endpoint_long *kind, char *
 		return part_refuse(p, "nothing follows a comma; the form is %s", p->form);
 	if (value)
 		*value++ = '\0';
-	option = find_option(kind, key);
+	option = find_option(kind, key, &bit);
 	if (!option)
-		return part_refuse(
-			p, "%s has %s " QUOTED "; the form is %s", kind->prefix,
-			kind->options ? "no option" : "no options, so not", key, p->form);
-	bit = 1u << (option - kind->options);
-	if (*seen & bit)
+		return part_refuse(p, "%s has no option " QUOTED "; the form is %s" RULES,
+				   kind->prefix, key, p->form);
+	if ((*seen & bit) && !option->repeats)
 		return part_refuse(p, "option %s is given twice; give it once", key);
-	if (!value || !*value)
+	if ((!value && !option->is_flag) || (value && !*value))
 		return part_refuse(p, "option %s has no value; the form is %s", key,
 				   p->form);
 	*seen |= bit;

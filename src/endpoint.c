@@ -8,6 +8,7 @@
 #include "endpoint.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -156,6 +157,34 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 	ep->kind = ENDPOINT_TCP_LISTEN;
 	p.form = LISTEN_FORMS;
 	return part_local(&p, p.copy);
+}
+
+/* Return: 0 to 15; -1 when it is no hexadecimal digit. */
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *at;
+
+	at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+int endpoint_parse_mac(uint8_t mac[6], const char *text)
+{
+	uint8_t read[6];
+
+	for (int i = 0; i < 6; i++, text += 3) {
+		int high = hex_digit(text[0]);
+		int low = high < 0 ? -1 : hex_digit(text[1]);
+
+		if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
+			return -EINVAL;
+		read[i] = (uint8_t)(high << 4 | low);
+	}
+	/* A group sends nothing. */
+	if (read[0] & 1)
+		return -EINVAL;
+	memcpy(mac, read, sizeof(read));
+	return 0;
 }
 
 const char *endpoint_command(const struct endpoint *ep)

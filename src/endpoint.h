@@ -16,6 +16,7 @@
 #define ENDPOINT_HOST_MAX 256  /* longest host name (RFC 1035: 253), with its NUL */
 #define ENDPOINT_PATH_MAX 108  /* sizeof(sun_path): a unix socket's path, with its NUL */
 #define ENDPOINT_NAME_MAX 16   /* IFNAMSIZ: an interface's name, with its NUL */
+#define ENDPOINT_MACS_MAX 8
 
 enum endpoint_kind {
 	ENDPOINT_STDIO,
@@ -47,8 +48,19 @@ struct endpoint_addr {
 };
 
 /*
+ * What a port may do in a relay, whatever kind it is of.
+ * @is_isolated: it reaches no other port that is isolated
+ * @n_macs, @macs: the only source addresses that it may send from; 0: any
+ */
+struct endpoint_rules {
+	bool is_isolated;
+	unsigned n_macs;
+	uint8_t macs[ENDPOINT_MACS_MAX][6];
+};
+
+/*
  * Which members count, by kind; of the others, @fd is -1, @mode is 0600, and
- * the rest is zero:
+ * the rest is zero. Any long form but EXEC may have rules:
  *
  * TCP, TRUNK  remote
  * TCP_LISTEN  local
@@ -75,6 +87,7 @@ struct endpoint {
 	uint32_t mtu;
 	mode_t mode;
 	int fd;
+	struct endpoint_rules rules;
 };
 
 /*
@@ -98,6 +111,13 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
  * Return: 0, or -EINVAL.
  */
 int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size);
+
+/*
+ * endpoint_parse_mac() - Read a unicast MAC address, as 52:54:00:00:00:01.
+ *
+ * Return: 0, or -EINVAL.
+ */
+int endpoint_parse_mac(uint8_t mac[6], const char *text);
 
 /* endpoint_command() - What an EXEC endpoint runs, for /bin/sh -c. Lives in @ep. */
 const char *endpoint_command(const struct endpoint *ep);

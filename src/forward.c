@@ -16,8 +16,33 @@ static bool is_target(const struct port *p, const struct port *src)
 	return p != src && p->state == PORT_UP;
 }
 
+void forward_observe(struct forward *fwd, struct observer *o)
+{
+	o->next = fwd->observers;
+	fwd->observers = o;
+}
+
+void forward_ignore(struct forward *fwd, struct observer *o)
+{
+	struct observer **link = &fwd->observers;
+
+	while (*link && *link != o)
+		link = &(*link)->next;
+	if (*link)
+		*link = o->next;
+}
+
+static void show(const struct forward *fwd, const struct port *p,
+		 enum direction direction, const struct frame *f)
+{
+	for (struct observer *o = fwd->observers; o; o = o->next)
+		o->seen(o, p, direction, f);
+}
+
 static void send_to(struct forward *fwd, struct port *p, const struct frame *f)
 {
+	if (fwd->observers)
+		show(fwd, p, FRAME_OUT, f);
 	if (!p->is_dirty) {
 		p->is_dirty = true;
 		p->next_dirty = fwd->dirty;
@@ -165,6 +190,8 @@ static int send_super(struct forward *fwd, const struct port *src, struct frame 
 
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
 {
+	for (unsigned i = 0; fwd->observers && i < b->n; i++)
+		show(fwd, src, FRAME_IN, &b->frame[i]);
 	if (!count_targets(fwd, src)) {
 		port_drop(src, DROP_NO_PORT, frames_in(b->frame, b->n));
 		return;

@@ -12,8 +12,23 @@
 #include "gso.h"
 #include "port.h"
 
+enum direction { FRAME_IN, FRAME_OUT };
+
+/*
+ * Somebody who looks at frames on their way: a capture, a trace. It must not
+ * change them.
+ * @seen: @f, which may be a run and may be a super-frame, came in at @p, or
+ *        is on its way out of it: its queue may still have no room for it
+ */
+struct observer {
+	struct observer *next;
+	void (*seen)(struct observer *o, const struct port *p, enum direction direction,
+		     const struct frame *f);
+};
+
 /*
  * @ports:    all of the relay's
+ * @observers: those who look on; an empty list costs nothing
  * @dirty:    those with frames pending
  * @segments: headers of split super-frames, in use until the dirty are flushed
  * @copied:   frames made here: what was sent beyond one for each received
@@ -24,6 +39,7 @@ struct forward {
 	unsigned n_segments;
 	struct gso_segment *segments; /* BATCH_MAX of them */
 	uint64_t copied;
+	struct observer *observers;
 };
 
 /*
@@ -32,6 +48,10 @@ struct forward {
  * While b->more, they may stay pending, as the memory that they are in does.
  */
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b);
+
+/* forward_observe() - Have @o see all frames from now on; forward_ignore() ends it. */
+void forward_observe(struct forward *fwd, struct observer *o);
+void forward_ignore(struct forward *fwd, struct observer *o);
 
 /* forward_flush() - Send what is still pending. */
 void forward_flush(struct forward *fwd);

@@ -19,7 +19,7 @@
  */
 struct listener {
 	struct loop *loop;
-	const struct endpoint *ep;
+	struct endpoint *ep; /* the holder's */
 	struct watch watch;
 	struct timer resume;
 	struct sock_path made;

@@ -138,6 +138,13 @@ static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
 	return ret;
 }
 
+static enum relay_kind kind_of(const struct conf *conf)
+{
+	if (!conf->server)
+		return RELAY_CABLE;
+	return conf->hub ? RELAY_HUB : RELAY_SWITCH;
+}
+
 static int set_up(struct program *prog)
 {
 	const struct conf *conf = &prog->conf;
@@ -157,7 +164,7 @@ static int set_up(struct program *prog)
 	ret = loop_init(&prog->loop);
 	if (ret < 0)
 		return ret;
-	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, !conf->server);
+	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf));
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
 	if (ret == 0 && prog->helper.pid)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "endpoint.h"
 #include "fifo.h"
 #include "frame.h"
 #include "loop.h"
@@ -42,10 +43,15 @@ enum port_drop {
 	DROP_CUT,	/* received: the stream ended inside it */
 	DROP_NO_PORT,	/* received: no other port was up to take it */
 	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
-	DROP_QUEUE,	/* to send: the queue was full */
-	DROP_TOO_LONG,	/* to send: longer than the way out carries */
-	DROP_LOST,	/* to send: the link went away before it could */
-	DROP_REFUSED,	/* to send: the kernel, or nobody at the other end, took it */
+	DROP_LOCAL,	/* received: its destination is behind the port it came from */
+	DROP_MAC,	/* received: its source is none of those the port may have */
+	DROP_STORM,	/* received: more to flood than the port may bring */
+	DROP_LOOP,  /* received: by a port that does not forward, for it closes a loop */
+	DROP_PROBE, /* received: a relay's question whether there is a loop */
+	DROP_QUEUE, /* to send: the queue was full */
+	DROP_TOO_LONG, /* to send: longer than the way out carries */
+	DROP_LOST,     /* to send: the link went away before it could */
+	DROP_REFUSED,  /* to send: the kernel, or nobody at the other end, took it */
 	DROP_REASONS,
 };
 
@@ -84,6 +90,7 @@ struct port;
  *          port_why(), when nothing can be sent any more. With @n of 0: what
  *          the port owes.
  * @shut:   no more will be sent: tell the peer.
+ * @carrier: show those behind it whether there is somebody at the other end.
  * @close:  mandatory. Undo open(), finished or not.
  * @free:   mandatory. The port's memory; called after @close.
  */
@@ -101,6 +108,7 @@ struct port_ops {
 	void (*rx_done)(struct port *p);
 	int (*tx)(struct port *p, const struct frame *f, unsigned n);
 	void (*shut)(struct port *p);
+	void (*carrier)(struct port *p, bool is_on);
 	void (*close)(struct port *p);
 	void (*free)(struct port *p);
 };
@@ -164,6 +172,9 @@ struct port {
 	struct frame pending[BATCH_MAX];
 
 	/* The holder's. */
+	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
+	struct endpoint_rules rules;
+	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
 	struct port *next;
 	struct port *next_dirty;
 	struct listener *listener; /* it came from; NULL for a configured endpoint */

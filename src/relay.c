@@ -19,6 +19,22 @@
 #define FINISH_DRAIN_MS 5000 /* within which a slow peer takes something */
 #define FINISH_PEERS_MS 1000 /* for peers to close, once told that we are done */
 
+static bool is_cable(const struct relay *r)
+{
+	return r->kind == RELAY_CABLE;
+}
+
+const char *relay_kind_name(enum relay_kind kind)
+{
+	static const char *const names[] = {
+		[RELAY_CABLE] = "cable",
+		[RELAY_SWITCH] = "switch",
+		[RELAY_HUB] = "hub",
+	};
+
+	return names[kind];
+}
+
 static bool is_up(const struct port *p)
 {
 	return p->state == PORT_UP;
@@ -48,7 +64,7 @@ static void update_hold(struct relay *r, struct port *p)
 
 	if (r->is_finishing || !other)
 		hold = p->ops->is_pipe;
-	else if (r->is_cable && p->ops->can_wait)
+	else if (is_cable(r) && p->ops->can_wait)
 		hold = other->queue.bytes > limit;
 	port_hold(p, hold);
 }
@@ -138,6 +154,31 @@ static void begin_finish(struct relay *r)
 	loop_defer(r->loop, &r->finishing, go_on_finishing);
 }
 
+/* ---- who wants to know ---- */
+
+void relay_watch(struct relay *r, struct relay_watcher *w)
+{
+	w->next = r->watchers;
+	r->watchers = w;
+}
+
+void relay_unwatch(struct relay *r, struct relay_watcher *w)
+{
+	struct relay_watcher **link = &r->watchers;
+
+	while (*link && *link != w)
+		link = &(*link)->next;
+	if (*link)
+		*link = w->next;
+}
+
+static void tell(const struct relay *r, const char *kind, const struct port *p,
+		 const char *text)
+{
+	for (struct relay_watcher *w = r->watchers; w; w = w->next)
+		w->event(w, kind, p, text);
+}
+
 /* ---- what ports tell us ---- */
 
 static void on_readable(struct port *p, void *arg)
@@ -152,7 +193,7 @@ static void on_readable(struct port *p, void *arg)
 	} while (b->more);
 	forward_flush(&r->forward);
 	port_received(p);
-	if (r->is_cable)
+	if (is_cable(r))
 		update_hold(r, p);
 }
 
@@ -161,7 +202,7 @@ static void on_relaxed(struct port *p, void *arg)
 	struct relay *r = arg;
 
 	(void)p;
-	if (r->is_cable)
+	if (is_cable(r))
 		update_holds(r);
 	if (r->is_finishing)
 		loop_defer(r->loop, &r->finishing, go_on_finishing);
@@ -180,6 +221,7 @@ static void fold(struct port_counters *sum, const struct port_counters *c)
 static void remove_port(struct relay *r, struct port **link)
 {
 	struct port *p = *link;
+	struct endpoint *ep = p->ep;
 
 	*link = p->next;
 	r->n_ports--;
@@ -187,6 +229,7 @@ static void remove_port(struct relay *r, struct port **link)
 	if (p->listener)
 		listener_gone(p->listener);
 	port_free(p);
+	free(ep);
 }
 
 static void reap_ended(struct deferred *d)
@@ -211,7 +254,7 @@ static void port_has_ended(struct relay *r, struct port *p)
 	if (!p->was_up) {
 		r->failed = true;
 		loop_stop(r->loop);
-	} else if (r->is_cable || p->ops->is_pipe) {
+	} else if (is_cable(r) || p->ops->is_pipe) {
 		begin_finish(r);
 	}
 }
@@ -221,6 +264,12 @@ static void on_changed(struct port *p, void *arg)
 	struct relay *r = arg;
 
 	update_holds(r);
+	if (p->state == PORT_UP)
+		tell(r, "up", p, "");
+	else if (p->state == PORT_WAITING && p->was_up)
+		tell(r, "down", p, p->why);
+	else if (p->state == PORT_ENDED)
+		tell(r, "gone", p, p->why);
 	if (p->state == PORT_ENDED)
 		port_has_ended(r, p);
 	if (r->is_finishing)
@@ -258,11 +307,12 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 		return;
 	}
 	p->listener = l;
+	p->rules = l->ep->rules;
 	add_port(r, p);
 }
 
-static int add_listener(struct relay *r, const struct endpoint *ep, char *why,
-			size_t size)
+/* @ep becomes the listener's. */
+static int add_listener(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int ret;
@@ -272,7 +322,7 @@ static int add_listener(struct relay *r, const struct endpoint *ep, char *why,
 		return -ENOMEM;
 	}
 	l->ep = ep;
-	l->limit = r->is_cable ? 1 : 0;
+	l->limit = is_cable(r) ? 1 : 0;
 	l->accepted = on_accepted;
 	l->arg = r;
 	ret = listener_start(l, r->loop, why, size);
@@ -285,30 +335,49 @@ static int add_listener(struct relay *r, const struct endpoint *ep, char *why,
 	return 0;
 }
 
-int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
+/* @ep becomes the port's. */
+static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
-	struct port *p;
+	struct port *p = ports_new(ep, &r->env);
 
-	if (ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN)
-		return add_listener(r, ep, why, size);
-	p = ports_new(ep, &r->env);
 	if (!p) {
 		int err = errno;
 
 		snprintf(why, size, "%s: %s", ep->text, ports_why(ep, err));
 		return -err;
 	}
+	p->ep = ep;
+	p->rules = ep->rules;
 	add_port(r, p);
 	return 0;
 }
 
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper, bool is_cable)
+int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
+{
+	bool listens = ep->kind == ENDPOINT_TCP_LISTEN ||
+		       ep->kind == ENDPOINT_UNIX_LISTEN;
+	struct endpoint *own = malloc(sizeof(*own));
+	int ret;
+
+	if (!own) {
+		snprintf(why, size, "%s: out of memory", ep->text);
+		return -ENOMEM;
+	}
+	*own = *ep;
+	ret = listens ? add_listener(r, own, why, size) : add_endpoint(r, own, why, size);
+	if (ret < 0)
+		free(own);
+	return ret;
+}
+
+int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+	       enum relay_kind kind)
 {
 	uint8_t *memory;
 
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
-	r->is_cable = is_cable;
+	r->kind = kind;
 	r->env.loop = loop;
 	r->env.helper = helper;
 	r->env.host = &host;
@@ -335,6 +404,7 @@ void relay_free(struct relay *r)
 
 		r->listeners = l->next;
 		listener_stop(l);
+		free(l->ep);
 		free(l);
 	}
 	timer_cancel(r->loop, &r->finish);

@@ -2,7 +2,8 @@
 /*
  * The relay: its ports, and how frames go between them. As a cable there are
  * two ends, and each end's frames go to the other; as a hub a frame goes to
- * every port but the one it came from.
+ * every port but the one it came from; as a switch it goes to the port that
+ * its destination is behind, once that is known.
  */
 #ifndef RELAY_H
 #define RELAY_H
@@ -18,7 +19,21 @@
 #include "loop.h"
 #include "port.h"
 
+enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
+
 /*
+ * What a relay tells of its ports, as it happens: "up", "down", "gone", "loop",
+ * "loop-gone", "storm", "storm-over".
+ * @text: more of it, or ""
+ */
+struct relay_watcher {
+	struct relay_watcher *next;
+	void (*event)(struct relay_watcher *w, const char *kind, const struct port *p,
+		      const char *text);
+};
+
+/*
+ * @watchers: those who want to know what happens; see relay_watch()
  * @forward: the ports, and what is on its way between them
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
@@ -27,7 +42,8 @@
 struct relay {
 	struct loop *loop;
 	struct port_env env;
-	bool is_cable;
+	enum relay_kind kind;
+	struct relay_watcher *watchers;
 	bool failed;
 	bool is_finishing; /* what is queued still goes out */
 	bool is_shut;	   /* it has; peers have been told */
@@ -48,11 +64,12 @@ struct relay {
  *
  * Return: 0 or -ENOMEM. relay_free() it also after an error.
  */
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper, bool is_cable);
+int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+	       enum relay_kind kind);
 void relay_free(struct relay *r);
 
 /*
- * relay_add() - Add an endpoint, which must outlive the relay.
+ * relay_add() - Add an endpoint; the relay keeps a copy.
  * @why: on error, one line that says what is wrong and what to do
  *
  * One that listens gets a listener, whose connections become ports; any other
@@ -61,6 +78,13 @@ void relay_free(struct relay *r);
  * Return: 0 or -errno.
  */
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size);
+
+/* relay_kind_name() - "cable", "switch" or "hub". */
+const char *relay_kind_name(enum relay_kind kind);
+
+/* relay_watch() - Have @w told of events from now on; relay_unwatch() ends it. */
+void relay_watch(struct relay *r, struct relay_watcher *w);
+void relay_unwatch(struct relay *r, struct relay_watcher *w);
 
 /* relay_status() - Print ports, counters and their sums to the log. */
 void relay_status(const struct relay *r);

@@ -344,7 +344,7 @@ static void begin(bool is_cable)
 	memset(sides, 0, sizeof(sides));
 	for (int i = 0; i < SIDES; i++)
 		sides[i].budget = ALL;
-	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, is_cable) < 0)
+	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, is_cable ? RELAY_CABLE : RELAY_HUB) < 0)
 		exit(1);
 	loop_add(&loop, &kick, eventfd(1, EFD_NONBLOCK), 0, stop_now);
 }
