@@ -15,7 +15,7 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
-HOT     := relay forward port stream wire gso gro gro-packet csum dgram port-tap fifo loop
+HOT     := relay forward deliver fdb port stream wire gso gro gro-packet csum dgram port-tap fifo loop
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -27,13 +27,13 @@ BASE += -Werror
 endif
 
 SRC := main.c conf.c endpoint.c endpoint-long.c endpoint-parts.c \
-	relay.c forward.c status.c \
+	relay.c switching.c forward.c deliver.c fdb.c guard.c storm.c status.c \
 	ports.c port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c
+	loop.c frame.c log.c text.c buf.c siphash.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a batch. Each frame is appended to its targets' pending lists,
- * and every target that got any is flushed once. Nothing is copied on this
- * way. A super-frame is split only if somebody needs that, and once for all of
- * them.
+ * The way of a batch. In a hub, and in a cable that nobody needs to watch, no
+ * frame is looked at. Else each one's header is: frames that lie one behind the
+ * other with the same addresses have the same way, and stay a run on it. Every
+ * port that got any is flushed once, at the end.
  */
 #include "forward.h"
 
-#include <errno.h>
+#include <string.h>
 
+#include "deliver.h"
+#include "fdb.h"
+#include "guard.h"
+#include "storm.h"
 #include "util.h"
 
-static bool is_target(const struct port *p, const struct port *src)
-{
-	return p != src && p->state == PORT_UP;
-}
+#define VLAN_ID 0x0fff
 
 void forward_observe(struct forward *fwd, struct observer *o)
 {
@@ -32,23 +33,11 @@ void forward_ignore(struct forward *fwd, struct observer *o)
 		*link = o->next;
 }
 
-static void show(const struct forward *fwd, const struct port *p,
-		 enum direction direction, const struct frame *f)
+void forward_show(const struct forward *fwd, const struct port *p,
+		  enum direction direction, const struct frame *f)
 {
 	for (struct observer *o = fwd->observers; o; o = o->next)
 		o->seen(o, p, direction, f);
-}
-
-static void send_to(struct forward *fwd, struct port *p, const struct frame *f)
-{
-	if (fwd->observers)
-		show(fwd, p, FRAME_OUT, f);
-	if (!p->is_dirty) {
-		p->is_dirty = true;
-		p->next_dirty = fwd->dirty;
-		fwd->dirty = p;
-	}
-	port_send(p, f);
 }
 
 void forward_flush(struct forward *fwd)
@@ -63,149 +52,207 @@ void forward_flush(struct forward *fwd)
 	fwd->n_segments = 0;
 }
 
-/* Super-frames of UDP came late to Linux: not all who take others take those. */
-static bool takes(const struct port *p, const struct frame *super)
+/* ---- what a header says ---- */
+
+static bool is_group(const uint8_t *mac)
 {
-	if (super->vnet->gso_type == VNET_GSO_UDP_L4)
-		return p->takes_uso;
-	return p->takes_super;
+	return mac[0] & 1;
 }
 
-/* How many ports a frame of @src goes to. */
-static unsigned count_targets(const struct forward *fwd, const struct port *src)
+/* Of the outer tag; a frame that ends in it has none. */
+static uint16_t vlan_of(const struct frame *f)
 {
-	unsigned n = 0;
+	uint16_t type = vnet_get16(f->data + 12);
 
-	for (const struct port *p = fwd->ports; p; p = p->next)
-		n += is_target(p, src);
-	return n;
-}
-
-/* Whether one of those wants it plain. */
-static bool is_wanted_plain(const struct forward *fwd, const struct port *src,
-			    const struct frame *super)
-{
-	for (const struct port *p = fwd->ports; p; p = p->next)
-		if (is_target(p, src) && !takes(p, super))
-			return true;
-	return false;
+	if ((type != TYPE_VLAN && type != TYPE_QINQ) || f->len < ETH_SIZE + VLAN_SIZE)
+		return 0;
+	return vnet_get16(f->data + 14) & VLAN_ID;
 }
 
 /*
- * The following return how many frames they sent, or how often a run. A port may
- * go down under way, when it is flushed to make room; so what was sent is
- * counted, and not foretold.
+ * Whether two frames have the same addresses and the same tag. Both are long
+ * enough to be part of a run, so there are 16 bytes.
  */
-
-static unsigned send_plain(struct forward *fwd, const struct port *src,
-			   const struct frame *f)
+static bool is_same_way(const uint8_t *a, const uint8_t *b)
 {
-	unsigned sent = 0;
+	uint64_t a0, a1, b0, b1;
+	uint16_t type = vnet_get16(a + 12);
 
-	for (struct port *p = fwd->ports; p; p = p->next) {
-		if (!is_target(p, src))
-			continue;
-		send_to(fwd, p, f);
-		sent++;
-	}
-	return sent;
-}
-
-static unsigned send_segment(struct forward *fwd, const struct port *src,
-			     const struct frame *super, const struct gso_segment *s)
-{
-	unsigned sent = 0;
-	struct frame f = {
-		.head = s->head,
-		.head_len = s->head_len,
-		.data = s->data,
-		.len = s->len,
-	};
-
-	for (struct port *p = fwd->ports; p; p = p->next) {
-		if (!is_target(p, src) || takes(p, super))
-			continue;
-		send_to(fwd, p, &f);
-		sent++;
-	}
-	return sent;
-}
-
-static unsigned send_split(struct forward *fwd, const struct port *src,
-			   const struct frame *super, struct gso *g)
-{
-	unsigned sent = 0;
-
-	for (;;) {
-		/* The headers of those that are pending are still needed. */
-		if (fwd->n_segments == BATCH_MAX)
-			forward_flush(fwd);
-		if (!gso_next(g, &fwd->segments[fwd->n_segments]))
-			return sent;
-		sent += send_segment(fwd, src, super, &fwd->segments[fwd->n_segments++]);
-	}
-}
-
-static unsigned send_whole(struct forward *fwd, const struct port *src,
-			   const struct frame *f)
-{
-	unsigned sent = 0;
-
-	for (struct port *p = fwd->ports; p; p = p->next) {
-		if (!is_target(p, src) || !takes(p, f))
-			continue;
-		send_to(fwd, p, f);
-		sent++;
-	}
-	return sent;
-}
-
-/* One that lacks only its checksum: with that filled in, it is plain for all. */
-static bool complete(struct frame *f)
-{
-	if (gso_complete((uint8_t *)(uintptr_t)f->data, f->len, f->vnet) < 0)
+	memcpy(&a0, a, 8);
+	memcpy(&b0, b, 8);
+	if (a0 != b0)
 		return false;
-	f->vnet = NULL;
-	/* Its virtio header has done its work, and makes room for a length word. */
-	if (f->has_word)
-		put_be32((uint8_t *)(uintptr_t)f->data - FRAME_WORD, f->len);
-	return true;
+	if (type != TYPE_VLAN && type != TYPE_QINQ)
+		return memcmp(a + 8, b + 8, 6) == 0;
+	memcpy(&a1, a + 8, 8);
+	memcpy(&b1, b + 8, 8);
+	return a1 == b1;
 }
 
-/* Return: how many were sent; -EINVAL when it is malformed. */
-static int send_super(struct forward *fwd, const struct port *src, struct frame *f)
+/*
+ * Cut off the frames at the front of @rest that have one way.
+ *
+ * Return: those; @rest is then what is left, with a len of 0 when nothing is.
+ */
+static struct frame cut_same_way(struct frame *rest)
 {
-	unsigned sent = 0;
-	struct gso g;
+	struct frame first = *rest;
+	const uint8_t *next = rest->data + rest->len;
+	uint32_t more = 0, len = 0;
 
-	if (is_wanted_plain(fwd, src, f)) {
-		if (f->vnet->gso_type == VNET_GSO_NONE)
-			return complete(f) ? (int)send_plain(fwd, src, f) : -EINVAL;
-		if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
-			return -EINVAL;
-		sent = send_split(fwd, src, f, &g);
+	while (more < rest->more) {
+		const uint8_t *data = next + FRAME_WORD;
+
+		if (!is_same_way(first.data, data))
+			break;
+		more++;
+		len += get_be32(next);
+		next = data + get_be32(next);
 	}
-	return (int)(sent + send_whole(fwd, src, f));
+	first.more = more;
+	first.more_len = len;
+	first.more_wire = len + more * FRAME_WORD;
+	if (more == rest->more) {
+		rest->len = 0;
+		return first;
+	}
+	rest->data = next + FRAME_WORD;
+	rest->len = get_be32(next);
+	rest->more -= more + 1;
+	rest->more_len -= len + rest->len;
+	rest->more_wire = rest->more_len + rest->more * FRAME_WORD;
+	return first;
+}
+
+/* ---- which ways it may go ---- */
+
+static bool may_send(const struct endpoint_rules *rules, const uint8_t *mac)
+{
+	for (unsigned i = 0; i < rules->n_macs; i++)
+		if (memcmp(rules->macs[i], mac, sizeof(rules->macs[i])) == 0)
+			return true;
+	return !rules->n_macs;
+}
+
+static void drop(struct port *src, enum port_drop reason, const struct frame *f)
+{
+	port_drop(src, reason, 1 + f->more);
+}
+
+static void send_on(struct forward *fwd, struct port *src, struct port *only,
+		    const struct frame *f)
+{
+	const struct way way = { .src = src, .only = only };
+	int sent = deliver(fwd, &way, f);
+
+	if (sent <= 0)
+		drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, f);
+}
+
+/* To all others: as much of it as the port may still bring. */
+static void flood(struct forward *fwd, struct port *src, const struct frame *f,
+		  uint64_t now)
+{
+	struct frame part = *f;
+	uint32_t n = 1 + f->more;
+
+	if (fwd->storm)
+		n = storm_admit(fwd->storm, src, n, (uint32_t)(now / 1000));
+	port_drop(src, DROP_STORM, 1 + f->more - n);
+	if (!n)
+		return;
+	frame_shorten(&part, n);
+	if (fwd->guard)
+		guard_flood(fwd->guard, n, now);
+	send_on(fwd, src, NULL, &part);
+}
+
+static void learn(struct forward *fwd, struct port *src, const uint8_t *frame,
+		  uint16_t vlan, bool is_flooded, uint64_t now)
+{
+	uint32_t now_s = (uint32_t)(now / 1000);
+	fdb_key key = fdb_key_of(vlan, frame + 6);
+	struct port *from;
+
+	if (is_group(frame + 6))
+		return;
+	from = fdb_learn(fwd->fdb, key, src, now_s);
+	if (from && is_flooded && fwd->guard)
+		guard_moved(fwd->guard, from, src,
+			    fdb_lookup(fwd->fdb, key, now_s)->moves, now);
+}
+
+static void route(struct forward *fwd, struct port *src, const struct frame *f,
+		  uint64_t now)
+{
+	const uint8_t *frame = f->data;
+	uint16_t vlan = vlan_of(f);
+	const struct fdb_entry *e = NULL;
+
+	if (!is_group(frame))
+		e = fdb_lookup(fwd->fdb, fdb_key_of(vlan, frame), (uint32_t)(now / 1000));
+	learn(fwd, src, frame, vlan, !e, now);
+	/* That its address was seen here may have shown that there is a loop. */
+	if (src->is_blocked)
+		drop(src, DROP_LOOP, f);
+	else if (!e)
+		flood(fwd, src, f, now);
+	else if (e->port == src)
+		drop(src, DROP_LOCAL, f);
+	else
+		send_on(fwd, src, e->port, f);
+}
+
+/* Frames with one header, on their way. */
+static void pass(struct forward *fwd, struct port *src, const struct frame *f,
+		 uint64_t now)
+{
+	bool is_probe = fwd->guard && guard_is_probe(f->data);
+
+	if (is_probe && guard_take(fwd->guard, src, f, now))
+		drop(src, DROP_PROBE, f);
+	else if (src->is_blocked)
+		drop(src, DROP_LOOP, f);
+	else if (src->rules.n_macs && !may_send(&src->rules, f->data + 6))
+		drop(src, DROP_MAC, f);
+	else if (is_probe)
+		send_on(fwd, src, NULL, f);
+	else if (fwd->fdb && fwd->n_ports > 2)
+		route(fwd, src, f, now);
+	else if (is_group(f->data))
+		flood(fwd, src, f, now);
+	else
+		send_on(fwd, src, NULL, f);
+}
+
+static void look_at(struct forward *fwd, struct port *src, const struct frame *run,
+		    uint64_t now)
+{
+	struct frame rest = *run;
+
+	if (!run->more) {
+		pass(fwd, src, run, now);
+		return;
+	}
+	while (rest.len) {
+		struct frame f = cut_same_way(&rest);
+
+		pass(fwd, src, &f, now);
+	}
 }
 
 void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
 {
-	for (unsigned i = 0; fwd->observers && i < b->n; i++)
-		show(fwd, src, FRAME_IN, &b->frame[i]);
-	if (!count_targets(fwd, src)) {
-		port_drop(src, DROP_NO_PORT, frames_in(b->frame, b->n));
-		return;
-	}
-	for (unsigned i = 0; i < b->n; i++) {
-		struct frame f = b->frame[i];
-		int sent = f.vnet ? send_super(fwd, src, &f)
-				  : (int)send_plain(fwd, src, &f);
+	bool is_blind = !fwd->fdb && !fwd->guard && !fwd->has_pins;
+	uint64_t now = is_blind ? 0 : loop_coarse();
 
-		if (sent > 0)
-			fwd->copied += (uint64_t)(sent - 1) * (1 + f.more);
+	for (unsigned i = 0; fwd->observers && i < b->n; i++)
+		forward_show(fwd, src, FRAME_IN, &b->frame[i]);
+	for (unsigned i = 0; i < b->n; i++) {
+		if (is_blind)
+			send_on(fwd, src, NULL, &b->frame[i]);
 		else
-			port_drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT,
-				  1 + f.more);
+			look_at(fwd, src, &b->frame[i], now);
 	}
 	if (!b->more)
 		forward_flush(fwd);

@@ -52,6 +52,9 @@ static inline uint32_t frame_len(const struct frame *f)
 /* frames_in() - How many frames @n of these stand for. */
 unsigned frames_in(const struct frame *f, unsigned n);
 
+/* frame_shorten() - Have the run @f stand for its first @n frames only, at least one. */
+void frame_shorten(struct frame *f, unsigned n);
+
 #define BATCH_MAX 64
 
 /*

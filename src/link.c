@@ -49,6 +49,10 @@
 #define TUN_F_USO6 0x40
 #endif
 
+#ifndef TUNSETCARRIER
+#define TUNSETCARRIER _IOW('T', 226, int)
+#endif
+
 enum origin { MADE, FOUND, HELPED };
 
 /* A request on its way: what it has come to, and where to say what went wrong. */
@@ -422,4 +426,11 @@ int link_identify(int fd, struct link *link)
 	link->bridge = tap.master;
 	link->mtu = tap.mtu;
 	return set_offload(link);
+}
+
+int link_carrier(int fd, bool is_on)
+{
+	int value = is_on;
+
+	return ioctl(fd, TAP_IOCTL(TUNSETCARRIER), &value) < 0 ? -errno : 0;
 }

@@ -77,4 +77,14 @@ int link_attach(const struct link_request *req, struct link *link, char *why,
  */
 int link_identify(int fd, struct link *link);
 
+/*
+ * link_carrier() - Have a tap's interface say that it has a carrier, or not.
+ *
+ * Needs no privilege beyond the descriptor (tun_net_change_carrier() in the
+ * kernel's drivers/net/tun.c).
+ *
+ * Return: 0 or -errno.
+ */
+int link_carrier(int fd, bool is_on);
+
 #endif

@@ -17,12 +17,22 @@
 
 #define EVENTS_PER_TURN 64
 
-uint64_t loop_now(void)
+static uint64_t clock_ms(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t loop_now(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t loop_coarse(void)
+{
+	return clock_ms(CLOCK_MONOTONIC_COARSE);
 }
 
 static void arm_clock(struct loop *l)

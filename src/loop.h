@@ -72,6 +72,9 @@ void loop_stop(struct loop *l);
 /* loop_now() - Milliseconds of the monotonic clock. */
 uint64_t loop_now(void);
 
+/* loop_coarse() - The same, cheaper, and up to a few milliseconds behind. */
+uint64_t loop_coarse(void);
+
 /*
  * loop_add() - Begin to watch @fd, which must be non-blocking.
  * @events: EPOLLIN, EPOLLOUT, or 0 for neither: then nothing is reported at

@@ -148,6 +148,10 @@ static enum relay_kind kind_of(const struct conf *conf)
 static int set_up(struct program *prog)
 {
 	const struct conf *conf = &prog->conf;
+	const struct switching_limits limits = {
+		.fdb_size = conf->fdb_size,
+		.storm_limit = conf->storm_limit,
+	};
 	sigset_t signals;
 	int ret = 0;
 
@@ -164,7 +168,8 @@ static int set_up(struct program *prog)
 	ret = loop_init(&prog->loop);
 	if (ret < 0)
 		return ret;
-	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf));
+	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
+			 &limits);
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
 	if (ret == 0 && prog->helper.pid)

@@ -33,6 +33,7 @@ struct tap {
 	struct gro gro;
 	struct mnl_socket *events;
 	struct watch events_watch;
+	bool is_dark;  /* it was told that there is no carrier */
 	bool in_doubt; /* links came to their end while it was being attached */
 };
 
@@ -43,6 +44,7 @@ static struct tap *to_tap(struct port *p)
 
 static int tap_begin(struct tap *t)
 {
+	t->is_dark = false;
 	t->port.takes_super = t->link.has_vnet;
 	t->port.takes_uso = t->link.has_uso;
 	t->gro.udp = t->link.has_uso;
@@ -300,6 +302,15 @@ static int tap_tx(struct port *p, const struct frame *f, unsigned n)
 	return (int)n;
 }
 
+/* A kernel that can't (before 4.20) leaves it on. */
+static void tap_carrier(struct port *p, bool is_on)
+{
+	struct tap *t = to_tap(p);
+
+	if (t->is_dark == is_on && link_carrier(t->link.fd, is_on) == 0)
+		t->is_dark = !is_on;
+}
+
 static void tap_close(struct port *p)
 {
 	struct tap *t = to_tap(p);
@@ -327,6 +338,7 @@ static const struct port_ops ops = {
 	.open = tap_open,
 	.rx = tap_rx,
 	.tx = tap_tx,
+	.carrier = tap_carrier,
 	.close = tap_close,
 	.free = tap_free,
 };
@@ -344,6 +356,7 @@ static const struct port_ops fd_ops = {
 	.open = tap_fd_open,
 	.rx = tap_rx,
 	.tx = tap_tx,
+	.carrier = tap_carrier,
 	.close = tap_close,
 	.free = tap_free,
 };

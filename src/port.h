@@ -129,6 +129,43 @@ struct port_host {
 #define PORT_QUEUE_HIGH ((size_t)256 << 10)
 #define PORT_QUEUE_LOW ((size_t)64 << 10)
 
+/* Of a port's addresses, those seen last and first; fdb.h. */
+struct port_addresses {
+	uint32_t newest, oldest, n;
+};
+
+struct storm;
+
+/*
+ * What a port floods; storm.h.
+ * @second: the one that @n counts in
+ * @told:   the last second with too many
+ * @over:   set while there is a storm: when it will have ended
+ */
+struct port_storm {
+	uint32_t second, n, told;
+	struct timer over;
+	struct storm *of;
+};
+
+#define PORT_PROBE_BYTES 60
+
+/*
+ * A port's place in the search for loops; guard.h.
+ * @probe:   the one last sent by it
+ * @against: while it is blocked: the port at the loop's other end, or itself
+ * @heard:   when the loop last showed, ms
+ * @quiet:   for how long it must not have, until the port forwards again, ms
+ * @opened:  when that last was, ms; 0: never
+ * @echoes, @echoed: how often a probe came back to the port it left by, and when
+ */
+struct port_guard {
+	uint8_t probe[PORT_PROBE_BYTES];
+	struct port *against;
+	uint64_t heard, opened, echoed;
+	unsigned quiet, echoes;
+};
+
 struct helper;
 struct listener;
 
@@ -175,6 +212,9 @@ struct port {
 	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
 	struct endpoint_rules rules;
 	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
+	struct port_addresses addresses;
+	struct port_storm storm;
+	struct port_guard guard;
 	struct port *next;
 	struct port *next_dirty;
 	struct listener *listener; /* it came from; NULL for a configured endpoint */

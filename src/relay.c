@@ -67,6 +67,8 @@ static void update_hold(struct relay *r, struct port *p)
 	else if (is_cable(r) && p->ops->can_wait)
 		hold = other->queue.bytes > limit;
 	port_hold(p, hold);
+	if (is_cable(r) && is_up(p) && p->ops->carrier)
+		p->ops->carrier(p, other);
 }
 
 static void update_holds(struct relay *r)
@@ -224,7 +226,8 @@ static void remove_port(struct relay *r, struct port **link)
 	struct endpoint *ep = p->ep;
 
 	*link = p->next;
-	r->n_ports--;
+	r->forward.n_ports--;
+	switching_gone(&r->switching, p);
 	fold(&r->gone, &p->count);
 	if (p->listener)
 		listener_gone(p->listener);
@@ -259,10 +262,20 @@ static void port_has_ended(struct relay *r, struct port *p)
 	}
 }
 
+static void on_switching(struct switching *sw, const char *kind, const struct port *p,
+			 const char *text, const char *sentence)
+{
+	struct relay *r = container_of(sw, struct relay, switching);
+
+	log_warn("%s: %s", p->name, sentence);
+	tell(r, kind, p, text);
+}
+
 static void on_changed(struct port *p, void *arg)
 {
 	struct relay *r = arg;
 
+	switching_changed(&r->switching, p);
 	update_holds(r);
 	if (p->state == PORT_UP)
 		tell(r, "up", p, "");
@@ -292,7 +305,8 @@ static void add_port(struct relay *r, struct port *p)
 	while (*link)
 		link = &(*link)->next;
 	*link = p;
-	r->n_ports++;
+	r->forward.n_ports++;
+	r->forward.has_pins |= p->rules.n_macs > 0;
 	port_start(p);
 }
 
@@ -348,6 +362,9 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	}
 	p->ep = ep;
 	p->rules = ep->rules;
+	/* A bridge may be part of a loop that nobody but us can see. */
+	if (ep->kind == ENDPOINT_BRIDGE && r->kind == RELAY_CABLE)
+		switching_start_guard(&r->switching);
 	add_port(r, p);
 	return 0;
 }
@@ -371,7 +388,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 }
 
 int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
-	       enum relay_kind kind)
+	       enum relay_kind kind, const struct switching_limits *limits)
 {
 	uint8_t *memory;
 
@@ -382,6 +399,8 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->env.helper = helper;
 	r->env.host = &host;
 	r->env.host_arg = r;
+	switching_init(&r->switching, loop, &r->forward);
+	r->switching.tell = on_switching;
 	/* Only as much of it is resident as frames have filled. */
 	memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -392,7 +411,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->forward.segments = (struct gso_segment *)(void *)memory;
 	memory += SEGMENTS_BYTES;
 	r->batch->buf = memory;
-	return 0;
+	return kind == RELAY_SWITCH ? switching_start(&r->switching, limits) : 0;
 }
 
 void relay_free(struct relay *r)
@@ -408,6 +427,7 @@ void relay_free(struct relay *r)
 		free(l);
 	}
 	timer_cancel(r->loop, &r->finish);
+	switching_free(&r->switching);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);
 }

@@ -18,6 +18,7 @@
 #include "listen.h"
 #include "loop.h"
 #include "port.h"
+#include "switching.h"
 
 enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
@@ -35,6 +36,7 @@ struct relay_watcher {
 /*
  * @watchers: those who want to know what happens; see relay_watch()
  * @forward: the ports, and what is on its way between them
+ * @switching: what else a switch has
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
@@ -49,8 +51,9 @@ struct relay {
 	bool is_shut;	   /* it has; peers have been told */
 	uint64_t finish_sent;
 	struct forward forward;
+	struct switching switching;
 	struct listener *listeners;
-	unsigned n_ports, last_id;
+	unsigned last_id;
 	struct port_counters gone;
 	struct batch *batch;
 	struct deferred reap;
@@ -61,11 +64,12 @@ struct relay {
 /*
  * relay_init() - An empty relay.
  * @helper: may be NULL when no port needs it
+ * @limits: of a switch; for others it may be NULL
  *
  * Return: 0 or -ENOMEM. relay_free() it also after an error.
  */
 int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
-	       enum relay_kind kind);
+	       enum relay_kind kind, const struct switching_limits *limits);
 void relay_free(struct relay *r);
 
 /*

@@ -57,8 +57,8 @@ void relay_status(const struct relay *r)
 	}
 	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
 		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 relay_kind_name(r->kind), r->n_ports, received, r->forward.copied, sent,
-		 queued, dropped);
+		 relay_kind_name(r->kind), r->forward.n_ports, received,
+		 r->forward.copied, sent, queued, dropped);
 	for (const struct listener *l = r->listeners; l; l = l->next)
 		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text,
 			 l->n, l->count);

@@ -334,7 +334,7 @@ static struct port *add(unsigned i, const struct port_ops *ops)
 	while (*link)
 		link = &(*link)->next;
 	*link = &f->port;
-	relay.n_ports++;
+	relay.forward.n_ports++;
 	port_start(&f->port);
 	return &f->port;
 }
@@ -344,7 +344,8 @@ static void begin(bool is_cable)
 	memset(sides, 0, sizeof(sides));
 	for (int i = 0; i < SIDES; i++)
 		sides[i].budget = ALL;
-	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, is_cable ? RELAY_CABLE : RELAY_HUB) < 0)
+	if (loop_init(&loop) < 0 ||
+	    relay_init(&relay, &loop, NULL, is_cable ? RELAY_CABLE : RELAY_HUB, NULL) < 0)
 		exit(1);
 	loop_add(&loop, &kick, eventfd(1, EFD_NONBLOCK), 0, stop_now);
 }
@@ -671,7 +672,7 @@ static void test_ends_in_flush(unsigned bad, const struct port_ops *ops)
 				   (!sides[i].shuts || sides[i].got_at_shut == 50),
 			   "%s %u ends in the middle of a flush: %u gets all, before its end",
 			   ops->kind, bad, i);
-	ok(!sides[bad].fake && relay.n_ports == 4, "it is gone by the end of the turn");
+	ok(!sides[bad].fake && relay.forward.n_ports == 4, "it is gone by the end of the turn");
 	ok_sums("a port that ends in a flush");
 	end();
 }
@@ -686,7 +687,7 @@ static void test_all_end_in_flush(void)
 	}
 	give(0, 50);
 	turn(1);
-	ok_eq_int(relay.n_ports, 1, "four that end in the same flush are all gone");
+	ok_eq_int(relay.forward.n_ports, 1, "four that end in the same flush are all gone");
 	ok_eq_int(relay.gone.dropped[DROP_LOST], 200, "and what was for them is lost");
 	ok(!relay.is_finishing, "who came and went does not end a hub's work");
 	give(0, 5);
@@ -702,7 +703,7 @@ static void test_failed_setup(void)
 	add(0, &setup_ops);
 	ok(relay.failed, "a set-up that can't work is a failure");
 	turn(1);
-	ok_eq_int(relay.n_ports, 0, "and the port is gone");
+	ok_eq_int(relay.forward.n_ports, 0, "and the port is gone");
 	end();
 	begin(false);
 	add(0, &setup_ops);

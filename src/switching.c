@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of a switch, wired to the relay's ports and to each other. */
+#include "switching.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util.h"
+
+#define AGEING_MS 30000
+#define SENTENCE_MAX 640
+
+static void forget_all(struct switching *sw)
+{
+	for (struct port *p = sw->forward->ports; p; p = p->next)
+		fdb_forget(&sw->fdb, p);
+}
+
+/*
+ * What was learnt while frames went round is not where it seemed to be, and
+ * once they do not, may be elsewhere again.
+ */
+static void loop_told(struct guard *g, const struct port *p, const struct port *other,
+		      bool is_gone)
+{
+	struct switching *sw = container_of(g, struct switching, guard);
+	char text[SENTENCE_MAX];
+
+	if (sw->forward->fdb)
+		forget_all(sw);
+	if (is_gone)
+		snprintf(text, sizeof(text), "the loop is gone; it forwards again");
+	else if (p == other)
+		snprintf(text, sizeof(text),
+			 "there is a loop behind it: what goes out comes back; it does "
+			 "not forward until that has ended");
+	else
+		snprintf(text, sizeof(text),
+			 "there is a loop: what goes out at %s comes back here; it does "
+			 "not forward until that has ended",
+			 other->name);
+	sw->tell(sw, is_gone ? "loop-gone" : "loop", p, other ? other->name : "", text);
+}
+
+static void storm_told(struct storm *s, const struct port *p, bool is_over)
+{
+	struct switching *sw = container_of(s, struct switching, storm);
+	char text[SENTENCE_MAX];
+
+	if (is_over)
+		snprintf(text, sizeof(text), "the storm is over");
+	else
+		snprintf(text, sizeof(text),
+			 "a storm: more than %u frames a second for everybody; those "
+			 "above are dropped",
+			 s->limit);
+	sw->tell(sw, is_over ? "storm-over" : "storm", p, "", text);
+}
+
+static void ageing_due(struct timer *t)
+{
+	struct switching *sw = container_of(t, struct switching, ageing);
+
+	fdb_age(&sw->fdb, (uint32_t)(loop_coarse() / 1000));
+	timer_set(sw->loop, t, AGEING_MS, ageing_due);
+}
+
+void switching_init(struct switching *sw, struct loop *loop, struct forward *fwd)
+{
+	memset(sw, 0, sizeof(*sw));
+	sw->loop = loop;
+	sw->forward = fwd;
+}
+
+void switching_start_guard(struct switching *sw)
+{
+	if (sw->forward->guard)
+		return;
+	guard_init(&sw->guard, sw->loop, sw->forward);
+	sw->guard.tell = loop_told;
+	sw->forward->guard = &sw->guard;
+}
+
+int switching_start(struct switching *sw, const struct switching_limits *limits)
+{
+	struct forward *fwd = sw->forward;
+	int ret = fdb_init(&sw->fdb, limits->fdb_size, &fwd->ports, &fwd->n_ports);
+
+	if (ret < 0)
+		return ret;
+	fwd->fdb = &sw->fdb;
+	sw->storm.loop = sw->loop;
+	sw->storm.limit = limits->storm_limit;
+	sw->storm.tell = storm_told;
+	fwd->storm = &sw->storm;
+	switching_start_guard(sw);
+	timer_set(sw->loop, &sw->ageing, AGEING_MS, ageing_due);
+	return 0;
+}
+
+void switching_free(struct switching *sw)
+{
+	timer_cancel(sw->loop, &sw->ageing);
+	if (sw->forward->guard)
+		guard_free(&sw->guard);
+	fdb_free(&sw->fdb);
+}
+
+void switching_changed(struct switching *sw, struct port *p)
+{
+	if (sw->forward->fdb && p->state != PORT_UP)
+		fdb_forget(&sw->fdb, p);
+	if (sw->forward->guard)
+		guard_changed(&sw->guard, p);
+}
+
+void switching_gone(struct switching *sw, struct port *p)
+{
+	struct forward *fwd = sw->forward;
+
+	if (fwd->guard)
+		guard_gone(&sw->guard, p);
+	if (!fwd->fdb)
+		return;
+	storm_forget(&sw->storm, p);
+	fdb_forget(&sw->fdb, p);
+	/* With two left nothing is learnt, and what was would grow old. */
+	if (fwd->n_ports <= 2)
+		forget_all(sw);
+}
