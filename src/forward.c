@@ -182,25 +182,34 @@ static void learn(struct forward *fwd, struct port *src, const uint8_t *frame,
 			    fdb_lookup(fwd->fdb, key, now_s)->moves, now);
 }
 
+/* Return: the port that an address is behind; NULL: unknown, or a group's. */
+static struct port *where_is(const struct forward *fwd, const uint8_t *mac, uint16_t vlan,
+			     uint64_t now)
+{
+	const struct fdb_entry *e;
+
+	if (is_group(mac))
+		return NULL;
+	e = fdb_lookup(fwd->fdb, fdb_key_of(vlan, mac), (uint32_t)(now / 1000));
+	return e ? e->port : NULL;
+}
+
 static void route(struct forward *fwd, struct port *src, const struct frame *f,
 		  uint64_t now)
 {
-	const uint8_t *frame = f->data;
 	uint16_t vlan = vlan_of(f);
-	const struct fdb_entry *e = NULL;
+	struct port *to = where_is(fwd, f->data, vlan, now);
 
-	if (!is_group(frame))
-		e = fdb_lookup(fwd->fdb, fdb_key_of(vlan, frame), (uint32_t)(now / 1000));
-	learn(fwd, src, frame, vlan, !e, now);
+	learn(fwd, src, f->data, vlan, !to, now);
 	/* That its address was seen here may have shown that there is a loop. */
 	if (src->is_blocked)
 		drop(src, DROP_LOOP, f);
-	else if (!e)
+	else if (!to)
 		flood(fwd, src, f, now);
-	else if (e->port == src)
+	else if (to == src)
 		drop(src, DROP_LOCAL, f);
 	else
-		send_on(fwd, src, e->port, f);
+		send_on(fwd, src, to, f);
 }
 
 /* Frames with one header, on their way. */

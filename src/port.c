@@ -44,9 +44,9 @@ static const char *const drop_names[] = {
 	[DROP_REFUSED] = "refused",
 };
 
-const char *port_state_name(enum port_state state)
+const char *port_state_text(const struct port *p)
 {
-	return state_names[state];
+	return p->state == PORT_UP && p->is_blocked ? "blocked" : state_names[p->state];
 }
 
 const char *port_drop_name(enum port_drop reason)

@@ -297,6 +297,14 @@ static const struct port_host host = {
 
 /* ---- ports and listeners ---- */
 
+void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
+{
+	p->rules = *rules;
+	r->forward.has_pins = false;
+	for (const struct port *q = r->forward.ports; q; q = q->next)
+		r->forward.has_pins |= q->rules.n_macs > 0;
+}
+
 static void add_port(struct relay *r, struct port *p)
 {
 	struct port **link = &r->forward.ports;

@@ -83,6 +83,9 @@ void relay_free(struct relay *r);
  */
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size);
 
+/* relay_set_rules() - Have @p keep other rules from now on. */
+void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules);
+
 /* relay_kind_name() - "cable", "switch" or "hub". */
 const char *relay_kind_name(enum relay_kind kind);
 

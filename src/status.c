@@ -38,7 +38,7 @@ static void print_port(const struct port *p)
 
 	log_warn("port %u %s: %s, rx %" PRIu64 " frames %" PRIu64 " bytes, tx %" PRIu64
 		 " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
-		 p->id, p->name, port_state_name(p->state), p->count.rx_frames,
+		 p->id, p->name, port_state_text(p), p->count.rx_frames,
 		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
 		 p->queue.frames, p->queue.bytes,
 		 drops_text(&p->count, drops, sizeof(drops)));
