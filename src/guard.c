@@ -19,7 +19,7 @@
 #define AGAIN_MIN_MS 10	 /* but not more often than this */
 #define ANSWER_MS 100	 /* the same for an answer to another relay's */
 #define ROUNDS_KEPT 1024 /* a probe may be under way for so many */
-#define PERIOD_MS 500	 /* of probes while a port is blocked */
+#define PERIOD_MS 1000	 /* of probes while a port is blocked */
 #define QUIET_MS 3000	 /* no sign of the loop for so long: it is gone */
 #define QUIET_MAX_MS 60000
 #define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
@@ -87,19 +87,23 @@ static void build(const struct guard *g, struct port *p)
 	put_be64(at + PROOF, proof(g, g->round, p->id));
 }
 
-/* Also by blocked ports: that is how the end of a loop is seen. */
-static void probe(struct guard *g, uint64_t now)
+enum senders { BY_ALL, BY_BLOCKED };
+
+/* Blocked ports send them too: that is how the end of a loop is seen. */
+static void probe(struct guard *g, enum senders senders, uint64_t now)
 {
 	g->round++;
-	g->last = now;
-	g->due = now + AGAIN_MS;
-	g->flooded = 0;
+	if (senders == BY_ALL) {
+		g->last = now;
+		g->due = now + AGAIN_MS;
+		g->flooded = 0;
+	}
 	/* Those of the last round may still be pending. */
 	forward_flush(g->forward);
 	for (struct port *p = g->forward->ports; p; p = p->next) {
 		struct frame f = { .data = p->guard.probe, .len = PORT_PROBE_BYTES };
 
-		if (p->state != PORT_UP)
+		if (p->state != PORT_UP || (senders == BY_BLOCKED && !p->is_blocked))
 			continue;
 		build(g, p);
 		deliver_own(g->forward, p, &f);
@@ -116,7 +120,7 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	g->flooded += n;
 	if (now >= g->due ||
 	    (g->flooded >= AGAIN_FRAMES && may_follow(g, now, AGAIN_MIN_MS)))
-		probe(g, now);
+		probe(g, BY_ALL, now);
 }
 
 /* ---- blocking ---- */
@@ -166,7 +170,7 @@ static void period_over(struct timer *t)
 	}
 	if (!blocked)
 		return;
-	probe(g, now);
+	probe(g, BY_BLOCKED, now);
 	forward_flush(g->forward);
 	timer_set(g->loop, t, PERIOD_MS, period_over);
 }
@@ -248,7 +252,7 @@ bool guard_take(struct guard *g, struct port *p, const struct frame *f, uint64_t
 	if (id < g->id)
 		return p->is_blocked;
 	if (may_follow(g, now, ANSWER_MS))
-		probe(g, now);
+		probe(g, BY_ALL, now);
 	return true;
 }
 

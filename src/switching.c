@@ -29,16 +29,20 @@ static void loop_told(struct guard *g, const struct port *p, const struct port *
 	if (sw->forward->fdb)
 		forget_all(sw);
 	if (is_gone)
-		snprintf(text, sizeof(text), "the loop is gone; it forwards again");
+		snprintf(text, sizeof(text),
+			 "port %u: the loop is gone; it forwards again", p->id);
 	else if (p == other)
-		snprintf(text, sizeof(text),
-			 "there is a loop behind it: what goes out comes back; it does "
-			 "not forward until that has ended");
+		snprintf(
+			text, sizeof(text),
+			"port %u: there is a loop behind it: what goes out comes back; it "
+			"does not forward until that has ended",
+			p->id);
 	else
-		snprintf(text, sizeof(text),
-			 "there is a loop: what goes out at %s comes back here; it does "
-			 "not forward until that has ended",
-			 other->name);
+		snprintf(
+			text, sizeof(text),
+			"port %u: there is a loop: what goes out here comes back at port "
+			"%u, %s; this one does not forward until that has ended",
+			p->id, other->id, other->name);
 	sw->tell(sw, is_gone ? "loop-gone" : "loop", p, other ? other->name : "", text);
 }
 
