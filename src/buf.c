@@ -3,6 +3,7 @@
 #include "buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,13 @@ static bool reserve(struct buf *b, size_t more)
 	size_t size = b->size ? b->size : SIZE_FIRST;
 	char *grown;
 
+	b->failed |= more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4;
+	if (b->failed)
+		return false;
 	while (size < b->len + more + 1)
 		size *= 2;
-	if (b->failed || size == b->size)
-		return !b->failed;
+	if (size == b->size)
+		return true;
 	grown = realloc(b->data, size);
 	if (!grown) {
 		b->failed = true;
@@ -37,7 +41,7 @@ static bool reserve(struct buf *b, size_t more)
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
-	if (!reserve(b, len))
+	if (!len || !reserve(b, len))
 		return;
 	memcpy(b->data + b->len, data, len);
 	b->len += len;
@@ -52,6 +56,8 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
+	if (len < 0)
+		b->failed = true;
 	if (len < 0 || !reserve(b, (size_t)len))
 		return;
 	va_start(ap, fmt);

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The command line. getopt_long() takes the options out and leaves the operands
- * behind; endpoint_parse() reads each, in the order they were given. Last, all
- * endpoints are looked at in pairs, for two that cannot both be had.
+ * behind; endpoint_parse() reads each, in the order they were given. Last,
+ * conf_clash() looks for what cannot be had at the same time.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
+#include "conf-clash.h"
 #include "text.h"
 #include "util.h"
 
 #define MESSAGE_MAX 512
+#define SOCKET_PATH_MAX (ENDPOINT_PATH_MAX - 1) /* without its NUL */
 #define SEE_HELP "see netrelay --help"
 
 /* A message may repeat what the user typed, which may hold what a terminal obeys. */
@@ -63,7 +66,10 @@ static int add_endpoint(struct conf *conf, const char *text, char *why, size_t s
 	return ep ? endpoint_parse(ep, text, why, size) : out_of_memory(why, size);
 }
 
+/* In the order of the table, so that each has a bit of its own in a mask. */
 enum { OPT_HUB = 256, OPT_STORM, OPT_FDB_SIZE, OPT_CTL, OPT_METRICS, OPT_CAPTURE };
+
+#define GIVEN(c) (1u << ((c)-OPT_HUB))
 
 static const struct option longs[] = {
 	{ "help", no_argument, NULL, 'h' },
@@ -106,45 +112,55 @@ static int refuse_without_value(char *why, size_t size)
 	return refuse(why, size, "--%s: its value is missing; " SEE_HELP, o->name);
 }
 
-static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *text,
-		       const char *name, char *why, size_t size)
+static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *name,
+		       char *why, size_t size)
 {
-	char *end;
-	unsigned long value;
+	uint64_t value = 0;
+	const char *c = optarg;
 
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (!*text || *end || strchr("+- ", *text) || errno || value < min || value > max)
-		return refuse(why, size, "--%s: \"%.64s\" must be a number from %u to %u",
-			      name, text, min, max);
+	for (; *c >= '0' && *c <= '9' && value <= max; c++)
+		value = value * 10 + (uint64_t)(*c - '0');
+	if (*c || c == optarg || value < min || value > max)
+		return refuse(why, size,
+			      "--%s: \"%.64s\" must be a number from %" PRIu32
+			      " to %" PRIu32,
+			      name, optarg, min, max);
 	*to = (uint32_t)value;
 	return 0;
 }
 
 /* [ADDR:]PORT; a port alone is one of this machine only. */
-static int read_metrics(struct conf *conf, const char *text, char *why, size_t size)
+static int read_metrics(struct conf *conf, char *why, size_t size)
 {
-	struct endpoint *ep = &conf->metrics;
-	char local[ENDPOINT_TEXT_MAX];
+	/* With room for what endpoint_parse_listen() refuses as too long. */
+	char text[ENDPOINT_TEXT_MAX + 16];
 
-	snprintf(local, sizeof(local), "%s%s",
-		 strchr(text, ':') ? "" : "127.0.0.1:", text);
-	if (endpoint_parse_listen(ep, local, why, size) ||
-	    ep->kind != ENDPOINT_TCP_LISTEN)
+	snprintf(text, sizeof(text), "%s%s",
+		 strchr(optarg, ':') ? "" : "127.0.0.1:", optarg);
+	if (!strchr("0123456789[", *optarg) || strchr(optarg, ',') ||
+	    endpoint_parse_listen(&conf->metrics, text, why, size))
 		return refuse(why, size,
 			      "--metrics: \"%.64s\" must be PORT, ADDR:PORT or "
-			      "[ADDR6]:PORT",
-			      text);
+			      "[ADDR6]:PORT, and PORT from 1 to 65535",
+			      optarg);
 	conf->has_metrics = true;
 	return 0;
 }
 
-static int read_path(const char **to, const char *text, const char *name, char *why,
-		     size_t size)
+/* Of a file, which may have any name, or of a socket, which may not. */
+static int read_path(const char **to, const char *path, size_t max, const char *name,
+		     char *why, size_t size)
 {
-	if (!*text)
-		return refuse(why, size, "--%s: the path is empty", name);
-	*to = text;
+	size_t len = strlen(path);
+
+	if (!len)
+		return refuse(why, size, "%s: the path is empty", name);
+	if (len > max)
+		return refuse(why, size,
+			      "%s: the path is %zu bytes long; a unix socket's has %zu "
+			      "at most",
+			      name, len, max);
+	*to = path;
 	return 0;
 }
 
@@ -160,29 +176,32 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 		conf->hub = true;
 		return 0;
 	case OPT_STORM:
-		return read_number(&conf->storm_limit, 0, UINT32_MAX, optarg, "storm",
-				   why, size);
+		return read_number(&conf->storm_limit, 0, UINT32_MAX, "storm", why, size);
 	case OPT_FDB_SIZE:
-		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, optarg,
-				   "fdb-size", why, size);
+		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, "fdb-size", why,
+				   size);
 	case OPT_CTL:
-		return read_path(&conf->ctl_path, optarg, "ctl", why, size);
+		return read_path(&conf->ctl_path, optarg, SOCKET_PATH_MAX, "--ctl", why,
+				 size);
 	case OPT_METRICS:
-		return read_metrics(conf, optarg, why, size);
-	case OPT_CAPTURE:
-		return read_path(&conf->capture, optarg, "capture", why, size);
+		return read_metrics(conf, why, size);
 	default:
-		return -EINVAL;
+		return read_path(&conf->capture, optarg, SIZE_MAX, "--capture", why,
+				 size);
 	}
 }
 
-static int read_options(struct conf *conf, int argc, char **argv, char *why, size_t size)
+/* @given: set to the GIVEN() of those that may be given once only. */
+static int read_options(struct conf *conf, int argc, char **argv, unsigned int *given,
+			char *why, size_t size)
 {
 	int c, err = 0;
 
 	optind = 0; /* so that glibc and musl both start afresh */
 	opterr = 0;
 	while (!err && (c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1) {
+		unsigned int bit = c >= OPT_HUB ? GIVEN(c) : 0;
+
 		if (c == 'h' || c == 'V') {
 			conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
 			return 0;
@@ -191,10 +210,44 @@ static int read_options(struct conf *conf, int argc, char **argv, char *why, siz
 			err = refuse_without_value(why, size);
 		else if (c == '?')
 			err = refuse_option(argv[optind - 1], why, size);
+		else if (*given & bit)
+			err = refuse(why, size, "--%s is given twice; give it once",
+				     find_long(c)->name);
 		else
 			err = read_option(conf, c, why, size);
+		*given |= bit;
 	}
 	return err;
+}
+
+/* What is for a switch only, or for a hub, is not taken in vain by others. */
+static int check_options(const struct conf *conf, unsigned int given, char *why,
+			 size_t size)
+{
+	static const int for_switch[] = { OPT_STORM, OPT_FDB_SIZE, OPT_HUB };
+
+	for (size_t i = 0; i < ARRAY_SIZE(for_switch); i++) {
+		const char *name = find_long(for_switch[i])->name;
+
+		if (!(given & GIVEN(for_switch[i])))
+			continue;
+		if (!conf->server)
+			return refuse(why, size,
+				      "--%s is for a server, with -l; in a cable every "
+				      "frame goes to the other end",
+				      name);
+		if (conf->hub && for_switch[i] != OPT_HUB)
+			return refuse(why, size,
+				      "--%s is for a switch, and --hub makes a hub; "
+				      "leave one of them out",
+				      name);
+	}
+	return 0;
+}
+
+static bool is_client(const char *word)
+{
+	return !strcmp(word, "ctl") || !strcmp(word, "top");
 }
 
 /*
@@ -204,25 +257,28 @@ static int read_options(struct conf *conf, int argc, char **argv, char *why, siz
  */
 static int read_client(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
-	bool is_top = !strcmp(argv[1], "top");
+	const char *word = argv[1];
+	bool is_top = !strcmp(word, "top");
 
 	if (argc < 3)
 		return refuse(why, size,
-			      "%s: the control socket's path is missing; the "
-			      "form is netrelay %s",
-			      argv[1], is_top ? "top PATH" : "ctl PATH COMMAND");
+			      "%s: the control socket's path is missing; the form is "
+			      "netrelay %s",
+			      word, is_top ? "top PATH" : "ctl PATH COMMAND");
+	if (!strcmp(argv[2], "-h") || !strcmp(argv[2], "--help")) {
+		conf->action = CONF_HELP;
+		return 0;
+	}
 	if (is_top && argc > 3)
 		return refuse(why, size,
-			      "top: one path is enough; the form is netrelay "
-			      "top PATH");
+			      "top: one path is enough; the form is netrelay top PATH");
 	if (!is_top && argc < 4)
 		return refuse(why, size,
-			      "ctl: the command is missing; try: netrelay ctl "
-			      "%.64s help",
+			      "ctl: the command is missing; try: netrelay ctl %.64s help",
 			      argv[2]);
 	conf->action = is_top ? CONF_TOP : CONF_CTL;
 	conf->command = argv + 3;
-	return read_path(&conf->ctl_path, argv[2], argv[1], why, size);
+	return read_path(&conf->ctl_path, argv[2], SOCKET_PATH_MAX, word, why, size);
 }
 
 static int read_operands(struct conf *conf, int n, char **operands, char *why,
@@ -234,15 +290,16 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 		return refuse(why, size,
 			      "nothing to join: name one or two endpoints, "
 			      "or a port to listen on with -l; " SEE_HELP);
+	if (!conf->server && is_client(operands[0]))
+		return refuse(why, size,
+			      "%s must be the first word, as in netrelay %s PATH; a "
+			      "bridge of that name is bridge:%s",
+			      operands[0], operands[0], operands[0]);
 	if (!conf->server && n > 2)
 		return refuse(why, size,
 			      "%d endpoints are more than a cable's two; to join "
 			      "more, be a server: netrelay -l PORT TARGET ...",
 			      n);
-	if (conf->hub && !conf->server)
-		return refuse(why, size,
-			      "--hub is for a server, with -l; a cable has "
-			      "two ends and no choice");
 	for (int i = 0; i < n && !err; i++)
 		err = add_endpoint(conf, operands[i], why, size);
 	if (!conf->server && n == 1 && !err)
@@ -250,94 +307,30 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 	return err;
 }
 
-static bool same_addr(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->local.port == b->local.port && !strcmp(a->local.host, b->local.host);
-}
-
-static bool same_path(const struct endpoint *a, const struct endpoint *b)
-{
-	return !strcmp(a->path, b->path);
-}
-
-static bool same_fd(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->fd == b->fd;
-}
-
-static bool any_two(const struct endpoint *a, const struct endpoint *b)
-{
-	(void)a;
-	(void)b;
-	return true;
-}
-
-/* By kind: when two of it cannot both be had, and what to say then. */
-static const struct {
-	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
-	const char *fault;
-} exclusive[] = {
-	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
-				      "name something else for the other" },
-	[ENDPOINT_TCP_LISTEN] = { same_addr,
-				  "this listener is given twice; once is enough" },
-	[ENDPOINT_UNIX_LISTEN] = { same_path,
-				   "this listener is given twice; once is enough" },
-	[ENDPOINT_FD] = { same_fd, "this descriptor is given twice, but can be one "
-				   "endpoint only" },
-};
-
-static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
-{
-	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
-		return find_fault(b, a);
-	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
-		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
-				  : NULL;
-	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
-	    !exclusive[a->kind].clash)
-		return NULL;
-	return exclusive[a->kind].clash(a, b) ? exclusive[a->kind].fault : NULL;
-}
-
-static const struct endpoint *nth(const struct conf *conf, size_t i)
-{
-	return i < conf->n_listeners ? &conf->listeners[i]
-				     : &conf->endpoints[i - conf->n_listeners];
-}
-
-static int check_pairs(const struct conf *conf, char *why, size_t size)
-{
-	size_t n = conf->n_listeners + conf->n_endpoints;
-
-	for (size_t i = 1; i < n; i++) {
-		for (size_t j = 0; j < i; j++) {
-			const char *fault = find_fault(nth(conf, j), nth(conf, i));
-
-			if (fault)
-				return refuse(why, size, "%.64s: %s", nth(conf, i)->text,
-					      fault);
-		}
-	}
-	return 0;
-}
-
 int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
+	unsigned int given = 0;
+	const struct endpoint *ep;
+	const char *fault;
 	int err;
 
-	*conf = (struct conf){ .action = CONF_RUN,
-			       .storm_limit = CONF_STORM_LIMIT,
-			       .fdb_size = CONF_FDB_SIZE };
+	*conf = (struct conf){
+		.action = CONF_RUN,
+		.storm_limit = CONF_STORM_LIMIT,
+		.fdb_size = CONF_FDB_SIZE,
+	};
 	if (size)
 		*why = '\0';
-	if (argc > 1 && (!strcmp(argv[1], "ctl") || !strcmp(argv[1], "top")))
+	if (argc > 1 && is_client(argv[1]))
 		return read_client(conf, argc, argv, why, size);
-	err = read_options(conf, argc, argv, why, size);
+	err = read_options(conf, argc, argv, &given, why, size);
 	if (err || conf->action != CONF_RUN)
 		return err;
 	err = read_operands(conf, argc - optind, argv + optind, why, size);
-	return err ? err : check_pairs(conf, why, size);
+	if (!err)
+		err = check_options(conf, given, why, size);
+	fault = err ? NULL : conf_clash(conf, &ep);
+	return fault ? refuse(why, size, "%.64s: %s", ep->text, fault) : err;
 }
 
 void conf_free(struct conf *conf)
@@ -351,12 +344,12 @@ const char *conf_help(void)
 {
 	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
 	       "       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too\n"
-	       "       netrelay ctl PATH COMMAND           see and change one; try: help\n"
-	       "       netrelay top PATH                   watch one that has --ctl PATH\n"
+	       "       netrelay ctl PATH COMMAND | top PATH    see and change one, or watch it\n"
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
-	       "  -v  what happens to ports; -vv frames too       -h, --help     -V, --version\n"
-	       "  --ctl PATH  --metrics [ADDR:]PORT  --capture FILE  --storm N  --fdb-size N\n"
-	       "  --hub  every frame to every port     Endpoints (HOST is an address or a name):\n"
+	       "  --hub  frames to all   --storm N  flooded frames/s a port   --fdb-size N  MACs\n"
+	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
+	       "  -v  say what happens to ports; -vv to frames       -h, --help    -V, --version\n"
+	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, framed as QEMU does\n"
 	       "  LPORT:ADDR:RPORT                   UDP, a frame a datagram\n"
 	       "  LPORT:ADDR: or :ADDR:RPORT         the same, from and to the same port\n"
@@ -364,13 +357,13 @@ const char *conf_help(void)
 	       "  ADDR:PORT or tcp:HOST:PORT         TCP connection to a listening server\n"
 	       "  trunk:HOST:PORT                    the same to a netrelay, and faster\n"
 	       "  tcp-listen:[ADDR:]PORT             TCP, accepted\n"
-	       "  unix:PATH                          unix socket; a comma in PATH is doubled\n"
-	       "  unix-listen:PATH[,mode=0660]       unix socket, accepted; mode is else 0600\n"
+	       "  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled\n"
 	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; the local PORT is else the same\n"
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
-	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]      bridge, by a tap made for it\n"
-	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; stdin/out\n"
-	       "                                     of a command, as exec:ssh host netrelay -\n"
-	       "  ,isolated ,mac=ADDR ...            behind a long form but exec: port rules\n";
+	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap made for it\n"
+	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
+	       "  exec:COMMAND                       stdin and stdout of a command\n"
+	       "Rules, behind any long form but exec: ,isolated and ,mac=ADDR (8 at most)\n"
+	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -28,7 +28,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
  * @ctl_path:  of the control socket, to make or (CONF_CTL, CONF_TOP) to talk to; or NULL
  * @command:   CONF_CTL: the command's words, in argv, up to a NULL
  * @has_metrics, @metrics: where to serve them; as of a TCP_LISTEN
- * @capture:   file to capture to, or NULL
+ * @capture:   file to capture to, "-" for stdout; or NULL
  */
 struct conf {
 	enum conf_action action;

@@ -16,6 +16,7 @@
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
 #define DOUBLED "; a comma within a path is doubled"
+#define MAC_EXAMPLE "52:54:00:00:00:01"
 
 typedef int (*read_fn)(struct parse *p, char *part);
 
@@ -23,12 +24,14 @@ typedef int (*read_fn)(struct parse *p, char *part);
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
 /*
- * @is_flag: needs no value
+ * @form:    what would be right; NULL: the form of the kind says it
+ * @is_flag: takes no value
  * @repeats: may be given more than once
  */
 struct option {
 	const char *key;
 	read_fn read;
+	const char *form;
 	bool is_flag;
 	bool repeats;
 };
@@ -173,47 +176,53 @@ static int read_command(struct parse *p, char *body)
 
 static int read_isolated(struct parse *p, char *value)
 {
+	(void)value;
 	p->ep->rules.is_isolated = true;
-	return value ? part_refuse(p, QUOTED " is too much; isolated takes no value",
-				   value)
-		     : 0;
+	return 0;
 }
 
 static int read_mac(struct parse *p, char *value)
 {
 	struct endpoint_rules *rules = &p->ep->rules;
+	uint8_t mac[6];
 
+	if (endpoint_parse_mac(mac, value))
+		return part_refuse(
+			p, QUOTED " must be one machine's address, as in " MAC_EXAMPLE,
+			value);
+	for (unsigned int i = 0; i < rules->n_macs; i++)
+		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
+			return part_refuse(
+				p, QUOTED " is given twice; give each address once",
+				value);
 	if (rules->n_macs == ENDPOINT_MACS_MAX)
-		return part_refuse(p, "%d addresses are the most", ENDPOINT_MACS_MAX);
-	if (endpoint_parse_mac(rules->macs[rules->n_macs], value))
 		return part_refuse(p,
-				   QUOTED " must be a machine's address, as in "
-					  "52:54:00:00:00:01",
-				   value);
-	rules->n_macs++;
+				   QUOTED " is one too many; a port has %d addresses at "
+					  "most, or any without this option",
+				   value, ENDPOINT_MACS_MAX);
+	memcpy(rules->macs[rules->n_macs++], mac, sizeof(mac));
 	return 0;
 }
 
 /* What goes with any kind whose text has room for options. */
-static const struct option rules_options[] = {
-	{ "isolated", read_isolated, .is_flag = true },
-	{ "mac", read_mac, .repeats = true },
-	{ NULL, NULL, false, false },
+static const struct option rules[] = {
+	{ .key = "isolated", .read = read_isolated, .is_flag = true },
+	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
+	{ .key = NULL },
 };
-#define RULES ", and isolated or mac=ADDR may follow"
 
-static const struct option listen_options[] = { { "mode", read_mode, false, false },
-						{ NULL, NULL, false, false } };
-static const struct option udp_options[] = { { "local", part_local, false, false },
-					     { NULL, NULL, false, false } };
-static const struct option gram_options[] = { { "local", read_local_path, false, false },
-					      { NULL, NULL, false, false } };
-static const struct option group_options[] = { { "if", read_group_if, false, false },
-					       { NULL, NULL, false, false } };
+static const struct option listen_options[] = { { .key = "mode", .read = read_mode },
+						{ .key = NULL } };
+static const struct option udp_options[] = { { .key = "local", .read = part_local },
+					     { .key = NULL } };
+static const struct option gram_options[] = { { .key = "local", .read = read_local_path },
+					      { .key = NULL } };
+static const struct option group_options[] = { { .key = "if", .read = read_group_if },
+					       { .key = NULL } };
 static const struct option bridge_options[] = {
-	{ "tap", read_bridge_tap, false, false },
-	{ "mtu", read_bridge_mtu, false, false },
-	{ NULL, NULL, false, false },
+	{ .key = "tap", .read = read_bridge_tap },
+	{ .key = "mtu", .read = read_bridge_mtu },
+	{ .key = NULL },
 };
 
 static const struct endpoint_long kinds[] = {
@@ -287,7 +296,7 @@ static char *cut_comma(char *s, enum comma comma)
 	return NULL;
 }
 
-/* @bit: set to one of its own. */
+/* @bit: set to one of the option's own, among those that @kind has. */
 static const struct option *find_option(const struct endpoint_long *kind, const char *key,
 					unsigned int *bit)
 {
@@ -295,7 +304,7 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	for (const struct option *o = kind->options; o && o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
-	for (const struct option *o = rules_options; o->key; o++, *bit <<= 1)
+	for (const struct option *o = rules; o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
 	return NULL;
@@ -315,13 +324,17 @@ static int read_option(struct parse *p, const struct endpoint_long *kind, char *
 		*value++ = '\0';
 	option = find_option(kind, key, &bit);
 	if (!option)
-		return part_refuse(p, "%s has no option " QUOTED "; the form is %s" RULES,
+		return part_refuse(p,
+				   "%s has no option " QUOTED "; it has isolated and "
+				   "mac=ADDR, and the form is %s",
 				   kind->prefix, key, p->form);
 	if ((*seen & bit) && !option->repeats)
 		return part_refuse(p, "option %s is given twice; give it once", key);
-	if ((!value && !option->is_flag) || (value && !*value))
+	if (option->is_flag && value)
+		return part_refuse(p, "option %s takes no value; say %s alone", key, key);
+	if (!option->is_flag && (!value || !*value))
 		return part_refuse(p, "option %s has no value; the form is %s", key,
-				   p->form);
+				   option->form ? option->form : p->form);
 	*seen |= bit;
 	p->option = key;
 	err = option->read(p, value);

@@ -33,9 +33,6 @@ static int short_bridge(struct parse *p, char **part)
 	p->ep->kind = ENDPOINT_BRIDGE;
 	if (strchr(part[0], ':'))
 		return part_refuse(p, "the port is missing; the form is [ADDR6]:PORT");
-	if (strchr(part[0], ','))
-		return part_refuse(p, "options need the long form, as in bridge:%.64s",
-				   part[0]);
 	return part_name(p, "bridge", part[0], p->ep->name);
 }
 
@@ -93,6 +90,35 @@ static int short_udp(struct parse *p, char **part)
 		addr, remote->port, local->port);
 }
 
+/* Take options off a short form, which has none. Return: what they are, or NULL. */
+static const char *cut_options(char *s)
+{
+	char *close = strrchr(s, ']');
+	char *comma = strchr(close ? close : s, ',');
+
+	if (comma)
+		*comma++ = '\0';
+	return comma;
+}
+
+/* The form is right but for them: show the long form that may have them. */
+static int refuse_options(struct parse *p, const char *options)
+{
+	static const char *const prefixes[] = {
+		[ENDPOINT_TCP] = "tcp",
+		[ENDPOINT_TCP_LISTEN] = "tcp-listen",
+		[ENDPOINT_BRIDGE] = "bridge",
+	};
+
+	if (p->ep->kind == ENDPOINT_UDP)
+		return part_refuse(p,
+				   "options need the long form, as in "
+				   "udp:HOST:RPORT,local=LPORT,%.64s",
+				   options);
+	return part_refuse(p, "options need the long form, as in %s:%.64s",
+			   prefixes[p->ep->kind], p->text);
+}
+
 static int read_short(struct parse *p)
 {
 	static int (*const forms[])(struct parse *, char **) = {
@@ -100,11 +126,14 @@ static int read_short(struct parse *p)
 		[2] = short_tcp,
 		[3] = short_udp,
 	};
+	const char *options = cut_options(p->copy);
 	char *part[ARRAY_SIZE(forms) - 1];
 	size_t n = part_split(p->copy, part, ARRAY_SIZE(part));
+	int err;
 
 	p->form = "ADDR:PORT or LPORT:ADDR:RPORT";
-	return n < ARRAY_SIZE(forms) ? forms[n](p, part) : part_too_many(p);
+	err = n < ARRAY_SIZE(forms) ? forms[n](p, part) : part_too_many(p);
+	return !err && options ? refuse_options(p, options) : err;
 }
 
 static int begin(struct parse *p)
@@ -136,6 +165,8 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
 		ep->kind = ENDPOINT_STDIO;
 		return 0;
 	}
+	if (!strncmp(text, "-,", 2))
+		return part_refuse(&p, "stdin and stdout have no options; say - alone");
 	kind = endpoint_long_find(text);
 	return kind ? endpoint_long_read(&p, kind) : read_short(&p);
 }
@@ -144,6 +175,7 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 {
 	struct parse p = { .ep = ep, .text = text, .why = why, .size = size };
 	const struct endpoint_long *kind;
+	const char *options;
 	int err = begin(&p);
 
 	if (err)
@@ -156,7 +188,9 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 				   "nothing can listen on this; -l takes " LISTEN_FORMS);
 	ep->kind = ENDPOINT_TCP_LISTEN;
 	p.form = LISTEN_FORMS;
-	return part_local(&p, p.copy);
+	options = cut_options(p.copy);
+	err = part_local(&p, p.copy);
+	return !err && options ? refuse_options(&p, options) : err;
 }
 
 /* Return: 0 to 15; -1 when it is no hexadecimal digit. */
@@ -180,8 +214,8 @@ int endpoint_parse_mac(uint8_t mac[6], const char *text)
 			return -EINVAL;
 		read[i] = (uint8_t)(high << 4 | low);
 	}
-	/* A group sends nothing. */
-	if (read[0] & 1)
+	/* No machine has a group's address, nor the one that stands for none. */
+	if ((read[0] & 1) || !memcmp(read, (const uint8_t[6]){ 0 }, sizeof(read)))
 		return -EINVAL;
 	memcpy(mac, read, sizeof(read));
 	return 0;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.c: what the command line may be, what is said when it is wrong, and
+ * conf*.c: what the command line may be, what is said when it is wrong, and
  * that the help text fits a screen and shows every form there is.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../src/conf.h"
@@ -22,6 +24,11 @@ struct good {
 	const char *
 		listeners; /* their texts, each with a blank behind it; NULL: no server */
 	const char *endpoints;
+};
+
+struct settings {
+	const char *words[WORDS_MAX];
+	const char *want; /* all that is not at its default, as describe() has it */
 };
 
 struct bad {
@@ -80,6 +87,40 @@ static const struct good goods[] = {
 	{ { "--version" }, CONF_VERSION, 0, NULL, "" },
 	{ { "-vV" }, CONF_VERSION, 1, NULL, "" },
 	{ { "--version", "--nonsense" }, CONF_VERSION, 0, NULL, "" },
+	{ { "ctl", "-h" }, CONF_HELP, 0, NULL, "" },
+	{ { "top", "--help" }, CONF_HELP, 0, NULL, "" },
+	{ { "br0", "ctl" }, CONF_RUN, 0, NULL, "br0 ctl " },
+	{ { "bridge:ctl", "top" }, CONF_RUN, 0, NULL, "bridge:ctl top " },
+	{ { "-l", "5000", "ctl", "top" }, CONF_RUN, 0, "5000 ", "ctl top " },
+	{ { "ctls", "tops" }, CONF_RUN, 0, NULL, "ctls tops " },
+	{ { "fd:0", "tap:t0,isolated" }, CONF_RUN, 0, NULL, "fd:0 tap:t0,isolated " },
+};
+
+static const struct settings settings[] = {
+	{ { "br0" }, "" },
+	{ { "-l", "5000" }, "" },
+	{ { "-l", "5000", "--hub" }, " hub" },
+	{ { "--hub", "br0", "-l", "5000" }, " hub" },
+	{ { "-l", "5000", "--storm", "0" }, " storm=0" },
+	{ { "-l", "5000", "--storm=007" }, " storm=7" },
+	{ { "-l", "5000", "--storm", "4294967295" }, " storm=4294967295" },
+	{ { "-l", "5000", "--storm", "100000", "--fdb-size", "16384" }, "" },
+	{ { "-l", "5000", "--fdb-size", "1" }, " fdb=1" },
+	{ { "-l", "5000", "--fdb-size=1048576" }, " fdb=1048576" },
+	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
+	{ { "br0", "--ctl=a,b" }, " ctl=a,b" },
+	{ { "br0", "--ctl", "--hub" }, " ctl=--hub" },
+	{ { "br0", "--metrics", "9100" }, " metrics=127.0.0.1/4:9100" },
+	{ { "br0", "--metrics", "0.0.0.0:1" }, " metrics=0.0.0.0/4:1" },
+	{ { "br0", "--metrics=[::]:65535" }, " metrics=::/6:65535" },
+	{ { "br0", "--capture", "a.pcapng" }, " capture=a.pcapng" },
+	{ { "br0", "tap:t0", "--capture", "-" }, " capture=-" },
+	{ { "-l", "5000", "--capture", "-" }, " capture=-" },
+	{ { "fd:0", "fd:3", "--capture", "-" }, " capture=-" },
+	{ { "br0", "-", "--capture", "./-" }, " capture=./-" },
+	{ { "ctl", "s", "status" }, " action=ctl ctl=s command=status" },
+	{ { "ctl", "-v", "add", "--hub", "" }, " action=ctl ctl=-v command=add --hub " },
+	{ { "top", "/run/s" }, " action=top ctl=/run/s" },
 };
 
 #define NOTHING                                                                        \
@@ -94,6 +135,20 @@ static const struct good goods[] = {
 #define LISTENER_TWICE ": this listener is given twice; once is enough"
 #define FD_TWICE ": this descriptor is given twice, but can be one endpoint only"
 #define FD_OF_STDIO ": this is a descriptor of -, which is given too"
+
+#define NO_STORM(s) "--storm: \"" s "\" must be a number from 0 to 4294967295"
+#define FOR_SERVER \
+	" is for a server, with -l; in a cable every frame goes to the other end"
+#define FOR_SWITCH " is for a switch, and --hub makes a hub; leave one of them out"
+#define NO_METRICS(s)                                                    \
+	"--metrics: \"" s "\" must be PORT, ADDR:PORT or [ADDR6]:PORT, " \
+	"and PORT from 1 to 65535"
+#define TO_STDOUT                                                     \
+	": stdout is what --capture - writes to; name a file there, " \
+	"or another endpoint here"
+#define NOT_FIRST(s)                                             \
+	s " must be the first word, as in netrelay " s " PATH; " \
+	  "a bridge of that name is bridge:" s
 
 static const struct bad bads[] = {
 	{ { NULL }, NOTHING },
@@ -134,12 +189,76 @@ static const struct bad bads[] = {
 	  "fd:x: descriptor \"x\" must be a number, as in fd:3" },
 	{ { "-l", "0" }, "0: port \"0\" must be a number from 1 to 65535" },
 	{ { "" }, "\"\": an endpoint must not be empty; - is stdin and stdout" },
+	{ { "-l", "5000,isolated" },
+	  "5000,isolated: options need the long form, as in tcp-listen:5000,isolated" },
+	{ { "--hub=1" }, "--hub=1: this option takes no value; see netrelay --help" },
+	{ { "--storm" }, "--storm: its value is missing; see netrelay --help" },
+	{ { "br0", "--ctl" }, "--ctl: its value is missing; see netrelay --help" },
+	{ { "--c=5" }, "--c=5" NO_OPTION },
+	{ { "--storm=" }, NO_STORM("") },
+	{ { "--storm", "-1" }, NO_STORM("-1") },
+	{ { "--storm", "+1" }, NO_STORM("+1") },
+	{ { "--storm", "\t1" }, NO_STORM("\\x091") },
+	{ { "--storm", "1 " }, NO_STORM("1 ") },
+	{ { "--storm", "0x1" }, NO_STORM("0x1") },
+	{ { "--storm", "4294967296" }, NO_STORM("4294967296") },
+	{ { "--storm", "18446744073709551617" }, NO_STORM("18446744073709551617") },
+	{ { "--fdb-size", "0" }, "--fdb-size: \"0\" must be a number from 1 to 1048576" },
+	{ { "--fdb-size", "1048577" },
+	  "--fdb-size: \"1048577\" must be a number from 1 to 1048576" },
+	{ { "--storm", "1", "--storm", "1" }, "--storm is given twice; give it once" },
+	{ { "--ctl=a", "br0", "--ctl=b" }, "--ctl is given twice; give it once" },
+	{ { "--metrics=1", "--metrics=2" }, "--metrics is given twice; give it once" },
+	{ { "--hub" }, NOTHING },
+	{ { "--hub", "br0", "br1" }, "--hub" FOR_SERVER },
+	{ { "--storm", "1", "br0" }, "--storm" FOR_SERVER },
+	{ { "br0", "--fdb-size", "1" }, "--fdb-size" FOR_SERVER },
+	{ { "-l", "5000", "--hub", "--storm", "1" }, "--storm" FOR_SWITCH },
+	{ { "-l", "5000", "--fdb-size", "1", "--hub" }, "--fdb-size" FOR_SWITCH },
+	{ { "--ctl", "" }, "--ctl: the path is empty" },
+	{ { "--capture=" }, "--capture: the path is empty" },
+	{ { "--metrics", "" }, NO_METRICS("") },
+	{ { "--metrics", "0" }, NO_METRICS("0") },
+	{ { "--metrics", "65536" }, NO_METRICS("65536") },
+	{ { "--metrics", "-1" }, NO_METRICS("-1") },
+	{ { "--metrics", ":9100" }, NO_METRICS(":9100") },
+	{ { "--metrics", "::1:9100" }, NO_METRICS("::1:9100") },
+	{ { "--metrics", "host:9100" }, NO_METRICS("host:9100") },
+	{ { "--metrics", "9100,isolated" }, NO_METRICS("9100,isolated") },
+	{ { "--metrics", "tcp-listen:5" }, NO_METRICS("tcp-listen:5") },
+	{ { "--metrics", "unix-listen:x" }, NO_METRICS("unix-listen:x") },
+	{ { "--metrics", "\x1b:1" }, NO_METRICS("\\x1b:1") },
+	{ { "br0", "--capture", "-" }, "-" TO_STDOUT },
+	{ { "--capture=-", "-l", "5000", "br0", "-" }, "-" TO_STDOUT },
+	{ { "--capture=-", "br0", "fd:1" }, "fd:1" TO_STDOUT },
+	{ { "ctl" },
+	  "ctl: the control socket's path is missing; "
+	  "the form is netrelay ctl PATH COMMAND" },
+	{ { "top" },
+	  "top: the control socket's path is missing; "
+	  "the form is netrelay top PATH" },
+	{ { "ctl", "" }, "ctl: the command is missing; try: netrelay ctl  help" },
+	{ { "ctl", "s\n" },
+	  "ctl: the command is missing; try: netrelay ctl s\\x0a help" },
+	{ { "ctl", "", "status" }, "ctl: the path is empty" },
+	{ { "top", "" }, "top: the path is empty" },
+	{ { "top", "a", "b" }, "top: one path is enough; the form is netrelay top PATH" },
+	{ { "-v", "ctl", "s", "status" }, NOT_FIRST("ctl") },
+	{ { "--ctl=s", "top" }, NOT_FIRST("top") },
 };
 
 static const char *const shown[] = {
 	"netrelay [-v] [SRC] [DST]",
 	"netrelay [-v] -l PORT [TARGET ...]",
+	"netrelay ctl PATH COMMAND",
+	"top PATH",
 	"-l PORT, ADDR:PORT, [ADDR6]:PORT",
+	"  --hub ",
+	" --storm N ",
+	" --fdb-size N ",
+	"  --ctl PATH ",
+	" --metrics [ADDR:]PORT ",
+	" --capture FILE",
 	"-v ",
 	"-h, --help",
 	"-V, --version",
@@ -147,38 +266,40 @@ static const char *const shown[] = {
 	"  LPORT:ADDR:RPORT ",
 	"  LPORT:ADDR: or :ADDR:RPORT ",
 	"  LPORT::RPORT ",
-	"  ADDR:PORT ",
-	"  NAME ",
-	"  tcp:HOST:PORT ",
+	"  ADDR:PORT or tcp:HOST:PORT ",
+	"  trunk:HOST:PORT ",
 	"  tcp-listen:[ADDR:]PORT ",
-	"  unix:PATH ",
-	"  unix-listen:PATH[,mode=0660] ",
+	"  unix:PATH or unix-listen:PATH[,mode=0660] ",
 	"  udp:HOST:PORT[,local=[ADDR:]PORT] ",
 	"  unixgram:PATH,local=PATH ",
 	"  mcast:GROUP:PORT[,if=ADDR] ",
-	"  bridge:NAME[,tap=NAME][,mtu=N] ",
-	"  tap:NAME ",
-	"  fd:N ",
+	"  NAME or bridge:NAME[,tap=NAME][,mtu=N] ",
+	"  tap:NAME or fd:N ",
 	"  exec:COMMAND ",
+	" ,isolated ",
+	" ,mac=ADDR ",
 	"Exit status: 0 ",
 	"1 something failed",
 	"2 wrong usage",
 };
 
-/* getopt_long() puts operands last in argv, hence a copy of @words. */
+/*
+ * getopt_long() puts operands last in argv, hence a copy of @words; what @conf
+ * has of it is there until the next call.
+ */
 static int read_words(struct conf *conf, const char *const *words, char *why, size_t size)
 {
-	char *argv[WORDS_MAX + 2] = { strdup("netrelay") };
-	char *owned[WORDS_MAX + 1];
-	int argc = 1, err;
+	static char *owned[WORDS_MAX + 1], *argv[WORDS_MAX + 2];
+	int argc = 0;
 
-	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
-		argv[argc++] = strdup(words[i]);
-	memcpy(owned, argv, sizeof(owned));
-	err = conf_read(conf, argc, argv, why, size);
-	for (int i = 0; i < argc; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		free(owned[i]);
-	return err;
+	memset(owned, 0, sizeof(owned));
+	owned[argc++] = strdup("netrelay");
+	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
+		owned[argc++] = strdup(words[i]);
+	memcpy(argv, owned, sizeof(owned));
+	return conf_read(conf, argc, argv, why, size);
 }
 
 /* @words as one line, for the name of a check. */
@@ -221,6 +342,59 @@ static void test_good(const struct good *good)
 	conf_free(&conf);
 }
 
+/* What the options set and is not at its default; the caller's to free. */
+static char *describe(const struct conf *conf)
+{
+	const struct endpoint *at = &conf->metrics;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	if (conf->action != CONF_RUN)
+		fprintf(out, " action=%s",
+			conf->action == CONF_CTL   ? "ctl"
+			: conf->action == CONF_TOP ? "top"
+						   : "another");
+	if (conf->hub)
+		fputs(" hub", out);
+	if (conf->storm_limit != CONF_STORM_LIMIT)
+		fprintf(out, " storm=%" PRIu32, conf->storm_limit);
+	if (conf->fdb_size != CONF_FDB_SIZE)
+		fprintf(out, " fdb=%" PRIu32, conf->fdb_size);
+	if (conf->ctl_path)
+		fprintf(out, " ctl=%s", conf->ctl_path);
+	if (conf->has_metrics)
+		fprintf(out, " metrics=%s%s:%u", at->local.host,
+			at->local.family == AF_INET ? "/4" : "/6", at->local.port);
+	if (conf->capture)
+		fprintf(out, " capture=%s", conf->capture);
+	for (char **word = conf->command; word && *word; word++)
+		fprintf(out, "%s%s", word == conf->command ? " command=" : " ", *word);
+	fclose(out);
+	return text;
+}
+
+static void test_settings(const struct settings *given)
+{
+	char name[256], why[WHY_MAX];
+	struct conf conf;
+	char *got;
+
+	line(given->words, name, sizeof(name));
+	if (!ok_eq_int(read_words(&conf, given->words, why, sizeof(why)), 0,
+		       "%s is read: options", name))
+		printf("# %s\n", why);
+	got = describe(&conf);
+	ok_eq_str(got, given->want, "%s: what the options set", name);
+	if (conf.has_metrics)
+		ok_eq_int(conf.metrics.kind, ENDPOINT_TCP_LISTEN, "%s: as a listener",
+			  name);
+	free(got);
+	conf_free(&conf);
+}
+
 static void test_bad(const struct bad *bad)
 {
 	char name[256], why[WHY_MAX];
@@ -256,6 +430,60 @@ static void test_kinds(void)
 	conf_free(&conf);
 	ok(!conf.listeners && !conf.endpoints, "nothing is left behind");
 	conf_free(&conf);
+}
+
+/* A socket's path is refused with the first byte too many; a file's may have any length. */
+static void test_path(const char *whose, const char *last, size_t longest)
+{
+	static const size_t lengths[] = { 1, 107, 108, 109, 500 };
+	char path[512] = "", want[WHY_MAX], why[WHY_MAX];
+	const char *words[WORDS_MAX] = { whose, path, last };
+	struct conf conf;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		size_t len = lengths[i];
+		bool fits = len <= longest;
+
+		memset(path, 'a', len);
+		snprintf(
+			want, sizeof(want),
+			"%s: the path is %zu bytes long; a unix socket's has %zu at most",
+			whose, len, longest);
+		ok_eq_int(read_words(&conf, words, why, sizeof(why)), fits ? 0 : -EINVAL,
+			  "%s: a path of %zu bytes is %s", whose, len,
+			  fits ? "read" : "refused");
+		ok_eq_str(why, fits ? "" : want, "%s: a path of %zu bytes", whose, len);
+		conf_free(&conf);
+	}
+}
+
+static void test_paths(void)
+{
+	test_path("--ctl", "br0", ENDPOINT_PATH_MAX - 1);
+	test_path("ctl", "status", ENDPOINT_PATH_MAX - 1);
+	test_path("--capture", "br0", SIZE_MAX);
+}
+
+/* A port that is cut at the end of a buffer is another port. */
+static void test_long_metrics(void)
+{
+	char text[ENDPOINT_TEXT_MAX * 2];
+	const char *words[WORDS_MAX] = { "--metrics", text, "br0" };
+	char why[WHY_MAX];
+	struct conf conf;
+	int wrong = 0;
+
+	for (size_t zeros = ENDPOINT_TEXT_MAX - 32; zeros < ENDPOINT_TEXT_MAX + 32;
+	     zeros++) {
+		memset(text, '0', zeros);
+		memcpy(text + zeros, "5000", sizeof("5000"));
+		if (read_words(&conf, words, why, sizeof(why)) == 0)
+			wrong += conf.metrics.local.port != 5000;
+		else
+			wrong += strncmp(why, "--metrics: ", 11) != 0;
+		conf_free(&conf);
+	}
+	ok_eq_int(wrong, 0, "a long --metrics is never another port");
 }
 
 /* What an earlier command line left half-read is not read on. */
@@ -344,8 +572,12 @@ int main(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(goods); i++)
 		test_good(&goods[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		test_settings(&settings[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(bads); i++)
 		test_bad(&bads[i]);
+	test_paths();
+	test_long_metrics();
 	test_kinds();
 	test_fresh_start();
 	test_silence();

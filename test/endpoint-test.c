@@ -109,6 +109,42 @@ static const struct good long_forms[] = {
 	{ "exec:ssh host netrelay - br0", "exec command=ssh host netrelay - br0" },
 	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e" },
 	{ "exec:-", "exec command=-" },
+	{ "exec:a,isolated", "exec command=a,isolated" },
+};
+
+#define MAC(n) "mac=52:54:00:00:00:0" n
+#define MACS7    \
+	MAC("1") \
+	"," MAC("2") "," MAC("3") "," MAC("4") "," MAC("5") "," MAC("6") "," MAC("7")
+#define MACS8 MACS7 "," MAC("8")
+
+static const struct good rules[] = {
+	{ "tcp:h:1,isolated", "tcp remote=h/0:1 isolated" },
+	{ "tcp:h:1," MAC("1"), "tcp remote=h/0:1 " MAC("1") },
+	{ "trunk:h:1,isolated,mac=aA:bB:cC:dD:eE:fF",
+	  "trunk remote=h/0:1 isolated mac=aa:bb:cc:dd:ee:ff" },
+	{ "tcp:h:1,mac=fe:ff:ff:ff:ff:ff,isolated",
+	  "tcp remote=h/0:1 isolated mac=fe:ff:ff:ff:ff:ff" },
+	{ "tcp:h:1,mac=00:00:00:00:00:01", "tcp remote=h/0:1 mac=00:00:00:00:00:01" },
+	{ "tcp-listen:5000,isolated", "tcp-listen local=:5000 isolated" },
+	{ "unix:/a,,b,isolated", "unix path=/a,b isolated" },
+	{ "unix:/a,,,isolated", "unix path=/a, isolated" },
+	{ "unix:a,," MAC("1"), "unix path=a," MAC("1") },
+	{ "unix-listen:a,isolated,mode=0640," MAC("1"),
+	  "unix-listen path=a mode=0640 isolated " MAC("1") },
+	{ "udp:h:1,local=2," MAC("1"), "udp remote=h/0:1 local=:2 " MAC("1") },
+	{ "udp:h:1," MAC("1") ",local=2," MAC("2"),
+	  "udp remote=h/0:1 local=:2 " MAC("1") " " MAC("2") },
+	{ "udp:h:1,isolated", "udp remote=h/0:1 local=:1 isolated" },
+	{ "unixgram:a,isolated,local=b", "unixgram path=a local_path=b isolated" },
+	{ "mcast:230.0.0.1:1,if=10.0.0.1,isolated",
+	  "mcast remote=230.0.0.1/4:1 local=10.0.0.1/4:0 isolated" },
+	{ "bridge:b,isolated,tap=t," MAC("1") ",mtu=99",
+	  "bridge name=b tap=t mtu=99 isolated " MAC("1") },
+	{ "tap:t," MACS8,
+	  "tap name=t " MAC("1") " " MAC("2") " " MAC("3") " " MAC("4") " " MAC(
+		  "5") " " MAC("6") " " MAC("7") " " MAC("8") },
+	{ "fd:3,isolated", "fd fd=3 isolated" },
 };
 
 static const struct good listen_forms[] = {
@@ -121,6 +157,9 @@ static const struct good listen_forms[] = {
 	{ "tcp-listen:5000", "tcp-listen local=:5000" },
 	{ "tcp-listen:[::1]:5000", "tcp-listen local=::1/6:5000" },
 	{ "unix-listen:/run/a,mode=0666", "unix-listen path=/run/a mode=0666" },
+	{ "tcp-listen:5000,isolated," MAC("1"),
+	  "tcp-listen local=:5000 isolated " MAC("1") },
+	{ "unix-listen:a,,isolated", "unix-listen path=a,isolated" },
 };
 
 #define KINDS \
@@ -138,6 +177,11 @@ static const struct good listen_forms[] = {
 #define NO_GROUP(s)                                                               \
 	"group \"" s "\" is no multicast address: 224.0.0.0 to 239.255.255.255, " \
 	"or [ff00::] and up"
+#define NO_OPTION(kind, s) \
+	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
+#define NEED_LONG(s) "options need the long form, as in " s
+#define NO_MAC(s) \
+	"option mac: \"" s "\" must be one machine's address, as in 52:54:00:00:00:01"
 #define EQUAL(port)                                                                   \
 	"both ports are " port ", but the two ports must differ when the address is " \
 	"left out: it is 127.0.0.1 then"
@@ -188,7 +232,19 @@ static const struct bad bad_short[] = {
 	{ "10.0.0.1:0", NO_PORT("0") },
 	{ "10.0.0.1:65536", NO_PORT("65536") },
 	{ "10.0.0.1:http", NO_PORT("http") },
-	{ "10.0.0.1:5000,x=1", NO_PORT("5000,x=1") },
+	{ "10.0.0.1:5000,x=1", NEED_LONG("tcp:10.0.0.1:5000,x=1") },
+	{ "[::1]:5000,", NEED_LONG("tcp:[::1]:5000,") },
+	{ "10.0.0.1:5,6000,isolated", NEED_LONG("tcp:10.0.0.1:5,6000,isolated") },
+	{ "10.0.0.1:0,isolated", NO_PORT("0") },
+	{ "10.0.0.1:,isolated", MISSING_PORT },
+	{ "foo:5000,isolated", NO_ADDR("foo") "; tcp:foo:5000 takes a name" },
+	{ "5000:10.0.0.1:5001,isolated",
+	  NEED_LONG("udp:HOST:RPORT,local=LPORT,isolated") },
+	{ "5000:[::1]:,a=b,c", NEED_LONG("udp:HOST:RPORT,local=LPORT,a=b,c") },
+	{ "5000::5000,isolated", EQUAL("5000") },
+	{ "-,isolated", "stdin and stdout have no options; say - alone" },
+	{ "-,", "stdin and stdout have no options; say - alone" },
+	{ ",isolated", NAME("bridge", "", "is empty") },
 	{ "foo:5000", NO_ADDR("foo") "; tcp:foo:5000 takes a name" },
 	{ "foo:0", NO_PORT("0") },
 	{ "f\\o:5000", NO_ADDR("f\\o") },
@@ -197,6 +253,7 @@ static const struct bad bad_short[] = {
 	{ "010.0.0.1:5000", NO_ADDR("010.0.0.1") },
 	{ " 10.0.0.1:5000", NO_ADDR(" 10.0.0.1") },
 	{ "unxi:/run/a", NO_ADDR("unxi") ", nor a kind of endpoint: " KINDS },
+	{ "unxi:/run/a,mode=1", NO_ADDR("unxi") ", nor a kind of endpoint: " KINDS },
 	{ "TAP:tap0", NO_ADDR("TAP") ", nor a kind of endpoint: " KINDS },
 	{ ".", NAME("bridge", ".", "is one that the kernel refuses") },
 	{ "..", NAME("bridge", "..", "is one that the kernel refuses") },
@@ -206,7 +263,7 @@ static const struct bad bad_short[] = {
 		       "must not contain '%': the kernel would read a pattern") },
 	{ "br 0",
 	  NAME("bridge", "br 0", "must not contain blanks or control characters") },
-	{ "br0,mtu=9000", "options need the long form, as in bridge:br0,mtu=9000" },
+	{ "br0,mtu=9000", NEED_LONG("bridge:br0,mtu=9000") },
 };
 
 static const struct bad bad_host[] = {
@@ -223,7 +280,7 @@ static const struct bad bad_host[] = {
 	{ "tcp:[::1:5000", COLONS("tcp:HOST:PORT") },
 	{ "tcp:[host]:5000", NO_HOST("[host]") },
 	{ "tcp:h st:5000", NO_HOST("h st") },
-	{ "tcp:-:1,x=1", "tcp has no options, so not \"x\"; the form is tcp:HOST:PORT" },
+	{ "tcp:-:1,x=1", NO_OPTION("tcp", "x") "tcp:HOST:PORT" },
 	{ "tcp:h:1,", "nothing follows a comma; the form is tcp:HOST:PORT" },
 	{ "tcp:h:1,,", "nothing follows a comma; the form is tcp:HOST:PORT" },
 	{ "tcp-listen:",
@@ -235,7 +292,7 @@ static const struct bad bad_host[] = {
 	{ "tcp-listen:host:5000", NO_ADDR("host") },
 	{ "tcp-listen:::1:5000", COLONS("tcp-listen:[ADDR:]PORT") },
 	{ "tcp-listen:5000,mode=0660",
-	  "tcp-listen has no options, so not \"mode\"; the form is tcp-listen:[ADDR:]PORT" },
+	  NO_OPTION("tcp-listen", "mode") "tcp-listen:[ADDR:]PORT" },
 	{ "udp:", "nothing follows udp:; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ "udp:5000",
 	  "the port is missing; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
@@ -250,8 +307,8 @@ static const struct bad bad_host[] = {
 	{ "udp:h:1,local=:1", "option local: the address is missing; "
 			      "for any, leave its colon out too" },
 	{ "udp:h:1,local=1,local=1", "option local is given twice; give it once" },
-	{ "udp:h:1,lokal=1", "udp has no option \"lokal\"; "
-			     "the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
+	{ "udp:h:1,lokal=1",
+	  NO_OPTION("udp", "lokal") "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ "udp:[::1]:1,local=10.0.0.1:1",
 	  "local address and host must both be IPv4 or both IPv6" },
 	{ "mcast:", "nothing follows mcast:; the form is mcast:GROUP:PORT[,if=ADDR]" },
@@ -273,8 +330,7 @@ static const struct bad bad_host[] = {
 
 static const struct bad bad_rest[] = {
 	{ "unix:", "nothing follows unix:; the form is unix:PATH" DOUBLED },
-	{ "unix:a,b",
-	  "unix has no options, so not \"b\"; the form is unix:PATH" DOUBLED },
+	{ "unix:a,b", NO_OPTION("unix", "b") "unix:PATH" DOUBLED },
 	{ "unix:a,", "nothing follows a comma; the form is unix:PATH" DOUBLED },
 	{ "unix-listen:,mode=0600", "nothing follows unix-listen:; "
 				    "the form is unix-listen:PATH[,mode=0660]" DOUBLED },
@@ -289,8 +345,8 @@ static const struct bad bad_rest[] = {
 	{ "unix-listen:a,mode=0600,",
 	  "nothing follows a comma; "
 	  "the form is unix-listen:PATH[,mode=0660]" DOUBLED },
-	{ "unix-listen:a,=0600", "unix-listen has no option \"\"; "
-				 "the form is unix-listen:PATH[,mode=0660]" DOUBLED },
+	{ "unix-listen:a,=0600",
+	  NO_OPTION("unix-listen", "") "unix-listen:PATH[,mode=0660]" DOUBLED },
 	{ "unixgram:a",
 	  "option local is missing; the form is unixgram:PATH,local=PATH" DOUBLED },
 	{ "unixgram:,local=a",
@@ -314,18 +370,49 @@ static const struct bad bad_rest[] = {
 	  "option mtu has no value; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "bridge:b,tap=a,mtu=99,tap=c", "option tap is given twice; give it once" },
 	{ "bridge:b,vlan=1",
-	  "bridge has no option \"vlan\"; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
+	  NO_OPTION("bridge", "vlan") "bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "bridge:b,,tap=a",
 	  "nothing follows a comma; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "tap:", "nothing follows tap:; the form is tap:NAME" },
 	{ "tap:0123456789abcdef", NAME("tap", "0123456789abcdef", LONG_NAME) },
-	{ "tap:a,mtu=9000", "tap has no options, so not \"mtu\"; the form is tap:NAME" },
+	{ "tap:a,mtu=9000", NO_OPTION("tap", "mtu") "tap:NAME" },
 	{ "fd:", "nothing follows fd:; the form is fd:N" },
 	{ "fd:x", "descriptor \"x\" must be a number, as in fd:3" },
 	{ "fd:-1", "descriptor \"-1\" must be a number, as in fd:3" },
 	{ "fd:2147483648", "descriptor \"2147483648\" must be a number, as in fd:3" },
 	{ "exec:", "nothing follows exec:; the form is exec:COMMAND" },
 	{ "exec:  ", "the command is blank; the form is exec:COMMAND" },
+};
+
+static const struct bad bad_rules[] = {
+	{ "tcp:h:1,Isolated", NO_OPTION("tcp", "Isolated") "tcp:HOST:PORT" },
+	{ "tcp:h:1,isolated=on", "option isolated takes no value; say isolated alone" },
+	{ "tcp:h:1,isolated=", "option isolated takes no value; say isolated alone" },
+	{ "fd:3,isolated,isolated", "option isolated is given twice; give it once" },
+	{ "unix:a,isolated,", "nothing follows a comma; the form is unix:PATH" DOUBLED },
+	{ "udp:h:1,isolated,local=1,local=1",
+	  "option local is given twice; give it once" },
+	{ "bridge:b,mtu=99,isolated,mtu=99", "option mtu is given twice; give it once" },
+	{ "tap:t,mac", "option mac has no value; the form is mac=52:54:00:00:00:01" },
+	{ "tap:t,mac=", "option mac has no value; the form is mac=52:54:00:00:00:01" },
+	{ "tap:t,mac=52:54:00:00:00", NO_MAC("52:54:00:00:00") },
+	{ "tap:t,mac=52:54:00:00:00:", NO_MAC("52:54:00:00:00:") },
+	{ "tap:t,mac=52:54:00:00:00:1", NO_MAC("52:54:00:00:00:1") },
+	{ "tap:t,mac=52:54:00:00:00:011", NO_MAC("52:54:00:00:00:011") },
+	{ "tap:t,mac=52:54:00:00:00:01:02", NO_MAC("52:54:00:00:00:01:02") },
+	{ "tap:t,mac=52:54:00:00:00:0g", NO_MAC("52:54:00:00:00:0g") },
+	{ "tap:t,mac=52:54:00:00:00:0G", NO_MAC("52:54:00:00:00:0G") },
+	{ "tap:t,mac=52-54-00-00-00-01", NO_MAC("52-54-00-00-00-01") },
+	{ "tap:t,mac=525400000001", NO_MAC("525400000001") },
+	{ "tap:t,mac= 52:54:00:00:00:01", NO_MAC(" 52:54:00:00:00:01") },
+	{ "tap:t,mac=00:00:00:00:00:00", NO_MAC("00:00:00:00:00:00") },
+	{ "tap:t,mac=01:00:5e:00:00:01", NO_MAC("01:00:5e:00:00:01") },
+	{ "tap:t,mac=ff:ff:ff:ff:ff:ff", NO_MAC("ff:ff:ff:ff:ff:ff") },
+	{ "tap:t," MAC("a") "," MAC("b") "," MAC("A"),
+	  "option mac: \"52:54:00:00:00:0A\" is given twice; give each address once" },
+	{ "tap:t," MACS8 "," MAC("9"),
+	  "option mac: \"52:54:00:00:00:09\" is one too many; a port has 8 addresses at "
+	  "most, or any without this option" },
 };
 
 #define NO_LISTEN                                                              \
@@ -348,6 +435,12 @@ static const struct bad bad_listen[] = {
 	{ "0", NO_PORT("0") },
 	{ "65536", NO_PORT("65536") },
 	{ "5000x", NO_PORT("5000x") },
+	{ "5000,isolated", NEED_LONG("tcp-listen:5000,isolated") },
+	{ "[::1]:5000,mac=x", NEED_LONG("tcp-listen:[::1]:5000,mac=x") },
+	{ "0,isolated", NO_PORT("0") },
+	{ "[fe80::1%a,b]:5000", NO_ADDR("[fe80::1%a,b]") },
+	{ "tcp-listen:5000,isolated=1",
+	  "option isolated takes no value; say isolated alone" },
 	{ "10.0.0.1", NO_PORT("10.0.0.1") },
 	{ "10.0.0.1:", MISSING_PORT },
 	{ "10.0.0.256:1", NO_ADDR("10.0.0.256") },
@@ -374,6 +467,18 @@ static void add_str(FILE *out, const char *key, const char *value)
 {
 	if (*value)
 		fprintf(out, " %s=%s", key, value);
+}
+
+static void add_rules(FILE *out, const struct endpoint_rules *given)
+{
+	if (given->is_isolated)
+		fputs(" isolated", out);
+	for (unsigned i = 0; i < given->n_macs; i++) {
+		const uint8_t *mac = given->macs[i];
+
+		fprintf(out, " mac=%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+			mac[3], mac[4], mac[5]);
+	}
 }
 
 /* Everything in @ep that is not at its default, in one line; the caller's to free. */
@@ -415,6 +520,7 @@ static char *describe(const struct endpoint *ep)
 		fprintf(out, " fd=%d", ep->fd);
 	if (ep->kind == ENDPOINT_EXEC)
 		fprintf(out, " command=%s", endpoint_command(ep));
+	add_rules(out, &ep->rules);
 	fclose(out);
 	return text;
 }
@@ -447,8 +553,9 @@ static void test_bad(parse_fn parse, const struct bad *cases, size_t n)
 		char why[WHY_MAX] = "";
 		struct endpoint ep;
 
-		snprintf(want, sizeof(want), "%s: %s",
-			 *cases[i].text ? cases[i].text : "\"\"", cases[i].why);
+		snprintf(want, sizeof(want), "%.64s%s: %s",
+			 *cases[i].text ? cases[i].text : "\"\"",
+			 strlen(cases[i].text) > 64 ? "..." : "", cases[i].why);
 		ok_eq_int(parse(&ep, cases[i].text, why, sizeof(why)), -EINVAL,
 			  "\"%s\" is refused", cases[i].text);
 		ok_eq_str(why, want, "\"%s\" is told why", cases[i].text);
@@ -580,6 +687,27 @@ static void test_small_buffers(void)
 	ok_eq_int(wrong, 0, "messages are cut to the room there is");
 }
 
+/* What is refused leaves what was there; the text may be cut short anywhere. */
+static void test_mac(void)
+{
+	static const uint8_t before[6] = { 9, 9, 9, 9, 9, 9 };
+	static const char whole[] = "02:00:00:00:00:0f";
+	uint8_t mac[6];
+	int wrong = 0;
+
+	for (size_t len = 0; len < strlen(whole); len++) {
+		char *text = strndup(whole, len);
+
+		memcpy(mac, before, sizeof(mac));
+		wrong += endpoint_parse_mac(mac, text) != -EINVAL ||
+			 memcmp(mac, before, sizeof(mac)) != 0;
+		free(text);
+	}
+	ok_eq_int(wrong, 0, "an address cut short is none");
+	ok_eq_int(endpoint_parse_mac(mac, whole), 0, "a whole one is");
+	ok(mac[0] == 2 && mac[5] == 15, "and is read");
+}
+
 static uint32_t next_random(uint32_t *state)
 {
 	*state ^= *state << 13;
@@ -591,13 +719,15 @@ static uint32_t next_random(uint32_t *state)
 static const char *pick_seed(uint32_t r)
 {
 	size_t n_short = ARRAY_SIZE(short_forms), n_long = ARRAY_SIZE(long_forms);
-	size_t i = r % (n_short + n_long + ARRAY_SIZE(listen_forms));
+	size_t n_rules = ARRAY_SIZE(rules);
+	size_t i = r % (n_short + n_long + n_rules + ARRAY_SIZE(listen_forms));
 
 	if (i < n_short)
 		return short_forms[i].text;
 	if (i < n_short + n_long)
 		return long_forms[i - n_short].text;
-	return listen_forms[i - n_short - n_long].text;
+	i -= n_short + n_long;
+	return i < n_rules ? rules[i].text : listen_forms[i - n_rules].text;
 }
 
 /* Up to four bytes of a valid text are replaced, removed, doubled or put in. */
@@ -665,7 +795,11 @@ static bool is_sound(const struct endpoint *ep)
 		return false;
 	if (needs[ep->kind].name && (!*ep->name || strpbrk(ep->name, "/:,% \n")))
 		return false;
-	return !ep->mtu || (ep->mtu >= 68 && ep->mtu <= 65521);
+	for (unsigned i = 0; i < ep->rules.n_macs; i++)
+		if (ep->rules.macs[i][0] & 1)
+			return false;
+	return ep->rules.n_macs <= ENDPOINT_MACS_MAX &&
+	       (!ep->mtu || (ep->mtu >= 68 && ep->mtu <= 65521));
 }
 
 /* @text and @why are given no byte more than they have, so that a sanitizer sees overruns. */
@@ -692,7 +826,7 @@ static bool holds(parse_fn parse, const char *text)
 static void test_mutations(parse_fn parse, const char *name)
 {
 	uint32_t state = SEED;
-	char text[256];
+	char text[512];
 
 	for (int i = 0; i < MUTATIONS; i++) {
 		mutate(text, sizeof(text), &state);
@@ -708,14 +842,17 @@ int main(void)
 {
 	test_good(endpoint_parse, short_forms, ARRAY_SIZE(short_forms));
 	test_good(endpoint_parse, long_forms, ARRAY_SIZE(long_forms));
+	test_good(endpoint_parse, rules, ARRAY_SIZE(rules));
 	test_good(endpoint_parse_listen, listen_forms, ARRAY_SIZE(listen_forms));
 	test_bad(endpoint_parse, bad_short, ARRAY_SIZE(bad_short));
 	test_bad(endpoint_parse, bad_host, ARRAY_SIZE(bad_host));
 	test_bad(endpoint_parse, bad_rest, ARRAY_SIZE(bad_rest));
+	test_bad(endpoint_parse, bad_rules, ARRAY_SIZE(bad_rules));
 	test_bad(endpoint_parse_listen, bad_listen, ARRAY_SIZE(bad_listen));
 	test_lengths();
 	test_quoting();
 	test_small_buffers();
+	test_mac();
 	test_mutations(endpoint_parse, "endpoint_parse");
 	test_mutations(endpoint_parse_listen, "endpoint_parse_listen");
 	return done();
