@@ -129,13 +129,16 @@ has_child()
 	((${#output} > 1000))
 	run ! grep -nE '.{81}|[^ -~]' <<<"$output"
 	for form in 'netrelay [-v] [SRC] [DST]' 'netrelay [-v] -l PORT [TARGET ...]' \
+		'netrelay ctl PATH COMMAND' 'top PATH ' \
 		'-l PORT, ADDR:PORT, [ADDR6]:PORT' '-v ' '-h, --help' '-V, --version' \
-		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT  ' \
-		'  NAME  ' tcp:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
+		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
+		'--capture FILE' \
+		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
+		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
 		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME fd:N exec:COMMAND \
-		'Exit status: 0 ' '; 1 ' '; 2 '; do
+		,isolated ,mac=ADDR 'Exit status: 0 ' '; 1 ' '; 2 '; do
 		grep -qF -e "$form" <<<"$("$NETRELAY" --help)"
 	done
 	[[ $("$NETRELAY" -h) == "$("$NETRELAY" --help)" ]]
@@ -146,7 +149,9 @@ has_child()
 @test "the manual names every form that --help does" {
 	local word
 
-	for word in $("$NETRELAY" --help | grep -oE '^  [a-z-]+:' | tr -d ': '); do
+	run -0 bash -c '"$0" --help | grep -oE "(^  | or )[a-z-]+:" | grep -o "[a-z-]*:" | tr -d : | sort -u' "$NETRELAY"
+	((${#lines[@]} == 12))
+	for word in "${lines[@]}"; do
 		grep -qE "Cm $word( |$)" "$BENCH_ROOT/man/netrelay.1"
 	done
 }
@@ -235,6 +240,8 @@ has_child()
 		br%d|name "br%d"|must not contain '%'
 		..|name ".."|the kernel refuses
 		br0,mtu=9000|options need the long form|bridge:br0,mtu=9000
+		10.0.0.1:5000,isolated|options need the long form|tcp:10.0.0.1:5000,isolated
+		1:10.0.0.1:2,isolated|options need the long form|udp:HOST:RPORT,local=LPORT,isolated
 	EOT
 }
 
@@ -248,15 +255,15 @@ has_child()
 		tcp:host:1:2|too many colons|in brackets, as in [::1]:5000
 		tcp:10.0.0.256:5000|host "10.0.0.256"|no name, IPv4 address or [IPv6 address]
 		tcp:h st:5000|host "h st"|no name, IPv4 address or [IPv6 address]
-		tcp:host:1,x=1|tcp has no options, so not "x"|tcp:HOST:PORT
+		tcp:host:1,x=1|tcp has no option "x"|tcp:HOST:PORT
 		tcp:host:1,|nothing follows a comma|tcp:HOST:PORT
 		tcp-listen:|nothing follows tcp-listen:|tcp-listen:[ADDR:]PORT
 		tcp-listen:0|port "0"|1 to 65535
 		tcp-listen::5000|address is missing|leave its colon out
 		tcp-listen:host:5000|"host"|no IPv4 address or [IPv6 address]
-		tcp-listen:5000,mode=0600|tcp-listen has no options|tcp-listen:[ADDR:]PORT
+		tcp-listen:5000,mode=0600|tcp-listen has no option "mode"|tcp-listen:[ADDR:]PORT
 		unix:|nothing follows unix:|unix:PATH
-		unix:a,b|unix has no options, so not "b"|a comma within a path is doubled
+		unix:a,b|unix has no option "b"|a comma within a path is doubled
 		unix-listen:a,mode=8|option mode: "8"|octal number from 0 to 0777
 		unix-listen:a,mode=1000|option mode: "1000"|octal number from 0 to 0777
 		unix-listen:a,mode=rw|option mode: "rw"|octal number from 0 to 0777
@@ -293,7 +300,7 @@ has_child()
 		bridge:b,vlan=1|bridge has no option "vlan"|bridge:NAME[,tap=NAME][,mtu=N]
 		tap:|nothing follows tap:|tap:NAME
 		tap:0123456789abcdef|name "0123456789abcdef"|longer than the 15 bytes
-		tap:a,mtu=9000|tap has no options, so not "mtu"|tap:NAME
+		tap:a,mtu=9000|tap has no option "mtu"|tap:NAME
 		fd:|nothing follows fd:|fd:N
 		fd:x|descriptor "x"|as in fd:3
 		fd:-1|descriptor "-1"|as in fd:3
@@ -301,6 +308,70 @@ has_child()
 		exec:|nothing follows exec:|exec:COMMAND
 		exec:  |command is blank|exec:COMMAND
 	EOT
+}
+
+@test "wrong usage: rules of a port" {
+	wrong_endpoints '' <<-'EOT'
+		tcp:host:1,isolated=on|option isolated takes no value|say isolated alone
+		tcp:host:1,isolated,isolated|option isolated is given twice|give it once
+		unix:a,isolatde|unix has no option "isolatde"|it has isolated and mac=ADDR
+		tap:a,mac|option mac has no value|mac=52:54:00:00:00:01
+		tap:a,mac=52:54:00:00:00|"52:54:00:00:00"|as in 52:54:00:00:00:01
+		tap:a,mac=52:54:00:00:00:01:02|"52:54:00:00:00:01:02"|as in 52:54:00:00:00:01
+		tap:a,mac=52-54-00-00-00-01|"52-54-00-00-00-01"|as in 52:54:00:00:00:01
+		tap:a,mac=01:00:5e:00:00:01|"01:00:5e:00:00:01"|one machine's address
+		tap:a,mac=ff:ff:ff:ff:ff:ff|"ff:ff:ff:ff:ff:ff"|one machine's address
+		tap:a,mac=00:00:00:00:00:00|"00:00:00:00:00:00"|one machine's address
+		fd:3,mac=2:0:0:0:0:1|"2:0:0:0:0:1"|as in 52:54:00:00:00:01
+	EOT
+	wrong "tap:a,mac=" 'option mac: "02:00:00:00:00:09" is one too many' "8 addresses at most" -- \
+		"tap:a$(printf ',mac=02:00:00:00:00:%02d' {1..9})"
+	wrong "option mac: " "is given twice" "each address once" -- \
+		tap:a,mac=02:00:00:00:00:0a,mac=02:00:00:00:00:0A
+}
+
+@test "wrong usage: options of a server" {
+	wrong "--hub " "for a server, with -l" "to the other end" -- --hub br0 br1
+	wrong "--storm " "for a server, with -l" -- --storm 5 br0
+	wrong "--fdb-size " "for a server, with -l" -- --fdb-size 5 br0
+	wrong "--storm " "--hub makes a hub" "leave one of them out" -- -l 5000 --hub --storm 5
+	wrong "--hub=1: " "takes no value" -- -l 5000 --hub=1
+	wrong "--storm: " "value is missing" "netrelay --help" -- -l 5000 --storm
+	wrong "--storm is given twice" "give it once" -- -l 5000 --storm 1 --storm 2
+	for value in '' -1 +1 ' 1' 1x 0x1 1e3 4294967296 99999999999999999999; do
+		wrong "--storm: \"$value\"" "a number from 0 to 4294967295" -- \
+			-l 5000 "--storm=$value"
+	done
+	for value in '' -1 0 1048577; do
+		wrong "--fdb-size: \"$value\"" "a number from 1 to 1048576" -- \
+			-l 5000 --fdb-size "$value"
+	done
+}
+
+@test "wrong usage: control socket, metrics and capture" {
+	local long
+
+	long=$(printf 'a%.0s' {1..108})
+	wrong "--ctl: " "the path is empty" -- br0 --ctl ''
+	wrong "--ctl: " "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
+	wrong "--ctl is given twice" "give it once" -- br0 --ctl a --ctl b
+	wrong "--capture: " "the path is empty" -- br0 --capture ''
+	wrong "-: stdout is what --capture - writes to" "name a file there" -- br0 --capture -
+	wrong "fd:1: stdout is what --capture - writes to" -- --capture - br0 fd:1
+	for value in '' 0 65536 -1 :9100 host:9100 ::1:9100 9100,isolated tcp-listen:9100 \
+		unix-listen:a; do
+		wrong "--metrics: \"$value\"" "PORT, ADDR:PORT or [ADDR6]:PORT" "from 1 to 65535" -- \
+			br0 --metrics "$value"
+	done
+	wrong "ctl: " "path is missing" "netrelay ctl PATH COMMAND" -- ctl
+	wrong "ctl: " "command is missing" "netrelay ctl a help" -- ctl a
+	wrong "ctl: " "the path is empty" -- ctl '' help
+	wrong "ctl: " "the path is 108 bytes long" "107 at most" -- ctl "$long" help
+	wrong "top: " "path is missing" "netrelay top PATH" -- top
+	wrong "top: " "one path is enough" "netrelay top PATH" -- top a b
+	wrong "top: " "the path is 108 bytes long" "107 at most" -- top "$long"
+	wrong "ctl must be the first word" "bridge:ctl" -- -v ctl a help
+	[[ $("$NETRELAY" ctl --help) == "$("$NETRELAY" --help)" ]]
 }
 
 @test "wrong usage: what -l takes" {
@@ -314,6 +385,7 @@ has_child()
 		[::1|too many colons|[ADDR6]:PORT
 		::1:5000|nothing can listen on this|PORT, ADDR:PORT, [ADDR6]:PORT
 		5000:10.0.0.1:5000|too many colons|PORT, ADDR:PORT, [ADDR6]:PORT
+		5000,isolated|options need the long form|tcp-listen:5000,isolated
 		-|nothing can listen on this|PORT, ADDR:PORT, [ADDR6]:PORT
 		br0|nothing can listen on this|tcp-listen:[ADDR:]PORT
 		host:5000|nothing can listen on this|PORT, ADDR:PORT, [ADDR6]:PORT
@@ -332,6 +404,10 @@ has_child()
 	wrong '\x0d\x07' "1 to 65535" -- $'10.0.0.1:1\r\a'
 	wrong '\x1b]0;x\x07' "-l takes PORT" -- -l $'\e]0;x\a'
 	wrong '\x09' 'no option "x\x09' -- $'udp:host:1,x\t=1'
+	wrong '--storm: "\x1b[2J"' "must be a number" -- $'--storm=\e[2J'
+	wrong '--metrics: "\x0a"' "must be PORT" -- --metrics $'\n'
+	wrong 'netrelay ctl \x1b help' "command is missing" -- ctl $'\e'
+	wrong 'option mac: "\x07"' "one machine's address" -- $'tap:a,mac=\a'
 	wrong '--\x1b[31m: ' "no such option" -- $'--\e[31m'
 	wrong '-\x1b: ' "no such option" -- $'-\e'
 	wrong '\xff\xfe' "1 to 65535" -- $'10.0.0.1:\xff\xfe'
@@ -524,7 +600,7 @@ has_child()
 	assert_file_contains "$DIR/one.err" "^netrelay: unix-listen:$DIR/s: listening$"
 	assert_file_contains "$DIR/one.err" "^netrelay: unix:$DIR/s#1: up$"
 	assert_file_contains "$DIR/one.err" \
-		'^netrelay: status: hub, 0 ports: received 50, copied 0, sent 0, queued 0, dropped 50$'
+		'^netrelay: status: switch, 0 ports: received 50, copied 0, sent 0, queued 0, dropped 50$'
 	[[ $(tail -n 1 "$DIR/one.err") == "netrelay: end of status" ]]
 	awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/one.err"
 	[[ ! -s $DIR/one.out ]]

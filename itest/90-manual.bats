@@ -59,7 +59,19 @@ codes()
 help_forms()
 {
 	"$NETRELAY" --help | awk -F '   *' '/^[^ ]/ { inside = /^Endpoints/; next } inside { print $2 }' |
-		sed 's/ or /\n/' | simplify
+		sed 's/ or /\n/g' | simplify
+}
+
+# The rules of a port, likewise.
+help_rules()
+{
+	"$NETRELAY" --help | grep '^Rules' | grep -oE ',[a-z]+(=[A-Z]+)?' | simplify
+}
+
+manual_rules()
+{
+	awk '/^\.S[hs]/ { inside = /Rules of a port/ } inside && /^\.It/' "$MANUAL" |
+		sed -E 's/^\.It//; s/ (Cm|Ar|Ns)\>//g; s/ //g' | simplify
 }
 
 manual_forms()
@@ -293,18 +305,29 @@ assert_same()
 @test "--help and the manual have the same endpoints" {
 	help_forms >"$DIR/help"
 	manual_forms >"$DIR/manual"
-	assert_same "$DIR/help" "$DIR/manual" 15
+	assert_same "$DIR/help" "$DIR/manual" 18
+}
+
+@test "--help and the manual have the same rules, and the program has them" {
+	help_rules >"$DIR/help"
+	manual_rules >"$DIR/manual"
+	assert_same "$DIR/help" "$DIR/manual" 2
+	sed -n '/^static const struct option rules/,/^}/s/.*key = "\([a-z]*\)".*/,\1/p' \
+		"$BENCH_ROOT/src/endpoint-long.c" | sort >"$DIR/source"
+	sed 's/=.*//' "$DIR/manual" >"$DIR/words"
+	assert_same "$DIR/source" "$DIR/words" 2
 }
 
 @test "--help and the manual have the same options, and the program has them" {
-	"$NETRELAY" --help | grep -oE '(^|[ [])--?[a-zA-Z]+' | tr -d ' [' | sort -u >"$DIR/help"
-	grep -oE '\<Fl -?[a-zA-Z]+' "$MANUAL" | sed 's/^Fl /-/' | sort -u >"$DIR/manual"
-	assert_same "$DIR/help" "$DIR/manual" 6
+	"$NETRELAY" --help | grep -oE '(^|[ [])--?[a-zA-Z]+(-[a-z]+)*' | tr -d ' [' |
+		sed 's/^-vv$/-v/' | sort -u >"$DIR/help"
+	grep -oE '\<Fl -?[a-zA-Z]+(-[a-z]+)*' "$MANUAL" | sed 's/^Fl /-/' | sort -u >"$DIR/manual"
+	assert_same "$DIR/help" "$DIR/manual" 12
 	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$BENCH_ROOT/src/conf.c" |
 		tr -d : | grep -o . | sed 's/^/-/' >"$DIR/source"
-	sed -n 's/^\t*{ "\([a-z]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf.c" >>"$DIR/source"
+	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf.c" >>"$DIR/source"
 	sort -o "$DIR/source" "$DIR/source"
-	assert_same "$DIR/source" "$DIR/manual" 6
+	assert_same "$DIR/source" "$DIR/manual" 12
 	run -2 "$NETRELAY" --nonsense
 }
 
@@ -313,7 +336,7 @@ assert_same()
 		sort >"$DIR/source"
 	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
 		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
-	assert_same "$DIR/source" "$DIR/manual" 6
+	assert_same "$DIR/source" "$DIR/manual" 14
 }
 
 @test "the manual's markup is in order" {
