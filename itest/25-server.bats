@@ -328,7 +328,7 @@ have_received()
 
 has_ports()
 {
-	relay_status one | grep -q "^netrelay: status: hub, $1 ports:"
+	relay_status one | grep -q "^netrelay: status: switch, $1 ports:"
 }
 
 open_descriptors()

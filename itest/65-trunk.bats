@@ -428,7 +428,7 @@ refused()
 	refused long greet 8001100b
 	wait_for 5 "all to be gone" relay_wait_ports one 1
 	run -0 relay_status one
-	assert_line --regexp '^netrelay: status: hub, 1 port.* dropped 7$'
+	assert_line --regexp '^netrelay: status: switch, 1 port.* dropped 7$'
 	# Super-frames that are none, to somebody who takes only plain frames. The
 	# connection goes on: that it is dropped is counted.
 	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \

@@ -32,7 +32,8 @@ void buf_add(struct buf *b, const void *data, size_t len);
  * buf_escape() - Append @text, with a backslash ahead of each byte of @special.
  *
  * What is not printable ASCII becomes \u00XX, as JSON wants it; a newline
- * becomes \n, which both JSON and Prometheus read.
+ * becomes \n, which both JSON and Prometheus read. Prometheus knows no \u: for
+ * it, have @text made printable by text_escape() first.
  */
 void buf_escape(struct buf *b, const char *text, const char *special);
 

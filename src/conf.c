@@ -137,7 +137,7 @@ static int read_metrics(struct conf *conf, char *why, size_t size)
 
 	snprintf(text, sizeof(text), "%s%s",
 		 strchr(optarg, ':') ? "" : "127.0.0.1:", optarg);
-	if (!strchr("0123456789[", *optarg) || strchr(optarg, ',') ||
+	if (!strchr("0123456789[", *optarg) ||
 	    endpoint_parse_listen(&conf->metrics, text, why, size))
 		return refuse(why, size,
 			      "--metrics: \"%.64s\" must be PORT, ADDR:PORT or "
