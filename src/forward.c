@@ -36,8 +36,13 @@ void forward_ignore(struct forward *fwd, struct observer *o)
 void forward_show(const struct forward *fwd, const struct port *p,
 		  enum direction direction, const struct frame *f)
 {
-	for (struct observer *o = fwd->observers; o; o = o->next)
+	struct observer *next;
+
+	/* One may take itself off. */
+	for (struct observer *o = fwd->observers; o; o = next) {
+		next = o->next;
 		o->seen(o, p, direction, f);
+	}
 }
 
 void forward_flush(struct forward *fwd)

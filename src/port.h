@@ -211,6 +211,7 @@ struct port {
 	/* The holder's. */
 	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
 	struct endpoint_rules rules;
+	bool is_told_up; /* what watchers have heard last */
 	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
 	struct port_addresses addresses;
 	struct port_storm storm;

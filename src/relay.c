@@ -177,8 +177,13 @@ void relay_unwatch(struct relay *r, struct relay_watcher *w)
 static void tell(const struct relay *r, const char *kind, const struct port *p,
 		 const char *text)
 {
-	for (struct relay_watcher *w = r->watchers; w; w = w->next)
+	struct relay_watcher *next;
+
+	/* One may take itself off. */
+	for (struct relay_watcher *w = r->watchers; w; w = next) {
+		next = w->next;
 		w->event(w, kind, p, text);
+	}
 }
 
 /* ---- what ports tell us ---- */
@@ -271,18 +276,27 @@ static void on_switching(struct switching *sw, const char *kind, const struct po
 	tell(r, kind, p, text);
 }
 
+/* That a link that is down could not be had back is no news. */
+static void tell_state(const struct relay *r, struct port *p)
+{
+	bool was_up = p->is_told_up;
+
+	p->is_told_up = is_up(p);
+	if (is_up(p))
+		tell(r, "up", p, "");
+	else if (p->state == PORT_ENDED)
+		tell(r, "gone", p, p->why);
+	else if (was_up)
+		tell(r, "down", p, p->why);
+}
+
 static void on_changed(struct port *p, void *arg)
 {
 	struct relay *r = arg;
 
 	switching_changed(&r->switching, p);
 	update_holds(r);
-	if (p->state == PORT_UP)
-		tell(r, "up", p, "");
-	else if (p->state == PORT_WAITING && p->was_up)
-		tell(r, "down", p, p->why);
-	else if (p->state == PORT_ENDED)
-		tell(r, "gone", p, p->why);
+	tell_state(r, p);
 	if (p->state == PORT_ENDED)
 		port_has_ended(r, p);
 	if (r->is_finishing)

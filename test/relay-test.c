@@ -672,7 +672,8 @@ static void test_ends_in_flush(unsigned bad, const struct port_ops *ops)
 				   (!sides[i].shuts || sides[i].got_at_shut == 50),
 			   "%s %u ends in the middle of a flush: %u gets all, before its end",
 			   ops->kind, bad, i);
-	ok(!sides[bad].fake && relay.forward.n_ports == 4, "it is gone by the end of the turn");
+	ok(!sides[bad].fake && relay.forward.n_ports == 4,
+	   "it is gone by the end of the turn");
 	ok_sums("a port that ends in a flush");
 	end();
 }
@@ -687,7 +688,8 @@ static void test_all_end_in_flush(void)
 	}
 	give(0, 50);
 	turn(1);
-	ok_eq_int(relay.forward.n_ports, 1, "four that end in the same flush are all gone");
+	ok_eq_int(relay.forward.n_ports, 1,
+		  "four that end in the same flush are all gone");
 	ok_eq_int(relay.gone.dropped[DROP_LOST], 200, "and what was for them is lost");
 	ok(!relay.is_finishing, "who came and went does not end a hub's work");
 	give(0, 5);
