@@ -53,16 +53,24 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_list ap;
 	int len;
 
-	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (len < 0)
-		b->failed = true;
-	if (len < 0 || !reserve(b, (size_t)len))
+	if (!reserve(b, 0))
 		return;
 	va_start(ap, fmt);
-	vsnprintf(b->data + b->len, (size_t)len + 1, fmt, ap);
+	len = vsnprintf(b->data + b->len, b->size - b->len, fmt, ap);
 	va_end(ap);
+	if (len < 0) {
+		b->data[b->len] = '\0';
+		b->failed = true;
+		return;
+	}
+	if ((size_t)len >= b->size - b->len) {
+		b->data[b->len] = '\0';
+		if (!reserve(b, (size_t)len))
+			return;
+		va_start(ap, fmt);
+		vsnprintf(b->data + b->len, b->size - b->len, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)len;
 }
 
