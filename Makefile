@@ -28,12 +28,13 @@ endif
 
 SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay.c switching.c forward.c deliver.c fdb.c guard.c storm.c status.c \
+	metrics.c metrics-text.c \
 	ports.c port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c siphash.c
+	loop.c frame.c log.c text.c buf.c siphash.c http.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.

@@ -15,6 +15,7 @@
 #include "helper.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
 #include "ports.h"
 #include "relay.h"
 
@@ -27,6 +28,7 @@ struct program {
 	struct loop loop;
 	struct helper helper;
 	struct relay relay;
+	struct metrics metrics;
 	struct watch signals;
 	char why[WHY_MAX];
 };
@@ -145,6 +147,17 @@ static enum relay_kind kind_of(const struct conf *conf)
 	return conf->hub ? RELAY_HUB : RELAY_SWITCH;
 }
 
+/* What shows the relay from the start. */
+static int set_up_views(struct program *prog)
+{
+	const struct conf *conf = &prog->conf;
+
+	if (!conf->has_metrics)
+		return 0;
+	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
+			     prog->why, sizeof(prog->why));
+}
+
 static int set_up(struct program *prog)
 {
 	const struct conf *conf = &prog->conf;
@@ -175,6 +188,8 @@ static int set_up(struct program *prog)
 	if (ret == 0 && prog->helper.pid)
 		ret = helper_attach(&prog->helper, &prog->loop);
 	if (ret == 0)
+		ret = set_up_views(prog);
+	if (ret == 0)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
@@ -183,6 +198,7 @@ static int set_up(struct program *prog)
 
 static void tear_down(struct program *prog)
 {
+	metrics_stop(&prog->metrics);
 	relay_free(&prog->relay);
 	helper_stop(&prog->helper);
 	if (prog->signals.fd >= 0) {

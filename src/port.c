@@ -44,9 +44,14 @@ static const char *const drop_names[] = {
 	[DROP_REFUSED] = "refused",
 };
 
+const char *port_state_name(enum port_state state)
+{
+	return state_names[state];
+}
+
 const char *port_state_text(const struct port *p)
 {
-	return p->state == PORT_UP && p->is_blocked ? "blocked" : state_names[p->state];
+	return p->state == PORT_UP && p->is_blocked ? "blocked" : port_state_name(p->state);
 }
 
 const char *port_drop_name(enum port_drop reason)

@@ -250,6 +250,8 @@ void port_hold(struct port *p, bool hold);
 /* port_shut() - No more will be sent: tell the peer. */
 void port_shut(struct port *p);
 
+const char *port_state_name(enum port_state state);
+
 /* port_state_text() - "connecting", "up", "blocked" (it closes a loop), "waiting" or "ended". */
 const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
