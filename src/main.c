@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "ports.h"
 #include "relay.h"
+#include "trace.h"
 
 #define WHY_MAX 1200
 
@@ -28,6 +29,7 @@ struct program {
 	struct loop loop;
 	struct helper helper;
 	struct relay relay;
+	struct trace trace;
 	struct metrics metrics;
 	struct watch signals;
 	char why[WHY_MAX];
@@ -152,6 +154,8 @@ static int set_up_views(struct program *prog)
 {
 	const struct conf *conf = &prog->conf;
 
+	if (conf->verbose >= 2)
+		trace_start(&prog->trace, &prog->relay.forward);
 	if (!conf->has_metrics)
 		return 0;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
@@ -199,6 +203,7 @@ static int set_up(struct program *prog)
 static void tear_down(struct program *prog)
 {
 	metrics_stop(&prog->metrics);
+	trace_stop(&prog->trace, &prog->relay.forward);
 	relay_free(&prog->relay);
 	helper_stop(&prog->helper);
 	if (prog->signals.fd >= 0) {
