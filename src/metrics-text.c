@@ -181,6 +181,11 @@ static uint64_t is_blocked(const struct port *p)
 	return p->is_blocked;
 }
 
+static uint64_t addresses(const struct port *p)
+{
+	return p->addresses.n;
+}
+
 static uint64_t queue_frames(const struct port *p)
 {
 	return p->queue.frames;
@@ -202,6 +207,7 @@ static const struct {
 } gauges[] = {
 	{ "up", "Whether frames can be sent and received", is_up },
 	{ "blocked", "Whether nothing is forwarded, for it closes a loop", is_blocked },
+	{ "addresses", "Addresses that are known to be behind it", addresses },
 	{ "queue_frames", "Frames that wait to be sent", queue_frames },
 	{ "queue_bytes", "Bytes that wait to be sent, length words included",
 	  queue_bytes },
@@ -285,6 +291,16 @@ static void add_listeners(struct buf *b, const struct relay *r)
 	buf_free(&labels);
 }
 
+static void add_fdb(struct buf *b, const struct fdb *fdb)
+{
+	if (!fdb)
+		return;
+	begin(b, "fdb_", "entries", "gauge", "Addresses that are known", "");
+	add_sample(b, "fdb_", "entries", "", NULL, NULL, fdb->n);
+	begin(b, "fdb_", "limit", "gauge", "Addresses that can be", "");
+	add_sample(b, "fdb_", "limit", "", NULL, NULL, fdb->size);
+}
+
 void metrics_text(struct buf *b, const struct relay *r, const struct metrics_process *p)
 {
 	add_infos(b, r);
@@ -292,4 +308,5 @@ void metrics_text(struct buf *b, const struct relay *r, const struct metrics_pro
 	add_totals(b, r);
 	add_ports(b, r);
 	add_listeners(b, r);
+	add_fdb(b, r->forward.fdb);
 }

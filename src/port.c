@@ -51,7 +51,8 @@ const char *port_state_name(enum port_state state)
 
 const char *port_state_text(const struct port *p)
 {
-	return p->state == PORT_UP && p->is_blocked ? "blocked" : port_state_name(p->state);
+	return p->state == PORT_UP && p->is_blocked ? "blocked"
+						    : port_state_name(p->state);
 }
 
 const char *port_drop_name(enum port_drop reason)

@@ -40,7 +40,7 @@ static const struct family families[] = {
 	{ "netrelay_relay_info",
 	  "gauge",
 	  "How frames go between ports.",
-	  { "{kind=\"hub\"} 1" } },
+	  { "{kind=\"switch\"} 1" } },
 	{ "process_start_time_seconds",
 	  "gauge",
 	  "When it began, in Unix time.",
@@ -87,6 +87,10 @@ static const struct family families[] = {
 	  "gauge",
 	  "Whether nothing is forwarded, for it closes a loop.",
 	  { "{" PORT "} 1" } },
+	{ "netrelay_port_addresses",
+	  "gauge",
+	  "Addresses that are known to be behind it.",
+	  { "{" PORT "} 8" } },
 	{ "netrelay_port_queue_frames",
 	  "gauge",
 	  "Frames that wait to be sent.",
@@ -127,12 +131,17 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections ever accepted.",
 	  { LISTENER " 3" } },
+	{ "netrelay_fdb_entries", "gauge", "Addresses that are known.", { " 10" } },
+	{ "netrelay_fdb_limit", "gauge", "Addresses that can be.", { " 11" } },
 };
+
+static struct fdb fdb = { .n = 10, .size = 11 };
 
 static struct port port = {
 	.id = 7,
 	.name = "unix:/a\\b\"c\nd\xc3\xb6",
 	.state = PORT_UP,
+	.addresses.n = 8,
 	.is_blocked = true,
 	.queue = { .frames = 11, .bytes = 12, .limit = 13 },
 	.count = { 1,
@@ -144,8 +153,8 @@ static struct port port = {
 static struct endpoint listens = { .text = "unix-listen:/\\\"" };
 static struct listener listener = { .ep = &listens, .n = 2, .count = 3 };
 static struct relay relay = {
-	.kind = RELAY_HUB,
-	.forward = { .ports = &port, .copied = 9 },
+	.kind = RELAY_SWITCH,
+	.forward = { .ports = &port, .copied = 9, .fdb = &fdb },
 	.listeners = &listener,
 	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 } },
 };
