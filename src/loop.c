@@ -117,6 +117,18 @@ void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *
 	l->deferred = d;
 }
 
+void loop_undefer(struct loop *l, struct deferred *d)
+{
+	struct deferred **link = &l->deferred;
+
+	if (!d->is_set)
+		return;
+	while (*link != d)
+		link = &(*link)->next;
+	*link = d->next;
+	d->is_set = false;
+}
+
 static void run_deferred(struct loop *l)
 {
 	while (l->deferred) {

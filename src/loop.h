@@ -98,4 +98,7 @@ void timer_cancel(struct loop *l, struct timer *t);
 /* loop_defer() - Call @fn once at the end of this turn. */
 void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
 
+/* loop_undefer() - Do not call it after all; for one whose memory goes. */
+void loop_undefer(struct loop *l, struct deferred *d);
+
 #endif
