@@ -18,11 +18,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "log.h"
 
 #define CHILDREN_MAX 64
@@ -323,29 +323,12 @@ static void end_children(struct server *s)
 	kill_children(s, SIGKILL);
 }
 
-/* Keep stderr and @fd. The relay's own stdin and stdout may be somebody's frames. */
-static int keep_only(int fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	unsigned top = (unsigned)sysconf(_SC_OPEN_MAX);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-		return -errno;
-	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
-		return -errno;
-	log_reset();
-	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
-		for (unsigned i = 4; i < top; i++)
-			close((int)i);
-	return 3;
-}
-
 static int server_init(struct server *s, int fd)
 {
 	sigset_t blocked;
 
 	memset(s, 0, sizeof(*s));
-	s->fd = keep_only(fd);
+	s->fd = child_keep_only(fd, false);
 	if (s->fd < 0)
 		return s->fd;
 	prctl(PR_SET_NAME, "netrelay-helper");

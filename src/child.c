@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What is not kept of 0 and 1 is /dev/null; @fd becomes 3, and above is nothing. */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+
+int child_keep_only(int fd, bool keeps_stdout)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	unsigned top = (unsigned)sysconf(_SC_OPEN_MAX);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return -errno;
+	if (!keeps_stdout && dup2(null, STDOUT_FILENO) < 0)
+		return -errno;
+	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
+		return -errno;
+	log_reset();
+	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
+		for (unsigned i = 4; i < top; i++)
+			close((int)i);
+	return 3;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process forked from the relay does first. */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <stdbool.h>
+
+/*
+ * child_keep_only() - Close all descriptors but stderr and @fd.
+ * @keeps_stdout: that one too; it may be somebody's frames, and so may stdin
+ *
+ * Return: @fd's new number, or -errno.
+ */
+int child_keep_only(int fd, bool keeps_stdout);
+
+#endif
