@@ -15,7 +15,8 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
-HOT     := relay forward deliver fdb port stream wire gso gro gro-packet csum dgram port-tap fifo loop
+	HOT := relay forward deliver fdb port stream wire gso gro gro-packet \
+	csum dgram port-tap fifo loop pcapng
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -34,7 +35,7 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c child.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c siphash.c http.c
+	loop.c frame.c log.c text.c buf.c siphash.c http.c pcapng.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.
