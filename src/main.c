@@ -11,6 +11,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "capture-writer.h"
+#include "capture.h"
 #include "conf.h"
 #include "helper.h"
 #include "log.h"
@@ -31,6 +33,9 @@ struct program {
 	struct relay relay;
 	struct trace trace;
 	struct metrics metrics;
+	struct capture_writer writer;
+	int capture_fd; /* to the writer, until the capture has it */
+	struct capture capture;
 	struct watch signals;
 	char why[WHY_MAX];
 };
@@ -149,15 +154,52 @@ static enum relay_kind kind_of(const struct conf *conf)
 	return conf->hub ? RELAY_HUB : RELAY_SWITCH;
 }
 
+/* Nobody but the writer holds its stdout open, so that a reader sees its end. */
+static int start_writer(struct program *prog)
+{
+	const char *path = prog->conf.capture;
+	int null;
+
+	if (!path)
+		return 0;
+	prog->capture_fd =
+		capture_writer_start(&prog->writer, path, prog->why, sizeof(prog->why));
+	if (prog->capture_fd < 0)
+		return prog->capture_fd;
+	if (!strcmp(path, "-") && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0) {
+		dup2(null, STDOUT_FILENO);
+		close(null);
+	}
+	return 0;
+}
+
+static int start_capture(struct program *prog)
+{
+	char *const all[] = { NULL };
+	struct capture_wish wish;
+	int ret;
+
+	if (!prog->conf.capture)
+		return 0;
+	capture_parse(&wish, all, prog->why, sizeof(prog->why));
+	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
+			    prog->capture_fd, &wish, prog->conf.capture, NULL, NULL);
+	if (ret < 0)
+		close(prog->capture_fd);
+	return ret;
+}
+
 /* What shows the relay from the start. */
 static int set_up_views(struct program *prog)
 {
 	const struct conf *conf = &prog->conf;
+	int ret;
 
 	if (conf->verbose >= 2)
 		trace_start(&prog->trace, &prog->relay.forward);
-	if (!conf->has_metrics)
-		return 0;
+	ret = start_capture(prog);
+	if (ret < 0 || !conf->has_metrics)
+		return ret;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
 			     prog->why, sizeof(prog->why));
 }
@@ -170,12 +212,15 @@ static int set_up(struct program *prog)
 		.storm_limit = conf->storm_limit,
 	};
 	sigset_t signals;
-	int ret = 0;
+	int ret;
 
 	prog->helper.watch.fd = prog->signals.fd = -1;
+	/* First of all, so that they inherit nothing and hold nothing. */
+	ret = start_writer(prog);
+	if (ret < 0)
+		return ret;
 	snprintf(prog->why, sizeof(prog->why),
 		 "not enough memory or descriptors to start");
-	/* First of all, so that it inherits nothing and holds nothing. */
 	if (needs_helper(conf))
 		ret = helper_start(&prog->helper);
 	if (ret < 0)
@@ -204,7 +249,9 @@ static void tear_down(struct program *prog)
 {
 	metrics_stop(&prog->metrics);
 	trace_stop(&prog->trace, &prog->relay.forward);
+	capture_stop(&prog->capture);
 	relay_free(&prog->relay);
+	capture_writer_stop(&prog->writer);
 	helper_stop(&prog->helper);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;

@@ -80,6 +80,8 @@ static const struct good goods[] = {
 	  0,
 	  "unix-listen:a ",
 	  "unix-listen:b unix:a " },
+	{ { "--capture", "-", "br0", "br1" }, CONF_RUN, 0, NULL, "br0 br1 " },
+	{ { "--capture", "f", "br0" }, CONF_RUN, 0, NULL, "br0 - " },
 	{ { "-h" }, CONF_HELP, 0, NULL, "" },
 	{ { "--help" }, CONF_HELP, 0, NULL, "" },
 	{ { "br0", "br1", "br2", "--help" }, CONF_HELP, 0, NULL, "" },
@@ -135,6 +137,7 @@ static const struct settings settings[] = {
 #define LISTENER_TWICE ": this listener is given twice; once is enough"
 #define FD_TWICE ": this descriptor is given twice, but can be one endpoint only"
 #define FD_OF_STDIO ": this is a descriptor of -, which is given too"
+#define CAPTURE_STDOUT(ep) ": stdout is the endpoint " ep " already; capture to a file"
 
 #define NO_STORM(s) "--storm: \"" s "\" must be a number from 0 to 4294967295"
 #define FOR_SERVER \
@@ -184,6 +187,8 @@ static const struct bad bads[] = {
 	{ { "-l", "5000", "fd:3", "br0", "fd:3" }, "fd:3" FD_TWICE },
 	{ { "fd:0" }, "-" FD_OF_STDIO },
 	{ { "-", "fd:1" }, "fd:1" FD_OF_STDIO },
+	{ { "--capture", "-", "br0" }, "--capture" CAPTURE_STDOUT("-") },
+	{ { "-l", "5000", "--capture=-", "fd:1" }, "--capture" CAPTURE_STDOUT("fd:1") },
 	{ { "br0", "tap:" }, "tap:: nothing follows tap:; the form is tap:NAME" },
 	{ { "-l", "5000", "fd:x" },
 	  "fd:x: descriptor \"x\" must be a number, as in fd:3" },
