@@ -22,6 +22,7 @@
 #include "text.h"
 
 #define PUSH_BYTES ((size_t)256 << 10) /* not to be kept until the turn's end */
+#define SOCKET_BYTES (1 << 20)	       /* wished for */
 #define END_MS 1000
 
 static void read_clock(struct capture *c)
@@ -116,6 +117,9 @@ static void work_due(struct deferred *d)
 	uint32_t in = c->is_ending ? 0 : EPOLLIN;
 
 	c->is_timed = false;
+	/* A unix socket says so late that there is room again. */
+	if (c->queue.ring.bytes >= PUSH_BYTES)
+		c->is_blocked = false;
 	if (!go_on(c)) {
 		loop_mod(c->loop, &c->watch, in | (c->is_blocked ? EPOLLOUT : 0));
 		return;
@@ -244,7 +248,7 @@ int capture_start(struct capture *c, struct forward *forward, struct loop *loop,
 		  const struct capture_wish *w, const char *name,
 		  void (*ended)(struct capture *c, void *arg), void *arg)
 {
-	int ret;
+	int ret, room = SOCKET_BYTES;
 
 	*c = (struct capture){ .loop = loop,
 			       .wish = *w,
@@ -265,6 +269,7 @@ int capture_start(struct capture *c, struct forward *forward, struct loop *loop,
 		c->forward = NULL;
 		return ret;
 	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	forward_observe(forward, &c->observer);
 	loop_defer(loop, &c->work, work_due);
 	return 0;

@@ -496,17 +496,17 @@ static void test_stall(void)
 	begin(&everything);
 	next_number = wrong = 0;
 	file.packet = check_number;
-	for (unsigned i = 0; i < 6000; i += 50) {
+	for (unsigned i = 0; i < 12000; i += 50) {
 		show_numbers(i, i + 50, 1514);
 		turn();
 	}
 	captured = capture.queue.packets;
 	lost = capture.queue.lost;
-	ok(captured > 2000 && lost > 2000 && captured + lost == 6000,
-	   "with nobody reading, %u of 6000 packets are kept", (unsigned)captured);
+	ok(captured > 2000 && lost > 2000 && captured + lost == 12000,
+	   "with nobody reading, %u of 12000 packets are kept", (unsigned)captured);
 	ok_eq_int(ended, 0, "and it goes on");
 	take_all();
-	show_numbers(6000, 6100, 1514);
+	show_numbers(12000, 12100, 1514);
 	take_all();
 	ok_eq_int(capture.queue.packets - captured, 100,
 		  "once it is read again nothing is lost");
@@ -516,7 +516,7 @@ static void test_stall(void)
 	ok_eq_int(file.packets, captured + 100, "packets are as many as was said");
 	ok_eq_int(file.gaps, lost, "the packets behind the gap tell of all that is lost");
 	ok_eq_int(file.first_gap, captured + 1, "just there");
-	ok(file.dropped == lost && file.received == 6100,
+	ok(file.dropped == lost && file.received == 12100,
 	   "and so do the statistics: of %u, %u", (unsigned)file.received,
 	   (unsigned)file.dropped);
 }
