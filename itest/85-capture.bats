@@ -293,6 +293,7 @@ took()
 	# Read again, all that was kept comes, and from then on all.
 	kill -CONT "$(pid_of cat)"
 	frames_start late recv "unix-listen:$DIR/rx" --count 1 --lossless
+	relay_wait_up relay 1
 	run -0 "$FRAMES" send "unix-listen:$DIR/tx" --id 9 --count 1
 	run -0 frames_wait late
 	check_counts_with_gap "$file"
@@ -326,6 +327,7 @@ check_counts_with_gap()
 	wait_for 5 "the end" grep -q "capture $DIR/pipe: the reader has gone: 200 packets" \
 		"$DIR/relay.err"
 	frames_start late recv "unix-listen:$DIR/rx" --count 10 --lossless
+	relay_wait_up relay 1
 	run -0 "$FRAMES" send "unix-listen:$DIR/tx" --count 10
 	run -0 frames_wait late
 	relay_check_sums relay
