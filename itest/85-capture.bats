@@ -389,7 +389,7 @@ says()
 		-l "unix-listen:$DIR/hub"
 	says 1 "capture $DIR: Is a directory" --capture "$DIR" -l "unix-listen:$DIR/hub"
 	assert_not_exist "$DIR/hub"
-	says 2 "--capture: stdout is the endpoint - already; capture to a file" --capture - \
+	says 2 "-: stdout is what --capture - writes to; name a file there, or another endpoint here" --capture - \
 		"unix:$DIR/x"
 }
 

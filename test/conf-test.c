@@ -137,7 +137,6 @@ static const struct settings settings[] = {
 #define LISTENER_TWICE ": this listener is given twice; once is enough"
 #define FD_TWICE ": this descriptor is given twice, but can be one endpoint only"
 #define FD_OF_STDIO ": this is a descriptor of -, which is given too"
-#define CAPTURE_STDOUT(ep) ": stdout is the endpoint " ep " already; capture to a file"
 
 #define NO_STORM(s) "--storm: \"" s "\" must be a number from 0 to 4294967295"
 #define FOR_SERVER \
@@ -187,8 +186,6 @@ static const struct bad bads[] = {
 	{ { "-l", "5000", "fd:3", "br0", "fd:3" }, "fd:3" FD_TWICE },
 	{ { "fd:0" }, "-" FD_OF_STDIO },
 	{ { "-", "fd:1" }, "fd:1" FD_OF_STDIO },
-	{ { "--capture", "-", "br0" }, "--capture" CAPTURE_STDOUT("-") },
-	{ { "-l", "5000", "--capture=-", "fd:1" }, "--capture" CAPTURE_STDOUT("fd:1") },
 	{ { "br0", "tap:" }, "tap:: nothing follows tap:; the form is tap:NAME" },
 	{ { "-l", "5000", "fd:x" },
 	  "fd:x: descriptor \"x\" must be a number, as in fd:3" },
