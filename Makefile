@@ -16,7 +16,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 	HOT := relay forward deliver fdb port stream wire gso gro gro-packet \
-	csum dgram port-tap fifo loop pcapng capture-queue ring
+	csum dgram port-tap fifo loop pcapng capture-queue ring stream-rx
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -29,9 +29,10 @@ endif
 
 SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay.c switching.c forward.c deliver.c fdb.c guard.c storm.c status.c \
-	metrics.c metrics-text.c trace.c capture.c capture-queue.c \
-	ports.c port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
+	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
+	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
+	stream-rx.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
 	capture-file.c capture-writer.c child.c ring.c \

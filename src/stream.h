@@ -12,6 +12,7 @@
 #include "trunk.h"
 
 #define STREAM_RX_BYTES ((size_t)128 << 10) /* the most one receive takes */
+#define STREAM_PART_BYTES ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
 
 /*
  * Whether a stream may become a trunk.
@@ -52,6 +53,11 @@ struct stream {
 	unsigned silent_checks;
 };
 
+static inline struct stream *stream_of(struct port *p)
+{
+	return container_of(p, struct stream, port);
+}
+
 /* stream_init() - Return: 0 or -ENOMEM. */
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
 		const char *name);
@@ -69,5 +75,12 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n);
 void stream_shut(struct port *p);
 void stream_close(struct port *p);
 void stream_free(struct port *p);
+
+/*
+ * stream_greeted() - The peer's preamble has come, TRUNK_PREAMBLE bytes; for stream-rx.c.
+ *
+ * Return: 0; -errno, with port_why(), when there is no agreeing with him.
+ */
+int stream_greeted(struct stream *s, const uint8_t *preamble);
 
 #endif
