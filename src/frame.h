@@ -161,4 +161,45 @@ static inline struct frame frame_next(const struct frame *f)
 	return frame_at(f->data + f->len);
 }
 
+/*
+ * frame_run() - The frames from @wire on that are ready, plain and not cut off at @end, as one.
+ *
+ * Return: how many bytes they are on the stream; 0 if there is none.
+ */
+static inline size_t frame_run(struct frame *run, const uint8_t *wire, const uint8_t *end)
+{
+	const uint8_t *at = wire;
+	uint32_t n = 0;
+
+	while (end - at >= FRAME_WORD) {
+		uint32_t len = get_be32(at);
+
+		if (len < FRAME_PAD || len > FRAME_MAX || end - at - FRAME_WORD < len)
+			break;
+		at += FRAME_WORD + len;
+		n++;
+	}
+	if (!n)
+		return 0;
+	*run = frame_at(wire);
+	run->more = n - 1;
+	run->more_wire = (uint32_t)(at - run->data) - run->len;
+	run->more_len = run->more_wire - run->more * FRAME_WORD;
+	return (size_t)(at - wire);
+}
+
+/*
+ * batch_add() - Append a frame, or a run; there must be room.
+ *
+ * It joins the last one if it can. Super-frames stay single: who gets them is
+ * decided for each.
+ */
+static inline void batch_add(struct batch *b, const struct frame *f)
+{
+	struct frame *last = &b->frame[b->n - 1];
+
+	if (!b->n || f->vnet || last->vnet || !frame_join(last, f))
+		b->frame[b->n++] = *f;
+}
+
 #endif

@@ -311,35 +311,6 @@ void port_received(struct port *p)
 		rearm(p);
 }
 
-/* Super-frames stay single: who gets them is decided for each. */
-static bool joins_batch(struct batch *b, const struct frame *f)
-{
-	struct frame *last;
-
-	if (!b->n || f->vnet)
-		return false;
-	last = &b->frame[b->n - 1];
-	return !last->vnet && frame_join(last, f);
-}
-
-void port_take(struct port *p, struct batch *b, const struct frame *f)
-{
-	p->count.rx_frames++;
-	p->count.rx_bytes += f->len;
-	switch (frame_check_len(f->len)) {
-	case FRAME_OK:
-		if (!joins_batch(b, f))
-			b->frame[b->n++] = *f;
-		break;
-	case FRAME_RUNT:
-		port_drop(p, DROP_RUNT, 1);
-		break;
-	case FRAME_OVERSIZE:
-		port_drop(p, DROP_OVERSIZE, 1);
-		break;
-	}
-}
-
 static void append(struct port *p, const struct frame *f)
 {
 	if (p->n_pending == BATCH_MAX)

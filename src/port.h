@@ -277,14 +277,6 @@ void port_retry_now(struct port *p);
 /* port_why() - Say why an error is about to be returned. Return: @err. */
 int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/*
- * port_take() - Count a received frame, and put it into the batch if it is one.
- * @f: of one piece
- *
- * The batch must have room.
- */
-void port_take(struct port *p, struct batch *b, const struct frame *f);
-
 static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)
 {
 	p->count.dropped[reason] += frames;
@@ -294,6 +286,29 @@ static inline void port_sent(struct port *p, const struct frame *f)
 {
 	p->count.tx_frames += 1 + f->more;
 	p->count.tx_bytes += frame_len(f) + f->more_len;
+}
+
+/*
+ * port_take() - Count a received frame, and put it into the batch if it is one.
+ * @f: of one piece; or a run of frames
+ *
+ * The batch must have room.
+ */
+static inline void port_take(struct port *p, struct batch *b, const struct frame *f)
+{
+	p->count.rx_frames += 1 + f->more;
+	p->count.rx_bytes += f->len + f->more_len;
+	switch (frame_check_len(f->len)) {
+	case FRAME_OK:
+		batch_add(b, f);
+		break;
+	case FRAME_RUNT:
+		port_drop(p, DROP_RUNT, 1);
+		break;
+	case FRAME_OVERSIZE:
+		port_drop(p, DROP_OVERSIZE, 1);
+		break;
+	}
 }
 
 #endif
