@@ -16,6 +16,7 @@
 #include "stream.h"
 
 #define QUICKACK_BELOW 16384
+#define REST_WORTHWHILE 4096 /* bytes that are not copied, for one more read */
 
 _Static_assert(PORT_QUEUE_HIGH + STREAM_RX_BYTES + STREAM_PART_BYTES <= PORT_QUEUE_BYTES,
 	       "a queue must take what one more receive brings, or a cable loses frames");
@@ -90,7 +91,8 @@ static int receive(struct stream *s, struct batch *b)
 	size_t carried = missing ? 0 : s->part_len;
 	struct iovec iov[2] = {
 		{ .iov_base = s->part + s->part_len, .iov_len = missing },
-		{ .iov_base = b->buf + carried, .iov_len = STREAM_RX_BYTES },
+		{ .iov_base = b->buf + carried,
+		  .iov_len = STREAM_RX_BYTES - s->part_len - missing },
 	};
 	ssize_t n;
 
@@ -105,7 +107,7 @@ static int receive(struct stream *s, struct batch *b)
 		return port_why(&s->port, -errno, "%s", strerror(errno));
 	if (n <= 0)
 		return port_why(&s->port, PORT_CLOSED, "%s", end_text(s));
-	if (s->is_tcp && s->is_dialled && n < QUICKACK_BELOW)
+	if (s->is_tcp && s->is_dialled && s->trunk == STREAM_PLAIN && n < QUICKACK_BELOW)
 		/* QEMU leaves Nagle on at its accepting side; it waits for our ACK. */
 		setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
 	if ((size_t)n < missing) {
@@ -113,10 +115,31 @@ static int receive(struct stream *s, struct batch *b)
 		return 0;
 	}
 	s->has_whole_part = missing > 0;
+	s->is_full = (size_t)n == missing + iov[1].iov_len;
 	s->part_len = 0;
 	s->cur = b->buf;
 	s->end = b->buf + carried + ((size_t)n - missing);
 	return 0;
+}
+
+/*
+ * A long unit of which the receive had no room for all: the rest is most likely
+ * there, and to read it now is cheaper than to copy what is here.
+ *
+ * Return: whether it is whole now. If it can't be read, the next receive will tell why.
+ */
+static bool read_rest(struct stream *s, size_t size)
+{
+	size_t have = (size_t)(s->end - s->cur);
+	ssize_t n;
+
+	if (!s->is_full || have < REST_WORTHWHILE)
+		return false;
+	s->is_full = false;
+	n = read(s->rfd, s->end, size - have);
+	if (n > 0)
+		s->end += n;
+	return (size_t)(s->end - s->cur) == size;
 }
 
 /*
@@ -161,7 +184,7 @@ static int slice(struct stream *s, struct batch *b)
 		size = unit_size(s, s->cur);
 		if (size < 0)
 			return (int)size;
-		if (s->end - s->cur < size)
+		if (s->end - s->cur < size && !read_rest(s, (size_t)size))
 			return 0;
 		ret = take_unit(s, b, s->cur);
 		s->cur += size;

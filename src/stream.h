@@ -30,6 +30,7 @@ enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
  * @part:      a unit - a frame with its length word - that has not arrived whole
  * @cur, @end: what was received and is not yet sliced
  * @has_whole_part: the unit in @part is whole, and the first to be taken
+ * @is_full:   the receive brought all that it had room for
  * @is_bad:    what comes next can't be understood, for the reason in port_why()
  * @skip:      bytes of the next frame to send that are sent already
  * @silence:   looks now and then whether a TCP peer acknowledges
@@ -48,6 +49,7 @@ struct stream {
 	uint8_t *cur, *end;
 	bool is_bad;
 	bool has_whole_part;
+	bool is_full;
 	uint32_t skip;
 	struct timer silence;
 	unsigned silent_checks;
