@@ -186,9 +186,10 @@ static void take(struct tap *t, struct batch *b, uint8_t *at, size_t len)
 static int tap_rx(struct port *p, struct batch *b)
 {
 	struct tap *t = to_tap(p);
-	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0;
+	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0, last = 0;
 
-	while (b->n < BATCH_MAX && used < RX_BYTES) {
+	/* Most likely the next is as long as the last. */
+	while (b->n < BATCH_MAX && used + last <= RX_BYTES) {
 		uint8_t *at = b->buf + used;
 		ssize_t n = read(t->link.fd, at + FRAME_WORD + VNET_BYTES - header,
 				 header + FRAME_MAX);
@@ -202,7 +203,8 @@ static int tap_rx(struct port *p, struct batch *b)
 		if ((size_t)n < header)
 			continue;
 		take(t, b, at, (size_t)n - header);
-		used += FRAME_WORD + VNET_BYTES + (size_t)n;
+		last = FRAME_WORD + VNET_BYTES + (size_t)n - header;
+		used += last;
 	}
 	return 0;
 }
