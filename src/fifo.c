@@ -62,16 +62,15 @@ static uint8_t *reserve(struct fifo *q, size_t size)
 	return at;
 }
 
-bool fifo_put(struct fifo *q, const struct frame *f)
+/* A run is stored as it lies on its stream. */
+static void store_run(uint8_t *at, const struct frame *run)
 {
-	uint32_t len = frame_len(f);
-	size_t size = frame_wire_head(f) + len;
-	uint8_t *at;
+	memcpy(at, frame_wire(run), frame_wire_head(run) + run->len + run->more_wire);
+}
 
-	if (q->bytes + size > q->limit)
-		return false;
-	at = reserve(q, size);
-	put_be32(at, frame_word(f, len));
+static void store(uint8_t *at, const struct frame *f)
+{
+	put_be32(at, frame_word(f, frame_len(f)));
 	at += FRAME_WORD;
 	if (f->vnet) {
 		memcpy(at, f->vnet, VNET_BYTES);
@@ -80,8 +79,20 @@ bool fifo_put(struct fifo *q, const struct frame *f)
 	if (f->head_len)
 		memcpy(at, f->head, f->head_len);
 	memcpy(at + f->head_len, f->data, f->len);
+}
+
+bool fifo_put(struct fifo *q, const struct frame *f)
+{
+	size_t size = frame_wire_head(f) + frame_len(f) + f->more_wire;
+
+	if (q->bytes + size > q->limit)
+		return false;
+	/* What a run would leave unused at the top may be more than there is to spare. */
+	if (f->more && !has_wrapped(q) && q->tail + size > memory_size(q))
+		return false;
+	(f->more ? store_run : store)(reserve(q, size), f);
 	q->bytes += size;
-	q->frames++;
+	q->frames += 1 + f->more;
 	return true;
 }
 
@@ -91,16 +102,25 @@ static uint32_t record_len(const struct fifo *q, size_t pos)
 	return get_be32(q->buf + pos) & ~FRAME_VNET_BIT;
 }
 
-unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max)
+unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max, bool runs)
 {
-	size_t pos = q->head;
+	size_t pos = q->head, end = has_wrapped(q) ? q->top : q->tail;
 	unsigned n = 0;
 
-	for (; n < max && n < q->frames; n++) {
-		if (has_wrapped(q) && pos == q->top)
+	for (unsigned frames = 0; n < max && frames < q->frames; n++) {
+		size_t size;
+
+		if (has_wrapped(q) && pos == q->top) {
 			pos = 0;
-		f[n] = frame_at(q->buf + pos);
-		pos += FRAME_WORD + record_len(q, pos);
+			end = q->tail;
+		}
+		size = runs ? frame_run(&f[n], q->buf + pos, q->buf + end) : 0;
+		if (!size) {
+			f[n] = frame_at(q->buf + pos);
+			size = FRAME_WORD + record_len(q, pos);
+		}
+		frames += 1 + f[n].more;
+		pos += size;
 	}
 	return n;
 }

@@ -38,17 +38,23 @@ struct fifo {
 int fifo_init(struct fifo *q, size_t limit);
 void fifo_free(struct fifo *q);
 
-/* fifo_put() - Append a copy. Return: false, and nothing changed, when it is full. */
+/*
+ * fifo_put() - Append a copy of a frame, or of a run.
+ *
+ * Return: false, and nothing changed, when it is full; or, for a run, when it has no
+ * room for all of it in one piece.
+ */
 bool fifo_put(struct fifo *q, const struct frame *f);
 
 /*
  * fifo_peek() - The oldest frames, at most @max, as slices of the queue's memory.
+ * @runs: as runs, where they lie one behind the other
  *
  * They stay valid until the next fifo_drop(), fifo_clear() or fifo_put().
  *
- * Return: how many.
+ * Return: how many, a run being one.
  */
-unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max);
+unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max, bool runs);
 
 /* fifo_drop() - Forget the oldest @n frames; it must hold as many. */
 void fifo_drop(struct fifo *q, unsigned n);

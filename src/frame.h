@@ -155,10 +155,24 @@ static inline struct frame frame_at(const uint8_t *wire)
 	return f;
 }
 
-/* frame_next() - The one behind @f, which must be there. */
-static inline struct frame frame_next(const struct frame *f)
+/* frame_next() - What of a run is behind its first frame, of which it must have more. */
+static inline struct frame frame_next(const struct frame *run)
 {
-	return frame_at(f->data + f->len);
+	struct frame f = frame_at(run->data + run->len);
+
+	f.more = run->more - 1;
+	f.more_wire = run->more_wire - frame_wire_head(&f) - f.len;
+	f.more_len = run->more_len - f.len;
+	return f;
+}
+
+/* frame_alone() - A run's first frame. */
+static inline struct frame frame_alone(const struct frame *run)
+{
+	struct frame f = *run;
+
+	f.more = f.more_wire = f.more_len = 0;
+	return f;
 }
 
 /*

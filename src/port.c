@@ -230,7 +230,7 @@ static void drain(struct port *p)
 	struct frame f[BATCH_MAX];
 
 	do {
-		unsigned n = fifo_peek(&p->queue, f, BATCH_MAX);
+		unsigned n = fifo_peek(&p->queue, f, BATCH_MAX, p->ops->is_stream);
 		int done = p->ops->tx(p, f, n);
 
 		if (done < 0) {
@@ -239,7 +239,7 @@ static void drain(struct port *p)
 			break;
 		}
 		fifo_drop(&p->queue, (unsigned)done);
-		if ((unsigned)done < n)
+		if ((unsigned)done < frames_in(f, n))
 			break;
 	} while (p->queue.frames);
 	rearm(p);
@@ -320,7 +320,7 @@ static void append(struct port *p, const struct frame *f)
 
 void port_send(struct port *p, const struct frame *f)
 {
-	struct frame one = *f;
+	struct frame run = *f;
 
 	if (p->ops->is_stream) {
 		/* What lies one behind the other is one piece to send. */
@@ -328,28 +328,42 @@ void port_send(struct port *p, const struct frame *f)
 			append(p, f);
 		return;
 	}
-	one.more = one.more_wire = one.more_len = 0;
-	append(p, &one);
-	for (unsigned left = f->more; left; left--) {
-		one = frame_next(&one);
+	for (; run.more; run = frame_next(&run)) {
+		struct frame one = frame_alone(&run);
+
 		append(p, &one);
 	}
+	append(p, &run);
+}
+
+/* A run in one piece, or as many of its frames as the queue still takes. */
+static void enqueue_run(struct port *p, struct frame run)
+{
+	if (fifo_put(&p->queue, &run))
+		return;
+	for (; run.more; run = frame_next(&run)) {
+		struct frame one = frame_alone(&run);
+
+		if (!fifo_put(&p->queue, &one))
+			port_drop(p, DROP_QUEUE, 1);
+	}
+	if (!fifo_put(&p->queue, &run))
+		port_drop(p, DROP_QUEUE, 1);
 }
 
 /* All that is pending but the first @done frames, which have been dealt with. */
 static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct frame one = f[i];
+		struct frame run = f[i];
 
-		for (unsigned left = f[i].more + 1; left; left--) {
-			if (done)
-				done--;
-			else if (!fifo_put(&p->queue, &one))
-				port_drop(p, DROP_QUEUE, 1);
-			if (left > 1)
-				one = frame_next(&one);
+		if (done > run.more) {
+			done -= 1 + run.more;
+			continue;
 		}
+		for (; done; done--)
+			run = frame_next(&run);
+		enqueue_run(p, run);
 	}
 }
 

@@ -137,17 +137,18 @@ int stream_greeted(struct stream *s, const uint8_t *at)
 
 /* ---- send ---- */
 
-/* Of a run, as many as @bytes are enough for. Return: how many those are. */
-static unsigned account_run(struct stream *s, struct frame f, size_t *bytes)
+/* Of a run, as many as @bytes are enough for, not all. Return: how many those are. */
+static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 {
 	unsigned done = 0;
 
-	f.more = f.more_len = 0;
-	while (*bytes >= wire_size(&f)) {
-		*bytes -= wire_size(&f);
-		port_sent(&s->port, &f);
-		done++;
-		f = frame_next(&f);
+	for (; run.more; run = frame_next(&run), done++) {
+		struct frame one = frame_alone(&run);
+
+		if (*bytes < wire_size(&one))
+			break;
+		*bytes -= wire_size(&one);
+		port_sent(&s->port, &one);
 	}
 	return done;
 }
@@ -162,8 +163,7 @@ static unsigned account(struct stream *s, const struct frame *f, unsigned n, siz
 		size_t size = wire_size(&f[i]) + f[i].more_wire;
 
 		if (bytes < size) {
-			if (f[i].more)
-				done += account_run(s, f[i], &bytes);
+			done += account_run(s, f[i], &bytes);
 			break;
 		}
 		bytes -= size;

@@ -18,6 +18,7 @@
 #define STEPS 8000
 #define PHASE 900
 #define PEEK_MAX 80
+#define RUN_MAX 4
 
 /* What frames are made of: every one is a piece of this noise. */
 static uint8_t noise[2 * FRAME_MAX];
@@ -46,10 +47,10 @@ struct history {
 };
 
 struct model {
-	struct frame put[STEPS];
+	struct frame put[STEPS * RUN_MAX];
 	unsigned first, end;
 	size_t bytes;
-	unsigned refused, wraps;
+	unsigned refused, wraps, runs;
 };
 
 static const struct history histories[] = {
@@ -80,6 +81,37 @@ static bool step_put(struct fifo *q, struct model *m, const struct history *h)
 	return fifo_put(q, &f) == fits;
 }
 
+/*
+ * A few frames that lie one behind the other, as a run: all of them or, where the
+ * model has no room for all or the queue none in one piece, nothing.
+ */
+static bool step_put_run(struct fifo *q, struct model *m, const struct history *h)
+{
+	static uint8_t wire[RUN_MAX * RECORD_MAX];
+	unsigned n = 2 + rnd(RUN_MAX - 1);
+	uint8_t *at = wire;
+	struct frame run;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct frame *f = &m->put[m->end + i];
+
+		*f = (struct frame){ .data = noise + rnd(FRAME_MAX) };
+		f->len = h->shortest + rnd(h->longest - h->shortest + 1);
+		f->len = f->len < FRAME_PAD ? FRAME_PAD : f->len;
+		put_be32(at, f->len);
+		memcpy(at + FRAME_WORD, f->data, f->len);
+		at += FRAME_WORD + f->len;
+	}
+	if (frame_run(&run, wire, at) != (size_t)(at - wire) || run.more != n - 1)
+		return false;
+	if (!fifo_put(q, &run))
+		return true;
+	m->end += n;
+	m->bytes += (size_t)(at - wire);
+	m->runs++;
+	return m->bytes <= h->limit;
+}
+
 static bool is_same(const struct frame *got, const struct frame *want)
 {
 	return got->len == want->len && got->has_word &&
@@ -91,7 +123,7 @@ static bool step_peek(const struct fifo *q, struct model *m)
 {
 	struct frame f[PEEK_MAX];
 	unsigned max = rnd(PEEK_MAX + 1), held = m->end - m->first;
-	unsigned n = fifo_peek(q, f, max), breaks = 0;
+	unsigned n = fifo_peek(q, f, max, false), breaks = 0;
 
 	if (n != (max < held ? max : held))
 		return false;
@@ -103,6 +135,22 @@ static bool step_peek(const struct fifo *q, struct model *m)
 	}
 	m->wraps += breaks;
 	return breaks <= 1;
+}
+
+/* The same frames, in fewer pieces. */
+static bool step_peek_runs(const struct fifo *q, const struct model *m)
+{
+	struct frame f[PEEK_MAX];
+	unsigned n = fifo_peek(q, f, PEEK_MAX, true), seen = m->first;
+
+	for (unsigned i = 0; i < n; i++) {
+		for (; f[i].more; f[i] = frame_next(&f[i]))
+			if (!is_same(&f[i], &m->put[seen++]))
+				return false;
+		if (f[i].more_wire || f[i].more_len || !is_same(&f[i], &m->put[seen++]))
+			return false;
+	}
+	return n == PEEK_MAX || seen == m->end;
 }
 
 static bool step_drop(struct fifo *q, struct model *m)
@@ -133,8 +181,10 @@ static bool step(struct fifo *q, struct model *m, const struct history *h, int i
 	if (rnd(1000) == 0)
 		return step_clear(q, m);
 	if (rnd(8) == 0)
-		return step_peek(q, m);
-	return rnd(16) < puts ? step_put(q, m, h) : step_drop(q, m);
+		return step_peek(q, m) && step_peek_runs(q, m);
+	if (rnd(16) >= puts)
+		return step_drop(q, m);
+	return rnd(4) ? step_put(q, m, h) : step_put_run(q, m, h);
 }
 
 static void test_history(const struct history *h, uint64_t seed)
@@ -157,6 +207,7 @@ static void test_history(const struct history *h, uint64_t seed)
 		  (int)seed);
 	ok(m->refused && m->wraps, "%s: was full %u times, seen wrapped %u times",
 	   h->name, m->refused, m->wraps);
+	ok(m->runs || h->shortest > 10000, "%s: took %u runs", h->name, m->runs);
 	fifo_free(&q);
 	free(m);
 }
@@ -189,7 +240,7 @@ static void test_limit(void)
 	ok_eq_int(q.bytes + q.frames, 0, "and leaves nothing");
 	ok_eq_int(fifo_clear(&q), 0, "not even for another clearing");
 	fifo_drop(&q, 0);
-	ok_eq_int(fifo_peek(&q, &last, 1), 0, "an empty queue shows no frame");
+	ok_eq_int(fifo_peek(&q, &last, 1, false), 0, "an empty queue shows no frame");
 	ok_eq_int(fill(&q, FRAME_MAX), 1, "and takes frames again");
 	fifo_free(&q);
 }
@@ -243,7 +294,7 @@ static void test_memory(void)
 	fifo_clear(&q);
 	ok(resident(&q) <= 256 << 10, "so does a cleared one");
 	fill(&q, 1000);
-	ok(fifo_peek(&q, f, 1) == 1 && !memcmp(f[0].data, noise, 1000),
+	ok(fifo_peek(&q, f, 1, false) == 1 && !memcmp(f[0].data, noise, 1000),
 	   "what was given back can be used again");
 	fifo_free(&q);
 	fifo_free(&q);
@@ -330,7 +381,7 @@ static void test_kinds(uint64_t seed)
 		if (fits && held < KINDS_HELD && rnd(200))
 			continue;
 		/* All that is held; then some, or all, is taken. */
-		wrong += fifo_peek(&q, f, KINDS_HELD) != held || q.bytes != bytes;
+		wrong += fifo_peek(&q, f, KINDS_HELD, false) != held || q.bytes != bytes;
 		for (unsigned k = 0; k < held; k++)
 			wrong += !is_put(&f[k], &put[k]);
 		for (unsigned n = rnd(held + 1); n; n--) {

@@ -388,7 +388,7 @@ static void test_slow(void)
 	ok(fakes[PLAIN]->n == 7 && fakes[PLAIN]->port.queue.frames == 43,
 	   "a port that takes 7 of 50 segments has the rest queued");
 	ok(adds_up(), "which adds up");
-	n = fifo_peek(&fakes[PLAIN]->port.queue, f, BATCH_MAX);
+	n = fifo_peek(&fakes[PLAIN]->port.queue, f, BATCH_MAX, false);
 	for (unsigned i = 0; i < n; i++)
 		see(fakes[PLAIN], &f[i]);
 	ok(saw_segments(fakes[PLAIN], 0, data, len, 1200, 50) &&

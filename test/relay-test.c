@@ -208,21 +208,41 @@ static int fake_rx(struct port *p, struct batch *b)
 	return 0;
 }
 
+/* Return: whether it was dealt with. */
+static bool fake_send(struct port *p, const struct frame *f)
+{
+	struct side *s = to_fake(p)->side;
+
+	if (!s->budget)
+		return false;
+	s->budget -= s->budget != ALL;
+	if (s->refuses && ++s->tried % s->refuses == 0) {
+		port_drop(p, DROP_REFUSED, 1);
+		return true;
+	}
+	check_frame(s, f);
+	port_sent(p, f);
+	return true;
+}
+
 static int fake_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct side *s = to_fake(p)->side;
-	unsigned done;
+	unsigned done = 0, i = 0;
+	struct frame run, one;
 
 	if (s->tx_err)
 		return port_why(p, s->tx_err, "broken");
-	for (done = 0; done < n && s->budget; done++) {
-		s->budget -= s->budget != ALL;
-		if (s->refuses && ++s->tried % s->refuses == 0) {
-			port_drop(p, DROP_REFUSED, 1);
-			continue;
-		}
-		check_frame(s, &f[done]);
-		port_sent(p, &f[done]);
+	for (run = f[0]; n; done++) {
+		one = frame_alone(&run);
+		if (!fake_send(p, &one))
+			break;
+		if (run.more)
+			run = frame_next(&run);
+		else if (++i < n)
+			run = f[i];
+		else
+			n = 0;
 	}
 	show(s);
 	return (int)done;
