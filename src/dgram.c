@@ -20,8 +20,10 @@
 #include <unistd.h>
 
 #define RECORD_MAX (FRAME_WORD + FRAME_MAX)
-#define SEGMENTS_MAX 64	  /* UDP_MAX_SEGMENTS of kernels before 6.9 */
-#define MESSAGE_MAX 65000 /* below what IP takes with any header */
+#define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
+#define RUNS_AT_ONCE 4		     /* with 64 KiB each it is that */
+#define SEGMENTS_MAX 64		     /* UDP_MAX_SEGMENTS of kernels before 6.9 */
+#define MESSAGE_MAX 65000	     /* below what IP takes with any header */
 #define HEADERS_IPV4 28
 #define HEADERS_IPV6 48
 
@@ -91,7 +93,8 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
  */
 static unsigned room(const struct dgram *d)
 {
-	size_t slots = BATCH_DATAGRAMS - d->n_got;
+	size_t slots = min_size(BATCH_DATAGRAMS - d->n_got,
+				d->brings_runs ? RUNS_AT_ONCE : BATCH_DATAGRAMS);
 	size_t spare = PORT_QUEUE_BYTES - PORT_QUEUE_HIGH;
 
 	if (!d->port.ops->can_wait)
@@ -104,11 +107,18 @@ static unsigned room(const struct dgram *d)
 static void receive(struct dgram *d, uint8_t *buf)
 {
 	unsigned most;
+	size_t bytes = 0;
 
 	d->n_got = 0;
-	while ((most = room(d)) > 0)
-		if (receive_some(d, buf, most) < most)
+	while (bytes < RX_BYTES && (most = room(d)) > 0) {
+		unsigned i = d->n_got, n = receive_some(d, buf, most);
+
+		for (; i < d->n_got; i++)
+			bytes += d->got[i].len;
+		d->brings_runs = n && d->got[i - 1].segment < d->got[i - 1].len;
+		if (n < most)
 			break;
+	}
 }
 
 /* Return: false when the batch is full before all of it was taken. */
@@ -178,7 +188,13 @@ static void add_frame(struct outgoing *o, const struct frame *f)
 	add_piece(o, f->head, f->head_len);
 	add_piece(o, f->data, f->len);
 	add_piece(o, frame_padding, frame_padded(len) - len);
-	o->frames[o->n]++;
+}
+
+/* Whether @b still lies right behind @a, as what came in a run does. */
+static bool is_behind(const struct frame *a, const struct frame *b)
+{
+	return a->data + a->len == b->data && !b->head_len && a->len >= FRAME_PAD &&
+	       b->len >= FRAME_PAD;
 }
 
 static void set_segment(struct outgoing *o, uint32_t size)
@@ -209,18 +225,20 @@ static unsigned add_message(struct outgoing *o, const struct frame *f, unsigned 
 
 	memset(&o->m[o->n], 0, sizeof(o->m[o->n]));
 	o->m[o->n].msg_hdr.msg_iov = &o->iov[o->n_iov];
-	o->frames[o->n] = 0;
 	add_frame(o, f);
 	for (; i < n && i < SEGMENTS_MAX && size <= segment_max && len == size; i++) {
 		len = frame_padded(frame_len(&f[i]));
 		if (len > size || total + len > MESSAGE_MAX)
 			break;
 		total += len;
-		add_frame(o, &f[i]);
+		if (is_behind(&f[i - 1], &f[i]))
+			o->iov[o->n_iov - 1].iov_len += len;
+		else
+			add_frame(o, &f[i]);
 	}
 	if (i > 1)
 		set_segment(o, size);
-	o->n++;
+	o->frames[o->n++] = i;
 	return i;
 }
 

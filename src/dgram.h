@@ -26,6 +26,7 @@ struct dgram_message {
  * @reconnect:  optional; called when the peer is not there: it may have come
  *              back. Return: 0 when it has; -errno.
  * @segment_max: longest frame that UDP_SEGMENT may be used for; 0: none
+ * @brings_runs: of many datagrams was the last message received
  * @got, @n_got: messages of the last receive; @next is the first not yet taken
  *              whole, and @offset what of it has been taken
  */
@@ -35,6 +36,7 @@ struct dgram {
 	bool (*is_foreign)(const struct dgram *d, const struct sockaddr_storage *from);
 	int (*reconnect)(struct dgram *d);
 	uint32_t segment_max;
+	bool brings_runs;
 	struct dgram_message got[BATCH_DATAGRAMS];
 	unsigned n_got, next;
 	uint32_t offset;

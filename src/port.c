@@ -311,29 +311,35 @@ void port_received(struct port *p)
 		rearm(p);
 }
 
-static void append(struct port *p, const struct frame *f)
+static inline void append(struct port *p, const struct frame *f)
 {
 	if (p->n_pending == BATCH_MAX)
 		port_flush(p);
 	p->pending[p->n_pending++] = *f;
 }
 
-void port_send(struct port *p, const struct frame *f)
+static void append_each(struct port *p, struct frame run)
 {
-	struct frame run = *f;
-
-	if (p->ops->is_stream) {
-		/* What lies one behind the other is one piece to send. */
-		if (!p->n_pending || !frame_join(&p->pending[p->n_pending - 1], f))
-			append(p, f);
-		return;
-	}
 	for (; run.more; run = frame_next(&run)) {
 		struct frame one = frame_alone(&run);
 
 		append(p, &one);
 	}
 	append(p, &run);
+}
+
+void port_send(struct port *p, const struct frame *f)
+{
+	/* What lies one behind the other is one piece to send. */
+	if (p->ops->is_stream) {
+		if (!p->n_pending || !frame_join(&p->pending[p->n_pending - 1], f))
+			append(p, f);
+		return;
+	}
+	if (f->more)
+		append_each(p, *f);
+	else
+		append(p, f);
 }
 
 /* A run in one piece, or as many of its frames as the queue still takes. */
