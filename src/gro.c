@@ -35,9 +35,13 @@ struct flow {
 	uint32_t payload_len; /* of all frames */
 };
 
-/* @slot: of the hash table, index of the flow's last unit plus one; 0 when free */
+/*
+ * @any_open: there was an open flow
+ * @slot: of the hash table, index of the flow's last unit plus one; 0 when free
+ */
 struct merge {
 	struct gro *g;
+	bool any_open;
 	struct flow flow[BATCH_MAX];
 	uint8_t slot[SLOTS];
 };
@@ -149,7 +153,7 @@ static void open_flow(struct flow *fl, const struct gro_packet *p)
 static void close_between(struct merge *m, const struct gro_packet *p,
 			  enum gro_known known)
 {
-	for (unsigned i = 0; i < m->g->n; i++) {
+	for (unsigned i = 0; m->any_open && i < m->g->n; i++) {
 		struct flow *fl = &m->flow[i];
 		const uint8_t *a, *b = p->head;
 		size_t len = ETH_ADDRESSES;
@@ -192,6 +196,7 @@ static void add_frame(struct merge *m, const struct frame *f)
 	}
 	if (known == GRO_KNOWN_MERGEABLE && !is_bad) {
 		open_flow(begin(m, f), &p);
+		m->any_open = true;
 		*slot = (uint8_t)m->g->n;
 	} else {
 		begin(m, f);
@@ -235,8 +240,13 @@ void gro_merge(struct gro *g, const struct frame *f, unsigned n)
 	struct merge m;
 
 	m.g = g;
-	memset(m.slot, 0, sizeof(m.slot));
+	m.any_open = false;
 	g->n = 0;
+	if (n == 1) {
+		begin(&m, f);
+		return;
+	}
+	memset(m.slot, 0, sizeof(m.slot));
 	for (unsigned i = 0; i < n; i++)
 		add_frame(&m, &f[i]);
 	for (unsigned i = 0; i < g->n; i++) {

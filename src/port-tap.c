@@ -31,6 +31,7 @@ struct tap {
 	struct helper_call call;
 	struct link link;
 	struct gro gro;
+	struct vnet vnets[BATCH_MAX]; /* of the frames received last */
 	struct mnl_socket *events;
 	struct watch events_watch;
 	bool is_dark;  /* it was told that there is no carrier */
@@ -167,34 +168,49 @@ static int tap_open(struct port *p)
 }
 
 /*
- * A frame is read to where its virtio header, and ahead of that a length word,
- * have room: then it can leave on a stream as it lies.
+ * @is_tight: right behind the frame ahead of it, but for a length word
+ *
+ * Return: whether the next one is to lie so, too.
  */
-static void take(struct tap *t, struct batch *b, uint8_t *at, size_t len)
+static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
+		 const struct vnet *vnet, bool is_tight)
 {
-	struct vnet *vnet = (struct vnet *)(at + FRAME_WORD);
-	struct frame f = { .has_word = true };
+	struct frame f = { .data = data, .len = (uint32_t)len, .has_word = true };
 
-	f.data = at + FRAME_WORD + VNET_BYTES;
-	f.len = (uint32_t)len;
-	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM)))
+	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM))) {
 		f.vnet = vnet;
-	put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
+		f.has_word = !is_tight;
+	}
+	if (f.has_word)
+		put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
 	port_take(&t->port, b, &f);
+	return !f.vnet;
 }
 
+/*
+ * A frame is read to where it can leave on a stream as it lies. Behind one that
+ * needs its virtio header there is room for that and a length word; behind a plain
+ * one only for the word, so that runs of them are one piece. The virtio header
+ * then comes over the end of the frame ahead, which is put right at once.
+ */
 static int tap_rx(struct port *p, struct batch *b)
 {
 	struct tap *t = to_tap(p);
 	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0, last = 0;
+	bool is_tight = false;
 
 	/* Most likely the next is as long as the last. */
-	while (b->n < BATCH_MAX && used + last <= RX_BYTES) {
-		uint8_t *at = b->buf + used;
-		ssize_t n = read(t->link.fd, at + FRAME_WORD + VNET_BYTES - header,
-				 header + FRAME_MAX);
+	for (unsigned i = 0; i < BATCH_MAX && used + last <= RX_BYTES; i++) {
+		uint8_t *data = b->buf + used + FRAME_WORD + (is_tight ? 0 : VNET_BYTES);
+		uint8_t *vnet = data - VNET_BYTES, ahead[VNET_BYTES];
+		ssize_t n;
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR || b->n))
+		memcpy(ahead, vnet, VNET_BYTES);
+		n = read(t->link.fd, data - header, header + FRAME_MAX);
+		memcpy(&t->vnets[i], vnet, VNET_BYTES);
+		if (is_tight)
+			memcpy(vnet, ahead, VNET_BYTES);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR || i))
 			break;
 		if (n < 0)
 			return port_why(p, -errno, "tap %s: %s", t->link.name,
@@ -202,9 +218,9 @@ static int tap_rx(struct port *p, struct batch *b)
 							: strerror(errno));
 		if ((size_t)n < header)
 			continue;
-		take(t, b, at, (size_t)n - header);
-		last = FRAME_WORD + VNET_BYTES + (size_t)n - header;
-		used += last;
+		last = (size_t)n - header;
+		is_tight = take(t, b, data, last, &t->vnets[i], is_tight);
+		used = (size_t)(data - b->buf) + last;
 	}
 	return 0;
 }
@@ -291,16 +307,16 @@ static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
 static int tap_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct tap *t = to_tap(p);
-	struct frame fitting[BATCH_MAX];
-	unsigned n_fitting = 0;
+	unsigned from = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (fits(t, &f[i]))
-			fitting[n_fitting++] = f[i];
-		else
-			port_drop(p, DROP_TOO_LONG, 1);
+			continue;
+		write_in_order(t, f + from, i - from);
+		port_drop(p, DROP_TOO_LONG, 1);
+		from = i + 1;
 	}
-	write_in_order(t, fitting, n_fitting);
+	write_in_order(t, f + from, n - from);
 	return (int)n;
 }
 
