@@ -104,7 +104,7 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 $(BUILD)/version: FORCE | $(BUILD)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
-$(BUILD) $(BUILD)/static $(BUILD)/shared:
+$(BUILD) $(BUILD)/static $(BUILD)/shared $(BUILD)/fuzz:
 	@mkdir -p $@
 
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
@@ -130,6 +130,24 @@ $(foreach c,gcc clang,$(eval $(call unit_tests,$(c))))
 
 list-tests:
 	@echo $(TESTS)
+
+# libFuzzer's programs; what they find is left in build/fuzz.
+FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*-fuzz.c))
+FUZZ_LIMIT ?= -max_total_time=20
+FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)/fuzz/
+
+$(BUILD)/fuzz/src-%.o: src/%.c | $(BUILD)/fuzz
+	@echo "  CC      $< (fuzz)"
+	$(Q)clang $(BASE) $(SANITIZE) -fsanitize=fuzzer-no-link $(TEST_NAMES) -c -o $@ $<
+$(BUILD)/fuzz/%-fuzz: test/%-fuzz.c \
+		$(patsubst %.c,$(BUILD)/fuzz/src-%.o,$(filter-out main.c,$(SRC)))
+	@echo "  CC      $< (fuzz)"
+	$(Q)clang $(BASE) $(SANITIZE) -fsanitize=fuzzer -MF $@.d -o $@ $(filter %.c %.o,$^) -lmnl
+.PRECIOUS: $(BUILD)/fuzz/src-%.o
+-include $(wildcard $(BUILD)/fuzz/*.d)
+
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## hostile input for what reads any; 20 s each
+	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
 
 frames: $(BUILD)/frames
 
@@ -179,6 +197,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared frames offload list-tests test unit itest lint format demo \
-	bench install clean help FORCE
+.PHONY: all shared frames offload list-tests fuzz test unit itest lint \
+	format demo bench install clean help FORCE
 .DELETE_ON_ERROR:

@@ -210,9 +210,9 @@ static inline size_t frame_run(struct frame *run, const uint8_t *wire, const uin
  */
 static inline void batch_add(struct batch *b, const struct frame *f)
 {
-	struct frame *last = &b->frame[b->n - 1];
+	struct frame *last = b->n ? &b->frame[b->n - 1] : NULL;
 
-	if (!b->n || f->vnet || last->vnet || !frame_join(last, f))
+	if (!last || f->vnet || last->vnet || !frame_join(last, f))
 		b->frame[b->n++] = *f;
 }
 
