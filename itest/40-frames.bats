@@ -428,6 +428,50 @@ tiny()
 	relay_check_sums relay
 }
 
+# packets: what has gone out of lab's end of the wire; a run counts as one.
+packets()
+{
+	ns lab cat /sys/class/net/v/statistics/tx_packets
+}
+
+# crosses ID COUNT LENGTH: frames in one batch, all of which arrive. Sets "spent" to
+# the packets that it took.
+crosses()
+{
+	local before
+
+	frames_start "rx$1" in far recv udp:10.0.0.1:5000,local=10.0.0.2:5000 \
+		--count "$2" --from "$1" --lossless --rcvbuf 8000000
+	before=$(packets)
+	run -0 ns lab "$FRAMES" send "unix:$DIR/near" --batch --count "$2" --id "$1" --min "$3" --max "$3"
+	run -0 frames_wait "rx$1"
+	assert_line "from $1: received $2 lost 0 damaged 0 reordered 0 duplicated 0"
+	spent=$(($(packets) - before))
+}
+
+#   tx --- unix --- relay :lab ---veth, its MTU lowered--- far: rx
+@test "a path that narrows under UDP_SEGMENT: what fits goes on in runs, nothing is lost" {
+	local spent
+
+	needs_root
+	ns_add lab far
+	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
+	relay_start relay in lab "unix-listen:$DIR/near" :10.0.0.2:5000
+	wait_listen lab unix "$DIR/near"
+	crosses 1 600 1400
+	((spent < 200)) || fail "$spent packets: not in runs"
+	ns lab ip link set v mtu 1280
+	# Each now goes in two fragments.
+	crosses 2 600 1400
+	((spent >= 1200)) || fail "$spent packets: the path has not narrowed"
+	crosses 3 600 1200
+	((spent < 200)) || fail "$spent packets: what fits no longer goes in runs"
+	run -0 ns lab "$FRAMES" send "unix:$DIR/near" --batch --count 5 --id 4 --min 65508 --max 65508
+	crosses 5 10 60
+	has_status relay "port .* :10.0.0.2:5000: .* dropped: too-long 5$"
+	relay_check_sums relay
+}
+
 # --- garbage ----------------------------------------------------------------
 
 # garbage SEED BYTES PLAIN: bytes that nobody foresaw. PLAIN percent of them are 0,
