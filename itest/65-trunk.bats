@@ -317,27 +317,32 @@ has_sent_18()
 	((units >= 18 || bytes >= 18 * 1054))
 }
 
-#   s1 --- br0 - one :h1 ====== trunk ====== h2: two -l --- guest
-@test "a guest with a plain NIC behind a trunk: files both ways" {
-	local size=$((64 << 20)) want
+# in_guest BYTES: what the guest is sent on port 7000, once that is all, has the
+# stream's checksum.
+in_guest()
+{
+	local want
 
-	bridged
-	one br0 trunk:192.0.2.2:5000
-	two -l 5000
-	wait_listen h2 tcp 5000
-	guest_start g in h2 -- socket,connect=127.0.0.1:5000
-	guest_wait g
-	guest_nic g 1 10.0.0.2/24
-	relay_wait_up one 2
-	relay_wait_up two 2
-	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
-	want=$(sum_of "$size")
-	guest g "(nc -l -p 7000 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
-	wait_for 10 "the guest to listen" guest g "netstat -ltn | grep -q :7000"
-	stream "$size" | ns s1 timeout 60 socat -u - TCP4:10.0.0.2:7000
-	wait_for 30 "the guest's sum" guest g "grep -q . /tmp/sum"
+	want=$(sum_of "$1")
+	wait_for 180 "the guest's sum" guest g "grep -q . /tmp/sum"
 	run -0 guest g "cat /tmp/sum"
 	assert_line "$want"
+}
+
+#   s1 --- br0 - one :h1 ====== trunk ====== h2: two - br0 - three -l --- guest
+@test "1 GiB from a bridge through a trunk and a bridge to a guest with a plain NIC, and files back" {
+	trunked
+	relay_start three in h2 -l 127.0.0.1:5001 br0
+	wait_listen h2 tcp 5001
+	guest_start g in h2 -- socket,connect=127.0.0.1:5001
+	guest_wait g
+	guest_nic g 1 10.0.0.3/24
+	relay_wait_up three 2
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.3
+	guest g "(nc -l -p 7000 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
+	wait_for 10 "the guest to listen" guest g "netstat -ltn | grep -q :7000"
+	stream "$GIB" | ns s1 timeout 300 socat -b 1000000 -u - TCP4:10.0.0.3:7000
+	in_guest "$GIB"
 	start server in s1 sh -c 'socat -u TCP4-LISTEN:7000 - | sha256sum'
 	wait_listen s1 tcp 7000
 	guest g "head -c 16777216 /dev/zero | nc 10.0.0.1 7000"
@@ -345,6 +350,7 @@ has_sent_18()
 	assert_equal "$(cat "$DIR/server.out")" "$(head -c 16777216 /dev/zero | sha256sum)"
 	relay_check_sums one
 	relay_check_sums two
+	relay_check_sums three
 }
 
 # --- others -----------------------------------------------------------------
