@@ -180,10 +180,10 @@ def vde_rig(n):
                [ctl for _, ctl in pairs])
 
 
-def server():
+def server(*options):
     """netrelay -l; returns the process, its log, and where it listens."""
     port = next(PORTS)
-    process, log = netrelay("-l", f"127.0.0.1:{port}")
+    process, log = netrelay("-l", f"127.0.0.1:{port}", *options)
     address = ("127.0.0.1", port)
 
     def listens():
@@ -197,10 +197,11 @@ def server():
     return process, log, address
 
 
-def clients_rig(relay, n):
+def clients_rig(relay, n, *options):
+    """options: a netrelay's."""
     if relay == "vde_switch":
         return vde_rig(n)
-    process, log, address = server()
+    process, log, address = server(*options)
     ports = [("stream", machine.nodelay(socket.create_connection(address)))
              for _ in range(n)]
     return Rig([process], ports, log=log)

@@ -68,6 +68,15 @@ def clients(results):
              "within 10 %", f"{r:.2f} x", verdict(0.9 <= r <= 1.1))]
 
 
+def look_up(results):
+    found = {}
+    for (workload, cell, how, relay), s in results.samples.items():
+        if workload == "look-up" and relay == "switch":
+            found[f"{cell} {how}"] = s.cpu / results.samples[workload, cell, how, "hub"].cpu
+    return at_most("-l, known destination, 2 clients: CPU, to that of netrelay --hub", 1.1,
+                   found)
+
+
 def latency(results):
     found = {}
     for (workload, kind, relay), v in results.latency.items():
@@ -97,5 +106,5 @@ def judge(results):
         at_most("the same, to the best peer's", 0.6, ratios(results, UDP, ["socat"])) +
         at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
                 ratios(results, TAPS, ["null"])) +
-        bridges(results) + bridge_out(results) + clients(results) + latency(results) +
-        memory(results))
+        bridges(results) + bridge_out(results) + clients(results) + look_up(results) +
+        latency(results) + memory(results))

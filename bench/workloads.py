@@ -154,14 +154,22 @@ class Clients(Workload):
         verb = "broadcast" if broadcast else "flow"
         cell = Cell("broadcast" if broadcast else "unicast", verb, 1514, "one",
                     16 * 1518)
+        # What is flooded is a storm, if it is measured.
+        options = ["--storm", "0"] if broadcast else []
         super().__init__(f"clients {cell.name} {relay}",
                          [f"{relay} {n}" for n in counts],
-                         lambda name: relays.clients_rig(*self.split(name)), [cell])
+                         lambda name: relays.clients_rig(*self.split(name), *options),
+                         [cell])
 
     @staticmethod
     def split(name):
         relay, n = name.split()
         return relay, int(n)
+
+
+def look_up_rig(relay):
+    """Two clients of netrelay -l: a hub sends the same frames the same way, unlearned."""
+    return relays.clients_rig("netrelay", 2, *(["--hub"] if relay == "hub" else []))
 
 
 def cells(sizes, hows, window=None):
@@ -173,6 +181,8 @@ def cells(sizes, hows, window=None):
 def datagram_cells(hows):
     found = [Cell(f"{size}", "flow", size, how, WINDOW_FRAMES * (size + 4))
              for size in SIZES[:3] for how in hows]
+    # The longest that is one datagram, with room for a few in the smallest buffer.
+    found += [Cell("65000", "flow", 65000, hows[0], 16 * 65004)]
     return found + [Cell("1514 flood", "flow", 1514, hows[0], 0)]
 
 
@@ -197,6 +207,7 @@ def all_workloads():
                  lambda r: relays.tap_rig(r, False), tap_cells(both), True),
         Workload("tcp-tap", ["null", "netrelay"],
                  lambda r: relays.tap_rig(r, True), tap_cells(both), True),
+        Workload("look-up", ["hub", "switch"], look_up_rig, cells([1514], both)),
         Clients("netrelay", False), Clients("netrelay", True),
         Clients("vde_switch", False), Clients("vde_switch", True),
     ]
