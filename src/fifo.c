@@ -14,7 +14,7 @@
 #include "util.h"
 
 #define RECORD_MAX ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
-#define KEEP_RESIDENT ((size_t)256 << 10) /* after a stall, give back what is above */
+#define PAGE_MAX ((size_t)64 << 10) /* the largest pages that machines have */
 
 static size_t memory_size(const struct fifo *q)
 {
@@ -127,12 +127,22 @@ unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max, bool run
 
 static void became_empty(struct fifo *q)
 {
-	if (q->peak > KEEP_RESIDENT)
-		madvise(q->buf + KEEP_RESIDENT, memory_size(q) - KEEP_RESIDENT,
-			MADV_DONTNEED);
-	q->head = q->tail = q->top = q->peak = 0;
+	q->head = q->tail = q->top = 0;
 	q->bytes = 0;
 	q->frames = 0;
+}
+
+void fifo_trim(struct fifo *q)
+{
+	size_t used = has_wrapped(q) ? q->top : q->tail;
+	size_t from = (used + PAGE_MAX - 1) / PAGE_MAX * PAGE_MAX;
+
+	if (from < FIFO_KEEP)
+		from = FIFO_KEEP;
+	if (q->peak <= from)
+		return;
+	madvise(q->buf + from, memory_size(q) - from, MADV_DONTNEED);
+	q->peak = used;
 }
 
 void fifo_drop(struct fifo *q, unsigned n)
@@ -157,5 +167,6 @@ unsigned fifo_clear(struct fifo *q)
 	unsigned n = q->frames;
 
 	became_empty(q);
+	fifo_trim(q);
 	return n;
 }

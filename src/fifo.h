@@ -13,6 +13,8 @@
 
 #include "frame.h"
 
+#define FIFO_KEEP ((size_t)256 << 10) /* memory that it keeps, once it was used */
+
 /*
  * @limit:  bytes it takes, length words included
  * @bytes:  bytes it holds, length words included
@@ -26,7 +28,7 @@ struct fifo {
 	size_t head; /* where the oldest frame begins */
 	size_t tail; /* where the next one goes */
 	size_t top;  /* where the upper part ends, when tail has wrapped */
-	size_t peak; /* highest tail since it was last empty */
+	size_t peak; /* highest tail since memory was last given back */
 };
 
 /*
@@ -59,7 +61,15 @@ unsigned fifo_peek(const struct fifo *q, struct frame *f, unsigned max, bool run
 /* fifo_drop() - Forget the oldest @n frames; it must hold as many. */
 void fifo_drop(struct fifo *q, unsigned n);
 
-/* fifo_clear() - Forget all. Return: how many frames that were. */
+/* fifo_clear() - Forget all, and trim. Return: how many frames that were. */
 unsigned fifo_clear(struct fifo *q);
+
+/*
+ * fifo_trim() - Give back memory above FIFO_KEEP that is not in use now.
+ *
+ * For when a stall is over: memory given back costs a page fault for each page
+ * when it is used again.
+ */
+void fifo_trim(struct fifo *q);
 
 #endif

@@ -18,6 +18,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
+#define TRIM_MS 1000   /* a queue that comes and goes in less keeps its memory */
 #define STABLE_MS 1000 /* a link up for that long was a success: back-off starts over */
 
 static const char *const state_names[] = {
@@ -224,6 +225,11 @@ static bool reads_on(const struct port *p)
 	return p->ops->is_stream && !p->ops->is_pipe;
 }
 
+static void trim_due(struct timer *t)
+{
+	fifo_trim(&container_of(t, struct port, trim)->queue);
+}
+
 /* Send what it owes, and from the queue until it is empty or the kernel is full. */
 static void drain(struct port *p)
 {
@@ -242,6 +248,8 @@ static void drain(struct port *p)
 		if ((unsigned)done < frames_in(f, n))
 			break;
 	} while (p->queue.frames);
+	if (!p->queue.frames && p->queue.peak > FIFO_KEEP && !p->trim.is_set)
+		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
 	rearm(p);
 	if (p->tx_broken && !reads_on(p)) {
 		port_down(p);
@@ -419,6 +427,7 @@ void port_shut(struct port *p)
 void port_free(struct port *p)
 {
 	timer_cancel(p->env->loop, &p->retry);
+	timer_cancel(p->env->loop, &p->trim);
 	if (p->state == PORT_OPENING || p->state == PORT_UP)
 		close_fds(p);
 	fifo_free(&p->queue);

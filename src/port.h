@@ -201,6 +201,7 @@ struct port {
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
 	struct timer retry;
+	struct timer trim; /* gives back the queue's memory, when a stall is over */
 	unsigned backoff_ms;
 
 	struct fifo queue;

@@ -288,9 +288,17 @@ static void test_memory(void)
 	ok_eq_int(resident(&q), 0, "an unused queue costs no memory");
 	fill(&q, 1514);
 	ok(resident(&q) > 500 << 10, "a full one does");
+	fifo_trim(&q);
+	ok(resident(&q) > 500 << 10, "and keeps it as long as it is in use");
 	fifo_drop(&q, q.frames);
-	ok(resident(&q) <= 256 << 10, "an emptied one gives back what is above 256 KiB");
+	ok(resident(&q) > 500 << 10, "an emptied one may need it again");
+	fifo_trim(&q);
+	ok(resident(&q) <= 256 << 10, "trimmed, it gives back what is above 256 KiB");
 	fill(&q, 1500);
+	fifo_drop(&q, q.frames / 3);
+	fifo_trim(&q);
+	ok(fifo_peek(&q, f, 1, false) == 1 && !memcmp(f[0].data, noise, 1500),
+	   "trimmed when in use, it still has what it held");
 	fifo_clear(&q);
 	ok(resident(&q) <= 256 << 10, "so does a cleared one");
 	fill(&q, 1000);
