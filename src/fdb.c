@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hash chains over a fixed array. There are at least as many buckets as
- * entries, so a chain has one or two, however full it is; multiplying by a
- * random odd number and taking the top bits is a universal hash (Dietzfelbinger
- * et al., 1997). The entries of a port are also a list by when they were last
- * seen, in whole seconds, so that a frame costs a move in it once a second.
+ * entries, so a chain has one or two, however full it is. The hash is the top
+ * bits of a product with a random odd number (Dietzfelbinger et al., 1997),
+ * twice: once would put addresses in a row, as a lab's are, into few buckets,
+ * if chance chose one of some bad numbers. The entries of a port are also a
+ * list by when they were last seen, in whole seconds, so that a frame costs a
+ * move in it once a second.
  */
 #include "fdb.h"
 
@@ -60,7 +62,10 @@ void fdb_free(struct fdb *f)
 /* Buckets hold one more than the index, so that fresh memory is an empty table. */
 static uint32_t *bucket(const struct fdb *f, fdb_key key)
 {
-	return &f->buckets[(key * f->factor) >> f->shift];
+	uint64_t hash = key * f->factor;
+
+	hash = (hash ^ hash >> 32) * f->factor;
+	return &f->buckets[hash >> f->shift];
 }
 
 static struct fdb_entry *find(const struct fdb *f, fdb_key key)
