@@ -95,7 +95,8 @@ static bool is_same_way(const uint8_t *a, const uint8_t *b)
 }
 
 /*
- * Cut off the frames at the front of @rest that have one way.
+ * Cut off the frames at the front of @rest that have one way. Probes have each
+ * their own, though their headers are the same.
  *
  * Return: those; @rest is then what is left, with a len of 0 when nothing is.
  */
@@ -103,9 +104,9 @@ static struct frame cut_same_way(struct frame *rest)
 {
 	struct frame first = *rest;
 	const uint8_t *next = rest->data + rest->len;
-	uint32_t more = 0, len = 0;
+	uint32_t more = 0, len = 0, most = guard_is_probe(rest->data) ? 0 : rest->more;
 
-	while (more < rest->more) {
+	while (more < most) {
 		const uint8_t *data = next + FRAME_WORD;
 
 		if (!is_same_way(first.data, data))
@@ -221,15 +222,17 @@ static void route(struct forward *fwd, struct port *src, const struct frame *f,
 static void pass(struct forward *fwd, struct port *src, const struct frame *f,
 		 uint64_t now)
 {
-	bool is_probe = fwd->guard && guard_is_probe(f->data);
+	enum guard_verdict verdict = GUARD_NO_PROBE;
 
-	if (is_probe && guard_take(fwd->guard, src, f, now))
+	if (fwd->guard && guard_is_probe(f->data))
+		verdict = guard_take(fwd->guard, src, f, now);
+	if (verdict == GUARD_ENDS)
 		drop(src, DROP_PROBE, f);
 	else if (src->is_blocked)
 		drop(src, DROP_LOOP, f);
 	else if (src->rules.n_macs && !may_send(&src->rules, f->data + 6))
 		drop(src, DROP_MAC, f);
-	else if (is_probe)
+	else if (verdict == GUARD_PASSES)
 		send_on(fwd, src, NULL, f);
 	else if (fwd->fdb && fwd->n_ports > 2)
 		route(fwd, src, f, now);

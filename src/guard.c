@@ -18,6 +18,7 @@
 #define AGAIN_FRAMES 100 /* and after so many flooded frames, */
 #define AGAIN_MIN_MS 10	 /* but not more often than this */
 #define ANSWER_MS 100	 /* the same for an answer to another relay's */
+#define PASSED_MAX 1000	 /* of others' by one port in a second, storm or not */
 #define ROUNDS_KEPT 1024 /* a probe may be under way for so many */
 #define PERIOD_MS 1000	 /* of probes while a port is blocked */
 #define QUIET_MS 3000	 /* no sign of the loop for so long: it is gone */
@@ -236,24 +237,38 @@ static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint64_
 		found(g, origin, p, now);
 }
 
-bool guard_take(struct guard *g, struct port *p, const struct frame *f, uint64_t now)
+/* The storm limit does not hold probes, for they end storms; but they can be feigned. */
+static bool may_pass(struct port *p, uint64_t now)
+{
+	struct port_guard *pg = &p->guard;
+	uint32_t second = (uint32_t)(now / 1000);
+
+	if (pg->second != second) {
+		pg->second = second;
+		pg->passed = 0;
+	}
+	return !p->is_blocked && pg->passed++ < PASSED_MAX;
+}
+
+enum guard_verdict guard_take(struct guard *g, struct port *p, const struct frame *f,
+			      uint64_t now)
 {
 	const uint8_t *at = f->data;
 	uint64_t id;
 
-	/* Whatever else somebody sends to that group is not ours. */
 	if (f->len < PORT_PROBE_BYTES || memcmp(at + TYPE, head + TYPE, ID - TYPE) != 0)
-		return false;
+		return GUARD_NO_PROBE;
 	id = get_be64(at + ID);
 	if (id == g->id) {
 		take_own(g, p, at, now);
-		return true;
+	} else if (id > g->id) {
+		if (may_follow(g, now, ANSWER_MS))
+			probe(g, BY_ALL, now);
+	} else if (may_pass(p, now)) {
+		guard_flood(g, 1, now);
+		return GUARD_PASSES;
 	}
-	if (id < g->id)
-		return p->is_blocked;
-	if (may_follow(g, now, ANSWER_MS))
-		probe(g, BY_ALL, now);
-	return true;
+	return GUARD_ENDS;
 }
 
 void guard_moved(struct guard *g, struct port *from, struct port *to, uint32_t moves,

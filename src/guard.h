@@ -23,7 +23,8 @@
  * Of several relays in one loop exactly one must cut it. The one with the
  * lowest id does: each lets the probes of lower ids pass, so that those come
  * back to where they are from, and takes the ones of higher ids out, so that
- * those do not.
+ * those do not. A probe that passes is a flooded frame like any other: it may
+ * be the first one to go round in a loop that its sender is not part of.
  *
  * Where probes do not get through, a loop shows by an address that moves to
  * and fro between two ports faster than any machine roams.
@@ -66,18 +67,21 @@ struct guard {
 void guard_init(struct guard *g, struct loop *loop, struct forward *fwd);
 void guard_free(struct guard *g);
 
-/* guard_is_probe() - Whether a frame of at least FRAME_HEADER bytes is any relay's probe. */
+/* guard_is_probe() - Whether a frame of at least FRAME_HEADER bytes goes to GUARD_GROUP. */
 static inline bool guard_is_probe(const uint8_t *frame)
 {
 	return get_be32(frame) == 0x036e6574 && frame[4] == 0x72 && frame[5] == 0x6c;
 }
 
-/*
- * guard_take() - A frame that guard_is_probe() has come in at @p.
- *
- * Return: whether it ends here; else it is to be flooded.
- */
-bool guard_take(struct guard *g, struct port *p, const struct frame *f, uint64_t now);
+enum guard_verdict {
+	GUARD_NO_PROBE, /* a frame like others, whoever sends such to that group */
+	GUARD_PASSES,	/* to all other ports */
+	GUARD_ENDS,
+};
+
+/* guard_take() - A single frame that guard_is_probe() has come in at @p. */
+enum guard_verdict guard_take(struct guard *g, struct port *p, const struct frame *f,
+			      uint64_t now);
 
 /* guard_flood() - @n frames are about to be flooded: send probes ahead, if it is time. */
 void guard_flood(struct guard *g, uint32_t n, uint64_t now);

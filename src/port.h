@@ -158,12 +158,14 @@ struct port_storm {
  * @quiet:   for how long it must not have, until the port forwards again, ms
  * @opened:  when that last was, ms; 0: never
  * @echoes, @echoed: how often a probe came back to the port it left by, and when
+ * @second, @passed: how many probes of others it has brought in that second
  */
 struct port_guard {
 	uint8_t probe[PORT_PROBE_BYTES];
 	struct port *against;
 	uint64_t heard, opened, echoed;
 	unsigned quiet, echoes;
+	uint32_t second, passed;
 };
 
 struct helper;
