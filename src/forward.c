@@ -218,6 +218,18 @@ static void route(struct forward *fwd, struct port *src, const struct frame *f,
 		send_on(fwd, src, to, f);
 }
 
+/*
+ * To the only other port. It may be a way round as well, for nobody knows what
+ * is behind it; but most are not, so it is looked at by time alone.
+ */
+static void go_through(struct forward *fwd, struct port *src, const struct frame *f,
+		       uint64_t now)
+{
+	if (fwd->guard)
+		guard_flood(fwd->guard, 0, now);
+	send_on(fwd, src, NULL, f);
+}
+
 /* Frames with one header, on their way. */
 static void pass(struct forward *fwd, struct port *src, const struct frame *f,
 		 uint64_t now)
@@ -239,7 +251,7 @@ static void pass(struct forward *fwd, struct port *src, const struct frame *f,
 	else if (is_group(f->data))
 		flood(fwd, src, f, now);
 	else
-		send_on(fwd, src, NULL, f);
+		go_through(fwd, src, f, now);
 }
 
 static void look_at(struct forward *fwd, struct port *src, const struct frame *run,

@@ -15,17 +15,16 @@
 
 #define VERSION_1 1
 #define AGAIN_MS 1000	 /* ahead of a flooded frame, probes go out so often, */
-#define AGAIN_FRAMES 100 /* and after so many flooded frames, */
-#define AGAIN_MIN_MS 10	 /* but not more often than this */
-#define ANSWER_MS 100	 /* the same for an answer to another relay's */
+#define AGAIN_FRAMES 30	 /* and sooner after so many, then twice as many, and so on */
+#define ANSWER_MS 100	 /* in answer to another relay's, not more often than this */
 #define PASSED_MAX 1000	 /* of others' by one port in a second, storm or not */
 #define ROUNDS_KEPT 1024 /* a probe may be under way for so many */
 #define PERIOD_MS 1000	 /* of probes while a port is blocked */
 #define QUIET_MS 3000	 /* no sign of the loop for so long: it is gone */
 #define QUIET_MAX_MS 60000
 #define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
-#define ECHOES 3	 /* of different rounds, to call a port a loop by itself */
-#define ECHO_GAP_MS 300
+#define ECHOES 3	 /* to call a port a loop by itself, not closer than */
+#define ECHO_GAP_MS 300	 /* this, nor further apart than */
 #define ECHO_LIMIT_MS 5000
 
 static const uint8_t head[] = {
@@ -98,6 +97,7 @@ static void probe(struct guard *g, enum senders senders, uint64_t now)
 		g->last = now;
 		g->due = now + AGAIN_MS;
 		g->flooded = 0;
+		g->again = AGAIN_FRAMES;
 	}
 	/* Those of the last round may still be pending. */
 	forward_flush(g->forward);
@@ -111,17 +111,15 @@ static void probe(struct guard *g, enum senders senders, uint64_t now)
 	}
 }
 
-static bool may_follow(const struct guard *g, uint64_t now, unsigned gap_ms)
-{
-	return !g->last || now - g->last >= gap_ms;
-}
-
 void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 {
+	uint32_t again = now >= g->due ? AGAIN_FRAMES : g->again * 2;
+
 	g->flooded += n;
-	if (now >= g->due ||
-	    (g->flooded >= AGAIN_FRAMES && may_follow(g, now, AGAIN_MIN_MS)))
-		probe(g, BY_ALL, now);
+	if (now < g->due && g->flooded < g->again)
+		return;
+	probe(g, BY_ALL, now);
+	g->again = again;
 }
 
 /* ---- blocking ---- */
@@ -262,7 +260,7 @@ enum guard_verdict guard_take(struct guard *g, struct port *p, const struct fram
 	if (id == g->id) {
 		take_own(g, p, at, now);
 	} else if (id > g->id) {
-		if (may_follow(g, now, ANSWER_MS))
+		if (!g->last || now - g->last >= ANSWER_MS)
 			probe(g, BY_ALL, now);
 	} else if (may_pass(p, now)) {
 		guard_flood(g, 1, now);

@@ -49,6 +49,7 @@
  * @last:   when those left, ms; 0: never
  * @due:    when the next may follow ahead of a flooded frame, ms
  * @flooded: frames since @last
+ * @again: how many of those before the next probes, if they are not due earlier
  * @tell:   a loop was cut by blocking @p, or is gone; @other is at its other end
  */
 struct guard {
@@ -58,7 +59,7 @@ struct guard {
 	uint64_t id, key[2];
 	uint32_t round;
 	uint64_t last, due;
-	uint32_t flooded;
+	uint32_t flooded, again;
 	void (*tell)(struct guard *g, const struct port *p, const struct port *other,
 		     bool is_gone);
 };
