@@ -25,7 +25,7 @@
 #define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
 #define ECHOES 3	 /* to call a port a loop by itself, not closer than */
 #define ECHO_GAP_MS 300	 /* this, nor further apart than */
-#define ECHO_LIMIT_MS 5000
+#define ECHO_LIMIT_MS 1500
 
 static const uint8_t head[] = {
 	0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c, /* the group */
