@@ -1043,6 +1043,20 @@ static void test_others(void)
 	end();
 }
 
+static void test_busy(void)
+{
+	uint32_t round;
+
+	begin_one();
+	round = one->sw.guard.round;
+	for (int i = 0; i < 1000000; i++)
+		guard_flood(&one->sw.guard, 1, clock_us / 1000);
+	forward_flush(&one->fwd);
+	ok(one->sw.guard.round - round < 20, "a million floods in a second: %u rounds",
+	   one->sw.guard.round - round);
+	end();
+}
+
 /* Ports that go are warned of. */
 static void quiet(void)
 {
@@ -1079,6 +1093,7 @@ int main(void)
 	test_feigned();
 	test_played_back();
 	test_others();
+	test_busy();
 	loop_free(&loop);
 	return done();
 }
