@@ -438,6 +438,8 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 
 void relay_free(struct relay *r)
 {
+	/* First: that a loop ends now is of no interest. */
+	switching_free(&r->switching);
 	while (r->forward.ports)
 		remove_port(r, &r->forward.ports);
 	while (r->listeners) {
@@ -449,7 +451,6 @@ void relay_free(struct relay *r)
 		free(l);
 	}
 	timer_cancel(r->loop, &r->finish);
-	switching_free(&r->switching);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);
 }

@@ -104,10 +104,16 @@ int switching_start(struct switching *sw, const struct switching_limits *limits)
 
 void switching_free(struct switching *sw)
 {
+	struct forward *fwd = sw->forward;
+
 	timer_cancel(sw->loop, &sw->ageing);
-	if (sw->forward->guard)
-		guard_free(&sw->guard);
+	for (struct port *p = fwd->ports; p; p = p->next)
+		storm_forget(&sw->storm, p);
+	guard_free(&sw->guard);
 	fdb_free(&sw->fdb);
+	fwd->fdb = NULL;
+	fwd->storm = NULL;
+	fwd->guard = NULL;
 }
 
 void switching_changed(struct switching *sw, struct port *p)

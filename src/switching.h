@@ -45,6 +45,7 @@ int switching_start(struct switching *sw, const struct switching_limits *limits)
 /* switching_start_guard() - Look for loops; part of switching_start(). */
 void switching_start_guard(struct switching *sw);
 
+/* switching_free() - No more of all that, nor is anything told; the ports are still there. */
 void switching_free(struct switching *sw);
 
 /* switching_changed() - @p has come up or gone down. */

@@ -325,6 +325,7 @@ static void test_learns(void)
 	ok_eq_int(who_got(one(0, 1, 3)), 0, "to one behind the same port: to nobody");
 	ok_eq_int(drops(0, DROP_LOCAL), 1, "and it is counted as that");
 	one(0, ALL, ALL + 1);
+	ok_eq_int(sw.fdb.n, 3, "a group that sends has no place in the table");
 	ok_eq_int(who_got(one(1, ALL + 1, 2)), 0xd,
 		  "a group is nowhere, though it may send");
 	ok_eq_int(who_got(one(3, 2, 1)), 0x2, "an address moves");
@@ -684,7 +685,7 @@ static bool is_as_reckoned(void)
 		for (unsigned k = 0; good && k < fakes[i].n; k++)
 			good = fakes[i].got[k].number == model.want[i][k];
 		for (int r = 0; r < DROP_REASONS; r++)
-			good &= drops(i, r) == model.drops[i][r];
+			good &= drops(i, (enum port_drop)r) == model.drops[i][r];
 		fakes[i].n = model.n[i] = 0;
 	}
 	return good;
@@ -734,7 +735,6 @@ static void quiet(void)
 
 int main(void)
 {
-	quiet();
 	quiet();
 	env = (struct port_env){ .loop = &loop, .host = &host };
 	if (loop_init(&loop) < 0)
