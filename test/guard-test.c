@@ -586,7 +586,7 @@ static void test_probes_alone(void)
 	c = node_add(false, 3);
 	host_add(a);
 	host_add(c);
-	cable(a, a);
+	cable(a, b);
 	cable(a, b);
 	cable(b, c);
 	send(0, -1);

@@ -269,9 +269,9 @@ static void test_loop(void)
 	pass_ms(10000);
 	ok_heard("", "and that is all, for as long as it lasts");
 	fakes[1]->peer = fakes[2]->peer = NULL;
-	pass_ms(2500);
+	pass_ms(1800);
 	ok_heard("", "it may only be pausing");
-	pass_ms(2000);
+	pass_ms(2500);
 	ok_heard("loop-gone port 2 port 1;", "but when it is gone, that is told, too");
 	fakes[1]->peer = fakes[2];
 	fakes[2]->peer = fakes[1];
