@@ -31,6 +31,7 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay.c switching.c forward.c deliver.c fdb.c guard.c storm.c status.c \
 	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
+	relay-change.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	stream-rx.c \
 	port-unixgram.c \

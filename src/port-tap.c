@@ -49,6 +49,7 @@ static int tap_begin(struct tap *t)
 	t->port.takes_super = t->link.has_vnet;
 	t->port.takes_uso = t->link.has_uso;
 	t->gro.udp = t->link.has_uso;
+	t->port.peer = t->link.name;
 	return port_watch(&t->port, t->link.fd, t->link.fd);
 }
 

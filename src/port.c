@@ -424,6 +424,16 @@ void port_shut(struct port *p)
 		p->ops->shut(p);
 }
 
+void port_end(struct port *p)
+{
+	timer_cancel(p->env->loop, &p->retry);
+	if (p->state == PORT_OPENING || p->state == PORT_UP)
+		close_fds(p);
+	port_why(p, PORT_CLOSED, "taken away");
+	log_info("%s: %s", p->name, p->why);
+	set_state(p, PORT_ENDED);
+}
+
 void port_free(struct port *p)
 {
 	timer_cancel(p->env->loop, &p->retry);

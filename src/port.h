@@ -61,6 +61,11 @@ struct port_counters {
 	uint64_t dropped[DROP_REASONS];
 };
 
+/* The same, a second; see rates.h. */
+struct port_rate {
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+};
+
 struct port;
 
 /*
@@ -197,7 +202,8 @@ struct port {
 	bool is_dirty;	  /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
-	bool is_mistake; /* set by open(): this error is a mistake in the set-up */
+	const char *peer; /* the driver: what is at the other end, or NULL */
+	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
 	char told[PORT_WHY_MAX]; /* the reason last warned of */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
@@ -214,7 +220,10 @@ struct port {
 	/* The holder's. */
 	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
 	struct endpoint_rules rules;
-	bool is_told_up; /* what watchers have heard last */
+	bool is_told_up;  /* what watchers have heard last */
+	bool may_end;	  /* when it ends, or can't begin, all else goes on */
+	uint64_t lost_at; /* when it went down, loop_now(); 0: it is up, or never was */
+	struct port_rate rate, rate_base;
 	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
 	struct port_addresses addresses;
 	struct port_storm storm;
@@ -249,6 +258,9 @@ void port_flush(struct port *p);
 
 /* port_hold() - Read no more from it, or again. */
 void port_hold(struct port *p, bool hold);
+
+/* port_end() - Close it for good: its state is PORT_ENDED. */
+void port_end(struct port *p);
 
 /* port_shut() - No more will be sent: tell the peer. */
 void port_shut(struct port *p);

@@ -257,7 +257,7 @@ static void reap_ended(struct deferred *d)
 static void port_has_ended(struct relay *r, struct port *p)
 {
 	loop_defer(r->loop, &r->reap, reap_ended);
-	if (p->listener || r->is_finishing)
+	if (p->may_end || r->is_finishing)
 		return;
 	if (!p->was_up) {
 		r->failed = true;
@@ -276,18 +276,31 @@ static void on_switching(struct switching *sw, const char *kind, const struct po
 	tell(r, kind, p, text);
 }
 
+static void tell_reconnect(const struct relay *r, const struct port *p)
+{
+	unsigned ms = (unsigned)(loop_now() - p->lost_at);
+	char text[32];
+
+	snprintf(text, sizeof(text), "after %u.%u s", ms / 1000, ms / 100 % 10);
+	tell(r, "reconnect", p, text);
+}
+
 /* That a link that is down could not be had back is no news. */
 static void tell_state(const struct relay *r, struct port *p)
 {
 	bool was_up = p->is_told_up;
 
 	p->is_told_up = is_up(p);
-	if (is_up(p))
+	if (is_up(p) && p->lost_at)
+		tell_reconnect(r, p);
+	else if (is_up(p))
 		tell(r, "up", p, "");
 	else if (p->state == PORT_ENDED)
 		tell(r, "gone", p, p->why);
 	else if (was_up)
 		tell(r, "down", p, p->why);
+	if (was_up != is_up(p))
+		p->lost_at = was_up ? loop_now() : 0;
 }
 
 static void on_changed(struct port *p, void *arg)
@@ -343,6 +356,7 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 		return;
 	}
 	p->listener = l;
+	p->may_end = true;
 	p->rules = l->ep->rules;
 	add_port(r, p);
 }
@@ -383,6 +397,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 		return -err;
 	}
 	p->ep = ep;
+	p->may_end = r->is_running;
 	p->rules = ep->rules;
 	/* A bridge may be part of a loop that nobody but us can see. */
 	if (ep->kind == ENDPOINT_BRIDGE && r->kind == RELAY_CABLE)
@@ -417,6 +432,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
 	r->kind = kind;
+	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
 	r->env.host = &host;
@@ -442,14 +458,7 @@ void relay_free(struct relay *r)
 	switching_free(&r->switching);
 	while (r->forward.ports)
 		remove_port(r, &r->forward.ports);
-	while (r->listeners) {
-		struct listener *l = r->listeners;
-
-		r->listeners = l->next;
-		listener_stop(l);
-		free(l->ep);
-		free(l);
-	}
+	relay_free_listeners(r);
 	timer_cancel(r->loop, &r->finish);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);

@@ -23,8 +23,8 @@
 enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
 /*
- * What a relay tells of its ports, as it happens: "up", "down", "gone", "loop",
- * "loop-gone", "storm", "storm-over".
+ * What a relay tells of its ports, as it happens: "up", "down", "reconnect"
+ * when one is up again, "gone", "loop", "loop-gone", "storm", "storm-over".
  * @text: more of it, or ""
  */
 struct relay_watcher {
@@ -40,6 +40,10 @@ struct relay_watcher {
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
+ * @is_running: its holder's: set up. A port that is added from now on may fail
+ *          or end, and the relay goes on
+ * @stopped: listeners that were taken away, to be freed at the end of the turn
+ * @started: when, loop_now()
  */
 struct relay {
 	struct loop *loop;
@@ -47,16 +51,18 @@ struct relay {
 	enum relay_kind kind;
 	struct relay_watcher *watchers;
 	bool failed;
+	bool is_running;
 	bool is_finishing; /* what is queued still goes out */
 	bool is_shut;	   /* it has; peers have been told */
 	uint64_t finish_sent;
 	struct forward forward;
 	struct switching switching;
-	struct listener *listeners;
+	struct listener *listeners, *stopped;
 	unsigned last_id;
 	struct port_counters gone;
 	struct batch *batch;
-	struct deferred reap;
+	uint64_t started;
+	struct deferred reap, stopping;
 	struct timer finish;
 	struct deferred finishing;
 };
@@ -86,12 +92,40 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 /* relay_set_rules() - Have @p keep other rules from now on. */
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules);
 
+/* relay_find() - The port of that number; NULL when there is none. */
+struct port *relay_find(const struct relay *r, unsigned id);
+
+/* relay_ends() - Listeners, and ports that none of them accepted. */
+unsigned relay_ends(const struct relay *r);
+
+/*
+ * relay_del() - Take a port away, which ends nothing else; what is queued is
+ * lost. It is freed at the end of the turn.
+ */
+void relay_del(struct port *p);
+
+/* relay_del_listener() - Listen no more; the connections that it accepted stay. */
+void relay_del_listener(struct relay *r, struct listener *l);
+
+/* relay_free_listeners() - Stop and free all of them. */
+void relay_free_listeners(struct relay *r);
+
 /* relay_kind_name() - "cable", "switch" or "hub". */
 const char *relay_kind_name(enum relay_kind kind);
 
 /* relay_watch() - Have @w told of events from now on; relay_unwatch() ends it. */
 void relay_watch(struct relay *r, struct relay_watcher *w);
 void relay_unwatch(struct relay *r, struct relay_watcher *w);
+
+/* What came in, and what became of it: received + copied = sent + queued + dropped. */
+struct relay_sums {
+	uint64_t received, copied, sent, queued, dropped;
+};
+
+struct relay_sums relay_sums(const struct relay *r);
+
+/* relay_drops() - Frames dropped, for any reason. */
+uint64_t relay_drops(const struct port_counters *c);
 
 /* relay_status() - Print ports, counters and their sums to the log. */
 void relay_status(const struct relay *r);

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "relay.h"
 
-static uint64_t all_drops(const struct port_counters *c)
+uint64_t relay_drops(const struct port_counters *c)
 {
 	uint64_t sum = 0;
 
@@ -44,21 +44,32 @@ static void print_port(const struct port *p)
 		 drops_text(&p->count, drops, sizeof(drops)));
 }
 
-void relay_status(const struct relay *r)
+struct relay_sums relay_sums(const struct relay *r)
 {
-	uint64_t received = r->gone.rx_frames, sent = r->gone.tx_frames, queued = 0;
-	uint64_t dropped = all_drops(&r->gone);
+	struct relay_sums sums = {
+		.received = r->gone.rx_frames,
+		.copied = r->forward.copied,
+		.sent = r->gone.tx_frames,
+		.dropped = relay_drops(&r->gone),
+	};
 
 	for (const struct port *p = r->forward.ports; p; p = p->next) {
-		received += p->count.rx_frames;
-		sent += p->count.tx_frames;
-		queued += p->queue.frames;
-		dropped += all_drops(&p->count);
+		sums.received += p->count.rx_frames;
+		sums.sent += p->count.tx_frames;
+		sums.queued += p->queue.frames;
+		sums.dropped += relay_drops(&p->count);
 	}
+	return sums;
+}
+
+void relay_status(const struct relay *r)
+{
+	struct relay_sums sums = relay_sums(r);
+
 	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
 		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 relay_kind_name(r->kind), r->forward.n_ports, received,
-		 r->forward.copied, sent, queued, dropped);
+		 relay_kind_name(r->kind), r->forward.n_ports, sums.received, sums.copied,
+		 sums.sent, sums.queued, sums.dropped);
 	for (const struct listener *l = r->listeners; l; l = l->next)
 		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text,
 			 l->n, l->count);

@@ -33,15 +33,16 @@ static void exceeded(struct storm *s, struct port *p)
 uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t now)
 {
 	struct port_storm *ps = &p->storm;
-	uint32_t room;
+	uint32_t limit = storm_limit(s, p), room;
 
-	if (!s->limit)
+	if (!limit)
 		return n;
 	if (ps->second != now) {
 		ps->second = now;
 		ps->n = 0;
 	}
-	room = s->limit - ps->n;
+	/* The limit may have become a lower one. */
+	room = limit > ps->n ? limit - ps->n : 0;
 	if (n > room) {
 		exceeded(s, p);
 		n = room;

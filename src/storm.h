@@ -12,7 +12,7 @@
 #include "port.h"
 
 /*
- * @limit: frames a second; 0: no limit
+ * @limit: frames a second, of a port whose rules have none; 0: no limit
  * @tell:  optional; a storm has begun at @p, or is over
  */
 struct storm {
@@ -20,6 +20,12 @@ struct storm {
 	uint32_t limit;
 	void (*tell)(struct storm *s, const struct port *p, bool is_over);
 };
+
+/* storm_limit() - What holds for @p: its own limit, or the one for all. */
+static inline uint32_t storm_limit(const struct storm *s, const struct port *p)
+{
+	return p->rules.storm ? p->rules.storm : s->limit;
+}
 
 /*
  * storm_admit() - How many of @n more frames @p may flood.

@@ -57,7 +57,7 @@ static void storm_told(struct storm *s, const struct port *p, bool is_over)
 		snprintf(text, sizeof(text),
 			 "a storm: more than %u frames a second for everybody; those "
 			 "above are dropped",
-			 s->limit);
+			 storm_limit(s, p));
 	sw->tell(sw, is_over ? "storm-over" : "storm", p, "", text);
 }
 
