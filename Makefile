@@ -31,14 +31,15 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay.c switching.c forward.c deliver.c fdb.c guard.c storm.c status.c \
 	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
-	relay-change.c \
+	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
+	show-json.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	stream-rx.c \
 	port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
 	capture-file.c capture-writer.c child.c ring.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c siphash.c http.c pcapng.c
+	loop.c frame.c log.c text.c buf.c words.c units.c siphash.c http.c pcapng.c
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.

@@ -14,6 +14,8 @@
 #include "capture-writer.h"
 #include "capture.h"
 #include "conf.h"
+#include "ctl-client.h"
+#include "ctl.h"
 #include "helper.h"
 #include "log.h"
 #include "loop.h"
@@ -36,6 +38,7 @@ struct program {
 	struct capture_writer writer;
 	int capture_fd; /* to the writer, until the capture has it */
 	struct capture capture;
+	struct ctl ctl;
 	struct watch signals;
 	char why[WHY_MAX];
 };
@@ -94,8 +97,11 @@ static void raise_fd_limit(void)
 	}
 }
 
+/* What is added later may need it, and then it is too late to start it. */
 static bool needs_helper(const struct conf *conf)
 {
+	if (conf->ctl_path)
+		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		if (ports_need_helper(&conf->endpoints[i]))
 			return true;
@@ -242,11 +248,15 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	if (ret == 0 && conf->ctl_path)
+		ret = ctl_start(&prog->ctl, &prog->relay, conf->ctl_path, prog->why,
+				sizeof(prog->why));
 	return ret;
 }
 
 static void tear_down(struct program *prog)
 {
+	ctl_stop(&prog->ctl);
 	metrics_stop(&prog->metrics);
 	trace_stop(&prog->trace, &prog->relay.forward);
 	capture_stop(&prog->capture);
@@ -308,6 +318,9 @@ int main(int argc, char **argv)
 		status = print(conf_help());
 	} else if (prog.conf.action == CONF_VERSION) {
 		status = print("netrelay " VERSION " (" LIBC ", " LIBMNL ")\n");
+	} else if (prog.conf.action == CONF_CTL) {
+		status = ctl_client(prog.conf.ctl_path, prog.conf.command) ? STATUS_FAILED
+									   : STATUS_OK;
 	} else {
 		status = run(&prog);
 	}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answer's first line says whether there is an error; all behind it is
+ * printed as it comes. A relay that says nothing is given up after a while, but
+ * not between two events.
+ */
+#include "ctl-client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "log.h"
+#include "sock.h"
+#include "words.h"
+
+#define ANSWER_MS 10000
+#define CHUNK 16384
+#define WHY_MAX 512
+#define VERDICT_MAX 8192 /* bytes of the first line */
+
+static const char *connect_fault(const char *path, int err)
+{
+	struct stat st;
+
+	switch (err) {
+	case ENOENT:
+		return "there is no such socket; the relay makes it when it is started "
+		       "with --ctl";
+	case ECONNREFUSED:
+		if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+			return "is no socket; name the one that the relay was given "
+			       "with --ctl";
+		return "nobody listens there any more; start the relay again, with --ctl";
+	case EACCES:
+		return "no right to; only the user who runs the relay may, and root";
+	case EAGAIN:
+		return "the relay does not answer; too many wait for it already";
+	default:
+		return strerror(err);
+	}
+}
+
+int ctl_connect(const char *path, char *why, size_t size)
+{
+	bool in_progress = false;
+	struct sock_addr addr;
+	int fd;
+
+	sock_unix(path, &addr);
+	fd = sock_connecting(&addr, SOCK_STREAM, &in_progress);
+	if (fd < 0)
+		snprintf(why, size, "%s: %s", path, connect_fault(path, -fd));
+	return fd;
+}
+
+/* The following say themselves what is wrong. */
+
+static int lost(const char *path, int err)
+{
+	log_warn("ctl: %s: %s", path, err ? strerror(err) : "the relay has closed");
+	return err ? -err : -EPIPE;
+}
+
+static int wait_for(const char *path, int fd, short events, int ms)
+{
+	/* Of stdout only whether there is anybody left to read it. */
+	struct pollfd pfd[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = STDOUT_FILENO },
+	};
+	int n;
+
+	do
+		n = poll(pfd, 2, ms);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return lost(path, errno);
+	if (n == 0) {
+		log_warn("ctl: %s: the relay does not answer", path);
+		return -ETIMEDOUT;
+	}
+	return pfd[1].revents & (POLLERR | POLLNVAL) ? -EPIPE : 0;
+}
+
+static int send_all(const char *path, int fd, const struct buf *line)
+{
+	size_t sent = 0;
+
+	while (sent < line->len) {
+		ssize_t n = send(fd, line->data + sent, line->len - sent, MSG_NOSIGNAL);
+		int ret;
+
+		if (n >= 0) {
+			sent += (size_t)n;
+			continue;
+		}
+		/* It may have said why before it closed. */
+		if (errno == EPIPE || errno == ECONNRESET)
+			return 0;
+		if (errno != EAGAIN)
+			return lost(path, errno);
+		ret = wait_for(path, fd, POLLOUT, ANSWER_MS);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Return: bytes received, 0 at the end; -errno. */
+static ssize_t receive(const char *path, int fd, void *to, size_t size, int ms)
+{
+	for (;;) {
+		ssize_t n = recv(fd, to, size, 0);
+		int ret;
+
+		if (n >= 0)
+			return n;
+		/* The relay closed with something of ours unread: what it said is here. */
+		if (errno == ECONNRESET)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return lost(path, errno);
+		ret = wait_for(path, fd, POLLIN, ms);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+static int write_all(const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(STDOUT_FILENO, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+			poll(&pfd, 1, -1);
+			continue;
+		}
+		if (n < 0) {
+			if (errno != EPIPE)
+				log_warn("ctl: stdout: %s", strerror(errno));
+			return -errno;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Read the first line, and print what has come behind it.
+ *
+ * Return: 0 for "ok".
+ */
+static int read_verdict(const char *path, int fd)
+{
+	char line[VERDICT_MAX], *end = NULL;
+	size_t len = 0;
+
+	while (!end && len < sizeof(line)) {
+		ssize_t n = receive(path, fd, line + len, sizeof(line) - len, ANSWER_MS);
+
+		if (n <= 0)
+			return n ? (int)n : lost(path, 0);
+		end = memchr(line + len, '\n', (size_t)n);
+		len += (size_t)n;
+	}
+	if (end && end - line == 2 && !memcmp(line, "ok", 2))
+		return write_all(end + 1, len - 3);
+	if (end && !strncmp(line, "error: ", 7)) {
+		*end = '\0';
+		log_warn("ctl: %s", line + 7);
+		return -EINVAL;
+	}
+	log_warn("ctl: %s: what answers there is no relay", path);
+	return -EPROTO;
+}
+
+static int print_rest(const char *path, int fd, int ms)
+{
+	char chunk[CHUNK];
+	ssize_t n;
+	int ret = 0;
+
+	while (!ret && (n = receive(path, fd, chunk, sizeof(chunk), ms)) != 0)
+		ret = n < 0 ? (int)n : write_all(chunk, (size_t)n);
+	return ret;
+}
+
+int ctl_client(const char *path, char **command)
+{
+	bool goes_on = !strcmp(command[0], "events");
+	struct buf line = { 0 };
+	char why[WHY_MAX];
+	int ret, fd = ctl_connect(path, why, sizeof(why));
+
+	if (fd < 0) {
+		log_warn("ctl: %s", why);
+		return fd;
+	}
+	for (char **word = command; *word; word++)
+		words_add(&line, *word);
+	buf_add(&line, "\n", 1);
+	if (line.failed) {
+		ret = -ENOMEM;
+		log_warn("ctl: no memory for the command");
+	} else {
+		ret = send_all(path, fd, &line);
+	}
+	if (!ret)
+		ret = read_verdict(path, fd);
+	if (!ret)
+		ret = print_rest(path, fd, goes_on ? -1 : ANSWER_MS);
+	buf_free(&line);
+	close(fd);
+	return ret;
+}

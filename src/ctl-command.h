@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands of the control socket, from a line of words to what the relay
+ * says or does. One that is wrong changes nothing; each is over when it
+ * returns.
+ */
+#ifndef CTL_COMMAND_H
+#define CTL_COMMAND_H
+
+#include "buf.h"
+#include "relay.h"
+
+#define CTL_WORDS_MAX 16
+#define CTL_WHY_MAX 2048
+
+/*
+ * @word, @n_words: the command, with a NULL behind it
+ * @out:     what it has to say is appended here
+ * @follows: it goes on: events are to be sent as they happen
+ * @why:     on error, one line that says what is wrong and what would be right
+ */
+struct ctl_call {
+	struct relay *relay;
+	char *word[CTL_WORDS_MAX + 1];
+	int n_words;
+	struct buf *out;
+	bool follows;
+	char why[CTL_WHY_MAX];
+};
+
+/*
+ * ctl_command() - Do what @line says; see words.h. It is cut up in place.
+ * @call: relay and out are set, the rest is zero
+ *
+ * Return: 0; -errno, with the reason at @call->why.
+ */
+int ctl_command(struct ctl_call *call, char *line);
+
+#endif
