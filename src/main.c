@@ -22,6 +22,7 @@
 #include "metrics.h"
 #include "ports.h"
 #include "relay.h"
+#include "top.h"
 #include "trace.h"
 
 #define WHY_MAX 1200
@@ -321,6 +322,8 @@ int main(int argc, char **argv)
 	} else if (prog.conf.action == CONF_CTL) {
 		status = ctl_client(prog.conf.ctl_path, prog.conf.command) ? STATUS_FAILED
 									   : STATUS_OK;
+	} else if (prog.conf.action == CONF_TOP) {
+		status = top_run(prog.conf.ctl_path) ? STATUS_FAILED : STATUS_OK;
 	} else {
 		status = run(&prog);
 	}
