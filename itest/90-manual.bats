@@ -133,6 +133,7 @@ run_block()
 		number=$((number + 1))
 		line=${line//otherhost/192.0.2.7}
 		line=${line//alice/65534}
+		line=${line//\/run\/netrelay.ctl/$DIR/ctl}
 		run_line "example$number" "${line% &}" </dev/null || {
 			echo "failed: $line"
 			return 1
@@ -149,6 +150,13 @@ run_line()
 	"netrelay -l 5000 bridge:br0,tap=tap0")
 		# "as that user"
 		start "$1" in here bash -c "exec '$BENCH_ROOT/itest/as-user' '$NETRELAY' ${2#netrelay }"
+		;;
+	"netrelay ctl "*)
+		wait_for 5 "control socket" test -S "$DIR/ctl"
+		PATH=$DIR/bin:$PATH bash -c "$2"
+		;;
+	"netrelay top "*)
+		PATH=$DIR/bin:$PATH TERM=xterm script -qec "$2" /dev/null <<<q
 		;;
 	"netrelay "*)
 		PATH=$DIR/bin:$PATH start "$1" in here bash -c "exec $2"
@@ -184,7 +192,7 @@ targets()
 	shift
 	while (($#)); do
 		case $1 in
-		-l) shift ;;
+		-l | --ctl) shift ;;
 		-* | *-listen:*) ;;
 		*) count=$((count + 1)) ;;
 		esac
@@ -197,14 +205,15 @@ targets()
 # right, and ends in order.
 all_works()
 {
-	local file name line guests
+	local file name line guests added
 
 	guests=$(grep -l '^qemu' "$DIR"/example*.line | wc -l)
+	added=$(grep -lE '^netrelay ctl .* add ' "$DIR"/example*.line | wc -l)
 	for file in "$DIR"/example*.line; do
 		name=$(basename "$file" .line)
 		line=$(cat "$file")
-		[[ $line == netrelay* ]] || continue
-		relay_wait_up "$name" $((guests + $(targets "${line% &}"))) 10 || {
+		[[ $line == netrelay* && $line != netrelay\ @(ctl|top)\ * ]] || continue
+		relay_wait_up "$name" $((guests + added + $(targets "${line% &}"))) 10 || {
 			echo "failed: $line"
 			relay_status "$name"
 			return 1
@@ -337,6 +346,23 @@ assert_same()
 	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
 		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
 	assert_same "$DIR/source" "$DIR/manual" 14
+}
+
+@test "the manual has every field of status --json, and every command of ctl" {
+	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$BENCH_ROOT/src/show-json.c" |
+		cut -d'"' -f2 | sort -u >"$DIR/source"
+	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$BENCH_ROOT/src/show-json.c" |
+		grep -oE '[a-z]+$' >>"$DIR/source"
+	sort -u -o "$DIR/source" "$DIR/source"
+	awk '/has these fields/ { inside = 1 } /^In names/ { inside = 0 }
+		inside && /^\.It/ { gsub(/ ,/, ""); for (i = 2; i <= NF; i++) print $i }' "$MANUAL" |
+		sort -u >"$DIR/manual"
+	assert_same "$DIR/source" "$DIR/manual" 30
+	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$BENCH_ROOT/src/ctl-command.c" |
+		sort >"$DIR/source"
+	awk '/^\.Sh/ { inside = /CONTROL/ } inside && /^\.It Cm/ { print $3 }' "$MANUAL" |
+		sort >"$DIR/manual"
+	assert_same "$DIR/source" "$DIR/manual" 8
 }
 
 @test "the manual's markup is in order" {
