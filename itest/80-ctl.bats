@@ -351,6 +351,72 @@ is_connected()
 	run -0 relay_stop one
 }
 
+# --- captures ---------------------------------------------------------------
+
+# capture_start NAME ARGS...: to $DIR/NAME.pcapng, until it has begun.
+capture_start()
+{
+	start "$1" "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/$1.pcapng" "${@:2}"
+	wait_for 5 "capture $1" test -s "$DIR/$1.pcapng"
+}
+
+packets()
+{
+	capinfos -M -c "$DIR/$1.pcapng" | sed -n 's/^Number of packets: *//p'
+}
+
+#   a ---unix--- one ---unix--- b
+@test "capture: all, one port's, one way's; ended by us and by the relay" {
+	frames_start b recv "unix-listen:$DIR/b" --expect 200 --timeout 30
+	relay_with_ctl one "unix-listen:$DIR/a" "unix:$DIR/b"
+	wait_for 5 "its far end" port_is 1 state up
+	capture_start all
+	capture_start some port=1 dir=out snap=64
+	capture_start none port=1 dir=in
+	run -0 "$FRAMES" send "unix:$DIR/a" --count 100
+	wait_for 5 "all frames" is_json "r['sent']" 100
+	run -0 stop some INT
+	run -0 "$FRAMES" send "unix:$DIR/a" --id 2 --count 100
+	run -0 frames_wait b
+	run -0 relay_stop one
+	run -0 wait_end all
+	run -0 wait_end none
+	[[ $(packets all) == 400 && $(packets some) == 100 && $(packets none) == 0 ]]
+	run -0 tshark -n -r "$DIR/some.pcapng" -Y 'frame.cap_len > 64'
+	refute_line --regexp '^ *[0-9]+ '
+}
+
+@test "capture: what is wrong, and too many" {
+	local i
+
+	relay_with_ctl one -l "unix-listen:$DIR/l"
+	run -1 ctl capture
+	assert_output --partial "the file is missing"
+	run -1 ctl capture port=1
+	assert_output --partial "the file is missing"
+	run -1 ctl capture "$DIR/x" port=9
+	assert_output "netrelay: ctl: there is no such port; see: status"
+	run -1 ctl capture "$DIR/x" dir=up
+	assert_output --partial "netrelay: ctl: "
+	run -1 ctl capture "$DIR/none/x"
+	assert_output --partial "No such file"
+	for i in 1 2 3 4; do
+		capture_start "c$i"
+	done
+	run -1 ctl capture "$DIR/x"
+	assert_output "netrelay: ctl: as many captures run as may; end one of them"
+	run -0 stop c1 INT
+	capture_start c5
+	# It is ended without a word, too.
+	kill -KILL "$(pid_of c2)"
+	run -137 wait_end c2
+	capture_start c6
+	run -0 relay_stop one
+	for i in 3 4 5 6; do
+		run -0 wait_end "c$i"
+	done
+}
+
 # --- who may ----------------------------------------------------------------
 
 # A directory that all users reach; bats' own is not.

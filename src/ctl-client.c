@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "capture-file.h"
 #include "log.h"
 #include "sock.h"
+#include "util.h"
 #include "words.h"
 
 #define ANSWER_MS 10000
@@ -159,16 +161,18 @@ static int write_all(const char *data, size_t len)
 
 /*
  * Read the first line, and print what has come behind it.
+ * @step: bytes to read at once; with 1, nothing comes behind it
  *
  * Return: 0 for "ok".
  */
-static int read_verdict(const char *path, int fd)
+static int read_verdict(const char *path, int fd, size_t step)
 {
 	char line[VERDICT_MAX], *end = NULL;
 	size_t len = 0;
 
 	while (!end && len < sizeof(line)) {
-		ssize_t n = receive(path, fd, line + len, sizeof(line) - len, ANSWER_MS);
+		size_t room = min_size(sizeof(line) - len, step);
+		ssize_t n = receive(path, fd, line + len, room, ANSWER_MS);
 
 		if (n <= 0)
 			return n ? (int)n : lost(path, 0);
@@ -197,18 +201,13 @@ static int print_rest(const char *path, int fd, int ms)
 	return ret;
 }
 
-int ctl_client(const char *path, char **command)
+/* Send the words, and see whether they are taken. */
+static int command_is_taken(const char *path, int fd, char **words, size_t step)
 {
-	bool goes_on = !strcmp(command[0], "events");
 	struct buf line = { 0 };
-	char why[WHY_MAX];
-	int ret, fd = ctl_connect(path, why, sizeof(why));
+	int ret;
 
-	if (fd < 0) {
-		log_warn("ctl: %s", why);
-		return fd;
-	}
-	for (char **word = command; *word; word++)
+	for (char **word = words; *word; word++)
 		words_add(&line, *word);
 	buf_add(&line, "\n", 1);
 	if (line.failed) {
@@ -218,10 +217,95 @@ int ctl_client(const char *path, char **command)
 		ret = send_all(path, fd, &line);
 	}
 	if (!ret)
-		ret = read_verdict(path, fd);
-	if (!ret)
-		ret = print_rest(path, fd, goes_on ? -1 : ANSWER_MS);
+		ret = read_verdict(path, fd, step);
 	buf_free(&line);
+	return ret;
+}
+
+static int print_answer(const char *path, int fd, char **command)
+{
+	bool goes_on = !strcmp(command[0], "events");
+	int ret = command_is_taken(path, fd, command, SIZE_MAX);
+
+	return ret ? ret : print_rest(path, fd, goes_on ? -1 : ANSWER_MS);
+}
+
+static int dial(const char *path)
+{
+	char why[WHY_MAX];
+	int fd = ctl_connect(path, why, sizeof(why));
+
+	if (fd < 0)
+		log_warn("ctl: %s", why);
+	return fd;
+}
+
+static int print(const char *path, char **command)
+{
+	int ret, fd = dial(path);
+
+	if (fd < 0)
+		return fd;
+	ret = print_answer(path, fd, command);
 	close(fd);
 	return ret;
+}
+
+/* Return: the descriptor of what is to be written to; -errno. */
+static int open_file(const char *path, const char *name)
+{
+	char why[WHY_MAX];
+	int to, fd = dial(path);
+
+	/* Only tried: a FIFO's reader may be waited for longer than the relay waits. */
+	if (fd < 0)
+		return fd;
+	close(fd);
+	to = capture_file_open(name, why, sizeof(why));
+	if (to < 0)
+		log_warn("ctl: %s", why);
+	return to;
+}
+
+static int copy(const char *path, int fd, int to, char **command, const char *name)
+{
+	char why[WHY_MAX];
+	int ret = command_is_taken(path, fd, command, 1);
+
+	if (ret < 0)
+		return ret;
+	ret = capture_file_copy(fd, to, name, why, sizeof(why));
+	if (ret < 0)
+		log_warn("ctl: %s", why);
+	return ret;
+}
+
+/* capture FILE ...: what is sent is the command without the file, which is ours. */
+static int capture(const char *path, char **command)
+{
+	char *name = command[1];
+	int ret, fd, to;
+
+	if (!name || strchr(name, '=')) {
+		log_warn("ctl: capture: the file is missing; the form is capture FILE "
+			 "[port=N] [dir=in|out|both] [snap=N]");
+		return -EINVAL;
+	}
+	to = open_file(path, name);
+	if (to < 0)
+		return to;
+	ret = fd = dial(path);
+	command[1] = command[0];
+	if (fd >= 0) {
+		ret = copy(path, fd, to, command + 1, name);
+		close(fd);
+	}
+	close(to);
+	return ret;
+}
+
+int ctl_client(const char *path, char **command)
+{
+	return strcmp(command[0], "capture") ? print(path, command)
+					     : capture(path, command);
 }

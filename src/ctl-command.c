@@ -326,6 +326,15 @@ static int run_events(struct ctl_call *call)
 	return ret;
 }
 
+static int run_capture(struct ctl_call *call)
+{
+	int ret =
+		capture_parse(&call->wish, call->word + 1, call->why, sizeof(call->why));
+
+	call->captures = !ret;
+	return ret;
+}
+
 static int run_help(struct ctl_call *call);
 
 static const struct command {
@@ -341,6 +350,8 @@ static const struct command {
 	{ "set", run_set, "set PORT KEY=VALUE ...",
 	  "isolated=on|off, mac=ADDR[+ADDR ...], storm=N" },
 	{ "events", run_events, "events", "a line for each as it happens, until ^C" },
+	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
+	  "frames; port=N, dir=in|out|both, snap=N" },
 	{ "counters", run_counters, "counters", "lines with tabs, as top reads them" },
 };
 
@@ -349,7 +360,7 @@ static int run_help(struct ctl_call *call)
 	int ret = check_alone(call);
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && !ret; i++)
-		buf_printf(call->out, "%-24s %s\n", commands[i].usage, commands[i].what);
+		buf_printf(call->out, "%-28s %s\n", commands[i].usage, commands[i].what);
 	return ret;
 }
 

@@ -8,6 +8,7 @@
 #define CTL_COMMAND_H
 
 #include "buf.h"
+#include "capture.h"
 #include "relay.h"
 
 #define CTL_WORDS_MAX 16
@@ -17,6 +18,7 @@
  * @word, @n_words: the command, with a NULL behind it
  * @out:     what it has to say is appended here
  * @follows: it goes on: events are to be sent as they happen
+ * @captures: it goes on: what @wish says is to be captured to the connection
  * @why:     on error, one line that says what is wrong and what would be right
  */
 struct ctl_call {
@@ -24,7 +26,8 @@ struct ctl_call {
 	char *word[CTL_WORDS_MAX + 1];
 	int n_words;
 	struct buf *out;
-	bool follows;
+	bool follows, captures;
+	struct capture_wish wish;
 	char why[CTL_WHY_MAX];
 };
 

@@ -73,18 +73,23 @@ static void reap(struct deferred *d)
 	}
 }
 
-static void close_client(struct ctl_client *k)
+/* It is no client any more. Return: its connection, to be closed or given away. */
+static int part_with(struct ctl_client *k)
 {
 	int fd = k->watch.fd;
 
-	if (k->is_closed)
-		return;
 	k->is_closed = true;
 	timer_cancel(loop_of(k), &k->limit);
 	loop_del(loop_of(k), &k->watch);
-	close(fd);
 	listener_gone(&k->ctl->listener);
 	loop_defer(loop_of(k), &k->ctl->reap, reap);
+	return fd;
+}
+
+static void close_client(struct ctl_client *k)
+{
+	if (!k->is_closed)
+		close(part_with(k));
 }
 
 /* ---- what a client is told ---- */
@@ -150,6 +155,34 @@ PRINTF_LIKE(2, 3) static void refuse(struct ctl_client *k, const char *fmt, ...)
 		send_some(k);
 }
 
+static const char *capture_fault(int err)
+{
+	switch (err) {
+	case EBUSY:
+		return "as many captures run as may; end one of them";
+	case ENOENT:
+		return "there is no such port; see: status";
+	default:
+		return strerror(err);
+	}
+}
+
+/* Its connection is the capture's from now on; nothing was sent to it: there is room. */
+static void give_to_capture(struct ctl_client *k, const struct capture_wish *wish)
+{
+	struct ctl *c = k->ctl;
+	int fd = part_with(k), ret = ctl_capture_start(&c->captures, c->relay, fd, wish);
+	char line[128] = "ok\n";
+
+	if (ret < 0)
+		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
+	/* That it has gone, the capture will find out. */
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		log_info("%s: %s", c->ep.text, strerror(errno));
+	if (ret < 0)
+		close(fd);
+}
+
 static void answer(struct ctl_client *k)
 {
 	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
@@ -163,6 +196,10 @@ static void answer(struct ctl_client *k)
 	if (k->out.failed) {
 		buf_free(&k->out);
 		refuse(k, "no memory for the answer");
+		return;
+	}
+	if (call.captures) {
+		give_to_capture(k, &call.wish);
 		return;
 	}
 	k->follows = call.follows;
@@ -342,5 +379,6 @@ void ctl_stop(struct ctl *c)
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);
 	reap(&c->reap);
+	ctl_captures_stop(&c->captures);
 	listener_stop(&c->listener);
 }

@@ -4,7 +4,7 @@
  * does, and told what to do. A client sends one line, as in words.h, of at most
  * 4095 bytes; it is answered by a line "ok" and what there is to say, or by a line
  * "error: ..."; and the connection is closed. Only after "events" it stays, and
- * has a line for each event. So `socat - UNIX:PATH` will do for a client.
+ * has a line for each event, and after "capture", which carries pcapng then. So `socat - UNIX:PATH` will do for a client.
  *
  * A line that does not end is no command. A client that is in no hurry keeps
  * nobody waiting but itself.
@@ -12,6 +12,7 @@
 #ifndef CTL_H
 #define CTL_H
 
+#include "ctl-capture.h"
 #include "rates.h"
 #include "relay.h"
 
@@ -24,6 +25,7 @@ struct ctl {
 	struct relay_watcher watcher;
 	struct rates rates;
 	struct ctl_client *clients;
+	struct ctl_captures captures;
 	struct deferred reap;
 };
 

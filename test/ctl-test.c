@@ -255,6 +255,8 @@ static void test_refusals(void)
 		{ "add nonsense:1:2", "nor a kind" },
 		{ "add -l br0", "nothing can listen" },
 		{ "add tcp-listen:1.2.3.4:1", "listen: " },
+		{ "capture dir=up", "dir" },
+		{ "capture port=x", "port" },
 		{ "del", "the form is del" },
 		{ "del 1 2", "the form is del" },
 		{ "del 0", "no such port" },
