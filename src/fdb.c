@@ -111,9 +111,9 @@ static void list_add(struct fdb *f, struct fdb_entry *e, struct port *port)
 	a->n++;
 }
 
-static void list_remove(struct fdb *f, struct fdb_entry *e)
+static void list_remove(struct fdb *f, struct fdb_entry *e, struct port *port)
 {
-	struct port_addresses *a = &e->port->addresses;
+	struct port_addresses *a = &port->addresses;
 
 	if (e->newer)
 		f->entries[e->newer - 1].older = e->older;
@@ -128,21 +128,21 @@ static void list_remove(struct fdb *f, struct fdb_entry *e)
 
 /* ---- coming and going ---- */
 
-static void take_out(struct fdb *f, struct fdb_entry *e)
+static void take_out(struct fdb *f, struct fdb_entry *e, struct port *port)
 {
 	uint32_t *link = bucket(f, e->key);
 
 	while (*link != link_to(f, e))
 		link = &f->entries[*link - 1].next;
 	*link = e->next;
-	list_remove(f, e);
+	list_remove(f, e, port);
 	e->port = NULL;
 	f->n--;
 }
 
-static void release(struct fdb *f, struct fdb_entry *e)
+static void release(struct fdb *f, struct fdb_entry *e, struct port *port)
 {
-	take_out(f, e);
+	take_out(f, e, port);
 	e->next = f->free;
 	f->free = link_to(f, e) - 1;
 }
@@ -164,6 +164,7 @@ static struct port *who_gives(const struct fdb *f, struct port *port)
 static struct fdb_entry *take_slot(struct fdb *f, struct port *port)
 {
 	struct fdb_entry *e;
+	struct port *giver;
 
 	if (f->free != NONE) {
 		e = &f->entries[f->free];
@@ -172,8 +173,9 @@ static struct fdb_entry *take_slot(struct fdb *f, struct port *port)
 	}
 	if (f->fresh < f->size)
 		return &f->entries[f->fresh++];
-	e = &f->entries[who_gives(f, port)->addresses.oldest - 1];
-	take_out(f, e);
+	giver = who_gives(f, port);
+	e = &f->entries[giver->addresses.oldest - 1];
+	take_out(f, e, giver);
 	return e;
 }
 
@@ -197,7 +199,7 @@ static struct port *move(struct fdb *f, struct fdb_entry *e, struct port *port,
 	e->moves = e->moved == now ? e->moves + 1 : 1;
 	e->moved = now;
 	e->seen = now;
-	list_remove(f, e);
+	list_remove(f, e, from);
 	list_add(f, e, port);
 	return from;
 }
@@ -214,7 +216,7 @@ struct port *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t n
 		return move(f, e, port, now);
 	if (e->seen != now) {
 		e->seen = now;
-		list_remove(f, e);
+		list_remove(f, e, port);
 		list_add(f, e, port);
 	}
 	return NULL;
@@ -223,7 +225,7 @@ struct port *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t n
 void fdb_forget(struct fdb *f, struct port *port)
 {
 	while (port->addresses.newest)
-		release(f, &f->entries[port->addresses.newest - 1]);
+		release(f, &f->entries[port->addresses.newest - 1], port);
 }
 
 void fdb_age(struct fdb *f, uint32_t now)
@@ -232,7 +234,7 @@ void fdb_age(struct fdb *f, uint32_t now)
 		struct port_addresses *a = &p->addresses;
 
 		while (a->oldest && has_aged(&f->entries[a->oldest - 1], now))
-			release(f, &f->entries[a->oldest - 1]);
+			release(f, &f->entries[a->oldest - 1], p);
 	}
 }
 

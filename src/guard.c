@@ -229,9 +229,11 @@ static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint64_
 	    get_be64(at + PROOF) != proof(g, round, id))
 		return;
 	origin = find_port(g, id);
+	if (!origin || origin->state != PORT_UP)
+		return;
 	if (origin == p)
 		echoed(g, p, now);
-	else if (origin && origin->state == PORT_UP)
+	else
 		found(g, origin, p, now);
 }
 
