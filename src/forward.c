@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a batch. In a hub, and in a cable that nobody needs to watch, no
- * frame is looked at. Else each one's header is: frames that lie one behind the
- * other with the same addresses have the same way, and stay a run on it. Every
- * port that got any is flushed once, at the end.
+ * Nothing is copied on this way. A super-frame is split only if somebody needs
+ * that, and once for all of them.
  */
 #include "forward.h"
 
-#include <string.h>
+#include <errno.h>
 
-#include "deliver.h"
-#include "fdb.h"
-#include "guard.h"
-#include "storm.h"
 #include "util.h"
-
-#define VLAN_ID 0x0fff
 
 void forward_observe(struct forward *fwd, struct observer *o)
 {
@@ -57,232 +49,153 @@ void forward_flush(struct forward *fwd)
 	fwd->n_segments = 0;
 }
 
-/* ---- what a header says ---- */
+/* ---- who gets a frame ---- */
 
-static bool is_group(const uint8_t *mac)
+static struct port *next_of(struct port *p, const struct port *src)
 {
-	return mac[0] & 1;
+	while (p && !forward_is_target(p, src))
+		p = p->next;
+	return p;
 }
 
-/* Of the outer tag; a frame that ends in it has none. */
-static uint16_t vlan_of(const struct frame *f)
+static struct port *first_target(const struct forward *fwd, const struct way *way)
 {
-	uint16_t type = vnet_get16(f->data + 12);
+	if (way->only)
+		return forward_is_target(way->only, way->src) ? way->only : NULL;
+	return next_of(fwd->ports, way->src);
+}
 
-	if ((type != TYPE_VLAN && type != TYPE_QINQ) || f->len < ETH_SIZE + VLAN_SIZE)
-		return 0;
-	return vnet_get16(f->data + 14) & VLAN_ID;
+static struct port *next_target(const struct way *way, const struct port *p)
+{
+	return way->only ? NULL : next_of(p->next, way->src);
+}
+
+static void send_to(struct forward *fwd, struct port *p, const struct frame *f)
+{
+	if (fwd->observers)
+		forward_show(fwd, p, FRAME_OUT, f);
+	if (!p->is_dirty) {
+		p->is_dirty = true;
+		p->next_dirty = fwd->dirty;
+		fwd->dirty = p;
+	}
+	port_send(p, f);
+}
+
+void forward_own(struct forward *fwd, struct port *p, const struct frame *f)
+{
+	send_to(fwd, p, f);
+	fwd->copied++;
+}
+
+/* Super-frames of UDP came late to Linux: not all who take others take those. */
+static bool takes(const struct port *p, const struct frame *super)
+{
+	if (super->vnet->gso_type == VNET_GSO_UDP_L4)
+		return p->takes_uso;
+	return p->takes_super;
 }
 
 /*
- * Whether two frames have the same addresses and the same tag. Both are long
- * enough to be part of a run, so there are 16 bytes.
+ * The following return how many frames they sent, or how often a run. A port may
+ * go down under way, when it is flushed to make room; so what was sent is
+ * counted, and not foretold.
  */
-static bool is_same_way(const uint8_t *a, const uint8_t *b)
-{
-	uint64_t a0, a1, b0, b1;
-	uint16_t type = vnet_get16(a + 12);
 
-	memcpy(&a0, a, 8);
-	memcpy(&b0, b, 8);
-	if (a0 != b0)
-		return false;
-	if (type != TYPE_VLAN && type != TYPE_QINQ)
-		return memcmp(a + 8, b + 8, 6) == 0;
-	memcpy(&a1, a + 8, 8);
-	memcpy(&b1, b + 8, 8);
-	return a1 == b1;
+static unsigned send_plain(struct forward *fwd, const struct way *way,
+			   const struct frame *f)
+{
+	unsigned sent = 0;
+
+	for (struct port *p = first_target(fwd, way); p; p = next_target(way, p)) {
+		send_to(fwd, p, f);
+		sent++;
+	}
+	return sent;
 }
 
-/*
- * Cut off the frames at the front of @rest that have one way. Probes have each
- * their own, though their headers are the same.
- *
- * Return: those; @rest is then what is left, with a len of 0 when nothing is.
- */
-static struct frame cut_same_way(struct frame *rest)
+/* To those who take @super whole, or (@is_whole false) to those who do not, @f. */
+static unsigned send_to_some(struct forward *fwd, const struct way *way,
+			     const struct frame *super, bool is_whole,
+			     const struct frame *f)
 {
-	struct frame first = *rest;
-	const uint8_t *next = rest->data + rest->len;
-	uint32_t more = 0, len = 0, most = guard_is_probe(rest->data) ? 0 : rest->more;
+	unsigned sent = 0;
 
-	while (more < most) {
-		const uint8_t *data = next + FRAME_WORD;
-
-		if (!is_same_way(first.data, data))
-			break;
-		more++;
-		len += get_be32(next);
-		next = data + get_be32(next);
+	for (struct port *p = first_target(fwd, way); p; p = next_target(way, p)) {
+		if (takes(p, super) != is_whole)
+			continue;
+		send_to(fwd, p, f);
+		sent++;
 	}
-	first.more = more;
-	first.more_len = len;
-	first.more_wire = len + more * FRAME_WORD;
-	if (more == rest->more) {
-		rest->len = 0;
-		return first;
-	}
-	rest->data = next + FRAME_WORD;
-	rest->len = get_be32(next);
-	rest->more -= more + 1;
-	rest->more_len -= len + rest->len;
-	rest->more_wire = rest->more_len + rest->more * FRAME_WORD;
-	return first;
+	return sent;
 }
 
-/* ---- which ways it may go ---- */
-
-static bool may_send(const struct endpoint_rules *rules, const uint8_t *mac)
+static bool is_wanted_plain(const struct forward *fwd, const struct way *way,
+			    const struct frame *super)
 {
-	for (unsigned i = 0; i < rules->n_macs; i++)
-		if (memcmp(rules->macs[i], mac, sizeof(rules->macs[i])) == 0)
+	for (struct port *p = first_target(fwd, way); p; p = next_target(way, p))
+		if (!takes(p, super))
 			return true;
-	return !rules->n_macs;
+	return false;
 }
 
-static void drop(struct port *src, enum port_drop reason, const struct frame *f)
+static unsigned send_split(struct forward *fwd, const struct way *way,
+			   const struct frame *super, struct gso *g)
 {
-	port_drop(src, reason, 1 + f->more);
-}
+	unsigned sent = 0;
 
-static void send_on(struct forward *fwd, struct port *src, struct port *only,
-		    const struct frame *f)
-{
-	const struct way way = { .src = src, .only = only };
-	int sent = deliver(fwd, &way, f);
+	for (;;) {
+		struct gso_segment *s;
+		struct frame f = { 0 };
 
-	if (sent <= 0)
-		drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, f);
-}
-
-/* To all others: as much of it as the port may still bring. */
-static void flood(struct forward *fwd, struct port *src, const struct frame *f,
-		  uint64_t now)
-{
-	struct frame part = *f;
-	uint32_t n = 1 + f->more;
-
-	if (fwd->storm)
-		n = storm_admit(fwd->storm, src, n, (uint32_t)(now / 1000));
-	port_drop(src, DROP_STORM, 1 + f->more - n);
-	if (!n)
-		return;
-	frame_shorten(&part, n);
-	if (fwd->guard)
-		guard_flood(fwd->guard, n, now);
-	send_on(fwd, src, NULL, &part);
-}
-
-static void learn(struct forward *fwd, struct port *src, const uint8_t *frame,
-		  uint16_t vlan, bool is_flooded, uint64_t now)
-{
-	uint32_t now_s = (uint32_t)(now / 1000);
-	fdb_key key = fdb_key_of(vlan, frame + 6);
-	struct port *from;
-
-	if (is_group(frame + 6))
-		return;
-	from = fdb_learn(fwd->fdb, key, src, now_s);
-	if (from && is_flooded && fwd->guard)
-		guard_moved(fwd->guard, from, src,
-			    fdb_lookup(fwd->fdb, key, now_s)->moves, now);
-}
-
-/* Return: the port that an address is behind; NULL: unknown, or a group's. */
-static struct port *where_is(const struct forward *fwd, const uint8_t *mac, uint16_t vlan,
-			     uint64_t now)
-{
-	const struct fdb_entry *e;
-
-	if (is_group(mac))
-		return NULL;
-	e = fdb_lookup(fwd->fdb, fdb_key_of(vlan, mac), (uint32_t)(now / 1000));
-	return e ? e->port : NULL;
-}
-
-static void route(struct forward *fwd, struct port *src, const struct frame *f,
-		  uint64_t now)
-{
-	uint16_t vlan = vlan_of(f);
-	struct port *to = where_is(fwd, f->data, vlan, now);
-
-	learn(fwd, src, f->data, vlan, !to, now);
-	/* That its address was seen here may have shown that there is a loop. */
-	if (src->is_blocked)
-		drop(src, DROP_LOOP, f);
-	else if (!to)
-		flood(fwd, src, f, now);
-	else if (to == src)
-		drop(src, DROP_LOCAL, f);
-	else
-		send_on(fwd, src, to, f);
-}
-
-/*
- * To the only other port. It may be a way round as well, for nobody knows what
- * is behind it; but most are not, so it is looked at by time alone.
- */
-static void go_through(struct forward *fwd, struct port *src, const struct frame *f,
-		       uint64_t now)
-{
-	if (fwd->guard)
-		guard_flood(fwd->guard, 0, now);
-	send_on(fwd, src, NULL, f);
-}
-
-/* Frames with one header, on their way. */
-static void pass(struct forward *fwd, struct port *src, const struct frame *f,
-		 uint64_t now)
-{
-	enum guard_verdict verdict = GUARD_NO_PROBE;
-
-	if (fwd->guard && guard_is_probe(f->data))
-		verdict = guard_take(fwd->guard, src, f, now);
-	if (verdict == GUARD_ENDS)
-		drop(src, DROP_PROBE, f);
-	else if (src->is_blocked)
-		drop(src, DROP_LOOP, f);
-	else if (src->rules.n_macs && !may_send(&src->rules, f->data + 6))
-		drop(src, DROP_MAC, f);
-	else if (verdict == GUARD_PASSES)
-		send_on(fwd, src, NULL, f);
-	else if (fwd->fdb && fwd->n_ports > 2)
-		route(fwd, src, f, now);
-	else if (is_group(f->data))
-		flood(fwd, src, f, now);
-	else
-		go_through(fwd, src, f, now);
-}
-
-static void look_at(struct forward *fwd, struct port *src, const struct frame *run,
-		    uint64_t now)
-{
-	struct frame rest = *run;
-
-	if (!run->more) {
-		pass(fwd, src, run, now);
-		return;
-	}
-	while (rest.len) {
-		struct frame f = cut_same_way(&rest);
-
-		pass(fwd, src, &f, now);
+		/* The headers of those that are pending are still needed. */
+		if (fwd->n_segments == BATCH_MAX)
+			forward_flush(fwd);
+		s = &fwd->segments[fwd->n_segments];
+		if (!gso_next(g, s))
+			return sent;
+		fwd->n_segments++;
+		f.head = s->head;
+		f.head_len = s->head_len;
+		f.data = s->data;
+		f.len = s->len;
+		sent += send_to_some(fwd, way, super, false, &f);
 	}
 }
 
-void forward_batch(struct forward *fwd, struct port *src, const struct batch *b)
+/* One that lacks only its checksum: with that filled in, it is plain for all. */
+static bool complete(struct frame *f)
 {
-	bool is_blind = !fwd->fdb && !fwd->guard && !fwd->has_pins;
-	uint64_t now = is_blind ? 0 : loop_coarse();
+	if (gso_complete((uint8_t *)(uintptr_t)f->data, f->len, f->vnet) < 0)
+		return false;
+	f->vnet = NULL;
+	/* Its virtio header has done its work, and makes room for a length word. */
+	if (f->has_word)
+		put_be32((uint8_t *)(uintptr_t)f->data - FRAME_WORD, f->len);
+	return true;
+}
 
-	for (unsigned i = 0; fwd->observers && i < b->n; i++)
-		forward_show(fwd, src, FRAME_IN, &b->frame[i]);
-	for (unsigned i = 0; i < b->n; i++) {
-		if (is_blind)
-			send_on(fwd, src, NULL, &b->frame[i]);
-		else
-			look_at(fwd, src, &b->frame[i], now);
+static int send_super(struct forward *fwd, const struct way *way, struct frame *f)
+{
+	unsigned sent = 0;
+	struct gso g;
+
+	if (is_wanted_plain(fwd, way, f)) {
+		if (f->vnet->gso_type == VNET_GSO_NONE)
+			return complete(f) ? (int)send_plain(fwd, way, f) : -EINVAL;
+		if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
+			return -EINVAL;
+		sent = send_split(fwd, way, f, &g);
 	}
-	if (!b->more)
-		forward_flush(fwd);
+	return (int)(sent + send_to_some(fwd, way, f, true, f));
+}
+
+int forward_frame(struct forward *fwd, const struct way *way, const struct frame *f)
+{
+	struct frame own = *f;
+	int sent = f->vnet ? send_super(fwd, way, &own) : (int)send_plain(fwd, way, f);
+
+	if (sent > 0)
+		fwd->copied += (uint64_t)(sent - 1) * (1 + f->more);
+	return sent;
 }

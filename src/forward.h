@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a batch through the relay: which frames pass, and to which ports
- * each of them goes. How it gets there is deliver.h's.
+ * A relay's ports, and a frame's last steps between them: onto the pending lists
+ * of its targets, in the shape that each of them takes - super-frames whole to
+ * those who take them, split for the rest. Who its targets are is decided in
+ * route.h.
  */
 #ifndef FORWARD_H
 #define FORWARD_H
@@ -56,11 +58,34 @@ struct forward {
 };
 
 /*
- * forward_batch() - Send each frame of @src's batch on its way.
- *
- * While b->more, they may stay pending, as the memory that they are in does.
+ * Who gets a frame.
+ * @src:  where it came from; never a target
+ * @only: the only target, if it may be one; NULL: all who may
  */
-void forward_batch(struct forward *fwd, struct port *src, const struct batch *b);
+struct way {
+	const struct port *src;
+	struct port *only;
+};
+
+/* forward_is_target() - Whether @src's frames may go to @p at all, now. */
+static inline bool forward_is_target(const struct port *p, const struct port *src)
+{
+	return p != src && p->state == PORT_UP && !p->is_blocked &&
+	       !(p->rules.is_isolated && src->rules.is_isolated);
+}
+
+/*
+ * forward_frame() - Send @f, which may be a run or a super-frame.
+ *
+ * What it becomes beyond one frame for each is added to fwd->copied.
+ *
+ * Return: how many went, or runs of them; 0 when there is no target; -EINVAL
+ * when it is a super-frame that is not what its header says.
+ */
+int forward_frame(struct forward *fwd, const struct way *way, const struct frame *f);
+
+/* forward_own() - Send a frame made here to @p, and count it as a copy. */
+void forward_own(struct forward *fwd, struct port *p, const struct frame *f);
 
 /* forward_flush() - Send what is still pending. */
 void forward_flush(struct forward *fwd);

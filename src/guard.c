@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "deliver.h"
 #include "siphash.h"
 
 #define VERSION_1 1
@@ -107,7 +106,7 @@ static void probe(struct guard *g, enum senders senders, uint64_t now)
 		if (p->state != PORT_UP || (senders == BY_BLOCKED && !p->is_blocked))
 			continue;
 		build(g, p);
-		deliver_own(g->forward, p, &f);
+		forward_own(g->forward, p, &f);
 	}
 }
 

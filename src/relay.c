@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "ports.h"
+#include "route.h"
 
 #define SEGMENTS_BYTES (BATCH_MAX * sizeof(struct gso_segment))
 #define MEMORY_BYTES (sizeof(struct batch) + SEGMENTS_BYTES + BATCH_BUF_SIZE)
@@ -196,7 +197,7 @@ static void on_readable(struct port *p, void *arg)
 	do {
 		if (port_receive(p, b) < 0)
 			break;
-		forward_batch(&r->forward, p, b);
+		route_batch(&r->forward, p, b);
 	} while (b->more);
 	forward_flush(&r->forward);
 	port_received(p);

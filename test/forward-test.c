@@ -4,7 +4,7 @@
  * frame, take no more than they are told to, or break. What super-frames should
  * become is what packet.h makes of them, which knows nothing of gso.c.
  *
- *   src --- forward_batch() --+-- taps and trunks: take super-frames, or not UDP's
+ *   src --- route_batch() --+-- taps and trunks: take super-frames, or not UDP's
  *                             +-- plain ports
  */
 #include "forward.h"
@@ -214,7 +214,7 @@ static struct frame *give(const uint8_t *data, uint32_t len, const struct vnet *
 
 static void forward(void)
 {
-	forward_batch(&fwd, &fakes[SRC]->port, &batch);
+	route_batch(&fwd, &fakes[SRC]->port, &batch);
 }
 
 static struct packet some_tcp(bool v6, uint32_t payload)

@@ -283,7 +283,7 @@ static void step(struct end *e)
 	}
 	e->n_rx -= n;
 	memmove(e->rx, e->rx[n], e->n_rx * sizeof(e->rx[0]));
-	forward_batch(&e->node->fwd, &e->port, &b);
+	route_batch(&e->node->fwd, &e->port, &b);
 	clock_us += STEP_US;
 }
 

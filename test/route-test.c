@@ -279,7 +279,7 @@ static void come_in(unsigned at)
 		port_take(&fakes[at].port, &b, &f);
 		wire += FRAME_WORD + f.len;
 	}
-	forward_batch(&fwd, &fakes[at].port, &b);
+	route_batch(&fwd, &fakes[at].port, &b);
 	free(copy);
 	buf_len = 0;
 }
@@ -573,19 +573,19 @@ static void test_super(void)
 	one(1, ALL, 1);
 	n_before = fakes[2].n + fakes[3].n;
 	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	route_batch(&fwd, &fakes[0].port, &b);
 	ok(fakes[1].n == 1 && fakes[1].got[0].is_super && fakes[1].got[0].number == len &&
 		   fakes[2].n + fakes[3].n == n_before,
 	   "a super-frame goes where its destination is, in one piece");
 	one(2, ALL, 1);
 	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	route_batch(&fwd, &fakes[0].port, &b);
 	ok(fakes[2].n == n_before / 2 + 9 && !fakes[2].got[fakes[2].n - 1].is_super,
 	   "in nine where it is not taken whole");
 	/* It was changed for that; flooded, it must still be whole for the first. */
 	put_mac(data, 3);
 	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	route_batch(&fwd, &fakes[0].port, &b);
 	ok(fakes[1].got[fakes[1].n - 1].is_super &&
 		   has_got(3, fakes[2].got[fakes[2].n - 1].number),
 	   "unknown, to each as it takes them");
