@@ -7,7 +7,7 @@
  *   src --- route_batch() --+-- taps and trunks: take super-frames, or not UDP's
  *                             +-- plain ports
  */
-#include "forward.h"
+#include "route.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "packet.h"
+#include "route.h"
 #include "switching.h"
 #include "tap.h"
 

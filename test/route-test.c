@@ -5,7 +5,7 @@
  * them; where each should go is reckoned here once more, frame by frame, with a
  * table of its own.
  */
-#include "forward.h"
+#include "route.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
