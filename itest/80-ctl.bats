@@ -114,9 +114,10 @@ set_up_of_relay()
 	frames_start rx in lab recv tcp:127.0.0.1:5000 --expect 100000 --timeout 30
 	frames_start tx in lab send tcp:127.0.0.1:5000 --count 100000 --rate 2000 --min 100 --max 100 \
 		--timeout 30
-	# 2000 a second; on a busy machine the sender may be late.
-	wait_for 10 "rates" is_json "any(1000 < p['rx_frames_rate'] < 3000 and
-		100 * p['rx_frames_rate'] == p['rx_bytes_rate'] // 100 * 100 for p in r['ports'])" True
+	# Those of a second, not of all; on a busy machine the sender may be late.
+	wait_for 20 "rates" is_json "any(0 < 2 * p['rx_frames_rate'] < p['rx_frames'] and
+		p['rx_bytes_rate'] // 100 in (p['rx_frames_rate'], p['rx_frames_rate'] + 1)
+		for p in r['ports'])" True
 	stop tx || true
 	wait_for 10 "rest" is_json "all(p['tx_frames_rate'] == 0 for p in r['ports'])" True
 	stop rx || true
@@ -243,10 +244,10 @@ set_up_of_relay()
 	assert_line --index 1 --regexp "^[0-9a-f]{2}(:[0-9a-f]{2}){5}    0    [0-9]s    3 tcp:127.0.0.1:[0-9]+$"
 	((${#lines[@]} == 2))
 	is_json "[p['drops']['storm'] for p in r['ports']]" "[0, 0, 0]"
-	run -0 ctl set 3 storm=100
-	wait_for 5 "a storm" is_json "r['ports'][2]['drops']['storm'] > 1000" True
+	run -0 ctl set 3 storm=1
+	wait_for 20 "a storm" is_json "r['ports'][2]['drops']['storm'] > 20" True
 	run -0 ctl set 3 storm=0
-	wait_for 5 "no more of it" storm_is_over
+	wait_for 20 "no more of it" storm_is_over
 	relay_check_sums one
 	run -0 relay_stop one
 }
@@ -263,7 +264,7 @@ storm_is_over()
 
 	before=$(json "r['ports'][2]['rx_frames']")
 	drops=$(json "r['ports'][2]['drops']['storm']")
-	wait_for 2 "frames" is_json "r['ports'][2]['rx_frames'] > $before + 100" True
+	wait_for 5 "frames" is_json "r['ports'][2]['rx_frames'] > $before + 20" True
 	is_json "r['ports'][2]['drops']['storm']" "$drops"
 }
 
@@ -521,9 +522,8 @@ as_user()
 	run -0 frames_wait rx
 	assert_line --partial "received 200000 lost 0 damaged 0 reordered 0 duplicated 0"
 	# What was never said whole was never done.
-	run -0 ctl status
-	assert_line --partial "received 200000, copied 0, sent 200000, queued 0, dropped 0"
-	assert_line --regexp "^   1 unix:"
+	wait_for 20 "an answer in between" is_json \
+		"r['received'], r['sent'], r['dropped'], r['ports'][0]['id']" "(200000, 200000, 0, 1)"
 	for mode in half flood lazy stall; do
 		is_running "$mode"
 		stop "$mode"
@@ -539,7 +539,7 @@ only_we_are_connected()
 
 #   tx --- one === rx; and 64 more, that come and go
 @test "64 ports added and removed under load: nothing is lost on the others" {
-	local i ids count=60000
+	local i ids count=16000
 
 	needs_root
 	ns_add lab
@@ -548,12 +548,12 @@ only_we_are_connected()
 	wait_listen lab tcp 5000
 	frames_start rx in lab recv tcp:127.0.0.1:5000 --expect "$count" --lossless --timeout 60
 	wait_for 5 "its port" is_json "len(r['ports'])" 1
-	frames_start tx in lab send tcp:127.0.0.1:5000 --count "$count" --rate 4000 --min 60 --max 600 \
+	frames_start tx in lab send tcp:127.0.0.1:5000 --count "$count" --rate 2000 --min 60 --max 600 \
 		--timeout 60
 	for ((i = 1; i <= 64; i++)); do
 		ctl add tcp:127.0.0.1:5001 >/dev/null
 	done
-	wait_for 10 "all to be up" is_json "sum(p['state'] == 'up' for p in r['ports'])" 66
+	wait_for 20 "all to be up" is_json "sum(p['state'] == 'up' for p in r['ports'])" 66
 	run -0 json "all(p['tx_frames'] > 0 for p in r['ports'] if 'tcp:127.0.0.1:5001' == p['endpoint'])"
 	ids=$(json "' '.join(str(p['id']) for p in r['ports'] if p['endpoint'] == 'tcp:127.0.0.1:5001')")
 	for i in $ids; do
@@ -562,7 +562,7 @@ only_we_are_connected()
 	wait_for 5 "them to be gone" is_json "len(r['ports'])" 2
 	# All of that while frames were sent.
 	is_running tx
-	run -0 frames_wait tx
+	run -0 frames_wait tx 300
 	run -0 frames_wait rx
 	assert_line --partial "received $count lost 0 damaged 0 reordered 0 duplicated 0"
 	relay_check_sums one

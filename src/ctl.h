@@ -4,7 +4,8 @@
  * does, and told what to do. A client sends one line, as in words.h, of at most
  * 4095 bytes; it is answered by a line "ok" and what there is to say, or by a line
  * "error: ..."; and the connection is closed. Only after "events" it stays, and
- * has a line for each event, and after "capture", which carries pcapng then. So `socat - UNIX:PATH` will do for a client.
+ * has a line for each event; and after "capture", and carries pcapng. So
+ * `socat - UNIX:PATH` will do for a client.
  *
  * A line that does not end is no command. A client that is in no hurry keeps
  * nobody waiting but itself.
