@@ -44,10 +44,10 @@ frame()
 	echo " +$1"
 }
 
-# hub: a relay with a listener on $DIR/hub, and one for each further argument.
+# hub: one that gives each frame to all, with a listener on $DIR/hub, and one for each further argument.
 hub()
 {
-	relay_start relay -l "unix-listen:$DIR/hub" "$@"
+	relay_start relay --hub -l "unix-listen:$DIR/hub" "$@"
 	wait_listen - unix "$DIR/hub"
 }
 
@@ -63,7 +63,7 @@ watchers()
 	frames_start dgram recv "unixgram:$DIR/own,local=$DIR/far" --count 10 --lossless --padded
 	frames_start udp in a recv udp:127.0.0.1:6000,local=127.0.0.1:6001 --count 10 \
 		--lossless --padded
-	relay_start relay in a -l "unix-listen:$DIR/hub" -l 127.0.0.1:5000 \
+	relay_start relay in a --hub -l "unix-listen:$DIR/hub" -l 127.0.0.1:5000 \
 		"unixgram:$DIR/far,local=$DIR/own" udp:127.0.0.1:6001,local=127.0.0.1:6000 "$@"
 	wait_listen a unix "$DIR/hub"
 	frames_start unix recv "unix:$DIR/hub" --count 10 --lossless --padded

@@ -252,10 +252,12 @@ exchange()
 @test "plain ports beside a trunk get only plain frames, whose checksums are good" {
 	local n
 
-	trunked
-	run -0 relay_stop two
-	two -l 5000 br0 trunk:192.0.2.1:5000
+	bridged
+	one --hub -l 5000 br0
+	two --hub -l 5000 br0 trunk:192.0.2.1:5000
+	relay_wait_up one 2
 	relay_wait_up two 2
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	for n in 1 2; do
 		start "sniff$n" in "h$n" "$PEER" sniff 127.0.0.1 5000
 		wait_for 10 "sniff$n" grep -q ready "$DIR/sniff$n.out"
@@ -434,7 +436,8 @@ refused()
 	refused long greet 8001100b
 	wait_for 5 "all to be gone" relay_wait_ports one 1
 	run -0 relay_status one
-	assert_line --regexp '^netrelay: status: switch, 1 port.* dropped 7$'
+	# Two of them have sent a frame; a probe that was to go to each may be lost.
+	assert_line --regexp '^netrelay: status: switch, 1 port.* dropped [7-9]$'
 	# Super-frames that are none, to somebody who takes only plain frames. The
 	# connection goes on: that it is dropped is counted.
 	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \

@@ -12,6 +12,9 @@
  * the frame to know every byte of it, a header that was changed points to other
  * content, sender and receiver make no bytes while they run, and verifying is
  * one memcmp().
+ *
+ * netrelay's own probes have that EtherType, too, and a group to go to; what
+ * goes there is none of ours.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +32,7 @@
 #define SEEN_LIMIT (1u << 28) /* sequence numbers above are damage; keeps memory small */
 
 static const uint8_t mac_prefix[4] = { 0x02, 0x6e, 0x72, 0x00 };
+static const uint8_t probe_group[6] = { 0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c };
 
 static uint32_t get16(const uint8_t *p)
 {
@@ -230,7 +234,7 @@ int tally_frame(struct tally *tally, const uint8_t *frame, size_t len)
 		tally->unclear++;
 		return 0;
 	}
-	if (get16(frame + 12) != ETHERTYPE) {
+	if (get16(frame + 12) != ETHERTYPE || !memcmp(frame, probe_group, 6)) {
 		tally->other++;
 		return 0;
 	}

@@ -140,6 +140,12 @@ frames_wait()
 	return "$status"
 }
 
+# frames_total NAME WORD: the number behind it in the last line of its report.
+frames_total()
+{
+	sed -nE "s/^total: .*\\b$2 ([0-9]+).*/\\1/p" "$DIR/$1.out" "$DIR/$1.err"
+}
+
 # --- netrelay ---------------------------------------------------------------
 
 # relay_start NAME [in NS] ARGS...
