@@ -1,0 +1,417 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Loops: cut without anybody's doing, by one port and one warning, within a
+# second of the first frame that goes round; what is behind still talks; and
+# when a way round is gone, the port that was blocked forwards again. A bridge's
+# own spanning tree is left to do its work.
+
+bats_require_minimum_version 1.5.0
+load helpers
+load stations
+
+CUT_MS=1000
+COPIES=1000
+
+setup()
+{
+	common_setup
+	needs_root
+	ns_add lab
+	# No frames but ours.
+	ns lab sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# --- what relays say --------------------------------------------------------
+
+# warnings TEXT RELAY...: how many of theirs say so.
+warnings()
+{
+	local name
+
+	for name in "${@:2}"; do
+		grep -- "$1" "$DIR/$name.err"
+	done | wc -l
+}
+
+has_warned()
+{
+	(($(warnings "$@") > 0))
+}
+
+# wait_cut RELAY...
+wait_cut()
+{
+	wait_for 2 "a loop cut" has_warned "there is a loop" "$@"
+}
+
+# wait_healed RELAY...: after 3 s without a sign of the loop, and soon.
+wait_healed()
+{
+	wait_for 10 "the loop to be gone" has_warned "the loop is gone" "$@"
+}
+
+# told_once RELAY...: by one of them, which named the first two of its ports.
+told_once()
+{
+	local name port
+
+	assert_equal "$(warnings "there is a loop" "$@")" 1
+	for name in "$@"; do
+		grep "there is a loop" "$DIR/$name.err" >"$DIR/warning" || continue
+		for port in 1 2; do
+			grep -qF "$(name_of "$name" "$port")" "$DIR/warning"
+		done
+	done
+}
+
+# name_of RELAY PORT
+name_of()
+{
+	relay_status "$1" | sed -nE "s/^netrelay: port $2 (.*): [a-z]+, rx .*/\1/p"
+}
+
+# say TEXT...: into the report; for figures.
+say()
+{
+	echo "# $*" >&3
+}
+
+# copies_few TEXT SENDER STATION...: what was broadcast came to each of them, if
+# it was another's, but not too often, and not for long.
+copies_few()
+{
+	local name after copies
+
+	for name in "${@:3}"; do
+		copies=$(heard "$name" "$1")
+		after=$(came_after "$name" "$1" "$2")
+		say "$copies copies at $name${copies:+, the last after $after ms}"
+		[[ $name == "$2" ]] || ((copies >= 1))
+		((copies <= COPIES && after <= CUT_MS))
+	done
+}
+
+# cpu_ms NAME: what it has used so far.
+cpu_ms()
+{
+	awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1000 / hz) }' \
+		"/proc/$(pid_of "$1")/stat"
+}
+
+# --- what there is to be joined ---------------------------------------------
+
+# relay_in NS NAME PORT TARGET...: a server there, once all of that is up.
+relay_in()
+{
+	relay_start "$2" in "$1" -l "$3" "${@:4}"
+	wait_listen "$1" tcp "$3"
+	relay_wait_up "$2" $(($# - 3))
+}
+
+# wire NAME PORT TO: a link from PORT to port TO of three cables; pull takes away
+# the one in the middle, which neither end gets to feel.
+wire()
+{
+	relay_start "$1-r" in lab tcp-listen:$(($2 + 200)) "tcp:127.0.0.1:$3"
+	wait_listen lab tcp $(($2 + 200))
+	relay_start "$1-m" in lab tcp-listen:$(($2 + 100)) tcp:127.0.0.1:$(($2 + 200))
+	wait_listen lab tcp $(($2 + 100))
+	relay_start "$1-l" in lab "tcp-listen:$2" tcp:127.0.0.1:$(($2 + 100))
+	wait_listen lab tcp "$2"
+	relay_wait_up "$1-l" 1
+	relay_wait_up "$1-m" 2
+	relay_wait_up "$1-r" 2
+}
+
+pull()
+{
+	run -0 relay_stop "$1-m"
+}
+
+# stations NAME=PORT...: each at the relay in lab that listens there.
+stations()
+{
+	local each
+
+	for each in "$@"; do
+		station_start "${each%=*}" in lab "tcp:127.0.0.1:${each#*=}"
+	done
+}
+
+# veth_station NAME NS BRIDGE: behind that bridge, in a namespace of its own.
+veth_station()
+{
+	ns_add "$1"
+	ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	veth_pair "$1" e0 "$2" "to-$1"
+	bridge_port "$2" "$3" "to-$1"
+	station_start "$1" in "$1" if:e0
+}
+
+# quiet_bridge NS NAME: one that says nothing by itself.
+quiet_bridge()
+{
+	ns "$1" ip link add "$2" type bridge mcast_snooping 0
+	ns "$1" ip link set "$2" up
+}
+
+# --- between relays ---------------------------------------------------------
+
+#             /--------------- tcp -----------------\
+#   a --- one -l 5001                             two -l 5002 --- b
+#             \--- tcp --- wire: 3 cables --- tcp --/
+@test "two links between two relays: cut, told once, healed when one is gone" {
+	relay_in lab two 5002
+	wire wire 5003 5002
+	relay_wait_up two 1
+	relay_in lab one 5001 tcp:127.0.0.1:5002 tcp:127.0.0.1:5003
+	relay_wait_up two 2
+	stations a=5001 b=5002
+	relay_wait_up one 3
+	relay_wait_up two 3
+	station_send a 1 "$EVERYBODY" storm
+	wait_cut one two
+	converse a b
+	copies_few storm a a b
+	told_once one two
+	pull wire
+	wait_healed one two
+	converse a b
+	told_once one two
+	relay_check_sums one
+	relay_check_sums two
+}
+
+# proxy NAME PORT: leads to 5002, and can be killed, which both ends feel.
+proxy()
+{
+	start "$1" in lab socat "TCP-LISTEN:$2,reuseaddr" TCP:127.0.0.1:5002
+	wait_listen lab tcp "$2"
+}
+
+# failover KIND: the link in use is killed. It is the older one, at both ends.
+#
+#             /--- KIND --- older --- KIND ---\
+#   a --- one -l 5001                       two -l 5002 --- b
+#             \--- KIND --- newer --- KIND ---/
+failover()
+{
+	local since
+
+	relay_in lab two 5002
+	proxy older 5003
+	relay_start one in lab -l 5001 "$1:127.0.0.1:5003" "$1:127.0.0.1:5004"
+	relay_wait_up two 1
+	proxy newer 5004
+	relay_wait_up two 2
+	stations a=5001 b=5002
+	relay_wait_up one 3
+	relay_wait_up two 3
+	station_send a 1 "$EVERYBODY" storm
+	wait_cut one two
+	converse a b
+	copies_few storm a a b
+	told_once one two
+	since=$(_now_us)
+	stop older KILL || true
+	wait_for 2 "traffic over the other link" _talk a b over
+	say "traffic again after $((($(_now_us) - since) / 1000)) ms"
+	converse a b
+	relay_check_sums one
+	relay_check_sums two
+}
+
+@test "two links between two relays: when one is lost, the other takes over at once" {
+	failover tcp
+}
+
+@test "two trunks between two relays: cut, and one takes over from the other" {
+	failover trunk
+}
+
+#   a --- one -l 5001 --- tcp --- two -l 5002 --- b
+#            \                     |
+#            wire                 tcp
+#              \--- three -l 5003 -+--- c
+@test "three relays in a ring: cut in one place, healed when it is open" {
+	relay_in lab one 5001
+	relay_in lab two 5002 tcp:127.0.0.1:5001
+	wire wire 5004 5001
+	relay_in lab three 5003 tcp:127.0.0.1:5002 tcp:127.0.0.1:5004
+	stations a=5001 b=5002 c=5003
+	relay_wait_up one 3
+	relay_wait_up two 3
+	relay_wait_up three 3
+	station_send b 1 "$EVERYBODY" storm
+	wait_cut one two three
+	converse a b
+	converse b c
+	converse c a
+	copies_few storm b a b c
+	told_once one two three
+	pull wire
+	wait_healed one two three
+	converse a b
+	converse b c
+	converse c a
+	assert_equal "$(warnings "there is a loop" one two three)" 1
+	for name in one two three; do
+		relay_check_sums "$name"
+	done
+}
+
+# duplicates NAME: how many frames came to it more than once.
+duplicates()
+{
+	awk '/^total:/ { for (i = 1; i < NF; i++) if ($i == "duplicated") print $(i + 1) }' \
+		"$DIR/$1.out"
+}
+
+#   sender --- one -l 5001 === tcp === two -l 5002 --- rx
+@test "a loop that is closed while broadcasts go on" {
+	relay_in lab two 5002
+	relay_start one in lab -l 5001 tcp:127.0.0.1:5002 tcp:127.0.0.1:5003
+	relay_wait_up one 1
+	frames_start rx in lab recv tcp:127.0.0.1:5002 --count 300 --timeout 5
+	relay_wait_up two 2
+	frames_start tx in lab send tcp:127.0.0.1:5001 --count 300 --rate 100
+	wait_for 5 "broadcasts" has_sent_on two 100
+	proxy second 5003
+	wait_cut one two
+	run -0 frames_wait tx
+	run frames_wait rx
+	assert_line --regexp "^from 1: received 300 lost 0 damaged 0 "
+	say "$(duplicates rx) copies too many"
+	(($(duplicates rx) < COPIES))
+	# Not healed by mistake, and cut again.
+	assert_equal "$(warnings "there is a loop" one two)" 1
+	relay_check_sums one
+	relay_check_sums two
+}
+
+# has_sent_on RELAY COUNT: frames, in all.
+has_sent_on()
+{
+	(($(relay_status "$1" | sed -n 's/^netrelay: status: .* sent \([0-9]*\), .*/\1/p') >= $2))
+}
+
+# --- through kernel bridges -------------------------------------------------
+
+#               /--- t0 ---\
+#   a --- one -l 5001      br0 --- b
+#               \--- t1 ---/
+@test "two taps on a bridge: cut, told once, healed when one is taken off" {
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	quiet_bridge lab br0
+	relay_in lab one 5001 bridge:br0,tap=t0 bridge:br0,tap=t1
+	stations a=5001
+	veth_station b lab br0
+	relay_wait_up one 3
+	station_send a 1 "$EVERYBODY" storm
+	wait_cut one
+	converse a b
+	copies_few storm a a b
+	told_once one
+	ns lab ip link set t1 nomaster
+	wait_healed one
+	converse a b
+	assert_equal "$(warnings "there is a loop" one)" 1
+	relay_check_sums one
+}
+
+#   a --- br0 --- cable --- tcp --- cable --- br0 --- b
+#    lab: br0 --- cable --- tcp --- cable --- br0 :far
+@test "two cables between two bridges: cut, told once, healed" {
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	ns_add far
+	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
+	quiet_bridge lab br0
+	quiet_bridge far br0
+	for n in 1 2; do
+		relay_start "near$n" in lab br0 "tcp-listen:500$n"
+		wait_listen lab tcp "500$n"
+		relay_start "far$n" in far "192.0.2.1:500$n" br0
+		relay_wait_up "far$n" 2
+	done
+	veth_station a lab br0
+	veth_station b far br0
+	station_send a 1 "$EVERYBODY" storm
+	wait_cut near1 near2 far1 far2
+	converse a b
+	copies_few storm a a b
+	told_once near1 near2 far1 far2
+	ns far ip link set "$(bridge_ports far br0 | grep netrelay | head -n 1)" nomaster
+	wait_healed near1 near2 far1 far2
+	converse a b
+	for name in near1 near2 far1 far2; do
+		relay_check_sums "$name"
+	done
+}
+
+# The bridge passes tagged frames only, as one that filters VLANs does whose ports
+# have no PVID. So no probe comes back.
+#
+#               /--- t0 ---\
+#   a --- one -l 5001      br0
+#   b ---/      \--- t1 ---/
+@test "a loop in a VLAN, where no probe comes through, shows by its addresses" {
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	quiet_bridge lab br0
+	ns lab nft -f - <<-'EOT'
+		table bridge lab {
+			chain forward {
+				type filter hook forward priority 0
+				ether type != vlan drop
+			}
+		}
+	EOT
+	relay_in lab one 5001 bridge:br0,tap=t0 bridge:br0,tap=t1
+	stations a=5001 b=5001
+	relay_wait_up one 4
+	station_send a 1 "$EVERYBODY" untagged
+	station_wait b untagged 1
+	converse a b
+	assert_equal "$(heard b untagged)" 1
+	station_send a 1 "$EVERYBODY" storm 7
+	wait_cut one
+	converse a b
+	copies_few storm a a b
+	told_once one
+	relay_check_sums one
+}
+
+# What comes to the bridge goes round there for ever, as fast as the kernel can.
+#
+#   a --- one -l 5001 --- t0 --- br0 === both ends of a veth pair
+#   b ---/
+@test "a loop behind one port: told, blocked, and the others go on" {
+	local before since
+
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	quiet_bridge lab br0
+	relay_in lab one 5001 bridge:br0,tap=t0
+	stations a=5001 b=5001
+	relay_wait_up one 3
+	veth_pair lab v0 lab v1
+	bridge_port lab br0 v0
+	bridge_port lab br0 v1
+	since=$(_now_us)
+	station_send a 1 "$EVERYBODY" storm
+	converse a b
+	wait_for 10 "the loop to be noticed" has_warned "loop behind it" one
+	say "told after $((($(_now_us) - since) / 1000)) ms"
+	before=$(cpu_ms one) since=$(_now_us)
+	for _ in 1 2 3 4 5; do
+		converse a b
+	done
+	say "$(($(cpu_ms one) - before)) ms of CPU in $((($(_now_us) - since) / 1000)) ms"
+	ns lab ip link set v1 nomaster
+	wait_healed one
+	relay_check_sums one
+}
