@@ -90,7 +90,7 @@ passed_by()
 	for from in a b c; do
 		[[ $from == "$1" ]] || station_send "$from" 1 "$(mac "$1")" "$word"
 	done
-	station_wait "$1" "$word" 2
+	station_wait "$1" "$word" 2 20
 }
 
 # drops REASON: how many of the relay's ports' drops are for that.
@@ -364,6 +364,10 @@ has_made_up()
 	assert_equal "$(heard c storm)" "$passed"
 	has_drops storm $((1000 - passed))
 	assert_equal "$(grep -c 'a storm: more than 100 frames a second' "$DIR/one.err")" 1
+	# What looks like a relay's probe is not beyond that.
+	station_send a 1000 03:6e:65:74:72:6c 88b5:netrelay
+	passed_by c
+	(($(heard c "$(mac a) 88b5 netrelay") <= 200))
 	# It was a's, and no one else's.
 	station_send c 50 "$EVERYBODY" from-c
 	station_wait b from-c 50
