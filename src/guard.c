@@ -117,6 +117,9 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	g->flooded += n;
 	if (now < g->due && g->flooded < g->again)
 		return;
+	/* Of a port alone, nothing goes out at all. */
+	if (g->forward->n_ports < 2)
+		return;
 	probe(g, BY_ALL, now);
 	g->again = again;
 }
