@@ -168,7 +168,7 @@ has_packets()
 	local file=$DIR/c.pcapng i
 
 	frames_start rx recv "unix-listen:$DIR/rx" --count 200 --lossless --timeout 30
-	relay_start relay --capture "$file" -l "unix-listen:$DIR/hub" "unix:$DIR/rx"
+	relay_start relay --hub --capture "$file" -l "unix-listen:$DIR/hub" "unix:$DIR/rx"
 	wait_listen - unix "$DIR/hub"
 	for i in {1..20}; do
 		"$FRAMES" send "unix:$DIR/hub" --id "$i" --count 10 --linger 0 >/dev/null
