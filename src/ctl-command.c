@@ -98,7 +98,7 @@ static int check_room(struct ctl_call *call)
 {
 	const struct relay *r = call->relay;
 
-	if (r->is_finishing)
+	if (r->finish.has_begun)
 		return fail(call, -ESHUTDOWN, "the relay is about to end");
 	if (r->kind == RELAY_CABLE && relay_ends(r) >= 2)
 		return fail(call, -EBUSY,

@@ -175,14 +175,18 @@ static bool complete(struct frame *f)
 	return true;
 }
 
-static int send_super(struct forward *fwd, const struct way *way, struct frame *f)
+static int send_super(struct forward *fwd, const struct way *way, const struct frame *f)
 {
 	unsigned sent = 0;
 	struct gso g;
 
 	if (is_wanted_plain(fwd, way, f)) {
-		if (f->vnet->gso_type == VNET_GSO_NONE)
-			return complete(f) ? (int)send_plain(fwd, way, f) : -EINVAL;
+		if (f->vnet->gso_type == VNET_GSO_NONE) {
+			struct frame plain = *f;
+
+			return complete(&plain) ? (int)send_plain(fwd, way, &plain)
+						: -EINVAL;
+		}
 		if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
 			return -EINVAL;
 		sent = send_split(fwd, way, f, &g);
@@ -192,8 +196,7 @@ static int send_super(struct forward *fwd, const struct way *way, struct frame *
 
 int forward_frame(struct forward *fwd, const struct way *way, const struct frame *f)
 {
-	struct frame own = *f;
-	int sent = f->vnet ? send_super(fwd, way, &own) : (int)send_plain(fwd, way, f);
+	int sent = f->vnet ? send_super(fwd, way, f) : (int)send_plain(fwd, way, f);
 
 	if (sent > 0)
 		fwd->copied += (uint64_t)(sent - 1) * (1 + f->more);

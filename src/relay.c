@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ports of a relay: adding, holding back, removing them, and the end. What
- * becomes of their frames is in forward.c.
+ * The ports of a relay: adding, holding back and removing them. What becomes of
+ * their frames is in route.c.
  */
 #include "relay.h"
 
@@ -17,8 +17,6 @@
 
 #define SEGMENTS_BYTES (BATCH_MAX * sizeof(struct gso_segment))
 #define MEMORY_BYTES (sizeof(struct batch) + SEGMENTS_BYTES + BATCH_BUF_SIZE)
-#define FINISH_DRAIN_MS 5000 /* within which a slow peer takes something */
-#define FINISH_PEERS_MS 1000 /* for peers to close, once told that we are done */
 
 static bool is_cable(const struct relay *r)
 {
@@ -63,7 +61,7 @@ static void update_hold(struct relay *r, struct port *p)
 	size_t limit = p->is_held ? PORT_QUEUE_LOW : PORT_QUEUE_HIGH;
 	bool hold = false;
 
-	if (r->is_finishing || !other)
+	if (r->finish.has_begun || !other)
 		hold = p->ops->is_pipe;
 	else if (is_cable(r) && p->ops->can_wait)
 		hold = other->queue.bytes > limit;
@@ -76,85 +74,6 @@ static void update_holds(struct relay *r)
 {
 	for (struct port *p = r->forward.ports; p; p = p->next)
 		update_hold(r, p);
-}
-
-/* ---- the end ---- */
-
-static bool all_drained(const struct relay *r)
-{
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		if (is_up(p) && p->queue.frames)
-			return false;
-	return true;
-}
-
-static void finish_now(struct timer *t)
-{
-	loop_stop(container_of(t, struct relay, finish)->loop);
-}
-
-static bool any_waits_for_peer(const struct relay *r)
-{
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		if (is_up(p) && p->ops->shut)
-			return true;
-	return false;
-}
-
-/* Peers are told that no more will come, and given time to say so too. */
-static void shut_peers(struct relay *r)
-{
-	r->is_shut = true;
-	for (struct port *p = r->forward.ports; p; p = p->next)
-		port_shut(p);
-	timer_set(r->loop, &r->finish, FINISH_PEERS_MS, finish_now);
-}
-
-/* At the end of a turn, when nothing is pending any more. */
-static void go_on_finishing(struct deferred *d)
-{
-	struct relay *r = container_of(d, struct relay, finishing);
-
-	if (!r->is_shut && all_drained(r))
-		shut_peers(r);
-	if (r->is_shut && !any_waits_for_peer(r))
-		loop_stop(r->loop);
-}
-
-static uint64_t all_sent(const struct relay *r)
-{
-	uint64_t sum = r->gone.tx_frames;
-
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		sum += p->count.tx_frames;
-	return sum;
-}
-
-/* A slow peer is waited for, one that takes nothing is not. */
-static void drain_due(struct timer *t)
-{
-	struct relay *r = container_of(t, struct relay, finish);
-	uint64_t sent = all_sent(r);
-
-	if (sent == r->finish_sent) {
-		loop_stop(r->loop);
-		return;
-	}
-	r->finish_sent = sent;
-	timer_set(r->loop, t, FINISH_DRAIN_MS, drain_due);
-}
-
-/*
- * The work is done: stdin has ended, or what else can't be opened again. What
- * is queued still goes out; closing a TCP socket earlier, or with input unread,
- * could take back what was sent (RFC 2525, 2.17).
- */
-static void begin_finish(struct relay *r)
-{
-	r->is_finishing = true;
-	r->finish_sent = all_sent(r);
-	timer_set(r->loop, &r->finish, FINISH_DRAIN_MS, drain_due);
-	loop_defer(r->loop, &r->finishing, go_on_finishing);
 }
 
 /* ---- who wants to know ---- */
@@ -212,8 +131,7 @@ static void on_relaxed(struct port *p, void *arg)
 	(void)p;
 	if (is_cable(r))
 		update_holds(r);
-	if (r->is_finishing)
-		loop_defer(r->loop, &r->finishing, go_on_finishing);
+	finish_go_on(&r->finish);
 }
 
 static void fold(struct port_counters *sum, const struct port_counters *c)
@@ -258,13 +176,13 @@ static void reap_ended(struct deferred *d)
 static void port_has_ended(struct relay *r, struct port *p)
 {
 	loop_defer(r->loop, &r->reap, reap_ended);
-	if (p->may_end || r->is_finishing)
+	if (p->may_end || r->finish.has_begun)
 		return;
 	if (!p->was_up) {
 		r->failed = true;
 		loop_stop(r->loop);
 	} else if (is_cable(r) || p->ops->is_pipe) {
-		begin_finish(r);
+		finish_begin(&r->finish, r->loop, &r->forward);
 	}
 }
 
@@ -313,8 +231,7 @@ static void on_changed(struct port *p, void *arg)
 	tell_state(r, p);
 	if (p->state == PORT_ENDED)
 		port_has_ended(r, p);
-	if (r->is_finishing)
-		loop_defer(r->loop, &r->finishing, go_on_finishing);
+	finish_go_on(&r->finish);
 }
 
 static const struct port_host host = {
@@ -460,7 +377,7 @@ void relay_free(struct relay *r)
 	while (r->forward.ports)
 		remove_port(r, &r->forward.ports);
 	relay_free_listeners(r);
-	timer_cancel(r->loop, &r->finish);
+	finish_free(&r->finish);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "endpoint.h"
+#include "finish.h"
 #include "forward.h"
 #include "helper.h"
 #include "listen.h"
@@ -52,9 +53,6 @@ struct relay {
 	struct relay_watcher *watchers;
 	bool failed;
 	bool is_running;
-	bool is_finishing; /* what is queued still goes out */
-	bool is_shut;	   /* it has; peers have been told */
-	uint64_t finish_sent;
 	struct forward forward;
 	struct switching switching;
 	struct listener *listeners, *stopped;
@@ -63,8 +61,7 @@ struct relay {
 	struct batch *batch;
 	uint64_t started;
 	struct deferred reap, stopping;
-	struct timer finish;
-	struct deferred finishing;
+	struct finish finish;
 };
 
 /*

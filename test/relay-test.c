@@ -711,7 +711,7 @@ static void test_all_end_in_flush(void)
 	ok_eq_int(relay.forward.n_ports, 1,
 		  "four that end in the same flush are all gone");
 	ok_eq_int(relay.gone.dropped[DROP_LOST], 200, "and what was for them is lost");
-	ok(!relay.is_finishing, "who came and went does not end a hub's work");
+	ok(!relay.finish.has_begun, "who came and went does not end a hub's work");
 	give(0, 5);
 	turn(1);
 	ok_sums("all end");
@@ -755,7 +755,7 @@ static void test_finish_drains(bool is_cable)
 	give(0, 100);
 	end_side(0);
 	turn(5);
-	ok(relay.is_finishing && q->queue.frames == 100 && !sides[1].shuts,
+	ok(relay.finish.has_begun && q->queue.frames == 100 && !sides[1].shuts,
 	   "a pipe has ended: what is queued waits, and nobody is shut");
 	allow(1, 60);
 	turn(3);
@@ -845,8 +845,8 @@ static void test_finish_drainer_lost(const struct port_ops *ops)
 	give(0, 50);
 	end_side(0);
 	turn(3);
-	ok(relay.is_finishing && !sides[1].shuts, "one of two has frames to drain (%s)",
-	   ops->kind);
+	ok(relay.finish.has_begun && !sides[1].shuts,
+	   "one of two has frames to drain (%s)", ops->kind);
 	sides[2].open_ret = -ECONNREFUSED;
 	break_rx(2);
 	turn(3);
