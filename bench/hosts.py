@@ -10,9 +10,10 @@ The flows are the kernel's own TCP, so that super-frames are what they are in
 use. Nothing is pinned: the figure is what the
 whole machine gets done with its cores, and a VXLAN runs on whatever core sends.
 
-`out` and `into` have a relay under test only on h1, pinned; on h2 a null relay
-carries plain frames between the stream and a tap that has the address, as a
-QEMU would, on the load's core. Their figure is the first relay's CPU time.
+`out` and `into` have a relay under test on h1, pinned, and no wire: as a QEMU on
+the same host would, a null relay on the load's core carries plain frames between
+the stream, over loopback, and a tap that has the address, whose other side is on
+h2. Their figure is the first relay's CPU time.
 """
 import json
 import time
@@ -40,6 +41,7 @@ class Hosts:
            f"peer name u0 mtu {WIRE_MTU} netns {h2}")
         for i, ns in enumerate(self.ns, 1):
             sh(f"ip -n {ns} addr add 10.8.0.{i}/24 dev u0")
+            sh(f"ip -n {ns} link set lo up")
             sh(f"ip -n {ns} link set u0 up")
 
     def bridges(self, which=(1, 2)):
@@ -63,14 +65,20 @@ class Hosts:
         self.keep.append(fd)
         return fd
 
-    def stream(self):
-        """A TCP connection over the wire, its two ends."""
-        with machine.inside(self.ns[1]):
-            listener = machine.listener(machine.socket.AF_INET, ("10.8.0.2", PORT))
+    def listener(self, i, address):
+        """One that is closed with the rest."""
+        with machine.inside(self.ns[i - 1]):
+            listener = machine.listener(machine.socket.AF_INET, (address, PORT))
+        self.keep.append(listener)
+        return listener
+
+    def stream(self, i, address):
+        """A TCP connection from h1 to that address of h`i`, its two ends."""
+        listener = self.listener(i, address)
         with machine.inside(self.ns[0]):
-            a = machine.nodelay(machine.socket.create_connection(("10.8.0.2", PORT)))
+            a = machine.nodelay(machine.socket.create_connection((address, PORT)))
         b = machine.accept(listener)
-        self.keep += [listener, a, b]
+        self.keep += [a, b]
         return a, b
 
     def ready(self, name, core):
@@ -128,7 +136,7 @@ def by_netrelay(hosts, endpoint):
 def by_null(hosts):
     """Super-frames whole, behind their virtio headers, over TCP."""
     hosts.bridges()
-    for i, end_ in enumerate(hosts.stream(), 1):
+    for i, end_ in enumerate(hosts.stream(2, "10.8.0.2"), 1):
         hosts.relays.append(null("tap", hosts.tap(i, True), end_, core=None))
         hosts.attach(i, "t0")
 
@@ -196,14 +204,12 @@ def plain(hosts, relay):
     sh(f"ip -n {h2} addr add 10.9.0.2/24 dev t0")
     sh(f"ip -n {h2} link set t0 up")
     if relay == "null":
-        ours, theirs = hosts.stream()
+        ours, theirs = hosts.stream(1, "127.0.0.1")
         hosts.relays = [null("tap", hosts.tap(1, False), ours)]
         hosts.attach(1, "t0")
     else:
-        with machine.inside(h2):
-            listener = machine.listener(machine.socket.AF_INET, ("10.8.0.2", PORT))
-        hosts.keep.append(listener)
-        hosts.relays = [netrelay(f"tcp:10.8.0.2:{PORT}", "br0", ns=h1)[0]]
+        listener = hosts.listener(1, "127.0.0.1")
+        hosts.relays = [netrelay(f"tcp:127.0.0.1:{PORT}", "br0", ns=h1)[0]]
         theirs = machine.accept(listener)
         hosts.keep.append(theirs)
     hosts.processes.append(null("tap", fd, theirs, core=machine.LOAD_CORE))

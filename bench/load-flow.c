@@ -34,13 +34,13 @@ static bool drain(struct load *l, int timeout_ms)
 }
 
 /* Receives until nothing more comes; what does is of an earlier round. */
-static void begin(struct load *l, uint32_t size)
+static void begin(struct load *l, uint32_t size, bool is_pair)
 {
 	struct tally *t = &l->tally;
 
 	t->mark++;
 	t->size = size;
-	t->is_pair = l->n == 2;
+	t->is_pair = l->n == 2 || is_pair;
 	t->delivered = t->copies = t->wrong = 0;
 	t->n_latency = 0;
 	if (l->burst.size != size)
@@ -83,7 +83,7 @@ static void settle(struct load *l, struct progress *p)
 static void send_burst(struct load *l, const struct flow *f, struct progress *p)
 {
 	uint64_t copies = copies_meant(l, f);
-	struct port *from = &l->ports[p->turn % (l->n > 2 ? l->n : 1)];
+	struct port *from = &l->ports[p->turn % (l->n > 2 && !f->pair ? l->n : 1)];
 	unsigned to = f->broadcast ? BROADCAST : (from->id + 1) % l->n;
 	unsigned n;
 
@@ -134,7 +134,10 @@ void flow_run(struct load *l, const struct flow *f)
 	int counting = -1;
 
 	l->tally.latency_max = 0;
-	begin(l, f->size);
+	/* So that a switch knows where it is. */
+	if (f->pair)
+		port_send(&l->ports[1], &l->burst, &l->tally, 0, l->seq++, 1, false);
+	begin(l, f->size, f->pair);
 	cpu = cost_cpu_ns(&l->cost);
 	if (f->count)
 		counting = cost_count(&l->cost);
@@ -174,7 +177,7 @@ static bool open_latency(struct load *l, uint64_t count, uint32_t size)
 {
 	l->tally.latency = calloc(count, sizeof(*l->tally.latency));
 	l->tally.latency_max = l->tally.latency ? count : 0;
-	begin(l, size);
+	begin(l, size, false);
 	return l->tally.latency;
 }
 

@@ -12,6 +12,7 @@
  *	flow SIZE one|batch MS WINDOW           CPU time
  *	calls SIZE one|batch MS WINDOW          system calls
  *	broadcast SIZE one|batch MS WINDOW      CPU time, every frame to every port
+ *	pair SIZE one|batch MS WINDOW           CPU time, from the first to the second
  *	ping SIZE COUNT                         latency of single frames
  *	paced SIZE RATE MS                      latency under that load
  *
@@ -84,6 +85,7 @@ static bool obey_flow(struct load *l, const char *line)
 	f.batch = !strcmp(how, "batch");
 	f.count = !strcmp(verb, "calls");
 	f.broadcast = !strcmp(verb, "broadcast");
+	f.pair = !strcmp(verb, "pair");
 	flow_run(l, &f);
 	return true;
 }

@@ -136,6 +136,7 @@ struct load {
  * A flow to send.
  * @batch:     many frames a system call
  * @broadcast: to all; else from each port to the one after it, in turns
+ * @pair:      from the first port to the second, whose address is known
  * @count:     system calls, not CPU time
  * @window:    bytes under way at most; 0 for as fast as it goes
  */
@@ -143,6 +144,7 @@ struct flow {
 	uint32_t size;
 	bool batch;
 	bool broadcast;
+	bool pair;
 	bool count;
 	uint64_t ms;
 	uint64_t window;

@@ -147,13 +147,17 @@ class Workload:
 
 
 class Clients(Workload):
-    """netrelay -l: its rigs differ in how many clients they have."""
+    """
+    netrelay -l: its rigs differ in how many clients they have. `unicast` is from
+    each to the next, in turns; with two only one sends. In `pair` all others
+    are silent.
+    """
 
-    def __init__(self, relay, broadcast):
+    def __init__(self, relay, what):
         counts = [n for n in CLIENTS if relay == "netrelay" or n <= 64]
-        verb = "broadcast" if broadcast else "flow"
-        cell = Cell("broadcast" if broadcast else "unicast", verb, 1514, "one",
-                    16 * 1518)
+        broadcast = what == "broadcast"
+        verb = "flow" if what == "unicast" else what
+        cell = Cell(what, verb, 1514, "one", 16 * 1518)
         # What is flooded is a storm, if it is measured.
         options = ["--storm", "0"] if broadcast else []
         super().__init__(f"clients {cell.name} {relay}",
@@ -168,13 +172,15 @@ class Clients(Workload):
 
 
 def look_up_rig(relay):
-    """Two clients of netrelay -l: a hub sends the same frames the same way, unlearned."""
-    return relays.clients_rig("netrelay", 2, *(["--hub"] if relay == "hub" else []))
+    """
+    One client of netrelay -l sends to another. With two there is one way only, so
+    nothing is learnt or looked up; with a third, which is silent, all is.
+    """
+    return relays.clients_rig("netrelay", 2 if relay == "unlearnt" else 3)
 
 
-def cells(sizes, hows, window=None):
-    return [Cell(f"{size}", "flow", size, how,
-                 window or max(STREAM_WINDOW, 4 * (size + 4) * 4))
+def cells(sizes, hows, verb="flow"):
+    return [Cell(f"{size}", verb, size, how, max(STREAM_WINDOW, 4 * (size + 4) * 4))
             for size in sizes for how in hows]
 
 
@@ -207,9 +213,11 @@ def all_workloads():
                  lambda r: relays.tap_rig(r, False), tap_cells(both), True),
         Workload("tcp-tap", ["null", "netrelay"],
                  lambda r: relays.tap_rig(r, True), tap_cells(both), True),
-        Workload("look-up", ["hub", "switch"], look_up_rig, cells([1514], both)),
-        Clients("netrelay", False), Clients("netrelay", True),
-        Clients("vde_switch", False), Clients("vde_switch", True),
+        Workload("look-up", ["unlearnt", "learnt"], look_up_rig,
+                 cells([64, 1514], both, "pair")),
+        Clients("netrelay", "pair"),
+        Clients("netrelay", "unicast"), Clients("netrelay", "broadcast"),
+        Clients("vde_switch", "unicast"), Clients("vde_switch", "broadcast"),
     ]
 
 
