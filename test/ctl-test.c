@@ -393,7 +393,7 @@ static void test_add_del(enum relay_kind kind)
 	ok_eq_int(command(&call, "del \"unix:/a\\\"b\\\\c\\nd\033[2J\xc3\xb6,isolated\""),
 		  0, "del by its name");
 	turn(1);
-	ok(!relay.forward.ports && !relay.is_finishing && !relay.failed,
+	ok(!relay.forward.ports && !relay.finish.has_begun && !relay.failed,
 	   "the last one is gone, and that ends nothing");
 	check_listener(path);
 	end();
