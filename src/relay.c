@@ -144,6 +144,14 @@ static void fold(struct port_counters *sum, const struct port_counters *c)
 		sum->dropped[i] += c->dropped[i];
 }
 
+/* While no port has any, frames need not be looked at for them. */
+static void update_pins(struct relay *r)
+{
+	r->forward.has_pins = false;
+	for (const struct port *p = r->forward.ports; p; p = p->next)
+		r->forward.has_pins |= p->rules.n_macs > 0;
+}
+
 static void remove_port(struct relay *r, struct port **link)
 {
 	struct port *p = *link;
@@ -151,6 +159,7 @@ static void remove_port(struct relay *r, struct port **link)
 
 	*link = p->next;
 	r->forward.n_ports--;
+	update_pins(r);
 	switching_gone(&r->switching, p);
 	fold(&r->gone, &p->count);
 	if (p->listener)
@@ -245,9 +254,7 @@ static const struct port_host host = {
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
 {
 	p->rules = *rules;
-	r->forward.has_pins = false;
-	for (const struct port *q = r->forward.ports; q; q = q->next)
-		r->forward.has_pins |= q->rules.n_macs > 0;
+	update_pins(r);
 }
 
 static void add_port(struct relay *r, struct port *p)
@@ -259,7 +266,7 @@ static void add_port(struct relay *r, struct port *p)
 		link = &(*link)->next;
 	*link = p;
 	r->forward.n_ports++;
-	r->forward.has_pins |= p->rules.n_macs > 0;
+	update_pins(r);
 	port_start(p);
 }
 
