@@ -136,17 +136,21 @@ def by_netrelay(hosts, endpoint):
 def by_null(hosts):
     """Super-frames whole, behind their virtio headers, over TCP."""
     hosts.bridges()
-    for i, end_ in enumerate(hosts.stream(2, "10.8.0.2"), 1):
-        hosts.relays.append(null("tap", hosts.tap(i, True), end_, core=None))
+    taps = [hosts.tap(i, True) for i in (1, 2)]
+    # Both first: a relay ends that writes to a tap which is not up.
+    for i in (1, 2):
         hosts.attach(i, "t0")
+    for tap, end_ in zip(taps, hosts.stream(2, "10.8.0.2")):
+        hosts.relays.append(null("tap", tap, end_, core=None))
 
 
 def by_socat(hosts):
+    """The tap is there once the socket is: a frame to one not yet bound would end it."""
     hosts.bridges()
     for i in (1, 2):
         hosts.relays.append(start(
-            ["socat", "TUN,tun-type=tap,tun-name=t0,iff-no-pi",
-             f"UDP4:10.8.0.{3 - i}:{PORT},bind=10.8.0.{i}:{PORT}"],
+            ["socat", f"UDP4:10.8.0.{3 - i}:{PORT},bind=10.8.0.{i}:{PORT}",
+             "TUN,tun-type=tap,tun-name=t0,iff-no-pi"],
             ns=hosts.ns[i - 1], core=None))
         hosts.attach(i, "t0")
 
