@@ -24,6 +24,7 @@ from relays import NAMES, netrelay, null
 from workloads import Flow, in_turns
 
 SECONDS = 1
+TCP = f"-C {machine.CONGESTION}"
 PORT = 7000
 # Room for VXLAN's and UDP's headers around the bridges' 1,500 bytes.
 WIRE_MTU = 1600
@@ -76,7 +77,7 @@ class Hosts:
         """A TCP connection from h1 to that address of h`i`, its two ends."""
         listener = self.listener(i, address)
         with machine.inside(self.ns[0]):
-            a = machine.nodelay(machine.socket.create_connection((address, PORT)))
+            a = machine.tuned(machine.socket.create_connection((address, PORT)))
         b = machine.accept(listener)
         self.keep += [a, b]
         return a, b
@@ -225,11 +226,11 @@ def plain(hosts, relay):
 # Names of relays, iperf3's options, and the core of all but the relay under test.
 ALL = list(JOINS)
 WORKLOADS = {
-    "bridges": (ALL, "", None),
-    "bridges-4": (ALL, "-P 4", None),
+    "bridges": (ALL, TCP, None),
+    "bridges-4": (ALL, f"{TCP} -P 4", None),
     "bridges-udp": (ALL, "-u -b 2G -l 1472", None),
-    "out": (["null", "netrelay"], "", machine.LOAD_CORE),
-    "into": (["null", "netrelay"], "-R", machine.LOAD_CORE),
+    "out": (["null", "netrelay"], TCP, machine.LOAD_CORE),
+    "into": (["null", "netrelay"], f"{TCP} -R", machine.LOAD_CORE),
 }
 
 

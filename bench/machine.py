@@ -30,6 +30,8 @@ TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 0x01, 0x02, 0x04
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 SOL_UDP, UDP_GRO = 17, 104
 BUFFER = 8 << 20
+# Linux's own default, whatever the host's is: with BBR timers would be measured.
+CONGESTION = "cubic"
 
 
 class Failure(Exception):
@@ -175,18 +177,20 @@ def accept(s):
     except TimeoutError:
         raise Failure("the relay did not connect") from None
     sock.setblocking(True)
-    return nodelay(sock)
+    return tuned(sock)
 
 
-def nodelay(sock):
+def tuned(sock):
+    """As netrelay has it: TCP does not wait for more, and does not pace."""
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION.encode())
     return sock
 
 
 def tcp_pair():
     s = listener(socket.AF_INET, ("127.0.0.1", 0))
-    a = nodelay(socket.create_connection(s.getsockname()))
+    a = tuned(socket.create_connection(s.getsockname()))
     return a, accept(s)
 
 

@@ -202,6 +202,6 @@ def clients_rig(relay, n, *options):
     if relay == "vde_switch":
         return vde_rig(n)
     process, log, address = server(*options)
-    ports = [("stream", machine.nodelay(socket.create_connection(address)))
+    ports = [("stream", machine.tuned(socket.create_connection(address)))
              for _ in range(n)]
     return Rig([process], ports, log=log)

@@ -622,3 +622,27 @@ has_accepted_none()
 	run -0 frames_wait tx
 	relay_check_sums slow
 }
+
+# --- pacing -----------------------------------------------------------------
+
+# both_use NAME: the congestion control of both ends of the connections in a.
+both_use()
+{
+	local found
+
+	found=$(ns a ss -Htin state established | grep -oE "(bbr|reno|cubic) " | sort | uniq -c)
+	[[ $(xargs <<<"$found") == "2 $1" ]]
+}
+
+@test "BBR, which paces, is kept for a TCP peer that is far, and not for one that is near" {
+	ns a sysctl -qw net.ipv4.tcp_congestion_control=bbr || skip "needs BBR"
+	relay_start server in a -l 127.0.0.1:5000
+	wait_listen a tcp 5000
+	relay_start near in a tcp:127.0.0.1:5000 "unix-listen:$DIR/near"
+	wait_for 5 "a near link without BBR" both_use reno
+	run -0 stop near
+	# One packet at once, and the next some 5 ms later.
+	ns a tc qdisc add dev lo root tbf rate 100kbit burst 90 limit 100000
+	relay_start far in a tcp:127.0.0.1:5000 "unix-listen:$DIR/far"
+	wait_for 10 "a far link with BBR" both_use bbr
+}

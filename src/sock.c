@@ -22,6 +22,8 @@
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
 #endif
+#define NEAR_US 1000 /* a round trip on a LAN, and not beyond */
+#define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -275,8 +277,30 @@ int sock_error(int fd)
 	return -err;
 }
 
+/*
+ * BBR paces: a frame then waits for a timer although the way is free, which on a
+ * LAN cuts the throughput of a trunk to a half. Reno doesn't, and is the one that
+ * everybody may choose (tcp_set_congestion_control() in the kernel's tcp_cong.c).
+ * Far away, and with any other than BBR, the host's choice is kept. A timer that
+ * BBR had the kernel use stays in use, but Reno sets it to more than the window.
+ */
+static void pace_not_nearby(int fd)
+{
+	char now[CONGESTION_NAME] = "";
+	struct tcp_info info = { 0 };
+	socklen_t now_len = sizeof(now) - 1, info_len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, now, &now_len) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
+		return;
+	/* A round trip of 0 is one that is not known. */
+	if (strncmp(now, "bbr", 3) == 0 && info.tcpi_rtt && info.tcpi_rtt < NEAR_US)
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+}
+
 void sock_tune_tcp(int fd)
 {
+	pace_not_nearby(fd);
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -81,7 +81,10 @@ int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);
 /* sock_error() - What became of a connect in progress. Return: 0 or -errno. */
 int sock_error(int fd);
 
-/* sock_tune_tcp() - No delay, a short unsent queue, and dead peers found by keepalive. */
+/*
+ * sock_tune_tcp() - No delay, a short unsent queue, dead peers found by keepalive,
+ * and no pacing of a connected socket whose peer is near.
+ */
 void sock_tune_tcp(int fd);
 
 /*
