@@ -3,7 +3,7 @@
  * One frame a datagram. Walking the kernel's stack costs more than entering
  * the kernel, so a run of frames of one length goes through it as one message,
  * which UDP_SEGMENT has it cut into datagrams at the very end; UDP_GRO is the
- * same on the way in.
+ * same on the way in, which is in dgram-rx.c.
  *
  * Errors that concern one datagram only - too long, no route, nobody there -
  * drop that frame and count it; the port stays up, for the next one may get
@@ -19,156 +19,46 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
-#define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
-#define RUNS_AT_ONCE 4		     /* with 64 KiB each it is that */
-#define SEGMENTS_MAX 64		     /* UDP_MAX_SEGMENTS of kernels before 6.9 */
-#define MESSAGE_MAX 65000	     /* below what IP takes with any header */
+#define SEGMENTS_MAX 64	  /* UDP_MAX_SEGMENTS of kernels before 6.9 */
+#define MESSAGE_MAX 65000 /* below what IP takes with any header */
+#define PIECES 3	  /* of a frame: its head, its data, padding */
+#define PIECES_MAX (PIECES * BATCH_MAX)
 #define HEADERS_IPV4 28
 #define HEADERS_IPV6 48
 
-/* Room for one number; aligned as struct cmsghdr, which ends in an array, is. */
-union control {
-	size_t align;
-	char bytes[CMSG_SPACE(sizeof(int))];
+/*
+ * Frames to send, runs among them: @n, of which the first is what is left of
+ * @first, and the others are at @next.
+ */
+struct rest {
+	struct frame first;
+	const struct frame *next;
+	unsigned n;
 };
 
-static struct dgram *to_dgram(struct port *p)
+/* The first @frames of it are dealt with. */
+static void skip(struct rest *r, unsigned frames)
 {
-	return container_of(p, struct dgram, port);
-}
-
-/* ---- receive ---- */
-
-static uint32_t segment_of(struct msghdr *msg, uint32_t len)
-{
-	/* There is room for one message only, and no other is asked for. */
-	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-	int size;
-
-	if (!c || c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
-		return len;
-	memcpy(&size, CMSG_DATA(c), sizeof(size));
-	return size > 0 ? (uint32_t)size : len;
-}
-
-/* Take up to @most more. Return: how many there were. */
-static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
-{
-	struct mmsghdr m[BATCH_DATAGRAMS];
-	struct iovec iov[BATCH_DATAGRAMS];
-	struct sockaddr_storage from[BATCH_DATAGRAMS];
-	union control control[BATCH_DATAGRAMS];
-	int n;
-
-	memset(m, 0, most * sizeof(m[0]));
-	for (unsigned i = 0; i < most; i++) {
-		iov[i].iov_base = buf + (d->n_got + i) * (size_t)FRAME_MAX;
-		iov[i].iov_len = FRAME_MAX;
-		m[i].msg_hdr.msg_iov = &iov[i];
-		m[i].msg_hdr.msg_iovlen = 1;
-		m[i].msg_hdr.msg_control = &control[i];
-		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
-		if (d->is_foreign) {
-			m[i].msg_hdr.msg_name = &from[i];
-			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
-		}
+	while (frames > r->first.more) {
+		frames -= 1 + r->first.more;
+		if (--r->n == 0)
+			return;
+		r->first = *r->next++;
 	}
-	/* An error here is an earlier datagram's, told by ICMP; it is over by now. */
-	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++) {
-		struct dgram_message *got = &d->got[d->n_got++];
-
-		got->len = m[i].msg_len;
-		got->segment = segment_of(&m[i].msg_hdr, got->len);
-		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
-		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
-	}
-	return n > 0 ? (unsigned)n : 0;
+	r->first = frame_behind(&r->first, frames);
 }
 
 /*
- * How many more to ask for. A port that is held when a queue is behind must not
- * bring more at once than that still takes, however long they are.
+ * Messages for one sendmmsg.
+ * @frames, @bytes: what is in each, without padding
  */
-static unsigned room(const struct dgram *d)
-{
-	size_t slots = min_size(BATCH_DATAGRAMS - d->n_got,
-				d->brings_runs ? RUNS_AT_ONCE : BATCH_DATAGRAMS);
-	size_t spare = PORT_QUEUE_BYTES - PORT_QUEUE_HIGH;
-
-	if (!d->port.ops->can_wait)
-		return (unsigned)slots;
-	for (unsigned i = 0; i < d->n_got; i++)
-		spare -= min_size(spare, FRAME_WORD + d->got[i].len);
-	return (unsigned)min_size(slots, spare / RECORD_MAX);
-}
-
-static void receive(struct dgram *d, uint8_t *buf)
-{
-	unsigned most;
-	size_t bytes = 0;
-
-	d->n_got = 0;
-	while (bytes < RX_BYTES && (most = room(d)) > 0) {
-		unsigned i = d->n_got, n = receive_some(d, buf, most);
-
-		for (; i < d->n_got; i++)
-			bytes += d->got[i].len;
-		d->brings_runs = n && d->got[i - 1].segment < d->got[i - 1].len;
-		if (n < most)
-			break;
-	}
-}
-
-/* Return: false when the batch is full before all of it was taken. */
-static bool take(struct dgram *d, struct batch *b, const struct dgram_message *got)
-{
-	struct frame f = { .data = b->buf + d->next * (size_t)FRAME_MAX + d->offset };
-
-	if (got->is_foreign)
-		return true;
-	/* An empty datagram is a frame too, if a runt. */
-	do {
-		if (b->n == BATCH_MAX)
-			return false;
-		f.len = (uint32_t)min_size(got->segment, got->len - d->offset);
-		d->offset += f.len;
-		/* One cut at FRAME_MAX is counted as what it is: too long. */
-		f.len += got->is_cut && d->offset == got->len;
-		port_take(&d->port, b, &f);
-		f.data += f.len;
-	} while (d->offset < got->len);
-	d->offset = 0;
-	return true;
-}
-
-int dgram_rx(struct port *p, struct batch *b)
-{
-	struct dgram *d = to_dgram(p);
-
-	if (d->next == d->n_got) {
-		d->next = 0;
-		receive(d, b->buf);
-	}
-	for (; d->next < d->n_got; d->next++) {
-		if (!take(d, b, &d->got[d->next])) {
-			b->more = true;
-			return 0;
-		}
-	}
-	return 0;
-}
-
-/* ---- send ---- */
-
-/* Messages for one sendmmsg; message i holds frames[i] frames. */
 struct outgoing {
 	unsigned n, n_iov;
 	struct mmsghdr m[BATCH_MAX];
 	unsigned frames[BATCH_MAX];
-	union control control[BATCH_MAX];
-	struct iovec iov[3 * BATCH_MAX];
+	uint32_t bytes[BATCH_MAX];
+	union dgram_control control[BATCH_MAX];
+	struct iovec iov[PIECES_MAX];
 };
 
 static void add_piece(struct outgoing *o, const void *data, size_t len)
@@ -188,13 +78,39 @@ static void add_frame(struct outgoing *o, const struct frame *f)
 	add_piece(o, f->head, f->head_len);
 	add_piece(o, f->data, f->len);
 	add_piece(o, frame_padding, frame_padded(len) - len);
+	o->bytes[o->n] += len;
+	o->frames[o->n]++;
 }
 
-/* Whether @b still lies right behind @a, as what came in a run does. */
-static bool is_behind(const struct frame *a, const struct frame *b)
+/* The first @n frames of a run. */
+static void add_part(struct outgoing *o, const struct frame *run, unsigned n)
 {
-	return a->data + a->len == b->data && !b->head_len && a->len >= FRAME_PAD &&
-	       b->len >= FRAME_PAD;
+	uint32_t bytes = n > run->more ? run->len + run->more_len : n * run->len;
+
+	add_piece(o, run->data, bytes);
+	o->bytes[o->n] += bytes;
+	o->frames[o->n] += n;
+}
+
+/*
+ * Add what may go on with a message of frames of @size bytes, @most more of them,
+ * and take it off @r.
+ *
+ * Return: whether more may: no shorter one may have others behind it.
+ */
+static bool add_some(struct outgoing *o, struct rest *r, uint32_t size, unsigned most)
+{
+	struct frame *f = &r->first;
+	unsigned n = frame_len(f) < size ? 1 : (unsigned)min_size(most, 1 + f->more);
+	bool is_shorter = frame_padded(frame_len(f)) < size ||
+			  (n > f->more && f->more_len < f->more * f->len);
+
+	if (n > 1)
+		add_part(o, f, n);
+	else
+		add_frame(o, f);
+	skip(r, n);
+	return !is_shorter;
 }
 
 static void set_segment(struct outgoing *o, uint32_t size)
@@ -215,43 +131,35 @@ static void set_segment(struct outgoing *o, uint32_t size)
 
 /*
  * A message of the first frame, and of those behind it that may share it: as
- * long as the first, and at last one that is shorter. Return: how many.
+ * long as the first, and at last one that is shorter.
  */
-static unsigned add_message(struct outgoing *o, const struct frame *f, unsigned n,
-			    uint32_t segment_max)
+static void add_message(struct outgoing *o, struct rest *r, uint32_t segment_max)
 {
-	uint32_t size = frame_padded(frame_len(f)), total = size, len = size;
-	unsigned i = 1;
+	uint32_t size = frame_padded(frame_len(&r->first));
+	unsigned most = (unsigned)min_size(SEGMENTS_MAX, MESSAGE_MAX / size);
+	unsigned *frames = &o->frames[o->n];
 
 	memset(&o->m[o->n], 0, sizeof(o->m[o->n]));
 	o->m[o->n].msg_hdr.msg_iov = &o->iov[o->n_iov];
-	add_frame(o, f);
-	for (; i < n && i < SEGMENTS_MAX && size <= segment_max && len == size; i++) {
-		len = frame_padded(frame_len(&f[i]));
-		if (len > size || total + len > MESSAGE_MAX)
-			break;
-		total += len;
-		if (is_behind(&f[i - 1], &f[i]))
-			o->iov[o->n_iov - 1].iov_len += len;
-		else
-			add_frame(o, &f[i]);
-	}
-	if (i > 1)
+	*frames = o->bytes[o->n] = 0;
+	if (size > segment_max || !most)
+		most = 1;
+	while (add_some(o, r, size, most - *frames) && *frames < most && r->n &&
+	       o->n_iov + PIECES <= PIECES_MAX &&
+	       frame_padded(frame_len(&r->first)) <= size)
+		;
+	if (*frames > 1)
 		set_segment(o, size);
-	o->frames[o->n++] = i;
-	return i;
+	o->n++;
 }
 
-/* For @n frames, at least one. */
-static void build(struct outgoing *o, const struct frame *f, unsigned n,
-		  uint32_t segment_max)
+/* As many messages as there is room for; at least one. */
+static void build(struct outgoing *o, struct rest r, uint32_t segment_max)
 {
-	unsigned i = 0;
-
 	o->n = o->n_iov = 0;
 	do
-		i += add_message(o, f + i, n - i, segment_max);
-	while (i < n);
+		add_message(o, &r, segment_max);
+	while (r.n && o->n < BATCH_MAX && o->n_iov + PIECES <= PIECES_MAX);
 }
 
 enum verdict { AGAIN, SKIP, STOP };
@@ -291,48 +199,65 @@ static void segment_less(struct dgram *d, uint32_t len)
 	d->segment_max = d->segment_max >= len ? len - 1 : 0;
 }
 
-static unsigned count_sent(struct port *p, const struct outgoing *o, unsigned messages,
-			   const struct frame *f)
+static unsigned count_sent(struct port *p, const struct outgoing *o, unsigned messages)
 {
-	unsigned done = 0;
+	unsigned frames = 0;
 
-	for (unsigned i = 0; i < messages; i++)
-		for (unsigned k = 0; k < o->frames[i]; k++)
-			port_sent(p, &f[done++]);
-	return done;
+	for (unsigned i = 0; i < messages; i++) {
+		frames += o->frames[i];
+		p->count.tx_bytes += o->bytes[i];
+	}
+	p->count.tx_frames += frames;
+	return frames;
+}
+
+/*
+ * The first message was not sent, errno says why; @retried: nor was it the time before.
+ *
+ * Return: how many frames that deals with; -errno.
+ */
+static int give_up(struct dgram *d, const struct outgoing *o, const struct rest *rest,
+		   bool *retried)
+{
+	int err = errno;
+	enum verdict verdict;
+
+	if (o->frames[0] > 1 && (err == EINVAL || err == EIO || err == EMSGSIZE)) {
+		segment_less(d, frame_padded(frame_len(&rest->first)));
+		return 0;
+	}
+	verdict = judge(d, err, *retried);
+	*retried = verdict == AGAIN;
+	if (verdict == STOP)
+		return port_why(&d->port, -err, "%s", strerror(err));
+	return verdict == SKIP;
 }
 
 int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 {
-	struct dgram *d = to_dgram(p);
+	struct dgram *d = dgram_of(p);
+	struct rest rest = { .first = *f, .next = f + 1, .n = n };
 	struct outgoing o;
 	unsigned done = 0;
 	bool retried = false;
 
-	while (done < n) {
-		enum verdict verdict;
-		int sent;
+	while (rest.n) {
+		int sent, now;
 
-		build(&o, f + done, n - done, d->segment_max);
+		build(&o, rest, d->segment_max);
 		sent = sendmmsg(d->wfd, o.m, o.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent > 0) {
-			done += count_sent(p, &o, (unsigned)sent, f + done);
-			retried = false;
-			continue;
-		}
-		if (errno == EAGAIN)
+		if (sent < 0 && errno == EAGAIN)
 			break;
-		if (o.frames[0] > 1 &&
-		    (errno == EINVAL || errno == EIO || errno == EMSGSIZE)) {
-			segment_less(d, frame_padded(frame_len(&f[done])));
-			continue;
+		if (sent > 0) {
+			now = (int)count_sent(p, &o, (unsigned)sent);
+			retried = false;
+		} else {
+			now = give_up(d, &o, &rest, &retried);
 		}
-		verdict = judge(d, errno, retried);
-		if (verdict == STOP)
-			return done ? (int)done
-				    : port_why(p, -errno, "%s", strerror(errno));
-		done += verdict == SKIP;
-		retried = verdict == AGAIN;
+		if (now < 0)
+			return done ? (int)done : now;
+		done += (unsigned)now;
+		skip(&rest, (unsigned)now);
 	}
 	return (int)done;
 }
@@ -357,7 +282,7 @@ void dgram_use_udp(struct dgram *d)
 
 void dgram_close(struct port *p)
 {
-	struct dgram *d = to_dgram(p);
+	struct dgram *d = dgram_of(p);
 
 	if (d->wfd >= 0 && d->wfd != d->rfd)
 		close(d->wfd);
@@ -370,5 +295,5 @@ void dgram_close(struct port *p)
 
 void dgram_free(struct port *p)
 {
-	free(to_dgram(p));
+	free(dgram_of(p));
 }

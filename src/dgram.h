@@ -42,6 +42,17 @@ struct dgram {
 	uint32_t offset;
 };
 
+static inline struct dgram *dgram_of(struct port *p)
+{
+	return container_of(p, struct dgram, port);
+}
+
+/* Room for one number; aligned as struct cmsghdr, which ends in an array, is. */
+union dgram_control {
+	size_t align;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
 /*
  * dgram_use_udp() - Have the kernel segment runs of frames on the way out, and
  * hand over runs on the way in, where it can (udp(7): UDP_SEGMENT, UDP_GRO).

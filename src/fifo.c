@@ -85,7 +85,7 @@ bool fifo_put(struct fifo *q, const struct frame *f)
 {
 	size_t size = frame_wire_head(f) + frame_len(f) + f->more_wire;
 
-	if (q->bytes + size > q->limit)
+	if (q->bytes + size > q->limit || (f->more && !f->has_word))
 		return false;
 	/* What a run would leave unused at the top may be more than there is to spare. */
 	if (f->more && !has_wrapped(q) && q->tail + size > memory_size(q))

@@ -44,7 +44,7 @@ void fifo_free(struct fifo *q);
  * fifo_put() - Append a copy of a frame, or of a run.
  *
  * Return: false, and nothing changed, when it is full; or, for a run, when it has no
- * room for all of it in one piece.
+ * room for all of it in one piece, or the run is one of datagrams.
  */
 bool fifo_put(struct fifo *q, const struct frame *f);
 

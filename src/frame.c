@@ -13,17 +13,23 @@ unsigned frames_in(const struct frame *f, unsigned n)
 	return frames;
 }
 
+struct frame frame_behind(const struct frame *run, unsigned n)
+{
+	struct frame f = *run;
+
+	for (; n; n--)
+		f = frame_next(&f);
+	return f;
+}
+
 void frame_shorten(struct frame *f, unsigned n)
 {
-	const uint8_t *next = f->data + f->len;
+	struct frame last;
 
 	if (n > f->more)
 		return;
-	f->more = n - 1;
-	f->more_len = 0;
-	for (unsigned i = 0; i < f->more; i++) {
-		f->more_len += get_be32(next);
-		next += FRAME_WORD + get_be32(next);
-	}
-	f->more_wire = f->more_len + f->more * FRAME_WORD;
+	last = frame_behind(f, n - 1);
+	f->more -= last.more;
+	f->more_len -= last.more_len;
+	f->more_wire -= last.more_wire;
 }

@@ -29,9 +29,12 @@
  *             checksum; NULL for a frame as it is on a wire
  * @has_word:  ahead of @data is what goes ahead of it on a stream: its length
  *             word, and between the two its virtio header, if it has one
- * @more, @more_wire, @more_len: how many frames lie behind this one as they go
- *             on a stream, and their bytes with and without what is ahead of
- *             each: then it stands for the whole run, and is ready
+ * @more, @more_wire, @more_len: how many frames lie behind this one, and their
+ *             bytes with and without what is ahead of each: then it stands for
+ *             the whole run. If it has_word, they lie as they go on a stream, and
+ *             all are ready. If not, they are as many datagrams: one right behind
+ *             the other, each as long as the first, but for the last, which may be
+ *             shorter; none is shorter than FRAME_PAD.
  */
 struct frame {
 	const uint8_t *data;
@@ -51,6 +54,9 @@ static inline uint32_t frame_len(const struct frame *f)
 
 /* frames_in() - How many frames @n of these stand for. */
 unsigned frames_in(const struct frame *f, unsigned n);
+
+/* frame_behind() - What of a run is behind its first @n frames; it must have more. */
+struct frame frame_behind(const struct frame *run, unsigned n);
 
 /* frame_shorten() - Have the run @f stand for its first @n frames only, at least one. */
 void frame_shorten(struct frame *f, unsigned n);
@@ -158,10 +164,15 @@ static inline struct frame frame_at(const uint8_t *wire)
 /* frame_next() - What of a run is behind its first frame, of which it must have more. */
 static inline struct frame frame_next(const struct frame *run)
 {
-	struct frame f = frame_at(run->data + run->len);
+	const uint8_t *at = run->data + run->len;
+	struct frame f = { .data = at };
 
+	if (run->has_word)
+		f = frame_at(at);
+	else
+		f.len = run->more_len < run->len ? run->more_len : run->len;
 	f.more = run->more - 1;
-	f.more_wire = run->more_wire - frame_wire_head(&f) - f.len;
+	f.more_wire = run->more_wire - (uint32_t)(f.data - at) - f.len;
 	f.more_len = run->more_len - f.len;
 	return f;
 }
@@ -178,6 +189,9 @@ static inline struct frame frame_alone(const struct frame *run)
 /*
  * frame_run() - The frames from @wire on that are ready, plain and not cut off at @end, as one.
  *
+ * Most are as long as the one ahead, which is compared with: then the processor
+ * need not wait for a length to know where the next one is.
+ *
  * Return: how many bytes they are on the stream; 0 if there is none.
  */
 static inline size_t frame_run(struct frame *run, const uint8_t *wire, const uint8_t *end)
@@ -187,11 +201,14 @@ static inline size_t frame_run(struct frame *run, const uint8_t *wire, const uin
 
 	while (end - at >= FRAME_WORD) {
 		uint32_t len = get_be32(at);
+		size_t step = FRAME_WORD + (size_t)len;
 
-		if (len < FRAME_PAD || len > FRAME_MAX || end - at - FRAME_WORD < len)
+		if (len < FRAME_PAD || len > FRAME_MAX || (size_t)(end - at) < step)
 			break;
-		at += FRAME_WORD + len;
-		n++;
+		do {
+			at += step;
+			n++;
+		} while ((size_t)(end - at) >= step && get_be32(at) == len);
 	}
 	if (!n)
 		return 0;

@@ -48,6 +48,7 @@ static int dgram_fd_open(struct port *p)
 
 static const struct port_ops dgram_ops = {
 	.kind = "fd",
+	.is_dgram = true,
 	.only_once = true,
 	.is_setup = true,
 	.open = dgram_fd_open,

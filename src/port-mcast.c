@@ -189,6 +189,7 @@ static int mcast_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "mcast",
+	.is_dgram = true,
 	.open = mcast_open,
 	.rx = dgram_rx,
 	.tx = dgram_tx,

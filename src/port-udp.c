@@ -93,6 +93,7 @@ static void udp_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "udp",
+	.is_dgram = true,
 	.open = udp_open,
 	.rx = dgram_rx,
 	.tx = dgram_tx,

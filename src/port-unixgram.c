@@ -63,6 +63,7 @@ static void unixgram_close(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "unixgram",
+	.is_dgram = true,
 	.can_wait = true,
 	.is_setup = true,
 	.open = unixgram_open,

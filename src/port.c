@@ -338,13 +338,13 @@ static void append_each(struct port *p, struct frame run)
 
 void port_send(struct port *p, const struct frame *f)
 {
+	bool is_whole = f->has_word ? p->ops->is_stream : p->ops->is_dgram;
+
 	/* What lies one behind the other is one piece to send. */
-	if (p->ops->is_stream) {
-		if (!p->n_pending || !frame_join(&p->pending[p->n_pending - 1], f))
-			append(p, f);
+	if (p->ops->is_stream && p->n_pending &&
+	    frame_join(&p->pending[p->n_pending - 1], f))
 		return;
-	}
-	if (f->more)
+	if (f->more && !is_whole)
 		append_each(p, *f);
 	else
 		append(p, f);
@@ -369,15 +369,12 @@ static void enqueue_run(struct port *p, struct frame run)
 static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct frame run = f[i];
-
-		if (done > run.more) {
-			done -= 1 + run.more;
+		if (done > f[i].more) {
+			done -= 1 + f[i].more;
 			continue;
 		}
-		for (; done; done--)
-			run = frame_next(&run);
-		enqueue_run(p, run);
+		enqueue_run(p, frame_behind(&f[i], done));
+		done = 0;
 	}
 }
 

@@ -73,6 +73,7 @@ struct port;
  * port_watch(), and are the driver's to close.
  *
  * @is_stream: its end shows when it is read, after all that was sent before it
+ * @is_dgram:  takes runs of datagrams whole
  * @can_wait:  frames not received now are not lost: the peer holds them back, or
  *             the kernel, which for a tap has a queue of its own
  * @only_once: when it goes down it has ended: there is no way to open it again
@@ -102,6 +103,7 @@ struct port;
 struct port_ops {
 	const char *kind;
 	bool is_stream;
+	bool is_dgram;
 	bool can_wait;
 	bool only_once;
 	bool is_setup;

@@ -61,31 +61,31 @@ static bool is_same_way(const uint8_t *a, const uint8_t *b)
  */
 static struct frame cut_same_way(struct frame *rest)
 {
-	struct frame first = *rest;
-	const uint8_t *next = rest->data + rest->len;
-	uint32_t more = 0, len = 0, most = guard_is_probe(rest->data) ? 0 : rest->more;
+	struct frame first = *rest, last = *rest;
+	uint32_t head = first.has_word ? FRAME_WORD : 0;
+	uint32_t n = 0, most = guard_is_probe(first.data) ? 0 : first.more;
 
-	while (more < most) {
-		const uint8_t *data = next + FRAME_WORD;
+	while (n < most) {
+		const uint8_t *next = last.data + last.len + head;
 
-		if (!is_same_way(first.data, data))
+		if (!is_same_way(first.data, next))
 			break;
-		more++;
-		len += get_be32(next);
-		next = data + get_be32(next);
+		last.data = next;
+		if (head)
+			last.len = get_be32(next - FRAME_WORD);
+		n++;
 	}
-	first.more = more;
-	first.more_len = len;
-	first.more_wire = len + more * FRAME_WORD;
-	if (more == rest->more) {
+	if (n == rest->more) {
 		rest->len = 0;
 		return first;
 	}
-	rest->data = next + FRAME_WORD;
-	rest->len = get_be32(next);
-	rest->more -= more + 1;
-	rest->more_len -= len + rest->len;
-	rest->more_wire = rest->more_len + rest->more * FRAME_WORD;
+	first.more = n;
+	first.more_wire = (uint32_t)(last.data - first.data) + last.len - first.len;
+	first.more_len = first.more_wire - n * head;
+	last.more -= first.more;
+	last.more_wire -= first.more_wire;
+	last.more_len -= first.more_len;
+	*rest = frame_next(&last);
 	return first;
 }
 

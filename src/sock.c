@@ -22,7 +22,7 @@
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
 #endif
-#define NEAR_US 1000 /* a round trip on a LAN, and not beyond */
+#define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 

@@ -41,7 +41,7 @@ static struct {
 	int peer;
 	struct batch batch;
 	struct seen seen[SEEN_MAX];
-	unsigned n_seen, batches;
+	unsigned n_seen, batches, entries;
 	int reconnects, reconnect_ret;
 	struct sockaddr_un path;
 	uint16_t foreign_port;
@@ -77,6 +77,13 @@ static void see(const uint8_t *data, size_t got, size_t len)
 	rig.n_seen++;
 }
 
+static void see_run(struct frame run)
+{
+	for (; run.more; run = frame_next(&run))
+		see(run.data, run.len, run.len);
+	see(run.data, run.len, run.len);
+}
+
 /* Whether what was seen are @n frames, numbered from @first on, intact. */
 static bool saw(unsigned n, uint32_t first)
 {
@@ -96,6 +103,7 @@ static int rig_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "dgram",
+	.is_dgram = true,
 	.only_once = true,
 	.open = rig_open,
 	.rx = dgram_rx,
@@ -113,8 +121,9 @@ static void on_readable(struct port *p, void *arg)
 		if (port_receive(p, b) < 0)
 			return;
 		rig.batches += b->n > 0;
+		rig.entries += b->n;
 		for (unsigned i = 0; i < b->n; i++)
-			see(b->frame[i].data, b->frame[i].len, b->frame[i].len);
+			see_run(b->frame[i]);
 	} while (b->more);
 	port_received(p);
 }
@@ -160,7 +169,7 @@ static void begin(int rfd, int wfd, int peer)
 	rig.d->rfd = rfd;
 	rig.d->wfd = wfd;
 	rig.peer = peer;
-	rig.n_seen = rig.batches = 0;
+	rig.n_seen = rig.batches = rig.entries = 0;
 	rig.reconnects = 0;
 	fcntl(rfd, F_SETFL, O_NONBLOCK);
 	fcntl(wfd, F_SETFL, O_NONBLOCK);
@@ -756,24 +765,175 @@ static void test_rx_runs(void)
 	begin_runs();
 	peer_sends_run(1, 60, 1000, 300);
 	turn_until(&rig.p->count.rx_frames, 60);
-	ok(saw(60, 1) && rig.seen[59].len == 300 && rig.batches == 1,
-	   "a run comes in as the frames it is of");
-	rig.n_seen = rig.batches = 0;
+	ok(saw(60, 1) && rig.seen[59].len == 300 && rig.entries == 1,
+	   "a run comes in as one");
+	ok_eq_int(rig.p->count.rx_bytes, 59300, "all of its bytes are counted");
+	rig.n_seen = rig.batches = rig.entries = 0;
 	peer_sends_run(61, 50, 100, 100);
 	peer_sends(111, 1400);
 	peer_sends_run(112, 50, 200, 14);
 	peer_sends_run(162, 28, 60, 60);
 	turn_until(&rig.p->count.rx_frames, 189);
-	ok(saw(129, 61) && rig.batches == 3,
-	   "runs that are more than a batch go on in the next one");
-	rig.n_seen = rig.batches = 0;
-	peer_sends_run(1, 64, 100, 100);
+	ok(saw(129, 61) && rig.entries == 5, "but for a last one that is to be padded");
+	rig.n_seen = rig.batches = rig.entries = 0;
+	peer_sends_run(1, 64, 20, 20);
 	turn_until(&rig.p->count.rx_frames, 253);
-	ok(saw(64, 1) && rig.batches == 1 && !rig.batch.more,
-	   "one that fills it does not");
+	ok(saw(64, 1) && rig.batches == 1 && rig.entries == 64 && !rig.batch.more,
+	   "and for one of such: they fill a batch");
+	rig.n_seen = rig.batches = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		peer_sends_run(1 + i * 50, 50, 20, 20);
+	turn_until(&rig.p->count.rx_frames, 403);
+	ok(saw(150, 1) && rig.batches == 3, "and go on in the next one");
 	peer_sends_run(1, 20, 10, 10);
-	turn_until(&rig.p->count.rx_frames, 273);
+	turn_until(&rig.p->count.rx_frames, 423);
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 20, "a run of runts is none");
+	end();
+}
+
+/* A run of @n frames of @len bytes, the last of @last, numbered from @first on, at @at. */
+static struct frame make_run(uint8_t *at, uint32_t first, unsigned n, uint32_t len,
+			     uint32_t last)
+{
+	struct frame f = { .data = at, .len = n > 1 ? len : last, .more = n - 1 };
+
+	for (unsigned i = 0; i < n; i++)
+		make(at + (size_t)i * len, first + i, i == n - 1 ? last : len);
+	if (n > 1)
+		f.more_len = f.more_wire = (n - 2) * len + last;
+	return f;
+}
+
+struct run {
+	unsigned n;
+	uint32_t len, last;
+};
+
+static void test_tx_run(const char *what, const struct run *runs, unsigned n_runs,
+			const struct message *want, unsigned n_want)
+{
+	static uint8_t data[8][2 * FRAME_MAX];
+	struct message m;
+	unsigned sent = 0, good = 0, got = 0;
+	uint64_t bytes = 0;
+
+	begin_runs();
+	for (unsigned i = 0; i < n_runs; i++) {
+		const struct run *r = &runs[i];
+		struct frame f = make_run(data[i], sent + 1, r->n, r->len, r->last);
+
+		port_send(rig.p, &f);
+		sent += r->n;
+		bytes += f.len + f.more_len;
+	}
+	port_flush(rig.p);
+	while (peer_reads_run(&m)) {
+		good += got < n_want && m.len == want[got].len &&
+			m.segment == want[got].segment;
+		got++;
+	}
+	ok(got == n_want && good == got, "%s: as %u messages", what, n_want);
+	ok(saw(sent, 1) && rig.p->count.tx_frames == sent &&
+		   rig.p->count.tx_bytes == bytes,
+	   "%s: all of it, in order, and counted", what);
+	end();
+}
+
+static void test_tx_runs(void)
+{
+	test_tx_run("a run", (struct run[]){ { 60, 1000, 300 } }, 1,
+		    (struct message[]){ { 59300, 1000 } }, 1);
+	test_tx_run("of more than go at once", (struct run[]){ { 150, 100, 70 } }, 1,
+		    (struct message[]){ { 6400, 100 }, { 6400, 100 }, { 2170, 100 } }, 3);
+	test_tx_run("of more bytes than go at once", (struct run[]){ { 50, 1400, 1400 } },
+		    1, (struct message[]){ { 46 * 1400, 1400 }, { 5600, 1400 } }, 2);
+	test_tx_run("several of one length",
+		    (struct run[]){ { 10, 200, 200 }, { 1, 0, 200 }, { 20, 200, 150 } },
+		    3, (struct message[]){ { 6150, 200 } }, 1);
+	test_tx_run("none behind a shorter one",
+		    (struct run[]){ { 10, 200, 150 }, { 10, 150, 150 } }, 2,
+		    (struct message[]){ { 1950, 200 }, { 1500, 150 } }, 2);
+	test_tx_run("one of a shorter run ends a message",
+		    (struct run[]){ { 10, 200, 200 }, { 10, 150, 150 }, { 1, 0, 20 } }, 3,
+		    (struct message[]){ { 2150, 200 }, { 1410, 150 } }, 2);
+	test_tx_run("a longer one begins another",
+		    (struct run[]){ { 4, 100, 100 }, { 4, 101, 101 } }, 2,
+		    (struct message[]){ { 400, 100 }, { 404, 101 } }, 2);
+}
+
+/* What a kernel without UDP_SEGMENT gets, and one that takes few at a time. */
+static void test_tx_run_singly(void)
+{
+	static uint8_t data[3][2 * FRAME_MAX];
+	struct frame f;
+
+	begin_runs();
+	setsockopt(rig.d->wfd, SOL_SOCKET, SO_NO_CHECK, &(int){ 1 }, sizeof(int));
+	f = make_run(data[0], 1, 100, 300, 200);
+	port_send(rig.p, &f);
+	port_flush(rig.p);
+	peer_reads(rig.peer, 100, 0);
+	ok(saw(100, 1) && rig.seen[99].len == 200 && rig.p->count.tx_frames == 100,
+	   "a run that is refused goes out frame by frame");
+	end();
+
+	begin_pair();
+	setsockopt(rig.d->wfd, SOL_SOCKET, SO_SNDBUF, &(int){ 8192 }, sizeof(int));
+	for (unsigned i = 0; i < 3; i++) {
+		f = make_run(data[i], 1 + i * 40, 40, 700, 650);
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	ok(rig.p->queue.frames > 50 && rig.p->queue.frames < 120,
+	   "of runs for one who is full, what is left waits");
+	for (unsigned seen = 0, good = 0; seen < 120;) {
+		peer_reads(rig.peer, 1, 0);
+		good += saw(rig.n_seen, seen + 1);
+		seen += rig.n_seen;
+		if (seen == 120 || !rig.n_seen) {
+			ok(seen == 120 && good, "and all arrives in the end, in order");
+			break;
+		}
+		turn();
+	}
+	end();
+}
+
+/* Runs and frames of any kind, in any order. */
+static void test_tx_random(unsigned seed)
+{
+	static uint8_t data[BATCH_MAX][2 * FRAME_MAX];
+	struct message m;
+	unsigned sent = 0, wrong = 0;
+
+	srandom(seed);
+	begin_runs();
+	for (unsigned round = 0; round < 300; round++) {
+		unsigned n = 1 + (unsigned)random() % 6, frames = 0;
+		uint32_t len = 61 + (uint32_t)random() % 300;
+
+		for (unsigned i = 0; i < n; i++) {
+			unsigned count = 1 + (unsigned)random() % 40;
+			uint32_t last = 61 + (uint32_t)random() % (len - 60);
+			struct frame f;
+
+			if (random() % 3 == 0)
+				len = 61 + (uint32_t)random() % 300;
+			if (last > len || random() % 2)
+				last = len;
+			f = make_run(data[i], sent + frames + 1, count, len, last);
+			port_send(rig.p, &f);
+			frames += count;
+		}
+		port_flush(rig.p);
+		rig.n_seen = 0;
+		while (peer_reads_run(&m))
+			wrong += m.segment > 360;
+		wrong += !saw(frames, sent + 1);
+		sent += frames;
+	}
+	ok(!wrong && rig.p->count.tx_frames == sent,
+	   "seed %u: %u frames in random runs, all as they were, in order", seed, sent);
 	end();
 }
 
@@ -822,6 +982,10 @@ int main(void)
 	test_all_runs();
 	test_runs_refused();
 	test_rx_runs();
+	test_tx_runs();
+	test_tx_run_singly();
+	for (unsigned seed = 1; seed <= 3; seed++)
+		test_tx_random(seed);
 	test_close();
 	tear_down();
 	return done();

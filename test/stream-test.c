@@ -723,6 +723,35 @@ static void test_tx_overrun(void)
 	end();
 }
 
+/* As they come over UDP: right behind one another, the last one shorter. */
+static void test_tx_datagrams(void)
+{
+	uint8_t data[9 * 100 + 60];
+	struct frame run = { .data = data, .len = 100, .more = 9 };
+	unsigned good = 0;
+
+	run.more_len = run.more_wire = 8 * 100 + 60;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7);
+	use_socketpair(ANY);
+	begin(&once_ops);
+	port_send(rig.p, &run);
+	port_flush(rig.p);
+	while (peer_reads(ANY))
+		;
+	for (size_t i = 0; i < 10; i++) {
+		const uint8_t *at = rig.got.at + i * (FRAME_WORD + 100);
+		uint32_t len = i < 9 ? 100 : 60;
+
+		good += get_be32(at) == len &&
+			memcmp(at + FRAME_WORD, data + i * 100, len) == 0;
+	}
+	ok(rig.got.len == sizeof(data) + 10 * FRAME_WORD && good == 10 &&
+		   rig.p->count.tx_frames == 10 && rig.p->count.tx_bytes == sizeof(data),
+	   "a run of datagrams leaves as frames with their words");
+	end();
+}
+
 /* ---- the end of a link, and the next one ---- */
 
 static const uint8_t some_frame[FRAME_WORD + 100] = { 0, 0, 0, 100, 1, 2, 3 };
@@ -940,6 +969,7 @@ static void test_tx(void)
 	test_tx_random(5, "a pipe", use_pipes, 65536);
 	test_tx_random(6, "TCP", use_tcp, 4096);
 	test_tx_overrun();
+	test_tx_datagrams();
 }
 
 int main(void)
