@@ -7,8 +7,9 @@ between them that something has to carry the bridges' traffic over.
 	           10.9.0.1             10.8.0.1           10.8.0.2             10.9.0.2
 
 The flows are the kernel's own TCP, so that super-frames are what they are in
-use. Nothing is pinned: the figure is what the
-whole machine gets done with its cores, and a VXLAN runs on whatever core sends.
+use. Nothing is pinned: the figure is what the whole machine gets done with its
+cores, and a VXLAN runs on whatever core sends. The null trunk, which blocks when
+it sends, lets its tap overflow meanwhile, and what that costs a flow varies.
 
 `out` and `into` have a relay under test on h1, pinned, and no wire: as a QEMU on
 the same host would, a null relay on the load's core carries plain frames between

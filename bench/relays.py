@@ -119,8 +119,9 @@ def stream_rig(relay, kind):
     if relay == "netrelay":
         process, log = netrelay(*[f"{kind}:{w}" for w in words])
     else:
-        # Without it socat would leave Nagle's algorithm on.
-        option = ",nodelay" if kind == "tcp" else ""
+        # As the other sockets are: see machine.tuned().
+        option = f",nodelay,setsockopt-string=6:13:{machine.CONGESTION}" \
+            if kind == "tcp" else ""
         process = start(SOCAT + [f"{kind}:{w}{option}" for w in words])
     ports = [("stream", machine.accept(s)) for s in listeners]
     return Rig([process], ports, listeners, log)

@@ -24,7 +24,8 @@ machine, and on its mood; ratios within one run do less so.
 `null` is the least a one-thread relay can do: wait, receive, send, with no checks; for datagrams
 `null-segment` does so with UDP_SEGMENT and UDP_GRO. `one write a frame` is how QEMU sends,
 `batched` how another netrelay does. The window is bounded, so nothing should be lost, but in
-the floods, which have no window.
+the floods, which have no window. All TCP has CUBIC, Linux's own default, whatever the host's
+is, but for netrelay's sockets, which have what netrelay makes of that.
 """
 
 
