@@ -84,6 +84,19 @@ static const char *end_text(const struct stream *s)
 	return "closed by the peer";
 }
 
+/*
+ * QEMU leaves Nagle on at its accepting side, so it waits for our acknowledgement.
+ * The kernel delays those on a connection that it has seen both ways used in turns
+ * (tcp_event_data_sent() in its tcp_output.c); so again after each time we sent.
+ */
+static void acknowledge_quickly(struct stream *s)
+{
+	if (!s->may_delay_ack)
+		return;
+	setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
+	s->may_delay_ack = false;
+}
+
 /* Return: bytes now between cur and end; 0: nothing yet; -errno. */
 static int receive(struct stream *s, struct batch *b)
 {
@@ -107,9 +120,8 @@ static int receive(struct stream *s, struct batch *b)
 		return port_why(&s->port, -errno, "%s", strerror(errno));
 	if (n <= 0)
 		return port_why(&s->port, PORT_CLOSED, "%s", end_text(s));
-	if (s->is_tcp && s->is_dialled && s->trunk == STREAM_PLAIN && n < QUICKACK_BELOW)
-		/* QEMU leaves Nagle on at its accepting side; it waits for our ACK. */
-		setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
+	if (s->is_dialled && s->is_tcp && s->trunk == STREAM_PLAIN && n < QUICKACK_BELOW)
+		acknowledge_quickly(s);
 	if ((size_t)n < missing) {
 		s->part_len += (size_t)n;
 		return 0;

@@ -49,6 +49,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 	s->rfd = rfd;
 	s->wfd = wfd;
 	s->trunk = trunk;
+	s->may_delay_ack = true;
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
 	if (s->is_tcp)
 		sock_tune_tcp(wfd);
@@ -202,6 +203,7 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 		timer_set(p->env->loop, &s->silence, SILENCE_CHECK_MS, check_silence);
 	if (sent < 0)
 		return 0;
+	s->may_delay_ack = true;
 	if (s->n_greeting && !s->skip)
 		greeted = min_size(s->n_greeting, (size_t)sent);
 	s->n_greeting -= greeted;

@@ -33,6 +33,7 @@ enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
  * @is_full:   the receive brought all that it had room for
  * @is_bad:    what comes next can't be understood, for the reason in port_why()
  * @skip:      bytes of the next frame to send that are sent already
+ * @may_delay_ack: the kernel may, since we sent something
  * @silence:   looks now and then whether a TCP peer acknowledges
  */
 struct stream {
@@ -40,6 +41,7 @@ struct stream {
 	int rfd, wfd;
 	bool is_tcp;
 	bool is_dialled;
+	bool may_delay_ack;
 	enum stream_trunk trunk;
 	uint8_t greeting[TRUNK_PREAMBLE];
 	size_t n_greeting;

@@ -912,6 +912,36 @@ static void test_tcp_options(void)
 	end();
 }
 
+/*
+ * A peer that has Nagle's algorithm, as QEMU where it accepts: it keeps its second
+ * frame until the first is acknowledged, for which the kernel, once both have sent,
+ * would take at least 40 ms (TCP_DELACK_MIN).
+ */
+static void test_tcp_nagle(void)
+{
+	static const unsigned rounds = 50, delack_ms = 40;
+	uint64_t began;
+
+	use_tcp(1 << 20);
+	begin(&once_ops);
+	rig.s->is_dialled = true;
+	setsockopt(rig.peer_out, IPPROTO_TCP, TCP_NODELAY, &(int){ 0 }, sizeof(int));
+	began = loop_now();
+	for (unsigned i = 1; i <= rounds; i++) {
+		port_send(rig.p, &some);
+		port_flush(rig.p);
+		while (!peer_reads(ANY))
+			;
+		peer_sends(some_frame, sizeof(some_frame));
+		peer_sends(some_frame, sizeof(some_frame));
+		while (rig.p->count.rx_frames < 2 * i)
+			turn();
+	}
+	ok(loop_now() - began < rounds * delack_ms / 2,
+	   "a peer that waits for acknowledgements gets them at once");
+	end();
+}
+
 static void set_up(void)
 {
 	int fd = eventfd(1, EFD_NONBLOCK);
@@ -985,6 +1015,7 @@ int main(void)
 	test_fresh_start();
 	test_after_bad_length();
 	test_tcp_options();
+	test_tcp_nagle();
 	tear_down();
 	return done();
 }
