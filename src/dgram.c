@@ -61,6 +61,12 @@ struct outgoing {
 	struct iovec iov[PIECES_MAX];
 };
 
+/* For one more frame. */
+static bool has_room(const struct outgoing *o)
+{
+	return o->n_iov + PIECES <= PIECES_MAX;
+}
+
 static void add_piece(struct outgoing *o, const void *data, size_t len)
 {
 	if (!len)
@@ -145,8 +151,7 @@ static void add_message(struct outgoing *o, struct rest *r, uint32_t segment_max
 	if (size > segment_max || !most)
 		most = 1;
 	while (add_some(o, r, size, most - *frames) && *frames < most && r->n &&
-	       o->n_iov + PIECES <= PIECES_MAX &&
-	       frame_padded(frame_len(&r->first)) <= size)
+	       has_room(o) && frame_padded(frame_len(&r->first)) <= size)
 		;
 	if (*frames > 1)
 		set_segment(o, size);
@@ -159,7 +164,7 @@ static void build(struct outgoing *o, struct rest r, uint32_t segment_max)
 	o->n = o->n_iov = 0;
 	do
 		add_message(o, &r, segment_max);
-	while (r.n && o->n < BATCH_MAX && o->n_iov + PIECES <= PIECES_MAX);
+	while (r.n && o->n < BATCH_MAX && has_room(o));
 }
 
 enum verdict { AGAIN, SKIP, STOP };
