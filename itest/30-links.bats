@@ -368,11 +368,6 @@ cpu_ticks()
 	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$(pid_of "$1")/stat"
 }
 
-has_spent()
-{
-	(($(_now_us) - $1 >= $2 * 1000))
-}
-
 # More clients than descriptors, and a target that comes only when there are none left.
 @test "out of descriptors: no spinning, few words, and accepting again later" {
 	local before since spent lack="accept: (No file descr|Too many open)" # musl, glibc
