@@ -20,7 +20,9 @@ HOT := relay route forward fdb port stream wire gso gro gro-packet \
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
-BASE := -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -MMD -MP \
+# Files of any size and times of any year, also where a C library has these in 32 bits.
+WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
 ifdef WERROR

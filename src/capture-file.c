@@ -28,6 +28,7 @@
 
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define END_MS 2000 /* for all that is left when it is to end */
+_Static_assert(sizeof(off_t) == 8, "a capture may be longer than 2 GiB");
 
 /*
  * @signals: a signalfd
