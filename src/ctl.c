@@ -28,8 +28,11 @@
 #define SEND_BYTES ((size_t)64 << 10)
 #define EVENTS_BYTES ((size_t)16 << 10)
 #define EVENT_MAX 1024
-/* Never reported of a unix socket: what is left is that the client has closed. */
-#define ONLY_HANGUP EPOLLPRI
+/*
+ * No event at all but that the client has closed, which is reported unasked. Any
+ * other would have to be consumed: EPOLLPRI, too, is there for MSG_OOB to set.
+ */
+#define ONLY_HANGUP EPOLLET
 
 /*
  * @request: what has come of its line

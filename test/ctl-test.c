@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -590,6 +591,47 @@ static void test_events(void)
 	ok(!ctl.clients, "both are gone");
 }
 
+static uint64_t cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* What a client does, after which there is nothing to be done about it. */
+static void check_idle(const char *what)
+{
+	uint64_t before;
+
+	turn(5);
+	before = cpu_us();
+	turn(300);
+	ok(cpu_us() - before < 150000, "%s: the relay does not spin", what);
+}
+
+/* Bytes, also those out of band, from clients that have nothing more to say. */
+static void test_urgent(void)
+{
+	int early = dial(), late = dial();
+
+	turn(5);
+	send(early, "x", 1, MSG_OOB | MSG_NOSIGNAL);
+	check_idle("a byte out of band before the command");
+	close(early);
+	ask(late, "events\n", 7);
+	send(late, "more", 4, MSG_NOSIGNAL);
+	send(late, "x", 1, MSG_OOB | MSG_NOSIGNAL);
+	check_idle("one behind it");
+	shutdown(late, SHUT_WR);
+	check_idle("half of the connection closed");
+	ok(ctl.clients != NULL, "who listens to events may have shut down its side");
+	close(late);
+	turn(5);
+	ok(!ctl.clients, "and is gone when it closes");
+}
+
 /* An answer of more than a socket holds. */
 static void test_slow(void)
 {
@@ -622,6 +664,7 @@ static void test_socket(void)
 	ok_eq_int(ctl_start(&ctl, &relay, path, why, sizeof(why)), 0, "it listens");
 	test_clients();
 	test_events();
+	test_urgent();
 	test_slow();
 	/* Left connected, in mid-command and in mid-answer. */
 	ask(dial(), "hel", 3);
