@@ -85,6 +85,8 @@ static void report(const struct capture *c)
 	const struct capture_queue *q = &c->queue;
 	const char *over = c->err == -EPIPE ? "the reader has gone: " : "";
 
+	if (c->err == -ECANCELED)
+		return;
 	if (q->lost)
 		log_warn("capture %s: %s%" PRIu64 " packets captured, %" PRIu64
 			 " packets lost: the reader was too slow",
@@ -159,6 +161,14 @@ void capture_stop(struct capture *c)
 		poll(&pfd, 1, (int)(limit - now));
 		c->is_blocked = false;
 	}
+	finish(c);
+}
+
+void capture_drop(struct capture *c)
+{
+	if (!c->forward)
+		return;
+	c->err = -ECANCELED;
 	finish(c);
 }
 

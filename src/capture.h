@@ -92,4 +92,7 @@ void capture_end(struct capture *c);
  */
 void capture_stop(struct capture *c);
 
+/* capture_drop() - End it, for a relay that never relayed: nothing of it is written. */
+void capture_drop(struct capture *c);
+
 #endif

@@ -274,7 +274,9 @@ static int copy(const char *path, int fd, int to, char **command, const char *na
 
 	if (ret < 0)
 		return ret;
-	ret = capture_file_copy(fd, to, name, why, sizeof(why));
+	ret = capture_file_begin(to, name, why, sizeof(why));
+	if (!ret)
+		ret = capture_file_copy(fd, to, name, why, sizeof(why));
 	if (ret < 0)
 		log_warn("ctl: %s", why);
 	return ret;

@@ -277,14 +277,17 @@ static enum exit_status run(struct program *prog)
 {
 	int ret = set_up(prog);
 
-	if (ret < 0) {
+	if (ret < 0)
 		log_warn("%s", prog->why);
-	} else if (!prog->relay.failed) {
+	if (ret == 0 && !prog->relay.failed) {
 		ret = loop_run(&prog->loop);
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
 		if (prog->conf.verbose)
 			relay_status(&prog->relay);
+	} else {
+		/* What is in the file from an earlier time stays. */
+		capture_drop(&prog->capture);
 	}
 	if (prog->relay.failed)
 		ret = -EIO;
