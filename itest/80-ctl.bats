@@ -401,6 +401,10 @@ packets()
 	assert_output --partial "netrelay: ctl: "
 	run -1 ctl capture "$DIR/none/x"
 	assert_output --partial "No such file"
+	# What was captured before stays.
+	echo old >"$DIR/old"
+	run -1 ctl capture "$DIR/old" port=9
+	[[ $(cat "$DIR/old") == old ]]
 	for i in 1 2 3 4; do
 		capture_start "c$i"
 	done

@@ -328,8 +328,8 @@ static int run_events(struct ctl_call *call)
 
 static int run_capture(struct ctl_call *call)
 {
-	int ret =
-		capture_parse(&call->wish, call->word + 1, call->why, sizeof(call->why));
+	int ret = capture_wish_words(&call->wish, call->word + 1, call->why,
+				     sizeof(call->why));
 
 	call->captures = !ret;
 	return ret;

@@ -182,15 +182,13 @@ static int start_writer(struct program *prog)
 
 static int start_capture(struct program *prog)
 {
-	char *const all[] = { NULL };
-	struct capture_wish wish;
 	int ret;
 
 	if (!prog->conf.capture)
 		return 0;
-	capture_parse(&wish, all, prog->why, sizeof(prog->why));
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
-			    prog->capture_fd, &wish, prog->conf.capture, NULL, NULL);
+			    prog->capture_fd, &prog->conf.capture_wish,
+			    prog->conf.capture, NULL, NULL);
 	if (ret < 0)
 		close(prog->capture_fd);
 	return ret;
