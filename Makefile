@@ -34,7 +34,7 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
-	show-json.c top.c top-data.c top-draw.c ctl-capture.c \
+	show-json.c top.c top-data.c top-draw.c ctl-capture.c ctl-allow.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	stream-rx.c dgram-rx.c port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \

@@ -25,6 +25,8 @@
 #define REQUEST_BYTES 4096
 #define REQUEST_MS 30000 /* somebody may be typing */
 #define ANSWER_MS 5000	 /* without a byte of it taken */
+#define AWAIT_MS 5000 /* until a port is open, or not; ctl itself gives up after 10 s */
+#define AWAIT_STEP_MS 50
 #define SEND_BYTES ((size_t)64 << 10)
 #define EVENTS_BYTES ((size_t)16 << 10)
 #define EVENT_MAX 1024
@@ -37,6 +39,8 @@
 /*
  * @request: what has come of its line
  * @out, @sent: what it is told, and how much of that is sent
+ * @awaits:   the port that it added, while that is being opened; 0: none
+ * @await_until: when it is told that it is on its way
  * @follows:  it is told of events
  * @left_out: events that it has missed
  */
@@ -49,6 +53,8 @@ struct ctl_client {
 	char request[REQUEST_BYTES];
 	struct buf out;
 	size_t sent;
+	unsigned awaits;
+	uint64_t await_until;
 	bool follows;
 	unsigned left_out;
 	bool is_closed;
@@ -186,6 +192,50 @@ static void give_to_capture(struct ctl_client *k, const struct capture_wish *wis
 		close(fd);
 }
 
+/*
+ * The port is open, or will be tried again, or has ended. Only noted: this may be in
+ * the midst of what the relay does.
+ */
+static void tell_awaited(struct ctl_client *k, const struct port *p)
+{
+	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
+
+	k->awaits = 0;
+	buf_printf(&k->out, "ok\n");
+	if (ctl_added(p, &k->out, why, sizeof(why)) < 0) {
+		text_escape(line, sizeof(line), why);
+		k->out.len = 0;
+		buf_printf(&k->out, "error: %s\n", line);
+	}
+	if (k->out.failed) {
+		close_client(k);
+		return;
+	}
+	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
+	loop_mod(loop_of(k), &k->watch, EPOLLOUT);
+}
+
+static void await_due(struct timer *t)
+{
+	struct ctl_client *k = container_of(t, struct ctl_client, limit);
+	const struct port *p = relay_find(k->ctl->relay, k->awaits);
+
+	/* A port that ends is told of before it goes. */
+	if (p && (p->state != PORT_OPENING || loop_now() >= k->await_until))
+		tell_awaited(k, p);
+	else
+		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);
+}
+
+static void await(struct ctl_client *k, unsigned id)
+{
+	k->out.len = 0;
+	k->awaits = id;
+	k->await_until = loop_now() + AWAIT_MS;
+	timer_set(loop_of(k), &k->limit, AWAIT_STEP_MS, await_due);
+	loop_mod(loop_of(k), &k->watch, ONLY_HANGUP);
+}
+
 static void answer(struct ctl_client *k)
 {
 	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
@@ -203,6 +253,10 @@ static void answer(struct ctl_client *k)
 	}
 	if (call.captures) {
 		give_to_capture(k, &call.wish);
+		return;
+	}
+	if (call.awaits) {
+		await(k, call.awaits);
 		return;
 	}
 	k->follows = call.follows;
@@ -241,22 +295,13 @@ static void client_ready(struct watch *w, uint32_t events)
 
 	if (has_output(k))
 		send_some(k);
-	else if (k->follows && (events & (EPOLLHUP | EPOLLERR)))
+	else if ((k->follows || k->awaits) && (events & (EPOLLHUP | EPOLLERR)))
 		close_client(k);
-	else if (!k->follows)
+	else if (!k->follows && !k->awaits)
 		take_request(k);
 }
 
 /* ---- who is one ---- */
-
-static bool is_allowed(int fd)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       (cred.uid == 0 || cred.uid == geteuid());
-}
 
 static void turn_away(struct ctl *c, int fd, const char *line)
 {
@@ -287,7 +332,7 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	struct ctl *c = arg;
 
 	(void)peer;
-	if (!is_allowed(fd))
+	if (!ctl_allows(&c->allow, &c->listener.made, fd))
 		turn_away(c, fd, "error: only the user who runs it, and root, may\n");
 	else if (l->n > CLIENTS_MAX)
 		turn_away(c, fd, "error: too many clients are connected; end one\n");
@@ -340,7 +385,11 @@ static void on_event(struct relay_watcher *w, const char *kind, const struct por
 	int len = 0;
 
 	for (struct ctl_client *k = c->clients; k; k = k->next) {
-		if (!k->follows || k->is_closed)
+		if (k->is_closed)
+			continue;
+		if (k->awaits == p->id && p->state != PORT_OPENING)
+			tell_awaited(k, p);
+		if (!k->follows)
 			continue;
 		if (!len)
 			len = event_line(line, sizeof(line), kind, p, text);
@@ -356,7 +405,7 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	int ret;
 
 	ep->kind = ENDPOINT_UNIX_LISTEN;
-	ep->mode = 0600;
+	ep->mode = CTL_MODE;
 	snprintf(ep->path, sizeof(ep->path), "%s", path);
 	snprintf(ep->text, sizeof(ep->text), "--ctl %s", path);
 	c->listener.ep = ep;
@@ -365,6 +414,7 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	ret = listener_start(&c->listener, r->loop, why, size);
 	if (ret < 0)
 		return ret;
+	ctl_allow_init(&c->allow);
 	c->relay = r;
 	c->watcher.event = on_event;
 	relay_watch(r, &c->watcher);
