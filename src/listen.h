@@ -9,6 +9,7 @@
 
 #include "endpoint.h"
 #include "loop.h"
+#include "port.h"
 #include "sock.h"
 
 /*
@@ -16,6 +17,8 @@
  *            on, and with the peer's name for messages
  * @limit:    connections at a time; 0: no limit
  * @n:        connections now
+ * @gone:     the holder's: counters of its ports that are no more
+ * @sum:      the same and those of its ports that are, while they are added up
  */
 struct listener {
 	struct loop *loop;
@@ -28,6 +31,7 @@ struct listener {
 	bool is_told;	/* that connections wait which can't be accepted */
 	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
 	void *arg;
+	struct port_counters gone, sum;
 	struct listener *next; /* the holder's list */
 };
 
