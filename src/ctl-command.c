@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "show.h"
 #include "text.h"
 #include "words.h"
 
@@ -299,9 +298,9 @@ static int run_set(struct ctl_call *call)
 static int run_status(struct ctl_call *call)
 {
 	if (call->n_words == 2 && !strcmp(call->word[1], "--json"))
-		show_json(call->relay, call->out);
+		call->show = show_json;
 	else if (call->n_words == 1)
-		show_status(call->relay, call->out);
+		call->show = show_status;
 	else
 		return fail(call, -EINVAL, "the form is status or status --json");
 	return 0;
@@ -320,7 +319,7 @@ static int run_counters(struct ctl_call *call)
 	int ret = check_alone(call);
 
 	if (!ret)
-		show_counters(call->relay, call->out);
+		call->show = show_counters;
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "capture.h"
 #include "relay.h"
+#include "show.h"
 
 #define CTL_WORDS_MAX 16
 #define CTL_WHY_MAX 2048
@@ -20,6 +21,7 @@
  * @follows: it goes on: events are to be sent as they happen
  * @awaits:  a port that was added, by its number: it is being opened; what becomes
  *           of that is the answer, see ctl_added(); 0: none
+ * @show:    the answer is this, from its beginning
  * @captures: it goes on: what @wish says is to be captured to the connection
  * @why:     on error, one line that says what is wrong and what would be right
  */
@@ -30,6 +32,7 @@ struct ctl_call {
 	struct buf *out;
 	bool follows, captures;
 	unsigned awaits;
+	show_step *show;
 	struct capture_wish wish;
 	char why[CTL_WHY_MAX];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each client is read until it has sent its line, then only written to. What it
- * does not take is kept, and is bounded: an answer by what there is to say, and
+ * does not take is kept, and is bounded: an answer by what a step of it has, and
  * events by EVENTS_BYTES, beyond which they are left out and counted. Memory of a
  * client is freed at the end of the turn, as loop.h has it.
  */
@@ -39,6 +39,7 @@
 /*
  * @request: what has come of its line
  * @out, @sent: what it is told, and how much of that is sent
+ * @show, @shown: what it is told, and how much of that was written to @out
  * @awaits:   the port that it added, while that is being opened; 0: none
  * @await_until: when it is told that it is on its way
  * @follows:  it is told of events
@@ -53,6 +54,8 @@ struct ctl_client {
 	char request[REQUEST_BYTES];
 	struct buf out;
 	size_t sent;
+	show_step *show;
+	struct show shown;
 	unsigned awaits;
 	uint64_t await_until;
 	bool follows;
@@ -113,14 +116,30 @@ static bool has_output(const struct ctl_client *k)
 	return k->sent < k->out.len;
 }
 
-static void rewind_output(struct ctl_client *k)
+static void note_left_out(struct ctl_client *k)
 {
-	k->sent = k->out.len = 0;
 	if (k->left_out)
 		buf_printf(&k->out, "... %u events left out\n", k->left_out);
 	k->left_out = 0;
 }
 
+static void show_more(struct ctl_client *k)
+{
+	if (k->show && k->show(&k->shown, k->ctl->relay, &k->out))
+		k->show = NULL;
+}
+
+/* It has taken all that there was. Return: whether there will be more. */
+static bool go_on(struct ctl_client *k)
+{
+	k->sent = k->out.len = 0;
+	show_more(k);
+	if (k->follows)
+		note_left_out(k);
+	return (k->show || has_output(k) || k->follows) && !k->out.failed;
+}
+
+/* A long answer is written only as it is taken: at most a step a turn. */
 static void send_some(struct ctl_client *k)
 {
 	size_t len = min_size(k->out.len - k->sent, SEND_BYTES);
@@ -132,17 +151,16 @@ static void send_some(struct ctl_client *k)
 	}
 	if (n > 0)
 		k->sent += (size_t)n;
-	if (!has_output(k) && !k->follows) {
+	if (!has_output(k) && !go_on(k)) {
 		close_client(k);
 		return;
 	}
-	if (!has_output(k))
-		rewind_output(k);
 	if (k->follows)
 		timer_cancel(loop_of(k), &k->limit);
 	else if (n > 0)
 		timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
-	loop_mod(loop_of(k), &k->watch, has_output(k) ? EPOLLOUT : ONLY_HANGUP);
+	loop_mod(loop_of(k), &k->watch,
+		 has_output(k) || k->show ? EPOLLOUT : ONLY_HANGUP);
 }
 
 /* It gets no more than this. */
@@ -156,6 +174,7 @@ PRINTF_LIKE(2, 3) static void refuse(struct ctl_client *k, const char *fmt, ...)
 	va_end(ap);
 	text_escape(line, sizeof(line), why);
 	k->follows = false;
+	k->show = NULL;
 	k->out.len = 0;
 	buf_printf(&k->out, "error: %s\n", line);
 	if (k->out.failed)
@@ -246,6 +265,8 @@ static void answer(struct ctl_client *k)
 		refuse(k, "%s", call.why);
 		return;
 	}
+	k->show = call.show;
+	show_more(k);
 	if (k->out.failed) {
 		buf_free(&k->out);
 		refuse(k, "no memory for the answer");
@@ -293,7 +314,7 @@ static void client_ready(struct watch *w, uint32_t events)
 {
 	struct ctl_client *k = container_of(w, struct ctl_client, watch);
 
-	if (has_output(k))
+	if (has_output(k) || k->show)
 		send_some(k);
 	else if ((k->follows || k->awaits) && (events & (EPOLLHUP | EPOLLERR)))
 		close_client(k);
