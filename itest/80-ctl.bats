@@ -600,7 +600,10 @@ as_user()
 
 only_we_are_connected()
 {
-	(($(find "/proc/$(pid_of one)/fd" -lname 'socket:*' | wc -l) <= 6))
+	local sockets
+
+	sockets=$(find "/proc/$(pid_of one)/fd" -lname 'socket:*') && [[ $sockets ]] &&
+		(($(wc -l <<<"$sockets") <= 6))
 }
 
 #   tx --- one === rx; and 64 more, that come and go

@@ -60,12 +60,15 @@ hex()
 # Connections of clients that the relay has open.
 clients()
 {
-	ns lab ss -Htn state established sport = :9100 | wc -l
+	local sockets
+
+	sockets=$(ns lab ss -Htn state established sport = :9100) || return
+	grep -c . <<<"$sockets" || true
 }
 
 has_clients()
 {
-	(($(clients) == $1))
+	[[ $(clients) == "$1" ]]
 }
 
 cpu_ticks()
