@@ -409,7 +409,8 @@ packets()
 	wait_for 5 "its far end" port_is 1 state up
 	capture_start all
 	capture_start some port=1 dir=out snap=64
-	capture_start none port=1 dir=in
+	start none "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/none.pcapng,dir=in,snap=64" port=1
+	wait_for 5 "capture none" test -s "$DIR/none.pcapng"
 	run -0 "$FRAMES" send "unix:$DIR/a" --count 100
 	wait_for 5 "all frames" is_json "r['sent']" 100
 	run -0 stop some INT
@@ -434,7 +435,9 @@ packets()
 	run -1 ctl capture "$DIR/x" port=9
 	assert_output "netrelay: ctl: there is no such port; see: status"
 	run -1 ctl capture "$DIR/x" dir=up
-	assert_output --partial "netrelay: ctl: "
+	assert_output --partial "netrelay: ctl: dir=up: not known; "
+	run -1 ctl capture "$DIR/x,y"
+	assert_output --partial "netrelay: ctl: y: not known; "
 	run -1 ctl capture "$DIR/none/x"
 	assert_output --partial "No such file"
 	# What was captured before stays.

@@ -9,15 +9,15 @@
 #include "frame.h"
 #include "text.h"
 
-static int refuse(char *why, size_t size, const char *word, const char *advice)
+static int refuse(char *why, size_t size, const char *word)
 {
 	char escaped[80];
 
 	text_escape(escaped, sizeof(escaped), word);
 	snprintf(why, size,
 		 "%s: not known; a capture may have port=N, dir=in, dir=out, dir=both, "
-		 "snap=N, with snap up to %d%s",
-		 escaped, FRAME_MAX, advice);
+		 "snap=N, with snap up to %d; a comma in the file's name is doubled",
+		 escaped, FRAME_MAX);
 	return -EINVAL;
 }
 
@@ -63,12 +63,11 @@ int capture_wish_words(struct capture_wish *w, char *const *words, char *why, si
 	wish_all(w);
 	for (; *words; words++)
 		if (!read_word(w, *words))
-			return refuse(why, size, *words, "");
+			return refuse(why, size, *words);
 	return 0;
 }
 
-/* Cut @text at the first comma that is not doubled, and undouble those before. */
-static char *cut(char *text)
+char *capture_wish_cut(char *text)
 {
 	char *to = text;
 
@@ -87,15 +86,14 @@ static char *cut(char *text)
 
 int capture_wish_option(struct capture_wish *w, char *text, char *why, size_t size)
 {
-	char *rest = cut(text), *word;
+	char *rest = capture_wish_cut(text), *word;
 
 	wish_all(w);
 	while (rest) {
 		word = rest;
-		rest = cut(word);
+		rest = capture_wish_cut(word);
 		if (!read_word(w, word))
-			return refuse(why, size, word,
-				      "; a comma in the file's name is doubled");
+			return refuse(why, size, word);
 	}
 	return 0;
 }

@@ -36,4 +36,12 @@ int capture_wish_words(struct capture_wish *w, char *const *words, char *why,
  */
 int capture_wish_option(struct capture_wish *w, char *text, char *why, size_t size);
 
+/*
+ * capture_wish_cut() - Cut @text at the first comma that is not doubled, and undouble
+ * those before.
+ *
+ * Return: what is behind it; NULL when there is none.
+ */
+char *capture_wish_cut(char *text);
+
 #endif

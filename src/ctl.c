@@ -240,7 +240,9 @@ static void await_due(struct timer *t)
 	const struct port *p = relay_find(k->ctl->relay, k->awaits);
 
 	/* A port that ends is told of before it goes. */
-	if (p && (p->state != PORT_OPENING || loop_now() >= k->await_until))
+	if (!p)
+		close_client(k);
+	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
 		tell_awaited(k, p);
 	else
 		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client goes through these states: its request is read, the text is built if
- * there is none, the answer written, and then it is to close first. If we did, with bytes of its request unread,
- * the kernel would take back what it has not received yet (RFC 2525, 2.17).
+ * A client goes through these states: its request is read, the text awaited if there
+ * is none yet, the answer written, and then it is to close first. If we did, with
+ * bytes of its request unread, the kernel would take back what it has not received
+ * yet (RFC 2525, 2.17).
  */
 #include "metrics.h"
 
