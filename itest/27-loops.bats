@@ -59,13 +59,15 @@ wait_healed()
 # told_once RELAY...: by one of them, which named the first two of its ports.
 told_once()
 {
-	local name port
+	local name port other
 
 	assert_equal "$(warnings "there is a loop" "$@")" 1
 	for name in "$@"; do
 		grep "there is a loop" "$DIR/$name.err" >"$DIR/warning" || continue
 		for port in 1 2; do
-			grep -qF "$(name_of "$name" "$port")" "$DIR/warning"
+			other=$(name_of "$name" "$port")
+			[[ $other ]]
+			grep -qF -- "$other" "$DIR/warning"
 		done
 	done
 }
