@@ -9,7 +9,6 @@
 #define COPIES 5	/* of one frame pass, within RECENT_MS */
 #define TURNS 4		/* seconds with moves, none long after the other, until that is told */
 #define TELL_MS 10000	/* and of another address not sooner */
-#define SETTLE_MS 5000	/* after a copy it may be a loop */
 
 void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
 {
@@ -54,10 +53,7 @@ bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
 		recent_add(&m->recent, hash, src->id, now);
 		return true;
 	}
-	if (one->n++ < COPIES)
-		return true;
-	m->copied = now;
-	return false;
+	return one->n++ < COPIES;
 }
 
 /* ---- telling ---- */
@@ -72,8 +68,7 @@ static void tell_if_due(struct moves *m, struct fdb_entry *e, const struct port 
 {
 	if (e->turns < TURNS || e->turns == FDB_TOLD || is_cut(from) || is_cut(to))
 		return;
-	if ((m->told && now - m->told < TELL_MS) ||
-	    (m->copied && now - m->copied < SETTLE_MS))
+	if (m->told && now - m->told < TELL_MS)
 		return;
 	e->turns = FDB_TOLD;
 	m->told = now;

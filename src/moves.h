@@ -22,7 +22,6 @@
 
 /*
  * @until:  frames to everybody are looked at for copies, ms
- * @copied: when a copy was last dropped, ms; 0: never
  * @told:   when an address was last told of, ms; 0: never
  * @tell:   @e's address has come to @to, from @from, and is seen at both in turns
  */
@@ -30,7 +29,7 @@ struct moves {
 	struct fdb *fdb;
 	struct guard *guard;
 	struct recent recent;
-	uint64_t until, copied, told;
+	uint64_t until, told;
 	void (*tell)(struct moves *m, const struct fdb_entry *e, const struct port *from,
 		     const struct port *to);
 };

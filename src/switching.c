@@ -66,8 +66,9 @@ static void move_told(struct moves *m, const struct fdb_entry *e, const struct p
 		 (unsigned)(e->key >> 24 & 0xff), (unsigned)(e->key >> 16 & 0xff),
 		 (unsigned)(e->key >> 8 & 0xff), (unsigned)(e->key & 0xff));
 	snprintf(text, sizeof(text),
-		 "the address %s is here, at port %u, and at port %u, %s, by turns: frames "
-		 "for it go to where it was last; give each machine one of its own",
+		 "the address %s is here, at port %u, and at port %u, %s, by turns: two "
+		 "machines have it, and should have one each, or there is a loop; frames "
+		 "for it go to where it was last",
 		 mac, to->id, from->id, from->name);
 	snprintf(more, sizeof(more), "%s, also at port %u", mac, from->id);
 	sw->tell(sw, "same-mac", to, more, text);

@@ -494,6 +494,24 @@ static void test_held(void)
 	end();
 }
 
+/* Of a guest's port and one that others share, the guest's yields, older or not. */
+static void test_yields(void)
+{
+	struct node *a, *hub;
+	struct end *e;
+
+	begin(1);
+	a = node_add(false, 1);
+	hub = node_add(true, 0);
+	host_add(a);
+	e = cable(a, hub);
+	cable(a, hub)->port.takes_super = true;
+	send(0, -1);
+	ok(settle() && e->port.is_blocked && n_blocked() == 1,
+	   "a guest who closes a loop is cut off, though others came later");
+	end();
+}
+
 /* A bridge that takes no frames without a tag. */
 static void test_vlan(void)
 {
@@ -794,6 +812,7 @@ int main(void)
 		test_at_once(down);
 	test_backs_off();
 	test_echo();
+	test_yields();
 	test_held();
 	test_vlan();
 	test_shared_echo();

@@ -292,6 +292,58 @@ static void test_loop(void)
 	end();
 }
 
+/* Two machines with one address. */
+static void test_same_mac(unsigned every_ms)
+{
+	unsigned turns = 0;
+
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (; turns < 500 && !ear.heard[0]; turns++) {
+		come_in(turns % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok(!strncmp(ear.heard, "same-mac port ", 14) &&
+		   strstr(ear.heard, "02:00:00:00:00:09, also at port "),
+	   "an address at two ports, each %u ms: told of, after %u turns", every_ms, turns);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 100; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok_heard("", "and that is all");
+	ok(!fakes[0]->port.is_blocked && !fakes[1]->port.is_blocked, "nobody is blocked");
+	for (unsigned i = 0; i < 40; i++) {
+		come_in(i % 2, 0, 7);
+		come_in(i % 2, 0, 8);
+		pass_ms(1000);
+	}
+	ok(strstr(ear.heard, "00:07,") && strstr(ear.heard, "00:08,"),
+	   "others are told of, by and by");
+	end();
+}
+
+/* A machine that is moved, and one whose moves were a loop's. */
+static void test_moved(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 10; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(61000);
+	}
+	for (unsigned i = 0; i < 301; i++)
+		come_in(i % 2, 0, 9);
+	pass_ms(2000);
+	come_in(1, 0, 9);
+	ok_heard("", "one that moves now and then, or all at once, is not told of");
+	end();
+}
+
 static void test_end_with_loop(void)
 {
 	begin(RELAY_SWITCH, 0);
@@ -384,6 +436,10 @@ int main(void)
 		return 1;
 	test_ports();
 	test_loop();
+	test_same_mac(40);
+	test_same_mac(1000);
+	test_same_mac(15000);
+	test_moved();
 	test_end_with_loop();
 	test_storm();
 	test_ages();
