@@ -23,7 +23,8 @@ static inline fdb_key fdb_key_of(uint16_t vlan, const uint8_t mac[6])
 	       get_be32(mac + 2);
 }
 
-#define FDB_SPELL_S 60 /* moves that follow one another closer than this belong together */
+#define FDB_SPELL_S \
+	60 /* moves that follow one another closer than this belong together */
 #define FDB_TOLD UINT16_MAX
 
 /*
@@ -83,7 +84,8 @@ struct fdb_entry *fdb_lookup(const struct fdb *f, fdb_key key, uint32_t now);
 struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now);
 
 /* fdb_move() - Have it at @port from now on. Return: the port that it was at. */
-struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port, uint32_t now);
+struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
+		      uint32_t now);
 
 /* fdb_forget() - Remove all entries of @port. */
 void fdb_forget(struct fdb *f, struct port *port);

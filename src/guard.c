@@ -23,11 +23,11 @@
 #define PERIOD_MS 1000	   /* of probes while a port is cut */
 #define QUIET_MS 3000	   /* no sign of the loop for so long: it is gone */
 #define QUIET_MAX_MS 60000
-#define RELAPSE_MS 60000   /* a loop that is back within this time was not gone */
-#define ECHOES 3	   /* to say that what leaves by a port comes back, not closer than */
-#define ECHO_GAP_MS 300	   /* this, nor further apart than */
+#define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
+#define ECHOES 3 /* to say that what leaves by a port comes back, not closer than */
+#define ECHO_GAP_MS 300 /* this, nor further apart than */
 #define ECHO_LIMIT_MS 1500
-#define LIMIT 1000	   /* frames for everybody in a second, by a port that is limited */
+#define LIMIT 1000 /* frames for everybody in a second, by a port that is limited */
 
 static const uint8_t head[] = {
 	0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c, /* the group */
@@ -216,8 +216,8 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	g->again = again;
 }
 
-void guard_suspect(struct guard *g, struct port *a, struct port *b,
-		   const struct frame *f, uint64_t now)
+void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct frame *f,
+		   uint64_t now)
 {
 	uint16_t type = vnet_get16(f->data + TYPE);
 	bool is_tagged = type == TYPE_VLAN || type == TYPE_QINQ;
@@ -477,8 +477,6 @@ void guard_gone(struct guard *g, struct port *p)
 
 void guard_changed(struct guard *g, struct port *p)
 {
-	if (guard_is_shared(p))
-		g->due = 0;
 	if (p->state == PORT_UP)
 		fresh_add(g, p);
 	else

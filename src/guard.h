@@ -134,8 +134,8 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now);
 uint32_t guard_admit(struct port *p, uint32_t n, uint32_t each, uint64_t now);
 
 /* guard_suspect() - An address moves between these; @f is the frame that moved it. */
-void guard_suspect(struct guard *g, struct port *a, struct port *b,
-		   const struct frame *f, uint64_t now);
+void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct frame *f,
+		   uint64_t now);
 
 /* guard_changed() - @p has come up or gone down. */
 void guard_changed(struct guard *g, struct port *p);

@@ -240,7 +240,7 @@ static void look_at(struct forward *fwd, struct port *src, const struct frame *r
 		    uint64_t now)
 {
 	struct frame rest = *run;
-	bool is_single = fwd->moves && moves_are_many(fwd->moves, now);
+	bool is_single = fwd->fdb && moves_are_many(fwd->moves, now);
 
 	if (!run->more) {
 		pass(fwd, src, run, now);

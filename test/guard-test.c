@@ -679,7 +679,8 @@ static void test_played_back(void)
 		take(1, ends[1].port.guard.probe, FRAME_BYTES);
 		clock_us += 2000000;
 	}
-	ok_eq_int(n_blocked(), 0, "nor do more, now and then, as while others cut a loop");
+	ok_eq_int(n_blocked(), 0,
+		  "nor do more, now and then, as while others cut a loop");
 	for (int i = 0; i < 3; i++) {
 		send(0, -1);
 		settle();
@@ -774,7 +775,8 @@ static void test_come_up(void)
 		settle();
 		asked += guard_is_probe(e->port.guard.probe);
 	}
-	ok_eq_int(asked, 20, "of ports that come up each is asked, ahead of the next flood");
+	ok_eq_int(asked, 20,
+		  "of ports that come up each is asked, ahead of the next flood");
 	ok_eq_int(probes_seen, 20, "and no other");
 	end();
 }

@@ -350,7 +350,8 @@ static void test_tree(const struct shape *shape, enum habit what)
 			runs++;
 			end();
 		}
-	ok_eq_int(wrong, 0, "%s, and one who %s: nobody else is the worse for it (%u runs)",
+	ok_eq_int(wrong, 0,
+		  "%s, and one who %s: nobody else is the worse for it (%u runs)",
 		  shape->name, habit_names[what], runs);
 }
 
@@ -390,8 +391,8 @@ static void test_loop(const struct shape *shape, enum habit what)
 			runs++;
 			end();
 		}
-	ok_eq_int(wrong, 0, "%s, and one who %s: cut, and stays so (%u runs)", shape->name,
-		  habit_names[what], runs);
+	ok_eq_int(wrong, 0, "%s, and one who %s: cut, and stays so (%u runs)",
+		  shape->name, habit_names[what], runs);
 }
 
 /* ---- whatever chance draws ---- */

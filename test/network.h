@@ -72,9 +72,9 @@ static struct end ends[PORTS];
 static unsigned n_nodes, n_ends, n_hosts;
 static uint16_t copies[NUMBERS][PORTS]; /* of each frame, at each host */
 static unsigned number;
-static unsigned probes_seen; /* on all cables */
+static unsigned probes_seen;					   /* on all cables */
 static void (*heard_by_host)(struct end *e, const uint8_t *frame); /* optional */
-static void (*every_4_ms)(void);				    /* optional */
+static void (*every_4_ms)(void);				   /* optional */
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
@@ -120,7 +120,8 @@ static inline bool is_tagged(const uint8_t *frame)
 static inline void push(struct end *e, const uint8_t *frame)
 {
 	if (e->n_rx < RX_MAX)
-		memcpy(e->rx[e->n_rx++], frame, is_tagged(frame) ? FRAME_MOST : FRAME_BYTES);
+		memcpy(e->rx[e->n_rx++], frame,
+		       is_tagged(frame) ? FRAME_MOST : FRAME_BYTES);
 }
 
 static inline void arrive(struct end *e, const struct frame *f)
@@ -185,7 +186,7 @@ static const struct port_host host = { on_nothing, on_nothing, on_changed };
 /* ---- the network ---- */
 
 static inline void on_told(struct switching *sw, const char *kind, const struct port *p,
-		    const char *text, const char *sentence)
+			   const char *text, const char *sentence)
 {
 	struct node *node = container_of(sw, struct node, sw);
 

@@ -519,7 +519,9 @@ static void test_storm_super(void)
 	static const struct switching_limits limits = { .fdb_size = 64,
 							.storm_limit = 15 };
 	static uint8_t data[PACKET_MAX];
-	struct packet p = { .from = 1, .to = 2, .ttl = 64, .flags = 0x10, .payload = 9000 };
+	struct packet p = {
+		.from = 1, .to = 2, .ttl = 64, .flags = 0x10, .payload = 9000
+	};
 	uint32_t len = packet_build(data, &p);
 	struct vnet vnet = packet_make_super(data, len, 1000);
 

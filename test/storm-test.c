@@ -126,9 +126,11 @@ static void test_weight(void)
 	ok_eq_int(admit(0, 50), 40, "and leaves its room to others");
 	ok_said("B", "and it is told of");
 	pass_ms(1000);
-	ok_eq_int(admit_each(0, 64, 30), 3, "of a run of such, as many as there is room for");
+	ok_eq_int(admit_each(0, 64, 30), 3,
+		  "of a run of such, as many as there is room for");
 	pass_ms(1000);
-	ok_eq_int(admit_each(0, 1, 101), 0, "one that stands for more than the limit never");
+	ok_eq_int(admit_each(0, 1, 101), 0,
+		  "one that stands for more than the limit never");
 	ok_eq_int(admit(0, 100), 100, "and takes nothing from others");
 	end();
 }

@@ -307,7 +307,8 @@ static void test_same_mac(unsigned every_ms)
 	}
 	ok(!strncmp(ear.heard, "same-mac port ", 14) &&
 		   strstr(ear.heard, "02:00:00:00:00:09, also at port "),
-	   "an address at two ports, each %u ms: told of, after %u turns", every_ms, turns);
+	   "an address at two ports, each %u ms: told of, after %u turns", every_ms,
+	   turns);
 	ear.heard[0] = '\0';
 	for (unsigned i = 0; i < 100; i++) {
 		come_in(i % 2, 0, 9);
