@@ -17,8 +17,10 @@ static void forget_all(struct switching *sw)
 }
 
 /*
- * What was learnt at a loop's ends while frames went round is not where it seemed
- * to be, and once they do not, may be elsewhere again.
+ * What was learnt while frames went round is not where it seemed to be, and once
+ * they do not, may be elsewhere again. All is forgotten, so that frames are flooded
+ * and relays beyond, who hear nothing of this, learn anew from them. For what one
+ * port gives back, which a guest can do at will, only that one's is.
  */
 static void loop_told(struct guard *g, struct port *p, struct port *other,
 		      enum guard_news news)
@@ -26,10 +28,10 @@ static void loop_told(struct guard *g, struct port *p, struct port *other,
 	struct switching *sw = container_of(g, struct switching, guard);
 	char text[SENTENCE_MAX];
 
-	if (sw->forward->fdb) {
+	if (sw->forward->fdb && p == other)
 		fdb_forget(&sw->fdb, p);
-		fdb_forget(&sw->fdb, other);
-	}
+	else if (sw->forward->fdb)
+		forget_all(sw);
 	if (news == GUARD_OPEN)
 		snprintf(text, sizeof(text),
 			 "port %u: the loop is gone; it forwards again", p->id);
