@@ -46,6 +46,9 @@
  *   ever. They let pass what their guests send back, but that comes back by the
  *   port it left by, and limits it at most.
  *
+ * Two guests at two relays who tell each other what they get make what is no
+ * different from a loop through both, and it is cut as one.
+ *
  * Where probes do not get through, as in a VLAN, addresses move to and fro. Then
  * those two ports are asked by probes with the same tag: guard_suspect().
  *

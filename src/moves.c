@@ -7,7 +7,7 @@
 #define MANY 8	     /* moves of one address in a second */
 #define LOOK_MS 2000 /* from then on, for so long, copies are looked for */
 #define COPIES 5     /* of one frame pass, within RECENT_MS */
-#define TURNS 4 /* seconds with moves, none long after the other, until that is told */
+#define TURNS 5 /* seconds with moves, none long after the other, until that is told */
 #define TELL_MS 10000 /* and of another address not sooner */
 
 void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
