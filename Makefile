@@ -30,7 +30,7 @@ BASE += -Werror
 endif
 
 SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
-	relay.c switching.c finish.c route.c forward.c fdb.c guard.c storm.c status.c \
+	relay.c switching.c finish.c route.c forward.c fdb.c guard.c moves.c recent.c storm.c status.c \
 	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \

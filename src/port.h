@@ -160,23 +160,35 @@ struct port_storm {
 };
 
 #define PORT_PROBE_BYTES 60
+#define PORT_PROBE_MAX (PORT_PROBE_BYTES + 4) /* with a VLAN tag */
 
 /*
  * A port's place in the search for loops; guard.h.
  * @probe:   the one last sent by it
- * @against: while it is blocked: the port at the loop's other end, or itself
+ * @is_limited: what goes out comes back; so what it brings for everybody is limited
+ * @is_fresh: it came up, and no probe has left by it since
+ * @next_fresh, @prev_fresh: of those
+ * @against: while it is blocked or limited: the port at the loop's other end, or itself
+ * @next_cut: of the ports that are
+ * @tag:     of the VLAN that the loop is in; 0: none
  * @heard:   when the loop last showed, ms
  * @quiet:   for how long it must not have, until the port forwards again, ms
  * @opened:  when that last was, ms; 0: never
  * @echoes, @echoed: how often a probe came back to the port it left by, and when
- * @second, @passed: how many probes of others it has brought in that second
+ * @echo:    the round of the last one that did
+ * @second, @passed, @flooded: how many probes of others it has brought in that
+ *           second, and frames for everybody while it is limited
  */
 struct port_guard {
-	uint8_t probe[PORT_PROBE_BYTES];
-	struct port *against;
+	uint8_t probe[PORT_PROBE_MAX];
+	bool is_limited, is_fresh;
+	struct port *next_fresh, *prev_fresh;
+	struct port *against, *next_cut;
+	uint32_t tag;
 	uint64_t heard, opened, echoed;
 	unsigned quiet, echoes;
-	uint32_t second, passed;
+	uint32_t echo;
+	uint32_t second, passed, flooded;
 };
 
 struct helper;

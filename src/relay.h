@@ -25,7 +25,8 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
 /*
  * What a relay tells of its ports, as it happens: "up", "down", "reconnect"
- * when one is up again, "gone", "loop", "loop-gone", "storm", "storm-over".
+ * when one is up again, "gone", "loop", "loop-gone", "same-mac", "storm",
+ * "storm-over".
  * @text: more of it, or ""
  */
 struct relay_watcher {
