@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=real
+#
+# Other programs that carry frames. On netrelay's side is a tap with an address,
+# on the other one, too:
+#
+#   near: nr0 10.0.0.1 --- netrelay --- program --- e0 10.0.0.2 :far
+#         l0 192.0.2.1 ============================ l0 192.0.2.2
+
+bats_require_minimum_version 1.5.0
+load ../helpers
+load hosts
+
+setup()
+{
+	real_setup
+	ns_add near far
+	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# relay ENDPOINT: from nr0 to there.
+relay()
+{
+	relay_start relay in near -v tap:nr0 "$1"
+	address near nr0 10.0.0.1/24
+}
+
+# relay_again ENDPOINT: a new one in place of the old.
+relay_again()
+{
+	relay_check_sums relay
+	relay_stop relay
+	relay "$1"
+}
+
+ends_pass()
+{
+	passes near 10.0.0.1 far 10.0.0.2
+}
+
+@test "socat's tap behind UDP, and a new relay" {
+	needs socat
+
+	start socat in far socat TUN:10.0.0.2/24,tun-type=tap,tun-name=e0,iff-no-pi,iff-up \
+		UDP-DATAGRAM:192.0.2.1:5001,bind=192.0.2.2:5002
+	relay udp:192.0.2.2:5002,local=5001
+	ends_pass
+	relay_again udp:192.0.2.2:5002,local=5001
+	ends_pass
+	relay_check_sums relay
+}
+
+@test "socat between a stream and another, and a new socat" {
+	needs socat
+
+	relay_start far in far -v tap:e0 tcp-listen:192.0.2.2:5002
+	wait_listen far tcp 5002
+	start socat in near socat TCP-LISTEN:5001,bind=127.0.0.1,reuseaddr TCP:192.0.2.2:5002
+	wait_listen near tcp 5001
+	relay 127.0.0.1:5001
+	address far e0 10.0.0.2/24
+	ends_pass
+	stop socat || true
+	start socat in near socat TCP-LISTEN:5001,bind=127.0.0.1,reuseaddr TCP:192.0.2.2:5002
+	ends_pass
+}
+
+@test "a VDE switch, by vde_plug's UDP, and a new relay" {
+	needs vde_switch vde_plug
+
+	START_IN=hold start switch vde_switch -s "$DIR/switch"
+	wait_for 5 "VDE switch" test -S "$DIR/switch/ctl"
+	start plug-tap in far vde_plug "vde://$DIR/switch" tap://e0
+	# It ends when nobody is there to take what it sends.
+	start plug-udp in far "$REAL/again" vde_plug "vde://$DIR/switch" \
+		"udp://192.0.2.2:5002->192.0.2.1:5001"
+	address far e0 10.0.0.2/24
+	relay udp:192.0.2.2:5002,local=5001
+	ends_pass
+	relay_again udp:192.0.2.2:5002,local=5001
+	ends_pass
+}
