@@ -73,7 +73,7 @@ host_daemon_stop()
 host_bus()
 {
 	host_daemon "$1" "bus-$1" dbus-daemon --system --nofork --nopidfile
-	wait_for 10 "bus of $1" on "$1" busctl status
+	wait_for 10 "bus of $1" on "$1" busctl --no-pager list
 }
 
 # --- traffic ----------------------------------------------------------------
