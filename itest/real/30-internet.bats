@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=real
+#
+# Programs that give a guest the network that any program of this host has,
+# without a right. The guest is a tap here:
+#
+#   guest: e0 --- netrelay --- unix --- netrelay --- program :home
+#                                                    l0 192.0.2.1 --- l0 192.0.2.254 :world
+#                                                                        198.51.100.1
+
+bats_require_minimum_version 1.5.0
+load ../helpers
+load hosts
+
+WORLD=198.51.100.1
+
+setup()
+{
+	real_setup
+	ns_add guest home world
+	veth_pair home l0 world l0 192.0.2.1/24 192.0.2.254/24
+	ns home ip route add default via 192.0.2.254
+	ns world ip addr add "$WORLD/32" dev lo
+	# Pings by whoever has no right.
+	ns home sh -c 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range'
+	# Where nobody, whom root's programs become, may make sockets.
+	sockets=$(mktemp -d)
+	chmod 777 "$sockets"
+}
+
+teardown()
+{
+	common_teardown
+	rm -rf "$sockets"
+}
+
+# relay ENDPOINT: in home.
+relay()
+{
+	relay_start relay in home -v "unix-listen:$DIR/guest.sock" "$1"
+	wait_listen home unix "$DIR/guest.sock"
+}
+
+# guest ADDR/LEN GATEWAY
+guest()
+{
+	relay_start guest in guest -v tap:e0 "unix:$DIR/guest.sock"
+	address guest e0 "$1"
+	ns guest ip route add default via "$2"
+}
+
+# --- passt ------------------------------------------------------------------
+
+# It takes the host's address for the guest's.
+passt_guest()
+{
+	guest 192.0.2.1/24 192.0.2.254
+}
+
+@test "passt as a command of the relay's, over UDP and ICMP" {
+	needs passt
+	relay 'exec:exec passt -q -f -F 0'
+	passt_guest
+	wait_ping guest "$WORLD"
+	ns guest ping -c 3 -i 0.1 -W 2 -s 1400 "$WORLD"
+}
+
+@test "passt as a command of the relay's, over TCP, both ways" {
+	needs passt
+	relay 'exec:exec passt -q -f -F 0 -t 7001'
+	passt_guest
+	wait_ping guest "$WORLD"
+	tcp_passes guest world "$WORLD"
+	tcp_passes world guest 192.0.2.1 7001
+}
+
+@test "passt at its own socket, over TCP, and a new relay" {
+	needs passt
+	start passt in home passt -q -f -s "$sockets/passt" -t 7001
+	wait_listen home unix "$sockets/passt"
+	relay "unix:$sockets/passt"
+	passt_guest
+	wait_ping guest "$WORLD"
+	tcp_passes guest world "$WORLD"
+	tcp_passes world guest 192.0.2.1 7001
+	relay_stop relay
+	relay "unix:$sockets/passt"
+	wait_ping guest "$WORLD"
+	tcp_passes guest world "$WORLD"
+}
+
+# --- slirp4netns ------------------------------------------------------------
+
+# What it makes in a namespace of its own, where rootless podman has its
+# containers, is a tap. A bridge joins that and ours:
+#
+#   guest: e0 --- netrelay --- unix --- netrelay --- netrelay0 - br0 - sl0 :inner
+#                                                                       |
+#                                       l0 192.0.2.1 - slirp4netns :home
+@test "slirp4netns, whose tap is on a bridge, and a new relay" {
+	needs slirp4netns
+	ns_add inner
+	start slirp in home slirp4netns --mtu=1500 --netns-type=path \
+		"/run/netns/$(ns_name inner)" sl0
+	wait_for 10 "slirp4netns" ns inner ip link show sl0
+	bridge_add inner br0
+	bridge_port inner br0 sl0
+	relay_start relay in inner -v "unix-listen:$DIR/guest.sock" br0
+	wait_listen inner unix "$DIR/guest.sock"
+	guest 10.0.2.100/24 10.0.2.2
+	wait_ping guest 10.0.2.2
+	tcp_passes guest world "$WORLD"
+	relay_stop relay
+	relay_start relay in inner -v "unix-listen:$DIR/guest.sock" br0
+	wait_ping guest 10.0.2.2
+	tcp_passes guest world "$WORLD"
+}
+
+# --- slirp ------------------------------------------------------------------
+
+@test "slirp of a VDE switch" {
+	needs vde_switch vde_plug slirpvde
+	START_IN=hold start switch vde_switch -s "$DIR/switch"
+	wait_for 5 "VDE switch" test -S "$DIR/switch/ctl"
+	START_IN=hold start slirp in home slirpvde -s "$DIR/switch"
+	relay udp:127.0.0.1:5002,local=127.0.0.1:5001
+	start plug in home "$REAL/again" vde_plug "vde://$DIR/switch" "udp://127.0.0.1:5002->127.0.0.1:5001"
+	guest 10.0.2.15/24 10.0.2.2
+	wait_ping guest 10.0.2.2
+	tcp_passes guest world "$WORLD"
+}
