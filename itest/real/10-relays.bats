@@ -86,3 +86,45 @@ ends_pass()
 	relay_again udp:192.0.2.2:5002,local=5001
 	ends_pass
 }
+
+# --- stand-ins --------------------------------------------------------------
+
+@test "GNS3's ubridge and dynamips, as a stand-in does, and a new relay" {
+	start ubridge in far "$REAL/stand-in" ubridge e0 5002 192.0.2.1 5001
+	relay udp:192.0.2.2:5002,local=5001
+	address far e0 10.0.0.2/24
+	ends_pass
+	relay_again udp:192.0.2.2:5002,local=5001
+	ends_pass
+}
+
+@test "a QEMU that dials again, as a stand-in does, and a new relay" {
+	start qemu in far "$REAL/stand-in" qemu e0 192.0.2.1 5001
+	relay tcp-listen:5001
+	address far e0 10.0.0.2/24
+	ends_pass
+	relay_again tcp-listen:5001
+	ends_pass
+}
+
+@test "vrnetlab's xcon, as a stand-in does, and a new relay" {
+	relay_start far in far -v tap:e0 tcp-listen:10001
+	relay tcp-listen:10001
+	wait_listen near tcp 10001
+	wait_listen far tcp 10001
+	address far e0 10.0.0.2/24
+	start xcon in near "$REAL/again" "$REAL/stand-in" xcon 127.0.0.1 10001 192.0.2.2 10001
+	ends_pass
+	relay_again tcp-listen:10001
+	ends_pass
+}
+
+@test "gvproxy, which answers the sender's address, as a stand-in does" {
+	start gvproxy in far "$REAL/stand-in" gvproxy e0 "$DIR/gvproxy"
+	wait_listen far unixgram "$DIR/gvproxy"
+	relay "unixgram:$DIR/gvproxy,local=$DIR/guest"
+	address far e0 10.0.0.2/24
+	ends_pass
+	relay_again "unixgram:$DIR/gvproxy,local=$DIR/guest"
+	ends_pass
+}

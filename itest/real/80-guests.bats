@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=real
+#
+# What the manual says of QEMU, and of a macvtap.
+
+bats_require_minimum_version 1.5.0
+load ../helpers
+load hosts
+
+setup()
+{
+	real_setup
+}
+
+teardown()
+{
+	common_teardown
+}
+
+@test "QEMU 7.2 whose connect= is refused says nothing, and stays without a network" {
+	local port version
+
+	needs qemu-system-x86_64
+	version=$(qemu-system-x86_64 --version | sed -nE '1s/.*version ([0-9]+\.[0-9]+).*/\1/p')
+	[[ $version == 7.2 ]] || skip "this is QEMU $version"
+	port=$(free_port)
+	start qemu qemu-system-x86_64 -M pc -m 16 -nodefaults -display none -S \
+		-qmp "unix:$DIR/qmp,server,nowait" -netdev "socket,id=n,connect=127.0.0.1:$port" -device virtio-net-pci,netdev=n,romfile=
+	wait_for 10 "QEMU" test -S "$DIR/qmp"
+	relay_start relay -v -l "127.0.0.1:$port"
+	wait_listen - tcp "$port"
+	# QEMU is there to be asked, and asks for nothing itself.
+	START_IN=hold start monitor socat - "UNIX:$DIR/qmp"
+	wait_for 10 "QEMU's greeting" grep -q '"QMP"' "$DIR/monitor.out"
+	is_running qemu
+	assert_equal "$(cat "$DIR/qemu.err")" ""
+	run relay_status relay
+	assert_output --partial "0 connected, 0 accepted so far"
+}
+
+# A macvtap is a tap that the kernel ties to an interface: no bridge is needed.
+#
+#   guest: e0 10.0.0.3 --- netrelay --- unix --- netrelay --- mvt0 - l0 :lab
+#                                               l0 10.0.0.2 --------/ :far
+macvtap_lab()
+{
+	ns_add lab far guest
+	veth_pair lab l0 far l0
+	ns far ip addr add 10.0.0.2/24 dev l0
+	ns lab ip link add link l0 name mvt0 type macvtap mode "$1" || skip "needs macvtap"
+	ns lab ip link set mvt0 up
+	node=/dev/tap$(ns lab cat /sys/class/net/mvt0/ifindex)
+	[[ -c $node ]] || skip "needs $node"
+}
+
+# macvtap_relay [MAC]: gives the guest that one.
+macvtap_relay()
+{
+	start relay in lab bash -c "exec '$NETRELAY' -v -l 'unix-listen:$DIR/relay.sock' fd:3 3<>$node"
+	wait_listen lab unix "$DIR/relay.sock"
+	relay_start guest in guest -v tap:e0 "unix:$DIR/relay.sock"
+	address guest e0 10.0.0.3/24
+	[[ ! ${1-} ]] || ns guest ip link set e0 address "$1"
+}
+
+@test "a macvtap is an fd: endpoint, for a guest that has its address" {
+	local node
+
+	macvtap_lab bridge
+	macvtap_relay "$(ns lab cat /sys/class/net/mvt0/address)"
+	passes guest 10.0.0.3 far 10.0.0.2
+	relay_check_sums relay
+}
+
+@test "a macvtap of mode passthru, for guests of any address" {
+	local node
+
+	macvtap_lab passthru
+	macvtap_relay
+	passes guest 10.0.0.3 far 10.0.0.2
+	relay_check_sums relay
+}
