@@ -73,7 +73,8 @@ ends_pass()
 
 @test "a VDE switch, by vde_plug's UDP, and a new relay" {
 	needs vde_switch vde_plug
-
+	in_manual "netrelay -l 5000 udp:127.0.0.1:5002,local=5001"
+	in_manual "vde_plug /run/vde.ctl 'udp://5002->127.0.0.1:5001'"
 	START_IN=hold start switch vde_switch -s "$DIR/switch"
 	wait_for 5 "VDE switch" test -S "$DIR/switch/ctl"
 	start plug-tap in far vde_plug "vde://$DIR/switch" tap://e0

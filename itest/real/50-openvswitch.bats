@@ -51,6 +51,10 @@ far()
 }
 
 @test "a tap of ours on a bridge of Open vSwitch's, and a new relay" {
+	in_manual "netrelay -l 5000 tap:nr0"
+	in_manual "ovs-vsctl add-port ovs-br0 nr0"
+	in_manual "ip tuntap add nr0 mode tap"
+	in_manual "ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true"
 	openvswitch
 	# A tap that stays is one that this datapath goes on with.
 	ns lab ip tuntap add nr0 mode tap

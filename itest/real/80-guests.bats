@@ -40,44 +40,36 @@ teardown()
 }
 
 # A macvtap is a tap that the kernel ties to an interface: no bridge is needed.
+# What makes it, and the relay at it, is the manual's example.
 #
-#   guest: e0 10.0.0.3 --- netrelay --- unix --- netrelay --- mvt0 - l0 :lab
-#                                               l0 10.0.0.2 --------/ :far
-macvtap_lab()
+#   guest: e0 10.0.0.3 --- netrelay --- g0 192.0.2.2 === g0 192.0.2.1 --- netrelay --- guest0
+#                                                                             l0 ------/ :lab
+#                                                          far: l0 10.0.0.2 --/
+macvtap()
 {
+	local block
+
 	ns_add lab far guest
+	veth_pair lab g0 guest g0 192.0.2.1/24 192.0.2.2/24
 	veth_pair lab l0 far l0
 	ns far ip addr add 10.0.0.2/24 dev l0
-	ns lab ip link add link l0 name mvt0 type macvtap mode "$1" || skip "needs macvtap"
-	ns lab ip link set mvt0 up
-	node=/dev/tap$(ns lab cat /sys/class/net/mvt0/ifindex)
-	[[ -c $node ]] || skip "needs $node"
-}
-
-# macvtap_relay [MAC]: gives the guest that one.
-macvtap_relay()
-{
-	start relay in lab bash -c "exec '$NETRELAY' -v -l 'unix-listen:$DIR/relay.sock' fd:3 3<>$node"
-	wait_listen lab unix "$DIR/relay.sock"
-	relay_start guest in guest -v tap:e0 "unix:$DIR/relay.sock"
+	block=$(manual_block macvtap | sed "s/eth0/l0/; s/mode bridge/mode $1/
+		s#^netrelay#exec '$NETRELAY' -v#")
+	start relay in lab bash -ec "$block"
+	wait_listen lab tcp 5000
+	relay_start guest in guest -v tap:e0 tcp:192.0.2.1:5000
 	address guest e0 10.0.0.3/24
-	[[ ! ${1-} ]] || ns guest ip link set e0 address "$1"
 }
 
 @test "a macvtap is an fd: endpoint, for a guest that has its address" {
-	local node
-
-	macvtap_lab bridge
-	macvtap_relay "$(ns lab cat /sys/class/net/mvt0/address)"
+	macvtap bridge
+	ns guest ip link set e0 address "$(ns lab cat /sys/class/net/guest0/address)"
 	passes guest 10.0.0.3 far 10.0.0.2
 	relay_check_sums relay
 }
 
 @test "a macvtap of mode passthru, for guests of any address" {
-	local node
-
-	macvtap_lab passthru
-	macvtap_relay
+	macvtap passthru
 	passes guest 10.0.0.3 far 10.0.0.2
 	relay_check_sums relay
 }

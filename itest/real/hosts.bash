@@ -35,6 +35,23 @@ needs()
 	done
 }
 
+# manual_block WORD: the commands of the manual's example that has it.
+manual_block()
+{
+	awk -v word="$1" '/^\.Ed/ { if (index(block, word)) printf "%s", block; inside = 0 }
+		inside { block = block $0 "\n" }
+		/^\.Bd -literal/ { inside = 1; block = "" }' "$BENCH_ROOT/man/netrelay.1"
+}
+
+# in_manual LINE: fails unless that is one of the examples there.
+in_manual()
+{
+	manual_block "$1" | grep -qxF -- "$1" || {
+		echo "the manual has no such example: $1"
+		return 1
+	}
+}
+
 # --- hosts ------------------------------------------------------------------
 
 # host_start NAME
