@@ -129,3 +129,17 @@ ends_pass()
 	relay_again "unixgram:$DIR/gvproxy,local=$DIR/guest"
 	ends_pass
 }
+
+# socat makes a pair of sockets for each of the two, and hands messages on.
+@test "vde_plug's seqpacket, a message a frame" {
+	needs socat vde_plug
+	start far in far "$NETRELAY" tap:e0 tcp-listen:192.0.2.2:5002
+	printf '#!/bin/sh\nexec %s\n' "'$NETRELAY' -v fd:3 192.0.2.2:5002" >"$DIR/relay"
+	printf '#!/bin/sh\nexec %s\n' "vde_plug seqpacket://3 tap://nr0" >"$DIR/plug"
+	chmod +x "$DIR/relay" "$DIR/plug"
+	start near in near socat "EXEC:$DIR/relay,type=5,fdin=3,fdout=3" \
+		"EXEC:$DIR/plug,type=5,fdin=3,fdout=3"
+	address near nr0 10.0.0.1/24
+	address far e0 10.0.0.2/24
+	ends_pass
+}
