@@ -88,6 +88,19 @@ ends_pass()
 	ends_pass
 }
 
+@test "vde_plug as a command, which frames otherwise: what would do is said" {
+	needs vde_switch vde_plug
+	START_IN=hold start switch vde_switch -s "$DIR/switch"
+	wait_for 5 "VDE switch" test -S "$DIR/switch/ctl"
+	start plug-tap in far vde_plug "vde://$DIR/switch" tap://e0
+	address far e0 10.0.0.2/24
+	relay "exec:exec vde_plug vde://$DIR/switch"
+	# Frames come; the first word of them is no length.
+	ns far ping -c 2 -i 0.2 -W 1 10.0.0.1 || true
+	wait_for 10 "the message" grep -q "vde_plug's udp://" "$DIR/relay.err"
+	is_running relay
+}
+
 # --- stand-ins --------------------------------------------------------------
 
 @test "GNS3's ubridge and dynamips, as a stand-in does, and a new relay" {

@@ -90,7 +90,8 @@ relay()
 	done
 }
 
-ENDPOINTS=(tcp:127.0.0.1:5002 udp:127.0.0.1:5003,local=127.0.0.1:5103 mcast:230.0.0.1:5004,if=127.0.0.1)
+ENDPOINTS=(tcp:127.0.0.1:5002 "udp:127.0.0.1:5003,local=127.0.0.1:5103"
+	"mcast:230.0.0.1:5004,if=127.0.0.1")
 
 # pass NUMBER...: both ways.
 pass()

@@ -73,3 +73,16 @@ macvtap()
 	passes guest 10.0.0.3 far 10.0.0.2
 	relay_check_sums relay
 }
+
+_is_not_up()
+{
+	! relay_status relay | grep -q 'fd:3: up'
+}
+
+@test "a macvtap that is deleted is not up any more" {
+	macvtap bridge
+	relay_wait_up relay 2
+	ns lab ip link del guest0
+	wait_for 10 "fd:3 not to be up" _is_not_up
+	is_running relay
+}
