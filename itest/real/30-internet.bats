@@ -42,10 +42,10 @@ relay()
 	wait_listen home unix "$DIR/guest.sock"
 }
 
-# guest ADDR/LEN GATEWAY
-guest()
+# guest_tap ADDR/LEN GATEWAY
+guest_tap()
 {
-	relay_start guest in guest -v tap:e0 "unix:$DIR/guest.sock"
+	relay_start guest in guest -v tap:e0 "unix:$DIR/guest.sock,pad=0"
 	address guest e0 "$1"
 	ns guest ip route add default via "$2"
 }
@@ -55,40 +55,53 @@ guest()
 # It takes the host's address for the guest's.
 passt_guest()
 {
-	guest 192.0.2.1/24 192.0.2.254
+	guest_tap 192.0.2.1/24 192.0.2.254
+	wait_ping guest "$WORLD"
 }
 
-@test "passt as a command of the relay's, over ICMP" {
+@test "passt as a command of the relay's, by pings" {
 	needs passt
 	in_manual "netrelay -l 5000 'exec:exec passt -f -F 0'"
 	relay 'exec:exec passt -f -F 0'
 	passt_guest
-	wait_ping guest "$WORLD"
 	ns guest ping -c 3 -i 0.1 -W 2 -s 1400 "$WORLD"
 }
 
-@test "passt as a command of the relay's, over TCP, both ways" {
+# Debian 12's takes a padded acknowledgement for none.
+@test "passt at its own socket, TCP both ways, and a new relay" {
 	needs passt
-	relay 'exec:exec passt -q -f -F 0 -t 7001'
+	in_manual "netrelay -l 5000 unix:/run/passt.sock,pad=0"
+	start passt in home passt -q -f -s "$sockets/passt" -t 7001
+	wait_listen home unix "$sockets/passt"
+	relay "unix:$sockets/passt,pad=0"
 	passt_guest
+	tcp_passes guest world "$WORLD"
+	tcp_passes world guest 192.0.2.1 7001
+	relay_stop relay
+	relay "unix:$sockets/passt,pad=0"
 	wait_ping guest "$WORLD"
 	tcp_passes guest world "$WORLD"
 	tcp_passes world guest 192.0.2.1 7001
 }
 
-@test "passt at its own socket, over TCP, and a new relay" {
-	needs passt
-	start passt in home passt -q -f -s "$sockets/passt" -t 7001
+@test "a virtual machine whose network is passt's" {
+	needs passt qemu-system-x86_64 python3
+	start passt in home passt -q -f -s "$sockets/passt"
 	wait_listen home unix "$sockets/passt"
-	relay "unix:$sockets/passt"
-	passt_guest
-	wait_ping guest "$WORLD"
-	tcp_passes guest world "$WORLD"
-	tcp_passes world guest 192.0.2.1 7001
-	relay_stop relay
-	relay "unix:$sockets/passt"
-	wait_ping guest "$WORLD"
-	tcp_passes guest world "$WORLD"
+	relay_start relay in home -v -l 127.0.0.1:5000 "unix:$sockets/passt,pad=0"
+	wait_listen home tcp 5000
+	head -c 300000 /dev/urandom >"$DIR/file"
+	start web in world python3 -m http.server --directory "$DIR" 8000
+	wait_listen world tcp 8000
+	guest_start vm in home -- socket,connect=127.0.0.1:5000
+	guest_wait vm
+	guest vm "ip link set nic1 up && udhcpc -i nic1 -n -q -f -s /bin/true 2>&1" | tee "$DIR/lease"
+	grep -q 'lease of 192.0.2.1 obtained' "$DIR/lease"
+	guest_nic vm 1 192.0.2.1/24
+	guest vm ip route add default via 192.0.2.254
+	guest_ping vm "$WORLD"
+	run guest vm "wget -q -O - http://$WORLD:8000/file | wc -c"
+	assert_output 300000
 }
 
 # --- slirp4netns ------------------------------------------------------------
@@ -109,7 +122,7 @@ passt_guest()
 	bridge_port inner br0 sl0
 	relay_start relay in inner -v "unix-listen:$DIR/guest.sock" br0
 	wait_listen inner unix "$DIR/guest.sock"
-	guest 10.0.2.100/24 10.0.2.2
+	guest_tap 10.0.2.100/24 10.0.2.2
 	wait_ping guest 10.0.2.2
 	tcp_passes guest world "$WORLD"
 	relay_stop relay
@@ -127,7 +140,7 @@ passt_guest()
 	START_IN=hold start slirp in home slirpvde -s "$DIR/switch"
 	relay udp:127.0.0.1:5002,local=127.0.0.1:5001
 	start plug in home "$REAL/again" vde_plug "vde://$DIR/switch" "udp://127.0.0.1:5002->127.0.0.1:5001"
-	guest 10.0.2.15/24 10.0.2.2
+	guest_tap 10.0.2.15/24 10.0.2.2
 	wait_ping guest 10.0.2.2
 	tcp_passes guest world "$WORLD"
 }

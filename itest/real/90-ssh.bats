@@ -108,10 +108,10 @@ _is_no_ssh()
 }
 
 @test "ssh to a relay that waits for its other end: none is left when ssh goes" {
-	local round ssh
+	local ssh
 
 	relay tcp:127.0.0.1:5999
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		wait_for 10 "ssh" _ssh_of_near
 		wait_for 10 "one relay at the far end" _has_far_relays 1
 		ssh=$(_ssh_of_near)
