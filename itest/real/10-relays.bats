@@ -134,10 +134,12 @@ ends_pass()
 }
 
 @test "gvproxy, which answers the sender's address, as a stand-in does" {
-	start gvproxy in far "$REAL/stand-in" gvproxy e0 "$DIR/gvproxy"
+	# Its own would go with it.
+	ns far ip tuntap add e0 mode tap
+	address far e0 10.0.0.2/24
+	start gvproxy in far "$REAL/again" "$REAL/stand-in" gvproxy e0 "$DIR/gvproxy"
 	wait_listen far unixgram "$DIR/gvproxy"
 	relay "unixgram:$DIR/gvproxy,local=$DIR/guest"
-	address far e0 10.0.0.2/24
 	ends_pass
 	relay_again "unixgram:$DIR/gvproxy,local=$DIR/guest"
 	ends_pass
