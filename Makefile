@@ -20,7 +20,9 @@ HOT := relay route forward fdb port stream wire gso gro gro-packet \
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
-BASE := -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -MMD -MP \
+# Files of any size and times of any year, also where a C library has these in 32 bits.
+WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
 ifdef WERROR
@@ -32,11 +34,11 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
-	show-json.c top.c top-data.c top-draw.c ctl-capture.c \
+	show-json.c top.c top-data.c top-draw.c ctl-capture.c ctl-allow.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
 	stream-rx.c dgram-rx.c port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
-	capture-file.c capture-writer.c child.c ring.c \
+	capture-file.c capture-writer.c capture-wish.c child.c ring.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
 	loop.c frame.c log.c text.c buf.c words.c units.c siphash.c http.c pcapng.c
 

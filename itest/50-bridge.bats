@@ -92,7 +92,7 @@ has_link()
 
 has_no_link()
 {
-	! has_link "$@"
+	ns "$1" true && ! has_link "$@"
 }
 
 # The bridge's ports but m0.

@@ -182,15 +182,13 @@ static int start_writer(struct program *prog)
 
 static int start_capture(struct program *prog)
 {
-	char *const all[] = { NULL };
-	struct capture_wish wish;
 	int ret;
 
 	if (!prog->conf.capture)
 		return 0;
-	capture_parse(&wish, all, prog->why, sizeof(prog->why));
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
-			    prog->capture_fd, &wish, prog->conf.capture, NULL, NULL);
+			    prog->capture_fd, &prog->conf.capture_wish,
+			    prog->conf.capture, NULL, NULL);
 	if (ret < 0)
 		close(prog->capture_fd);
 	return ret;
@@ -277,14 +275,17 @@ static enum exit_status run(struct program *prog)
 {
 	int ret = set_up(prog);
 
-	if (ret < 0) {
+	if (ret < 0)
 		log_warn("%s", prog->why);
-	} else if (!prog->relay.failed) {
+	if (ret == 0 && !prog->relay.failed) {
 		ret = loop_run(&prog->loop);
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
 		if (prog->conf.verbose)
 			relay_status(&prog->relay);
+	} else {
+		/* What is in the file from an earlier time stays. */
+		capture_drop(&prog->capture);
 	}
 	if (prog->relay.failed)
 		ret = -EIO;

@@ -145,7 +145,7 @@ static void on_relaxed(struct port *p, void *arg)
 	finish_go_on(&r->finish);
 }
 
-static void fold(struct port_counters *sum, const struct port_counters *c)
+void relay_fold(struct port_counters *sum, const struct port_counters *c)
 {
 	sum->rx_frames += c->rx_frames;
 	sum->rx_bytes += c->rx_bytes;
@@ -193,9 +193,11 @@ static void remove_port(struct relay *r, struct port *p)
 
 	unlink_port(r, p);
 	switching_gone(&r->switching, p);
-	fold(&r->gone, &p->count);
-	if (p->listener)
+	relay_fold(&r->gone, &p->count);
+	if (p->listener) {
+		relay_fold(&p->listener->gone, &p->count);
 		listener_gone(p->listener);
+	}
 	port_free(p);
 	free(ep);
 }

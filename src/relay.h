@@ -132,6 +132,9 @@ struct relay_sums {
 
 struct relay_sums relay_sums(const struct relay *r);
 
+/* relay_fold() - Add @c to @sum. */
+void relay_fold(struct port_counters *sum, const struct port_counters *c);
+
 /* relay_drops() - Frames dropped, for any reason. */
 uint64_t relay_drops(const struct port_counters *c);
 
