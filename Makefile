@@ -167,6 +167,9 @@ $(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
 test: ## all tests; installs what it needs (Debian, as root or by sudo)
 	@ci/test
 
+test-real: ## tests with other programs, which they install or unpack
+	@ci/test build real
+
 unit: ## only the unit tests
 	@ci/test build unit
 
@@ -197,9 +200,9 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared frames offload list-tests fuzz test unit itest lint \
+.PHONY: all shared frames offload list-tests fuzz test test-real unit itest lint \
 	format demo bench install clean help FORCE
 .DELETE_ON_ERROR:
