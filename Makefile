@@ -29,18 +29,7 @@ ifdef WERROR
 BASE += -Werror
 endif
 
-SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
-	relay.c switching.c finish.c route.c forward.c fdb.c guard.c moves.c recent.c storm.c status.c \
-	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
-	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
-	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
-	show-json.c top.c top-data.c top-draw.c ctl-capture.c ctl-allow.c \
-	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
-	stream-rx.c dgram-rx.c port-unixgram.c \
-	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
-	capture-file.c capture-writer.c capture-wish.c child.c ring.c \
-	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c words.c units.c siphash.c http.c pcapng.c
+SRC := $(filter-out mnl-standin.c,$(notdir $(wildcard src/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.
@@ -165,7 +154,7 @@ $(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
 
 test: ## all tests; installs what it needs (Debian, as root or by sudo)
-	@ci/test
+	@ci/test $(TESTS)
 
 test-real: ## tests with other programs, which they install or unpack
 	@ci/test build real
