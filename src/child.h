@@ -13,4 +13,7 @@
  */
 int child_keep_only(int fd, bool keeps_stdout);
 
+/* child_default_signals() - Ahead of a program that is not ours: none is blocked or ignored by us. */
+void child_default_signals(void);
+
 #endif

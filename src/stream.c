@@ -130,9 +130,9 @@ int stream_greeted(struct stream *s, const uint8_t *at)
 				version, TRUNK_VERSION);
 	timer_cancel(s->port.env->loop, &s->answer);
 	s->trunk = STREAM_AGREED;
-	s->port.is_unproven = false;
 	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
 	s->port.takes_uso = s->port.takes_super;
+	port_proven(&s->port);
 	return 0;
 }
 
