@@ -179,10 +179,11 @@ static void fail_calls(struct helper *h)
 static void helper_lost(struct helper *h, const char *how)
 {
 	bool was_stable = loop_now() - h->since >= STABLE_MS;
+	bool is_news = was_stable || h->delay == DELAY_MIN_MS;
 	int fd = h->watch.fd;
 
-	(was_stable ? log_warn : log_info)("the helper process %s; starting another one",
-					   how);
+	(is_news ? log_warn : log_info)("the helper process %s; starting another one",
+					how);
 	loop_del(h->loop, &h->watch);
 	close(fd);
 	timer_cancel(h->loop, &h->overdue);

@@ -204,6 +204,14 @@ static int slice(struct stream *s, struct batch *b)
 	return ret;
 }
 
+void stream_cut(struct stream *s)
+{
+	if (!s->part_len)
+		return;
+	s->port.count.rx_frames++;
+	port_drop(&s->port, DROP_CUT, 1);
+}
+
 int stream_rx(struct port *p, struct batch *b)
 {
 	struct stream *s = stream_of(p);
@@ -214,10 +222,7 @@ int stream_rx(struct port *p, struct batch *b)
 	if (s->cur == s->end && !s->has_whole_part) {
 		ret = receive(s, b);
 		if (ret < 0) {
-			if (s->part_len) {
-				p->count.rx_frames++;
-				port_drop(p, DROP_CUT, 1);
-			}
+			stream_cut(s);
 			return ret;
 		}
 	}
