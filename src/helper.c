@@ -19,7 +19,6 @@
 #include "log.h"
 
 #define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
-#define LOOK_MS 5000
 #define STABLE_MS 1000 /* a helper that lived for so long did not fail at once */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 5000
@@ -54,6 +53,7 @@ int helper_start(struct helper *h)
 	memset(h, 0, sizeof(*h));
 	h->watch.fd = -1;
 	h->delay = DELAY_MIN_MS;
+	h->limit = ANSWER_MS;
 	if (getrlimit(RLIMIT_NOFILE, &h->files) < 0)
 		return -errno;
 	return fork_helper(h);
@@ -243,16 +243,14 @@ static void answers_ready(struct watch *w, uint32_t events)
 static void overdue_due(struct timer *t)
 {
 	struct helper *h = container_of(t, struct helper, overdue);
-	uint64_t now = loop_now();
+	uint64_t now = loop_now(), oldest = now;
 
-	for (const struct helper_call *call = h->calls; call; call = call->next) {
-		if (now - call->since < ANSWER_MS)
-			continue;
+	for (const struct helper_call *call = h->calls; call; call = call->next)
+		oldest = call->since < oldest ? call->since : oldest;
+	if (now - oldest >= h->limit)
 		helper_lost(h, "does not answer");
-		return;
-	}
-	if (h->calls)
-		timer_set(h->loop, t, LOOK_MS, overdue_due);
+	else if (h->calls)
+		timer_set(h->loop, t, h->limit - (now - oldest), overdue_due);
 }
 
 int helper_attach(struct helper *h, struct loop *loop)
@@ -287,7 +285,7 @@ int helper_ask(struct helper *h, struct helper_call *call, struct helper_request
 	call->next = h->calls;
 	h->calls = call;
 	if (!h->overdue.is_set)
-		timer_set(h->loop, &h->overdue, LOOK_MS, overdue_due);
+		timer_set(h->loop, &h->overdue, h->limit, overdue_due);
 	return 0;
 }
 

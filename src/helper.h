@@ -91,7 +91,7 @@ struct helper_call {
  * @files:   the limit of descriptors that commands are to have
  * @again:   until another one is started
  * @delay:   how long that will be the next time, if this one ends at once
- * @overdue: until it is looked whether a call waits for too long
+ * @overdue: until it is looked whether a call waits for longer than @limit ms
  */
 struct helper {
 	struct loop *loop;
@@ -102,7 +102,7 @@ struct helper {
 	uint64_t since;
 	struct rlimit files;
 	struct timer again, overdue;
-	unsigned delay;
+	unsigned delay, limit;
 };
 
 /*

@@ -149,6 +149,16 @@ static int exec_open(struct port *p)
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
 
+/* People try these. */
+static void advise(struct port *p)
+{
+	size_t len = strlen(p->why);
+
+	snprintf(p->why + len, sizeof(p->why) - len,
+		 "; to join a VDE switch, take udp: and vde_plug's udp://, "
+		 "to join socat, a tap");
+}
+
 static int exec_rx(struct port *p, struct batch *b)
 {
 	struct exec *e = to_exec(p);
@@ -156,6 +166,8 @@ static int exec_rx(struct port *p, struct batch *b)
 
 	if (b->n)
 		port_proven(p);
+	if (ret == -EPROTO)
+		advise(p);
 	if (ret != PORT_CLOSED)
 		return ret;
 	if (e->has_status)
