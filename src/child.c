@@ -35,5 +35,6 @@ void child_default_signals(void)
 	sigemptyset(&none);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -40,7 +40,7 @@ struct job {
 	char what[ENDPOINT_HOST_MAX + 16];
 };
 
-/* @strays: a keeper was killed, and what it kept may be ours now */
+/* @strays: a keeper has ended too early, and what it kept may be ours now */
 struct server {
 	int fd;
 	int sigfd;
@@ -215,7 +215,7 @@ static void job_ended(struct server *s, pid_t pid, int status)
 	/* If it had answered before that, this is an answer that nobody waits for. */
 	if (WIFSIGNALED(status))
 		refuse(s, job->id, -EIO, job->what, "the process that was at it was killed");
-	s->strays |= WIFSIGNALED(status) && !job->due;
+	s->strays |= status && !job->due;
 	free(job);
 }
 
@@ -298,6 +298,7 @@ static int server_init(struct server *s, int fd)
 	 * or a service's processes must not end the helper first.
 	 */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored by whoever started us, ends of children would not be told. */
 	signal(SIGCHLD, SIG_DFL);

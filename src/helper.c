@@ -45,6 +45,7 @@ static int fork_helper(struct helper *h)
 	close(sv[1]);
 	h->watch.fd = sv[0];
 	h->since = loop_now();
+	h->is_late = false;
 	return 0;
 }
 
@@ -210,6 +211,7 @@ static void deliver(struct helper *h, struct helper_answer *answer, int fd)
 {
 	struct helper_call *call = take_call(h, answer->id);
 
+	h->is_late = false;
 	if (call) {
 		call->done(call, answer, fd);
 		return;
@@ -247,10 +249,17 @@ static void overdue_due(struct timer *t)
 
 	for (const struct helper_call *call = h->calls; call; call = call->next)
 		oldest = call->since < oldest ? call->since : oldest;
-	if (now - oldest >= h->limit)
-		helper_lost(h, "does not answer");
-	else if (h->calls)
+	/* All of us may have been stopped for a while: then its answer comes now. */
+	if (!h->calls) {
+		h->is_late = false;
+	} else if (now - oldest < h->limit) {
 		timer_set(h->loop, t, h->limit - (now - oldest), overdue_due);
+	} else if (!h->is_late) {
+		h->is_late = true;
+		timer_set(h->loop, t, h->limit / 10, overdue_due);
+	} else {
+		helper_lost(h, "does not answer");
+	}
 }
 
 int helper_attach(struct helper *h, struct loop *loop)

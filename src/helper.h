@@ -8,7 +8,8 @@
  *
  * A helper that has ended, or that answers nothing, is replaced: by another
  * fork of the relay, which has one thread only, so that what is in its memory
- * is whole. The new one closes all that the relay had open.
+ * is whole. The new one closes all that the relay had open; it can do what the
+ * relay may do then.
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -92,6 +93,7 @@ struct helper_call {
  * @again:   until another one is started
  * @delay:   how long that will be the next time, if this one ends at once
  * @overdue: until it is looked whether a call waits for longer than @limit ms
+ * @is_late: one does, and nothing has come since
  */
 struct helper {
 	struct loop *loop;
@@ -103,6 +105,7 @@ struct helper {
 	struct rlimit files;
 	struct timer again, overdue;
 	unsigned delay, limit;
+	bool is_late;
 };
 
 /*

@@ -206,7 +206,8 @@ void keep_command(int fd, uint32_t id, const char *command, pid_t parent)
 		_exit(1);
 	start(&k, fd, id, command);
 	close(fd);
-	while (reap(&k) && turn(&k))
-		;
+	while (reap(&k))
+		if (!turn(&k))
+			_exit(1);
 	_exit(0);
 }

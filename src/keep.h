@@ -29,8 +29,9 @@
  *
  * The answer has a stream socket, which is the command's stdin and stdout, and the
  * life line: closing it ends the command. When that ends by itself, what wait()
- * says of it, an int, comes out of the life line. All signals but those that it
- * can't do without must be blocked or ignored.
+ * says of it, an int, comes out of the life line. What signals the helper blocks
+ * or ignores, so does the keeper. Its own exit status is not 0 when somebody below
+ * it could not be ended.
  */
 void keep_command(int fd, uint32_t id, const char *command, pid_t parent)
 	__attribute__((noreturn));
