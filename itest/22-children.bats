@@ -4,6 +4,7 @@
 # Commands of exec:, and the helper that starts them: what they start in turn ends
 # with them, whoever ends or is killed; and a helper that is lost comes back.
 
+# shellcheck disable=SC2016 # shells that are started read what is quoted
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -26,9 +27,9 @@ is_all_gone()
 {
 	local pid
 
-	for pid in $(cat "$DIR/pids"); do
+	while read -r pid; do
 		is_gone "$pid" || return 1
-	done
+	done <"$DIR/pids"
 }
 
 # tree COMMANDS: a command that starts more: one in the background, a pipeline, a daemon
@@ -146,15 +147,10 @@ tree_starts()
 	run -0 relay_stop one
 }
 
-# zombies PID: how many children of it are.
-zombies()
+# has_no_zombies PID: among its children.
+has_no_zombies()
 {
-	ps -o state= --ppid "$1" | grep -c Z || true
-}
-
-has_none()
-{
-	[[ $(zombies "$1") == 0 ]]
+	! pgrep -P "$1" --runstates Z
 }
 
 @test "as PID 1 it leaves no zombies, neither commands' orphans nor others" {
@@ -166,14 +162,14 @@ has_none()
 	wait_listen - unix "$DIR/s"
 	init=$(pgrep -P "$(pid_of one)")
 	wait_for 15 "4 commands" has_lines "$DIR/n" 4
-	wait_for 5 "orphans of commands" has_none "$init"
+	wait_for 5 "orphans of commands" has_no_zombies "$init"
 	# Whoever comes from outside leaves his orphans to PID 1, and so does the helper.
-	nsenter -t "$init" -p sh -c '(sleep 0.1; echo >>"$0") &' "$DIR/orphan"
+	nsenter -t "$init" -p sh -c "(sleep 0.1; echo >>'$DIR/orphan') &"
 	wait_for 5 "an orphan" has_lines "$DIR/orphan" 1
-	wait_for 5 "orphan of the relay" has_none "$init"
+	wait_for 5 "orphan of the relay" has_no_zombies "$init"
 	kill -KILL "$(pgrep -P "$init" -x netrelay-helper)"
 	wait_for 15 "another command" has_lines "$DIR/n" $(($(wc -l <"$DIR/n") + 2))
-	wait_for 5 "what the helper left" has_none "$init"
+	wait_for 5 "what the helper left" has_no_zombies "$init"
 	kill -TERM "$init"
 	wait_end one
 }

@@ -4,6 +4,7 @@
 # Names and dialling: what becomes of a name server's errors, of addresses where
 # nobody answers, and of a resolver that hangs.
 
+# shellcheck disable=SC2016 # shells that are started read what is quoted
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -157,10 +158,10 @@ workers()
 # Two seconds are what a command is given; a worker has nothing to tidy up. The best
 # of three, for the machine may be busy.
 @test "a resolver that hangs does not delay the end" {
-	local i since best=9999999 worker
+	local since best=9999999 worker
 
 	stub_start 10.9.0.1
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		relay_with one "" -l "unix-listen:$DIR/s" tcp:deaf.test:6000
 		wait_for 5 "worker" workers one
 		worker=$(workers one)

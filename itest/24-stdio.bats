@@ -4,6 +4,7 @@
 # The end of stdin while nobody is there to take its frames. Nothing may be read
 # then, and still the program must not stay for ever.
 
+# shellcheck disable=SC2016 # shells that are started read what is quoted
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -41,7 +42,8 @@ hold()
 	done
 	made_frames 3 >"$DIR/file"
 	# A file that was read to its end by whoever had it before.
-	start two sh -c 'cat >/dev/null; exec "$0" - "unix:$1"' "$NETRELAY" "$DIR/s" <"$DIR/file"
+	START_IN=$DIR/file start two sh -c 'cat >/dev/null; exec "$0" - "unix:$1"' "$NETRELAY" \
+		"$DIR/s"
 	run -0 wait_end two 10
 	start three sh -c 'true | "$0" - "unix:$1"' "$NETRELAY" "$DIR/s"
 	run -0 wait_end three 10
@@ -95,7 +97,6 @@ is_older_than()
 	local flags
 
 	mkfifo "$DIR/fifo"
-	# shellcheck disable=SC2016
 	flags='grep -h flags /proc/self/fdinfo/3'
 	start one sh -c "exec 3<>'$DIR/fifo'; $flags; '$NETRELAY' - 'unix-listen:$DIR/s' <&3 >&3
 		$flags"

@@ -86,8 +86,8 @@ static void refuse(struct server *s, uint32_t id, int err, const char *what,
 static void do_resolve(int fd, struct helper_request *req)
 {
 	struct helper_answer answer = { .id = req->id };
-	int ret = resolve_name(&req->resolve.addr, req->resolve.type,
-			       answer.resolve.addr, answer.why, sizeof(answer.why));
+	int ret = resolve_name(&req->resolve.addr, req->resolve.type, answer.resolve.addr,
+			       answer.why, sizeof(answer.why));
 
 	if (ret < 0)
 		answer.err = ret;
@@ -100,8 +100,8 @@ static void do_attach(int fd, struct helper_request *req)
 {
 	struct helper_answer answer = { .id = req->id };
 
-	answer.err = link_attach(&req->attach, &answer.attach, answer.why,
-				 sizeof(answer.why));
+	answer.err =
+		link_attach(&req->attach, &answer.attach, answer.why, sizeof(answer.why));
 	helper_answer(fd, &answer, &answer.attach.fd, answer.err == 0);
 }
 
@@ -214,7 +214,8 @@ static void job_ended(struct server *s, pid_t pid, int status)
 	*link = job->next;
 	/* If it had answered before that, this is an answer that nobody waits for. */
 	if (WIFSIGNALED(status))
-		refuse(s, job->id, -EIO, job->what, "the process that was at it was killed");
+		refuse(s, job->id, -EIO, job->what,
+		       "the process that was at it was killed");
 	s->strays |= status && !job->due;
 	free(job);
 }

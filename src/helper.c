@@ -19,7 +19,7 @@
 #include "log.h"
 
 #define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
-#define STABLE_MS 1000 /* a helper that lived for so long did not fail at once */
+#define STABLE_MS 1000	/* a helper that lived for so long did not fail at once */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 5000
 
@@ -89,8 +89,9 @@ static void none_left(struct helper_answer *answer, int *fds)
 	close_fd(&fds[0]);
 	close_fd(&fds[1]);
 	answer->err = -EMFILE;
-	snprintf(answer->why, sizeof(answer->why),
-		 "no descriptors are left; allow more (ulimit -n), or have fewer clients");
+	snprintf(
+		answer->why, sizeof(answer->why),
+		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
 }
 
 /* One datagram. Return: bytes; 0 at the end; -errno. */

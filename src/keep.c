@@ -129,7 +129,8 @@ static bool reap(struct keeper *k)
 			continue;
 		k->command = 0;
 		if (!k->ending && k->life >= 0)
-			send(k->life, &status, sizeof(status), MSG_NOSIGNAL | MSG_DONTWAIT);
+			send(k->life, &status, sizeof(status),
+			     MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	return pid == 0;
 }

@@ -20,8 +20,8 @@
 #include "ports.h"
 #include "stream.h"
 
-#define PROVEN_MS 1000	/* a command that has run for so long was started with success */
-#define STATUS_MS 300	/* from the end of its output to that of the command */
+#define PROVEN_MS 1000 /* a command that has run for so long was started with success */
+#define STATUS_MS 300  /* from the end of its output to that of the command */
 
 /*
  * @life:   the life line; what comes of it is how the command ended

@@ -268,7 +268,8 @@ static void test_limit_for_next(void)
 	while (ask("ulimit -n; exec cat") < 0)
 		turn_for(20);
 	turn_for(PATIENCE_MS);
-	ok(got.fd >= 0 && waits(got.fd, POLLIN) && read(got.fd, text, sizeof(text) - 1) > 0,
+	ok(got.fd >= 0 && waits(got.fd, POLLIN) &&
+		   read(got.fd, text, sizeof(text) - 1) > 0,
 	   "a command of the next helper");
 	ok_eq_int(strtol(text, NULL, 10), old.rlim_cur,
 		  "has the limit of descriptors that we were started with");

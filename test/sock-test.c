@@ -473,7 +473,8 @@ static void test_own(void)
 	ok(sock_is_own(fd), "and is its own peer");
 	sock_close_hard(fd);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	ok_eq_int(bind(fd, &addr.sa, addr.len), 0, "once closed, it leaves the port free");
+	ok_eq_int(bind(fd, &addr.sa, addr.len), 0,
+		  "once closed, it leaves the port free");
 	listen(fd, 1);
 	peer = socket(AF_INET, SOCK_STREAM, 0);
 	ok_eq_int(connect(peer, &addr.sa, addr.len), 0, "for who listens there");
