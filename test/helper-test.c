@@ -292,8 +292,10 @@ static void test_lost(int sig, const char *what)
 	snprintf(command, sizeof(command), "echo $$ >%s/old; exec sleep 1000", dir);
 	ok(spawn(command), "%s: one that has a command", what);
 	pid = pid_in("old");
-	kill(old, sig);
+	/* It must not answer, nor be found gone, before that. */
+	kill(old, SIGSTOP);
 	ok_eq_int(ask("exec cat"), 0, "%s: it is asked", what);
+	kill(old, sig);
 	turn_for(PATIENCE_MS);
 	ok_eq_int(got.times, 1, "%s: the call is answered", what);
 	ok_eq_int(got.answer.err, -EAGAIN, "%s: by an error", what);
