@@ -43,6 +43,8 @@ static int fork_helper(struct helper *h)
 		helper_serve(sv[1]);
 	}
 	close(sv[1]);
+	/* Hundreds of ports may ask at once. */
+	sock_tune_datagrams(sv[0]);
 	h->watch.fd = sv[0];
 	h->since = loop_now();
 	h->is_late = false;

@@ -142,12 +142,10 @@ static void signal_all(const struct keeper *k, int sig)
 		kill(k->command, sig);
 }
 
-/* One who is stopped could not tidy up. */
 static void begin_end(struct keeper *k)
 {
 	k->ending = loop_now();
 	signal_all(k, SIGTERM);
-	signal_all(k, SIGCONT);
 }
 
 /* Return: whether the keeper was told to end. */

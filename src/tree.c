@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is whose child is read from /proc/PID/stat, of all processes: the list of
- * one's children (/proc/PID/task/TID/children) is not in every kernel.
+ * Who is whose child the kernel lists in /proc/PID/task/TID/children; to look through
+ * all processes there are for it would take some hundred commands, which all end
+ * at once, longer than they are given.
  *
  * Between the look and the signal a pid may pass to somebody else only if all
  * pids there are have been used up once in those microseconds.
@@ -13,70 +14,71 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* @below: it gets the signal */
-struct process {
-	pid_t pid, parent;
-	bool below;
+/* @spares, @arg: of this process' own children */
+struct wish {
+	int sig;
+	bool (*spares)(pid_t pid, void *arg);
+	void *arg;
 };
 
-struct list {
-	struct process *all;
-	size_t n, room;
-};
+static int signal_below(pid_t pid, const struct wish *wish);
 
-static int add(struct list *l, pid_t pid, pid_t parent)
+/* One who is stopped would not get to hear of it. */
+static void signal_with_all_below(pid_t pid, const struct wish *wish)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 256;
-		struct process *all = realloc(l->all, room * sizeof(*all));
+	const struct wish below = { .sig = wish->sig };
 
-		if (!all)
-			return -ENOMEM;
-		l->all = all;
-		l->room = room;
-	}
-	l->all[l->n++] = (struct process){ .pid = pid, .parent = parent };
+	if (wish->spares && wish->spares(pid, wish->arg))
+		return;
+	signal_below(pid, &below);
+	kill(pid, wish->sig);
+	kill(pid, SIGCONT);
+}
+
+/* Return: the next number; 0 at the end. fscanf() would bring floating point in. */
+static pid_t next_pid(FILE *f)
+{
+	pid_t pid = 0;
+	int c;
+
+	while ((c = getc(f)) >= '0' && c <= '9')
+		pid = pid * 10 + (c - '0');
+	return pid;
+}
+
+/* The children that one thread has made. */
+static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
+{
+	char path[64];
+	pid_t child;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", (int)pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while ((child = next_pid(f)))
+		signal_with_all_below(child, wish);
+	fclose(f);
 	return 0;
 }
 
-/* Return: whose child it is; 0 when it is gone. Its name may have blanks and parentheses. */
-static pid_t parent_of(pid_t pid)
+static int signal_below(pid_t pid, const struct wish *wish)
 {
-	char path[32], stat[512];
-	const char *end;
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	n = fread(stat, 1, sizeof(stat) - 1, f);
-	fclose(f);
-	stat[n] = '\0';
-	end = strrchr(stat, ')');
-	/* ") S 123", its state and its parent. */
-	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
-}
-
-static int read_all(struct list *l)
-{
-	DIR *dir = opendir("/proc");
+	char path[32];
 	const struct dirent *entry;
 	int ret = 0;
+	DIR *dir;
 
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
 	if (!dir)
 		return -errno;
-	while (ret == 0 && (entry = readdir(dir))) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		pid_t parent = pid > 0 ? parent_of(pid) : 0;
-
-		if (parent > 0)
-			ret = add(l, pid, parent);
-	}
+	while (ret == 0 && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			ret = signal_children(pid, entry->d_name, wish);
 	closedir(dir);
 	return ret;
 }
@@ -93,33 +95,9 @@ static bool is_our_proc(void)
 	return strtol(self, NULL, 10) == getpid();
 }
 
-static void mark_below(struct list *l, pid_t parent)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		struct process *p = &l->all[i];
-
-		if (p->parent != parent || p->below)
-			continue;
-		p->below = true;
-		mark_below(l, p->pid);
-	}
-}
-
 int tree_signal(int sig, bool (*spares)(pid_t pid, void *arg), void *arg)
 {
-	struct list l = { 0 };
-	int ret = is_our_proc() ? read_all(&l) : -ENOENT;
+	const struct wish wish = { .sig = sig, .spares = spares, .arg = arg };
 
-	if (ret < 0)
-		goto out;
-	for (size_t i = 0; i < l.n; i++)
-		if (l.all[i].parent == getpid() && spares && spares(l.all[i].pid, arg))
-			l.all[i].parent = 0;
-	mark_below(&l, getpid());
-	for (size_t i = 0; i < l.n; i++)
-		if (l.all[i].below)
-			kill(l.all[i].pid, sig);
-out:
-	free(l.all);
-	return ret;
+	return is_our_proc() ? signal_below(getpid(), &wish) : -ENOENT;
 }
