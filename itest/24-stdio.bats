@@ -101,7 +101,7 @@ is_older_than()
 	start one sh -c "exec 3<>'$DIR/fifo'; $flags; '$NETRELAY' - 'unix-listen:$DIR/s' <&3 >&3
 		$flags"
 	wait_listen - unix "$DIR/s"
-	kill -TERM "$(pgrep -P "$(pid_of one)" -x netrelay)"
+	kill -TERM "$(pgrep -P "$(pid_of one)")"
 	run -0 wait_end one
 	[[ $(wc -l <"$DIR/one.out") == 2 && $(uniq "$DIR/one.out" | wc -l) == 1 ]]
 }
