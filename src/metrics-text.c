@@ -174,7 +174,7 @@ static void sum_up(const struct relay *r, struct port_counters *all)
 
 static uint64_t is_up(const struct port *p)
 {
-	return p->state == PORT_UP;
+	return port_state_shown(p) == PORT_UP;
 }
 
 static uint64_t is_blocked(const struct port *p)
@@ -221,7 +221,7 @@ static void add_states(struct buf *b, const struct port *p, const char *labels)
 	for (int s = PORT_OPENING; s <= PORT_ENDED; s++)
 		add_sample(b, "port_", "state", labels, "state",
 			   port_state_name((enum port_state)s),
-			   p->state == (enum port_state)s);
+			   port_state_shown(p) == (enum port_state)s);
 }
 
 _Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),

@@ -303,6 +303,9 @@ void port_shut(struct port *p);
 
 const char *port_state_name(enum port_state state);
 
+/* port_state_shown() - As the state is told: one that has not proved to be of use is not up yet. */
+enum port_state port_state_shown(const struct port *p);
+
 /* port_state_text() - "connecting", "up", "blocked" (it closes a loop), "waiting" or "ended". */
 const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
@@ -318,6 +321,9 @@ int port_watch(struct port *p, int rfd, int wfd);
 
 /* port_opened() - What open() returns, when it comes later. */
 void port_opened(struct port *p, int ret);
+
+/* port_proven() - The driver, of a port that is_unproven: there is somebody at the other end. */
+void port_proven(struct port *p);
 
 /* port_down() - The link is lost, for the reason in port_why(). */
 void port_down(struct port *p);

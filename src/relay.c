@@ -252,17 +252,18 @@ static void tell_reconnect(const struct relay *r, const struct port *p)
 static void tell_state(const struct relay *r, struct port *p)
 {
 	bool was_up = p->is_told_up;
+	bool is_shown_up = port_state_shown(p) == PORT_UP;
 
-	p->is_told_up = is_up(p);
-	if (is_up(p) && p->lost_at)
+	p->is_told_up = is_shown_up;
+	if (is_shown_up && p->lost_at)
 		tell_reconnect(r, p);
-	else if (is_up(p))
+	else if (is_shown_up)
 		tell(r, "up", p, "");
 	else if (p->state == PORT_ENDED)
 		tell(r, "gone", p, p->why);
 	else if (was_up)
 		tell(r, "down", p, p->why);
-	if (was_up != is_up(p))
+	if (was_up != is_shown_up)
 		p->lost_at = was_up ? loop_now() : 0;
 }
 

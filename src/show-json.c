@@ -80,9 +80,9 @@ static void add_port(struct show *s, const struct port *p, struct buf *out)
 	add_string(out, "name", p->name);
 	add_string(out, "endpoint", show_endpoint(p));
 	add_string(out, "peer", show_peer(p, peer));
-	add_string(out, "state", port_state_name(p->state));
+	add_string(out, "state", port_state_name(port_state_shown(p)));
 	add_number(out, "since_ms", loop_now() - p->since);
-	add_string(out, "error", p->state == PORT_UP ? "" : p->why);
+	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_bool(out, "blocked", p->is_blocked);
 	add_bool(out, "isolated", p->rules.is_isolated);
 	add_macs(&p->rules, out);

@@ -157,7 +157,7 @@ static void add_reasons(const struct port *p, struct buf *out)
 	}
 	if (*lead == ',')
 		buf_printf(out, "\n");
-	if (p->state != PORT_UP && p->why[0]) {
+	if (port_state_shown(p) != PORT_UP && p->why[0]) {
 		text_escape(why, sizeof(why), p->why);
 		buf_printf(out, "     last error: %s\n", why);
 	}

@@ -5,6 +5,7 @@
  */
 #include "text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 size_t text_escape(char *to, size_t size, const char *from)
@@ -29,4 +30,29 @@ size_t text_escape(char *to, size_t size, const char *from)
 	if (size)
 		to[used] = '\0';
 	return used;
+}
+
+#define QUOTED_TEXT 32
+#define QUOTED_BYTES 12
+#define TEXT_WORTHWHILE 4
+
+_Static_assert(QUOTED_TEXT + sizeof("\"\"") <= TEXT_QUOTE_MAX &&
+		       QUOTED_BYTES * sizeof(" ff") + 1 <= TEXT_QUOTE_MAX,
+	       "what is quoted fits");
+
+const char *text_quote(char *to, const uint8_t *from, size_t n)
+{
+	size_t len = 0, used = 0;
+
+	while (len < n && len < QUOTED_TEXT && from[len] >= ' ' && from[len] <= '~')
+		len++;
+	if (len >= TEXT_WORTHWHILE) {
+		snprintf(to, TEXT_QUOTE_MAX, "\"%.*s\"", (int)len, (const char *)from);
+		return to;
+	}
+	*to = '\0';
+	for (size_t i = 0; i < n && i < QUOTED_BYTES; i++)
+		used += (size_t)snprintf(to + used, TEXT_QUOTE_MAX - used,
+					 i ? " %02x" : "%02x", from[i]);
+	return to;
 }
