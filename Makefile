@@ -16,7 +16,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := relay route forward fdb port stream wire gso gro gro-packet \
-	csum dgram dgram-rx port-tap fifo loop pcapng capture-queue ring stream-rx
+	csum dgram dgram-rx tap-io fifo loop pcapng capture-queue ring stream-rx
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -33,7 +33,7 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
 	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
 	show-json.c top.c top-data.c top-draw.c ctl-capture.c \
-	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
+	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c tap-io.c port-udp.c \
 	stream-rx.c dgram-rx.c port-unixgram.c \
 	helper.c helper-serve.c link.c link-kind.c link-mac.c links.c bridge-helper.c nl.c sock.c fifo.c \
 	capture-file.c capture-writer.c child.c ring.c \
