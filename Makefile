@@ -16,7 +16,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := relay route forward fdb port stream wire gso gro gro-packet \
-	csum dgram dgram-rx port-tap fifo loop pcapng capture-queue ring stream-rx
+	csum dgram dgram-rx tap-io fifo loop pcapng capture-queue ring stream-rx
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2

@@ -415,7 +415,8 @@ wrong_endpoints()
 		"$NETRELAY" -l 5000 nobr
 	fails in lab "bridge:nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
 		"$NETRELAY" bridge:nobr -
-	fails in lab "plain: plain is not a bridge" "see: ip link show type bridge" -- "$NETRELAY" plain -
+	fails in lab "plain: plain is a veth, not a bridge" "ip link set plain master br0" -- \
+		"$NETRELAY" plain -
 	fails in lab "bridge:br0,tap=plain: plain exists, and is not a tap" "take another name" -- \
 		"$NETRELAY" -l 5000 bridge:br0,tap=plain
 	fails in lab "tap:plain: plain exists, and is not a tap" "take another name" -- "$NETRELAY" tap:plain -

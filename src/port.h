@@ -192,12 +192,14 @@ struct port_guard {
 };
 
 struct helper;
+struct links;
 struct listener;
 
 /* Where a port lives. */
 struct port_env {
 	struct loop *loop;
 	struct helper *helper;
+	struct links *links;
 	const struct port_host *host;
 	void *host_arg;
 };

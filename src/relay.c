@@ -412,6 +412,8 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
+	links_init(&r->links, loop);
+	r->env.links = &r->links;
 	r->env.host = &host;
 	r->env.host_arg = r;
 	switching_init(&r->switching, loop, &r->forward);

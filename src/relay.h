@@ -16,6 +16,7 @@
 #include "finish.h"
 #include "forward.h"
 #include "helper.h"
+#include "links.h"
 #include "listen.h"
 #include "loop.h"
 #include "port.h"
@@ -54,6 +55,7 @@ struct relay_watcher {
 struct relay {
 	struct loop *loop;
 	struct port_env env;
+	struct links links;
 	enum relay_kind kind;
 	struct relay_watcher *watchers;
 	bool failed;
