@@ -34,7 +34,7 @@ SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
 	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
 	show-json.c top.c top-data.c top-draw.c ctl-capture.c \
 	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
-	stream-rx.c dgram-rx.c port-unixgram.c \
+	stream-rx.c dgram-rx.c dgram-far.c port-unixgram.c \
 	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
 	capture-file.c capture-writer.c child.c ring.c \
 	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \

@@ -138,7 +138,7 @@ has_child()
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
 		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME fd:N exec:COMMAND \
-		,isolated ,mac=ADDR 'Exit status: 0 ' '; 1 ' '; 2 '; do
+		,isolated ,mac=ADDR ,pad=0 'Exit status: 0 ' '; 1 ' '; 2 '; do
 		grep -qF -e "$form" <<<"$("$NETRELAY" --help)"
 	done
 	[[ $("$NETRELAY" -h) == "$("$NETRELAY" --help)" ]]
@@ -314,7 +314,7 @@ has_child()
 	wrong_endpoints '' <<-'EOT'
 		tcp:host:1,isolated=on|option isolated takes no value|say isolated alone
 		tcp:host:1,isolated,isolated|option isolated is given twice|give it once
-		unix:a,isolatde|unix has no option "isolatde"|it has isolated and mac=ADDR
+		unix:a,isolatde|unix has no option "isolatde"|it has isolated, mac=ADDR and pad=0
 		tap:a,mac|option mac has no value|mac=52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00|"52:54:00:00:00"|as in 52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00:01:02|"52:54:00:00:00:01:02"|as in 52:54:00:00:00:01

@@ -20,6 +20,7 @@
 #include "ports.h"
 
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
+#define CHECK_MS 2000
 #define VLAN_TAG 4 /* the kernel's is_skb_forwardable() allows one above the MTU */
 
 _Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
@@ -34,6 +35,7 @@ struct tap {
 	struct vnet vnets[BATCH_MAX]; /* of the frames received last */
 	struct mnl_socket *events;
 	struct watch events_watch;
+	struct timer check; /* whether an inherited tap is still there */
 	bool is_dark;  /* it was told that there is no carrier */
 	bool in_doubt; /* links came to their end while it was being attached */
 };
@@ -362,9 +364,30 @@ static const struct port_ops ops = {
 	.free = tap_free,
 };
 
+static void check_fd(struct timer *timer)
+{
+	struct tap *t = container_of(timer, struct tap, check);
+
+	if (!link_is_there(t->link.fd)) {
+		port_why(&t->port, -ENODEV, "tap %s: was deleted", t->link.name);
+		port_down(&t->port);
+		return;
+	}
+	timer_set(t->port.env->loop, timer, CHECK_MS, check_fd);
+}
+
 static int tap_fd_open(struct port *p)
 {
-	return tap_begin(to_tap(p));
+	struct tap *t = to_tap(p);
+
+	timer_set(p->env->loop, &t->check, CHECK_MS, check_fd);
+	return tap_begin(t);
+}
+
+static void tap_fd_close(struct port *p)
+{
+	timer_cancel(p->env->loop, &to_tap(p)->check);
+	tap_close(p);
 }
 
 static const struct port_ops fd_ops = {
@@ -376,7 +399,7 @@ static const struct port_ops fd_ops = {
 	.rx = tap_rx,
 	.tx = tap_tx,
 	.carrier = tap_carrier,
-	.close = tap_close,
+	.close = tap_fd_close,
 	.free = tap_free,
 };
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@
 #endif
 #define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
+#define FORGOTTEN_MAX 4096
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -153,7 +156,8 @@ int sock_bound(const struct sock_addr *addr, int type)
 	if (type == SOCK_STREAM)
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (addr->sa.sa_family == AF_INET6)
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any(addr));
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+			   type != SOCK_STREAM || !is_any(addr));
 	if (bind(fd, &addr->sa, addr->len) < 0) {
 		ret = -errno;
 		close(fd);
@@ -162,21 +166,11 @@ int sock_bound(const struct sock_addr *addr, int type)
 	return fd;
 }
 
-static bool is_socket(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
 /* A path that refuses is left over from a program that did not end well. */
-static bool is_abandoned(const struct sock_addr *addr, const char *path, int type)
+static bool is_abandoned(const struct sock_addr *addr, int type)
 {
-	int fd, ret;
+	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
 
-	if (!is_socket(path))
-		return false;
-	fd = socket(AF_UNIX, type | FLAGS, 0);
 	if (fd < 0)
 		return false;
 	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
@@ -184,24 +178,75 @@ static bool is_abandoned(const struct sock_addr *addr, const char *path, int typ
 	return ret == ECONNREFUSED;
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * Of several that try to take the same path away, one gets it: who then finds that it
+ * holds another's new socket puts that back.
+ */
+static int take_away(const char *path, const struct stat *old)
+{
+	char aside[ENDPOINT_PATH_MAX + 16];
+	uint32_t chance = 0;
+	struct stat st;
+
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint32_t)getpid();
+	snprintf(aside, sizeof(aside), "%s.%08x", path, chance);
+	if (rename(path, aside) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (lstat(aside, &st) == 0 && is_same_file(&st, old))
+		return unlink(aside) < 0 ? -errno : 0;
+	if (link(aside, path) == 0 || errno == EEXIST)
+		unlink(aside);
+	else
+		rename(aside, path);
+	return -EADDRINUSE;
+}
+
+/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
+static int make_room(const char *path, const struct sock_addr *addr, int type)
+{
+	/* While it is open, its number is nobody else's. */
+	int ret, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -EADDRINUSE;
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		ret = -ENOTSOCK;
+	else
+		ret = is_abandoned(addr, type) ? take_away(path, &st) : -EADDRINUSE;
+	close(fd);
+	return ret;
+}
+
+static int bind_unix(int fd, const struct sock_addr *addr)
+{
+	return bind(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+}
+
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
 {
 	struct stat st;
 	struct sock_addr addr;
 	mode_t old_mask;
-	int ret = 0, fd = socket(AF_UNIX, type | FLAGS, 0);
+	int ret, fd = socket(AF_UNIX, type | FLAGS, 0);
 
 	if (fd < 0)
 		return -errno;
 	sock_unix(path, &addr);
 	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
 	old_mask = umask(~mode & 0777);
-	if (bind(fd, &addr.sa, addr.len) < 0)
-		ret = -errno;
-	if (ret == -EADDRINUSE && !is_socket(path))
-		ret = -ENOTSOCK;
-	if (ret == -EADDRINUSE && is_abandoned(&addr, path, type) && unlink(path) == 0)
-		ret = bind(fd, &addr.sa, addr.len) < 0 ? -errno : 0;
+	ret = bind_unix(fd, &addr);
+	if (ret == -EADDRINUSE) {
+		ret = make_room(path, &addr, type);
+		if (ret == 0)
+			ret = bind_unix(fd, &addr);
+	}
 	umask(old_mask);
 	if (ret < 0) {
 		close(fd);
@@ -216,14 +261,73 @@ int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *m
 	return fd;
 }
 
-void sock_unlink(const struct sock_path *made)
+bool sock_is_linked(const struct sock_path *made)
 {
 	struct stat st;
 
+	return lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
+	       st.st_ino == made->ino;
+}
+
+void sock_unlink(const struct sock_path *made)
+{
 	/* Somebody may have put his own in its place. */
-	if (made->path[0] && lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
-	    st.st_ino == made->ino)
+	if (made->path[0] && sock_is_linked(made))
 		unlink(made->path);
+}
+
+void sock_unmap(struct sock_addr *addr)
+{
+	struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)&addr->storage;
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr->storage;
+
+	if (addr->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+		return;
+	memset(addr, 0, sizeof(*addr));
+	addr->len = sizeof(*in);
+	in->sin_family = AF_INET;
+	in->sin_port = in6.sin6_port;
+	memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
+}
+
+bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->storage;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)&b->storage;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)&a->storage;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&b->storage;
+
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0 &&
+	       a6->sin6_scope_id == b6->sin6_scope_id;
+}
+
+bool sock_is_here(const struct sock_addr *addr)
+{
+	struct sock_addr any_port = *addr;
+	int ret = 0, fd = socket(addr->sa.sa_family, SOCK_DGRAM | FLAGS, 0);
+
+	if (fd < 0)
+		return true;
+	/* At the same offset in both families. */
+	((struct sockaddr_in *)&any_port.storage)->sin_port = 0;
+	if (bind(fd, &any_port.sa, any_port.len) < 0)
+		ret = errno;
+	close(fd);
+	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
+}
+
+void sock_forget(int fd)
+{
+	char byte;
+
+	/* More than a buffer holds that nobody has made larger. */
+	for (int i = 0; i < FORGOTTEN_MAX; i++)
+		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return;
 }
 
 const char *sock_advice(int err)
