@@ -8,11 +8,12 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
 #define FORGOTTEN_MAX 4096
+#define LISTENING_MS 10 /* more than lies between bind() and listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -166,8 +168,7 @@ int sock_bound(const struct sock_addr *addr, int type)
 	return fd;
 }
 
-/* A path that refuses is left over from a program that did not end well. */
-static bool is_abandoned(const struct sock_addr *addr, int type)
+static bool refuses(const struct sock_addr *addr, int type)
 {
 	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
 
@@ -178,55 +179,75 @@ static bool is_abandoned(const struct sock_addr *addr, int type)
 	return ret == ECONNREFUSED;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
+/*
+ * A path that refuses is left over from a program that did not end well. But so does
+ * one for streams whose program has bound to it and is about to listen.
+ */
+static bool is_abandoned(const struct sock_addr *addr, int type)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+	if (!refuses(addr, type))
+		return false;
+	if (type == SOCK_DGRAM)
+		return true;
+	poll(NULL, 0, LISTENING_MS);
+	return refuses(addr, type);
 }
 
 /*
- * Of several that try to take the same path away, one gets it: who then finds that it
- * holds another's new socket puts that back.
+ * Of several who find the same path abandoned, one may remove it, or one of them would
+ * remove what another has just made. Who holds the lock file is that one; it is gone
+ * when he is done, so who comes second may hold one that is none any more.
+ *
+ * Return: its descriptor; -EADDRINUSE when another is about it; another -errno.
  */
-static int take_away(const char *path, const struct stat *old)
+static int lock_path(const char *lock)
 {
-	char aside[ENDPOINT_PATH_MAX + 16];
-	uint32_t chance = 0;
-	struct stat st;
+	struct stat ours, there;
+	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
-		chance = (uint32_t)getpid();
-	snprintf(aside, sizeof(aside), "%s.%08x", path, chance);
-	if (rename(path, aside) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (lstat(aside, &st) == 0 && is_same_file(&st, old))
-		return unlink(aside) < 0 ? -errno : 0;
-	if (link(aside, path) == 0 || errno == EEXIST)
-		unlink(aside);
-	else
-		rename(aside, path);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
+	    lstat(lock, &there) == 0 && ours.st_dev == there.st_dev &&
+	    ours.st_ino == there.st_ino)
+		return fd;
+	close(fd);
 	return -EADDRINUSE;
 }
 
-/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
-static int make_room(const char *path, const struct sock_addr *addr, int type)
+static bool is_something_else(const char *path)
 {
-	/* While it is open, its number is nobody else's. */
-	int ret, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -EADDRINUSE;
-	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
-		ret = -ENOTSOCK;
-	else
-		ret = is_abandoned(addr, type) ? take_away(path, &st) : -EADDRINUSE;
-	close(fd);
-	return ret;
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
 }
 
 static int bind_unix(int fd, const struct sock_addr *addr)
 {
-	return bind(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+	if (bind(fd, &addr->sa, addr->len) < 0)
+		return -errno;
+	/* At once, for one that does not listen looks abandoned. */
+	listen(fd, SOMAXCONN);
+	return 0;
+}
+
+/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
+static int take_over(int fd, const struct sock_addr *addr, const char *path, int type)
+{
+	char lock_name[ENDPOINT_PATH_MAX + sizeof(".lock")];
+	int ret, lock;
+
+	if (is_something_else(path))
+		return -ENOTSOCK;
+	snprintf(lock_name, sizeof(lock_name), "%s.lock", path);
+	lock = lock_path(lock_name);
+	if (lock < 0)
+		return lock;
+	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
+							     : -EADDRINUSE;
+	unlink(lock_name);
+	close(lock);
+	return ret;
 }
 
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
@@ -242,11 +263,8 @@ int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *m
 	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
 	old_mask = umask(~mode & 0777);
 	ret = bind_unix(fd, &addr);
-	if (ret == -EADDRINUSE) {
-		ret = make_room(path, &addr, type);
-		if (ret == 0)
-			ret = bind_unix(fd, &addr);
-	}
+	if (ret == -EADDRINUSE)
+		ret = take_over(fd, &addr, path, type);
 	umask(old_mask);
 	if (ret < 0) {
 		close(fd);

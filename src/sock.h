@@ -57,7 +57,7 @@ const char *sock_text(const struct sock_addr *addr, char *buf);
 int sock_bound(const struct sock_addr *addr, int type);
 
 /*
- * sock_bound_unix() - A unix socket bound to a path.
+ * sock_bound_unix() - A unix socket bound to a path; one of streams listens, too.
  * @mode: access to the path
  * @made: filled in, for sock_unlink()
  *
