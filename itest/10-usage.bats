@@ -305,6 +305,7 @@ has_child()
 		fd:x|descriptor "x"|as in fd:3
 		fd:-1|descriptor "-1"|as in fd:3
 		fd:2147483648|descriptor "2147483648"|as in fd:3
+		fd:2|descriptor 2 is standard error|pass it by another number
 		exec:|nothing follows exec:|exec:COMMAND
 		exec:  |command is blank|exec:COMMAND
 	EOT
@@ -529,7 +530,7 @@ has_child()
 	fails "fd:3: is a socket that is not connected" -- \
 		"${pass[@]}" listening -- "$NETRELAY" fd:3 -
 	fails "fd:3: is a socket, but neither of streams nor of datagrams" -- \
-		"${pass[@]}" seqpacket -- "$NETRELAY" fd:3 -
+		"${pass[@]}" netlink -- "$NETRELAY" fd:3 -
 	needs_root
 	ns_add lab
 	fails in lab "fd:3: is a tap that carries headers, or IP packets" -- \

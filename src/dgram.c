@@ -182,9 +182,15 @@ static bool is_of_socket(int err)
 {
 	static const int errs[] = {
 		/* The way out, or our own address, is another one or none. */
-		ENETUNREACH, ENETDOWN, ENODEV, ENXIO, EADDRNOTAVAIL, EINVAL,
+		ENETUNREACH,
+		ENETDOWN,
+		ENODEV,
+		ENXIO,
+		EADDRNOTAVAIL,
+		EINVAL,
 		/* There is no socket. */
-		EBADF, ENOTSOCK,
+		EBADF,
+		ENOTSOCK,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(errs); i++)

@@ -216,7 +216,8 @@ static bool is_tap(const struct endpoint *ep)
 static int read_pad(struct parse *p, char *value)
 {
 	if (is_tap(p->ep))
-		return part_refuse(p, "a tap takes short frames as they are; leave it out");
+		return part_refuse(p,
+				   "a tap takes short frames as they are; leave it out");
 	p->ep->rules.is_unpadded = !strcmp(value, "0");
 	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
 		return part_refuse(p, QUOTED " must be 0 or 60", value);

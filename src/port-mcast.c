@@ -36,25 +36,9 @@ static struct mcast *to_mcast(struct port *p)
 	return container_of(p, struct mcast, dgram.port);
 }
 
-static in_port_t port_of(const struct sockaddr_storage *addr)
-{
-	/* At the same offset in both families. */
-	return ((const struct sockaddr_in *)addr)->sin_port;
-}
-
 static bool is_own_echo(const struct dgram *d, const struct sockaddr_storage *from)
 {
-	const struct sock_addr *self = &container_of(d, struct mcast, dgram)->self;
-	const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)&self->storage;
-	const struct sockaddr_in6 *b = (const struct sockaddr_in6 *)from;
-
-	if (from->ss_family != self->sa.sa_family ||
-	    port_of(from) != port_of(&self->storage))
-		return false;
-	if (from->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)from)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)&self->storage)->sin_addr.s_addr;
-	return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
+	return sock_is_from(&container_of(d, struct mcast, dgram)->self, from);
 }
 
 static int option(struct port *p, int fd, int level, int name, const void *value,

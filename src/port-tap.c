@@ -36,8 +36,8 @@ struct tap {
 	struct mnl_socket *events;
 	struct watch events_watch;
 	struct timer check; /* whether an inherited tap is still there */
-	bool is_dark;  /* it was told that there is no carrier */
-	bool in_doubt; /* links came to their end while it was being attached */
+	bool is_dark;	    /* it was told that there is no carrier */
+	bool in_doubt;	    /* links came to their end while it was being attached */
 };
 
 static struct tap *to_tap(struct port *p)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * UDP to one peer. The socket is connected, so that the kernel keeps out what
- * others send: QEMU itself would take frames from anyone.
+ * others send: QEMU itself would take frames from anyone. What came in before it was
+ * connected, if only by a hair, is known by its source.
  *
  * Of a name's addresses one is used; the next when nobody is at it. When nothing
  * is heard, the name is looked up now and then: the peer may have another address.
@@ -21,6 +22,7 @@
 
 /*
  * @addrs, @n: where the name leads, of the IP version that local= has; @at is in use
+ * @peer:      what the socket is connected to
  * @heard_rx:  frames received at the last look; @heard_at: when there were more than before
  * @asked_at:  when the name was last asked for
  * @is_known:  somebody was heard at the address in use
@@ -32,6 +34,7 @@ struct udp {
 	struct helper_call call;
 	struct sock_addr addrs[HELPER_ADDRS_MAX];
 	unsigned n, at;
+	struct sock_addr peer;
 	uint64_t heard_rx, heard_at, asked_at;
 	bool is_known, moved;
 };
@@ -39,6 +42,11 @@ struct udp {
 static struct udp *to_udp(struct port *p)
 {
 	return container_of(p, struct udp, dgram.port);
+}
+
+static bool is_stranger(const struct dgram *d, const struct sockaddr_storage *from)
+{
+	return !sock_is_from(&container_of(d, struct udp, dgram)->peer, from);
 }
 
 static int bind_local(struct udp *u, const struct sock_addr *remote)
@@ -80,7 +88,8 @@ static int use(struct udp *u, struct sock_addr remote)
 		return port_why(p, -err, "%s: %s", sock_text(&remote, text),
 				strerror(err));
 	}
-	sock_forget(fd);
+	u->peer = remote;
+	u->dgram.is_foreign = is_stranger;
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);
 	/* A router on the way with a small MTU shall fragment, not refuse. */
@@ -224,6 +233,8 @@ static int udp_look(struct dgram *d)
 	int ret = dgram_look_source(d);
 
 	note_heard(u);
+	/* What came in before the socket was connected has been read by now. */
+	d->is_foreign = NULL;
 	if (ret < 0)
 		return ret;
 	if (u->moved)

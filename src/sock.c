@@ -27,8 +27,7 @@
 #endif
 #define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
-#define FORGOTTEN_MAX 4096
-#define LISTENING_MS 10 /* more than lies between bind() and listen() */
+#define LISTENING_MS 10	   /* more than lies between bind() and listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -244,7 +243,7 @@ static int take_over(int fd, const struct sock_addr *addr, const char *path, int
 	if (lock < 0)
 		return lock;
 	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
-							     : -EADDRINUSE;
+							    : -EADDRINUSE;
 	unlink(lock_name);
 	close(lock);
 	return ret;
@@ -308,19 +307,40 @@ void sock_unmap(struct sock_addr *addr)
 	memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
 }
 
+static bool is_same_address(const struct sockaddr_storage *a,
+			    const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+}
+
 bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b)
 {
-	const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->storage;
-	const struct sockaddr_in *b4 = (const struct sockaddr_in *)&b->storage;
 	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)&a->storage;
 	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&b->storage;
 
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0 &&
-	       a6->sin6_scope_id == b6->sin6_scope_id;
+	return is_same_address(&a->storage, &b->storage) &&
+	       (a->sa.sa_family != AF_INET6 || a6->sin6_scope_id == b6->sin6_scope_id);
+}
+
+/* A port is at the same offset in both families. */
+static in_port_t *port_of(const struct sockaddr_storage *addr)
+{
+	return &((struct sockaddr_in *)(uintptr_t)addr)->sin_port;
+}
+
+bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from)
+{
+	return is_same_address(&addr->storage, from) &&
+	       *port_of(&addr->storage) == *port_of(from);
 }
 
 bool sock_is_here(const struct sock_addr *addr)
@@ -330,22 +350,11 @@ bool sock_is_here(const struct sock_addr *addr)
 
 	if (fd < 0)
 		return true;
-	/* At the same offset in both families. */
-	((struct sockaddr_in *)&any_port.storage)->sin_port = 0;
+	*port_of(&any_port.storage) = 0;
 	if (bind(fd, &any_port.sa, any_port.len) < 0)
 		ret = errno;
 	close(fd);
 	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
-}
-
-void sock_forget(int fd)
-{
-	char byte;
-
-	/* More than a buffer holds that nobody has made larger. */
-	for (int i = 0; i < FORGOTTEN_MAX; i++)
-		if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EAGAIN)
-			return;
 }
 
 const char *sock_advice(int err)

@@ -78,19 +78,14 @@ void sock_unlink(const struct sock_path *made);
 /* sock_unmap() - Make an IPv4 address of an IPv6 one that stands for it: ::ffff:1.2.3.4. */
 void sock_unmap(struct sock_addr *addr);
 
-/* sock_is_same_host() - Whether two are of one address, whatever their ports. */
+/* sock_is_same_host() - Whether two are of one address and scope, whatever their ports. */
 bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b);
+
+/* sock_is_from() - Whether @from is this address and port, whatever its scope. */
+bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from);
 
 /* sock_is_here() - Whether an address is one of this host's, as far as can be told. */
 bool sock_is_here(const struct sock_addr *addr);
-
-/*
- * sock_forget() - Throw away what has come in so far.
- *
- * A socket of datagrams that is bound and then connected keeps what anybody sent
- * to it in between.
- */
-void sock_forget(int fd);
 
 /* sock_advice() - What to do when binding failed with @err: "; ..." or "". */
 const char *sock_advice(int err);

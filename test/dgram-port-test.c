@@ -9,13 +9,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/if_tun.h>
 
 #include "dgram.h"
 #include "ports.h"
@@ -42,6 +46,23 @@ int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
 {
 	rig.sends++;
 	return (int)syscall(SYS_sendmmsg, fd, m, n, flags);
+}
+
+/* Of any descriptor, an interface named tap0, until it is deleted. */
+static bool is_deleted;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (request != TUNGETIFF)
+		return (int)syscall(SYS_ioctl, fd, request, arg);
+	errno = ENOLINK;
+	return is_deleted ? -1 : 0;
 }
 
 static void on_readable(struct port *p, void *arg)
@@ -93,11 +114,11 @@ static void turn_until_seen(unsigned n)
 		turns(1);
 }
 
-static void turn_until_up(void)
+static void turn_until(enum port_state state, unsigned ms)
 {
-	uint64_t end = loop_now() + PATIENCE_MS;
+	uint64_t end = loop_now() + ms;
 
-	while (rig.p->state != PORT_UP && loop_now() < end)
+	while (rig.p->state != state && loop_now() < end)
 		turns(1);
 }
 
@@ -259,7 +280,7 @@ static void test_path_removed(void)
 	turns(1);
 	dgram_of(rig.p)->timer.fn(&dgram_of(rig.p)->timer);
 	ok_eq_int(rig.p->state, PORT_WAITING, "our path is removed: the port is not up");
-	turn_until_up();
+	turn_until(PORT_UP, PATIENCE_MS);
 	send_to_ours(fd, &ep, 9);
 	turn_until_seen(1);
 	ok_eq_int(rig.last, 9, "and is there again");
@@ -340,6 +361,27 @@ static void test_strangers(void)
 	ok_eq_int(foreign, 0, "and none of his frames is taken");
 }
 
+/* ---- an inherited macvtap ---- */
+
+/* Nothing but the kernel's answer to that question tells. */
+static void test_macvtap(void)
+{
+	struct link link = { .fd = eventfd(0, EFD_NONBLOCK),
+			     .name = "tap0",
+			     .mtu = 1500 };
+	struct endpoint ep;
+
+	read_endpoint(&ep, "fd:3");
+	begin(&ep, port_tap_from_fd(&link, &ep, &rig.env));
+	turn_until(PORT_ENDED, 2500);
+	ok_eq_int(rig.p->state, PORT_UP, "a macvtap that is there stays");
+	is_deleted = true;
+	turn_until(PORT_ENDED, 2500);
+	ok_eq_int(rig.p->state, PORT_ENDED, "one that was deleted ends: %s", rig.p->why);
+	port_free(rig.p);
+	is_deleted = false;
+}
+
 static void set_up(void)
 {
 	int fd = eventfd(1, EFD_NONBLOCK);
@@ -374,6 +416,7 @@ int main(void)
 	test_full("our own buffer", false, 4096);
 	test_path_removed();
 	test_strangers();
+	test_macvtap();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	tear_down();
 	return done();

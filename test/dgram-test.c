@@ -45,7 +45,7 @@ static struct {
 	unsigned n_seen, batches, entries;
 	struct sockaddr_un path;
 	uint16_t foreign_port;
-	int send_errno;	    /* what sendmmsg() fails with, */
+	int send_errno;	     /* what sendmmsg() fails with, */
 	unsigned send_fails; /* so often */
 	bool has_no_segments;
 } rig;
@@ -446,13 +446,20 @@ static void test_tx_errors(void)
 		enum port_state state;
 		unsigned refused;
 	} errors[] = {
-		{ EINTR, PORT_UP, 0 },	       { ENOBUFS, PORT_UP, 2 },
-		{ ENOMEM, PORT_UP, 2 },	       { EPERM, PORT_UP, 1 },
-		{ EACCES, PORT_UP, 1 },	       { EHOSTUNREACH, PORT_UP, 1 },
-		{ ECONNREFUSED, PORT_UP, 1 },  { ECONNRESET, PORT_UP, 1 },
-		{ ENETUNREACH, PORT_WAITING, 0 }, { ENETDOWN, PORT_WAITING, 0 },
-		{ ENODEV, PORT_WAITING, 0 },      { EADDRNOTAVAIL, PORT_WAITING, 0 },
-		{ EINVAL, PORT_WAITING, 0 },      { EBADF, PORT_WAITING, 0 },
+		{ EINTR, PORT_UP, 0 },
+		{ ENOBUFS, PORT_UP, 2 },
+		{ ENOMEM, PORT_UP, 2 },
+		{ EPERM, PORT_UP, 1 },
+		{ EACCES, PORT_UP, 1 },
+		{ EHOSTUNREACH, PORT_UP, 1 },
+		{ ECONNREFUSED, PORT_UP, 1 },
+		{ ECONNRESET, PORT_UP, 1 },
+		{ ENETUNREACH, PORT_WAITING, 0 },
+		{ ENETDOWN, PORT_WAITING, 0 },
+		{ ENODEV, PORT_WAITING, 0 },
+		{ EADDRNOTAVAIL, PORT_WAITING, 0 },
+		{ EINVAL, PORT_WAITING, 0 },
+		{ EBADF, PORT_WAITING, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
@@ -706,9 +713,11 @@ static void test_packets(void)
 	close(rig.peer);
 	rig.peer = -1;
 	send_frames(1, 2, 100);
-	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 2, "a peer that is gone takes none");
+	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 2,
+		  "a peer that is gone takes none");
 	turns(2);
-	ok(saw(1, 1) && rig.p->state == PORT_ENDED, "what it had sent is read all the same");
+	ok(saw(1, 1) && rig.p->state == PORT_ENDED,
+	   "what it had sent is read all the same");
 	end();
 }
 

@@ -182,8 +182,8 @@ static const struct good listen_forms[] = {
 #define NO_GROUP(s)                                                               \
 	"group \"" s "\" is no multicast address: 224.0.0.0 to 239.255.255.255, " \
 	"or [ff00::] and up"
-#define NO_OPTION(kind, s) \
-	kind " has no option \"" s                                              \
+#define NO_OPTION(kind, s)         \
+	kind " has no option \"" s \
 	     "\"; it has isolated, mac=ADDR and pad=0, and the form is "
 #define NO_TAP_OPTION(kind, s) \
 	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
@@ -383,7 +383,8 @@ static const struct bad bad_rest[] = {
 	  "nothing follows a comma; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "tap:", "nothing follows tap:; the form is tap:NAME" },
 	{ "tap:0123456789abcdef", NAME("tap", "0123456789abcdef", LONG_NAME) },
-	{ "tap:a,pad=0", "option pad: a tap takes short frames as they are; leave it out" },
+	{ "tap:a,pad=0",
+	  "option pad: a tap takes short frames as they are; leave it out" },
 	{ "bridge:a,pad=60",
 	  "option pad: a tap takes short frames as they are; leave it out" },
 	{ "tcp:h:1,pad=1", "option pad: \"1\" must be 0 or 60" },

@@ -248,42 +248,11 @@ static void test_udp_both(void)
 	close(fd6);
 }
 
-/* Whether a datagram waits; it is read away. */
-static bool has_received(int fd)
-{
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_DONTWAIT) >= 0;
-}
-
-static void test_forget(void)
-{
-	struct sock_addr addr = numeric("127.0.0.1", AF_INET), ours, theirs;
-	int fd = sock_bound(&addr, SOCK_DGRAM), peer = sock_bound(&addr, SOCK_DGRAM),
-	    other;
-
-	ours = bound_to(fd);
-	theirs = bound_to(peer);
-	other = dial(&ours, SOCK_DGRAM);
-	for (int i = 0; i < 100; i++)
-		send(other, "", (size_t)i % 2, 0);
-	if (connect(fd, &theirs.sa, theirs.len) < 0)
-		perror("connect");
-	sock_forget(fd);
-	ok(!has_received(fd), "what strangers sent before the connection is forgotten");
-	sendto(peer, "", 0, 0, &ours.sa, ours.len);
-	wait_for(fd, POLLIN);
-	ok(has_received(fd), "what the peer sends then is not");
-	close(fd);
-	close(peer);
-	close(other);
-}
-
 static void test_hosts(void)
 {
 	struct sock_addr a = numeric("::ffff:10.1.2.3", AF_INET6),
 			 b = numeric("10.1.2.3", AF_INET), c = numeric("::1", AF_INET6),
-			 gone = numeric("192.0.2.77", AF_INET),
+			 c2, gone = numeric("192.0.2.77", AF_INET),
 			 gone6 = numeric("2001:db8::77", AF_INET6);
 	char text[SOCK_TEXT_MAX];
 
@@ -295,6 +264,12 @@ static void test_hosts(void)
 	ok(c.sa.sa_family == AF_INET6 && !sock_is_same_host(&c, &gone6),
 	   "others stay as they are");
 	b = numeric("127.0.0.1", AF_INET);
+	ok(sock_is_from(&b, &b.storage) && !sock_is_from(&b, &c.storage) &&
+		   sock_is_from(&c, &c.storage) && !sock_is_from(&c, &gone6.storage),
+	   "a source is compared");
+	c2 = c;
+	((struct sockaddr_in6 *)&c2.storage)->sin6_port = htons(1);
+	ok(!sock_is_from(&c, &c2.storage), "with its port");
 	ok(sock_is_here(&b) && sock_is_here(&c), "the loopback's addresses are here");
 	ok(!sock_is_here(&gone) && !sock_is_here(&gone6), "others are not");
 }
@@ -478,7 +453,8 @@ static void test_race(int type, unsigned rounds, const char *what)
 
 	for (unsigned i = 0; i < rounds; i++)
 		good += race(path_of("race"), type) == 1;
-	ok_eq_int(good, rounds, "of several, one takes an abandoned %s socket over", what);
+	ok_eq_int(good, rounds, "of several, one takes an abandoned %s socket over",
+		  what);
 }
 
 /* All the connections that may wait are there, and nobody accepts them. */
@@ -608,7 +584,6 @@ int main(void)
 	test_udp();
 	if (fd >= 0)
 		test_udp_both();
-	test_forget();
 	test_hosts();
 	test_failures();
 	test_advice();
