@@ -7,6 +7,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "dgram.h"
@@ -102,15 +103,15 @@ static void receive(struct dgram *d, uint8_t *buf)
 
 /*
  * Whether the empty message received last is the peer's end, and no message. All
- * that are asked for come out empty then.
+ * that are asked for come out empty then, and no bytes are left.
  */
 static bool has_ended(struct dgram *d)
 {
 	struct pollfd pfd = { .fd = d->rfd, .events = POLLRDHUP };
-	char byte;
+	int left;
 
 	if (!d->n_got || d->got[d->n_got - 1].len || poll(&pfd, 1, 0) <= 0 ||
-	    recv(d->rfd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+	    ioctl(d->rfd, FIONREAD, &left) < 0 || left)
 		return false;
 	while (d->n_got && !d->got[d->n_got - 1].len)
 		d->n_got--;

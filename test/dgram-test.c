@@ -709,6 +709,15 @@ static void test_packets(void)
 	end();
 
 	begin_packets();
+	for (uint32_t i = 0; i < 80; i++)
+		peer_sends(0, 0);
+	peer_sends(1, 100);
+	shutdown(rig.peer, SHUT_WR);
+	turns(8);
+	ok(saw(1, 1) && rig.p->state == PORT_ENDED, "nor are many, ahead of a frame");
+	end();
+
+	begin_packets();
 	peer_sends(1, 100);
 	close(rig.peer);
 	rig.peer = -1;
