@@ -70,6 +70,11 @@ is_value()
 	[[ $(value "$1" "$2" "$3") == "$4" ]]
 }
 
+refuses()
+{
+	(($(value "$1" udp: refused) > 0))
+}
+
 # told RELAY PATTERN: how often it has warned of that.
 told()
 {
@@ -238,7 +243,7 @@ ways()
 	begin one udp:192.0.2.2:5000
 	hears far udp:192.0.2.1:5000,local=192.0.2.2:5000
 	ns a tc qdisc add dev v root tbf rate 64kbit burst 3000 limit 6000
-	wait_for 10 "refusals" eval '(($(value one udp: refused) > 0))'
+	wait_for 10 "refusals" refuses one
 	is_value one udp: state up
 	ns a tc qdisc del dev v root
 	hears far udp:192.0.2.1:5000,local=192.0.2.2:5000 200
