@@ -149,6 +149,28 @@ told()
 	done
 }
 
+# link_local: the way to the far end, by addresses that belong to an interface.
+link_local()
+{
+	veth_pair a v far v
+	ns a ip addr add fe80::1/64 dev v
+	ns far ip addr add fe80::2/64 dev v
+}
+
+#   near --- relay fe80::1%v a ---veth, deleted and made again--- far fe80::2%v
+@test "udp: the interface of a link-local address is deleted and made again" {
+	ns_add far
+	link_local
+	begin one 'udp:[fe80::2%v]:5000'
+	hears far 'udp:[fe80::1%v]:5000,local=[fe80::2%v]:5000'
+	ns a ip link del v
+	wait_for 5 "port down" is_value one udp: state waiting
+	link_local
+	hears far 'udp:[fe80::1%v]:5000,local=[fe80::2%v]:5000'
+	[[ $(told one "^netrelay: udp.*trying again") -le 3 ]]
+	relay_check_sums one
+}
+
 # mcast_start NAME IF-OPTION GROUP: a relay in each namespace, near's and far's.
 mcast_start()
 {

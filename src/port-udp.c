@@ -88,7 +88,9 @@ static int use(struct udp *u, struct sock_addr remote)
 		return port_why(p, -err, "%s: %s", sock_text(&remote, text),
 				strerror(err));
 	}
+	/* The kernel takes 0.0.0.0 for an address of ours. */
 	u->peer = remote;
+	getpeername(fd, &u->peer.sa, &u->peer.len);
 	u->dgram.is_foreign = is_stranger;
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);

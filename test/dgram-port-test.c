@@ -335,19 +335,29 @@ static void test_path_removed(void)
 
 /* ---- UDP ---- */
 
+/* A socket of the loopback, at a port that nobody has. */
+static int loopback(struct sockaddr_in *addr)
+{
+	socklen_t len = sizeof(*addr);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)addr, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)addr, &len) < 0)
+		exit(1);
+	return fd;
+}
+
 /* A stranger's frame, and one of the peer's, to a port that is about to be connected. */
 static void test_strangers(void)
 {
-	struct sockaddr_in self = { .sin_family = AF_INET };
-	socklen_t len = sizeof(self);
+	struct sockaddr_in self;
 	struct endpoint ep;
 	char text[128];
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), peer = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), peer = loopback(&self);
 
-	self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(peer, (struct sockaddr *)&self, sizeof(self)) < 0 ||
-	    getsockname(peer, (struct sockaddr *)&self, &len) < 0)
-		exit(1);
 	/* The same port at another address. */
 	snprintf(text, sizeof(text), "udp:127.0.0.1:%u,local=127.0.0.2:%u",
 		 ntohs(self.sin_port), ntohs(self.sin_port));
@@ -364,6 +374,28 @@ static void test_strangers(void)
 	close(fd);
 	close(peer);
 	early.stranger = early.peer = 0;
+}
+
+/* The kernel takes 0.0.0.0 for the address that it sends from. */
+static void test_any_peer(void)
+{
+	struct sockaddr_in theirs, ours;
+	struct endpoint ep;
+	char text[128];
+	uint8_t data[60] = { 0 };
+	int fd = loopback(&theirs), own = loopback(&ours);
+
+	close(own);
+	snprintf(text, sizeof(text), "udp:0.0.0.0:%u,local=127.0.0.1:%u",
+		 ntohs(theirs.sin_port), ntohs(ours.sin_port));
+	read_endpoint(&ep, text);
+	begin(&ep, port_udp_new(&ep, &rig.env));
+	if (sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&ours, sizeof(ours)) < 0)
+		perror("sendto");
+	turn_until_seen(1);
+	ok_eq_int(rig.seen, 1, "who is called 0.0.0.0 is no stranger");
+	port_free(rig.p);
+	close(fd);
 }
 
 /* ---- an inherited macvtap ---- */
@@ -421,6 +453,7 @@ int main(void)
 	test_full("our own buffer", false, 4096);
 	test_path_removed();
 	test_strangers();
+	test_any_peer();
 	test_macvtap();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	tear_down();
