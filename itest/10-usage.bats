@@ -448,8 +448,9 @@ has_child()
 @test "set-up: addresses that are in use, or nobody's" {
 	needs_root
 	ns_add lab
-	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000
-	relay_wait_up one 1
+	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000 \
+		'udp:[::1]:6001,local=6000'
+	relay_wait_up one 2
 	fails in lab "5000: listen: Address" "in use; end who uses it, or take another" -- \
 		"$NETRELAY" -l 5000
 	fails in lab "127.0.0.1:5000: listen: Address" "in use; end who uses it" -- \
