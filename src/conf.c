@@ -381,6 +381,6 @@ const char *conf_help(void)
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap made for it\n"
 	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
 	       "  exec:COMMAND                       stdin and stdout of a command\n"
-	       "Rules, behind any long form but exec: ,isolated and ,mac=ADDR (8 at most)\n"
+	       "Rules, behind any long form but exec: ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
 	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

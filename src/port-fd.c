@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inherited descriptor: a connected stream or datagram socket, or a tap.
- * The kernel is asked which.
+ * An inherited descriptor: a connected socket of streams, datagrams or packets,
+ * or a tap. The kernel is asked which.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static int dgram_fd_open(struct port *p)
 {
 	struct dgram *d = container_of(p, struct dgram, port);
 
-	return port_watch(p, d->rfd, d->wfd);
+	return dgram_begin(d, d->wfd);
 }
 
 static const struct port_ops dgram_ops = {
@@ -71,7 +71,8 @@ static struct port *new_stream(const struct endpoint *ep, const struct port_env 
 	return &s->port;
 }
 
-static struct port *new_dgram(const struct endpoint *ep, const struct port_env *env)
+static struct port *new_dgram(const struct endpoint *ep, const struct port_env *env,
+			      bool has_end)
 {
 	struct dgram *d = calloc(1, sizeof(*d));
 
@@ -81,6 +82,7 @@ static struct port *new_dgram(const struct endpoint *ep, const struct port_env *
 		return NULL;
 	}
 	d->rfd = d->wfd = ep->fd;
+	d->has_end = has_end;
 	return &d->port;
 }
 
@@ -131,8 +133,8 @@ struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env)
 		return NULL;
 	if (type == SOCK_STREAM)
 		return new_stream(ep, env);
-	if (type == SOCK_DGRAM)
-		return new_dgram(ep, env);
+	if (type == SOCK_DGRAM || type == SOCK_SEQPACKET)
+		return new_dgram(ep, env, type == SOCK_SEQPACKET);
 	errno = EPROTOTYPE;
 	return NULL;
 }

@@ -14,6 +14,7 @@
 /*
  * @link:    the tap; its fd is -1 while there is none
  * @lost_at: when a tap that somebody else had made was deleted, loop_now(); 0: it was not
+ * @look:    when it is looked at where it is, or of one that was inherited, whether it still is
  * @is_kept: it is away from where it belongs, and its descriptor outlives ops->close()
  * @is_dark: it was told that there is no carrier
  * @merges:  the kernel takes what was merged

@@ -48,7 +48,7 @@ static const struct good goods[] = {
 	{ { "-v", "--", "br0", "--" }, CONF_RUN, 1, NULL, "br0 -- " },
 	{ { "--", "-v", "--help" }, CONF_RUN, 0, NULL, "-v --help " },
 	{ { "fd:3", "fd:4" }, CONF_RUN, 0, NULL, "fd:3 fd:4 " },
-	{ { "fd:2", "-" }, CONF_RUN, 0, NULL, "fd:2 - " },
+	{ { "fd:4", "-" }, CONF_RUN, 0, NULL, "fd:4 - " },
 	{ { "fd:0", "fd:1" }, CONF_RUN, 0, NULL, "fd:0 fd:1 " },
 	{ { "exec:true", "exec:true" }, CONF_RUN, 0, NULL, "exec:true exec:true " },
 	{ { "tcp-listen:1", "tcp-listen:2" },
