@@ -189,8 +189,13 @@ static int read_fd(struct parse *p, char *body)
 	return 0;
 }
 
+/*
+ * What comes behind a command is no option. Its frames are not padded: it is no
+ * QEMU, and passt, for one, of before August 2023 is deaf to what is.
+ */
 static int read_command(struct parse *p, char *body)
 {
+	p->ep->rules.is_unpadded = true;
 	if (part_is_all(body, " \t\n"))
 		return part_refuse(p, "the command is blank; the form is %s", p->form);
 	return 0;

@@ -106,10 +106,10 @@ static const struct good long_forms[] = {
 	{ "fd:0", "fd fd=0" },
 	{ "fd:3", "fd fd=3" },
 	{ "fd:2147483647", "fd fd=2147483647" },
-	{ "exec:ssh host netrelay - br0", "exec command=ssh host netrelay - br0" },
-	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e" },
-	{ "exec:-", "exec command=-" },
-	{ "exec:a,isolated", "exec command=a,isolated" },
+	{ "exec:ssh host netrelay - br0", "exec command=ssh host netrelay - br0 unpadded" },
+	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e unpadded" },
+	{ "exec:-", "exec command=- unpadded" },
+	{ "exec:a,isolated", "exec command=a,isolated unpadded" },
 };
 
 #define MAC(n) "mac=52:54:00:00:00:0" n
