@@ -368,13 +368,11 @@ static int no_option(struct parse *p, const struct endpoint_long *kind, const ch
 	while (own && own->key && !own->form)
 		own++;
 	has_own = own && own->key;
-	return part_refuse(p,
-			   "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
-			   kind->prefix, key, has_own ? own->form : "",
-			   has_own ? ", " : "",
-			   is_tap(p->ep) ? "isolated and mac=ADDR"
-					 : "isolated, mac=ADDR and pad=0",
-			   p->form);
+	return part_refuse(
+		p, "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
+		kind->prefix, key, has_own ? own->form : "", has_own ? ", " : "",
+		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
+		p->form);
 }
 
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,

@@ -106,7 +106,8 @@ static const struct good long_forms[] = {
 	{ "fd:0", "fd fd=0" },
 	{ "fd:3", "fd fd=3" },
 	{ "fd:2147483647", "fd fd=2147483647" },
-	{ "exec:ssh host netrelay - br0", "exec command=ssh host netrelay - br0 unpadded" },
+	{ "exec:ssh host netrelay - br0",
+	  "exec command=ssh host netrelay - br0 unpadded" },
 	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e unpadded" },
 	{ "exec:-", "exec command=- unpadded" },
 	{ "exec:a,isolated", "exec command=a,isolated unpadded" },
@@ -190,8 +191,8 @@ static const struct good listen_forms[] = {
 	     "\"; it has isolated, mac=ADDR and pad=0, and the form is "
 #define NO_TAP_OPTION(kind, s) \
 	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
-#define NO_TCP_OPTION(kind, s)                                                        \
-	kind " has no option \"" s "\"; it has dead=SECONDS, isolated, mac=ADDR "  \
+#define NO_TCP_OPTION(kind, s)                                                    \
+	kind " has no option \"" s "\"; it has dead=SECONDS, isolated, mac=ADDR " \
 	     "and pad=0, and the form is "
 #define NO_DEAD(s)          \
 	"option dead: \"" s \
