@@ -383,13 +383,16 @@ const char *sock_advice(int err)
 	return "";
 }
 
-int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress)
+int sock_connecting(const struct sock_addr *addr, int type, unsigned mss,
+		    bool *in_progress)
 {
 	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
 
 	*in_progress = false;
 	if (fd < 0)
 		return -errno;
+	if (mss)
+		set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
 	if (connect(fd, &addr->sa, addr->len) == 0)
 		return fd;
 	if (errno == EINPROGRESS) {

@@ -90,8 +90,16 @@ bool sock_is_here(const struct sock_addr *addr);
 /* sock_advice() - What to do when binding failed with @err: "; ..." or "". */
 const char *sock_advice(int err);
 
-/* sock_connecting() - A socket that connects to @addr. Return: the descriptor or -errno. */
-int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);
+#define SOCK_MSS_IPV6 1220 /* what fits into any path's packets: RFC 8200, 5 */
+
+/*
+ * sock_connecting() - A socket that connects to @addr.
+ * @mss: the most that a TCP packet is to carry, either way; 0: what the path takes
+ *
+ * Return: the descriptor or -errno.
+ */
+int sock_connecting(const struct sock_addr *addr, int type, unsigned mss,
+		    bool *in_progress);
 
 /*
  * sock_is_short() - Whether an errno says that the kernel lacks memory now. The

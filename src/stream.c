@@ -62,6 +62,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 	s->wfd = wfd;
 	s->trunk = trunk;
 	s->may_delay_ack = true;
+	s->was_cut_short = false;
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
 	if (s->is_tcp) {
 		sock_tune_tcp(wfd);
@@ -103,6 +104,7 @@ static void check_silence(struct timer *t)
 	}
 	s->silent_checks = ms >= (long)every ? s->silent_checks + 1 : 0;
 	if (s->silent_checks >= SILENCE_CHECKS && dead_s(s)) {
+		s->was_cut_short = s->is_cut_short;
 		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s",
 			 ms / 1000);
 		port_down(&s->port);

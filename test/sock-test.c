@@ -145,7 +145,7 @@ static void wait_for(int fd, short events)
 static int dial(const struct sock_addr *addr, int type)
 {
 	bool in_progress;
-	int ret = 0, fd = sock_connecting(addr, type, &in_progress);
+	int ret = 0, fd = sock_connecting(addr, type, 0, &in_progress);
 
 	if (fd < 0)
 		return fd;
