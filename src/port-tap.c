@@ -17,6 +17,7 @@
  * In the latter two the tap is kept, and only its port goes down.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -412,7 +413,10 @@ static int tap_fd_open(struct port *p)
 
 static void tap_fd_close(struct port *p)
 {
-	timer_cancel(p->env->loop, &to_tap(p)->look);
+	struct tap *t = to_tap(p);
+
+	timer_cancel(p->env->loop, &t->look);
+	fcntl(t->link.fd, F_SETFL, t->flags);
 	tap_close(p);
 }
 
@@ -453,12 +457,13 @@ struct port *port_tap_new(const struct endpoint *ep, const struct port_env *env)
 }
 
 struct port *port_tap_from_fd(const struct link *link, const struct endpoint *ep,
-			      const struct port_env *env)
+			      const struct port_env *env, int flags)
 {
 	struct tap *t = tap_new(&fd_ops, ep, env);
 
 	if (!t)
 		return NULL;
 	t->link = *link;
+	t->flags = flags;
 	return &t->port;
 }
