@@ -236,6 +236,8 @@ class Client:
         self.ops = []
         self.mode = "all"
         if not self.is_over:
+            # With less, a window that was shut opens by a KB in each probe of it.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             self.watch()
 
     def close(self):

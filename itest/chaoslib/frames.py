@@ -134,7 +134,9 @@ def type_at(frame):
 
 def check(frame, is_whole=True, can_be_padded=True):
     """Judge a frame that came out. Return: an honest one's text, else None."""
-    if frame[6] != 2 or not 0xC4 <= frame[7] <= 0xC7 or frame[7] == 0xC6:
+    is_ours = frame[6] == 2 and 0xC4 <= frame[7] <= 0xC7
+    # A relay's own source may look like one of ours by chance.
+    if not is_ours or frame[7] == 0xC6 or frame[:6] == PROBE_GROUP:
         return None
     at = type_at(frame)
     kind = int.from_bytes(frame[at : at + 2], "big")

@@ -76,6 +76,17 @@ class Station:
         self.came += 1
         self.heard = time.monotonic()
 
+    def differs(self, port):
+        """From what the relay counted at its port. Return: how, or None."""
+        if (port["rx_frames"], port["rx_bytes"]) != (self.frames, self.bytes):
+            return (f"{self.parser.who} sent {self.frames} frames, {self.bytes} bytes; "
+                    f"{port['rx_frames']}, {port['rx_bytes']} were counted")
+        if port["tx_frames"] != self.parser.frames or port["tx_bytes"] > self.parser.bytes:
+            return (f"{self.parser.who} got {self.parser.frames} frames, "
+                    f"{self.parser.bytes} bytes; {port['tx_frames']}, {port['tx_bytes']} "
+                    f"were counted")
+        return None
+
     def close(self):
         self.world.unwatch(self.sock, self.readable)
         self.sock.close()
