@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop. Timers are a list sorted by due time, searched from its end,
- * for a new timer is nearly always the latest; a timerfd stands for the first
- * one, so a turn without timers due costs no system call for the clock.
+ * The event loop. Timers are a pairing heap, for a relay of thousands of ports has
+ * thousands of them: to set one is to compare it with the first, and to take the
+ * first off costs the logarithm of their number (Fredman and others, "The Pairing
+ * Heap", 1986). A timerfd stands for the first one, so a turn without timers due
+ * costs no system call for the clock.
  */
 #include "loop.h"
 
@@ -16,6 +18,7 @@
 #include "util.h"
 
 #define EVENTS_PER_TURN 64
+#define RETRY_MS 20 /* until epoll is asked again for what it had no memory for */
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -49,41 +52,86 @@ static void arm_clock(struct loop *l)
 	timerfd_settime(l->clock.fd, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
+/* ---- timers ---- */
+
+static bool is_before(const struct timer *a, const struct timer *b)
+{
+	return a->due < b->due || (a->due == b->due && a->number < b->number);
+}
+
+/* Of two heaps one; each may be empty. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+	struct timer *top, *below;
+
+	if (!a || !b)
+		return a ? a : b;
+	top = is_before(a, b) ? a : b;
+	below = top == a ? b : a;
+	below->next = top->child;
+	if (below->next)
+		below->next->prev = below;
+	below->prev = top;
+	top->child = below;
+	return top;
+}
+
+static struct timer *cut_first(struct timer **list)
+{
+	struct timer *t = *list;
+
+	if (!t)
+		return NULL;
+	*list = t->next;
+	t->next = t->prev = NULL;
+	return t;
+}
+
+/* Of a list of heaps one: in pairs, then those from the last to the first. */
+static struct timer *meld_all(struct timer *list)
+{
+	struct timer *pairs = NULL, *heap = NULL;
+
+	while (list) {
+		struct timer *a = cut_first(&list), *b = cut_first(&list);
+		struct timer *pair = meld(a, b);
+
+		pair->next = pairs;
+		pairs = pair;
+	}
+	while (pairs)
+		heap = meld(heap, cut_first(&pairs));
+	return heap;
+}
+
 static void unlink_timer(struct loop *l, struct timer *t)
 {
-	if (t->prev)
-		t->prev->next = t->next;
-	else
-		l->first = t->next;
-	if (t->next)
-		t->next->prev = t->prev;
-	else
-		l->last = t->prev;
-	t->prev = t->next = NULL;
+	struct timer *below = meld_all(t->child);
+
+	if (t == l->first) {
+		l->first = below;
+	} else {
+		if (t->prev->child == t)
+			t->prev->child = t->next;
+		else
+			t->prev->next = t->next;
+		if (t->next)
+			t->next->prev = t->prev;
+		l->first = meld(l->first, below);
+	}
+	t->child = t->next = t->prev = NULL;
 	t->is_set = false;
 }
 
 void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t))
 {
-	struct timer *before;
-
 	if (t->is_set)
 		unlink_timer(l, t);
 	t->due = loop_now() + ms;
+	t->number = ++l->n_set;
 	t->fn = fn;
 	t->is_set = true;
-	for (before = l->last; before && before->due > t->due; before = before->prev)
-		;
-	t->prev = before;
-	t->next = before ? before->next : l->first;
-	if (t->next)
-		t->next->prev = t;
-	else
-		l->last = t;
-	if (before)
-		before->next = t;
-	else
-		l->first = t;
+	l->first = meld(l->first, t);
 	if (l->first == t)
 		arm_clock(l);
 }
@@ -106,6 +154,8 @@ static void run_timers(struct loop *l)
 	}
 	arm_clock(l);
 }
+
+/* ---- deferred work ---- */
 
 void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
 {
@@ -140,11 +190,49 @@ static void run_deferred(struct loop *l)
 	}
 }
 
+/* ---- watches ---- */
+
 static int epoll_set(struct loop *l, struct watch *w, int op, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = w };
 
 	return epoll_ctl(l->epfd, op, w->fd, &ev) < 0 ? -errno : 0;
+}
+
+static void forget_late(struct loop *l, struct watch *w)
+{
+	struct watch **link = &l->late;
+
+	if (!w->is_late)
+		return;
+	while (*link != w)
+		link = &(*link)->next_late;
+	*link = w->next_late;
+	w->is_late = false;
+}
+
+static void retry_late(struct timer *t)
+{
+	struct loop *l = container_of(t, struct loop, retry);
+	struct watch *w, *next;
+
+	for (w = l->late; w; w = next) {
+		next = w->next_late;
+		if (epoll_set(l, w, EPOLL_CTL_ADD, w->events) == 0)
+			forget_late(l, w);
+	}
+	if (l->late)
+		timer_set(l, t, RETRY_MS, retry_late);
+}
+
+/* For want of memory epoll does not have @w, which would never be heard of again. */
+static void put_off(struct loop *l, struct watch *w)
+{
+	w->is_late = true;
+	w->next_late = l->late;
+	l->late = w;
+	if (!l->retry.is_set)
+		timer_set(l, &l->retry, RETRY_MS, retry_late);
 }
 
 int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
@@ -155,7 +243,7 @@ int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
 	w->fd = fd;
 	w->fn = fn;
 	w->events = events;
-	w->always_ready = false;
+	w->always_ready = w->is_late = false;
 	/* Always entered first, so that a descriptor that can't be watched shows now. */
 	ret = epoll_set(l, w, EPOLL_CTL_ADD, events);
 	if (ret == -EPERM) {
@@ -182,11 +270,18 @@ void loop_mod(struct loop *l, struct watch *w, uint32_t events)
 	w->events = events;
 	if (w->always_ready)
 		return;
+	if (w->is_late) {
+		if (!events)
+			forget_late(l, w);
+		return;
+	}
 	/* With no event asked for, epoll would still report hang-ups, for ever. */
 	if (!events)
 		epoll_set(l, w, EPOLL_CTL_DEL, 0);
-	else
-		epoll_set(l, w, old ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, events);
+	else if (old)
+		epoll_set(l, w, EPOLL_CTL_MOD, events);
+	else if (epoll_set(l, w, EPOLL_CTL_ADD, events) < 0)
+		put_off(l, w);
 }
 
 void loop_del(struct loop *l, struct watch *w)
@@ -199,12 +294,16 @@ void loop_del(struct loop *l, struct watch *w)
 		for (p = &l->always; *p != w; p = &(*p)->next_always)
 			;
 		*p = w->next_always;
+	} else if (w->is_late) {
+		forget_late(l, w);
 	} else if (w->events) {
 		epoll_set(l, w, EPOLL_CTL_DEL, 0);
 	}
 	w->fd = -1;
 	w->events = 0;
 }
+
+/* ---- turns ---- */
 
 static bool any_always_ready(const struct loop *l)
 {

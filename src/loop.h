@@ -26,7 +26,8 @@ struct watch {
 	int fd; /* -1: not in use */
 	uint32_t events;
 	bool always_ready; /* a file that epoll refuses, for it never blocks */
-	struct watch *next_always;
+	bool is_late;	   /* epoll has had no memory for it so far */
+	struct watch *next_always, *next_late;
 	void (*fn)(struct watch *w, uint32_t events);
 };
 
@@ -35,10 +36,18 @@ struct watch {
 		.fd = -1 \
 	}
 
-/* Runs once, when due, on the monotonic clock. All zero: not set. */
+/*
+ * Runs once, when due, on the monotonic clock. All zero: not set. Those due at
+ * the same time run in the order in which they were set.
+ *
+ * @child, @next, @prev: its place in a heap: below it, beside it, and the one
+ *       beside it or above
+ * @due: ms
+ * @number: of all that were ever set
+ */
 struct timer {
-	struct timer *prev, *next;
-	uint64_t due; /* ms */
+	struct timer *child, *next, *prev;
+	uint64_t due, number;
 	bool is_set;
 	void (*fn)(struct timer *t);
 };
@@ -53,8 +62,11 @@ struct deferred {
 struct loop {
 	int epfd;
 	struct watch *always;
-	struct timer *first, *last; /* by due time */
-	struct watch clock;	    /* a timerfd, set to the first timer */
+	struct watch *late;  /* to be tried again when @retry is due */
+	struct timer retry;
+	struct timer *first; /* the top of the heap */
+	uint64_t n_set;	     /* timers, ever */
+	struct watch clock;  /* a timerfd, set to the first timer */
 	struct deferred *deferred;
 	bool stop;
 };
@@ -85,7 +97,11 @@ uint64_t loop_coarse(void);
 int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
 	     void (*fn)(struct watch *w, uint32_t events));
 
-/* loop_mod() - Wait for other events; free of a system call when they are the same. */
+/*
+ * loop_mod() - Wait for other events; free of a system call when they are the same.
+ *
+ * When the kernel has no memory for it now, it is tried again until it has.
+ */
 void loop_mod(struct loop *l, struct watch *w, uint32_t events);
 
 /* loop_del() - Stop watching; to be called before the descriptor is closed. */

@@ -20,6 +20,8 @@
 #define BACKOFF_MAX_MS 5000
 #define TRIM_MS 1000   /* a queue that comes and goes in less keeps its memory */
 #define STABLE_MS 1000 /* a link up for that long was a success: back-off starts over */
+#define PAUSE_MS 20    /* until the kernel is asked for memory again */
+#define BROKEN_MS 3000 /* to read what a peer sent before it could not be sent to */
 
 static const char *const state_names[] = {
 	[PORT_OPENING] = "connecting",
@@ -85,13 +87,19 @@ int port_init(struct port *p, const struct port_ops *ops, const struct port_env 
 	return fifo_init(&p->queue, PORT_QUEUE_BYTES);
 }
 
+static bool has_output(const struct port *p)
+{
+	return !p->tx_broken && (p->queue.frames || p->owes);
+}
+
 /* What to wait for follows from the state alone. */
 static void rearm(struct port *p)
 {
 	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
-	bool has_output = p->queue.frames || (p->owes && !p->tx_broken);
-	uint32_t out = p->state == PORT_OPENING || has_output ? EPOLLOUT : 0;
+	uint32_t out = p->state == PORT_OPENING || has_output(p) ? EPOLLOUT : 0;
 
+	if (p->pause.is_set)
+		in = out = 0;
 	if (p->wr.fd >= 0) {
 		loop_mod(p->env->loop, &p->rd, in);
 		loop_mod(p->env->loop, &p->wr, out);
@@ -176,7 +184,9 @@ static void close_fds(struct port *p)
 	port_drop(p, DROP_LOST, fifo_clear(&p->queue));
 	port_drop(p, DROP_LOST, frames_in(p->pending, p->n_pending));
 	p->n_pending = 0;
-	p->tx_broken = false;
+	p->tx_broken = p->has_failed = false;
+	timer_cancel(p->env->loop, &p->pause);
+	timer_cancel(p->env->loop, &p->broken);
 }
 
 void port_down(struct port *p)
@@ -187,6 +197,11 @@ void port_down(struct port *p)
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
+	/* Its frames may still be pending elsewhere. */
+	if (p->is_lending) {
+		p->has_failed = true;
+		return;
+	}
 	if (was_up && !p->is_unproven && loop_now() - p->since >= STABLE_MS) {
 		p->backoff_ms = BACKOFF_MIN_MS;
 		p->told[0] = '\0';
@@ -225,6 +240,41 @@ static bool reads_on(const struct port *p)
 	return p->ops->is_stream && !p->ops->is_pipe;
 }
 
+static void broken_due(struct timer *t)
+{
+	struct port *p = container_of(t, struct port, broken);
+
+	/* Nobody may read it now, so there may be something left. */
+	if (p->is_held)
+		timer_set(p->env->loop, t, BROKEN_MS, broken_due);
+	else
+		port_down(p);
+}
+
+/* Nothing can be sent any more, for the reason in port_why(). */
+static void break_tx(struct port *p)
+{
+	p->tx_broken = true;
+	p->owes = false;
+	port_drop(p, DROP_LOST, fifo_clear(&p->queue));
+	rearm(p);
+	if (reads_on(p))
+		timer_set(p->env->loop, &p->broken, BROKEN_MS, broken_due);
+	else
+		port_down(p);
+}
+
+static void pause_over(struct timer *t)
+{
+	rearm(container_of(t, struct port, pause));
+}
+
+void port_pause(struct port *p)
+{
+	timer_set(p->env->loop, &p->pause, PAUSE_MS, pause_over);
+	rearm(p);
+}
+
 static void trim_due(struct timer *t)
 {
 	fifo_trim(&container_of(t, struct port, trim)->queue);
@@ -240,8 +290,7 @@ static void drain(struct port *p)
 		int done = p->ops->tx(p, f, n);
 
 		if (done < 0) {
-			p->tx_broken = true;
-			port_drop(p, DROP_LOST, fifo_clear(&p->queue));
+			break_tx(p);
 			break;
 		}
 		fifo_drop(&p->queue, (unsigned)done);
@@ -251,11 +300,7 @@ static void drain(struct port *p)
 	if (!p->queue.frames && p->queue.peak > FIFO_KEEP && !p->trim.is_set)
 		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
 	rearm(p);
-	if (p->tx_broken && !reads_on(p)) {
-		port_down(p);
-		return;
-	}
-	if (p->queue.bytes <= PORT_QUEUE_LOW)
+	if (p->state == PORT_UP && p->queue.bytes <= PORT_QUEUE_LOW)
 		p->env->host->relaxed(p, p->env->host_arg);
 }
 
@@ -266,7 +311,7 @@ static void fd_ready(struct port *p, uint32_t events)
 			port_opened(p, p->ops->ready(p));
 		return;
 	}
-	if ((events & EPOLLOUT) && (p->queue.frames || p->owes))
+	if ((events & EPOLLOUT) && has_output(p))
 		drain(p);
 	else if (events & EPOLLOUT)
 		rearm(p);
@@ -305,6 +350,7 @@ int port_receive(struct port *p, struct batch *b)
 
 	b->n = 0;
 	b->more = false;
+	p->is_lending = true;
 	ret = p->ops->rx(p, b);
 	if (ret < 0)
 		port_down(p);
@@ -313,9 +359,12 @@ int port_receive(struct port *p, struct batch *b)
 
 void port_received(struct port *p)
 {
-	if (p->state == PORT_UP && p->ops->rx_done)
+	p->is_lending = false;
+	if (p->ops->rx_done)
 		p->ops->rx_done(p);
-	if (p->owes)
+	if (p->has_failed)
+		port_down(p);
+	else if (p->owes)
 		rearm(p);
 }
 
@@ -394,9 +443,7 @@ void port_flush(struct port *p)
 		done = p->ops->tx(p, p->pending, n);
 		if (done < 0) {
 			port_drop(p, DROP_LOST, frames);
-			p->tx_broken = true;
-			if (!reads_on(p))
-				port_down(p);
+			break_tx(p);
 			return;
 		}
 		if ((unsigned)done == frames)

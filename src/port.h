@@ -88,13 +88,15 @@ struct port;
  * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
  *          Return: 0, also when there was nothing; -errno, with port_why(),
  *          when the link has ended.
- * @rx_done: the batch's frames are no longer needed.
+ * @rx_done: what rx() brought is no longer needed, by anybody. It follows when
+ *          rx() has failed, too, and always comes before close().
  * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
  *          port_drop(). Return: how many frames are dealt with; fewer than all
  *          when the kernel takes no more now: the next call then begins with
  *          the first frame left, which may be partly sent. -errno, with
- *          port_why(), when nothing can be sent any more. With @n of 0: what
- *          the port owes.
+ *          port_why(), when nothing can be sent any more; it is then not called
+ *          again before the next open(). With @n of 0: what the port owes, and
+ *          @f is not looked at.
  * @shut:   no more will be sent: tell the peer.
  * @carrier: show those behind it whether there is somebody at the other end.
  * @close:  mandatory. Undo open(), finished or not.
@@ -200,6 +202,8 @@ struct port {
 	bool owes;	  /* the driver: something to send that is no frame */
 	bool is_unproven; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	  /* do not read */
+	bool is_lending;  /* frames that it received are still being sent on */
+	bool has_failed;  /* went down while it lent, and is to be closed after that */
 	bool is_shut;	  /* the peer was told that no more will be sent */
 	bool is_dirty;	  /* frames are pending */
 	char why[PORT_WHY_MAX];
@@ -212,6 +216,8 @@ struct port {
 	struct watch wr;
 	struct timer retry;
 	struct timer trim; /* gives back the queue's memory, when a stall is over */
+	struct timer pause;  /* set while it is left alone; see port_pause() */
+	struct timer broken; /* set while it is still read, though tx_broken */
 	unsigned backoff_ms;
 
 	struct fifo queue;
@@ -230,8 +236,9 @@ struct port {
 	struct port_addresses addresses;
 	struct port_storm storm;
 	struct port_guard guard;
-	struct port *next;
+	struct port *next, **link; /* of all; where the list points to this one */
 	struct port *next_dirty;
+	struct port *next_ended;
 	struct listener *listener; /* it came from; NULL for a configured endpoint */
 };
 
@@ -243,11 +250,24 @@ void port_start(struct port *p);
 /* port_free() - Close it if need be, and free it. */
 void port_free(struct port *p);
 
-/* port_receive() - Take a batch. Return: 0; -errno when the port has gone down. */
+/*
+ * port_receive() - Take a batch.
+ *
+ * Its frames lie in memory of the port's, which stays until port_received(): a
+ * port that goes down before is closed there.
+ *
+ * Return: 0; -errno when the link has ended. port_received() follows in any case.
+ */
 int port_receive(struct port *p, struct batch *b);
 
-/* port_received() - The batch from port_receive() is dealt with. */
+/* port_received() - Nobody needs what port_receive() has brought any more. */
 void port_received(struct port *p);
+
+/* port_can_read() - Whether there is any use in another port_receive(). */
+static inline bool port_can_read(const struct port *p)
+{
+	return p->state == PORT_UP && !p->has_failed;
+}
 
 /*
  * port_send() - Append to the frames pending, which port_flush() sends. They
@@ -290,6 +310,12 @@ void port_down(struct port *p);
 
 /* port_retry_now() - What a waiting port waits for seems to be there. */
 void port_retry_now(struct port *p);
+
+/*
+ * port_pause() - The kernel is short of memory (ENOBUFS, ENOMEM), which passes: leave
+ * the port alone for a moment. Waiting for it to be ready would be to spin.
+ */
+void port_pause(struct port *p);
 
 /* port_why() - Say why an error is about to be returned. Return: @err. */
 int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);

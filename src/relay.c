@@ -2,6 +2,9 @@
 /*
  * The ports of a relay: adding, holding back and removing them. What becomes of
  * their frames is in route.c.
+ *
+ * There may be thousands, so nothing that happens to one of them - it comes, it
+ * goes, its state changes - walks through all. What a walk would find is counted.
  */
 #include "relay.h"
 
@@ -41,6 +44,12 @@ static bool is_up(const struct port *p)
 
 /* ---- what holds a port back ---- */
 
+static bool has_other_up(const struct relay *r, const struct port *p)
+{
+	return r->n_up > (is_up(p) ? 1 : 0);
+}
+
+/* Of a cable, which has two. */
 static const struct port *other_up(const struct relay *r, const struct port *p)
 {
 	for (const struct port *q = r->forward.ports; q; q = q->next)
@@ -55,7 +64,7 @@ static const struct port *other_up(const struct relay *r, const struct port *p)
  * a slow one must not hold the others, so it loses frames instead. A pipe is
  * not read before there is somebody to take its frames.
  */
-static void update_hold(struct relay *r, struct port *p)
+static void hold_in_cable(struct relay *r, struct port *p)
 {
 	const struct port *other = other_up(r, p);
 	size_t limit = p->is_held ? PORT_QUEUE_LOW : PORT_QUEUE_HIGH;
@@ -63,17 +72,19 @@ static void update_hold(struct relay *r, struct port *p)
 
 	if (r->finish.has_begun || !other)
 		hold = p->ops->is_pipe;
-	else if (is_cable(r) && p->ops->can_wait)
+	else if (p->ops->can_wait)
 		hold = other->queue.bytes > limit;
 	port_hold(p, hold);
-	if (is_cable(r) && is_up(p) && p->ops->carrier)
+	if (is_up(p) && p->ops->carrier)
 		p->ops->carrier(p, other);
 }
 
 static void update_holds(struct relay *r)
 {
-	for (struct port *p = r->forward.ports; p; p = p->next)
-		update_hold(r, p);
+	if (r->pipe && !is_cable(r))
+		port_hold(r->pipe, r->finish.has_begun || !has_other_up(r, r->pipe));
+	for (struct port *p = r->forward.ports; is_cable(r) && p; p = p->next)
+		hold_in_cable(r, p);
 }
 
 /* ---- who wants to know ---- */
@@ -117,11 +128,11 @@ static void on_readable(struct port *p, void *arg)
 		if (port_receive(p, b) < 0)
 			break;
 		route_batch(&r->forward, p, b);
-	} while (b->more);
+	} while (b->more && port_can_read(p));
 	forward_flush(&r->forward);
 	port_received(p);
 	if (is_cable(r))
-		update_hold(r, p);
+		hold_in_cable(r, p);
 }
 
 static void on_relaxed(struct port *p, void *arg)
@@ -145,21 +156,42 @@ static void fold(struct port_counters *sum, const struct port_counters *c)
 }
 
 /* While no port has any, frames need not be looked at for them. */
-static void update_pins(struct relay *r)
+static void count_pins(struct relay *r, const struct port *p, int sign)
 {
-	r->forward.has_pins = false;
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		r->forward.has_pins |= p->rules.n_macs > 0;
+	if (p->rules.n_macs)
+		r->n_pinned += (unsigned)sign;
+	r->forward.has_pins = r->n_pinned;
 }
 
-static void remove_port(struct relay *r, struct port **link)
+static void append_port(struct relay *r, struct port *p)
 {
-	struct port *p = *link;
+	p->link = r->end;
+	*r->end = p;
+	r->end = &p->next;
+	r->forward.n_ports++;
+	count_pins(r, p, 1);
+	if (p->ops->is_pipe)
+		r->pipe = p;
+}
+
+static void unlink_port(struct relay *r, struct port *p)
+{
+	*p->link = p->next;
+	if (p->next)
+		p->next->link = p->link;
+	else
+		r->end = p->link;
+	r->forward.n_ports--;
+	count_pins(r, p, -1);
+	if (r->pipe == p)
+		r->pipe = NULL;
+}
+
+static void remove_port(struct relay *r, struct port *p)
+{
 	struct endpoint *ep = p->ep;
 
-	*link = p->next;
-	r->forward.n_ports--;
-	update_pins(r);
+	unlink_port(r, p);
 	switching_gone(&r->switching, p);
 	fold(&r->gone, &p->count);
 	if (p->listener)
@@ -171,19 +203,20 @@ static void remove_port(struct relay *r, struct port **link)
 static void reap_ended(struct deferred *d)
 {
 	struct relay *r = container_of(d, struct relay, reap);
-	struct port **link = &r->forward.ports;
 
-	while (*link) {
-		if ((*link)->state == PORT_ENDED)
-			remove_port(r, link);
-		else
-			link = &(*link)->next;
+	while (r->ended) {
+		struct port *p = r->ended;
+
+		r->ended = p->next_ended;
+		remove_port(r, p);
 	}
 	update_holds(r);
 }
 
 static void port_has_ended(struct relay *r, struct port *p)
 {
+	p->next_ended = r->ended;
+	r->ended = p;
 	loop_defer(r->loop, &r->reap, reap_ended);
 	if (p->may_end || r->finish.has_begun)
 		return;
@@ -235,6 +268,7 @@ static void on_changed(struct port *p, void *arg)
 {
 	struct relay *r = arg;
 
+	r->n_up += (unsigned)is_up(p) - (unsigned)p->is_told_up;
 	switching_changed(&r->switching, p);
 	update_holds(r);
 	tell_state(r, p);
@@ -253,20 +287,15 @@ static const struct port_host host = {
 
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
 {
+	count_pins(r, p, -1);
 	p->rules = *rules;
-	update_pins(r);
+	count_pins(r, p, 1);
 }
 
-static void add_port(struct relay *r, struct port *p)
+void relay_add_port(struct relay *r, struct port *p)
 {
-	struct port **link = &r->forward.ports;
-
 	p->id = ++r->last_id;
-	while (*link)
-		link = &(*link)->next;
-	*link = p;
-	r->forward.n_ports++;
-	update_pins(r);
+	append_port(r, p);
 	port_start(p);
 }
 
@@ -283,7 +312,7 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	p->listener = l;
 	p->may_end = true;
 	p->rules = l->ep->rules;
-	add_port(r, p);
+	relay_add_port(r, p);
 }
 
 /* @ep becomes the listener's. */
@@ -327,7 +356,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	/* A bridge may be part of a loop that nobody but us can see. */
 	if (ep->kind == ENDPOINT_BRIDGE && r->kind == RELAY_CABLE)
 		switching_start_guard(&r->switching);
-	add_port(r, p);
+	relay_add_port(r, p);
 	return 0;
 }
 
@@ -357,6 +386,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
 	r->kind = kind;
+	r->end = &r->forward.ports;
 	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
@@ -382,7 +412,7 @@ void relay_free(struct relay *r)
 	/* First: that a loop ends now is of no interest. */
 	switching_free(&r->switching);
 	while (r->forward.ports)
-		remove_port(r, &r->forward.ports);
+		remove_port(r, r->forward.ports);
 	relay_free_listeners(r);
 	finish_free(&r->finish);
 	if (r->batch)

@@ -38,6 +38,10 @@ struct relay_watcher {
  * @watchers: those who want to know what happens; see relay_watch()
  * @forward: the ports, and what is on its way between them
  * @switching: what else a switch has
+ * @end:    where the next port is put into the list
+ * @ended:  ports to be freed at the end of the turn
+ * @n_up, @n_pinned: how many are up, and have a rule on source addresses
+ * @pipe:   the port that is one; there can be no other
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
@@ -54,6 +58,10 @@ struct relay {
 	bool failed;
 	bool is_running;
 	struct forward forward;
+	struct port **end;
+	struct port *ended;
+	unsigned n_up, n_pinned;
+	struct port *pipe;
 	struct switching switching;
 	struct listener *listeners, *stopped;
 	unsigned last_id;
@@ -85,6 +93,9 @@ void relay_free(struct relay *r);
  * Return: 0 or -errno.
  */
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size);
+
+/* relay_add_port() - Add a port that its driver made, and start it; it is the relay's now. */
+void relay_add_port(struct relay *r, struct port *p);
 
 /* relay_set_rules() - Have @p keep other rules from now on. */
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules);

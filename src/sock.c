@@ -267,6 +267,11 @@ int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress)
 	return ret;
 }
 
+bool sock_is_short(int err)
+{
+	return err == ENOBUFS || err == ENOMEM;
+}
+
 int sock_error(int fd)
 {
 	int err = 0;

@@ -78,6 +78,12 @@ const char *sock_advice(int err);
 /* sock_connecting() - A socket that connects to @addr. Return: the descriptor or -errno. */
 int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);
 
+/*
+ * sock_is_short() - Whether an errno says that the kernel lacks memory now. The
+ * socket is as good as before, and the same call may succeed a moment later.
+ */
+bool sock_is_short(int err);
+
 /* sock_error() - What became of a connect in progress. Return: 0 or -errno. */
 int sock_error(int fd);
 

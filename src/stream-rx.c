@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "sock.h"
 #include "stream.h"
 
 #define QUICKACK_BELOW 16384
@@ -113,7 +114,9 @@ static int receive(struct stream *s, struct batch *b)
 	memcpy(b->buf, s->part, carried);
 	n = missing ? readv(s->rfd, iov, 2)
 		    : read(s->rfd, iov[1].iov_base, iov[1].iov_len);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && sock_is_short(errno))
+		port_pause(&s->port);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || sock_is_short(errno)))
 		return 0;
 	/* One who reads our preamble as a length may close with the rest unread: a reset. */
 	if (n < 0 && !(errno == ECONNRESET && s->trunk == STREAM_ASKS))
@@ -235,7 +238,8 @@ void stream_rx_done(struct port *p)
 {
 	struct stream *s = stream_of(p);
 
-	if (s->cur == s->end)
+	/* Of a link that has failed there may be more left than a part. */
+	if (s->cur == s->end || p->has_failed)
 		return;
 	s->part_len = (size_t)(s->end - s->cur);
 	memcpy(s->part, s->cur, s->part_len);

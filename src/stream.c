@@ -88,11 +88,16 @@ static void check_silence(struct timer *t)
 
 /* ---- trunk ---- */
 
-/* Now, unless a frame is partly sent; what is left of it, as soon as there is room. */
+/*
+ * Now, unless a frame is partly sent; what is left of it, as soon as there is room.
+ * A peer that nothing can be sent to any more is owed nothing.
+ */
 static int send_greeting(struct stream *s)
 {
 	ssize_t n;
 
+	if (s->port.tx_broken)
+		return 0;
 	trunk_preamble(s->greeting);
 	s->n_greeting = sizeof(s->greeting);
 	s->port.owes = true;
@@ -182,7 +187,7 @@ static void build(struct stream *s, struct wire *w, const struct frame *f, unsig
 	if (s->n_greeting && !s->skip)
 		wire_add(w, s->greeting + sizeof(s->greeting) - s->n_greeting,
 			 s->n_greeting);
-	wire_frames(w, f, s->n_greeting && s->skip ? 1 : n);
+	wire_frames(w, f, s->n_greeting && s->skip && n ? 1 : n);
 	wire_skip(w, s->skip);
 }
 
@@ -197,7 +202,9 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 	do
 		sent = writev(s->wfd, w.iov, w.n);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno != EAGAIN)
+	if (sent < 0 && sock_is_short(errno))
+		port_pause(p);
+	else if (sent < 0 && errno != EAGAIN)
 		return port_why(p, -errno, "%s", strerror(errno));
 	if (s->is_tcp && !s->silence.is_set)
 		timer_set(p->env->loop, &s->silence, SILENCE_CHECK_MS, check_silence);

@@ -69,15 +69,10 @@ static const struct port_ops fake_ops = {
 
 static struct port *add_fake(const char *name)
 {
-	struct port *p = calloc(1, sizeof(*p)), **link = &relay.forward.ports;
+	struct port *p = calloc(1, sizeof(*p));
 
 	port_init(p, &fake_ops, &relay.env, name);
-	p->id = ++relay.last_id;
-	while (*link)
-		link = &(*link)->next;
-	*link = p;
-	relay.forward.n_ports++;
-	port_start(p);
+	relay_add_port(&relay, p);
 	return p;
 }
 

@@ -119,7 +119,7 @@ static void on_readable(struct port *p, void *arg)
 	(void)arg;
 	do {
 		if (port_receive(p, b) < 0)
-			return;
+			break;
 		rig.batches += b->n > 0;
 		rig.entries += b->n;
 		for (unsigned i = 0; i < b->n; i++)

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +22,12 @@
 #define LATE_MS 500
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 
+#define TIMERS 20000
+
 static struct loop loop;
+static unsigned refusals; /* of epoll, still to come */
+static unsigned n_ran, unordered;
+static uint64_t last_due;
 static struct watch kick = WATCH_INIT;
 
 static void stop_now(struct watch *w, uint32_t events)
@@ -73,6 +79,9 @@ static void tick_due(struct timer *t)
 	struct tick *tick = container_of(t, struct tick, timer);
 
 	tick->ran = loop_now();
+	unordered += t->due < last_due;
+	last_due = t->due;
+	n_ran++;
 	say(tick->name);
 }
 
@@ -130,10 +139,59 @@ static void test_timer_order(void)
 	ok_eq_int(wrong, 0, "each at its time, and none is set any more");
 }
 
+/* None below one that is due later; and each knows what it hangs on. */
+static void check_heap(const struct timer *t, int *wrong, int *n)
+{
+	const struct timer *prev = t;
+
+	if (!t)
+		return;
+	(*n)++;
+	for (const struct timer *c = t->child; c; prev = c, c = c->next) {
+		*wrong += c->due < t->due || c->prev != prev;
+		check_heap(c, wrong, n);
+	}
+}
+
+/* Of the processor, in microseconds. */
+static uint64_t cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* What it costs to set short timers, and to take them off, beside @n long ones. */
+static uint64_t cost_beside(size_t n)
+{
+	static struct timer longs[TIMERS], shorts[TIMERS];
+	uint64_t start;
+
+	for (size_t i = 0; i < n; i++)
+		timer_set(&loop, &longs[i], 3000000, NULL);
+	start = cpu_us();
+	for (size_t i = 0; i < TIMERS; i++)
+		timer_set(&loop, &shorts[i], 1000000 + i, NULL);
+	for (size_t i = 0; i < TIMERS; i++)
+		timer_cancel(&loop, &shorts[i]);
+	start = cpu_us() - start;
+	for (size_t i = 0; i < n; i++)
+		timer_cancel(&loop, &longs[i]);
+	return start;
+}
+
+/* As ports have that watch for silence, and others that give memory back sooner. */
+static void test_timer_many(void)
+{
+	uint64_t alone = cost_beside(0), beside = cost_beside(TIMERS);
+
+	ok(beside < 10 * alone + 1000, "a timer costs beside many what it costs alone");
+}
+
 static void test_timer_random(void)
 {
 	struct tick ticks[200];
-	uint64_t last = 0;
 	int wrong = 0, run = 0, moved = 0;
 
 	memset(ticks, 0, sizeof(ticks));
@@ -147,19 +205,19 @@ static void test_timer_random(void)
 		else
 			timer_cancel(&loop, &t->timer);
 	}
-	for (struct timer *t = loop.first; t; last = t->due, t = t->next) {
-		wrong += t->due < last || (t->next && t->next->prev != t);
-		run++;
-	}
+	check_heap(loop.first, &wrong, &run);
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
 		run -= ticks[i].timer.is_set;
 	ok(!wrong && !run && moved,
-	   "set, moved and cancelled at random: list sorted, whole");
+	   "set, moved and cancelled at random: a heap, and whole");
+	n_ran = unordered = 0;
+	last_due = 0;
 	run_for(55);
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
 		run += ticks[i].timer.is_set;
 	ok_eq_int(run, 0, "and all of them have run");
-	ok(!loop.first && !loop.last, "and the list is empty");
+	ok(n_ran > 50 && !unordered, "in order");
+	ok(!loop.first, "and the heap is empty");
 	said[0] = '\0';
 }
 
@@ -376,6 +434,49 @@ static void test_bad_fd(void)
 #define MANY 10
 
 /* All are ready; whichever is called first silences the others, one way or the other. */
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (op == EPOLL_CTL_ADD && refusals) {
+		refusals--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+static void note_ready(struct watch *w, uint32_t events)
+{
+	loop_mod(&loop, w, 0);
+	say(events & EPOLLIN ? 'r' : '?');
+}
+
+/* A kernel that has no memory for a watch now: one that was on, and was muted. */
+static void test_late(void)
+{
+	struct watch w[3];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+		loop_add(&loop, &w[i], eventfd(1, EFD_NONBLOCK), 0, note_ready);
+	refusals = 5;
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+		loop_mod(&loop, &w[i], EPOLLIN);
+	loop_mod(&loop, &w[1], 0);
+	run_for(200);
+	ok_said("rr.", "what epoll had no memory for is heard of later");
+	ok(!refusals && !loop.late && !loop.retry.is_set, "and nothing is left to do");
+	refusals = 1;
+	loop_mod(&loop, &w[1], EPOLLIN);
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++) {
+		int fd = w[i].fd;
+
+		loop_del(&loop, &w[i]);
+		close(fd);
+	}
+	ok(!loop.late, "nor of one that was removed before");
+	run_for(50);
+	ok_said(".", "which is not heard of");
+}
+
 static void test_gone_within_turn(bool removed)
 {
 	struct probe p[MANY];
@@ -556,6 +657,7 @@ int main(void)
 		return 1;
 	test_timer_order();
 	test_timer_random();
+	test_timer_many();
 	test_timer_moved();
 	test_timer_within_timer();
 	test_timer_does_not_starve();
@@ -563,6 +665,7 @@ int main(void)
 	test_deferred();
 	test_events();
 	test_bad_fd();
+	test_late();
 	test_gone_within_turn(true);
 	test_gone_within_turn(false);
 	test_more_than_a_turn_fetches();

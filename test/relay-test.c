@@ -337,11 +337,9 @@ static bool ends_within(uint64_t ms)
 	return t.due != 0;
 }
 
-/* What relay_add() does once it has a port. */
 static struct port *add(unsigned i, const struct port_ops *ops)
 {
 	struct fake *f = calloc(1, sizeof(*f));
-	struct port **link = &relay.forward.ports;
 	char name[24];
 
 	snprintf(name, sizeof(name), "side %u", i);
@@ -350,12 +348,7 @@ static struct port *add(unsigned i, const struct port_ops *ops)
 	f->side = &sides[i];
 	f->rx_fd = f->tx_fd = -1;
 	sides[i].fake = f;
-	f->port.id = ++relay.last_id;
-	while (*link)
-		link = &(*link)->next;
-	*link = &f->port;
-	relay.forward.n_ports++;
-	port_start(&f->port);
+	relay_add_port(&relay, &f->port);
 	return &f->port;
 }
 

@@ -182,12 +182,12 @@ static void check_run(const struct frame *run)
 static int take_all(void)
 {
 	struct batch *b = &rig.batch;
+	int ret;
 
 	do {
-		int ret = port_receive(rig.p, b);
-
+		ret = port_receive(rig.p, b);
 		if (ret < 0)
-			return ret;
+			break;
 		for (unsigned i = 0; i < b->n; i++)
 			check_run(&b->frame[i]);
 		rig.more += b->more;
@@ -196,7 +196,7 @@ static int take_all(void)
 	port_received(rig.p);
 	/* The buffer is another port's now. */
 	memset(b->buf, 0xee, rig.scribble);
-	return 0;
+	return ret;
 }
 
 static void on_readable(struct port *p, void *arg)

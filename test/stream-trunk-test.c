@@ -588,6 +588,48 @@ static void test_owed(void)
 	end();
 }
 
+/* What is on the stack and was not set is to be of no use to anybody. */
+static void spoil_stack(void)
+{
+	volatile uint8_t waste[128 << 10];
+
+	for (size_t i = 0; i < sizeof(waste); i++)
+		waste[i] = 0x5a;
+}
+
+/*
+ * A peer that reads nothing asks for a trunk, so that our preamble waits behind a
+ * frame that is partly sent; then it sends more than one receive takes, and resets.
+ */
+static void test_owed_at_reset(void)
+{
+	static uint8_t frames[3 * STREAM_RX_BYTES];
+
+	use_tcp();
+	setsockopt(rig.peer, SOL_SOCKET, SO_RCVBUF, &(int){ SMALL_BUFFER }, sizeof(int));
+	begin_with(STREAM_LISTENS);
+	while (!rig.s->skip)
+		send_frame(FRAME_MAX, NULL);
+	append_greeting(&all);
+	peer_sends(all.at, all.len);
+	ok(rig.p->owes && rig.s->skip, "our preamble waits behind half a frame");
+	/* Frames of no length: as many as there are bytes, and none that is one. */
+	port_hold(rig.p, true);
+	peer_sends(frames, sizeof(frames));
+	setsockopt(rig.peer, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		   sizeof(struct linger));
+	close(rig.peer);
+	rig.peer = -1;
+	port_hold(rig.p, false);
+	for (unsigned i = 0; i < 10; i++) {
+		spoil_stack();
+		turn();
+	}
+	ok(rig.p->state == PORT_WAITING && !rig.p->owes && !rig.p->queue.frames,
+	   "with the peer that resets it is gone, and the link is lost");
+	end();
+}
+
 /* ---- noise ---- */
 
 static void lay_noise(void)
@@ -708,6 +750,7 @@ int main(void)
 	test_boundary(FRAME_MAX, 3, false);
 	test_boundary(FRAME_MAX, 3, true);
 	test_owed();
+	test_owed_at_reset();
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_noise(seed);
 	tear_down();

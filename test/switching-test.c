@@ -114,11 +114,9 @@ static const struct port_ops tap_ops = { .kind = "tap",
 					 .carrier = fake_carrier,
 					 FAKE_OPS };
 
-/* What relay_add() does once it has a port. */
 static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
 {
 	struct fake *f = calloc(1, sizeof(*f));
-	struct port **link = &relay.forward.ports;
 	char name[24];
 
 	snprintf(name, sizeof(name), "port %u", i);
@@ -126,12 +124,7 @@ static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
 		exit(1);
 	fakes[i] = f;
 	f->is_off = is_off;
-	f->port.id = ++relay.last_id;
-	while (*link)
-		link = &(*link)->next;
-	*link = &f->port;
-	relay.forward.n_ports++;
-	port_start(&f->port);
+	relay_add_port(&relay, &f->port);
 	return f;
 }
 
