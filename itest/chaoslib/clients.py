@@ -41,13 +41,23 @@ def ending(rng):
     return ("end", rng.choice(["fin", "close", "rst", "rst"]))
 
 
+def pauses(rng):
+    return [("pause", rng.choice([0, 0.01, 0.1, 0.5]))] if rng.random() < 0.5 else []
+
+
 def cut(rng, data):
-    """It may end in the midst of it."""
+    """It may end in the midst of it; nothing can be sent then but an end."""
     return data[: rng.randrange(len(data))] if data and rng.random() < 0.3 else data
 
 
-def pauses(rng):
-    return [("pause", rng.choice([0, 0.01, 0.1, 0.5]))] if rng.random() < 0.5 else []
+def last_words(rng, world):
+    roll, data = rng.random(), b""
+    if roll < 0.2:
+        data = traffic.bad_end(rng)
+    elif roll < 0.6:
+        data = traffic.frames(rng, world, 2)
+        data = data[: rng.randrange(len(data))]
+    return [("send", data, at_once(rng)), how_to_read(rng), *pauses(rng), ending(rng)]
 
 
 @script("plain")
@@ -56,11 +66,8 @@ def plain(rng, world):
     for _ in range(rng.randrange(1, 6)):
         most = at_once(rng)
         data = traffic.frames(rng, world, rng.randrange(1, 3 if most < 64 else 40))
-        ops += [("send", cut(rng, data) if rng.random() < 0.1 else data, most)]
-        ops += pauses(rng)
-    if rng.random() < 0.2:
-        ops.append(("send", traffic.bad_end(rng), at_once(rng)))
-    return ops + [how_to_read(rng), *pauses(rng), ending(rng)]
+        ops += [("send", data, most), *pauses(rng)]
+    return ops + last_words(rng, world)
 
 
 @script("trunk")
@@ -71,11 +78,8 @@ def trunk(rng, world):
     ops += [("send", preamble(), at_once(rng)), *pauses(rng)]
     for _ in range(rng.randrange(1, 6)):
         data = traffic.trunk_units(rng, world, rng.randrange(1, 30))
-        ops += [("send", cut(rng, data) if rng.random() < 0.1 else data,
-                 max(at_once(rng), 63)), *pauses(rng)]
-    if rng.random() < 0.2:
-        ops.append(("send", traffic.bad_end(rng), at_once(rng)))
-    return ops + [how_to_read(rng), *pauses(rng), ending(rng)]
+        ops += [("send", data, max(at_once(rng), 63)), *pauses(rng)]
+    return ops + last_words(rng, world)
 
 
 @script("half")

@@ -89,7 +89,7 @@ class Relay:
             os.environ,
             ASAN_OPTIONS="exitcode=99:quarantine_size_mb=16:malloc_context_size=12",
             UBSAN_OPTIONS="print_stacktrace=1:exitcode=99",
-            LSAN_OPTIONS="exitcode=98",
+            LSAN_OPTIONS="exitcode=99",
         )
         with open(self.log, "ab") as err:
             self.process = subprocess.Popen(
@@ -217,8 +217,7 @@ class Relay:
         code = self.process.returncode
         if code < 0:
             return f"was ended by {signal.Signals(-code).name}"
-        kinds = {98: ", memory was leaked", 99: ", a sanitizer's"}
-        return f"ended with status {code}{kinds.get(code, '')}"
+        return f"ended with status {code}{', by a sanitizer' if code == 99 else ''}"
 
     def describe(self):
         words = []

@@ -18,7 +18,7 @@ class Sink:
 
     def __init__(self, world, where, relay, seed):
         self.world, self.where, self.relay = world, where, relay
-        self.rng, self.sock = random.Random(seed), None
+        self.rng, self.sock, self.is_quiet = random.Random(seed), None, False
         self.toggle()
 
     def toggle(self):
@@ -56,11 +56,12 @@ class Sink:
         self.world.clients.append(client)
 
     def act(self, now):
-        if self.rng.random() < 0.003:
+        if not self.is_quiet and self.rng.random() < 0.003:
             self.toggle()
 
     def quieten(self):
-        pass
+        self.is_quiet = True
+        self.close()
 
     def close(self):
         if self.sock:
@@ -75,7 +76,7 @@ class Datagrams:
     def __init__(self, world, seed, family, own, peer, group=None):
         self.world, self.family, self.own, self.peer = world, family, own, peer
         self.group, self.rng, self.sock = group, random.Random(seed), None
-        self.is_deaf = False
+        self.is_deaf = self.is_quiet = False
         self.open()
 
     def open(self):
@@ -98,6 +99,8 @@ class Datagrams:
 
     def act(self, now):
         rng, roll = self.rng, self.rng.random()
+        if self.is_quiet:
+            return
         if not self.sock:
             if roll < 0.05:
                 self.open()
@@ -132,10 +135,9 @@ class Datagrams:
                 check(data)
 
     def quieten(self):
-        self.is_deaf = False
-        if self.sock:
+        if self.sock and not self.is_quiet:
             self.world.watch(self.sock, self.receive)
-            self.is_deaf = True
+        self.is_quiet = True
 
     def close(self):
         if self.sock:
@@ -151,7 +153,7 @@ class Wire:
 
     def __init__(self, world, seed, name):
         self.world, self.name = world, name
-        self.rng, self.sock = random.Random(seed), None
+        self.rng, self.sock, self.is_quiet = random.Random(seed), None, False
 
     def open(self):
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -165,6 +167,8 @@ class Wire:
 
     def act(self, now):
         roll = self.rng.random()
+        if self.is_quiet:
+            return
         if not self.sock:
             if roll < 0.1:
                 self.open()
@@ -206,7 +210,7 @@ class Wire:
             self.close()
 
     def quieten(self):
-        pass
+        self.is_quiet = True
 
     def close(self):
         if self.sock:
@@ -253,9 +257,6 @@ class Bridge(Wire):
                 elif name != self.inner:
                     ip("link", "set", name, *change[what], may_fail=True)
         return what
-
-    def close(self):
-        super().close()
 
     def remove(self):
         ip("link", "del", self.bridge, may_fail=True)
