@@ -78,13 +78,18 @@ def endpoints(world, rng):
 def listeners(world, rng):
     """One more, or one of those taken away."""
     relay = rng.choice([r for r in world.relays if r.kind != "cable"])
+    if relay.is_dark():
+        return None
     extra = relay.takes[relay.n_main_listeners :]
     if not extra or (len(extra) < 5 and rng.random() < 0.5):
         return add_listener(world, rng, relay)
     where = rng.choice(extra)
     relay.takes.remove(where)
     text = relay.listener_texts.pop(where)
-    answer = relay.ask(f"del -l {world.quoted(text)}") if not relay.is_dark() else None
+    answer = relay.ask(f"del -l {world.quoted(text)}")
+    if answer is None:
+        relay.takes.append(where)
+        relay.listener_texts[where] = text
     return f"{relay.name}: del -l {text}: {answer}"
 
 

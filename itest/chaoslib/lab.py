@@ -200,12 +200,13 @@ class Relay:
                 break
             if time.monotonic() > limit:
                 raise Finding(f"{self.name}: {len(fds)} descriptors are open, and were "
-                              f"{len(self.fds_when_bare)}: {sorted(fds)}")
+                              f"{len(self.fds_when_bare)}:\n{self.describe_fds(fds)}")
             time.sleep(0.1)
         self.fds_when_bare = fds
         most = SOME_FDS + len(self.protected)
         if len(fds) > most:
-            raise Finding(f"{self.name}: {len(fds)} descriptors are open: {sorted(fds)}")
+            raise Finding(f"{self.name}: {len(fds)} descriptors are open:\n"
+                          f"{self.describe_fds(fds)}")
         if self.rss_kb() > self.most_rss_kb:
             raise Finding(f"{self.name}: {self.rss_kb()} KB are resident, and nobody is there")
 
@@ -236,6 +237,24 @@ class Relay:
         except OSError:
             return 0
         return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def sockets(self):
+        """By inode, what the kernel tells of them."""
+        out = {}
+        for kind in ("unix", "tcp", "tcp6", "udp", "udp6", "netlink", "packet"):
+            try:
+                with open(f"/proc/{self.pid}/net/{kind}", encoding="utf-8",
+                          errors="replace") as file:
+                    for line in file:
+                        for word in line.split():
+                            out.setdefault(word, f"{kind}: {line.strip()}")
+            except OSError:
+                pass
+        return out
+
+    def describe_fds(self, fds):
+        known = self.sockets()
+        return "\n".join(known.get(fd.strip("socket:[]"), fd) for fd in sorted(fds))
 
     def fds(self):
         """What its descriptors are."""
