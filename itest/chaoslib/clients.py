@@ -128,6 +128,12 @@ def guard(rng, world):
     return ops + [ending(rng)]
 
 
+@script("echo")
+def echo(rng, world):
+    """All that comes goes back, as by a bridge that is part of a loop."""
+    return [("read", "all"), ("echo",), ("pause", rng.choice([0.3, 1, 3])), ending(rng)]
+
+
 class Client:
     """On a connected socket that does not block."""
 
@@ -140,6 +146,7 @@ class Client:
         self.mode, self.wait_until, self.is_shut = "none", 0, False
         self.is_watched = self.is_over = False
         self.op_at = 0
+        self.echo, self.is_echo = b"", False
 
     def watch(self):
         """As its way of reading has it."""
@@ -152,6 +159,8 @@ class Client:
         """The next bit of its script."""
         if self.mode == "slow":
             self.receive(self.rng.choice([1, 100, 5000]))
+        if self.echo:
+            self.send_back()
         if self.is_over or now < self.wait_until or not self.ops:
             return
         op = self.ops[-1]
@@ -164,6 +173,8 @@ class Client:
         elif op[0] == "read":
             self.mode = op[1]
             self.watch()
+        elif op[0] == "echo":
+            self.is_echo = True
         elif op[0] == "burst":
             self.world.burst(self.where, self.rng, op[1])
         elif op[0] == "probes":
@@ -173,6 +184,14 @@ class Client:
             self.ops.append(("send", data, 1 << 20))
         else:
             self.end(op[1])
+
+    def send_back(self):
+        try:
+            self.echo = self.echo[self.sock.send(self.echo) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
 
     def send(self, op):
         _, data, most = op
@@ -219,7 +238,10 @@ class Client:
         self.close()
 
     def readable(self):
-        self.receive(RECEIVE)
+        if len(self.echo) < RECEIVE:
+            self.receive(RECEIVE)
+        else:
+            self.send_back()
 
     def receive(self, size):
         try:
@@ -232,13 +254,14 @@ class Client:
             data = b""
         if data:
             self.parser.feed(data)
+            self.echo += data if self.is_echo else b""
         else:
             self.close()
 
     def quieten(self):
         """Only reads from now on, whatever it had in mind."""
         self.ops = []
-        self.mode = "all"
+        self.mode, self.is_echo, self.echo = "all", False, b""
         if not self.is_over:
             # With less, a window that was shut opens by a KB in each probe of it.
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)

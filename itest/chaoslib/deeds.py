@@ -28,6 +28,8 @@ def new_client(kind, weight):
         relay = rng.choice(world.relays)
         if len(world.clients) > world.most_clients or not relay.takes:
             return None
+        if kind == "echo" and world.is_strict:
+            return None
         where = rng.choice(relay.takes)
         rcvbuf = rng.choice([1, 2304, 8192]) if kind in ("owed", "mute") or (
             rng.random() < 0.3) else None
@@ -40,7 +42,7 @@ def new_client(kind, weight):
 
 
 for name, weight in {"plain": 6, "trunk": 6, "half": 4, "garbage": 2, "mute": 2,
-                     "owed": 8, "guard": 2}.items():
+                     "owed": 8, "guard": 2, "echo": 1}.items():
     assert name in SCRIPTS
     new_client(name, weight)
 
@@ -153,6 +155,18 @@ def links(world, rng):
         return None
     bridge = rng.choice(world.bridges)
     return f"{bridge.bridge}: {bridge.disturb(rng)}"
+
+
+@deed("loops", 1)
+def loops(world, rng):
+    """A second way between the two switches."""
+    if world.is_strict or len(world.relays) < 2 or world.relays[1].name != "two":
+        return None
+    one, two = world.relays[:2]
+    if one.is_dark() or two.is_dark():
+        return None
+    text = f"{rng.choice(['trunk', 'tcp'])}:127.0.0.1:{one.takes[0][1]},isolated"
+    return f"two: add {text}: {two.ask(f'add {text}')}"
 
 
 def pick(world, rng, kinds):

@@ -36,6 +36,8 @@ def frame(rng, world, src=None, sizes=None):
     if sizes is None:
         sizes = SIZES if rng.random() < 0.85 else LONG
     src = src or station(rng.randrange(40))
+    if not world.is_strict and rng.random() < 0.1:
+        src = rng.choice(world.honest_macs)
     dst = target(rng, world)
     return marked(dst, src, rng.choice(sizes), tags(rng), at=rng.randrange(60000))
 
