@@ -108,6 +108,14 @@ free_port()
 	echo "$port"
 }
 
+# --- time ---------------------------------------------------------------------
+
+# has_spent SINCE MS: whether so much time has gone by since that _now_us.
+has_spent()
+{
+	(($(_now_us) - $1 >= $2 * 1000))
+}
+
 # --- the traffic tool -------------------------------------------------------
 
 # frames_start NAME [in NS] ARGS...: in the background, until its endpoint is open.

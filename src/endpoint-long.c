@@ -15,6 +15,9 @@
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
+#define DEAD_MIN 5 /* seconds; below, what is slow would be called dead */
+#define DEAD_MAX 3600
+
 #define DOUBLED "; a comma within a path is doubled"
 #define MAC_EXAMPLE "52:54:00:00:00:01"
 
@@ -76,6 +79,21 @@ static int read_mode(struct parse *p, char *value)
 		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
 				   value);
 	p->ep->mode = (mode_t)mode;
+	return 0;
+}
+
+static int read_dead(struct parse *p, char *value)
+{
+	uint32_t seconds;
+
+	if (!part_number(value, 10, DEAD_MAX, &seconds) ||
+	    (seconds && seconds < DEAD_MIN))
+		return part_refuse(p,
+				   QUOTED
+				   " must be a number of seconds from %d to %d, or "
+				   "0 for never",
+				   value, DEAD_MIN, DEAD_MAX);
+	p->ep->dead = (int)seconds;
 	return 0;
 }
 
@@ -211,6 +229,10 @@ static const struct option rules[] = {
 	{ .key = NULL },
 };
 
+static const struct option tcp_options[] = {
+	{ .key = "dead", .read = read_dead, .form = "dead=SECONDS" },
+	{ .key = NULL },
+};
 static const struct option listen_options[] = { { .key = "mode", .read = read_mode },
 						{ .key = NULL } };
 static const struct option udp_options[] = { { .key = "local", .read = part_local },
@@ -226,8 +248,9 @@ static const struct option bridge_options[] = {
 };
 
 static const struct endpoint_long kinds[] = {
-	{ "tcp", ENDPOINT_TCP, COMMA_CUTS, part_remote, NULL, NULL, "tcp:HOST:PORT" },
-	{ "tcp-listen", ENDPOINT_TCP_LISTEN, COMMA_CUTS, part_local, NULL, NULL,
+	{ "tcp", ENDPOINT_TCP, COMMA_CUTS, part_remote, NULL, tcp_options,
+	  "tcp:HOST:PORT" },
+	{ "tcp-listen", ENDPOINT_TCP_LISTEN, COMMA_CUTS, part_local, NULL, tcp_options,
 	  "tcp-listen:[ADDR:]PORT" },
 	{ "unix", ENDPOINT_UNIX, COMMA_DOUBLED, read_unix, NULL, NULL,
 	  "unix:PATH" DOUBLED },
@@ -243,7 +266,7 @@ static const struct endpoint_long kinds[] = {
 	  bridge_options, "bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "tap", ENDPOINT_TAP, COMMA_CUTS, read_tap, NULL, NULL, "tap:NAME" },
 	{ "fd", ENDPOINT_FD, COMMA_CUTS, read_fd, NULL, NULL, "fd:N" },
-	{ "trunk", ENDPOINT_TRUNK, COMMA_CUTS, part_remote, NULL, NULL,
+	{ "trunk", ENDPOINT_TRUNK, COMMA_CUTS, part_remote, NULL, tcp_options,
 	  "trunk:HOST:PORT" },
 	{ "exec", ENDPOINT_EXEC, COMMA_PLAIN, read_command, NULL, NULL, "exec:COMMAND" },
 };
@@ -310,6 +333,20 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	return NULL;
 }
 
+/* Options with a form of their own are not part of the kind's. */
+static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
+{
+	const struct option *own = kind->options;
+
+	while (own && own->key && !own->form)
+		own++;
+	return part_refuse(p,
+			   "%s has no option " QUOTED "; it has %s%sisolated and "
+			   "mac=ADDR, and the form is %s",
+			   kind->prefix, key, own && own->key ? own->form : "",
+			   own && own->key ? ", " : "", p->form);
+}
+
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,
 		       unsigned int *seen)
 {
@@ -324,10 +361,7 @@ static int read_option(struct parse *p, const struct endpoint_long *kind, char *
 		*value++ = '\0';
 	option = find_option(kind, key, &bit);
 	if (!option)
-		return part_refuse(p,
-				   "%s has no option " QUOTED "; it has isolated and "
-				   "mac=ADDR, and the form is %s",
-				   kind->prefix, key, p->form);
+		return no_option(p, kind, key);
 	if ((*seen & bit) && !option->repeats)
 		return part_refuse(p, "option %s is given twice; give it once", key);
 	if (option->is_flag && value)

@@ -140,7 +140,7 @@ static int begin(struct parse *p)
 {
 	size_t len = strlen(p->text);
 
-	*p->ep = (struct endpoint){ .mode = 0600, .fd = -1 };
+	*p->ep = (struct endpoint){ .mode = 0600, .dead = ENDPOINT_DEAD_USUAL, .fd = -1 };
 	if (len >= ENDPOINT_TEXT_MAX)
 		return part_refuse(
 			p, "an endpoint of %zu bytes is too long; %d are the most", len,

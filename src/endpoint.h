@@ -47,6 +47,8 @@ struct endpoint_addr {
 	uint16_t port;
 };
 
+#define ENDPOINT_DEAD_USUAL (-1) /* what is usual for a link of that kind */
+
 /*
  * What a port may do in a relay, whatever kind it is of.
  * @is_isolated: it reaches no other port that is isolated
@@ -61,11 +63,11 @@ struct endpoint_rules {
 };
 
 /*
- * Which members count, by kind; of the others, @fd is -1, @mode is 0600, and
- * the rest is zero. Any long form but EXEC may have rules:
+ * Which members count, by kind; of the others, @fd is -1, @mode is 0600, @dead is
+ * ENDPOINT_DEAD_USUAL, and the rest is zero. Any long form but EXEC may have rules:
  *
- * TCP, TRUNK  remote
- * TCP_LISTEN  local
+ * TCP, TRUNK  remote, dead
+ * TCP_LISTEN  local, dead
  * UNIX        path
  * UNIX_LISTEN path, mode (0600 if not given)
  * UDP         remote; local (local.host may be "")
@@ -88,6 +90,7 @@ struct endpoint {
 	char tap[ENDPOINT_NAME_MAX];
 	uint32_t mtu;
 	mode_t mode;
+	int dead; /* after so many seconds of silence the peer is gone; 0: never */
 	int fd;
 	struct endpoint_rules rules;
 };

@@ -2,7 +2,11 @@
 /*
  * A listener: accepts connections over TCP or a unix socket, and gives each to
  * its holder. In a cable it takes one at a time, and the next one waits in the
- * backlog until that has gone - as QEMU's own listening netdev does.
+ * backlog until that has gone - as QEMU's own listening netdev does - or the
+ * holder finds that it has.
+ *
+ * It leaves some descriptors to others: who connects must not be able to keep
+ * the relay from dialling again.
  */
 #ifndef LISTEN_H
 #define LISTEN_H
@@ -14,6 +18,7 @@
 /*
  * @accepted: called with a connection, non-blocking, the holder's from then
  *            on, and with the peer's name for messages
+ * @wanted:   called now and then while a connection waits and @limit is reached
  * @limit:    connections at a time; 0: no limit
  * @n:        connections now
  */
@@ -24,9 +29,11 @@ struct listener {
 	struct timer resume;
 	struct sock_path made;
 	unsigned limit, n;
-	unsigned count; /* ever; numbers the peers that have no address */
-	bool is_told;	/* that connections wait which can't be accepted */
+	unsigned reopen_ms; /* until a socket that has failed is made anew */
+	unsigned count;	    /* ever; numbers the peers that have no address */
+	bool is_told;	    /* that connections wait which can't be accepted */
 	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
+	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
 	struct listener *next; /* the holder's list */
 };

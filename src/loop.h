@@ -62,7 +62,7 @@ struct deferred {
 struct loop {
 	int epfd;
 	struct watch *always;
-	struct watch *late;  /* to be tried again when @retry is due */
+	struct watch *late; /* to be tried again when @retry is due */
 	struct timer retry;
 	struct timer *first; /* the top of the heap */
 	uint64_t n_set;	     /* timers, ever */

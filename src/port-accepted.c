@@ -40,16 +40,19 @@ static const struct port_ops ops = {
 	.rx_done = stream_rx_done,
 	.tx = stream_tx,
 	.shut = stream_shut,
+	.is_gone = stream_is_gone,
 	.close = stream_close,
 	.free = accepted_free,
 };
 
-struct port *port_accepted_new(int fd, const char *name, const struct port_env *env)
+struct port *port_accepted_new(int fd, const char *name, int dead,
+			       const struct port_env *env)
 {
 	struct accepted *a = calloc(1, sizeof(*a));
 
 	if (a && stream_init(&a->stream, &ops, env, name) == 0) {
 		a->fd = fd;
+		a->stream.dead = dead;
 		return &a->stream.port;
 	}
 	free(a);

@@ -183,5 +183,6 @@ struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env
 	d->ep = ep;
 	d->fd = -1;
 	d->stream.is_dialled = true;
+	d->stream.dead = ep->dead;
 	return &d->stream.port;
 }

@@ -99,6 +99,7 @@ struct port;
  *          @f is not looked at.
  * @shut:   no more will be sent: tell the peer.
  * @carrier: show those behind it whether there is somebody at the other end.
+ * @is_gone: whether the peer, which has said nothing of the kind, is most likely gone
  * @close:  mandatory. Undo open(), finished or not.
  * @free:   mandatory. The port's memory; called after @close.
  */
@@ -118,6 +119,7 @@ struct port_ops {
 	int (*tx)(struct port *p, const struct frame *f, unsigned n);
 	void (*shut)(struct port *p);
 	void (*carrier)(struct port *p, bool is_on);
+	bool (*is_gone)(struct port *p);
 	void (*close)(struct port *p);
 	void (*free)(struct port *p);
 };
@@ -215,7 +217,7 @@ struct port {
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
 	struct timer retry;
-	struct timer trim; /* gives back the queue's memory, when a stall is over */
+	struct timer trim;   /* gives back the queue's memory, when a stall is over */
 	struct timer pause;  /* set while it is left alone; see port_pause() */
 	struct timer broken; /* set while it is still read, though tx_broken */
 	unsigned backoff_ms;

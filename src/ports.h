@@ -35,8 +35,13 @@ const char *port_fd_why(int err);
 /* port-dial.c: a stream over TCP or a unix socket, dialled. */
 struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env);
 
-/* port-accepted.c: a stream that a listener accepted; @fd is the port's, also on error. */
-struct port *port_accepted_new(int fd, const char *name, const struct port_env *env);
+/*
+ * port-accepted.c: a stream that a listener accepted.
+ * @fd:   the port's, also on error
+ * @dead: as that of an endpoint
+ */
+struct port *port_accepted_new(int fd, const char *name, int dead,
+			       const struct port_env *env);
 
 /* port-exec.c: a child's stdin and stdout. */
 struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env);

@@ -302,7 +302,7 @@ void relay_add_port(struct relay *r, struct port *p)
 static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 {
 	struct relay *r = arg;
-	struct port *p = port_accepted_new(fd, peer, &r->env);
+	struct port *p = port_accepted_new(fd, peer, l->ep->dead, &r->env);
 
 	if (!p) {
 		log_warn("%s: no memory for a port", peer);
@@ -313,6 +313,24 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	p->may_end = true;
 	p->rules = l->ep->rules;
 	relay_add_port(r, p);
+}
+
+/*
+ * A newcomer waits, and the listener's place is taken, in a cable: by a peer that
+ * silence alone does not end, but whose place another one wants now.
+ */
+static void make_room(struct listener *l, void *arg)
+{
+	struct relay *r = arg;
+
+	for (struct port *p = r->forward.ports; p; p = p->next) {
+		if (p->listener != l || !is_up(p) || !p->ops->is_gone ||
+		    !p->ops->is_gone(p))
+			continue;
+		port_why(p, -ETIMEDOUT,
+			 "has been silent, and another one wants its place");
+		port_down(p);
+	}
 }
 
 /* @ep becomes the listener's. */
@@ -328,6 +346,7 @@ static int add_listener(struct relay *r, struct endpoint *ep, char *why, size_t 
 	l->ep = ep;
 	l->limit = is_cable(r) ? 1 : 0;
 	l->accepted = on_accepted;
+	l->wanted = make_room;
 	l->arg = r;
 	ret = listener_start(l, r->loop, why, size);
 	if (ret < 0) {

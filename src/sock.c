@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,6 +23,8 @@
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
 #endif
+#define USUAL_DEAD_S 15	   /* for how often a peer is asked that is never dead */
+#define STUCK_TIMES 2	   /* the first time again is after 0.2 s, or more far away */
 #define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -308,16 +311,33 @@ void sock_tune_tcp(int fd)
 	pace_not_nearby(fd);
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
-	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 	/*
 	 * A window that stays shut is probed ever more seldom, after a minute once
 	 * in a minute, and a peer that goes away then is missed as late. From 6.15
 	 * on Linux can be told to keep asking.
 	 */
 	set_option(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, RTO_MAX_MS);
+}
+
+/*
+ * With a user timeout neither keepalive nor data that is sent again and again ends
+ * the connection before that is over (tcp_keepalive_timer() and tcp_write_timeout()
+ * in the kernel's tcp_timer.c): the longest there is stands for never.
+ */
+void sock_tcp_dead(int fd, unsigned seconds)
+{
+	unsigned of = seconds ? seconds : USUAL_DEAD_S;
+
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)(of / 3));
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)(of / 5));
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds ? 0 : INT_MAX);
+}
+
+void sock_tcp_may_fragment(int fd)
+{
+	set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 }
 
 /*
@@ -346,6 +366,16 @@ long sock_tcp_silent_ms(int fd)
 	if (info.tcpi_unacked || info.tcpi_probes >= telling_probes(fd))
 		return (long)info.tcpi_last_ack_recv;
 	return 0;
+}
+
+bool sock_tcp_is_stuck(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_unacked && info.tcpi_retransmits >= STUCK_TIMES;
 }
 
 void sock_tune_datagrams(int fd)

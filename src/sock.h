@@ -88,10 +88,17 @@ bool sock_is_short(int err);
 int sock_error(int fd);
 
 /*
- * sock_tune_tcp() - No delay, a short unsent queue, dead peers found by keepalive,
- * and no pacing of a connected socket whose peer is near.
+ * sock_tune_tcp() - No delay, a short unsent queue, and no pacing of a connected
+ * socket whose peer is near.
  */
 void sock_tune_tcp(int fd);
+
+/*
+ * sock_tcp_dead() - After how much silence the kernel calls a TCP peer dead.
+ * @seconds: about so many, from 5 on; 0: never. A peer that has forgotten the
+ *           connection says so at the next keepalive, and is then gone at once.
+ */
+void sock_tcp_dead(int fd, unsigned seconds);
 
 /*
  * sock_tcp_silent_ms() - How long a TCP peer has owed an answer.
@@ -100,6 +107,20 @@ void sock_tune_tcp(int fd);
  * way; -1 when @fd is not TCP.
  */
 long sock_tcp_silent_ms(int fd);
+
+/*
+ * sock_tcp_may_fragment() - Have what is sent from now on, and sent again, go
+ * through where packets are too long and nobody says so.
+ *
+ * A TCP socket forbids routers to cut its packets, and waits to be told by ICMP of
+ * one that is too long. Where a firewall drops that, nothing longer than the
+ * narrowest part of the way ever arrives (RFC 2923, 2.1). Without that ban routers
+ * cut, over IPv4; over IPv6 nobody may.
+ */
+void sock_tcp_may_fragment(int fd);
+
+/* sock_tcp_is_stuck() - Whether the same data was sent again and again, for nothing. */
+bool sock_tcp_is_stuck(int fd);
 
 /* sock_tune_datagrams() - Large buffers, as large as we are allowed. */
 void sock_tune_datagrams(int fd);

@@ -18,8 +18,8 @@
 #include "sock.h"
 #include "wire.h"
 
-#define SILENCE_CHECK_MS 3000
-#define SILENCE_CHECKS 4 /* with 3 s each, and up to 3 s before the first: within 15 s */
+#define DEAD_S 15	 /* of silence, then a peer is gone, if nothing else is said */
+#define SILENCE_CHECKS 4 /* and a fifth of the time before the first */
 #define ANSWER_MS 5000	 /* for a preamble, from one who may be no netrelay */
 
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
@@ -28,6 +28,7 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
 	int ret = port_init(&s->port, ops, env, name);
 
 	s->rfd = s->wfd = -1;
+	s->dead = ENDPOINT_DEAD_USUAL;
 	if (ret < 0)
 		return ret;
 	/* Not resident before it is used, which many clients never do. */
@@ -41,6 +42,17 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
 	return 0;
 }
 
+/*
+ * Silence ends what is dialled again. Who was accepted may be a QEMU, which never
+ * dials a second time: an outage on the way must not cost it its network for ever.
+ */
+static unsigned dead_s(const struct stream *s)
+{
+	if (s->dead != ENDPOINT_DEAD_USUAL)
+		return (unsigned)s->dead;
+	return s->is_dialled || s->trunk == STREAM_AGREED ? DEAD_S : 0;
+}
+
 static int send_greeting(struct stream *s);
 static void no_answer(struct timer *t);
 
@@ -51,8 +63,10 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 	s->trunk = trunk;
 	s->may_delay_ack = true;
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
-	if (s->is_tcp)
+	if (s->is_tcp) {
 		sock_tune_tcp(wfd);
+		sock_tcp_dead(wfd, dead_s(s));
+	}
 	s->port.is_unproven = trunk == STREAM_ASKS;
 	if (trunk == STREAM_ASKS) {
 		int ret = send_greeting(s);
@@ -70,20 +84,39 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
  * been shut for that long (tcp_probe_timer() in the kernel's tcp_timer.c), and
  * QEMU never dials again. So the kernel is asked how long it has heard nothing.
  */
+static unsigned check_ms(const struct stream *s)
+{
+	unsigned seconds = dead_s(s);
+
+	return (seconds ? seconds : DEAD_S) * 1000 / (SILENCE_CHECKS + 1);
+}
+
 static void check_silence(struct timer *t)
 {
 	struct stream *s = container_of(t, struct stream, silence);
 	long ms = sock_tcp_silent_ms(s->wfd);
+	unsigned every = check_ms(s);
 
-	s->silent_checks = ms >= SILENCE_CHECK_MS ? s->silent_checks + 1 : 0;
-	if (s->silent_checks == SILENCE_CHECKS) {
+	if (!s->is_cut_short && sock_tcp_is_stuck(s->wfd)) {
+		s->is_cut_short = true;
+		sock_tcp_may_fragment(s->wfd);
+	}
+	s->silent_checks = ms >= (long)every ? s->silent_checks + 1 : 0;
+	if (s->silent_checks >= SILENCE_CHECKS && dead_s(s)) {
 		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s",
 			 ms / 1000);
 		port_down(&s->port);
 		return;
 	}
 	if (ms > 0 || s->port.queue.frames)
-		timer_set(s->port.env->loop, t, SILENCE_CHECK_MS, check_silence);
+		timer_set(s->port.env->loop, t, every, check_silence);
+}
+
+bool stream_is_gone(struct port *p)
+{
+	struct stream *s = stream_of(p);
+
+	return s->is_tcp && sock_tcp_silent_ms(s->wfd) >= DEAD_S * 1000;
 }
 
 /* ---- trunk ---- */
@@ -135,6 +168,8 @@ int stream_greeted(struct stream *s, const uint8_t *at)
 				version, TRUNK_VERSION);
 	timer_cancel(s->port.env->loop, &s->answer);
 	s->trunk = STREAM_AGREED;
+	if (s->is_tcp)
+		sock_tcp_dead(s->wfd, dead_s(s));
 	s->port.is_unproven = false;
 	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
 	s->port.takes_uso = s->port.takes_super;
@@ -207,7 +242,7 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 	else if (sent < 0 && errno != EAGAIN)
 		return port_why(p, -errno, "%s", strerror(errno));
 	if (s->is_tcp && !s->silence.is_set)
-		timer_set(p->env->loop, &s->silence, SILENCE_CHECK_MS, check_silence);
+		timer_set(p->env->loop, &s->silence, check_ms(s), check_silence);
 	if (sent < 0)
 		return 0;
 	s->may_delay_ack = true;
@@ -242,6 +277,7 @@ void stream_close(struct port *p)
 	p->owes = false;
 	s->skip = 0;
 	s->silent_checks = 0;
+	s->is_cut_short = false;
 }
 
 void stream_free(struct port *p)

@@ -34,6 +34,7 @@ enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
  * @is_bad:    what comes next can't be understood, for the reason in port_why()
  * @skip:      bytes of the next frame to send that are sent already
  * @may_delay_ack: the kernel may, since we sent something
+ * @dead:      as an endpoint's, seconds
  * @silence:   looks now and then whether a TCP peer acknowledges
  */
 struct stream {
@@ -41,7 +42,9 @@ struct stream {
 	int rfd, wfd;
 	bool is_tcp;
 	bool is_dialled;
+	bool is_cut_short; /* packets of full length seem not to have arrived */
 	bool may_delay_ack;
+	int dead;
 	enum stream_trunk trunk;
 	uint8_t greeting[TRUNK_PREAMBLE];
 	size_t n_greeting;
@@ -71,6 +74,12 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
  * @trunk: PLAIN, ASKS or LISTENS
  */
 int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk);
+
+/*
+ * stream_is_gone() - Whether a TCP peer has been silent for so long that it is most
+ * likely gone, even if the link is one that silence does not end.
+ */
+bool stream_is_gone(struct port *p);
 
 /* As struct port_ops says. */
 int stream_rx(struct port *p, struct batch *b);

@@ -119,6 +119,9 @@ static const struct good long_forms[] = {
 #define MACS8 MACS7 "," MAC("8")
 
 static const struct good rules[] = {
+	{ "tcp:h:1,dead=5", "tcp remote=h/0:1 dead=5" },
+	{ "trunk:h:1,dead=3600,isolated", "trunk remote=h/0:1 dead=3600 isolated" },
+	{ "tcp-listen:1,dead=0", "tcp-listen local=:1 dead=0" },
 	{ "tcp:h:1,isolated", "tcp remote=h/0:1 isolated" },
 	{ "tcp:h:1," MAC("1"), "tcp remote=h/0:1 " MAC("1") },
 	{ "trunk:h:1,isolated,mac=aA:bB:cC:dD:eE:fF",
@@ -179,6 +182,12 @@ static const struct good listen_forms[] = {
 	"or [ff00::] and up"
 #define NO_OPTION(kind, s) \
 	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
+#define NO_TCP_OPTION(kind, s)                                                        \
+	kind " has no option \"" s "\"; it has dead=SECONDS, isolated and mac=ADDR, " \
+	     "and the form is "
+#define NO_DEAD(s)          \
+	"option dead: \"" s \
+	"\" must be a number of seconds from 5 to 3600, or 0 for never"
 #define NEED_LONG(s) "options need the long form, as in " s
 #define NO_MAC(s) \
 	"option mac: \"" s "\" must be one machine's address, as in 52:54:00:00:00:01"
@@ -280,7 +289,7 @@ static const struct bad bad_host[] = {
 	{ "tcp:[::1:5000", COLONS("tcp:HOST:PORT") },
 	{ "tcp:[host]:5000", NO_HOST("[host]") },
 	{ "tcp:h st:5000", NO_HOST("h st") },
-	{ "tcp:-:1,x=1", NO_OPTION("tcp", "x") "tcp:HOST:PORT" },
+	{ "tcp:-:1,x=1", NO_TCP_OPTION("tcp", "x") "tcp:HOST:PORT" },
 	{ "tcp:h:1,", "nothing follows a comma; the form is tcp:HOST:PORT" },
 	{ "tcp:h:1,,", "nothing follows a comma; the form is tcp:HOST:PORT" },
 	{ "tcp-listen:",
@@ -292,7 +301,7 @@ static const struct bad bad_host[] = {
 	{ "tcp-listen:host:5000", NO_ADDR("host") },
 	{ "tcp-listen:::1:5000", COLONS("tcp-listen:[ADDR:]PORT") },
 	{ "tcp-listen:5000,mode=0660",
-	  NO_OPTION("tcp-listen", "mode") "tcp-listen:[ADDR:]PORT" },
+	  NO_TCP_OPTION("tcp-listen", "mode") "tcp-listen:[ADDR:]PORT" },
 	{ "udp:", "nothing follows udp:; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ "udp:5000",
 	  "the port is missing; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
@@ -385,7 +394,13 @@ static const struct bad bad_rest[] = {
 };
 
 static const struct bad bad_rules[] = {
-	{ "tcp:h:1,Isolated", NO_OPTION("tcp", "Isolated") "tcp:HOST:PORT" },
+	{ "tcp:h:1,dead=4", NO_DEAD("4") },
+	{ "tcp:h:1,dead=3601", NO_DEAD("3601") },
+	{ "trunk:h:1,dead=-1", NO_DEAD("-1") },
+	{ "tcp-listen:1,dead=x", NO_DEAD("x") },
+	{ "tcp:h:1,dead", "option dead has no value; the form is dead=SECONDS" },
+	{ "unix:a,dead=9", NO_OPTION("unix", "dead") "unix:PATH" DOUBLED },
+	{ "tcp:h:1,Isolated", NO_TCP_OPTION("tcp", "Isolated") "tcp:HOST:PORT" },
 	{ "tcp:h:1,isolated=on", "option isolated takes no value; say isolated alone" },
 	{ "tcp:h:1,isolated=", "option isolated takes no value; say isolated alone" },
 	{ "fd:3,isolated,isolated", "option isolated is given twice; give it once" },
@@ -516,6 +531,8 @@ static char *describe(const struct endpoint *ep)
 		fprintf(out, " mtu=%" PRIu32, ep->mtu);
 	if (ep->mode != 0600)
 		fprintf(out, " mode=0%o", (unsigned int)ep->mode);
+	if (ep->dead != ENDPOINT_DEAD_USUAL)
+		fprintf(out, " dead=%d", ep->dead);
 	if (ep->fd != -1)
 		fprintf(out, " fd=%d", ep->fd);
 	if (ep->kind == ENDPOINT_EXEC)

@@ -141,8 +141,8 @@ static void fake_free(struct port *p)
 	free(f);
 }
 
-#define FAKE_OPS                                                                       \
-	.open = fake_open, .rx = fake_rx, .rx_done = fake_rx_done, .tx = fake_tx,      \
+#define FAKE_OPS                                                                  \
+	.open = fake_open, .rx = fake_rx, .rx_done = fake_rx_done, .tx = fake_tx, \
 	.close = fake_close, .free = fake_free
 
 static const struct port_ops kinds[] = {

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -171,12 +172,27 @@ static void test_tcp(const char *host, int family)
 	ok(option(fd, IPPROTO_TCP, TCP_NODELAY) == 1 &&
 		   option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) == 128 << 10,
 	   "is tuned not to wait, and not to hoard");
+	sock_tcp_dead(fd, 15);
 	ok(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1 &&
 		   option(fd, IPPROTO_TCP, TCP_KEEPIDLE) +
 				   option(fd, IPPROTO_TCP, TCP_KEEPINTVL) *
 					   option(fd, IPPROTO_TCP, TCP_KEEPCNT) <=
 			   15,
 	   "and to find a dead peer within 15 s");
+	sock_tcp_dead(fd, 0);
+	ok(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1 &&
+		   option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == INT_MAX,
+	   "or to ask it for ever");
+	sock_tcp_dead(fd, 60);
+	ok(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 20 &&
+		   option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0,
+	   "or for as long as one says");
+	ok(!sock_tcp_is_stuck(fd), "nothing is sent again");
+	if (family == AF_INET) {
+		sock_tcp_may_fragment(fd);
+		ok_eq_int(option(fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT,
+			  "routers may be allowed to cut its packets");
+	}
 	ok_eq_int(sock_tcp_silent_ms(fd), 0, "its peer owes no answer");
 	/* The server closes first, and so keeps the port in TIME_WAIT. */
 	close(theirs);

@@ -133,7 +133,9 @@ static void turn(unsigned ms)
 static void send_frames(unsigned n)
 {
 	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
-	const struct frame f = { .data = wire + FRAME_WORD, .len = LEN, .has_word = true };
+	const struct frame f = { .data = wire + FRAME_WORD,
+				 .len = LEN,
+				 .has_word = true };
 
 	for (; n; n--) {
 		port_send(&stream->port, &f);
