@@ -3,7 +3,7 @@
 
 An operation of a script is a tuple: ("send", bytes, most at once), ("pause", s),
 ("read", "all"|"slow"|"none"), ("burst", bytes) by somebody else, or how it ends:
-("end", "fin"|"close"|"rst").
+("end", "fin"|"close"|"rst"), and ("shot", bytes, how it ends) in one go.
 """
 import errno
 import random
@@ -84,11 +84,14 @@ def trunk(rng, world):
 
 @script("half")
 def half(rng, world):
-    ops = [how_to_read(rng), ("send", traffic.strange_preamble(rng), at_once(rng))]
-    ops += pauses(rng)
-    if rng.random() < 0.6:
-        ops += [("send", traffic.frames(rng, world, rng.randrange(1, 30)), at_once(rng))]
-    return ops + [*pauses(rng), ending(rng)]
+    if rng.random() < 0.5:
+        # What follows is in its place, so it must be nothing that we know again.
+        begun, rest = preamble()[: rng.randrange(1, 64)], rng.randbytes(rng.choice([0, 9, 5000]))
+    else:
+        begun = traffic.strange_preamble(rng)
+        rest = traffic.frames(rng, world, rng.randrange(30))
+    return [how_to_read(rng), ("send", begun, at_once(rng)), *pauses(rng),
+            ("send", rest, at_once(rng)), *pauses(rng), ending(rng)]
 
 
 @script("garbage")
@@ -108,13 +111,15 @@ def mute(rng, world):
 @script("owed")
 def owed(rng, world):
     """Its window is shut, and then a preamble asks for an answer that can't go."""
-    size = rng.choice([200_000, 1 << 20, 4 << 20])
+    size = rng.choice([600_000, 1 << 20, 4 << 20])
     ops = [("read", "none"), ("burst", size), ("pause", rng.choice([0.1, 0.2, 0.5]))]
     data = rng.choice([preamble(), preamble(), traffic.strange_preamble(rng)])
     data += traffic.frames(rng, world, rng.choice([0, 3, 100]))
-    data += traffic.burst(rng, world, rng.choice([0, 100_000, 300_000, 1_000_000]))
+    data += traffic.burst(rng, world, rng.choice([0, 100_000, 200_000, 400_000, 1_000_000]))
+    if rng.random() < 0.6:
+        return ops + [("shot", data, rng.choice(["rst", "close"]))]
     ops += [("send", cut(rng, data), rng.choice([1 << 20, 1 << 20, at_once(rng)]))]
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         ops += [*pauses(rng), how_to_read(rng), *pauses(rng)]
     return ops + [("end", rng.choice(["rst", "rst", "rst", "close", "fin"]))]
 
@@ -173,6 +178,8 @@ class Client:
         elif op[0] == "read":
             self.mode = op[1]
             self.watch()
+        elif op[0] == "shot":
+            self.shoot(op[1], op[2])
         elif op[0] == "echo":
             self.is_echo = True
         elif op[0] == "burst":
@@ -192,6 +199,14 @@ class Client:
             pass
         except OSError:
             self.close()
+
+    def shoot(self, data, how):
+        """What goes at once, and the end at its heels."""
+        try:
+            self.sock.send(data)
+        except OSError:
+            pass
+        self.end(how)
 
     def send(self, op):
         _, data, most = op
