@@ -103,11 +103,15 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
 
 # The whole program as the unit tests have its parts: for hostile peers; see itest/chaos.
-sanitized: $(BUILD)/netrelay-sanitized ## build/netrelay-sanitized, which stops at the first mistake
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## build/netrelay-sanitized, which stops at the first mistake
 
 $(BUILD)/netrelay-sanitized: $(SANITIZED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lmnl
+
+$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
 $(BUILD)/sanitized/%.o: src/%.c $(BUILD)/version | $(BUILD)/sanitized
 	@echo "  CC      $< (sanitized)"

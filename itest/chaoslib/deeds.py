@@ -140,6 +140,18 @@ def fds(world, rng):
     return f"{relay.name}: {count} descriptors at most for {seconds} s"
 
 
+@deed("refuse", 1)
+def refuse(world, rng):
+    """Its kernel has no memory, or is interrupted, or takes a part only."""
+    relay = rng.choice(world.relays)
+    seconds, per_mille = rng.choice([0.2, 1, 3]), rng.choice([5, 50, 300])
+    if relay.is_dark() or not relay.can_refuse:
+        return None
+    relay.refuse(per_mille)
+    relay.darken(seconds)
+    return f"{relay.name}: {per_mille} of 1000 calls fail for {seconds} s"
+
+
 @deed("helper", 0.2)
 def helper(world, rng):
     """One of its children dies: the helper, a worker, a capture's writer."""

@@ -72,25 +72,35 @@ def show_process(pid):
         return "gone"
 
 
+def refuser_for(program):
+    """What makes calls of a program fail; None for a static one, or if it was not built."""
+    path = os.path.join(os.path.dirname(os.path.abspath(program)), "refuse.so")
+    with open(program, "rb") as file:
+        is_dynamic = b"/ld-linux" in file.read(4096)
+    return path if is_dynamic and os.path.exists(path) else None
+
+
 class Relay:
     """A relay with a control socket. @takes: where clients may connect."""
 
-    def __init__(self, name, program, folder, args):
+    def __init__(self, name, program, folder, args, seed):
         self.name, self.program, self.args = name, program, args
         self.ctl, self.log = f"{folder}/{name}.ctl", f"{folder}/{name}.err"
         self.takes, self.protected, self.dark_until = [], set(), 0
-        self.is_stopped = False
+        self.is_stopped, self.answered = False, time.monotonic()
         self.last_sums, self.metrics, self.folder = {}, None, folder
         self.kind = "cable"
         self.fds_when_bare = None
         self.most_rss_kb = 600_000 if "sanitized" in program else 40_000
         self.listener_texts, self.n_main_listeners = {}, 0
-        env = dict(
-            os.environ,
-            ASAN_OPTIONS="exitcode=99:quarantine_size_mb=16:malloc_context_size=12",
-            UBSAN_OPTIONS="print_stacktrace=1:exitcode=99",
-            LSAN_OPTIONS="exitcode=99",
-        )
+        asan = "exitcode=99:quarantine_size_mb=16:malloc_context_size=12"
+        env = dict(os.environ, ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0",
+                   UBSAN_OPTIONS="print_stacktrace=1:exitcode=99", LSAN_OPTIONS="exitcode=99")
+        self.refuse_file, refuse = f"{folder}/{name}.refuse", refuser_for(program)
+        self.can_refuse = refuse is not None
+        if refuse:
+            self.refuse(0)
+            env.update(LD_PRELOAD=refuse, REFUSE=self.refuse_file, REFUSE_SEED=str(seed))
         with open(self.log, "ab") as err:
             self.process = subprocess.Popen(
                 [program, "--ctl", self.ctl, *args], stdin=subprocess.DEVNULL,
@@ -135,7 +145,11 @@ class Relay:
                 sock.sendall(line.encode() + b"\n")
                 while more := sock.recv(1 << 16):
                     data += more
-        except (TimeoutError, ConnectionError, BlockingIOError) as error:
+        except ConnectionError:
+            # One who is turned away may not come so far as to read why.
+            self.check_alive()
+            return None
+        except (TimeoutError, BlockingIOError) as error:
             self.check_alive()
             raise Finding(f"{self.name}: no answer to {line!r} within {ANSWER_S} s "
                           f"({error}); it is {self.describe()}") from error
@@ -149,7 +163,10 @@ class Relay:
     def status(self):
         text = self.ask("status --json")
         if text is None:
+            if time.monotonic() - self.answered > ANSWER_S:
+                raise Finding(f"{self.name}: turned all away for {ANSWER_S} s")
             return None
+        self.answered = time.monotonic()
         try:
             return json.loads(text[3:])
         except ValueError as error:
@@ -288,8 +305,17 @@ class Relay:
         except ProcessLookupError:
             self.check_alive()
 
+    def refuse(self, per_mille):
+        """So many of its system calls fail."""
+        # Never cut to nothing: it is mapped there.
+        fd = os.open(self.refuse_file, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(fd, per_mille.to_bytes(4, "little"))
+        os.close(fd)
+
     def restore(self):
         """As it was before anything was done to it from outside."""
+        if self.can_refuse:
+            self.refuse(0)
         if self.process.poll() is None:
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE,
                              (self.limits[1], self.limits[1]))

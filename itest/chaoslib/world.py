@@ -124,7 +124,7 @@ class Round:
         raise Finding(f"{link} did not come up within 15 s")
 
     def relay(self, name, args, kind):
-        relay = Relay(name, self.options.program, self.folder, args)
+        relay = Relay(name, self.options.program, self.folder, args, self.rng.randrange(1 << 32))
         relay.kind = kind
         self.relays.append(relay)
         self.tell(f"{name}: {relay.command()}")
@@ -211,9 +211,13 @@ class Round:
         """What was done to relays from outside is over after a while."""
         for relay in self.relays:
             if relay.dark_until and now >= relay.dark_until:
-                relay.restore()
-                relay.dark_until = 0
+                self.brighten(relay)
                 self.pair.forgive()
+
+    @staticmethod
+    def brighten(relay):
+        relay.restore()
+        relay.dark_until, relay.answered = 0, time.monotonic()
 
     def run(self, seconds):
         end = time.monotonic() + seconds
@@ -258,8 +262,7 @@ class Round:
     def calm(self):
         """Nothing more is done from outside; who asked has gone."""
         for relay in self.relays:
-            relay.restore()
-            relay.dark_until = 0
+            self.brighten(relay)
         for asker in self.askers:
             asker.close()
         for sock, _, _ in self.pumps:
