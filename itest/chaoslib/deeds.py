@@ -7,9 +7,10 @@ import os
 import signal
 import time
 
-from . import askers
+from . import askers, programs
 from .clients import SCRIPTS, Client, connect
 from .endpoints import add_endpoint, add_listener
+from .lab import ip
 
 DEEDS = {}
 
@@ -172,6 +173,18 @@ def links(world, rng):
     return f"{bridge.bridge}: {bridge.disturb(rng)}"
 
 
+@deed("taps", 0.7)
+def taps(world, rng):
+    if not world.taps:
+        return None
+    tap = rng.choice(world.taps)
+    change = rng.choice([["del"], ["set", "down"], ["set", "up"], ["set", "mtu", "576"],
+                         ["set", "mtu", "9000"], ["set", "name", f"{tap}x"],
+                         ["set", "netns", str(world.elsewhere)]])
+    ip("link", change[0], tap, *change[1:], may_fail=True)
+    return f"{tap}: {' '.join(change)}"
+
+
 @deed("loops", 1)
 def loops(world, rng):
     """A second way between the two switches."""
@@ -182,6 +195,15 @@ def loops(world, rng):
         return None
     text = f"{rng.choice(['trunk', 'tcp'])}:127.0.0.1:{one.takes[0][1]},isolated"
     return f"two: add {text}: {two.ask(f'add {text}')}"
+
+
+@deed("programs", 1.5)
+def other_programs(world, rng):
+    if sum(isinstance(o, programs.Program) for o in world.others) > 6:
+        return None
+    make = rng.choice([programs.ctl_program, programs.ctl_program, programs.on_stdin,
+                       programs.mortal])
+    return make(world, rng)
 
 
 def pick(world, rng, kinds):

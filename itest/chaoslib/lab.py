@@ -40,13 +40,30 @@ def enter_namespace():
     return True
 
 
+class Elsewhere:
+    """Another network namespace, where interfaces can be sent to."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["unshare", "--net", "sleep", "1000000"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+    def __str__(self):
+        return str(self.process.pid)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
 def adopt_orphans():
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # So that ^C is for us alone.
+    os.setpgid(0, 0)
 
 
 def children_of(pid):
@@ -323,19 +340,19 @@ class Relay:
 
     # ---- the end ----
 
-    def stop(self):
+    def stop(self, sig=signal.SIGTERM):
         """Return: what was wrong about its end, or None."""
         started, self.is_stopped = time.monotonic(), True
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(sig)
         try:
             code = self.process.wait(ANSWER_S)
         except subprocess.TimeoutExpired:
             text = self.describe()
             self.kill()
-            return f"did not end within {ANSWER_S} s of SIGTERM; it was {text}"
+            return f"did not end within {ANSWER_S} s of {sig.name}; it was {text}"
         if code:
-            return f"{self.how_it_ended()} at SIGTERM"
+            return f"{self.how_it_ended()} at {sig.name}"
         if os.path.exists(self.ctl):
             return "left its control socket behind"
         if time.monotonic() - started > 8:

@@ -237,7 +237,8 @@ class Bridge(Wire):
         """Something that a host's manager may do. Return: what."""
         taps = [n for n in os.listdir("/sys/class/net")
                 if os.path.exists(f"/sys/class/net/{self.bridge}/brif/{n}")]
-        what = rng.choice(["again", "down", "mtu", "nomaster", "tap-down", "tap-gone", "tap-mtu"])
+        what = rng.choice(["again", "down", "mtu", "nomaster", "tap-down", "tap-gone", "tap-mtu",
+                           "tap-away"])
         if what == "again":
             ip("link", "del", self.bridge, may_fail=True)
             self.make()
@@ -250,6 +251,7 @@ class Bridge(Wire):
                    may_fail=True)
         else:
             change = {"nomaster": ["nomaster"], "tap-down": ["down"],
+                      "tap-away": ["netns", str(self.world.elsewhere)],
                       "tap-mtu": ["mtu", rng.choice(["100", "1500", "9000"])]}
             for name in taps:
                 if name != self.inner and what == "tap-gone":

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """A round: some relays in a random shape, an honest pair, and chaos around them."""
 import collections
+import os
 import random
 import select
-import socket
+import signal
 import time
 
 from . import deeds, endpoints, traffic
+from .askers import check_pcapng
 from .clients import connect
 from .frames import Finding, station
 from .honest import Pair
-from .lab import Relay, ip
+from .lab import Elsewhere, Relay, ip
+from .programs import Reader
 
 MOST_CLIENTS = 40
 DEEDS_A_SECOND = [15, 40, 100]
@@ -19,6 +22,7 @@ POLL_S = 0.1
 QUIET_CPU_S = 0.25 # in a second
 DRAIN_S = 60
 HEAL_S = 30
+ENDS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 STORY = 80 # deeds that are told of
 
 
@@ -34,12 +38,16 @@ class Round:
         self.probes = collections.deque(maxlen=50)
         self.epoll, self.callbacks = select.epoll(), {}
         self.clients, self.askers, self.others, self.pumps = [], [], [], []
+        self.readers, self.captures = [], []
         self.relays, self.bridges, self.taps, self.pair = [], [], [], None
         self.honest_macs, self.most_clients = [], MOST_CLIENTS
         self.count, self.statuses = 0, {}
         self.kinds = [k for k in deeds.DEEDS if self.allows(k)]
         # Else there are loops, and some feign to be others: the pair can't always talk.
         self.is_strict = self.rng.random() < 0.75
+        self.elsewhere = Elsewhere() if self.is_root else None
+        self.program_env = dict(os.environ, ASAN_OPTIONS="exitcode=99", LSAN_OPTIONS="exitcode=99",
+                                UBSAN_OPTIONS="print_stacktrace=1:exitcode=99")
         self.pace = self.rng.choice(DEEDS_A_SECOND)
         self.next_deed = self.next_check = 0
         self.checks = 0
@@ -150,7 +158,7 @@ class Round:
             takes.append(where)
             texts[where] = text
         if self.allows("capture") and rng.random() < 0.3:
-            args += ["--capture", f"{self.folder}/{name}.pcapng"]
+            args += ["--capture", self.capture_for(name)]
         # Those behind them dial what is not there yet.
         shell = Relay.__new__(Relay)
         shell.takes = takes
@@ -161,6 +169,15 @@ class Round:
         relay.takes, relay.listener_texts, relay.metrics = takes, texts, scrape
         relay.n_main_listeners = 2
         return relay
+
+    def capture_for(self, name):
+        path = self.path(f"{name}.pcapng")
+        if self.rng.random() < 0.5:
+            reader = Reader(self, self.rng, path)
+            self.readers.append(reader)
+        else:
+            self.captures.append(path)
+        return path
 
     def start_cable(self, name):
         rng = self.rng
@@ -186,11 +203,13 @@ class Round:
         now = time.monotonic()
         self.pair.pump(now)
         self.pump_bursts()
-        actors = self.clients + self.askers + self.others
+        actors = self.clients + self.askers + self.others + self.readers
         for actor in self.rng_turns.sample(actors, min(len(actors), 24)):
             actor.act(now)
         self.clients = [c for c in self.clients if not c.is_over]
         self.askers = [a for a in self.askers if not a.is_over]
+        self.others = [o for o in self.others if not getattr(o, "is_over", False)]
+        self.readers = [r for r in self.readers if not r.is_over]
         self.lighten(now)
         return now
 
@@ -380,11 +399,15 @@ class Round:
         """The relays are to end in good order."""
         self.pair.close()
         for relay in self.relays:
-            wrong = relay.stop()
+            # A FIFO that nobody reads is no reason to stay.
+            wrong = relay.stop(self.rng.choice(ENDS))
             if wrong:
                 raise Finding(f"{relay.name}: {wrong}")
             if "Sanitizer" in relay.last_words() or "runtime error:" in relay.last_words():
                 raise Finding(f"{relay.name}: a process of its own was found at fault")
+        for path in self.captures:
+            with open(path, "rb") as file:
+                check_pcapng(path, file.read())
 
     def clean(self):
         """Whatever has happened."""
@@ -392,8 +415,10 @@ class Round:
             asker.is_over = True
         for relay in self.relays:
             relay.kill()
-        for actor in self.clients + self.others:
+        for actor in self.clients + self.others + self.readers:
             actor.close()
         for bridge in self.bridges:
             bridge.remove()
+        if self.elsewhere:
+            self.elsewhere.end()
         self.epoll.close()
