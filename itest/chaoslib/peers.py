@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import subprocess
 
 from . import traffic
 from .clients import Client
@@ -68,6 +69,8 @@ class Sink:
             self.world.unwatch(self.sock, self.readable)
             self.sock.close()
             self.sock = None
+            if isinstance(self.where, str):
+                os.unlink(self.where)
 
 
 class Datagrams:
@@ -146,6 +149,13 @@ class Datagrams:
             self.sock = None
             if self.family == socket.AF_UNIX and os.path.exists(self.own):
                 os.unlink(self.own)
+
+
+def members_of(bridge):
+    """Not by /sys, which shows the network namespace that it was mounted in."""
+    done = subprocess.run(["ip", "-o", "link", "show", "master", bridge], check=False,
+                          capture_output=True, text=True)
+    return [line.split(": ")[1].split("@")[0] for line in done.stdout.splitlines()]
 
 
 class Wire:
@@ -235,8 +245,7 @@ class Bridge(Wire):
 
     def disturb(self, rng):
         """Something that a host's manager may do. Return: what."""
-        taps = [n for n in os.listdir("/sys/class/net")
-                if os.path.exists(f"/sys/class/net/{self.bridge}/brif/{n}")]
+        taps = members_of(self.bridge)
         what = rng.choice(["again", "down", "mtu", "nomaster", "tap-down", "tap-gone", "tap-mtu",
                            "tap-away"])
         if what == "again":

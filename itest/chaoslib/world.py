@@ -5,6 +5,8 @@ import os
 import random
 import select
 import signal
+import socket
+import stat
 import time
 
 from . import deeds, endpoints, traffic
@@ -32,7 +34,8 @@ class Round:
         self.rng = random.Random(f"{seed}/{number}")
         self.rng_honest = random.Random(f"{seed}/{number}/honest")
         self.rng_turns = random.Random(f"{seed}/{number}/turns")
-        self.folder = options.folder
+        self.folder = f"{options.folder}/{number}"
+        os.mkdir(self.folder)
         self.began = time.monotonic()
         self.story = collections.deque(maxlen=STORY)
         self.probes = collections.deque(maxlen=50)
@@ -405,9 +408,20 @@ class Round:
                 raise Finding(f"{relay.name}: {wrong}")
             if "Sanitizer" in relay.last_words() or "runtime error:" in relay.last_words():
                 raise Finding(f"{relay.name}: a process of its own was found at fault")
+        self.check_remains()
         for path in self.captures:
             with open(path, "rb") as file:
                 check_pcapng(path, file.read())
+
+    def check_remains(self):
+        """Sockets and interfaces that relays made are theirs to remove."""
+        for name in os.listdir(self.folder):
+            is_socket = stat.S_ISSOCK(os.lstat(f"{self.folder}/{name}").st_mode)
+            if is_socket and not name.startswith("mortal"):
+                raise Finding(f"socket {name} is left")
+        left = [name for _, name in socket.if_nameindex() if name != "lo"]
+        if self.is_root and left:
+            raise Finding(f"interfaces {left} are left")
 
     def clean(self):
         """Whatever has happened."""
