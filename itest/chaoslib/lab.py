@@ -62,8 +62,10 @@ def adopt_orphans():
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # So that ^C is for us alone.
+    # So that ^C is for us alone, and what we may have been told to ignore is not for them.
     os.setpgid(0, 0)
+    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(sig, signal.SIG_DFL)
 
 
 def children_of(pid):

@@ -269,7 +269,14 @@ class Round:
         if status:
             self.statuses[relay] = status
             relay.check_sums(status)
+            self.check_blocks(relay, status)
         return status
+
+    def check_blocks(self, relay, status):
+        """Without a loop, nothing that a guest sends cuts what others use."""
+        for port in status["ports"]:
+            if self.is_strict and port["blocked"] and port["name"] in relay.protected:
+                raise Finding(f"{relay.name}: {port['name']} is blocked, and there is no loop")
 
     def wait_until(self, what, is_so, seconds):
         """Return: at once when it is so; it is a finding when it does not come to be."""
