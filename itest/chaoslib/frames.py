@@ -156,7 +156,7 @@ def check(frame, is_whole=True, can_be_padded=True):
 class Parser:
     """What a relay sends on a stream. @greeted: it may send a preamble, once.
 
-    @probes: where the relay's questions for loops are kept, for those who play them back
+    @probes: a list; where the relay's questions for loops are kept, for those who play them back
     """
 
     def __init__(self, who, probes):
