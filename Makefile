@@ -16,29 +16,20 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := relay route forward fdb port stream wire gso gro gro-packet \
-	csum dgram dgram-rx port-tap fifo loop pcapng capture-queue ring stream-rx
+	csum dgram dgram-rx tap-io fifo loop pcapng capture-queue ring stream-rx
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
-BASE := -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -MMD -MP \
+# Files of any size and times of any year, also where a C library has these in 32 bits.
+WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
 ifdef WERROR
 BASE += -Werror
 endif
 
-SRC := main.c conf.c conf-clash.c endpoint.c endpoint-long.c endpoint-parts.c \
-	relay.c switching.c finish.c route.c forward.c fdb.c guard.c storm.c status.c \
-	metrics.c metrics-text.c trace.c capture.c capture-queue.c ports.c \
-	port.c listen.c stream.c dgram.c port-accepted.c port-dial.c \
-	relay-change.c rates.c ctl.c ctl-command.c ctl-client.c show.c \
-	show-json.c top.c top-data.c top-draw.c ctl-capture.c \
-	port-exec.c port-fd.c port-mcast.c port-stdio.c port-tap.c port-udp.c \
-	stream-rx.c dgram-rx.c port-unixgram.c \
-	helper.c helper-serve.c link.c bridge-helper.c nl.c sock.c fifo.c \
-	capture-file.c capture-writer.c child.c ring.c \
-	trunk.c wire.c gso.c gro.c gro-packet.c csum.c \
-	loop.c frame.c log.c text.c buf.c words.c units.c siphash.c http.c pcapng.c
+SRC := $(filter-out mnl-standin.c,$(notdir $(wildcard src/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.
@@ -180,7 +171,10 @@ $(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
 
 test: ## all tests; installs what it needs (Debian, as root or by sudo)
-	@ci/test
+	@ci/test $(TESTS)
+
+test-real: ## tests with other programs, which they install or unpack
+	@ci/test build real
 
 unit: ## only the unit tests
 	@ci/test build unit
@@ -212,9 +206,9 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared sanitized frames offload list-tests fuzz test unit itest lint \
+.PHONY: all shared sanitized frames offload list-tests fuzz test test-real unit itest lint \
 	format demo bench install clean help FORCE
 .DELETE_ON_ERROR:

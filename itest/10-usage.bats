@@ -101,23 +101,6 @@ wrong_endpoints()
 	((n > 10))
 }
 
-# Gone, or dead and waiting for init to take notice.
-is_gone()
-{
-	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
-}
-
-# The helper of a relay, and what that has started.
-helper_of()
-{
-	pgrep -P "$(pid_of "$1")" -x netrelay-helper
-}
-
-has_child()
-{
-	[[ $(pgrep -P "$(helper_of "$1")" -x "$2") ]]
-}
-
 # --- help and version -------------------------------------------------------
 
 @test "--help and -h fit one screen and name every form" {
@@ -432,7 +415,8 @@ has_child()
 		"$NETRELAY" -l 5000 nobr
 	fails in lab "bridge:nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
 		"$NETRELAY" bridge:nobr -
-	fails in lab "plain: plain is not a bridge" "see: ip link show type bridge" -- "$NETRELAY" plain -
+	fails in lab "plain: plain is a veth, not a bridge" "ip link set plain master br0" -- \
+		"$NETRELAY" plain -
 	fails in lab "bridge:br0,tap=plain: plain exists, and is not a tap" "take another name" -- \
 		"$NETRELAY" -l 5000 bridge:br0,tap=plain
 	fails in lab "tap:plain: plain exists, and is not a tap" "take another name" -- "$NETRELAY" tap:plain -
@@ -441,7 +425,8 @@ has_child()
 	relay_wait_up one 2
 	fails in lab "tap:t0: t0 is in use by another program" "take another tap" -- "$NETRELAY" tap:t0 -
 	run -0 relay_stop one
-	[[ -z $(bridge_ports lab br0) ]]
+	run -0 bridge_ports lab br0
+	assert_output ""
 }
 
 @test "set-up: addresses that are in use, or nobody's" {
@@ -707,10 +692,10 @@ fds_of()
 	relay_start one -l "unix-listen:$DIR/s" -l "unix-listen:$DIR/t" \
 		"unixgram:$DIR/x,local=$DIR/y" "exec:exec sleep 1000"
 	exec 7<&-
-	wait_for 5 "command" has_child one sleep
+	wait_for 5 "command" has_command one sleep
 	frames_start client raw "unix:$DIR/s" --wait 20000
 	relay_wait_ports one 3
-	child=$(pgrep -P "$(helper_of one)" -x sleep)
+	child=$(command_of one sleep)
 	[[ $(fds_of "$child") == "0 1 2 " ]]
 	[[ $(readlink "/proc/$child/fd/0") == socket:* ]]
 	[[ $(readlink "/proc/$child/fd/1") == "$(readlink "/proc/$child/fd/0")" ]]
@@ -720,8 +705,10 @@ fds_of()
 	assert_line --regexp $'SigBlk:\t0+$'
 	# Two real-time signals are the libc's own, and whoever starts the tests may ignore them.
 	assert_line --regexp $'SigIgn:\t0+[01]?[08]?0{7}$'
-	# The helper has no socket but the one to the relay.
+	# The helper has no socket but the one to the relay, and the keeper its life line.
 	run -0 find "/proc/$(helper_of one)/fd" -lname 'socket:*'
+	((${#lines[@]} == 1))
+	run -0 find "/proc/$(pgrep -P "$(helper_of one)" -x netrelay-exec)/fd" -lname 'socket:*'
 	((${#lines[@]} == 1))
 	run -0 relay_stop one
 }
@@ -732,9 +719,9 @@ leaves_nobody()
 	local helper child
 
 	relay_start one -l "unix-listen:$DIR/s" "exec:$3"
-	wait_for 5 "command" has_child one sleep
+	wait_for 5 "command" has_command one sleep
 	helper=$(helper_of one)
-	child=$(pgrep -P "$helper" -x sleep)
+	child=$(command_of one sleep)
 	run "-$2" stop one "$1"
 	wait_for 10 "end of helper" is_gone "$helper"
 	wait_for 10 "end of command" is_gone "$child"
@@ -763,8 +750,8 @@ leaves_nobody()
 	local child
 
 	relay_start one -l "unix-listen:$DIR/s" "exec:exec sleep 1000"
-	wait_for 5 "command" has_child one sleep
-	child=$(pgrep -P "$(helper_of one)" -x sleep)
+	wait_for 5 "command" has_command one sleep
+	child=$(command_of one sleep)
 	kill -KILL "$(helper_of one)"
 	wait_for 10 "end of command" is_gone "$child"
 	wait_for 5 "message" grep -q "the helper process has ended" "$DIR/one.err"

@@ -466,8 +466,11 @@ broken()
 	local name
 
 	for name in "$@"; do
-		grep "loop" "$DIR/$name.err"
+		if grep "loop" "$DIR/$name.err"; then
+			return 0
+		fi
 	done
+	return 1
 }
 
 #   a --- br0 --- near1 --- tcp --- far1 --- br0 --- b

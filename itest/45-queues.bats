@@ -62,13 +62,23 @@ has_spent()
 	(($(_now_us) - $1 >= $2 * 1000))
 }
 
-# stands_still RELAY: it receives nothing for as long as it takes to ask four times.
+# has_unread RELAY NS: something has come to one of its sockets, and was not read.
+has_unread()
+{
+	ns "$2" ss -Hantxp | awk -v pid="pid=$(pid_of "$1")," '
+		$2 != "LISTEN" && index($0, pid) && $3 > 0 { found = 1 } END { exit !found }'
+}
+
+# stands_still RELAY [NS]: it receives nothing for as long as it takes to ask four
+# times, and that is not for want of something to receive.
 stands_still()
 {
 	local before _
 
 	before=$(received "$1")
+	[[ $before ]] || return 1
 	for _ in 1 2 3; do
+		has_unread "$1" "${2:-a}" || return 1
 		[[ $(received "$1") == "$before" ]] || return 1
 	done
 }
@@ -149,6 +159,21 @@ stopped_reader()
 		"unixgram:$DIR/own,local=$DIR/in" tcp:127.0.0.1:5001 2
 }
 
+@test "a source that is slow is not taken for one that is held" {
+	needs_root
+	ns_add a
+	relay_start relay in a tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
+	wait_listen a tcp 5000
+	wait_listen a tcp 5001
+	frames_start rx in a recv tcp:127.0.0.1:5001 --count 2 --timeout 60
+	relay_wait_up relay 1
+	START_IN=hold frames_start tx in a raw tcp:127.0.0.1:5000 --hold --wait 0 \
+		"0000003c$(printf '0%.0s' {1..120})"
+	wait_status relay "status: .* received 1,"
+	run ! stands_still relay
+	stop tx || true
+}
+
 @test "cable, both ways at once, and both readers stop: nothing is lost" {
 	needs_root
 	ns_add a
@@ -196,7 +221,7 @@ take()
 	frames_start tx send "unix:$DIR/in" --count "$count" --min "$size" --max "$size" \
 		--timeout 60
 	wait_for 10 "queue above its high mark" is_queued_above relay "$QUEUE_HIGH"
-	wait_for 10 "source to be held" stands_still relay
+	wait_for 10 "source to be held" stands_still relay -
 	at=$(queued_bytes relay)
 	((at <= QUEUE_LIMIT))
 	held=$(received relay)
@@ -336,6 +361,7 @@ asleep_for()
 
 	since=$(_now_us)
 	before=$(wakeups "${@:2}")
+	[[ $before ]] || return
 	wait_for 30 "$1 ms" has_spent "$since" "$1"
 	[[ $(wakeups "${@:2}") == "$before" ]]
 }

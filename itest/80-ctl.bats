@@ -277,11 +277,47 @@ storm_is_over()
 	START_OUT=$DIR/events.out start events "$NETRELAY" ctl "$DIR/ctl" events
 	run -1 ctl add "unixgram:$DIR/b,local=$DIR/none/a"
 	assert_output --partial "No such file"
-	run -0 ctl add tap:lo
-	wait_for 5 "word of it" grep -q " gone port 2 tap:lo .*is not a tap" "$DIR/events.out"
-	wait_for 5 "no port" is_json "r['ports']" "[]"
+	run -1 ctl add tap:lo
+	assert_output "netrelay: ctl: tap:lo: lo exists, and is not a tap; take another name"
+	run -1 ctl add br7
+	assert_output --partial "netrelay: ctl: br7: bridge br7 does not exist; "
+	run -0 ctl add tap:nrt0
+	assert_output "port 4"
+	port_is 4 state up
+	wait_for 5 "word of it" grep -q " up port 4 tap:nrt0" "$DIR/events.out"
+	run -0 cut -d' ' -f2-5 "$DIR/events.out"
+	assert_output --partial $'gone port 2 tap:lo\ngone port 3 br7\nup port 4 tap:nrt0'
 	run -0 relay_stop one
 	wait_end events
+}
+
+helper_is()
+{
+	[[ $(ps -o state= -p "$1") == "$2" ]]
+}
+
+# The helper is stopped, so that nothing that it is asked for is done.
+@test "what takes long to open is answered in time, and who waits for it may go" {
+	local helper
+
+	needs_root
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	ns_add lab
+	relay_with_ctl one in lab -l 5000
+	helper=$(pgrep -P "$(pid_of one)")
+	kill -STOP "$helper"
+	wait_for 5 "the helper to stop" helper_is "$helper" T
+	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
+	wait_for 5 "its port" port_is 1 state connecting
+	run -137 stop waits KILL
+	run -0 ctl add br7
+	assert_output "port 2"
+	port_is 2 state connecting
+	wait_for 5 "nobody but us" only_we_are_connected
+	kill -CONT "$helper"
+	wait_for 5 "no port" is_json "r['ports']" "[]"
+	run -1 ctl add br7
+	run -0 relay_stop one
 }
 
 #   a ---unix--- one ---unix--- b, then c
@@ -373,7 +409,8 @@ packets()
 	wait_for 5 "its far end" port_is 1 state up
 	capture_start all
 	capture_start some port=1 dir=out snap=64
-	capture_start none port=1 dir=in
+	start none "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/none.pcapng,dir=in,snap=64" port=1
+	wait_for 5 "capture none" test -s "$DIR/none.pcapng"
 	run -0 "$FRAMES" send "unix:$DIR/a" --count 100
 	wait_for 5 "all frames" is_json "r['sent']" 100
 	run -0 stop some INT
@@ -398,9 +435,15 @@ packets()
 	run -1 ctl capture "$DIR/x" port=9
 	assert_output "netrelay: ctl: there is no such port; see: status"
 	run -1 ctl capture "$DIR/x" dir=up
-	assert_output --partial "netrelay: ctl: "
+	assert_output --partial "netrelay: ctl: dir=up: not known; "
+	run -1 ctl capture "$DIR/x,y"
+	assert_output --partial "netrelay: ctl: y: not known; "
 	run -1 ctl capture "$DIR/none/x"
 	assert_output --partial "No such file"
+	# What was captured before stays.
+	echo old >"$DIR/old"
+	run -1 ctl capture "$DIR/old" port=9
+	[[ $(cat "$DIR/old") == old ]]
 	for i in 1 2 3 4; do
 		capture_start "c$i"
 	done
@@ -459,6 +502,32 @@ as_user()
 	run -0 "$NETRELAY" ctl "$OPEN_DIR/ctl" status
 	run -0 as_user ctl "$OPEN_DIR/ctl" status
 	assert_output --partial "switch, 0 ports"
+	run -0 relay_stop one
+}
+
+# What runs there is root in there, and nobody out here knows that user.
+@test "in a user namespace: who is unknown there may if the path lets none but him in" {
+	local user
+
+	needs_root
+	[[ -c /dev/net/tun ]] || skip "as-user needs /dev/net/tun"
+	open_dir
+	chmod 777 "$OPEN_DIR"
+	cp "$NETRELAY" "$OPEN_DIR/netrelay"
+	start one "$BENCH_ROOT/itest/in-userns" "$OPEN_DIR/netrelay" --ctl "$OPEN_DIR/ctl" \
+		-l "unix-listen:$OPEN_DIR/l"
+	wait_listen - unix "$OPEN_DIR/ctl"
+	[[ $(stat -c %u "$OPEN_DIR/ctl") == 100000 ]]
+	run -0 "$NETRELAY" ctl "$OPEN_DIR/ctl" status
+	assert_output --partial "switch, 0 ports"
+	run -0 setpriv --reuid=100000 --clear-groups "$OPEN_DIR/netrelay" ctl "$OPEN_DIR/ctl" status
+	# A user that it knows as somebody else, and one that it does not know.
+	chmod 666 "$OPEN_DIR/ctl"
+	for user in 100001 1000; do
+		run -1 setpriv --reuid="$user" --clear-groups "$OPEN_DIR/netrelay" ctl \
+			"$OPEN_DIR/ctl" status
+		assert_output "netrelay: ctl: only the user who runs it, and root, may"
+	done
 	run -0 relay_stop one
 }
 
@@ -534,7 +603,10 @@ as_user()
 
 only_we_are_connected()
 {
-	(($(find "/proc/$(pid_of one)/fd" -lname 'socket:*' | wc -l) <= 6))
+	local sockets
+
+	sockets=$(find "/proc/$(pid_of one)/fd" -lname 'socket:*') && [[ $sockets ]] &&
+		(($(wc -l <<<"$sockets") <= 6))
 }
 
 #   tx --- one === rx; and 64 more, that come and go

@@ -58,7 +58,9 @@ shows()
 
 is_not_on_screen()
 {
-	! is_on_screen "$1"
+	local picture
+
+	picture=$(screen) && [[ $picture ]] && ! grep -qE -- "$1" <<<"$picture"
 }
 
 shows_no()
@@ -125,7 +127,8 @@ RATE='[1-9][0-9]*'
 	in_tmux resize-window -x 60 -y 8
 	shows "^ +port name +state +in bps out bps +drops$"
 	shows "^ +4 tcp.*[0-9]+ +up +[0-9.]+[kM] +[0-9.]+k? +[0-9]+$"
-	[[ $(screen | awk 'length > 60' | wc -l) == 0 ]]
+	run -0 screen
+	refute_line --regexp '.{61}'
 	shows '^ q quit '
 	in_tmux resize-window -x 60 -y 6
 	shows '^ +3 tcp'

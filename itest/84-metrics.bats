@@ -60,12 +60,15 @@ hex()
 # Connections of clients that the relay has open.
 clients()
 {
-	ns lab ss -Htn state established sport = :9100 | wc -l
+	local sockets
+
+	sockets=$(ns lab ss -Htn state established sport = :9100) || return
+	grep -c . <<<"$sockets" || true
 }
 
 has_clients()
 {
-	(($(clients) == $1))
+	[[ $(clients) == "$1" ]]
 }
 
 cpu_ticks()
@@ -83,7 +86,7 @@ has_spent()
 # The lines of a status as series.
 status_series()
 {
-	awk '
+	awk -v dir="$DIR" '
 	function number(words,    found) {
 		match($0, words " [0-9]+")
 		found = substr($0, RSTART, RLENGTH)
@@ -98,12 +101,19 @@ status_series()
 		print "dropped " number(", dropped")
 	}
 	/^netrelay: listener / {
-		labels = "{endpoint=\"" substr($3, 1, length($3) - 1) "\"} "
+		labels = "{listener=\"" substr($3, 1, length($3) - 1) "\"} "
 		print "netrelay_listener_connections" labels number(":")
 		print "netrelay_listener_accepted_total" labels number(" connected,")
 	}
 	/^netrelay: port / {
-		labels = "{port=\"" $3 "\",endpoint=\"" substr($4, 1, length($4) - 1) "\""
+		# As messages have it, and as what it comes from.
+		name = substr($4, 1, length($4) - 1)
+		kind = "listener"
+		if (name == "tcp:127.0.0.1:6000")
+			kind = "name"
+		else
+			name = name ~ /^unix:/ ? "unix-listen:" dir "/s" : "5000"
+		labels = "{port=\"" $3 "\"," kind "=\"" name "\""
 		print "netrelay_port_up" labels "} " ($5 == "up,")
 		print "netrelay_port_receive_frames_total" labels "} " number(", rx")
 		print "netrelay_port_receive_bytes_total" labels "} " number("rx [0-9]+ frames")
@@ -125,7 +135,7 @@ fetched_series()
 	/^netrelay_drops_total/ { dropped += $NF }
 	/^netrelay_port_queue_frames/ { queued += $NF }
 	/^netrelay_(receive|copied|transmit)_frames_total/ { print }
-	/^netrelay_listener/ || /^netrelay_port_(up|receive|transmit|queue_(frames|bytes))/ { print }
+	/^netrelay_listener_(connections|accepted)/ || /^netrelay_port_(up|receive|transmit|queue_(frames|bytes))/ { print }
 	END { print "queued " queued + 0; print "dropped " dropped + 0 }' | sort
 }
 
@@ -153,7 +163,7 @@ fetched_series()
 	grep -qx 'netrelay_receive_frames_total 2000' "$DIR/got"
 	run -0 ns lab promtool check metrics <"$DIR/metrics"
 	assert_output ""
-	grep -Eq '^netrelay_port_state\{port="1",endpoint="tcp:127.0.0.1:6000",state="waiting"\} 1$' \
+	grep -Eq '^netrelay_port_state\{port="1",name="tcp:127.0.0.1:6000",state="waiting"\} 1$' \
 		"$DIR/metrics"
 	kill -CONT "$(pid_of m3)"
 	run -0 relay_stop one
@@ -170,8 +180,48 @@ fetched_series()
 		has_value netrelay_receive_frames_total "$sent"
 	done
 	has_value 'netrelay_drops_total{reason="no-port"}' 30
-	has_value 'netrelay_listener_accepted_total{endpoint="5000"}' 3
-	run ! grep -q '^netrelay_port_up{' <(fetch)
+	has_value 'netrelay_listener_accepted_total{listener="5000"}' 3
+	has_value 'netrelay_listener_receive_frames_total{listener="5000"}' 30
+	has_value 'netrelay_listener_drops_total{listener="5000",reason="no-port"}' 30
+	run -0 fetch
+	refute_line --partial 'netrelay_port_up{'
+	run -0 relay_stop one
+}
+
+# series: what is fetched, without values.
+series()
+{
+	fetch | sed -E '/^#/d; s/ [0-9.]+$//'
+}
+
+#   guest, again and again === one ---unix--- server, again and again
+@test "who connects again has the series that it had, but for the port's number" {
+	local times
+
+	frames_start server recv "unix-listen:$DIR/s" --count 10
+	metrics_relay -l tcp-listen:5000,mac=02:00:00:00:00:01 "unix:$DIR/s"
+	for times in 1 2 3; do
+		relay_wait_up one 1
+		START_IN=hold frames_start guest in lab raw tcp:127.0.0.1:5000 --hold --wait 0 \
+			"0000003c$(printf 'f%.0s' {1..12})020000000001$(printf '0%.0s' {1..96})"
+		wait_for 5 "$times frames" has_value \
+			'netrelay_listener_receive_frames_total{listener="tcp-listen:5000,mac=02:00:00:00:00:01"}' \
+			"$times"
+		series >"$DIR/series$times"
+		[[ $(grep -c "port=\"$((times + 1))\",listener=" "$DIR/series$times") == 28 ]]
+		# Of the connection nothing else may differ: not its peer's port.
+		sed -i "s/port=\"$((times + 1))\"/port=\"N\"/" "$DIR/series$times"
+		[[ $(sort "$DIR/series$times" | uniq -d) == "" ]]
+		diff "$DIR/series1" "$DIR/series$times"
+		stop guest || true
+		stop server || true
+		frames_start server recv "unix-listen:$DIR/s" --count 10
+		relay_wait_ports one 1
+	done
+	# What a Prometheus Operator names its targets by would be renamed here.
+	run -0 cat "$DIR/series1"
+	refute_line --regexp '[{,](endpoint|instance|job|namespace|pod|container|service|node)='
+	stop server || true
 	run -0 relay_stop one
 }
 
@@ -195,7 +245,7 @@ fetched_series()
 	run -0 ns lab promtool check metrics <"$DIR/metrics"
 	assert_output ""
 	grep -qF 'q\"b\\n\\x0al\\x1b[2J\\xc3\\xb6"} 0' "$DIR/metrics"
-	grep -qF "endpoint=\"unix:$DIR/x\\\"y\"} 0" "$DIR/metrics"
+	grep -qF "name=\"unix:$DIR/x\\\"y\"} 0" "$DIR/metrics"
 	run -0 relay_stop one
 }
 

@@ -24,13 +24,16 @@ tshark_on()
 {
 	tshark -n -r "$1" "${@:2}" 2>"$DIR/tshark.complaints" || return
 	# All that it may tell root is that it is root.
-	! grep -v '^Running as user' "$DIR/tshark.complaints"
+	! grep -v '^Running as user' "$DIR/tshark.complaints" >&2
 }
 
 # count FILE FILTER: packets that match.
 count()
 {
-	tshark_on "$1" -Y "$2" -T fields -e frame.number | wc -l
+	local numbers
+
+	numbers=$(tshark_on "$1" -Y "$2" -T fields -e frame.number) || return
+	wc -w <<<"$numbers"
 }
 
 # is_in NAME, is_out NAME: filters, for packets of one interface, one way.
@@ -54,9 +57,11 @@ info()
 # when told that the file as such is of interest.
 block_sum()
 {
-	tshark_on "$1" -X 'read_format:MIME Files Format' -T fields -E occurrence=a \
-		-E aggregator=' ' -e "pcapng.options.option.data.$2" |
-		tr ' ' '\n' | awk '{ sum += $1 } END { print sum + 0 }'
+	local values
+
+	values=$(tshark_on "$1" -X 'read_format:MIME Files Format' -T fields -E occurrence=a \
+		-E aggregator=' ' -e "pcapng.options.option.data.$2") || return
+	tr ' ' '\n' <<<"$values" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 # check_file FILE: it is whole, in order, and as it should be.
@@ -162,6 +167,28 @@ has_packets()
 	check_frames "$file" "$(is_in "unix:$DIR/b")" 300 2
 	check_frames "$file" "$(is_out tcp:127.0.0.1:5001)" 300 2
 	check_frames "$file" "$(is_out udp:127.0.0.1:6001,local=127.0.0.1:6000)" 600 1 2
+}
+
+#   a --- unix --- relay --- unix --- b
+@test "dir=in has each frame once, port= those of one, snap= the beginning of each" {
+	local file=$DIR/c,1.pcapng
+
+	frames_start b recv "unix-listen:$DIR/b" --count 200 --lossless --timeout 30
+	frames_start a send "unix-listen:$DIR/a" --count 200 --min 200 --max 1000
+	relay_start relay --capture "$DIR/c,,1.pcapng,dir=in" "unix:$DIR/a" "unix:$DIR/b"
+	run -0 frames_wait b
+	run -0 relay_stop relay
+	check_file "$file"
+	check_frames "$file" frame 200 1
+	assert_equal "$(info "$file" 'Number of packets')" 200
+	frames_start b recv "unix-listen:$DIR/b" --count 200 --lossless --timeout 30
+	frames_start a send "unix-listen:$DIR/a" --count 200 --min 200 --max 1000
+	relay_start relay --capture "$DIR/2.pcapng,port=2,snap=60" "unix:$DIR/a" "unix:$DIR/b"
+	run -0 frames_wait b
+	run -0 relay_stop relay
+	check_file "$DIR/2.pcapng"
+	assert_equal "$(info "$DIR/2.pcapng" 'Number of interfaces in file')" 1
+	assert_equal "$(count "$DIR/2.pcapng" "$(is_out "unix:$DIR/b") && frame.cap_len == 60")" 200
 }
 
 @test "ports that come and go are interfaces, told apart by number and name" {
@@ -391,6 +418,24 @@ says()
 	assert_not_exist "$DIR/hub"
 	says 2 "-: stdout is what --capture - writes to; name a file there, or another endpoint here" --capture - \
 		"unix:$DIR/x"
+}
+
+@test "a capture that is there stays until another comes, which others can't read" {
+	local file=$DIR/c.pcapng
+
+	echo old >"$file"
+	chmod 644 "$file"
+	run -1 "$NETRELAY" --capture "$file" -l "unix-listen:$DIR/none/l"
+	assert_output --partial "listen: No such file"
+	assert_equal "$(cat "$file")" old
+	ln -s "$file" "$DIR/link"
+	run -1 "$NETRELAY" --capture "$DIR/link" -l "unix-listen:$DIR/l"
+	assert_output --partial "netrelay: capture $DIR/link: is a symbolic link"
+	assert_equal "$(cat "$file")" old
+	relayed 10 --capture "$file"
+	run -0 relay_stop relay
+	check_file "$file"
+	assert_equal "$(stat -c %a "$file")" 600
 }
 
 @test "a terminal is no place for a capture" {

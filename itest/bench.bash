@@ -274,7 +274,10 @@ bridge_port()
 # bridge_ports NS BRIDGE: the interfaces attached to it, a line each.
 bridge_ports()
 {
-	ns "$1" ip -o link show master "$2" | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }'
+	local links
+
+	links=$(ns "$1" ip -o link show master "$2") || return
+	awk -F': ' 'NF { sub(/@.*/, "", $2); print $2 }' <<<"$links"
 }
 
 _remove_namespaces()

@@ -239,3 +239,32 @@ relay_check_sums()
 		return 1
 	}
 }
+
+# --- the helper, and commands -----------------------------------------------
+
+# helper_of NAME: its pid.
+helper_of()
+{
+	pgrep -P "$(pid_of "$1")" -x netrelay-helper
+}
+
+# command_of NAME PROGRAM: the pid of what exec: runs, when the shell has become it.
+command_of()
+{
+	local keeper
+
+	for keeper in $(pgrep -P "$(helper_of "$1")" -x netrelay-exec); do
+		pgrep -P "$keeper" -x "$2" || true
+	done
+}
+
+has_command()
+{
+	[[ $(command_of "$1" "$2") ]]
+}
+
+# is_gone PID: or dead, and waiting for init to take notice.
+is_gone()
+{
+	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+}

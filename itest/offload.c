@@ -11,9 +11,10 @@
  *
  * A super-frame written to a must come out of plain as gso.c splits it, byte by
  * byte; and out of super with a vnet header that gso.c takes, and splits into the
- * same. What gro.c merged must come out of plain as it was before. TAP output.
+ * same. What gro.c merged must come out of plain as it was before; also what gso.c
+ * split before that, for a tap that takes no super-frames of UDP. TAP output.
  *
- * usage: offload BRIDGE
+ * usage: offload BRIDGE [no-uso]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ struct list {
 };
 
 static int a, plain, super;
-static bool has_uso;
+static bool has_uso, is_uso_refused;
 static unsigned came_whole;
 static struct gro gro;
 
@@ -131,7 +132,8 @@ static int tap_open(const char *name, const char *bridge, bool is_plain)
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
 		die("TUNSETIFF");
 	if (!is_plain) {
-		has_uso = !ioctl(fd, TUNSETOFFLOAD, offload | OFFLOAD_USO);
+		has_uso = !is_uso_refused &&
+			  !ioctl(fd, TUNSETOFFLOAD, offload | OFFLOAD_USO);
 		if (!has_uso && ioctl(fd, TUNSETOFFLOAD, offload) < 0)
 			die("TUNSETOFFLOAD");
 	}
@@ -392,18 +394,57 @@ static void test_merge(unsigned kind, unsigned tags, uint32_t payload, bool is_f
 	list_free(&want);
 }
 
+/* As a relay does with a super-frame that the tap would not take. */
+static void test_pieces(unsigned kind, unsigned tags)
+{
+	static uint8_t frame[PACKET_MAX];
+	static struct gso_segment segments[BATCH_MAX];
+	struct packet p = flow(kind, tags);
+	struct frame frames[BATCH_MAX];
+	struct list want = { 0 };
+	struct vnet vnet;
+	struct gso g;
+	unsigned n = 0;
+	uint32_t len;
+	bool good;
+
+	p.payload = 40000;
+	len = packet_build(frame, &p);
+	vnet = packet_make_super(frame, len, 1300);
+	good = !gso_begin(&g, frame, len, &vnet);
+	while (good && gso_next(&g, &segments[n])) {
+		const struct gso_segment *s = &segments[n];
+
+		list_add(&want, s->head, s->head_len, s->data, s->len);
+		frames[n++] = (struct frame){ .head = s->head,
+					      .head_len = s->head_len,
+					      .data = s->data,
+					      .len = s->len };
+	}
+	gro.udp = has_uso;
+	gro_merge(&gro, frames, n);
+	for (unsigned i = 0; i < gro.n; i++)
+		good = put(gro.unit[i].iov, gro.unit[i].n_iov) && good;
+	good = arrives(&want) && good;
+	ok(good, "pieces: %s: %u frames as %u", name_of(kind, tags), n, gro.n);
+	ok_eq_int(gro.n, kind & 2 && !has_uso ? n : 1, "pieces: merged if they can be");
+	list_free(&want);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: offload BRIDGE\n");
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: offload BRIDGE [no-uso]\n");
 		return 2;
 	}
+	is_uso_refused = argc == 3;
 	a = tap_open("a", argv[1], false);
 	plain = tap_open("plain", argv[1], true);
 	super = tap_open("super", argv[1], false);
 	for (unsigned kind = 0; kind < 4; kind++) {
 		for (unsigned tags = 0; tags < 3; tags++) {
 			test_complete(kind, tags);
+			test_pieces(kind, tags);
 			if (kind & 2 && !has_uso) {
 				ok(true, "%s # SKIP no UDP offload", name_of(kind, tags));
 				continue;

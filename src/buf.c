@@ -74,6 +74,13 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)len;
 }
 
+static void add_plain(struct buf *b, const char *c, bool is_special)
+{
+	if (is_special)
+		buf_add(b, "\\", 1);
+	buf_add(b, c, 1);
+}
+
 void buf_escape(struct buf *b, const char *text, const char *special)
 {
 	for (; *text; text++) {
@@ -84,6 +91,6 @@ void buf_escape(struct buf *b, const char *text, const char *special)
 		else if (c < ' ' || c > '~')
 			buf_printf(b, "\\u%04x", c);
 		else
-			buf_printf(b, strchr(special, c) ? "\\%c" : "%c", c);
+			add_plain(b, text, strchr(special, c));
 	}
 }

@@ -28,6 +28,7 @@
 
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define END_MS 2000 /* for all that is left when it is to end */
+_Static_assert(sizeof(off_t) == 8, "a capture may be longer than 2 GiB");
 
 /*
  * @signals: a signalfd
@@ -60,47 +61,101 @@ static bool is_fifo(const char *path)
 	return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
-static int open_path(const char *path, int flags)
+static bool is_stdout(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC | flags,
+	return !strcmp(path, "-");
+}
+
+/*
+ * Whoever may write to a directory, /tmp say, may put a link there to a file that is
+ * dear to us. What is behind one, like /dev/fd/3, can be a pipe but no file.
+ */
+static int open_path(const char *path, int flags, bool *is_link)
+{
+	int fd = open(path,
+		      O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | flags,
 		      0600);
 
+	*is_link = fd < 0 && errno == ELOOP;
+	if (*is_link)
+		fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | flags);
 	return fd < 0 ? -errno : fd;
 }
 
-static int check_terminal(int fd, const char *path, char *why, size_t size)
+/* Return: what keeps a capture from being written there, or NULL. */
+static const char *fault_of(int fd, bool is_link)
 {
-	if (!isatty(fd))
+	struct stat st;
+
+	if (isatty(fd))
+		return "a terminal can't show a capture; name a file, or lead - into "
+		       "a program, as in | wireshark -k -i -";
+	if (fstat(fd, &st) < 0 || S_ISBLK(st.st_mode))
+		return "is no file; name one, a FIFO, or - for stdout";
+	if (!S_ISREG(st.st_mode))
+		return NULL;
+	if (is_link)
+		return "is a symbolic link, and what it points to would be emptied; "
+		       "name the file itself";
+	if (st.st_uid != geteuid())
+		return "belongs to another user, who could read the capture; remove "
+		       "it, or name another file";
+	return NULL;
+}
+
+static int checked(int fd, const char *path, bool is_link, char *why, size_t size)
+{
+	const char *fault;
+
+	if (fd < 0)
+		return refuse(why, size, fd, path, strerror(-fd));
+	fault = fault_of(fd, is_link);
+	/* The shell opened stdout, and its user chose it. */
+	if (!fault || (is_stdout(path) && !isatty(fd)))
 		return fd;
 	close(fd);
-	return refuse(why, size, -ENOTTY, path,
-		      "a terminal can't show a capture; name a file, or lead - into "
-		      "a program, as in | wireshark -k -i -");
+	return refuse(why, size, -EPERM, path, fault);
 }
 
 int capture_file_try(const char *path, char *why, size_t size)
 {
-	bool is_stdout = !strcmp(path, "-");
-	int fd = is_stdout ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-			   : open_path(path, O_NONBLOCK);
+	bool is_link = false;
+	int fd;
 
-	if (is_stdout && fd < 0)
-		fd = -errno;
-	if (fd >= 0)
-		return check_terminal(fd, path, why, size);
+	if (is_stdout(path)) {
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		return checked(fd < 0 ? -errno : fd, path, false, why, size);
+	}
+	fd = open_path(path, O_NONBLOCK, &is_link);
 	if (fd == -ENXIO && is_fifo(path))
 		return -EAGAIN;
-	return refuse(why, size, fd, path, strerror(-fd));
+	return checked(fd, path, is_link, why, size);
 }
 
 int capture_file_open(const char *path, char *why, size_t size)
 {
 	int fd = capture_file_try(path, why, size);
+	bool is_link;
 
 	if (fd != -EAGAIN)
 		return fd;
-	fd = open_path(path, 0);
-	return fd < 0 ? refuse(why, size, fd, path, strerror(-fd)) : fd;
+	fd = open_path(path, 0, &is_link);
+	return checked(fd, path, is_link, why, size);
+}
+
+int capture_file_begin(int to, const char *path, char *why, size_t size)
+{
+	struct stat st;
+
+	if (is_stdout(path) || fstat(to, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	if ((st.st_mode & 077) && fchmod(to, 0600) < 0)
+		return refuse(why, size, -errno, path,
+			      "can't be made its owner's alone to read; name another "
+			      "file");
+	if (ftruncate(to, 0) < 0)
+		return refuse(why, size, -errno, path, strerror(errno));
+	return 0;
 }
 
 /* ---- waiting ---- */

@@ -11,10 +11,12 @@
 
 /*
  * capture_file_open() - Open where a capture goes to.
- * @path: a file to create or to empty; a FIFO; "-" for stdout
+ * @path: a file, created if there is none; a FIFO; "-" for stdout
  * @why:  on error, one line that says what is wrong and what would be right
  *
- * A terminal is refused. A FIFO that nobody reads yet is waited for.
+ * A file that is there stays as it is until capture_file_begin(). It must be the
+ * user's own, and no symbolic link, for it will be emptied. A terminal is refused.
+ * A FIFO that nobody reads yet is waited for.
  *
  * Return: the descriptor, the caller's to close; -errno.
  */
@@ -22,6 +24,15 @@ int capture_file_open(const char *path, char *why, size_t size);
 
 /* capture_file_try() - The same, but -EAGAIN when there is a FIFO's reader to wait for. */
 int capture_file_try(const char *path, char *why, size_t size);
+
+/*
+ * capture_file_begin() - Empty it, and make it its owner's alone to read, now that
+ * it is certain that a capture comes. What is no file, or is stdout, stays as it is.
+ * @to, @path: of capture_file_open()
+ *
+ * Return: 0; -errno with @why.
+ */
+int capture_file_begin(int to, const char *path, char *why, size_t size);
 
 /*
  * capture_file_copy() - Copy a capture to its end, as it comes.

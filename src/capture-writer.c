@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,18 @@ static int open_file(int fd, const char *path, pid_t relay)
 	return to;
 }
 
+/* Return: whether there is one at all: the relay may fail in its set-up. */
+static bool await_capture(int fd)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	do
+		n = recv(fd, &byte, sizeof(byte), MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 static void serve(int fd, const char *path, pid_t relay) __attribute__((noreturn));
 
 static void serve(int fd, const char *path, pid_t relay)
@@ -75,7 +89,10 @@ static void serve(int fd, const char *path, pid_t relay)
 	if (fd < 0)
 		_exit(1);
 	to = open_file(fd, path, relay);
-	if (capture_file_copy(fd, to, path, why, sizeof(why)) < 0) {
+	if (!await_capture(fd))
+		_exit(0);
+	if (capture_file_begin(to, path, why, sizeof(why)) < 0 ||
+	    capture_file_copy(fd, to, path, why, sizeof(why)) < 0) {
 		log_warn("%s", why);
 		_exit(1);
 	}

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "text.h"
 
 #define PUSH_BYTES ((size_t)256 << 10) /* not to be kept until the turn's end */
 #define SOCKET_BYTES (1 << 20)	       /* wished for */
@@ -85,6 +84,8 @@ static void report(const struct capture *c)
 	const struct capture_queue *q = &c->queue;
 	const char *over = c->err == -EPIPE ? "the reader has gone: " : "";
 
+	if (c->err == -ECANCELED)
+		return;
 	if (q->lost)
 		log_warn("capture %s: %s%" PRIu64 " packets captured, %" PRIu64
 			 " packets lost: the reader was too slow",
@@ -162,6 +163,14 @@ void capture_stop(struct capture *c)
 	finish(c);
 }
 
+void capture_drop(struct capture *c)
+{
+	if (!c->forward)
+		return;
+	c->err = -ECANCELED;
+	finish(c);
+}
+
 /* What the reader may have to say is nothing to us, but that it wants no more. */
 static void fd_ready(struct watch *w, uint32_t events)
 {
@@ -230,18 +239,11 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 
 /* ---- the beginning ---- */
 
-/* Return: whether there is anything to capture. */
-static bool describe_ports(struct capture *c)
+static void describe_ports(struct capture *c)
 {
-	bool found = !c->wish.port;
-
-	for (const struct port *p = c->forward->ports; p; p = p->next) {
-		if (c->wish.port && c->wish.port != p->id)
-			continue;
-		capture_queue_port(&c->queue, p, c->time);
-		found = true;
-	}
-	return found;
+	for (const struct port *p = c->forward->ports; p; p = p->next)
+		if (!c->wish.port || c->wish.port == p->id)
+			capture_queue_port(&c->queue, p, c->time);
 }
 
 int capture_start(struct capture *c, struct forward *forward, struct loop *loop, int fd,
@@ -260,72 +262,16 @@ int capture_start(struct capture *c, struct forward *forward, struct loop *loop,
 	ret = capture_queue_init(&c->queue, w->snaplen);
 	if (ret < 0)
 		return ret;
-	c->forward = forward;
-	read_clock(c);
-	ret = describe_ports(c) ? loop_add(loop, &c->watch, fd, EPOLLIN, fd_ready)
-				: -ENOENT;
+	ret = loop_add(loop, &c->watch, fd, EPOLLIN, fd_ready);
 	if (ret < 0) {
 		capture_queue_free(&c->queue);
-		c->forward = NULL;
 		return ret;
 	}
+	c->forward = forward;
+	read_clock(c);
+	describe_ports(c);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	forward_observe(forward, &c->observer);
 	loop_defer(loop, &c->work, work_due);
-	return 0;
-}
-
-/* ---- wishes ---- */
-
-static int refuse(char *why, size_t size, const char *word)
-{
-	char escaped[80];
-
-	text_escape(escaped, sizeof(escaped), word);
-	snprintf(why, size,
-		 "%s: not known; after capture there may be port=N, dir=in, dir=out, "
-		 "dir=both, snap=N, with snap up to %d",
-		 escaped, FRAME_MAX);
-	return -EINVAL;
-}
-
-static bool read_number(unsigned *to, const char *text, unsigned max)
-{
-	unsigned value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text >= '0' && *text <= '9' && value <= max / 10; text++)
-		value = value * 10 + (unsigned)(*text - '0');
-	*to = value;
-	return !*text && value > 0 && value <= max;
-}
-
-static bool read_direction(struct capture_wish *w, const char *text)
-{
-	bool both = !strcmp(text, "both");
-
-	w->in = both || !strcmp(text, "in");
-	w->out = both || !strcmp(text, "out");
-	return w->in || w->out;
-}
-
-static bool read_word(struct capture_wish *w, const char *word)
-{
-	if (!strncmp(word, "port=", 5))
-		return read_number(&w->port, word + 5, INT32_MAX);
-	if (!strncmp(word, "snap=", 5))
-		return read_number(&w->snaplen, word + 5, FRAME_MAX);
-	if (!strncmp(word, "dir=", 4))
-		return read_direction(w, word + 4);
-	return false;
-}
-
-int capture_parse(struct capture_wish *w, char *const *words, char *why, size_t size)
-{
-	*w = (struct capture_wish){ .snaplen = FRAME_MAX, .in = true, .out = true };
-	for (; *words; words++)
-		if (!read_word(w, *words))
-			return refuse(why, size, *words);
 	return 0;
 }

@@ -17,20 +17,9 @@
 #include <stdint.h>
 
 #include "capture-queue.h"
+#include "capture-wish.h"
 #include "forward.h"
 #include "loop.h"
-
-/*
- * What to capture.
- * @port:     a port's id; 0 for all
- * @snaplen:  bytes of each frame
- * @in, @out: what a port receives, what it sends
- */
-struct capture_wish {
-	unsigned port;
-	uint32_t snaplen;
-	bool in, out;
-};
 
 /*
  * All zero, it is one that does not run.
@@ -59,15 +48,6 @@ struct capture {
 };
 
 /*
- * capture_parse() - Read a wish: words of "port=N", "dir=in|out|both", "snap=N".
- * @words: up to a NULL; with none of them the wish is all of every frame
- * @why:   on error, one line that says what is wrong and what would be right
- *
- * Return: 0 or -EINVAL.
- */
-int capture_parse(struct capture_wish *w, char *const *words, char *why, size_t size);
-
-/*
  * capture_start() - Begin.
  * @fd:    a connected stream socket; it becomes the capture's, but not on an
  *         error. Nothing is written to it before the end of this turn. When the
@@ -76,7 +56,7 @@ int capture_parse(struct capture_wish *w, char *const *words, char *why, size_t 
  * @ended: may be NULL. Called once when the capture has ended by itself, from
  *         deferred work: @c may be freed then
  *
- * Return: 0; -ENOENT when there is no such port; another -errno.
+ * A port that is not there yet is captured from when it comes. Return: 0 or -errno.
  */
 int capture_start(struct capture *c, struct forward *forward, struct loop *loop, int fd,
 		  const struct capture_wish *w, const char *name,
@@ -91,5 +71,8 @@ void capture_end(struct capture *c);
  * called. One that does not run is left alone.
  */
 void capture_stop(struct capture *c);
+
+/* capture_drop() - End it, for a relay that never relayed: nothing of it is written. */
+void capture_drop(struct capture *c);
 
 #endif

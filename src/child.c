@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,4 +26,15 @@ int child_keep_only(int fd, bool keeps_stdout)
 		for (unsigned i = 4; i < top; i++)
 			close((int)i);
 	return 3;
+}
+
+void child_default_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }

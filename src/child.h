@@ -13,4 +13,7 @@
  */
 int child_keep_only(int fd, bool keeps_stdout);
 
+/* child_default_signals() - For a program not ours: we block and ignore none any more. */
+void child_default_signals(void);
+
 #endif

@@ -164,6 +164,23 @@ static int read_path(const char **to, const char *path, size_t max, const char *
 	return 0;
 }
 
+/* FILE[,dir=...][,port=N][,snap=N] */
+static int read_capture(struct conf *conf, char *why, size_t size)
+{
+	const char *file;
+
+	conf->capture = strdup(optarg);
+	if (!conf->capture)
+		return out_of_memory(why, size);
+	if (capture_wish_option(&conf->capture_wish, conf->capture, why, size) < 0) {
+		char fault[MESSAGE_MAX - sizeof("--capture: ")];
+
+		snprintf(fault, sizeof(fault), "%s", why);
+		return refuse(why, size, "--capture: %s", fault);
+	}
+	return read_path(&file, conf->capture, SIZE_MAX, "--capture", why, size);
+}
+
 static int read_option(struct conf *conf, int c, char *why, size_t size)
 {
 	switch (c) {
@@ -186,8 +203,7 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 	case OPT_METRICS:
 		return read_metrics(conf, why, size);
 	default:
-		return read_path(&conf->capture, optarg, SIZE_MAX, "--capture", why,
-				 size);
+		return read_capture(conf, why, size);
 	}
 }
 
@@ -337,6 +353,7 @@ void conf_free(struct conf *conf)
 {
 	free(conf->listeners);
 	free(conf->endpoints);
+	free(conf->capture);
 	*conf = (struct conf){ .action = CONF_RUN };
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "capture-wish.h"
 #include "endpoint.h"
 
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
@@ -29,6 +30,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
  * @command:   CONF_CTL: the command's words, in argv, up to a NULL
  * @has_metrics, @metrics: where to serve them; as of a TCP_LISTEN
  * @capture:   file to capture to, "-" for stdout; or NULL
+ * @capture_wish: what of
  */
 struct conf {
 	enum conf_action action;
@@ -45,7 +47,8 @@ struct conf {
 	char **command;
 	bool has_metrics;
 	struct endpoint metrics;
-	const char *capture;
+	char *capture; /* its own copy */
+	struct capture_wish capture_wish;
 };
 
 /*

@@ -30,6 +30,8 @@ int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
 	struct ctl_capture *c;
 	int ret;
 
+	if (wish->port && !relay_find(r, wish->port))
+		return -ENOENT;
 	if (all->n == CTL_CAPTURES_MAX)
 		return -EBUSY;
 	c = calloc(1, sizeof(*c));

@@ -24,7 +24,8 @@ struct ctl_captures {
  * @fd: the connection; it becomes the capture's, but not on an error. Nothing is
  *      written to it before the end of this turn.
  *
- * Return: 0; -EBUSY when there are CTL_CAPTURES_MAX; else as capture_start().
+ * Return: 0; -EBUSY when there are CTL_CAPTURES_MAX; -ENOENT when there is no such
+ * port; else as capture_start().
  */
 int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
 		      const struct capture_wish *wish);

@@ -17,6 +17,7 @@
 
 #include "buf.h"
 #include "capture-file.h"
+#include "capture-wish.h"
 #include "log.h"
 #include "sock.h"
 #include "util.h"
@@ -25,7 +26,8 @@
 #define ANSWER_MS 10000
 #define CHUNK 16384
 #define WHY_MAX 512
-#define VERDICT_MAX 8192 /* bytes of the first line */
+#define CAPTURE_WORDS_MAX 64 /* many more than the relay takes */
+#define VERDICT_MAX 8192     /* bytes of the first line */
 
 static const char *connect_fault(const char *path, int err)
 {
@@ -274,30 +276,42 @@ static int copy(const char *path, int fd, int to, char **command, const char *na
 
 	if (ret < 0)
 		return ret;
-	ret = capture_file_copy(fd, to, name, why, sizeof(why));
+	ret = capture_file_begin(to, name, why, sizeof(why));
+	if (!ret)
+		ret = capture_file_copy(fd, to, name, why, sizeof(why));
 	if (ret < 0)
 		log_warn("ctl: %s", why);
 	return ret;
 }
 
-/* capture FILE ...: what is sent is the command without the file, which is ours. */
+/*
+ * capture FILE[,WORD...] [WORD...]: what is sent is the command without the file,
+ * which is ours.
+ */
 static int capture(const char *path, char **command)
 {
-	char *name = command[1];
+	char *words[CAPTURE_WORDS_MAX + 1] = { command[0] }, *name = command[1];
+	char *rest = name ? capture_wish_cut(name) : NULL;
+	size_t n = 1;
 	int ret, fd, to;
 
-	if (!name || strchr(name, '=')) {
+	if (!name || !*name || strchr(name, '=')) {
 		log_warn("ctl: capture: the file is missing; the form is capture FILE "
 			 "[port=N] [dir=in|out|both] [snap=N]");
 		return -EINVAL;
 	}
+	for (; rest && n < CAPTURE_WORDS_MAX; n++) {
+		words[n] = rest;
+		rest = capture_wish_cut(rest);
+	}
+	for (char **word = command + 2; *word && n < CAPTURE_WORDS_MAX; word++)
+		words[n++] = *word;
 	to = open_file(path, name);
 	if (to < 0)
 		return to;
 	ret = fd = dial(path);
-	command[1] = command[0];
 	if (fd >= 0) {
-		ret = copy(path, fd, to, command + 1, name);
+		ret = copy(path, fd, to, words, name);
 		close(fd);
 	}
 	close(to);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "show.h"
 #include "text.h"
 #include "words.h"
 
@@ -116,17 +115,33 @@ static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
 	return 0;
 }
 
-/* What has become of it by now; it may still be on its way up. */
+int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
+{
+	if (p->state == PORT_ENDED) {
+		snprintf(why, size, "%s: %s", p->name, p->why);
+		return -EIO;
+	}
+	buf_printf(out, "port %u\n", p->id);
+	return 0;
+}
+
+/*
+ * What has become of it by now. A stream that is still on its way up is tried for
+ * ever; any other may yet turn out to be a mistake.
+ */
 static int tell_added(struct ctl_call *call, unsigned id)
 {
 	const struct port *p = call->relay->forward.ports;
 
 	while (p && p->id != id)
 		p = p->next;
-	if (!p || p->state == PORT_ENDED)
-		return fail(call, -EIO, "%s", p ? p->why : "it has ended already");
-	buf_printf(call->out, "port %u\n", id);
-	return 0;
+	if (!p)
+		return fail(call, -EIO, "it has ended already");
+	if (p->state == PORT_OPENING && !p->ops->is_stream) {
+		call->awaits = id;
+		return 0;
+	}
+	return ctl_added(p, call->out, call->why, sizeof(call->why));
 }
 
 static int run_add(struct ctl_call *call)
@@ -283,9 +298,9 @@ static int run_set(struct ctl_call *call)
 static int run_status(struct ctl_call *call)
 {
 	if (call->n_words == 2 && !strcmp(call->word[1], "--json"))
-		show_json(call->relay, call->out);
+		call->show = show_json;
 	else if (call->n_words == 1)
-		show_status(call->relay, call->out);
+		call->show = show_status;
 	else
 		return fail(call, -EINVAL, "the form is status or status --json");
 	return 0;
@@ -304,7 +319,7 @@ static int run_counters(struct ctl_call *call)
 	int ret = check_alone(call);
 
 	if (!ret)
-		show_counters(call->relay, call->out);
+		call->show = show_counters;
 	return ret;
 }
 
@@ -328,8 +343,8 @@ static int run_events(struct ctl_call *call)
 
 static int run_capture(struct ctl_call *call)
 {
-	int ret =
-		capture_parse(&call->wish, call->word + 1, call->why, sizeof(call->why));
+	int ret = capture_wish_words(&call->wish, call->word + 1, call->why,
+				     sizeof(call->why));
 
 	call->captures = !ret;
 	return ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each client is read until it has sent its line, then only written to. What it
- * does not take is kept, and is bounded: an answer by what there is to say, and
+ * does not take is kept, and is bounded: an answer by what a step of it has, and
  * events by EVENTS_BYTES, beyond which they are left out and counted. Memory of a
  * client is freed at the end of the turn, as loop.h has it.
  */
@@ -25,15 +25,23 @@
 #define REQUEST_BYTES 4096
 #define REQUEST_MS 30000 /* somebody may be typing */
 #define ANSWER_MS 5000	 /* without a byte of it taken */
+#define AWAIT_MS 5000 /* until a port is open, or not; ctl itself gives up after 10 s */
+#define AWAIT_STEP_MS 50
 #define SEND_BYTES ((size_t)64 << 10)
 #define EVENTS_BYTES ((size_t)16 << 10)
 #define EVENT_MAX 1024
-/* Never reported of a unix socket: what is left is that the client has closed. */
-#define ONLY_HANGUP EPOLLPRI
+/*
+ * No event at all but that the client has closed, which is reported unasked. Any
+ * other would have to be consumed: EPOLLPRI, too, is there for MSG_OOB to set.
+ */
+#define ONLY_HANGUP EPOLLET
 
 /*
  * @request: what has come of its line
  * @out, @sent: what it is told, and how much of that is sent
+ * @show, @shown: what it is told, and how much of that was written to @out
+ * @awaits:   the port that it added, while that is being opened; 0: none
+ * @await_until: when it is told that it is on its way
  * @follows:  it is told of events
  * @left_out: events that it has missed
  */
@@ -46,6 +54,10 @@ struct ctl_client {
 	char request[REQUEST_BYTES];
 	struct buf out;
 	size_t sent;
+	show_step *show;
+	struct show shown;
+	unsigned awaits;
+	uint64_t await_until;
 	bool follows;
 	unsigned left_out;
 	bool is_closed;
@@ -104,14 +116,30 @@ static bool has_output(const struct ctl_client *k)
 	return k->sent < k->out.len;
 }
 
-static void rewind_output(struct ctl_client *k)
+static void note_left_out(struct ctl_client *k)
 {
-	k->sent = k->out.len = 0;
 	if (k->left_out)
 		buf_printf(&k->out, "... %u events left out\n", k->left_out);
 	k->left_out = 0;
 }
 
+static void show_more(struct ctl_client *k)
+{
+	if (k->show && k->show(&k->shown, k->ctl->relay, &k->out))
+		k->show = NULL;
+}
+
+/* It has taken all that there was. Return: whether there will be more. */
+static bool go_on(struct ctl_client *k)
+{
+	k->sent = k->out.len = 0;
+	show_more(k);
+	if (k->follows)
+		note_left_out(k);
+	return (k->show || has_output(k) || k->follows) && !k->out.failed;
+}
+
+/* A long answer is written only as it is taken: at most a step a turn. */
 static void send_some(struct ctl_client *k)
 {
 	size_t len = min_size(k->out.len - k->sent, SEND_BYTES);
@@ -123,17 +151,16 @@ static void send_some(struct ctl_client *k)
 	}
 	if (n > 0)
 		k->sent += (size_t)n;
-	if (!has_output(k) && !k->follows) {
+	if (!has_output(k) && !go_on(k)) {
 		close_client(k);
 		return;
 	}
-	if (!has_output(k))
-		rewind_output(k);
 	if (k->follows)
 		timer_cancel(loop_of(k), &k->limit);
 	else if (n > 0)
 		timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
-	loop_mod(loop_of(k), &k->watch, has_output(k) ? EPOLLOUT : ONLY_HANGUP);
+	loop_mod(loop_of(k), &k->watch,
+		 has_output(k) || k->show ? EPOLLOUT : ONLY_HANGUP);
 }
 
 /* It gets no more than this. */
@@ -147,6 +174,7 @@ PRINTF_LIKE(2, 3) static void refuse(struct ctl_client *k, const char *fmt, ...)
 	va_end(ap);
 	text_escape(line, sizeof(line), why);
 	k->follows = false;
+	k->show = NULL;
 	k->out.len = 0;
 	buf_printf(&k->out, "error: %s\n", line);
 	if (k->out.failed)
@@ -183,6 +211,52 @@ static void give_to_capture(struct ctl_client *k, const struct capture_wish *wis
 		close(fd);
 }
 
+/*
+ * The port is open, or will be tried again, or has ended. Only noted: this may be in
+ * the midst of what the relay does.
+ */
+static void tell_awaited(struct ctl_client *k, const struct port *p)
+{
+	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
+
+	k->awaits = 0;
+	buf_printf(&k->out, "ok\n");
+	if (ctl_added(p, &k->out, why, sizeof(why)) < 0) {
+		text_escape(line, sizeof(line), why);
+		k->out.len = 0;
+		buf_printf(&k->out, "error: %s\n", line);
+	}
+	if (k->out.failed) {
+		close_client(k);
+		return;
+	}
+	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
+	loop_mod(loop_of(k), &k->watch, EPOLLOUT);
+}
+
+static void await_due(struct timer *t)
+{
+	struct ctl_client *k = container_of(t, struct ctl_client, limit);
+	const struct port *p = relay_find(k->ctl->relay, k->awaits);
+
+	/* A port that ends is told of before it goes. */
+	if (!p)
+		close_client(k);
+	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
+		tell_awaited(k, p);
+	else
+		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);
+}
+
+static void await(struct ctl_client *k, unsigned id)
+{
+	k->out.len = 0;
+	k->awaits = id;
+	k->await_until = loop_now() + AWAIT_MS;
+	timer_set(loop_of(k), &k->limit, AWAIT_STEP_MS, await_due);
+	loop_mod(loop_of(k), &k->watch, ONLY_HANGUP);
+}
+
 static void answer(struct ctl_client *k)
 {
 	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
@@ -193,6 +267,8 @@ static void answer(struct ctl_client *k)
 		refuse(k, "%s", call.why);
 		return;
 	}
+	k->show = call.show;
+	show_more(k);
 	if (k->out.failed) {
 		buf_free(&k->out);
 		refuse(k, "no memory for the answer");
@@ -200,6 +276,10 @@ static void answer(struct ctl_client *k)
 	}
 	if (call.captures) {
 		give_to_capture(k, &call.wish);
+		return;
+	}
+	if (call.awaits) {
+		await(k, call.awaits);
 		return;
 	}
 	k->follows = call.follows;
@@ -236,24 +316,15 @@ static void client_ready(struct watch *w, uint32_t events)
 {
 	struct ctl_client *k = container_of(w, struct ctl_client, watch);
 
-	if (has_output(k))
+	if (has_output(k) || k->show)
 		send_some(k);
-	else if (k->follows && (events & (EPOLLHUP | EPOLLERR)))
+	else if ((k->follows || k->awaits) && (events & (EPOLLHUP | EPOLLERR)))
 		close_client(k);
-	else if (!k->follows)
+	else if (!k->follows && !k->awaits)
 		take_request(k);
 }
 
 /* ---- who is one ---- */
-
-static bool is_allowed(int fd)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       (cred.uid == 0 || cred.uid == geteuid());
-}
 
 static void turn_away(struct ctl *c, int fd, const char *line)
 {
@@ -284,7 +355,7 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	struct ctl *c = arg;
 
 	(void)peer;
-	if (!is_allowed(fd))
+	if (!ctl_allows(&c->allow, &c->listener.made, fd))
 		turn_away(c, fd, "error: only the user who runs it, and root, may\n");
 	else if (l->n > CLIENTS_MAX)
 		turn_away(c, fd, "error: too many clients are connected; end one\n");
@@ -337,7 +408,11 @@ static void on_event(struct relay_watcher *w, const char *kind, const struct por
 	int len = 0;
 
 	for (struct ctl_client *k = c->clients; k; k = k->next) {
-		if (!k->follows || k->is_closed)
+		if (k->is_closed)
+			continue;
+		if (k->awaits == p->id && p->state != PORT_OPENING)
+			tell_awaited(k, p);
+		if (!k->follows)
 			continue;
 		if (!len)
 			len = event_line(line, sizeof(line), kind, p, text);
@@ -353,7 +428,7 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	int ret;
 
 	ep->kind = ENDPOINT_UNIX_LISTEN;
-	ep->mode = 0600;
+	ep->mode = CTL_MODE;
 	snprintf(ep->path, sizeof(ep->path), "%s", path);
 	snprintf(ep->text, sizeof(ep->text), "--ctl %s", path);
 	c->listener.ep = ep;
@@ -362,6 +437,7 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	ret = listener_start(&c->listener, r->loop, why, size);
 	if (ret < 0)
 		return ret;
+	ctl_allow_init(&c->allow);
 	c->relay = r;
 	c->watcher.event = on_event;
 	relay_watch(r, &c->watcher);

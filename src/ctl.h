@@ -13,6 +13,7 @@
 #ifndef CTL_H
 #define CTL_H
 
+#include "ctl-allow.h"
 #include "ctl-capture.h"
 #include "rates.h"
 #include "relay.h"
@@ -23,6 +24,7 @@ struct ctl {
 	struct relay *relay;
 	struct endpoint ep;
 	struct listener listener;
+	struct ctl_allow allow;
 	struct relay_watcher watcher;
 	struct rates rates;
 	struct ctl_client *clients;
@@ -31,7 +33,7 @@ struct ctl {
 };
 
 /*
- * ctl_start() - Listen at @path, which fits, for the user we are and root. All
+ * ctl_start() - Listen at @path, which fits, for those whom ctl-allow.h lets in. All
  * zero before.
  * @why: on error, one line that says what is wrong and what to do
  *

@@ -190,21 +190,32 @@ static void add(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
 	f->n++;
 }
 
-/* Return: where it was. */
-static struct port *move(struct fdb *f, struct fdb_entry *e, struct port *port,
-			 uint32_t now)
+static void count_move(struct fdb_entry *e, uint32_t now)
+{
+	if (now - e->moved > FDB_SPELL_S)
+		e->turns = 0;
+	if (e->moved != now) {
+		e->moves = 0;
+		if (e->turns < FDB_TOLD - 1)
+			e->turns++;
+	}
+	if (e->moves < UINT16_MAX)
+		e->moves++;
+	e->moved = now;
+}
+
+struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port, uint32_t now)
 {
 	struct port *from = e->port;
 
-	e->moves = e->moved == now ? e->moves + 1 : 1;
-	e->moved = now;
+	count_move(e, now);
 	e->seen = now;
 	list_remove(f, e, from);
 	list_add(f, e, port);
 	return from;
 }
 
-struct port *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
+struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
 {
 	struct fdb_entry *e = find(f, key);
 
@@ -213,7 +224,7 @@ struct port *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t n
 		return NULL;
 	}
 	if (e->port != port)
-		return move(f, e, port, now);
+		return e;
 	if (e->seen != now) {
 		e->seen = now;
 		list_remove(f, e, port);

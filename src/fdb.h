@@ -23,9 +23,16 @@ static inline fdb_key fdb_key_of(uint16_t vlan, const uint8_t mac[6])
 	       get_be32(mac + 2);
 }
 
+#define FDB_SPELL_S \
+	60 /* moves that follow one another closer than this belong together */
+#define FDB_TOLD UINT16_MAX
+
 /*
  * @seen:  when it last was, in seconds of any clock that goes on
- * @moved, @moves: how often it changed its port within second @moved
+ * @moved, @moves: how often it changed its port within second @moved, if not more
+ *         than can be counted
+ * @turns: of how many seconds with moves, none FDB_SPELL_S after the one before, that
+ *         is the last; FDB_TOLD: somebody was told of it
  * @next:  in its bucket; or of the free ones
  * @newer, @older: of those of its port
  */
@@ -33,7 +40,8 @@ struct fdb_entry {
 	fdb_key key;
 	struct port *port; /* NULL: free */
 	uint32_t seen;
-	uint32_t moved, moves;
+	uint32_t moved;
+	uint16_t moves, turns;
 	uint32_t next;
 	uint32_t newer, older;
 };
@@ -70,9 +78,14 @@ struct fdb_entry *fdb_lookup(const struct fdb *f, fdb_key key, uint32_t now);
  * fdb_learn() - Note that @key was seen at @port.
  * @now: in seconds
  *
- * Return: the port it was at until now, if that is another one; else NULL.
+ * Return: NULL; or its entry, if it is at another port: there it stays, until
+ * somebody moves it.
  */
-struct port *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now);
+struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now);
+
+/* fdb_move() - Have it at @port from now on. Return: the port that it was at. */
+struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
+		      uint32_t now);
 
 /* fdb_forget() - Remove all entries of @port. */
 void fdb_forget(struct fdb *f, struct port *port);

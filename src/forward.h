@@ -30,6 +30,7 @@ struct observer {
 
 struct fdb;
 struct guard;
+struct moves;
 struct storm;
 
 /*
@@ -38,6 +39,7 @@ struct storm;
  * @fdb:      where addresses are; NULL: each frame goes to all others
  * @storm:    how much of that a port may bring; NULL: any
  * @guard:    who looks for loops; NULL: nobody
+ * @moves:    what becomes of addresses that move; as @fdb
  * @has_pins: a port has a rule on source addresses
  * @dirty:    those with frames pending
  * @segments: headers of split super-frames, in use until the dirty are flushed
@@ -50,6 +52,7 @@ struct forward {
 	struct fdb *fdb;
 	struct storm *storm;
 	struct guard *guard;
+	struct moves *moves;
 	bool has_pins;
 	struct port *dirty;
 	unsigned n_segments;

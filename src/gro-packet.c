@@ -159,7 +159,7 @@ enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp)
 	uint16_t type = 0;
 
 	p->head = gro_frame_head(f, &p->have);
-	p->len = f->len;
+	p->len = frame_len(f);
 	p->l3 = vnet_l3(p->head, p->have, &type);
 	if (!p->l3 || !parse_ip(p, type))
 		return GRO_KNOWN_ETHERNET;

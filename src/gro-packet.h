@@ -51,14 +51,16 @@ struct gro_packet {
  */
 static inline const uint8_t *gro_frame_head(const struct frame *f, uint32_t *have)
 {
-	*have = f->len;
-	return f->data;
+	*have = f->head_len ? f->head_len : f->len;
+	return f->head_len ? f->head : f->data;
 }
 
 /* gro_frame_behind() - What is behind its first @skip bytes; NULL when that is not one piece. */
 static inline const uint8_t *gro_frame_behind(const struct frame *f, uint32_t skip)
 {
-	return skip <= f->len ? f->data + skip : NULL;
+	if (skip < f->head_len)
+		return NULL;
+	return skip <= frame_len(f) ? f->data + (skip - f->head_len) : NULL;
 }
 
 /*

@@ -133,12 +133,12 @@ static struct flow *begin(struct merge *m, const struct frame *f)
 
 	memset(&u->vnet, 0, sizeof(u->vnet));
 	u->frames = 1;
-	u->bytes = f->len;
+	u->bytes = frame_len(f);
 	u->n_iov = 0;
 	add_piece(u, (const uint8_t *)&u->vnet, VNET_BYTES);
 	add_piece(u, head, have);
-	if (have < f->len)
-		add_piece(u, gro_frame_behind(f, have), f->len - have);
+	if (f->head_len)
+		add_piece(u, f->data, f->len);
 	fl->is_open = false;
 	return fl;
 }
@@ -149,7 +149,10 @@ static void open_flow(struct flow *fl, const struct gro_packet *p)
 	note(fl, p);
 }
 
-/* Closes all between the same Ethernet addresses, or the same IP addresses. */
+/*
+ * Closes all between the same Ethernet addresses, or the same IP addresses; and just
+ * all, for a frame whose addresses are not in its first piece.
+ */
 static void close_between(struct merge *m, const struct gro_packet *p,
 			  enum gro_known known)
 {
@@ -168,12 +171,13 @@ static void close_between(struct merge *m, const struct gro_packet *p,
 			b += p->l3 + fl->first.kind->addresses;
 			len = fl->first.kind->addresses_size;
 		}
-		if (p->have >= ETH_ADDRESSES && !memcmp(a, b, len))
+		if (p->have < ETH_ADDRESSES || !memcmp(a, b, len))
 			fl->is_open = false;
 	}
 }
 
-static void add_frame(struct merge *m, const struct frame *f)
+/* Return: the unit that it is in. */
+static unsigned add_frame(struct merge *m, const struct frame *f)
 {
 	struct gro_packet p = { 0 };
 	enum gro_known known = gro_parse(&p, f, m->g->udp);
@@ -184,14 +188,14 @@ static void add_frame(struct merge *m, const struct frame *f)
 	if (known < GRO_KNOWN_FLOW) {
 		close_between(m, &p, known);
 		begin(m, f);
-		return;
+		return m->g->n - 1;
 	}
 	slot = find(m, &p);
 	if (*slot) {
 		last = *slot - 1u;
 		if (known == GRO_KNOWN_MERGEABLE &&
 		    try_append(&m->g->unit[last], &m->flow[last], &p, &is_bad))
-			return;
+			return last;
 		m->flow[last].is_open = false;
 	}
 	if (known == GRO_KNOWN_MERGEABLE && !is_bad) {
@@ -201,6 +205,7 @@ static void add_frame(struct merge *m, const struct frame *f)
 	} else {
 		begin(m, f);
 	}
+	return m->g->n - 1;
 }
 
 static void finish(struct gro_unit *u, const struct flow *fl)
@@ -242,13 +247,14 @@ void gro_merge(struct gro *g, const struct frame *f, unsigned n)
 	m.g = g;
 	m.any_open = false;
 	g->n = 0;
+	g->of[0] = 0;
 	if (n == 1) {
 		begin(&m, f);
 		return;
 	}
 	memset(m.slot, 0, sizeof(m.slot));
 	for (unsigned i = 0; i < n; i++)
-		add_frame(&m, &f[i]);
+		g->of[i] = (uint8_t)add_frame(&m, &f[i]);
 	for (unsigned i = 0; i < g->n; i++) {
 		if (g->unit[i].frames > 1)
 			finish(&g->unit[i], &m.flow[i]);

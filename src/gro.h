@@ -55,10 +55,12 @@ struct gro_unit {
 /*
  * @udp: whether the tap takes UDP super-frames (TUN_F_USO4 and 6; Linux 6.2);
  *       the caller's, as nothing else in here is
+ * @of:  for each frame of the input, the unit that it is in
  */
 struct gro {
 	bool udp;
 	unsigned n;
+	uint8_t of[BATCH_MAX];
 	struct gro_unit unit[BATCH_MAX];
 };
 
@@ -73,6 +75,7 @@ struct gro {
  * between its two IP addresses; one that shows no IP addresses, all between its
  * Ethernet addresses.
  *
+ * Frames may be of two pieces: what is merged has all of its headers in the first.
  * The frames' memory must stay until the units are written. Both checksums of
  * a frame are verified before it is merged; once, and not at all if it is alone.
  * Rules: the kernel's tcp_gro_receive(), udp_gro_receive(), inet_gro_receive(),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A blocked port forwards nothing, but still sends and takes probes: as long as
- * they go round between it and the port it is blocked against, the loop is
- * there. When that has not been for a while, the port forwards again; a loop
- * that returns soon after makes the while twice as long.
+ * A port that is cut, blocked or limited, still sends and takes probes: as long as
+ * they go round between it and the port it is cut against, the loop is there. When
+ * that has not been for a while, the port forwards again; a loop that returns soon
+ * after makes the while twice as long.
  */
 #include "guard.h"
 
@@ -13,18 +13,21 @@
 #include "siphash.h"
 
 #define VERSION_1 1
-#define AGAIN_MS 1000	 /* ahead of a flooded frame, probes go out so often, */
-#define AGAIN_FRAMES 30	 /* and sooner after so many, then twice as many, and so on */
-#define ANSWER_MS 100	 /* in answer to another relay's, not more often than this */
-#define PASSED_MAX 1000	 /* of others' by one port in a second, storm or not */
-#define ROUNDS_KEPT 1024 /* a probe may be under way for so many */
-#define PERIOD_MS 1000	 /* of probes while a port is blocked */
-#define QUIET_MS 3000	 /* no sign of the loop for so long: it is gone */
+#define AGAIN_MS 1000	   /* ahead of a flooded frame, probes go out so often, */
+#define AGAIN_FRAMES 30	   /* and sooner after so many, then twice as many, and so on */
+#define GUESTS_MAX 256	   /* of guests' ports that are asked at a time */
+#define ANSWER_MS 100	   /* in answer to another relay's, not more often than this */
+#define SUSPECT_MS 50	   /* nor for addresses that move */
+#define PASSED_MAX 200	   /* of others' by one port in a second, storm or not */
+#define PROBE_LIFE_MS 1500 /* one may be under way for so long; less than RECENT_MS */
+#define PERIOD_MS 1000	   /* of probes while a port is cut */
+#define QUIET_MS 3000	   /* no sign of the loop for so long: it is gone */
 #define QUIET_MAX_MS 60000
 #define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
-#define ECHOES 3	 /* to call a port a loop by itself, not closer than */
-#define ECHO_GAP_MS 300	 /* this, nor further apart than */
+#define ECHOES 3 /* to say that what leaves by a port comes back, not closer than */
+#define ECHO_GAP_MS 300 /* this, nor further apart than */
 #define ECHO_LIMIT_MS 1500
+#define LIMIT 1000 /* frames for everybody in a second, by a port that is limited */
 
 static const uint8_t head[] = {
 	0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c, /* the group */
@@ -33,6 +36,7 @@ static const uint8_t head[] = {
 	'n',  'e',  't',  'r',	'e',  'l',  'a', 'y', 0, VERSION_1,
 };
 
+/* In a probe without a tag. */
 enum { SOURCE_ID = 7, TYPE = 12, ID = 24, ROUND = 32, PORT = 36, PROOF = 40 };
 
 static uint64_t get_be64(const uint8_t *p)
@@ -58,6 +62,10 @@ void guard_init(struct guard *g, struct loop *loop, struct forward *fwd)
 	memset(g, 0, sizeof(*g));
 	g->loop = loop;
 	g->forward = fwd;
+	/* Rounds are compared by their distance, so none may be far off. */
+	g->round = (uint32_t)loop_coarse();
+	for (struct port *p = fwd->ports; p; p = p->next)
+		p->guard.echo = g->round;
 	if (getrandom(chance, sizeof(chance), 0) < 0)
 		chance[2] = chance[0] * 0x9e3779b97f4a7c15u;
 	g->id = chance[2];
@@ -70,44 +78,126 @@ void guard_free(struct guard *g)
 		timer_cancel(g->loop, &g->period);
 }
 
+/* ---- lists of ports ---- */
+
+static void fresh_add(struct guard *g, struct port *p)
+{
+	struct port_guard *pg = &p->guard;
+
+	if (pg->is_fresh)
+		return;
+	pg->is_fresh = true;
+	pg->echo = g->round;
+	pg->prev_fresh = NULL;
+	pg->next_fresh = g->fresh;
+	if (g->fresh)
+		g->fresh->guard.prev_fresh = p;
+	g->fresh = p;
+}
+
+static void fresh_remove(struct guard *g, struct port *p)
+{
+	struct port_guard *pg = &p->guard;
+
+	if (!pg->is_fresh)
+		return;
+	pg->is_fresh = false;
+	if (pg->prev_fresh)
+		pg->prev_fresh->guard.next_fresh = pg->next_fresh;
+	else
+		g->fresh = pg->next_fresh;
+	if (pg->next_fresh)
+		pg->next_fresh->guard.prev_fresh = pg->prev_fresh;
+}
+
+static bool is_cut(const struct port *p)
+{
+	return p->guard.against;
+}
+
+static void cut_remove(struct guard *g, struct port *p)
+{
+	struct port **link = &g->cut;
+
+	if (!is_cut(p))
+		return;
+	while (*link != p)
+		link = &(*link)->guard.next_cut;
+	*link = p->guard.next_cut;
+	p->guard.against = NULL;
+	p->guard.is_limited = false;
+	p->is_blocked = false;
+}
+
 /* ---- sending ---- */
 
-static void build(const struct guard *g, struct port *p)
+static void build(const struct guard *g, struct port *p, uint32_t tag)
 {
 	uint8_t *at = p->guard.probe, id[8];
 
 	put_be64(id, g->id);
-	memset(at, 0, PORT_PROBE_BYTES);
+	memset(at, 0, PORT_PROBE_MAX);
 	memcpy(at, head, sizeof(head));
 	memcpy(at + SOURCE_ID, id + 3, 5);
 	memcpy(at + ID, id, sizeof(id));
 	put_be32(at + ROUND, g->round);
 	put_be32(at + PORT, p->id);
 	put_be64(at + PROOF, proof(g, g->round, p->id));
+	if (!tag)
+		return;
+	memmove(at + TYPE + VLAN_SIZE, at + TYPE, PORT_PROBE_BYTES - TYPE);
+	put_be32(at + TYPE, tag);
 }
 
-enum senders { BY_ALL, BY_BLOCKED };
-
-/* Blocked ports send them too: that is how the end of a loop is seen. */
-static void probe(struct guard *g, enum senders senders, uint64_t now)
+/* Those of the last round may still be pending. */
+static void begin_round(struct guard *g, uint64_t now)
 {
-	g->round++;
-	if (senders == BY_ALL) {
-		g->last = now;
-		g->due = now + AGAIN_MS;
-		g->flooded = 0;
-		g->again = AGAIN_FRAMES;
-	}
-	/* Those of the last round may still be pending. */
-	forward_flush(g->forward);
-	for (struct port *p = g->forward->ports; p; p = p->next) {
-		struct frame f = { .data = p->guard.probe, .len = PORT_PROBE_BYTES };
+	uint32_t ms = (uint32_t)now;
 
-		if (p->state != PORT_UP || (senders == BY_BLOCKED && !p->is_blocked))
-			continue;
-		build(g, p);
-		forward_own(g->forward, p, &f);
+	g->round = (int32_t)(ms - g->round) > 0 ? ms : g->round + 1;
+	forward_flush(g->forward);
+}
+
+static void ask(struct guard *g, struct port *p, uint32_t tag)
+{
+	struct frame f = { .data = p->guard.probe,
+			   .len = tag ? PORT_PROBE_MAX : PORT_PROBE_BYTES };
+
+	if (!tag)
+		fresh_remove(g, p);
+	if (p->state != PORT_UP)
+		return;
+	build(g, p, tag);
+	forward_own(g->forward, p, &f);
+}
+
+/* Of guests' ports, so many from the one whose turn it is. */
+static void ask_all(struct guard *g, uint64_t now)
+{
+	unsigned guests = 0, turn = g->turn;
+
+	g->last = now;
+	g->due = now + AGAIN_MS;
+	g->flooded = 0;
+	g->again = AGAIN_FRAMES;
+	begin_round(g, now);
+	for (struct port *p = g->forward->ports; p; p = p->next) {
+		bool has_turn = guard_is_shared(p) || guests++ - turn < GUESTS_MAX;
+
+		if (has_turn || p->guard.is_fresh)
+			ask(g, p, 0);
 	}
+	g->turn = guests > turn + GUESTS_MAX ? turn + GUESTS_MAX : 0;
+}
+
+/* A loop that came with a port goes through it. */
+static void ask_fresh(struct guard *g, uint64_t now)
+{
+	if (!g->fresh)
+		return;
+	begin_round(g, now);
+	while (g->fresh)
+		ask(g, g->fresh, 0);
 }
 
 void guard_flood(struct guard *g, uint32_t n, uint64_t now)
@@ -115,20 +205,40 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	uint32_t again = now >= g->due ? AGAIN_FRAMES : g->again * 2;
 
 	g->flooded += n;
-	if (now < g->due && g->flooded < g->again)
-		return;
 	/* Of a port alone, nothing goes out at all. */
 	if (g->forward->n_ports < 2)
 		return;
-	probe(g, BY_ALL, now);
+	if (now < g->due && g->flooded < g->again) {
+		ask_fresh(g, now);
+		return;
+	}
+	ask_all(g, now);
 	g->again = again;
 }
 
-/* ---- blocking ---- */
+void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct frame *f,
+		   uint64_t now)
+{
+	uint16_t type = vnet_get16(f->data + TYPE);
+	bool is_tagged = type == TYPE_VLAN || type == TYPE_QINQ;
+	uint32_t tag = is_tagged && f->len >= ETH_SIZE + VLAN_SIZE
+			       ? get_be32(f->data + TYPE)
+			       : 0;
+
+	if (is_cut(a) || is_cut(b) || now - g->suspected < SUSPECT_MS)
+		return;
+	g->suspected = now;
+	begin_round(g, now);
+	ask(g, a, tag);
+	ask(g, b, tag);
+}
+
+/* ---- cutting ---- */
 
 static void period_over(struct timer *t);
 
-static void block(struct guard *g, struct port *p, struct port *against, uint64_t now)
+static void cut(struct guard *g, struct port *p, struct port *against, uint32_t tag,
+		uint64_t now)
 {
 	struct port_guard *pg = &p->guard;
 	bool is_relapse = pg->opened && now - pg->opened < RELAPSE_MS;
@@ -136,25 +246,30 @@ static void block(struct guard *g, struct port *p, struct port *against, uint64_
 	pg->quiet = is_relapse ? pg->quiet * 2 : QUIET_MS;
 	if (pg->quiet > QUIET_MAX_MS)
 		pg->quiet = QUIET_MAX_MS;
+	if (!is_cut(p)) {
+		pg->next_cut = g->cut;
+		g->cut = p;
+	}
 	pg->against = against;
+	pg->tag = tag;
 	pg->heard = now;
-	p->is_blocked = true;
+	pg->is_limited = against == p && guard_is_shared(p);
+	p->is_blocked = !pg->is_limited;
 	if (!g->period.is_set)
 		timer_set(g->loop, &g->period, PERIOD_MS, period_over);
-	g->tell(g, p, against, false);
+	g->tell(g, p, against, pg->is_limited ? GUARD_LIMITED : GUARD_BLOCKED);
 }
 
-static void unblock(struct guard *g, struct port *p, uint64_t now)
+static void open_port(struct guard *g, struct port *p, uint64_t now)
 {
 	struct port *against = p->guard.against;
 
-	p->is_blocked = false;
-	p->guard.against = NULL;
+	cut_remove(g, p);
 	p->guard.opened = now;
 	p->guard.echoes = 0;
 	/* The first frame that is flooded has a probe ahead of it again. */
 	g->due = 0;
-	g->tell(g, p, against, true);
+	g->tell(g, p, against, GUARD_OPEN);
 }
 
 /* At the end of a turn, so frames pending are only those of probes. */
@@ -162,152 +277,208 @@ static void period_over(struct timer *t)
 {
 	struct guard *g = container_of(t, struct guard, period);
 	uint64_t now = loop_coarse();
-	unsigned blocked = 0;
+	struct port *next;
 
-	for (struct port *p = g->forward->ports; p; p = p->next) {
-		if (p->is_blocked && now - p->guard.heard >= p->guard.quiet)
-			unblock(g, p, now);
-		blocked += p->is_blocked;
+	begin_round(g, now);
+	for (struct port *p = g->cut; p; p = next) {
+		next = p->guard.next_cut;
+		if (now - p->guard.heard >= p->guard.quiet)
+			open_port(g, p, now);
+		else
+			ask(g, p, p->guard.tag);
 	}
-	if (!blocked)
-		return;
-	probe(g, BY_BLOCKED, now);
 	forward_flush(g->forward);
-	timer_set(g->loop, t, PERIOD_MS, period_over);
+	if (g->cut)
+		timer_set(g->loop, t, PERIOD_MS, period_over);
 }
 
 static bool is_between(const struct port *p, const struct port *a, const struct port *b)
 {
-	return p->is_blocked &&
-	       ((p == a && p->guard.against == b) || (p == b && p->guard.against == a));
+	return (p == a && p->guard.against == b) || (p == b && p->guard.against == a);
+}
+
+/* Who yields to whom. */
+static bool is_worse(const struct port *a, const struct port *b)
+{
+	if (guard_is_shared(a) != guard_is_shared(b))
+		return guard_is_shared(b);
+	return a->id > b->id;
 }
 
 /* A way round leads from @a to @b. */
-static void found(struct guard *g, struct port *a, struct port *b, uint64_t now)
+static void found(struct guard *g, struct port *a, struct port *b, uint32_t tag,
+		  uint64_t now)
 {
-	struct port *younger = a->id > b->id ? a : b;
+	struct port *worse = is_worse(a, b) ? a : b;
 
-	for (struct port *p = g->forward->ports; p; p = p->next)
+	for (struct port *p = g->cut; p; p = p->guard.next_cut)
 		if (is_between(p, a, b))
 			p->guard.heard = now;
 	if (!a->is_blocked && !b->is_blocked)
-		block(g, younger, younger == a ? b : a, now);
+		cut(g, worse, worse == a ? b : a, tag, now);
 }
 
 /*
  * A probe came back to where it left: a loop that is not ours to cut, unless
  * nobody else does. So it must do so again and again.
  */
-static void echoed(struct guard *g, struct port *p, uint64_t now)
+static void echoed(struct guard *g, struct port *p, uint32_t tag, uint64_t now)
 {
 	struct port_guard *pg = &p->guard;
 
-	if (p->is_blocked && pg->against == p)
+	if (pg->against == p)
 		pg->heard = now;
-	if (p->is_blocked || (pg->echoes && now - pg->echoed < ECHO_GAP_MS))
+	if (is_cut(p) || (pg->echoes && now - pg->echoed < ECHO_GAP_MS))
 		return;
 	pg->echoes = now - pg->echoed < ECHO_LIMIT_MS ? pg->echoes + 1 : 1;
 	pg->echoed = now;
 	if (pg->echoes >= ECHOES)
-		block(g, p, p, now);
+		cut(g, p, p, tag, now);
+}
+
+uint32_t guard_admit(struct port *p, uint32_t n, uint32_t each, uint64_t now)
+{
+	struct port_guard *pg = &p->guard;
+	uint32_t second = (uint32_t)(now / 1000), room;
+
+	if (pg->second != second) {
+		pg->second = second;
+		pg->passed = pg->flooded = 0;
+	}
+	room = (LIMIT - pg->flooded) / each;
+	n = n < room ? n : room;
+	pg->flooded += n * each;
+	return n;
 }
 
 /* ---- receiving ---- */
 
+/* Those that are cut come first: of them alone many probes come in. */
 static struct port *find_port(const struct guard *g, uint32_t id)
 {
+	for (struct port *p = g->cut; p; p = p->guard.next_cut)
+		if (p->id == id)
+			return p;
 	for (struct port *p = g->forward->ports; p; p = p->next)
 		if (p->id == id)
 			return p;
 	return NULL;
 }
 
-static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint64_t now)
+static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint32_t tag,
+		     uint64_t now)
 {
 	uint32_t round = get_be32(at + ROUND), id = get_be32(at + PORT);
 	struct port *origin;
 
-	if (g->round - round >= ROUNDS_KEPT ||
+	if ((int32_t)(g->round - round) < 0 ||
+	    (int32_t)((uint32_t)now - round) > PROBE_LIFE_MS ||
 	    get_be64(at + PROOF) != proof(g, round, id))
 		return;
-	origin = find_port(g, id);
-	if (!origin || origin->state != PORT_UP)
-		return;
-	if (origin == p)
-		echoed(g, p, now);
-	else
-		found(g, origin, p, now);
+	if (id != p->id) {
+		origin = is_cut(p) && p->guard.against->id == id ? p->guard.against
+								 : find_port(g, id);
+		if (origin && origin->state == PORT_UP)
+			found(g, origin, p, tag, now);
+	} else if ((int32_t)(round - p->guard.echo) > 0) {
+		p->guard.echo = round;
+		echoed(g, p, tag, now);
+	}
 }
 
-/* The storm limit does not hold probes, for they end storms; but they can be feigned. */
-static bool may_pass(struct port *p, uint64_t now)
+static uint64_t mark_of(const struct guard *g, const uint8_t *at)
+{
+	uint64_t mark = siphash(g->key, get_be64(at + ID));
+
+	mark = siphash(g->key, mark ^ get_be64(at + ROUND));
+	return siphash(g->key, mark ^ get_be64(at + PROOF));
+}
+
+/*
+ * Whether another relay's may: if it has not before. The storm limit does not
+ * hold probes, for they end storms; but they can be feigned.
+ */
+static bool may_pass(struct guard *g, struct port *p, const uint8_t *at, uint32_t tag,
+		     uint64_t now)
 {
 	struct port_guard *pg = &p->guard;
+	uint64_t mark = mark_of(g, at);
+	struct recent_one *one = recent_find(&g->passed, mark, now);
 	uint32_t second = (uint32_t)(now / 1000);
 
+	if (one) {
+		if (one->port != p->id && one->n++ == 1)
+			echoed(g, p, tag, now);
+		return false;
+	}
 	if (pg->second != second) {
 		pg->second = second;
-		pg->passed = 0;
+		pg->passed = pg->flooded = 0;
 	}
-	return !p->is_blocked && pg->passed++ < PASSED_MAX;
+	if (p->is_blocked || pg->passed++ >= PASSED_MAX)
+		return false;
+	recent_add(&g->passed, mark, p->id, now);
+	return true;
 }
 
 enum guard_verdict guard_take(struct guard *g, struct port *p, const struct frame *f,
 			      uint64_t now)
 {
-	const uint8_t *at = f->data;
+	uint16_t type = vnet_get16(f->data + TYPE);
+	bool is_tagged = type == TYPE_VLAN || type == TYPE_QINQ;
+	uint32_t skip = is_tagged ? VLAN_SIZE : 0, tag;
+	const uint8_t *at = f->data + skip;
 	uint64_t id;
 
-	if (f->len < PORT_PROBE_BYTES || memcmp(at + TYPE, head + TYPE, ID - TYPE) != 0)
+	if (f->len < PORT_PROBE_BYTES + skip ||
+	    memcmp(at + TYPE, head + TYPE, ID - TYPE) != 0)
 		return GUARD_NO_PROBE;
+	tag = skip ? get_be32(f->data + TYPE) : 0;
 	id = get_be64(at + ID);
 	if (id == g->id) {
-		take_own(g, p, at, now);
+		take_own(g, p, at, tag, now);
 	} else if (id > g->id) {
 		if (!g->last || now - g->last >= ANSWER_MS)
-			probe(g, BY_ALL, now);
-	} else if (may_pass(p, now)) {
+			ask_all(g, now);
+		else
+			ask_fresh(g, now);
+	} else if (may_pass(g, p, at, tag, now)) {
 		guard_flood(g, 1, now);
 		return GUARD_PASSES;
 	}
 	return GUARD_ENDS;
 }
 
-void guard_moved(struct guard *g, struct port *from, struct port *to, uint32_t moves,
-		 uint64_t now)
-{
-	struct port *younger = from->id > to->id ? from : to;
+/* ---- ports that come and go ---- */
 
-	if (moves < GUARD_MOVES_MAX || from->is_blocked || to->is_blocked)
-		return;
-	block(g, younger, younger == from ? to : from, now);
-}
-
-/* What is blocked for a loop through @p can forward again: that way is cut. */
+/* What is cut for a loop through @p can forward again: that way is cut. */
 static void open_others(struct guard *g, const struct port *p)
 {
-	for (struct port *q = g->forward->ports; q; q = q->next) {
-		if (q == p || !q->is_blocked || q->guard.against != p)
+	struct port *next;
+
+	for (struct port *q = g->cut; q; q = next) {
+		next = q->guard.next_cut;
+		if (q == p || q->guard.against != p)
 			continue;
-		unblock(g, q, loop_coarse());
+		open_port(g, q, loop_coarse());
 		/* It was not the loop that came and went. */
 		q->guard.opened = 0;
 	}
 }
 
-void guard_changed(struct guard *g, struct port *p)
+void guard_gone(struct guard *g, struct port *p)
 {
-	g->due = 0;
-	if (p->state == PORT_UP)
-		return;
-	p->is_blocked = false;
-	p->guard.against = NULL;
+	fresh_remove(g, p);
+	cut_remove(g, p);
 	p->guard.opened = 0;
 	p->guard.echoes = 0;
 	open_others(g, p);
 }
 
-void guard_gone(struct guard *g, struct port *p)
+void guard_changed(struct guard *g, struct port *p)
 {
-	open_others(g, p);
+	if (p->state == PORT_UP)
+		fresh_add(g, p);
+	else
+		guard_gone(g, p);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay's side of the helper: start it, send requests, match answers to
- * calls by their number. SOCK_SEQPACKET keeps requests and answers whole.
+ * The relay's side of the helper: start it, and start it again, send requests,
+ * match answers to calls by their number. SOCK_SEQPACKET keeps requests and
+ * answers whole.
  */
 #include "helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -16,35 +18,90 @@
 
 #include "log.h"
 
-int helper_start(struct helper *h)
-{
-	int sv[2];
+#define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
+#define STABLE_MS 1000	/* a helper that lived for so long did not fail at once */
+#define DELAY_MIN_MS 100
+#define DELAY_MAX_MS 5000
 
-	memset(h, 0, sizeof(*h));
-	h->watch.fd = -1;
+static int fork_helper(struct helper *h)
+{
+	int ret, sv[2];
+
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
 	h->pid = fork();
 	if (h->pid < 0) {
-		int err = errno;
-
+		ret = -errno;
+		h->pid = 0;
 		close(sv[0]);
 		close(sv[1]);
-		return -err;
+		return ret;
 	}
-	if (h->pid == 0)
+	if (h->pid == 0) {
+		/* We may have raised it since we were started. */
+		setrlimit(RLIMIT_NOFILE, &h->files);
 		helper_serve(sv[1]);
+	}
 	close(sv[1]);
+	/* Hundreds of ports may ask at once. */
+	sock_tune_datagrams(sv[0]);
 	h->watch.fd = sv[0];
+	h->since = loop_now();
+	h->is_late = false;
 	return 0;
 }
 
-/* One datagram with at most one descriptor. Return: bytes; 0 at the end; -errno. */
+int helper_start(struct helper *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->watch.fd = -1;
+	h->delay = DELAY_MIN_MS;
+	h->limit = ANSWER_MS;
+	if (getrlimit(RLIMIT_NOFILE, &h->files) < 0)
+		return -errno;
+	return fork_helper(h);
+}
+
+/* Return: how many descriptors the message brought; all of them at @fds. */
+static size_t take_fds(struct msghdr *msg, int *fds)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	size_t n;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return 0;
+	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+	return n;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/*
+ * The kernel hands over as many descriptors as we may still have, and leaves the
+ * others out: half of an answer is none.
+ */
+static void none_left(struct helper_answer *answer, int *fds)
+{
+	close_fd(&fds[0]);
+	close_fd(&fds[1]);
+	answer->err = -EMFILE;
+	snprintf(
+		answer->why, sizeof(answer->why),
+		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
+}
+
+/* One datagram. Return: bytes; 0 at the end; -errno. */
 static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = answer, .iov_len = sizeof(*answer) };
 	struct msghdr msg = {
@@ -53,16 +110,18 @@ static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	struct cmsghdr *cmsg;
+	int fds[HELPER_FDS_MAX] = { -1, -1 };
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	*passed = -1;
 	if (n < 0)
 		return -errno;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(passed, CMSG_DATA(cmsg), sizeof(int));
+	take_fds(&msg, fds);
+	answer->why[sizeof(answer->why) - 1] = '\0';
+	if (msg.msg_flags & MSG_CTRUNC)
+		none_left(answer, fds);
+	*passed = fds[0];
+	answer->life = fds[1];
 	return n;
 }
 
@@ -80,18 +139,39 @@ static struct helper_call *take_call(struct helper *h, uint32_t id)
 	return NULL;
 }
 
+static void answers_ready(struct watch *w, uint32_t events);
+static void helper_lost(struct helper *h, const char *how);
+
+static int watch_helper(struct helper *h)
+{
+	return loop_add(h->loop, &h->watch, h->watch.fd, EPOLLIN, answers_ready);
+}
+
+static void again_due(struct timer *t)
+{
+	struct helper *h = container_of(t, struct helper, again);
+	int ret = fork_helper(h);
+
+	if (ret == 0) {
+		ret = watch_helper(h);
+		if (ret == 0)
+			return;
+		/* It ends with the socket. */
+		close_fd(&h->watch.fd);
+	}
+	log_info("the helper process can't be started: %s; trying again", strerror(-ret));
+	timer_set(h->loop, &h->again, DELAY_MAX_MS, again_due);
+}
+
 /* Every call gets an answer, also when there is nobody left to give it. */
-static void helper_lost(struct helper *h)
+static void fail_calls(struct helper *h)
 {
 	struct helper_answer answer = {
-		.err = -EPIPE,
-		.why = "the helper process has ended; start netrelay again",
+		.err = -EAGAIN,
+		.life = -1,
+		.why = "the helper process has ended",
 	};
-	int fd = h->watch.fd;
 
-	log_warn("the helper process has ended: names, taps and exec: no longer work");
-	loop_del(h->loop, &h->watch);
-	close(fd);
 	while (h->calls) {
 		struct helper_call *call = take_call(h, h->calls->id);
 
@@ -99,11 +179,54 @@ static void helper_lost(struct helper *h)
 	}
 }
 
+/* Another one follows; later and later, if it ends at once. */
+static void helper_lost(struct helper *h, const char *how)
+{
+	bool was_stable = loop_now() - h->since >= STABLE_MS;
+	bool is_news = was_stable || h->delay == DELAY_MIN_MS;
+	int fd = h->watch.fd;
+
+	(is_news ? log_warn : log_info)("the helper process %s; starting another one",
+					how);
+	loop_del(h->loop, &h->watch);
+	close(fd);
+	timer_cancel(h->loop, &h->overdue);
+	if (h->pid > 0)
+		kill(h->pid, SIGKILL);
+	h->pid = 0;
+	h->delay = was_stable ? DELAY_MIN_MS : 2 * h->delay;
+	if (h->delay > DELAY_MAX_MS)
+		h->delay = DELAY_MAX_MS;
+	timer_set(h->loop, &h->again, was_stable ? 0 : h->delay, again_due);
+	fail_calls(h);
+}
+
+void helper_reaped(struct helper *h, pid_t pid)
+{
+	if (pid != h->pid)
+		return;
+	h->pid = 0;
+	if (h->loop && h->watch.fd >= 0)
+		helper_lost(h, "has ended");
+}
+
+static void deliver(struct helper *h, struct helper_answer *answer, int fd)
+{
+	struct helper_call *call = take_call(h, answer->id);
+
+	h->is_late = false;
+	if (call) {
+		call->done(call, answer, fd);
+		return;
+	}
+	close_fd(&fd);
+	close_fd(&answer->life);
+}
+
 static void answers_ready(struct watch *w, uint32_t events)
 {
 	struct helper *h = container_of(w, struct helper, watch);
 	struct helper_answer answer;
-	struct helper_call *call;
 	int passed;
 
 	(void)events;
@@ -113,32 +236,48 @@ static void answers_ready(struct watch *w, uint32_t events)
 		if (n == -EAGAIN || n == -EINTR)
 			return;
 		if (n <= 0) {
-			helper_lost(h);
+			helper_lost(h, "has ended");
 			return;
 		}
-		if (n != (ssize_t)sizeof(answer))
-			continue;
-		answer.why[sizeof(answer.why) - 1] = '\0';
-		call = take_call(h, answer.id);
-		if (call)
-			call->done(call, &answer, passed);
-		else if (passed >= 0)
-			close(passed);
+		if (n == (ssize_t)sizeof(answer))
+			deliver(h, &answer, passed);
+	}
+}
+
+/* One that is stopped, or stuck, would keep all who ask waiting for ever. */
+static void overdue_due(struct timer *t)
+{
+	struct helper *h = container_of(t, struct helper, overdue);
+	uint64_t now = loop_now(), oldest = now;
+
+	for (const struct helper_call *call = h->calls; call; call = call->next)
+		oldest = call->since < oldest ? call->since : oldest;
+	/* All of us may have been stopped for a while: then its answer comes now. */
+	if (!h->calls) {
+		h->is_late = false;
+	} else if (now - oldest < h->limit) {
+		timer_set(h->loop, t, h->limit - (now - oldest), overdue_due);
+	} else if (!h->is_late) {
+		h->is_late = true;
+		timer_set(h->loop, t, h->limit / 10, overdue_due);
+	} else {
+		helper_lost(h, "does not answer");
 	}
 }
 
 int helper_attach(struct helper *h, struct loop *loop)
 {
 	h->loop = loop;
-	return loop_add(loop, &h->watch, h->watch.fd, EPOLLIN, answers_ready);
+	return watch_helper(h);
 }
 
 static int send_request(struct helper *h, const struct helper_request *req)
 {
 	if (h->watch.fd < 0)
-		return -EPIPE;
+		return -EAGAIN;
+	/* Whatever is wrong with it, the next time there will be another one. */
 	if (send(h->watch.fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
+		return -EAGAIN;
 	return 0;
 }
 
@@ -154,8 +293,11 @@ int helper_ask(struct helper *h, struct helper_call *call, struct helper_request
 	call->id = req->id;
 	call->done = done;
 	call->is_waiting = true;
+	call->since = loop_now();
 	call->next = h->calls;
 	h->calls = call;
+	if (!h->overdue.is_set)
+		timer_set(h->loop, &h->overdue, h->limit, overdue_due);
 	return 0;
 }
 
@@ -165,26 +307,19 @@ void helper_forget(struct helper *h, struct helper_call *call)
 		take_call(h, call->id);
 }
 
-void helper_kill(struct helper *h, pid_t pid)
-{
-	struct helper_request req = { .op = HELPER_KILL, .pid = pid };
-
-	send_request(h, &req);
-}
-
 void helper_stop(struct helper *h)
 {
 	int fd = h->watch.fd;
 
-	if (h->pid <= 0)
-		return;
-	if (fd >= 0) {
-		if (h->loop)
-			loop_del(h->loop, &h->watch);
-		h->watch.fd = -1;
-		close(fd);
+	if (h->loop) {
+		timer_cancel(h->loop, &h->again);
+		timer_cancel(h->loop, &h->overdue);
+		loop_del(h->loop, &h->watch);
 	}
-	while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+	h->watch.fd = -1;
+	if (fd >= 0)
+		close(fd);
+	while (h->pid > 0 && waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	h->pid = 0;
 }

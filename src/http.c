@@ -122,6 +122,17 @@ enum http_status http_read(struct http_request *q, const char *data, size_t len)
 	return status;
 }
 
+void http_begin(struct buf *b, enum http_status status, size_t len)
+{
+	buf_printf(b,
+		   "HTTP/1.1 %d %s\r\n"
+		   "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+		   "Content-Length: %zu\r\n%s"
+		   "Connection: close\r\n\r\n",
+		   (int)status, reason(status), len,
+		   status == HTTP_BAD_METHOD ? "Allow: GET, HEAD\r\n" : "");
+}
+
 void http_answer(struct buf *b, enum http_status status, const struct buf *body,
 		 bool is_head)
 {
@@ -131,13 +142,7 @@ void http_answer(struct buf *b, enum http_status status, const struct buf *body,
 		buf_printf(&line, "%d %s\n", (int)status, reason(status));
 		body = &line;
 	}
-	buf_printf(b,
-		   "HTTP/1.1 %d %s\r\n"
-		   "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		   "Content-Length: %zu\r\n%s"
-		   "Connection: close\r\n\r\n",
-		   (int)status, reason(status), body->len,
-		   status == HTTP_BAD_METHOD ? "Allow: GET, HEAD\r\n" : "");
+	http_begin(b, status, body->len);
 	if (!is_head)
 		buf_add(b, body->data, body->len);
 	b->failed |= body->failed;

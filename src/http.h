@@ -47,6 +47,13 @@ struct http_request {
 enum http_status http_read(struct http_request *q, const char *data, size_t len);
 
 /*
+ * http_begin() - Append the head of an answer, after which the connection is to be
+ * closed.
+ * @len: bytes of the body, which is text in UTF-8
+ */
+void http_begin(struct buf *b, enum http_status status, size_t len);
+
+/*
  * http_answer() - Append a whole answer, after which the connection is to be closed.
  * @body:    text in UTF-8; or NULL, for a line that says what @status is
  * @is_head: leave the body itself out

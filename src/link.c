@@ -16,17 +16,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
 
 #include "bridge-helper.h"
+#include "link-kind.h"
+#include "link-mac.h"
 #include "nl.h"
 #include "util.h"
 #include "vnet.h"
@@ -51,6 +53,10 @@
 
 #ifndef TUNSETCARRIER
 #define TUNSETCARRIER _IOW('T', 226, int)
+#endif
+
+#ifndef TUNSETFILTEREBPF
+#define TUNSETFILTEREBPF _IOR('T', 225, int)
 #endif
 
 enum origin { MADE, FOUND, HELPED };
@@ -96,10 +102,10 @@ static int find_bridge(struct attempt *try)
 		return no_bridge(try);
 	if (rc)
 		return fail(try, rc, "bridge %s: %s", name, strerror(-rc));
-	if (!try->bridge.is_bridge)
-		return fail(try, -EINVAL,
-			    "%s is not a bridge; see: ip link show type bridge", name);
-	return 0;
+	if (try->bridge.is_bridge)
+		return 0;
+	link_no_bridge(&try->bridge, link_is_wireless(name), try->why, try->size);
+	return -EINVAL;
 }
 
 /* Nobody lets us make a tap. @said: what qemu-bridge-helper had to say, or "". */
@@ -137,25 +143,49 @@ static int tap_name(struct link *link)
 	return (ifr.ifr_flags & TAP_FLAGS) == TAP_FLAGS ? 0 : -EINVAL;
 }
 
+/* Nothing is to be done about an error: a kernel without the one has none of it on. */
+static void try_ioctl(int fd, unsigned long request, const void *arg)
+{
+	(void)!ioctl(fd, TAP_IOCTL(request), arg);
+}
+
 /*
  * Take super-frames and leave checksums to us, as far as the kernel can. A tap
- * keeps what whoever used it last had asked for, so it is asked for each time.
+ * keeps what whoever used it last had asked for, so it is asked for each time; also
+ * that numbers in virtio headers are of the host's byte order.
  */
 static int set_offload(struct link *link)
 {
 	static const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-	int size = VNET_BYTES;
+	int size = VNET_BYTES, no = 0;
 
 	link->has_uso = false;
 	if (!link->has_vnet)
 		return ioctl(link->fd, TUNSETOFFLOAD, 0) < 0 ? -errno : 0;
 	if (ioctl(link->fd, TUNSETVNETHDRSZ, &size) < 0)
 		return -errno;
+	try_ioctl(link->fd, TUNSETVNETLE, &no);
+	try_ioctl(link->fd, TUNSETVNETBE, &no);
 	if (ioctl(link->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
 		link->has_uso = true;
 	else if (ioctl(link->fd, TUNSETOFFLOAD, tcp) < 0)
 		return -errno;
 	return 0;
+}
+
+/*
+ * What else a persistent tap keeps of whoever used it last: filters, of three kinds,
+ * of what comes out of it, and how much may wait to go in.
+ */
+static void clear_leftovers(int fd)
+{
+	struct tun_filter any = { 0 };
+	int none = -1, most = INT_MAX;
+
+	try_ioctl(fd, TUNSETTXFILTER, &any);
+	try_ioctl(fd, TUNDETACHFILTER, NULL);
+	try_ioctl(fd, TUNSETFILTEREBPF, &none);
+	try_ioctl(fd, TUNSETSNDBUF, &most);
 }
 
 static int ask_helper(struct attempt *try)
@@ -231,6 +261,7 @@ static int take_existing(struct attempt *try, const char *name)
 	struct nl_link found = { 0 };
 	int rc = set_iff(try->link, name, 0);
 
+	memcpy(found.name, name, strnlen(name, IFNAMSIZ - 1));
 	try->origin = FOUND;
 	if (rc == -EBUSY)
 		return fail(
@@ -241,14 +272,16 @@ static int take_existing(struct attempt *try, const char *name)
 		return fail(try, rc,
 			    "%s belongs to another user; see: ip -details link show %s",
 			    name, name);
-	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap))
-		return fail(try, rc, "%s exists, and is not a tap; take another name",
-			    name);
+	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap)) {
+		link_no_tap(&found, try->why, try->size);
+		return rc;
+	}
 	if (rc == -EINVAL)
 		return fail(try, rc, "%s is a tap with multi_queue; make it without",
 			    name);
 	if (rc)
 		return fail(try, rc, "%s: %s", name, strerror(-rc));
+	clear_leftovers(try->link->fd);
 	return 0;
 }
 
@@ -279,12 +312,16 @@ static int open_tap(struct attempt *try)
 	return 0;
 }
 
-/* fe: is above any vendor's MAC, and a bridge takes the lowest of its ports'. */
-static int random_mac(uint8_t mac[6])
+/* A tap that is open already, but not by us. */
+static int find_tap(struct attempt *try)
 {
-	if (getrandom(mac, 6, 0) != 6)
-		return -EIO;
-	mac[0] = 0xfe;
+	struct nl_link tap;
+	int rc = nl_link_at(try->req->index, &tap);
+
+	try->origin = FOUND;
+	if (rc)
+		return fail(try, rc, "look for the tap: %s", strerror(-rc));
+	memcpy(try->link->name, tap.name, IFNAMSIZ);
 	return 0;
 }
 
@@ -352,21 +389,17 @@ static int apply(struct attempt *try, const struct nl_change *all)
 	return 0;
 }
 
-/* Bring the open tap into the state that is asked for. */
+/* Bring the tap into the state that is asked for. */
 static int set_up(struct attempt *try)
 {
 	struct link *link = try->link;
 	struct nl_link tap;
 	uint8_t mac[6];
-	int rc;
+	int rc = nl_link_get(link->name, &tap);
 
-	rc = set_offload(link);
-	if (!rc)
-		rc = nl_link_get(link->name, &tap);
-	if (!rc)
-		rc = random_mac(mac);
 	if (rc)
 		return fail(try, rc, "%s: %s", link->name, strerror(-rc));
+	link_mac(mac, try->req->bridge, link->name);
 
 	bool attach = try->bridge.index && tap.master != try->bridge.index;
 	uint32_t mtu = try->req->mtu ? try->req->mtu : attach ? try->bridge.mtu : tap.mtu;
@@ -381,7 +414,23 @@ static int set_up(struct attempt *try)
 	link->index = tap.index;
 	link->bridge = attach ? try->bridge.index : tap.master;
 	link->mtu = mtu;
+	link->bridge_mtu = try->bridge.mtu;
+	link->is_bridge_up = try->bridge.is_up;
+	link->was_there = try->origin == FOUND;
 	return apply(try, &change);
+}
+
+static int get_tap(struct attempt *try)
+{
+	int rc;
+
+	if (try->req->index)
+		return find_tap(try);
+	rc = open_tap(try);
+	if (rc)
+		return rc;
+	rc = set_offload(try->link);
+	return rc ? fail(try, rc, "%s: %s", try->link->name, strerror(-rc)) : 0;
 }
 
 int link_attach(const struct link_request *req, struct link *link, char *why, size_t size)
@@ -396,7 +445,7 @@ int link_attach(const struct link_request *req, struct link *link, char *why, si
 			    IFNAMSIZ - 1);
 	rc = find_bridge(&try);
 	if (!rc)
-		rc = open_tap(&try);
+		rc = get_tap(&try);
 	if (!rc)
 		rc = set_up(&try);
 	if (rc && link->fd >= 0) {
@@ -433,4 +482,11 @@ int link_carrier(int fd, bool is_on)
 	int value = is_on;
 
 	return ioctl(fd, TAP_IOCTL(TUNSETCARRIER), &value) < 0 ? -errno : 0;
+}
+
+bool link_is_there(int fd)
+{
+	struct ifreq ifr = { 0 };
+
+	return ioctl(fd, TAP_IOCTL(TUNGETIFF), &ifr) == 0;
 }

@@ -21,11 +21,14 @@
  * @tap:    the tap's name; "" to let the kernel number one by LINK_TAP_PATTERN
  * @mtu:    the tap's MTU; 0 to take the bridge's when it is attached now, and
  *          else to leave it
+ * @index:  not 0: the number of a tap that we have open. It is put back where it
+ *          belongs, or its MTU is changed, and no more: link->fd is -1
  */
 struct link_request {
 	char bridge[IFNAMSIZ];
 	char tap[IFNAMSIZ];
 	uint32_t mtu;
+	int index;
 };
 
 /*
@@ -34,6 +37,8 @@ struct link_request {
  * @index:  its ifindex
  * @bridge: the bridge's ifindex; 0 without one
  * @mtu:    bytes of payload
+ * @bridge_mtu, @is_bridge_up: how the bridge was, before
+ * @was_there: somebody else had made it
  * @has_vnet: a virtio header precedes each frame, which may be a super-frame
  * @has_uso: UDP super-frames too
  *
@@ -47,6 +52,9 @@ struct link {
 	int index;
 	int bridge;
 	uint32_t mtu;
+	uint32_t bridge_mtu;
+	bool is_bridge_up;
+	bool was_there;
 	bool has_vnet;
 	bool has_uso;
 };
@@ -56,10 +64,10 @@ struct link {
  * @why:  on error, one line: what is wrong and what to do about it
  * @size: bytes at @why
  *
- * A tap that is made has a MAC of fe:..., above any that a bridge would take for
- * its own. One that was there before (persistent) keeps its MAC and is changed
- * only where it differs from what is asked for, so that its owner needs no
- * privilege when an admin has set it up. Without the right to make a tap,
+ * A tap that is made has a MAC of its own for good: see link-mac.h. One that was
+ * there before (persistent) keeps its MAC and is changed only where it differs from
+ * what is asked for, so that its owner needs no privilege when an admin has set it
+ * up. Without the right to make a tap,
  * qemu-bridge-helper is tried, which takes up to 10 s.
  *
  * Return: 0; -ENODEV when the bridge does not exist (yet); -EPERM when nobody
@@ -86,5 +94,8 @@ int link_identify(int fd, struct link *link);
  * Return: 0 or -errno.
  */
 int link_carrier(int fd, bool is_on);
+
+/* link_is_there() - Whether the tap of this descriptor still exists, in any namespace. */
+bool link_is_there(int fd);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "endpoint.h"
 #include "loop.h"
+#include "port.h"
 #include "sock.h"
 
 /*
@@ -21,6 +22,8 @@
  * @wanted:   called now and then while a connection waits and @limit is reached
  * @limit:    connections at a time; 0: no limit
  * @n:        connections now
+ * @gone:     the holder's: counters of its ports that are no more
+ * @sum:      the same and those of its ports that are, while they are added up
  */
 struct listener {
 	struct loop *loop;
@@ -35,6 +38,7 @@ struct listener {
 	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
+	struct port_counters gone, sum;
 	struct listener *next; /* the holder's list */
 };
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages to stderr. A line goes out in one write, so that lines of several
- * processes do not mix, and only when poll says that there is room: PIPE_BUF
- * bytes then fit a pipe without blocking (pipe(7)), and a line is never longer.
- * A terminal makes no such promise, and blocks when its user has stopped it;
- * it is opened anew, for a description of its own that can be non-blocking.
+ * processes do not mix; up to PIPE_BUF bytes go into a pipe whole or not at all
+ * (pipe(7)), and a line is never longer.
+ *
+ * No write waits. The flags of stderr are not ours to change, for others hold the
+ * same description. So a socket is sent to with MSG_DONTWAIT, and a pipe or a
+ * terminal is opened anew, for a description of our own that is non-blocking.
+ * Where that is not allowed, as with a pipe that another user made, poll says
+ * whether there is room: then we wait only if somebody else takes it at that moment.
  * A message may quote what comes from outside, so all of it is escaped.
  */
 #include "log.h"
@@ -16,6 +20,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "text.h"
@@ -29,8 +35,10 @@ _Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
 
 static int verbosity;
 static unsigned long left_out;
-static int output = -1;	 /* -1: not looked for yet */
-static bool is_mid_line; /* a terminal took only the beginning of one */
+static int output = -1; /* -1: not looked for yet */
+static bool is_own;	/* a description of our own, non-blocking */
+static bool is_socket;
+static bool is_mid_line; /* only the beginning of one was taken */
 
 void log_verbosity(int level)
 {
@@ -44,29 +52,43 @@ void log_reset(void)
 
 static void find_output(void)
 {
-	if (output < 0 && isatty(STDERR_FILENO))
+	struct stat st = { 0 };
+
+	if (output >= 0)
+		return;
+	fstat(STDERR_FILENO, &st);
+	is_socket = S_ISSOCK(st.st_mode);
+	is_own = S_ISFIFO(st.st_mode) || isatty(STDERR_FILENO);
+	if (is_own)
 		output = open("/proc/self/fd/2",
 			      O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (output < 0)
+	if (output < 0) {
 		output = STDERR_FILENO;
+		is_own = false;
+	}
 }
 
 static bool write_all(const char *data, size_t len)
 {
-	ssize_t n = write(output, data, len);
+	ssize_t n = is_socket ? send(output, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+			      : write(output, data, len);
 
 	if (n > 0)
 		is_mid_line = data[n - 1] != '\n';
 	return n == (ssize_t)len;
 }
 
+static bool has_room(void)
+{
+	struct pollfd pfd = { .fd = output, .events = POLLOUT };
+
+	return is_own || is_socket || (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT));
+}
+
 static int write_line(const char *line, size_t len)
 {
-	struct pollfd pfd = { .events = POLLOUT };
-
 	find_output();
-	pfd.fd = output;
-	if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT))
+	if (!has_room())
 		return -1;
 	if (is_mid_line && !write_all("\n", 1))
 		return -1;

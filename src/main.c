@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture-writer.h"
@@ -44,6 +45,18 @@ struct program {
 	char why[WHY_MAX];
 };
 
+/* Also whom we never knew: as PID 1 of a container we get all orphans there are. */
+static void reap(struct program *prog)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		if (pid == prog->writer.pid)
+			prog->writer.pid = 0;
+		helper_reaped(&prog->helper, pid);
+	}
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -53,6 +66,8 @@ static void signal_ready(struct watch *w, uint32_t events)
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
 			relay_status(&prog->relay);
+		else if (info.ssi_signo == SIGCHLD)
+			reap(prog);
 		else
 			loop_stop(&prog->loop);
 	}
@@ -71,6 +86,9 @@ static void block_signals(sigset_t *set)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 
 	sigemptyset(set);
+	/* Ignored by whoever started us, the ends of children would not be told. */
+	signal(SIGCHLD, SIG_DFL);
+	sigaddset(set, SIGCHLD);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		if (!is_ignored(signals[i]))
 			sigaddset(set, signals[i]);
@@ -182,15 +200,13 @@ static int start_writer(struct program *prog)
 
 static int start_capture(struct program *prog)
 {
-	char *const all[] = { NULL };
-	struct capture_wish wish;
 	int ret;
 
 	if (!prog->conf.capture)
 		return 0;
-	capture_parse(&wish, all, prog->why, sizeof(prog->why));
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
-			    prog->capture_fd, &wish, prog->conf.capture, NULL, NULL);
+			    prog->capture_fd, &prog->conf.capture_wish,
+			    prog->conf.capture, NULL, NULL);
 	if (ret < 0)
 		close(prog->capture_fd);
 	return ret;
@@ -277,14 +293,17 @@ static enum exit_status run(struct program *prog)
 {
 	int ret = set_up(prog);
 
-	if (ret < 0) {
+	if (ret < 0)
 		log_warn("%s", prog->why);
-	} else if (!prog->relay.failed) {
+	if (ret == 0 && !prog->relay.failed) {
 		ret = loop_run(&prog->loop);
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
 		if (prog->conf.verbose)
 			relay_status(&prog->relay);
+	} else {
+		/* What is in the file from an earlier time stays. */
+		capture_drop(&prog->capture);
 	}
 	if (prog->relay.failed)
 		ret = -EIO;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A family is its HELP and TYPE, and then all of its samples together. So all
- * ports are gone through for each; what their labels say is put down before.
+ * A family is its HELP and TYPE, and then all of its samples together. So each
+ * family of ports is a text of its own, to which every port adds its samples.
  */
 #include "metrics-text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -97,36 +98,20 @@ static uint64_t value_at(const struct port_counters *count, size_t at)
 	return *(const uint64_t *)(const void *)((const char *)count + at);
 }
 
-/* Of all ports when @p is NULL. */
-static uint64_t value_of(const struct relay *r, const struct port *p, size_t at)
+static void add_counter(struct buf *b, const char *scope, const struct counter *c,
+			const struct port_counters *count, const char *labels)
 {
-	uint64_t sum;
-
-	if (p)
-		return value_at(&p->count, at);
-	sum = value_at(&r->gone, at);
-	for (p = r->forward.ports; p; p = p->next)
-		sum += value_at(&p->count, at);
-	return sum;
-}
-
-static void add_counter(struct buf *b, const struct relay *r, const struct port *p,
-			const struct counter *c, const char *labels)
-{
-	const char *scope = p ? "port_" : "";
-
 	if (!c->has_reasons) {
-		add_sample(b, scope, c->name, labels, NULL, NULL, value_of(r, p, c->at));
+		add_sample(b, scope, c->name, labels, NULL, NULL, value_at(count, c->at));
 		return;
 	}
 	/* Those at 0, too: the first drop would else be no increase. */
 	for (int i = 0; i < DROP_REASONS; i++)
 		add_sample(b, scope, c->name, labels, "reason",
-			   port_drop_name((enum port_drop)i),
-			   value_of(r, p, c->at + (size_t)i * sizeof(uint64_t)));
+			   port_drop_name((enum port_drop)i), count->dropped[i]);
 }
 
-/* ---- families ---- */
+/* ---- of the relay ---- */
 
 static void add_infos(struct buf *b, const struct relay *r)
 {
@@ -159,21 +144,37 @@ static void add_process(struct buf *b, const struct metrics_process *p)
 			   p->resident_bytes);
 }
 
-static void add_totals(struct buf *b, const struct relay *r)
+static void add_totals(struct buf *b, const struct relay *r,
+		       const struct port_counters *all)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
 		begin(b, "", counters[i].name, "counter", counters[i].help,
 		      ", at all ports and those that are gone");
-		add_counter(b, r, NULL, &counters[i], "");
+		add_counter(b, "", &counters[i], all, "");
 	}
 	begin(b, "", "copied_frames_total", "counter",
 	      "Frames made here: copies for further ports, and segments", "");
 	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
 }
 
+/* All at one moment, so that no frame is counted twice, with a port and with those gone. */
+static void sum_up(const struct relay *r, struct port_counters *all)
+{
+	*all = r->gone;
+	for (struct listener *l = r->listeners; l; l = l->next)
+		l->sum = l->gone;
+	for (const struct port *p = r->forward.ports; p; p = p->next) {
+		relay_fold(all, &p->count);
+		if (p->listener)
+			relay_fold(&p->listener->sum, &p->count);
+	}
+}
+
+/* ---- of ports ---- */
+
 static uint64_t is_up(const struct port *p)
 {
-	return p->state == PORT_UP;
+	return port_state_shown(p) == PORT_UP;
 }
 
 static uint64_t is_blocked(const struct port *p)
@@ -220,74 +221,132 @@ static void add_states(struct buf *b, const struct port *p, const char *labels)
 	for (int s = PORT_OPENING; s <= PORT_ENDED; s++)
 		add_sample(b, "port_", "state", labels, "state",
 			   port_state_name((enum port_state)s),
-			   p->state == (enum port_state)s);
+			   port_state_shown(p) == (enum port_state)s);
 }
 
-/* From one port's labels to the next one's. */
+_Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
+	       "the relay, states, gauges and counters of ports, and what is behind");
+
+/* Their HELP and TYPE. */
+static void begin_families(struct buf *part)
+{
+	begin(part++, "port_", "state", "gauge", "1 for the state that it is in", "");
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
+		begin(part++, "port_", gauges[i].name, "gauge", gauges[i].help, "");
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		begin(part++, "port_", counters[i].name, "counter", counters[i].help, "");
+}
+
+/*
+ * A peer's address is in none of them: each of its connections would be new series.
+ * What a port comes from stays, be it what was configured or the listener.
+ */
+static void put_labels(struct buf *labels, const struct port *p)
+{
+	labels->len = 0;
+	buf_printf(labels, "{port=\"%u\"", p->id);
+	if (p->listener)
+		add_label(labels, ",", "listener", p->listener->ep->text);
+	else if (p->ep)
+		add_label(labels, ",", "name", p->ep->text);
+}
+
+static void add_port(struct metrics_text *t, const struct port *p)
+{
+	struct buf *part = &t->part[1];
+	const char *labels;
+
+	put_labels(&t->labels, p);
+	if (t->labels.failed)
+		return;
+	labels = t->labels.data;
+	add_states(part++, p, labels);
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
+		add_sample(part++, "port_", gauges[i].name, labels, NULL, NULL,
+			   gauges[i].value(p));
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		add_counter(part++, "port_", &counters[i], &p->count, labels);
+}
+
+bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
+{
+	const struct port *p = r->forward.ports;
+	unsigned n = 0;
+
+	if (!t->is_begun)
+		begin_families(&t->part[1]);
+	t->is_begun = true;
+	/* They are in the order of their numbers. */
+	while (p && p->id <= t->last)
+		p = p->next;
+	for (; p && n < METRICS_PORTS_A_STEP; p = p->next, n++) {
+		add_port(t, p);
+		t->last = p->id;
+	}
+	return !p;
+}
+
+/* ---- of listeners ---- */
+
+/* From one listener's labels to the next one's. */
 static const char *next(const char *labels)
 {
 	return labels + strlen(labels) + 1;
 }
 
-/* @labels: a string for each port */
-static void add_port_families(struct buf *b, const struct relay *r, const char *labels)
+static uint64_t connections(const struct listener *l)
 {
-	const struct port *p, *first = r->forward.ports;
-	const char *l;
-
-	begin(b, "port_", "state", "gauge", "1 for the state that it is in", "");
-	for (p = first, l = labels; p; p = p->next, l = next(l))
-		add_states(b, p, l);
-	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++) {
-		begin(b, "port_", gauges[i].name, "gauge", gauges[i].help, "");
-		for (p = first, l = labels; p; p = p->next, l = next(l))
-			add_sample(b, "port_", gauges[i].name, l, NULL, NULL,
-				   gauges[i].value(p));
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
-		begin(b, "port_", counters[i].name, "counter", counters[i].help, "");
-		for (p = first, l = labels; p; p = p->next, l = next(l))
-			add_counter(b, r, p, &counters[i], l);
-	}
+	return l->n;
 }
 
-static void add_ports(struct buf *b, const struct relay *r)
+static uint64_t accepted(const struct listener *l)
 {
-	struct buf labels = { 0 };
+	return l->count;
+}
 
-	for (const struct port *p = r->forward.ports; p; p = p->next) {
-		buf_printf(&labels, "{port=\"%u\"", p->id);
-		add_label(&labels, ",", "endpoint", p->name);
-		buf_add(&labels, "", 1);
+/* @labels: a string for each listener */
+static void add_listener_values(struct buf *b, const struct relay *r, const char *labels,
+				const char *name,
+				uint64_t (*value)(const struct listener *l))
+{
+	for (const struct listener *l = r->listeners; l;
+	     l = l->next, labels = next(labels))
+		add_sample(b, "listener_", name, labels, NULL, NULL, value(l));
+}
+
+static void add_listener_families(struct buf *b, const struct relay *r,
+				  const char *labels)
+{
+	begin(b, "listener_", "connections", "gauge", "Connections that are ports now",
+	      "");
+	add_listener_values(b, r, labels, "connections", connections);
+	begin(b, "listener_", "accepted_total", "counter", "Connections ever accepted",
+	      "");
+	add_listener_values(b, r, labels, "accepted_total", accepted);
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+		const char *at = labels;
+
+		begin(b, "listener_", counters[i].name, "counter", counters[i].help,
+		      ", at all ports it ever made");
+		for (const struct listener *l = r->listeners; l; l = l->next) {
+			add_counter(b, "listener_", &counters[i], &l->sum, at);
+			at = next(at);
+		}
 	}
-	if (labels.failed)
-		b->failed = true;
-	else
-		add_port_families(b, r, labels.data);
-	buf_free(&labels);
 }
 
 static void add_listeners(struct buf *b, const struct relay *r)
 {
 	struct buf labels = { 0 };
-	const struct listener *l;
-	const char *at;
 
-	for (l = r->listeners; l; l = l->next) {
-		add_label(&labels, "{", "endpoint", l->ep->text);
+	for (const struct listener *l = r->listeners; l; l = l->next) {
+		add_label(&labels, "{", "listener", l->ep->text);
 		buf_add(&labels, "", 1);
 	}
-	b->failed |= labels.failed;
-	begin(b, "listener_", "connections", "gauge", "Connections that are ports now",
-	      "");
-	for (l = r->listeners, at = labels.data; l && !b->failed;
-	     l = l->next, at = next(at))
-		add_sample(b, "listener_", "connections", at, NULL, NULL, l->n);
-	begin(b, "listener_", "accepted_total", "counter", "Connections ever accepted",
-	      "");
-	for (l = r->listeners, at = labels.data; l && !b->failed;
-	     l = l->next, at = next(at))
-		add_sample(b, "listener_", "accepted_total", at, NULL, NULL, l->count);
+	if (labels.failed)
+		b->failed = true;
+	else
+		add_listener_families(b, r, labels.data);
 	buf_free(&labels);
 }
 
@@ -301,12 +360,39 @@ static void add_fdb(struct buf *b, const struct fdb *fdb)
 	add_sample(b, "fdb_", "limit", "", NULL, NULL, fdb->size);
 }
 
-void metrics_text(struct buf *b, const struct relay *r, const struct metrics_process *p)
+/* ---- all of it ---- */
+
+int metrics_text_end(struct metrics_text *t, const struct relay *r,
+		     const struct metrics_process *p)
 {
-	add_infos(b, r);
-	add_process(b, p);
-	add_totals(b, r);
-	add_ports(b, r);
-	add_listeners(b, r);
-	add_fdb(b, r->forward.fdb);
+	struct buf *tail = &t->part[METRICS_PARTS - 1];
+	struct port_counters all;
+
+	sum_up(r, &all);
+	add_infos(&t->part[0], r);
+	add_process(&t->part[0], p);
+	add_totals(&t->part[0], r, &all);
+	add_listeners(tail, r);
+	add_fdb(tail, r->forward.fdb);
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		if (t->part[i].failed)
+			return -ENOMEM;
+	return t->labels.failed ? -ENOMEM : 0;
+}
+
+size_t metrics_text_len(const struct metrics_text *t)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		len += t->part[i].len;
+	return len;
+}
+
+void metrics_text_free(struct metrics_text *t)
+{
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_free(&t->part[i]);
+	buf_free(&t->labels);
+	*t = (struct metrics_text){ 0 };
 }

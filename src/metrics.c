@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client goes through three states: its request is read, the answer written,
- * and then it is to close first. If we did, with bytes of its request unread,
- * the kernel would take back what it has not received yet (RFC 2525, 2.17).
+ * A client goes through these states: its request is read, the text awaited if there
+ * is none yet, the answer written, and then it is to close first. If we did, with
+ * bytes of its request unread, the kernel would take back what it has not received
+ * yet (RFC 2525, 2.17).
  */
 #include "metrics.h"
 
@@ -17,10 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "metrics-text.h"
-
 #define STALLED_MS 5000 /* the most a request may take, and again the answer */
 #define READ_BYTES 2048 /* at a time */
+#define SEND_BYTES ((size_t)256 << 10)
+#define STEP_MS 1
+/*
+ * A text is new for so many times as long as it took to build: building takes no
+ * more than a fifth of the time, however often they ask. One that was built in a
+ * turn is never shared.
+ */
+#define NEW_TIMES 4
 
 /* ---- what is served ---- */
 
@@ -54,24 +61,24 @@ static void look_at_process(const struct metrics *m, struct metrics_process *p)
 		p->cpu_us = us_of(&usage.ru_utime) + us_of(&usage.ru_stime);
 }
 
-static void write_page(const struct metrics *m, const struct http_request *q,
-		       struct buf *answer)
-{
-	struct metrics_process process;
-	struct buf body = { 0 };
+/* ---- pages ---- */
 
-	if (!strcmp(q->path, "/metrics")) {
-		look_at_process(m, &process);
-		metrics_text(&body, m->relay, &process);
-	} else if (!strcmp(q->path, "/")) {
-		buf_printf(&body, "netrelay's metrics are at /metrics\n");
-	}
-	http_answer(answer, body.len ? HTTP_OK : HTTP_NOT_FOUND, body.len ? &body : NULL,
-		    q->is_head);
-	buf_free(&body);
+static void free_page(struct metrics_page *page)
+{
+	timer_cancel(page->metrics->loop, &page->step);
+	timer_cancel(page->metrics->loop, &page->old);
+	metrics_text_free(&page->text);
+	page->is_new = page->is_whole = false;
 }
 
-/* ---- clients ---- */
+static void leave_page(struct metrics_client *c)
+{
+	struct metrics_page *page = c->page;
+
+	c->page = NULL;
+	if (page && !--page->users && !page->is_new)
+		free_page(page);
+}
 
 static void close_client(struct metrics_client *c)
 {
@@ -81,7 +88,125 @@ static void close_client(struct metrics_client *c)
 	close(fd);
 	timer_cancel(c->metrics->loop, &c->timer);
 	buf_free(&c->answer);
+	leave_page(c);
 	listener_gone(&c->metrics->listener);
+}
+
+static void page_is_old(struct timer *t)
+{
+	struct metrics_page *page = container_of(t, struct metrics_page, old);
+
+	page->is_new = false;
+	if (!page->users)
+		free_page(page);
+}
+
+static void write_answer(struct metrics_client *c);
+
+/* Call @fn for each client that has this page. It may close it. */
+static void each_user(struct metrics_page *page, void (*fn)(struct metrics_client *c))
+{
+	struct metrics *m = page->metrics;
+
+	for (struct metrics_client *c = m->clients; c < m->clients + METRICS_CLIENTS; c++)
+		if (c->page == page)
+			fn(c);
+}
+
+static void begin_page_for(struct metrics_client *c)
+{
+	http_begin(&c->answer, HTTP_OK, metrics_text_len(&c->page->text));
+	if (c->request.is_head)
+		leave_page(c);
+	if (c->answer.failed)
+		close_client(c);
+	else
+		write_answer(c);
+}
+
+static void end_page(struct metrics_page *page)
+{
+	const struct metrics *m = page->metrics;
+	uint64_t took = loop_now() - page->began;
+	struct metrics_process process;
+
+	look_at_process(m, &process);
+	/* Nobody may free it before all have seen it. */
+	page->users++;
+	if (metrics_text_end(&page->text, m->relay, &process) < 0) {
+		page->is_new = false;
+		each_user(page, close_client);
+	}
+	page->is_whole = true;
+	each_user(page, begin_page_for);
+	page->users--;
+	if (page->is_new && took > STEP_MS)
+		timer_set(m->loop, &page->old, took * NEW_TIMES, page_is_old);
+	else
+		page_is_old(&page->old);
+}
+
+static void step_due(struct timer *t)
+{
+	struct metrics_page *page = container_of(t, struct metrics_page, step);
+
+	/* Not at once again: in between, others have a turn. */
+	if (metrics_text_ports(&page->text, page->metrics->relay))
+		end_page(page);
+	else
+		timer_set(page->metrics->loop, t, STEP_MS, step_due);
+}
+
+/* The one that is new; else one that nobody uses; else the one that was begun first. */
+static struct metrics_page *find_page(struct metrics *m)
+{
+	struct metrics_page *found = m->pages;
+
+	for (struct metrics_page *p = m->pages; p < m->pages + METRICS_PAGES; p++) {
+		if (p->is_new)
+			return p;
+		if (found->users && (!p->users || p->began < found->began))
+			found = p;
+	}
+	return found;
+}
+
+static void use_page(struct metrics_client *c)
+{
+	struct metrics_page *page = find_page(c->metrics);
+	bool is_new = page->is_new;
+
+	if (!is_new) {
+		each_user(page, close_client);
+		page->is_new = true;
+		page->began = loop_now();
+	}
+	c->page = page;
+	page->users++;
+	c->state = METRICS_AWAITING;
+	loop_mod(c->metrics->loop, &c->watch, 0);
+	if (!is_new)
+		step_due(&page->step);
+	else if (page->is_whole)
+		begin_page_for(c);
+}
+
+/* ---- clients ---- */
+
+static void write_other(struct metrics_client *c, enum http_status status)
+{
+	struct buf body = { 0 };
+
+	if (status == HTTP_OK && !strcmp(c->request.path, "/"))
+		buf_printf(&body, "netrelay's metrics are at /metrics\n");
+	else if (status == HTTP_OK)
+		status = HTTP_NOT_FOUND;
+	http_answer(&c->answer, status, body.len ? &body : NULL, c->request.is_head);
+	buf_free(&body);
+	if (c->answer.failed)
+		close_client(c);
+	else
+		write_answer(c);
 }
 
 static void time_is_up(struct timer *t)
@@ -101,37 +226,56 @@ static bool has_failed(ssize_t n)
 	return n < 0 && errno != EAGAIN && errno != EINTR;
 }
 
+/* What is left, up to SEND_BYTES: of the answer and then of the page's parts. */
+static int fill(const struct metrics_client *c, struct iovec *iov)
+{
+	size_t skip = c->sent, room = SEND_BYTES;
+	const struct buf *b = &c->answer;
+	int n = 0;
+
+	for (int part = 0;; b = &c->page->text.part[part++]) {
+		size_t left = b->len > skip ? min_size(b->len - skip, room) : 0;
+
+		if (left)
+			iov[n++] = (struct iovec){ b->data + skip, left };
+		skip -= min_size(skip, b->len);
+		room -= left;
+		if (!c->page || part == METRICS_PARTS)
+			return n;
+	}
+}
+
 static void write_answer(struct metrics_client *c)
 {
-	ssize_t n = send(c->watch.fd, c->answer.data + c->sent, c->answer.len - c->sent,
-			 MSG_NOSIGNAL);
+	struct iovec iov[1 + METRICS_PARTS];
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)fill(c, iov) };
+	ssize_t n = sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL);
+	size_t len = c->answer.len;
 
 	if (has_failed(n)) {
 		close_client(c);
 		return;
 	}
+	if (c->page)
+		len += metrics_text_len(&c->page->text);
 	c->sent += n > 0 ? (size_t)n : 0;
-	if (c->sent < c->answer.len) {
+	if (c->sent < len) {
 		await(c, METRICS_WRITING);
 		return;
 	}
 	buf_free(&c->answer);
+	leave_page(c);
 	shutdown(c->watch.fd, SHUT_WR);
 	await(c, METRICS_CLOSING);
 }
 
 static void begin_answer(struct metrics_client *c, enum http_status status)
 {
-	if (status == HTTP_OK)
-		write_page(c->metrics, &c->request, &c->answer);
-	else
-		http_answer(&c->answer, status, NULL, c->request.is_head);
-	if (c->answer.failed) {
-		close_client(c);
-		return;
-	}
 	timer_set(c->metrics->loop, &c->timer, STALLED_MS, time_is_up);
-	write_answer(c);
+	if (status == HTTP_OK && !strcmp(c->request.path, "/metrics"))
+		use_page(c);
+	else
+		write_other(c, status);
 }
 
 static void read_request(struct metrics_client *c)
@@ -207,6 +351,8 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 	snprintf(m->ep.text, sizeof(m->ep.text), "metrics %.900s", ep->text);
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		m->clients[i].watch.fd = -1;
+	for (int i = 0; i < METRICS_PAGES; i++)
+		m->pages[i].metrics = m;
 	m->listener.ep = &m->ep;
 	m->listener.accepted = on_accepted;
 	m->listener.arg = m;
@@ -226,6 +372,8 @@ void metrics_stop(struct metrics *m)
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		if (m->clients[i].watch.fd >= 0)
 			close_client(&m->clients[i]);
+	for (int i = 0; i < METRICS_PAGES; i++)
+		free_page(&m->pages[i]);
 	listener_stop(&m->listener);
 	if (m->statm_fd >= 0)
 		close(m->statm_fd);

@@ -20,9 +20,10 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 
-#define ANSWER_SIZE 32768 /* the kernel's own limit for a buffer of a dump */
-#define WATCH_READS 64	  /* datagrams read before others have their turn */
-#define SEQ 1		  /* a socket sees one request only */
+#define ANSWER_SIZE 32768     /* the kernel's own limit for a buffer of a dump */
+#define WATCH_READS 64	      /* datagrams read before others have their turn */
+#define SEQ 1		      /* a socket sees one request only */
+#define WATCH_BYTES (1 << 20) /* for events that wait; each takes some 3 KiB of it */
 
 /* Begin a message at @buf, zeroed: libmnl before 1.0.5 leaves padding as it is. */
 static struct nlmsghdr *begin(void *buf, int type, int flags, uint32_t seq)
@@ -35,12 +36,14 @@ static struct nlmsghdr *begin(void *buf, int type, int flags, uint32_t seq)
 	return nlh;
 }
 
-struct nlmsghdr *nl_build_get(void *buf, const char *name, uint32_t seq)
+struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t seq)
 {
 	struct nlmsghdr *nlh = begin(buf, RTM_GETLINK, NLM_F_REQUEST, seq);
+	struct ifinfomsg *ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifm));
 
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	ifm->ifi_index = index;
+	if (!index)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	return nlh;
 }
@@ -162,6 +165,7 @@ static int read_kind(const struct nlattr *attr, struct nl_link *link)
 
 	if (!kind)
 		return -EINVAL;
+	memcpy(link->kind, kind, strnlen(kind, sizeof(link->kind) - 1));
 	link->is_bridge = !strcmp(kind, "bridge");
 	return strcmp(kind, "tun") ? 0 : read_tun(tb[IFLA_INFO_DATA], link);
 }
@@ -262,20 +266,29 @@ static int ask(const struct nlmsghdr *req, void *buf, size_t size)
 	return rc;
 }
 
-int nl_link_get(const char *name, struct nl_link *link)
+static int get(int index, const char *name, struct nl_link *link)
 {
 	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
-	int rc;
+	int rc = ask(nl_build_get(req, index, name, SEQ), answer, sizeof(answer));
 
-	if (strnlen(name, IFNAMSIZ) == IFNAMSIZ)
-		return -EINVAL;
-	rc = ask(nl_build_get(req, name, SEQ), answer, sizeof(answer));
 	if (rc)
 		return rc;
 	if (nl_parse_link((const void *)answer, link) || link->gone)
 		return -EPROTO;
 	return 0;
+}
+
+int nl_link_get(const char *name, struct nl_link *link)
+{
+	if (strnlen(name, IFNAMSIZ) == IFNAMSIZ)
+		return -EINVAL;
+	return get(0, name, link);
+}
+
+int nl_link_at(int index, struct nl_link *link)
+{
+	return index > 0 ? get(index, NULL, link) : -ENODEV;
 }
 
 int nl_link_change(const struct nl_change *change)
@@ -290,6 +303,7 @@ struct mnl_socket *nl_watch_open(int *fd)
 {
 	struct mnl_socket *sock =
 		mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int bytes = WATCH_BYTES;
 
 	if (!sock)
 		return NULL;
@@ -301,6 +315,9 @@ struct mnl_socket *nl_watch_open(int *fd)
 		return NULL;
 	}
 	*fd = mnl_socket_get_fd(sock);
+	/* Without CAP_NET_ADMIN, as much of it as the host allows. */
+	if (setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	return sock;
 }
 

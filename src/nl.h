@@ -16,11 +16,14 @@
 struct nlmsghdr;
 struct mnl_socket;
 
+#define NL_KIND_MAX 16
+
 /*
  * A link as rtnetlink describes it (rtnetlink(7), linux/if_link.h).
  * @master:    ifindex of the bridge it is attached to; 0 when to none
  * @mtu:       bytes of payload, without the Ethernet header
- * @is_bridge: IFLA_INFO_KIND says "bridge"
+ * @kind:      IFLA_INFO_KIND, such as "veth"; "" when it has none, as a network card
+ * @is_bridge: its kind is "bridge"
  * @is_tap:    IFLA_INFO_KIND says "tun", and its type is a tap (Linux 4.17)
  * @has_pi:    it is a tun or tap, and frames have a struct tun_pi in front of them.
  *             TUNGETIFF does not tell: there IFF_NO_PI also means IFF_NOFILTER
@@ -31,6 +34,7 @@ struct nl_link {
 	char name[IFNAMSIZ];
 	int master;
 	uint32_t mtu;
+	char kind[NL_KIND_MAX];
 	bool is_up;
 	bool is_bridge;
 	bool is_tap;
@@ -53,10 +57,11 @@ struct nl_change {
 #define NL_BUF_SIZE 1024 /* enough for every message built here */
 
 /*
- * nl_build_get() - RTM_GETLINK for @name (shorter than IFNAMSIZ) at @buf.
+ * nl_build_get() - RTM_GETLINK at @buf, for link number @index, or if that is 0
+ * for @name (shorter than IFNAMSIZ).
  * @buf: NL_BUF_SIZE bytes, aligned for a struct nlmsghdr
  */
-struct nlmsghdr *nl_build_get(void *buf, const char *name, uint32_t seq);
+struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t seq);
 
 /* nl_build_change() - RTM_NEWLINK that makes @change, at @buf as above. */
 struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint32_t seq);
@@ -83,6 +88,9 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link);
  */
 int nl_link_get(const char *name, struct nl_link *link);
 
+/* nl_link_at() - The same, by its number. */
+int nl_link_at(int index, struct nl_link *link);
+
 /*
  * nl_link_change() - Have the kernel make @change, and wait for its answer.
  *
@@ -93,6 +101,8 @@ int nl_link_change(const struct nl_change *change);
 /*
  * nl_watch_open() - Subscribe to link events (RTNLGRP_LINK); needs no privilege.
  * @fd: set to the descriptor to wait on; non-blocking, close-on-exec
+ *
+ * Hundreds of events may wait in it, as they come when many taps are made at once.
  *
  * Return: the socket, for nl_watch_read() and nl_watch_close(); NULL, errno set.
  */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stream over TCP or a unix socket, or a trunk, dialled, and dialled again when it is
- * lost. A name is resolved anew at each try, by the helper; of several
- * addresses the first that answers is taken.
+ * lost. A name is resolved anew at each try, by the helper. Of several addresses the
+ * first that answers is taken: each is tried a moment after the one ahead of it,
+ * which may answer still (RFC 8305).
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "helper.h"
@@ -18,19 +20,27 @@
  * ever longer intervals, and not see for half a minute that it is back.
  */
 #define CONNECT_MS 4000
+#define NEXT_MS 250 /* until the next address is tried, too; as RFC 8305 has it */
+
+struct dial;
+
+/* An address, and the connection to it that is in progress. */
+struct attempt {
+	struct dial *dial;
+	struct sock_addr addr;
+	struct watch watch;
+};
 
 /*
- * @addrs:   where to try, in turn; @next is the next of the @n
- * @fd:      a connection in progress, not yet the stream's; -1: none
- * @patience: until it is given up
+ * @attempts: where to try, in turn; @next is the next of the @n
+ * @patience: until the next one is tried, or all are given up
  */
 struct dial {
 	struct stream stream;
 	const struct endpoint *ep;
 	struct helper_call call;
-	struct sock_addr addrs[HELPER_ADDRS_MAX];
+	struct attempt attempts[HELPER_ADDRS_MAX];
 	unsigned n, next;
-	int fd;
 	struct timer patience;
 };
 
@@ -46,64 +56,122 @@ static int use(struct dial *d, int fd)
 	return stream_use(&d->stream, fd, fd, is_trunk ? STREAM_ASKS : STREAM_PLAIN);
 }
 
-static void patience_over(struct timer *t);
+/* Return: its descriptor. */
+static int detach(struct attempt *a)
+{
+	int fd = a->watch.fd;
 
-/* Try addresses until one is connected (0), or may be soon (-EINPROGRESS). */
+	loop_del(a->dial->stream.port.env->loop, &a->watch);
+	return fd;
+}
+
+static void close_attempts(struct dial *d)
+{
+	timer_cancel(d->stream.port.env->loop, &d->patience);
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->attempts[i].watch.fd >= 0)
+			close(detach(&d->attempts[i]));
+}
+
+static bool is_any_left(const struct dial *d)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->attempts[i].watch.fd >= 0)
+			return true;
+	return false;
+}
+
+static int failed(struct attempt *a, int ret)
+{
+	char text[SOCK_TEXT_MAX];
+
+	return port_why(&a->dial->stream.port, ret, "connect to %s: %s",
+			sock_text(&a->addr, text), strerror(-ret));
+}
+
+/* Return: the connection; -EINPROGRESS; -errno, with the reason told. */
+static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
+{
+	bool in_progress;
+	int ret, fd = sock_connecting(&a->addr, SOCK_STREAM, &in_progress);
+
+	if (fd < 0)
+		return failed(a, fd);
+	if (!in_progress)
+		return fd;
+	ret = loop_add(a->dial->stream.port.env->loop, &a->watch, fd, EPOLLOUT, ready);
+	if (ret < 0) {
+		close(fd);
+		return failed(a, ret);
+	}
+	return -EINPROGRESS;
+}
+
+static void patience_over(struct timer *t);
+static void attempt_ready(struct watch *w, uint32_t events);
+
+/* Go on to the next address. Returns as open(). */
 static int try_next(struct dial *d)
 {
-	int ret = -EHOSTUNREACH;
-	bool in_progress;
-	char text[SOCK_TEXT_MAX];
+	struct port *p = &d->stream.port;
 
 	while (d->next < d->n) {
-		const struct sock_addr *addr = &d->addrs[d->next++];
-		int fd = sock_connecting(addr, SOCK_STREAM, &in_progress);
+		int ret = begin(&d->attempts[d->next++], attempt_ready);
 
-		if (fd >= 0 && in_progress) {
-			d->fd = fd;
-			timer_set(d->stream.port.env->loop, &d->patience, CONNECT_MS,
-				  patience_over);
-			ret = port_watch(&d->stream.port, fd, fd);
-			return ret < 0 ? ret : -EINPROGRESS;
+		if (ret >= 0) {
+			close_attempts(d);
+			return use(d, ret);
 		}
-		if (fd >= 0)
-			return use(d, fd);
-		ret = port_why(&d->stream.port, fd, "connect to %s: %s",
-			       sock_text(addr, text), strerror(-fd));
+		if (ret == -EINPROGRESS) {
+			timer_set(p->env->loop, &d->patience,
+				  d->next < d->n ? NEXT_MS : CONNECT_MS, patience_over);
+			return ret;
+		}
 	}
-	return ret;
+	if (!is_any_left(d))
+		return p->why_err;
+	timer_set(p->env->loop, &d->patience, CONNECT_MS, patience_over);
+	return -EINPROGRESS;
 }
 
-/* Of the connection in progress @ret has become. Returns as open(). */
-static int dialled(struct dial *d, int ret)
+static void attempt_ready(struct watch *w, uint32_t events)
 {
-	struct port *p = &d->stream.port;
-	char text[SOCK_TEXT_MAX];
-	int fd = d->fd;
+	struct attempt *a = container_of(w, struct attempt, watch);
+	struct dial *d = a->dial;
+	int fd = detach(a), ret = sock_error(fd);
 
-	timer_cancel(p->env->loop, &d->patience);
-	loop_del(p->env->loop, &p->rd);
-	d->fd = -1;
-	if (ret == 0)
-		return use(d, fd);
-	close(fd);
-	port_why(p, ret, "connect to %s: %s", sock_text(&d->addrs[d->next - 1], text),
-		 strerror(-ret));
-	return d->next < d->n ? try_next(d) : ret;
-}
-
-static int dial_ready(struct port *p)
-{
-	struct dial *d = to_dial(p);
-
-	return dialled(d, sock_error(d->fd));
+	(void)events;
+	if (ret == 0 && sock_is_own(fd)) {
+		/* Without a trace: who is to listen there would find it in use. */
+		sock_close_hard(fd);
+		ret = -ECONNREFUSED;
+	} else if (ret < 0) {
+		close(fd);
+	}
+	if (ret < 0) {
+		failed(a, ret);
+		ret = try_next(d);
+	} else {
+		close_attempts(d);
+		ret = use(d, fd);
+	}
+	if (ret != -EINPROGRESS)
+		port_opened(&d->stream.port, ret);
 }
 
 static void patience_over(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, patience);
+	int ret = -ETIMEDOUT;
 
-	port_opened(&d->stream.port, dialled(d, -ETIMEDOUT));
+	if (d->next < d->n)
+		ret = try_next(d);
+	else
+		for (unsigned i = 0; i < d->n; i++)
+			if (d->attempts[i].watch.fd >= 0)
+				failed(&d->attempts[i], ret);
+	if (ret != -EINPROGRESS)
+		port_opened(&d->stream.port, ret);
 }
 
 static void resolved(struct helper_call *call, const struct helper_answer *answer, int fd)
@@ -117,9 +185,9 @@ static void resolved(struct helper_call *call, const struct helper_answer *answe
 			    port_why(&d->stream.port, answer->err, "%s", answer->why));
 		return;
 	}
-	d->n = answer->resolve.n < HELPER_ADDRS_MAX ? answer->resolve.n
-						    : HELPER_ADDRS_MAX;
-	memcpy(d->addrs, answer->resolve.addr, d->n * sizeof(d->addrs[0]));
+	d->n = answer->resolve.n;
+	for (unsigned i = 0; i < d->n; i++)
+		d->attempts[i].addr = answer->resolve.addr[i];
 	port_opened(&d->stream.port, try_next(d));
 }
 
@@ -132,9 +200,9 @@ static int dial_open(struct port *p)
 	d->n = 1;
 	d->next = 0;
 	if (d->ep->kind == ENDPOINT_UNIX)
-		sock_unix(d->ep->path, &d->addrs[0]);
+		sock_unix(d->ep->path, &d->attempts[0].addr);
 	else
-		ret = sock_numeric(&d->ep->remote, AF_UNSPEC, &d->addrs[0]);
+		ret = sock_numeric(&d->ep->remote, AF_UNSPEC, &d->attempts[0].addr);
 	if (ret == 0)
 		return try_next(d);
 	if (ret != -ENXIO)
@@ -150,10 +218,7 @@ static void dial_close(struct port *p)
 	struct dial *d = to_dial(p);
 
 	helper_forget(p->env->helper, &d->call);
-	timer_cancel(p->env->loop, &d->patience);
-	if (d->fd >= 0)
-		close(d->fd);
-	d->fd = -1;
+	close_attempts(d);
 	stream_close(p);
 }
 
@@ -162,7 +227,6 @@ static const struct port_ops ops = {
 	.is_stream = true,
 	.can_wait = true,
 	.open = dial_open,
-	.ready = dial_ready,
 	.rx = stream_rx,
 	.rx_done = stream_rx_done,
 	.tx = stream_tx,
@@ -181,7 +245,10 @@ struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env
 		return NULL;
 	}
 	d->ep = ep;
-	d->fd = -1;
+	for (unsigned i = 0; i < HELPER_ADDRS_MAX; i++) {
+		d->attempts[i].dial = d;
+		d->attempts[i].watch.fd = -1;
+	}
 	d->stream.is_dialled = true;
 	d->stream.dead = ep->dead;
 	return &d->stream.port;

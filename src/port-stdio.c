@@ -2,21 +2,91 @@
 /*
  * Frames on stdin and stdout, QEMU's stream framing. Both may be shared with
  * whoever started us, so their flags are put back as they were.
+ *
+ * While nobody is there to take its frames, stdin is not read, and epoll is not
+ * asked of it: with data waiting it would tell of a hang-up without end. So it is
+ * looked at now and then whether it has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ports.h"
 #include "stream.h"
 
+#define LOOK_MS 1000
+#define DEV_NULL makedev(1, 3)
+
 struct stdio {
 	struct stream stream;
 	int in_flags, out_flags;
+	struct timer look;
 };
+
+static short poll_one(int fd, short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+
+	return poll(&pfd, 1, 0) == 1 ? pfd.revents : 0;
+}
+
+/* Whether a read would bring nothing but the end; nothing is taken to find out. */
+static bool is_empty(int fd, short revents)
+{
+	struct stat st;
+	char byte;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFIFO:
+		return (revents & POLLHUP) && !(revents & POLLIN);
+	case S_IFSOCK:
+		return (revents & (POLLRDHUP | POLLHUP)) &&
+		       recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+	case S_IFREG:
+		return lseek(fd, 0, SEEK_CUR) >= st.st_size;
+	case S_IFCHR:
+		return st.st_rdev == DEV_NULL;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What still waits in stdin is kept until somebody takes it, unless whoever wrote
+ * it has gone altogether, as ssh's server closes both: then it is of no use.
+ */
+static bool has_ended(void)
+{
+	short in = poll_one(STDIN_FILENO, POLLIN | POLLRDHUP);
+	short out = poll_one(STDOUT_FILENO, 0);
+
+	if ((in & POLLHUP) && (out & (POLLHUP | POLLERR)))
+		return true;
+	return is_empty(STDIN_FILENO, in);
+}
+
+static void look_due(struct timer *t)
+{
+	struct stdio *s = container_of(t, struct stdio, look);
+	struct port *p = &s->stream.port;
+
+	if (!p->is_held || !has_ended()) {
+		timer_set(p->env->loop, t, LOOK_MS, look_due);
+		return;
+	}
+	stream_cut(&s->stream);
+	port_why(p, PORT_CLOSED, "stdin has ended");
+	port_down(p);
+}
 
 static int set_nonblocking(int fd, int *old_flags)
 {
@@ -36,6 +106,7 @@ static int stdio_open(struct port *p)
 	ret = set_nonblocking(STDOUT_FILENO, &s->out_flags);
 	if (ret < 0)
 		return port_why(p, ret, "stdout: %s", strerror(-ret));
+	timer_set(p->env->loop, &s->look, LOOK_MS, look_due);
 	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, STREAM_PLAIN);
 }
 
@@ -43,10 +114,12 @@ static void stdio_close(struct port *p)
 {
 	struct stdio *s = container_of(p, struct stdio, stream.port);
 
-	if (s->in_flags >= 0)
-		fcntl(STDIN_FILENO, F_SETFL, s->in_flags);
+	timer_cancel(p->env->loop, &s->look);
+	/* In reverse order: if both are of one description, stdin's are the old flags. */
 	if (s->out_flags >= 0)
 		fcntl(STDOUT_FILENO, F_SETFL, s->out_flags);
+	if (s->in_flags >= 0)
+		fcntl(STDIN_FILENO, F_SETFL, s->in_flags);
 	stream_close(p);
 }
 

@@ -1,324 +1,353 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tap, and a bridge reached by one. The helper makes and attaches it. That a
- * tap was deleted shows on its descriptor; that its bridge was, nobody says
- * but rtnetlink, which also tells when there is a bridge of that name again.
+ * A tap, and a bridge reached by one: how it comes up, and where it is.
+ *
+ * The helper makes and attaches it. That it was deleted shows on its descriptor;
+ * what else others do to it, or to its bridge, nobody says but rtnetlink. All such
+ * news only leads to a look: a moment later, when whoever changes several things
+ * has done so, the kernel is asked where the tap is, and find_place() tells whether
+ * it belongs there. If it does not, the port goes down, and what is to be done
+ * about it is tried at once, and again with the port's back-off:
+ *
+ *   gone	the tap is no more, or not here, or its bridge is not: begin anew
+ *   astray	it is on no bridge, or it is down: have the helper put it back
+ *   waits	another bridge has it, or its bridge is down: somebody else wants
+ *		it so, and will have to undo it
+ *
+ * In the latter two the tap is kept, and only its port goes down.
  */
 #include <errno.h>
-#include <net/ethernet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "gro.h"
-#include "helper.h"
 #include "log.h"
 #include "nl.h"
 #include "ports.h"
+#include "tap-io.h"
 
-#define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
-#define VLAN_TAG 4 /* the kernel's is_skb_forwardable() allows one above the MTU */
+#define LOOK_MS 100	  /* from news to the look */
+#define REMADE_MS 5000	  /* who deletes a tap may be about to make it again */
+#define FIRST_LOOK_MS 500 /* nobody listened to a tap's number before we knew it */
 
-_Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
-	       "a queue must take what one more wake-up brings, or a cable loses frames");
-
-struct tap {
-	struct port port;
-	const struct endpoint *ep;
-	struct helper_call call;
-	struct link link;
-	struct gro gro;
-	struct vnet vnets[BATCH_MAX]; /* of the frames received last */
-	struct mnl_socket *events;
-	struct watch events_watch;
-	bool is_dark;  /* it was told that there is no carrier */
-	bool in_doubt; /* links came to their end while it was being attached */
-};
+enum place { PLACE_RIGHT, PLACE_GONE, PLACE_ASTRAY, PLACE_WAITS };
 
 static struct tap *to_tap(struct port *p)
 {
 	return container_of(p, struct tap, port);
 }
 
-static int tap_begin(struct tap *t)
+static bool has_bridge(const struct tap *t)
 {
-	t->is_dark = false;
-	t->port.takes_super = t->link.has_vnet;
-	t->port.takes_uso = t->link.has_uso;
-	t->gro.udp = t->link.has_uso;
-	t->port.peer = t->link.name;
-	return port_watch(&t->port, t->link.fd, t->link.fd);
+	return t->ep->kind == ENDPOINT_BRIDGE;
 }
 
-static int tap_use(struct tap *t)
+/* ---- where it is ---- */
+
+/* What is no fault. */
+static void learn(struct tap *t, const struct nl_link *tap)
 {
-	if (t->ep->kind == ENDPOINT_BRIDGE)
-		log_info("%s: by tap %s, MTU %u", t->port.name, t->link.name,
-			 t->link.mtu);
-	return tap_begin(t);
+	t->link.mtu = tap->mtu;
+	if (!strcmp(t->link.name, tap->name))
+		return;
+	log_info("%s: tap %s is called %s now", t->port.name, t->link.name, tap->name);
+	memcpy(t->link.name, tap->name, sizeof(t->link.name));
 }
 
-static int lost_bridge(struct tap *t)
+static enum place bridge_is_down(struct tap *t)
 {
-	return port_why(&t->port, -ENODEV, "bridge %s was deleted", t->ep->name);
+	port_why(&t->port, -ENETDOWN, "bridge %s is down; set it up: ip link set %s up",
+		 t->ep->name, t->ep->name);
+	return PLACE_WAITS;
+}
+
+/* On another bridge, or none. */
+static enum place find_master(struct tap *t, const struct nl_link *tap)
+{
+	struct nl_link master;
+
+	if (tap->master && !nl_link_at(tap->master, &master)) {
+		port_why(
+			&t->port, -EBUSY,
+			"tap %s was moved to %s by someone else, and is left there until "
+			"it is free: ip link set %s nomaster",
+			t->link.name, master.name, t->link.name);
+		return PLACE_WAITS;
+	}
+	port_why(&t->port, -ENOTCONN, "tap %s was taken off bridge %s by someone else",
+		 t->link.name, t->ep->name);
+	return PLACE_ASTRAY;
+}
+
+static void follow_mtu(struct tap *t, uint32_t mtu);
+
+static enum place find_bridge(struct tap *t, const struct nl_link *tap)
+{
+	struct nl_link bridge;
+	int ret = nl_link_at(t->link.bridge, &bridge);
+
+	if (ret == -ENODEV) {
+		port_why(&t->port, ret, "bridge %s was deleted", t->ep->name);
+		return PLACE_GONE;
+	}
+	if (tap->master != t->link.bridge)
+		return find_master(t, tap);
+	if (ret < 0)
+		return PLACE_RIGHT;
+	if (!bridge.is_up)
+		return bridge_is_down(t);
+	follow_mtu(t, bridge.mtu);
+	return PLACE_RIGHT;
 }
 
 /*
- * Whether the tap is still where it was put. The kernel is asked, and might
- * keep us waiting: only for when events do not tell.
+ * Whether it is where it belongs; port_why() tells what is wrong if not. The kernel
+ * is asked, and might keep us waiting: only for when there is news. If it can't
+ * tell, all is taken to be well.
  */
-static bool is_attached(struct tap *t)
+static enum place find_place(struct tap *t)
 {
+	enum place place = PLACE_RIGHT;
 	struct nl_link tap;
+	int ret = nl_link_at(t->link.index, &tap);
 
-	/* That there is none any more shows on its descriptor. */
-	if (nl_link_get(t->link.name, &tap))
-		return true;
-	t->link.mtu = tap.mtu;
-	return t->ep->kind != ENDPOINT_BRIDGE || tap.master == t->link.bridge;
+	if (ret == -ENODEV) {
+		port_why(&t->port, ret, "tap %s%s", t->link.name,
+			 link_is_there(t->link.fd)
+				 ? " was moved to another network namespace"
+				 : ": was deleted");
+		return PLACE_GONE;
+	}
+	if (ret < 0)
+		return PLACE_RIGHT;
+	learn(t, &tap);
+	if (has_bridge(t))
+		place = find_bridge(t, &tap);
+	if (place == PLACE_RIGHT && !tap.is_up) {
+		port_why(&t->port, -ENETDOWN, "tap %s was set down by someone else",
+			 t->link.name);
+		return PLACE_ASTRAY;
+	}
+	return place;
 }
+
+/* ---- up ---- */
+
+static int use(struct tap *t)
+{
+	if (has_bridge(t))
+		log_info("%s: by tap %s, MTU %u", t->port.name, t->link.name,
+			 t->link.mtu);
+	t->is_kept = false;
+	return tap_io_begin(t);
+}
+
+/* One that was kept; what has come meanwhile is old, or of another bridge. */
+static int use_again(struct tap *t)
+{
+	tap_io_drain(t);
+	return use(t);
+}
+
+static void let_go(struct tap *t)
+{
+	if (t->link.fd >= 0 && t->link.was_there && !link_is_there(t->link.fd))
+		t->lost_at = loop_now();
+	if (t->link.fd >= 0)
+		close(t->link.fd);
+	t->link.fd = -1;
+	t->is_kept = false;
+}
+
+static void look_due(struct timer *timer);
 
 static void attached(struct helper_call *call, const struct helper_answer *answer, int fd)
 {
 	struct tap *t = container_of(call, struct tap, call);
 
+	t->port.is_mistake = true;
 	if (answer->err) {
 		port_opened(&t->port, port_why(&t->port, answer->err, "%s", answer->why));
 		return;
 	}
 	t->link = answer->attach;
 	t->link.fd = fd;
-	if (t->in_doubt && !is_attached(t))
-		port_opened(&t->port, lost_bridge(t));
-	else
-		port_opened(&t->port, tap_use(t));
+	t->lost_at = 0;
+	t->is_dark = false;
+	links_follow(t->port.env->links, &t->news, t->link.index,
+		     has_bridge(t) ? t->link.bridge : 0);
+	timer_set(t->port.env->loop, &t->look, FIRST_LOOK_MS, look_due);
+	if (has_bridge(t) && !t->link.is_bridge_up) {
+		/* Somebody may be about to set it up: that is no mistake. */
+		t->port.is_mistake = false;
+		t->is_kept = true;
+		bridge_is_down(t);
+		port_opened(&t->port, t->port.why_err);
+		return;
+	}
+	port_opened(&t->port, use(t));
 }
 
-/* What we wait for came back, or what we use went away. */
-static void link_changed(const struct nl_link *link, void *arg)
+/* If it could not be, another one may be had. */
+static void put_back(struct helper_call *call, const struct helper_answer *answer, int fd)
 {
-	struct tap *t = arg;
-	const char *awaited = t->ep->kind == ENDPOINT_BRIDGE ? t->ep->name : t->link.name;
+	struct tap *t = container_of(call, struct tap, call);
 
-	if (t->port.state == PORT_WAITING && !link->gone && !strcmp(link->name, awaited))
-		port_retry_now(&t->port);
-	t->in_doubt |= link->gone;
+	(void)fd;
+	if (answer->err) {
+		let_go(t);
+		port_opened(&t->port, port_why(&t->port, answer->err, "%s", answer->why));
+		return;
+	}
+	t->link.mtu = answer->attach.mtu;
+	t->link.bridge_mtu = answer->attach.bridge_mtu;
+	port_opened(&t->port, use_again(t));
+}
+
+/*
+ * Whether to leave the name of a tap that was deleted to whoever had made it, for a
+ * while: ours would be in the way, and not be what they had set up.
+ */
+static bool may_be_remade(const struct tap *t, const char *name)
+{
+	struct nl_link link;
+
+	return t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
+	       nl_link_get(name, &link) == -ENODEV;
+}
+
+/* @index: of the tap that is kept; 0 for another one */
+static int attach(struct tap *t, int index)
+{
+	struct helper_request req = { .op = HELPER_ATTACH };
+	struct port *p = &t->port;
+	int ret;
+
+	if (has_bridge(t))
+		snprintf(req.attach.bridge, sizeof(req.attach.bridge), "%s", t->ep->name);
+	snprintf(req.attach.tap, sizeof(req.attach.tap), "%s",
+		 has_bridge(t) ? t->ep->tap : t->ep->name);
+	req.attach.mtu = t->ep->mtu;
+	req.attach.index = index;
+	if (may_be_remade(t, req.attach.tap))
+		return port_why(p, -ENODEV, "tap %s: was deleted", req.attach.tap);
+	ret = helper_ask(p->env->helper, &t->call, &req, index ? put_back : attached);
+	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
+}
+
+static void mtu_set(struct helper_call *call, const struct helper_answer *answer, int fd)
+{
+	struct tap *t = container_of(call, struct tap, call);
+
+	(void)fd;
+	if (answer->err)
+		log_warn(
+			"%s: bridge %s has a larger MTU than tap %s, which stays at %u: %s",
+			t->port.name, t->ep->name, t->link.name, t->link.mtu,
+			answer->why);
+	else
+		t->link.mtu = answer->attach.mtu;
+}
+
+/*
+ * The bridge's MTU is @mtu. Where it has grown the tap's does, too; it does not
+ * shrink, for then the bridge, which goes by its ports, could never grow again.
+ */
+static void follow_mtu(struct tap *t, uint32_t mtu)
+{
+	struct helper_request req = { .op = HELPER_ATTACH };
+	bool has_grown = mtu > t->link.bridge_mtu && mtu > t->link.mtu;
+
+	t->link.bridge_mtu = mtu;
+	if (!has_grown || t->ep->mtu || t->port.state != PORT_UP || t->call.is_waiting)
+		return;
+	req.attach.index = t->link.index;
+	req.attach.mtu = mtu;
+	helper_ask(t->port.env->helper, &t->call, &req, mtu_set);
+}
+
+/* ---- news ---- */
+
+/* The look at it. A port that waits looks when it tries again. */
+static void look_due(struct timer *timer)
+{
+	struct tap *t = container_of(timer, struct tap, look);
+	enum place place;
+
+	port_retry_now(&t->port);
 	if (t->port.state != PORT_UP)
 		return;
-	if (link->gone && t->ep->kind == ENDPOINT_BRIDGE &&
-	    link->index == t->link.bridge) {
-		lost_bridge(t);
-		port_down(&t->port);
-	} else if (!link->gone && link->index == t->link.index) {
-		t->link.mtu = link->mtu;
-	}
-}
-
-static void events_ready(struct watch *w, uint32_t events)
-{
-	struct tap *t = container_of(w, struct tap, events_watch);
-	int ret = nl_watch_read(t->events, link_changed, t);
-
-	(void)events;
-	if (ret != -ENOBUFS)
+	place = find_place(t);
+	if (place == PLACE_RIGHT)
 		return;
-	/* Some were lost. */
-	t->in_doubt = true;
-	port_retry_now(&t->port);
-	if (t->port.state == PORT_UP && !is_attached(t)) {
-		lost_bridge(t);
-		port_down(&t->port);
-	}
+	t->is_kept = place != PLACE_GONE;
+	port_down(&t->port);
 }
 
-/* Kept while the port is down: that is when the news is waited for. */
-static int watch_links(struct tap *t)
+/* Whether a link has become other than it should be. */
+static bool is_amiss(struct tap *t, const struct nl_link *link)
 {
-	int fd, ret;
+	bool is_off = link->gone || !link->is_up;
 
-	if (t->events)
-		return 0;
-	t->events = nl_watch_open(&fd);
-	if (!t->events)
-		return port_why(&t->port, -errno, "rtnetlink: %s", strerror(errno));
-	ret = loop_add(t->port.env->loop, &t->events_watch, fd, EPOLLIN, events_ready);
-	return ret < 0 ? port_why(&t->port, ret, "rtnetlink: %s", strerror(-ret)) : 0;
+	if (link->index == t->link.bridge)
+		return is_off || link->mtu > t->link.bridge_mtu;
+	if (link->index != t->link.index)
+		return false;
+	if (!is_off && (!has_bridge(t) || link->master == t->link.bridge)) {
+		learn(t, link);
+		return false;
+	}
+	return true;
+}
+
+/* Whether it may be what a port waits for. */
+static bool is_awaited(const struct tap *t, const struct nl_link *link)
+{
+	if (t->link.fd >= 0 &&
+	    (link->index == t->link.index || link->index == t->link.bridge))
+		return true;
+	return !link->gone && (!has_bridge(t) || link->is_up) &&
+	       !strcmp(link->name, t->ep->name);
+}
+
+/*
+ * The more tries of a port have failed, the more time goes by until news leads to
+ * another: should a try itself make news, they do not chase one another.
+ */
+static void on_news(struct links_user *u, const struct nl_link *link)
+{
+	struct tap *t = container_of(u, struct tap, news);
+	bool waits = t->port.state == PORT_WAITING;
+
+	if (link && !(waits ? is_awaited(t, link) : is_amiss(t, link)))
+		return;
+	if (!t->look.is_set)
+		timer_set(t->port.env->loop, &t->look,
+			  LOOK_MS + (waits ? t->port.backoff_ms / 8 : 0), look_due);
 }
 
 static int tap_open(struct port *p)
 {
 	struct tap *t = to_tap(p);
-	struct helper_request req = { .op = HELPER_ATTACH };
-	int ret = watch_links(t);
+	int ret = links_join(p->env->links, &t->news, t->ep->name);
 
 	if (ret < 0)
-		return ret;
-	if (t->ep->kind == ENDPOINT_BRIDGE) {
-		snprintf(req.attach.bridge, sizeof(req.attach.bridge), "%s", t->ep->name);
-		snprintf(req.attach.tap, sizeof(req.attach.tap), "%s", t->ep->tap);
-	} else {
-		snprintf(req.attach.tap, sizeof(req.attach.tap), "%s", t->ep->name);
+		return port_why(p, ret, "rtnetlink: %s", strerror(-ret));
+	if (t->link.fd < 0)
+		return attach(t, 0);
+	switch (find_place(t)) {
+	case PLACE_RIGHT:
+		return use_again(t);
+	case PLACE_WAITS:
+		return p->why_err;
+	case PLACE_ASTRAY:
+		return attach(t, t->link.index);
+	case PLACE_GONE:
+		break;
 	}
-	req.attach.mtu = t->ep->mtu;
-	t->in_doubt = false;
-	ret = helper_ask(p->env->helper, &t->call, &req, attached);
-	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
-}
-
-/*
- * @is_tight: right behind the frame ahead of it, but for a length word
- *
- * Return: whether the next one is to lie so, too.
- */
-static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
-		 const struct vnet *vnet, bool is_tight)
-{
-	struct frame f = { .data = data, .len = (uint32_t)len, .has_word = true };
-
-	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM))) {
-		f.vnet = vnet;
-		f.has_word = !is_tight;
-	}
-	if (f.has_word)
-		put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
-	port_take(&t->port, b, &f);
-	return !f.vnet;
-}
-
-/*
- * A frame is read to where it can leave on a stream as it lies. Behind one that
- * needs its virtio header there is room for that and a length word; behind a plain
- * one only for the word, so that runs of them are one piece. The virtio header
- * then comes over the end of the frame ahead, which is put right at once.
- */
-static int tap_rx(struct port *p, struct batch *b)
-{
-	struct tap *t = to_tap(p);
-	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0, last = 0;
-	bool is_tight = false;
-
-	/* Most likely the next is as long as the last. */
-	for (unsigned i = 0; i < BATCH_MAX && used + last <= RX_BYTES; i++) {
-		uint8_t *data = b->buf + used + FRAME_WORD + (is_tight ? 0 : VNET_BYTES);
-		uint8_t *vnet = data - VNET_BYTES, ahead[VNET_BYTES];
-		ssize_t n;
-
-		memcpy(ahead, vnet, VNET_BYTES);
-		n = read(t->link.fd, data - header, header + FRAME_MAX);
-		memcpy(&t->vnets[i], vnet, VNET_BYTES);
-		if (is_tight)
-			memcpy(vnet, ahead, VNET_BYTES);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR || i))
-			break;
-		if (n < 0)
-			return port_why(p, -errno, "tap %s: %s", t->link.name,
-					errno == EBADFD ? "was deleted"
-							: strerror(errno));
-		if ((size_t)n < header)
-			continue;
-		last = (size_t)n - header;
-		is_tight = take(t, b, data, last, &t->vnets[i], is_tight);
-		used = (size_t)(data - b->buf) + last;
-	}
-	return 0;
-}
-
-/* What a super-frame's longest segment will have, as far as its headers tell. */
-static uint32_t longest_on_wire(const struct frame *f)
-{
-	const struct vnet *v = f->vnet;
-	uint32_t head, size;
-
-	if (!v || !v->gso_type)
-		return frame_len(f);
-	head = v->csum_start;
-	if (v->gso_type == VNET_GSO_UDP_L4)
-		head += UDP_SIZE;
-	else if (head + TCP_SIZE <= f->len)
-		head += (f->data[head + TCP_DATA_OFFSET] >> 4) * 4u;
-	size = head + v->gso_size;
-	return size < frame_len(f) ? size : frame_len(f);
-}
-
-static bool fits(const struct tap *t, const struct frame *f)
-{
-	return longest_on_wire(f) <= t->link.mtu + ETHER_HDR_LEN + VLAN_TAG;
-}
-
-/*
- * @frames, @bytes: what is written, and counted
- *
- * A tap that is no more is told of by reading from it, in detail.
- */
-static void write_pieces(struct tap *t, const struct iovec *iov, int n, unsigned frames,
-			 uint32_t bytes)
-{
-	if (writev(t->link.fd, iov, n) >= 0) {
-		t->port.count.tx_frames += frames;
-		t->port.count.tx_bytes += bytes;
-		return;
-	}
-	/* EIO: the tap is down, which whoever set it down can undo. */
-	port_drop(&t->port, errno == EBADFD ? DROP_LOST : DROP_REFUSED, frames);
-}
-
-/* A frame as it is: a super-frame, or any to a tap without virtio headers. */
-static void write_one(struct tap *t, const struct frame *f)
-{
-	struct iovec iov[] = {
-		{ .iov_base = (void *)(uintptr_t)f->vnet,
-		  .iov_len = t->link.has_vnet ? VNET_BYTES : 0 },
-		{ .iov_base = (void *)(uintptr_t)f->head, .iov_len = f->head_len },
-		{ .iov_base = (void *)(uintptr_t)f->data, .iov_len = f->len },
-	};
-
-	write_pieces(t, iov, ARRAY_SIZE(iov), 1, frame_len(f));
-}
-
-static void write_run(struct tap *t, const struct frame *f, unsigned n)
-{
-	gro_merge(&t->gro, f, n);
-	for (unsigned i = 0; i < t->gro.n; i++) {
-		const struct gro_unit *u = &t->gro.unit[i];
-
-		write_pieces(t, u->iov, u->n_iov, u->frames, u->bytes);
-	}
-}
-
-/* Runs of plain frames are merged, where the tap takes that; the rest goes as it is. */
-static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
-{
-	while (n) {
-		unsigned run = 0;
-
-		while (t->link.has_vnet && run < n && !f[run].vnet)
-			run++;
-		if (run)
-			write_run(t, f, run);
-		else
-			write_one(t, f);
-		f += run ? run : 1;
-		n -= run ? run : 1;
-	}
-}
-
-static int tap_tx(struct port *p, const struct frame *f, unsigned n)
-{
-	struct tap *t = to_tap(p);
-	unsigned from = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (fits(t, &f[i]))
-			continue;
-		write_in_order(t, f + from, i - from);
-		port_drop(p, DROP_TOO_LONG, 1);
-		from = i + 1;
-	}
-	write_in_order(t, f + from, n - from);
-	return (int)n;
+	let_go(t);
+	return attach(t, 0);
 }
 
 /* A kernel that can't (before 4.20) leaves it on. */
@@ -335,25 +364,23 @@ static void tap_close(struct port *p)
 	struct tap *t = to_tap(p);
 
 	helper_forget(p->env->helper, &t->call);
-	if (t->link.fd >= 0)
-		close(t->link.fd);
-	t->link.fd = -1;
+	if (!t->is_kept)
+		let_go(t);
 }
 
 static void tap_free(struct port *p)
 {
 	struct tap *t = to_tap(p);
 
-	loop_del(p->env->loop, &t->events_watch);
-	if (t->events)
-		nl_watch_close(t->events);
+	timer_cancel(p->env->loop, &t->look);
+	links_leave(p->env->links, &t->news);
+	let_go(t);
 	free(t);
 }
 
 static const struct port_ops ops = {
 	.kind = "tap",
 	.can_wait = true,
-	.is_setup = true,
 	.open = tap_open,
 	.rx = tap_rx,
 	.tx = tap_tx,
@@ -364,7 +391,7 @@ static const struct port_ops ops = {
 
 static int tap_fd_open(struct port *p)
 {
-	return tap_begin(to_tap(p));
+	return tap_io_begin(to_tap(p));
 }
 
 static const struct port_ops fd_ops = {
@@ -392,9 +419,7 @@ static struct tap *tap_new(const struct port_ops *tap_ops, const struct endpoint
 	}
 	t->ep = ep;
 	t->link.fd = -1;
-	t->events_watch.fd = -1;
-	if (ep->kind == ENDPOINT_TAP)
-		snprintf(t->link.name, sizeof(t->link.name), "%s", ep->name);
+	t->news.changed = on_news;
 	return t;
 }
 

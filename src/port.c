@@ -52,10 +52,16 @@ const char *port_state_name(enum port_state state)
 	return state_names[state];
 }
 
+enum port_state port_state_shown(const struct port *p)
+{
+	return p->state == PORT_UP && p->is_unproven ? PORT_OPENING : p->state;
+}
+
 const char *port_state_text(const struct port *p)
 {
-	return p->state == PORT_UP && p->is_blocked ? "blocked"
-						    : port_state_name(p->state);
+	return p->state == PORT_UP && p->is_blocked
+		       ? "blocked"
+		       : port_state_name(port_state_shown(p));
 }
 
 const char *port_drop_name(enum port_drop reason)
@@ -227,8 +233,18 @@ void port_opened(struct port *p, int ret)
 		return;
 	}
 	p->was_up = true;
-	log_info("%s: up", p->name);
+	if (!p->is_unproven)
+		log_info("%s: up", p->name);
 	set_state(p, PORT_UP);
+}
+
+void port_proven(struct port *p)
+{
+	if (!p->is_unproven)
+		return;
+	p->is_unproven = false;
+	log_info("%s: up", p->name);
+	p->env->host->changed(p, p->env->host_arg);
 }
 
 /*

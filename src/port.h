@@ -160,32 +160,46 @@ struct port_storm {
 };
 
 #define PORT_PROBE_BYTES 60
+#define PORT_PROBE_MAX (PORT_PROBE_BYTES + 4) /* with a VLAN tag */
 
 /*
  * A port's place in the search for loops; guard.h.
  * @probe:   the one last sent by it
- * @against: while it is blocked: the port at the loop's other end, or itself
+ * @is_limited: what goes out comes back; so what it brings for everybody is limited
+ * @is_fresh: it came up, and no probe has left by it since
+ * @next_fresh, @prev_fresh: of those
+ * @against: while it is blocked or limited: the port at the loop's other end, or itself
+ * @next_cut: of the ports that are
+ * @tag:     of the VLAN that the loop is in; 0: none
  * @heard:   when the loop last showed, ms
  * @quiet:   for how long it must not have, until the port forwards again, ms
  * @opened:  when that last was, ms; 0: never
  * @echoes, @echoed: how often a probe came back to the port it left by, and when
- * @second, @passed: how many probes of others it has brought in that second
+ * @echo:    the round of the last one that did
+ * @second, @passed, @flooded: how many probes of others it has brought in that
+ *           second, and frames for everybody while it is limited
  */
 struct port_guard {
-	uint8_t probe[PORT_PROBE_BYTES];
-	struct port *against;
+	uint8_t probe[PORT_PROBE_MAX];
+	bool is_limited, is_fresh;
+	struct port *next_fresh, *prev_fresh;
+	struct port *against, *next_cut;
+	uint32_t tag;
 	uint64_t heard, opened, echoed;
 	unsigned quiet, echoes;
-	uint32_t second, passed;
+	uint32_t echo;
+	uint32_t second, passed, flooded;
 };
 
 struct helper;
+struct links;
 struct listener;
 
 /* Where a port lives. */
 struct port_env {
 	struct loop *loop;
 	struct helper *helper;
+	struct links *links;
 	const struct port_host *host;
 	void *host_arg;
 };
@@ -291,6 +305,9 @@ void port_shut(struct port *p);
 
 const char *port_state_name(enum port_state state);
 
+/* port_state_shown() - As the state is told: one that has not proved to be of use is not up yet. */
+enum port_state port_state_shown(const struct port *p);
+
 /* port_state_text() - "connecting", "up", "blocked" (it closes a loop), "waiting" or "ended". */
 const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
@@ -306,6 +323,9 @@ int port_watch(struct port *p, int rfd, int wfd);
 
 /* port_opened() - What open() returns, when it comes later. */
 void port_opened(struct port *p, int ret);
+
+/* port_proven() - The driver, of a port that is_unproven: there is somebody at the other end. */
+void port_proven(struct port *p);
 
 /* port_down() - The link is lost, for the reason in port_why(). */
 void port_down(struct port *p);

@@ -145,7 +145,7 @@ static void on_relaxed(struct port *p, void *arg)
 	finish_go_on(&r->finish);
 }
 
-static void fold(struct port_counters *sum, const struct port_counters *c)
+void relay_fold(struct port_counters *sum, const struct port_counters *c)
 {
 	sum->rx_frames += c->rx_frames;
 	sum->rx_bytes += c->rx_bytes;
@@ -193,9 +193,11 @@ static void remove_port(struct relay *r, struct port *p)
 
 	unlink_port(r, p);
 	switching_gone(&r->switching, p);
-	fold(&r->gone, &p->count);
-	if (p->listener)
+	relay_fold(&r->gone, &p->count);
+	if (p->listener) {
+		relay_fold(&p->listener->gone, &p->count);
 		listener_gone(p->listener);
+	}
 	port_free(p);
 	free(ep);
 }
@@ -250,17 +252,18 @@ static void tell_reconnect(const struct relay *r, const struct port *p)
 static void tell_state(const struct relay *r, struct port *p)
 {
 	bool was_up = p->is_told_up;
+	bool is_shown_up = port_state_shown(p) == PORT_UP;
 
-	p->is_told_up = is_up(p);
-	if (is_up(p) && p->lost_at)
+	p->is_told_up = is_shown_up;
+	if (is_shown_up && p->lost_at)
 		tell_reconnect(r, p);
-	else if (is_up(p))
+	else if (is_shown_up)
 		tell(r, "up", p, "");
 	else if (p->state == PORT_ENDED)
 		tell(r, "gone", p, p->why);
 	else if (was_up)
 		tell(r, "down", p, p->why);
-	if (was_up != is_up(p))
+	if (was_up != is_shown_up)
 		p->lost_at = was_up ? loop_now() : 0;
 }
 
@@ -409,6 +412,8 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
+	links_init(&r->links, loop);
+	r->env.links = &r->links;
 	r->env.host = &host;
 	r->env.host_arg = r;
 	switching_init(&r->switching, loop, &r->forward);

@@ -16,6 +16,7 @@
 #include "finish.h"
 #include "forward.h"
 #include "helper.h"
+#include "links.h"
 #include "listen.h"
 #include "loop.h"
 #include "port.h"
@@ -25,7 +26,8 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
 /*
  * What a relay tells of its ports, as it happens: "up", "down", "reconnect"
- * when one is up again, "gone", "loop", "loop-gone", "storm", "storm-over".
+ * when one is up again, "gone", "loop", "loop-gone", "same-mac", "storm",
+ * "storm-over".
  * @text: more of it, or ""
  */
 struct relay_watcher {
@@ -53,6 +55,7 @@ struct relay_watcher {
 struct relay {
 	struct loop *loop;
 	struct port_env env;
+	struct links links;
 	enum relay_kind kind;
 	struct relay_watcher *watchers;
 	bool failed;
@@ -131,6 +134,9 @@ struct relay_sums {
 };
 
 struct relay_sums relay_sums(const struct relay *r);
+
+/* relay_fold() - Add @c to @sum. */
+void relay_fold(struct port_counters *sum, const struct port_counters *c);
 
 /* relay_drops() - Frames dropped, for any reason. */
 uint64_t relay_drops(const struct port_counters *c);

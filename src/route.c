@@ -11,6 +11,7 @@
 
 #include "fdb.h"
 #include "guard.h"
+#include "moves.h"
 #include "storm.h"
 #include "util.h"
 
@@ -55,15 +56,16 @@ static bool is_same_way(const uint8_t *a, const uint8_t *b)
 
 /*
  * Cut off the frames at the front of @rest that have one way. Probes have each
- * their own, though their headers are the same.
+ * their own, though their headers are the same; as do all while it matters what is
+ * in them (@is_single).
  *
  * Return: those; @rest is then what is left, with a len of 0 when nothing is.
  */
-static struct frame cut_same_way(struct frame *rest)
+static struct frame cut_same_way(struct frame *rest, bool is_single)
 {
 	struct frame first = *rest, last = *rest;
 	uint32_t head = first.has_word ? FRAME_WORD : 0;
-	uint32_t n = 0, most = guard_is_probe(first.data) ? 0 : first.more;
+	uint32_t n = 0, most = is_single || guard_is_probe(first.data) ? 0 : first.more;
 
 	while (n < most) {
 		const uint8_t *next = last.data + last.len + head;
@@ -114,37 +116,60 @@ static void send_on(struct forward *fwd, struct port *src, struct port *only,
 		drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, f);
 }
 
+/* As how many a frame counts: a super-frame may be split for all others. */
+static uint32_t weight_of(const struct frame *f)
+{
+	if (!f->vnet || f->vnet->gso_type == VNET_GSO_NONE || !f->vnet->gso_size)
+		return 1;
+	return (f->len + f->vnet->gso_size - 1) / f->vnet->gso_size;
+}
+
 /* To all others: as much of it as the port may still bring. */
 static void flood(struct forward *fwd, struct port *src, const struct frame *f,
 		  uint64_t now)
 {
 	struct frame part = *f;
-	uint32_t n = 1 + f->more;
+	uint32_t all = 1 + f->more, n = all, admitted, each = weight_of(f);
 
+	if (src->guard.is_limited)
+		n = guard_admit(src, n, each, now);
+	port_drop(src, DROP_LOOP, all - n);
+	admitted = n;
 	if (fwd->storm)
-		n = storm_admit(fwd->storm, src, n, (uint32_t)(now / 1000));
-	port_drop(src, DROP_STORM, 1 + f->more - n);
+		n = storm_admit(fwd->storm, src, n, each, (uint32_t)(now / 1000));
+	port_drop(src, DROP_STORM, admitted - n);
 	if (!n)
 		return;
 	frame_shorten(&part, n);
 	if (fwd->guard)
-		guard_flood(fwd->guard, n, now);
+		guard_flood(fwd->guard, n * each, now);
 	send_on(fwd, src, NULL, &part);
 }
 
-static void learn(struct forward *fwd, struct port *src, const uint8_t *frame,
-		  uint16_t vlan, bool is_flooded, uint64_t now)
+/*
+ * Note where its source is.
+ * @to: where it is for; NULL: all
+ *
+ * Return: false when it is one copy too many, and goes no further.
+ */
+static bool learn(struct forward *fwd, struct port *src, const struct port *to,
+		  const struct frame *f, uint16_t vlan, uint64_t now)
 {
-	uint32_t now_s = (uint32_t)(now / 1000);
-	fdb_key key = fdb_key_of(vlan, frame + 6);
-	struct port *from;
+	fdb_key key = fdb_key_of(vlan, f->data + 6);
+	struct fdb_entry *elsewhere;
 
-	if (is_group(frame + 6))
-		return;
-	from = fdb_learn(fwd->fdb, key, src, now_s);
-	if (from && is_flooded && fwd->guard)
-		guard_moved(fwd->guard, from, src,
-			    fdb_lookup(fwd->fdb, key, now_s)->moves, now);
+	if (is_group(f->data + 6))
+		return true;
+	/* Ours may come back there; what is for somebody elsewhere does not. */
+	if (src->guard.is_limited && (!to || to == src))
+		return true;
+	if (!to && moves_are_many(fwd->moves, now) &&
+	    !moves_admit(fwd->moves, key, src, f, now))
+		return false;
+	elsewhere = fdb_learn(fwd->fdb, key, src, (uint32_t)(now / 1000));
+	if (elsewhere)
+		moves_seen(fwd->moves, elsewhere, src, !to, f, now);
+	return true;
 }
 
 /* Return: the port that an address is behind; NULL: unknown, or a group's. */
@@ -165,9 +190,7 @@ static void route(struct forward *fwd, struct port *src, const struct frame *f,
 	uint16_t vlan = vlan_of(f);
 	struct port *to = where_is(fwd, f->data, vlan, now);
 
-	learn(fwd, src, f->data, vlan, !to, now);
-	/* That its address was seen here may have shown that there is a loop. */
-	if (src->is_blocked)
+	if (!learn(fwd, src, to, f, vlan, now))
 		drop(src, DROP_LOOP, f);
 	else if (!to)
 		flood(fwd, src, f, now);
@@ -217,13 +240,14 @@ static void look_at(struct forward *fwd, struct port *src, const struct frame *r
 		    uint64_t now)
 {
 	struct frame rest = *run;
+	bool is_single = fwd->fdb && moves_are_many(fwd->moves, now);
 
 	if (!run->more) {
 		pass(fwd, src, run, now);
 		return;
 	}
 	while (rest.len) {
-		struct frame f = cut_same_way(&rest);
+		struct frame f = cut_same_way(&rest, is_single);
 
 		pass(fwd, src, &f, now);
 	}

@@ -71,18 +71,18 @@ static void add_counters(const struct port *p, struct buf *out)
 	add_number(out, "queue_limit", p->queue.limit);
 }
 
-static void add_port(const struct port *p, struct buf *out)
+static void add_port(struct show *s, const struct port *p, struct buf *out)
 {
 	char peer[SOCK_TEXT_MAX];
 
-	buf_printf(out, "{");
+	buf_printf(out, s->last ? ",\n{" : "\n{");
 	add_number(out, "id", p->id);
 	add_string(out, "name", p->name);
 	add_string(out, "endpoint", show_endpoint(p));
 	add_string(out, "peer", show_peer(p, peer));
-	add_string(out, "state", port_state_name(p->state));
+	add_string(out, "state", port_state_name(port_state_shown(p)));
 	add_number(out, "since_ms", loop_now() - p->since);
-	add_string(out, "error", p->state == PORT_UP ? "" : p->why);
+	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_bool(out, "blocked", p->is_blocked);
 	add_bool(out, "isolated", p->rules.is_isolated);
 	add_macs(&p->rules, out);
@@ -101,7 +101,8 @@ static void add_listener(const struct listener *l, struct buf *out)
 	buf_printf(out, "}");
 }
 
-void show_json(const struct relay *r, struct buf *out)
+/* All but the ports. */
+static void add_relay(const struct relay *r, struct buf *out)
 {
 	struct relay_sums sums = relay_sums(r);
 	const char *between = "\n";
@@ -121,10 +122,17 @@ void show_json(const struct relay *r, struct buf *out)
 		add_listener(l, out);
 	}
 	buf_printf(out, "],\n\"ports\": [");
-	between = "\n";
-	for (const struct port *p = r->forward.ports; p; p = p->next, between = ",\n") {
-		buf_printf(out, "%s", between);
-		add_port(p, out);
-	}
-	buf_printf(out, "]}\n");
+}
+
+bool show_json(struct show *s, const struct relay *r, struct buf *out)
+{
+	bool is_last;
+
+	if (!s->is_begun)
+		add_relay(r, out);
+	s->is_begun = true;
+	is_last = show_ports(s, r, out, add_port);
+	if (is_last)
+		buf_printf(out, "]}\n");
+	return is_last;
 }

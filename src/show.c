@@ -48,6 +48,21 @@ const char *show_peer(const struct port *p, char *buf)
 	return buf[0] || !p->listener ? buf : name_process(p->rd.fd, buf);
 }
 
+bool show_ports(struct show *s, const struct relay *r, struct buf *out,
+		void (*one)(struct show *s, const struct port *p, struct buf *out))
+{
+	const struct port *p = r->forward.ports;
+
+	/* They are in the order of their numbers. */
+	while (p && p->id <= s->last)
+		p = p->next;
+	for (unsigned n = 0; p && n < SHOW_PORTS_A_STEP; p = p->next, n++) {
+		one(s, p, out);
+		s->last = p->id;
+	}
+	return !p;
+}
+
 /* ---- the table ---- */
 
 struct names {
@@ -65,23 +80,27 @@ static int fit(char *to, const char *from)
 			is_long ? NAME_COLUMNS - 3 : NAME_COLUMNS, text);
 }
 
-struct widths {
-	int endpoint, peer, state;
-};
-
 static void widen(int *width, int len)
 {
 	if (len > *width)
 		*width = len;
 }
 
-static void name_port(const struct port *p, struct names *names, struct widths *widths)
+static void name_port(const struct port *p, struct names *names, struct show *s)
 {
 	char peer[SOCK_TEXT_MAX];
 
-	widen(&widths->endpoint, fit(names->endpoint, show_endpoint(p)));
-	widen(&widths->peer, fit(names->peer, show_peer(p, peer)));
-	widen(&widths->state, (int)strlen(port_state_text(p)));
+	widen(&s->endpoint, fit(names->endpoint, show_endpoint(p)));
+	widen(&s->peer, fit(names->peer, show_peer(p, peer)));
+	widen(&s->state, (int)strlen(port_state_text(p)));
+}
+
+static void measure_port(struct show *s, const struct port *p, struct buf *out)
+{
+	struct names names;
+
+	(void)out;
+	name_port(p, &names, s);
 }
 
 static void add_head(const struct relay *r, struct buf *out)
@@ -102,7 +121,7 @@ static void add_head(const struct relay *r, struct buf *out)
 	}
 }
 
-static void add_titles(struct buf *out, const struct widths *w)
+static void add_titles(struct buf *out, const struct show *w)
 {
 	static const char way[] = "frames  bytes     /s  bit/s";
 
@@ -138,13 +157,13 @@ static void add_reasons(const struct port *p, struct buf *out)
 	}
 	if (*lead == ',')
 		buf_printf(out, "\n");
-	if (p->state != PORT_UP && p->why[0]) {
+	if (port_state_shown(p) != PORT_UP && p->why[0]) {
 		text_escape(why, sizeof(why), p->why);
 		buf_printf(out, "     last error: %s\n", why);
 	}
 }
 
-static void add_port(const struct port *p, struct buf *out, struct widths *w)
+static void add_port(struct show *w, const struct port *p, struct buf *out)
 {
 	char since[UNITS_MAX], queue[UNITS_MAX];
 	struct names names;
@@ -161,20 +180,24 @@ static void add_port(const struct port *p, struct buf *out, struct widths *w)
 	add_reasons(p, out);
 }
 
-void show_status(const struct relay *r, struct buf *out)
+/* All are measured before the first one is shown. */
+bool show_status(struct show *s, const struct relay *r, struct buf *out)
 {
-	struct widths widths = { (int)strlen("endpoint"), (int)strlen("peer"),
-				 (int)strlen("state") };
-	struct names names;
-
-	add_head(r, out);
-	if (!r->forward.ports)
-		return;
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		name_port(p, &names, &widths);
-	add_titles(out, &widths);
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		add_port(p, out, &widths);
+	if (!s->is_begun)
+		*s = (struct show){ .is_begun = true,
+				    .endpoint = (int)strlen("endpoint"),
+				    .peer = (int)strlen("peer"),
+				    .state = (int)strlen("state") };
+	if (!s->is_measured) {
+		s->is_measured = show_ports(s, r, out, measure_port);
+		if (!s->is_measured)
+			return false;
+		s->last = 0;
+		add_head(r, out);
+		if (r->forward.ports)
+			add_titles(out, s);
+	}
+	return show_ports(s, r, out, add_port);
 }
 
 /* ---- addresses ---- */
@@ -218,10 +241,11 @@ bool show_fdb(const struct relay *r, struct buf *out)
 
 /* ---- for top ---- */
 
-static void add_counters(const struct port *p, struct buf *out)
+static void add_counters(struct show *s, const struct port *p, struct buf *out)
 {
 	char name[4 * PORT_NAME_MAX], peer[SOCK_TEXT_MAX], text[4 * SOCK_TEXT_MAX];
 
+	(void)s;
 	text_escape(name, sizeof(name), p->name);
 	text_escape(text, sizeof(text), show_peer(p, peer));
 	buf_printf(out,
@@ -232,7 +256,7 @@ static void add_counters(const struct port *p, struct buf *out)
 		   p->queue.bytes, p->queue.limit, relay_drops(&p->count), name, text);
 }
 
-void show_counters(const struct relay *r, struct buf *out)
+static void add_relay(const struct relay *r, struct buf *out)
 {
 	struct relay_sums sums = relay_sums(r);
 
@@ -241,6 +265,12 @@ void show_counters(const struct relay *r, struct buf *out)
 		   "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
 		   relay_kind_name(r->kind), loop_now() - r->started, sums.received,
 		   sums.copied, sums.sent, sums.queued, sums.dropped);
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		add_counters(p, out);
+}
+
+bool show_counters(struct show *s, const struct relay *r, struct buf *out)
+{
+	if (!s->is_begun)
+		add_relay(r, out);
+	s->is_begun = true;
+	return show_ports(s, r, out, add_counters);
 }

@@ -3,18 +3,39 @@
  * A relay, written down for those who ask over the control socket: as a table for
  * people, as JSON for programs, and as lines of words for netrelay top. Whatever
  * names are in it, all of it is printable.
+ *
+ * With thousands of ports it is too much for one turn of the loop. So each of these
+ * goes on where it was, step by step, and each port is shown as it is at its step.
  */
 #ifndef SHOW_H
 #define SHOW_H
+
+#include <stdbool.h>
 
 #include "buf.h"
 #include "relay.h"
 #include "sock.h"
 
-void show_status(const struct relay *r, struct buf *out);
+#define SHOW_PORTS_A_STEP 64
+
+/*
+ * How far a view has come. All zero: not begun.
+ * @last: the number of the last port that was dealt with
+ * @endpoint, @peer, @state: columns of the table; @is_measured: their width is known
+ */
+struct show {
+	bool is_begun, is_measured;
+	unsigned last;
+	int endpoint, peer, state;
+};
+
+/* Append a step to @out. Return: whether it was the last. */
+typedef bool show_step(struct show *s, const struct relay *r, struct buf *out);
+
+show_step show_status;
 
 /* show_json() - One object; the manual has its fields. */
-void show_json(const struct relay *r, struct buf *out);
+show_step show_json;
 
 /*
  * show_counters() - A line for the relay, and one for each port, with tabs between:
@@ -25,7 +46,7 @@ void show_json(const struct relay *r, struct buf *out);
  *
  * Times are in milliseconds, and count from the start and from the state's.
  */
-void show_counters(const struct relay *r, struct buf *out);
+show_step show_counters;
 
 #define SHOW_ADDRESSES_MAX 4096 /* to write down more would take too long */
 
@@ -37,6 +58,14 @@ void show_counters(const struct relay *r, struct buf *out);
 bool show_fdb(const struct relay *r, struct buf *out);
 
 /* What more than one of these needs. */
+
+/*
+ * show_ports() - Have @one called for the next ports, as many as a step has.
+ *
+ * Return: whether these were the last.
+ */
+bool show_ports(struct show *s, const struct relay *r, struct buf *out,
+		void (*one)(struct show *s, const struct port *p, struct buf *out));
 
 /* show_endpoint() - What the port was made from: its endpoint's text, or its listener's. */
 const char *show_endpoint(const struct port *p);

@@ -285,6 +285,26 @@ int sock_error(int fd)
 	return -err;
 }
 
+bool sock_is_own(int fd)
+{
+	struct sock_addr own = { .len = sizeof(own.storage) };
+	struct sock_addr peer = { .len = sizeof(peer.storage) };
+	char own_text[SOCK_TEXT_MAX], peer_text[SOCK_TEXT_MAX];
+
+	if (getsockname(fd, &own.sa, &own.len) < 0 ||
+	    getpeername(fd, &peer.sa, &peer.len) < 0 || own.sa.sa_family == AF_UNIX)
+		return false;
+	return !strcmp(sock_text(&own, own_text), sock_text(&peer, peer_text));
+}
+
+void sock_close_hard(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
 /*
  * BBR paces: a frame then waits for a timer although the way is free, which on a
  * LAN cuts the throughput of a trunk to a half. Reno doesn't, and is the one that

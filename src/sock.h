@@ -88,6 +88,16 @@ bool sock_is_short(int err);
 int sock_error(int fd);
 
 /*
+ * sock_is_own() - Whether a connected socket is its own peer. When nobody listens
+ * at a port of the range that the kernel takes local ports from, and it takes
+ * just this one, a connection to it succeeds, by simultaneous open (RFC 9293, 3.5).
+ */
+bool sock_is_own(int fd);
+
+/* sock_close_hard() - By a reset: nothing of a TCP connection is left, no TIME_WAIT either. */
+void sock_close_hard(int fd);
+
+/*
  * sock_tune_tcp() - No delay, a short unsent queue, and no pacing of a connected
  * socket whose peer is near.
  */

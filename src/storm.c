@@ -30,7 +30,8 @@ static void exceeded(struct storm *s, struct port *p)
 		s->tell(s, p, false);
 }
 
-uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t now)
+uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t each,
+		     uint32_t now)
 {
 	struct port_storm *ps = &p->storm;
 	uint32_t limit = storm_limit(s, p), room;
@@ -42,12 +43,12 @@ uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t now)
 		ps->n = 0;
 	}
 	/* The limit may have become a lower one. */
-	room = limit > ps->n ? limit - ps->n : 0;
+	room = limit > ps->n ? (limit - ps->n) / each : 0;
 	if (n > room) {
 		exceeded(s, p);
 		n = room;
 	}
-	ps->n += n;
+	ps->n += n * each;
 	return n;
 }
 

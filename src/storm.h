@@ -29,9 +29,11 @@ static inline uint32_t storm_limit(const struct storm *s, const struct port *p)
 
 /*
  * storm_admit() - How many of @n more frames @p may flood.
- * @now: in seconds
+ * @each: what one of them counts as: a super-frame as all that it stands for
+ * @now:  in seconds
  */
-uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t now);
+uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t each,
+		     uint32_t now);
 
 /* storm_forget() - @p is about to be freed. */
 void storm_forget(struct storm *s, struct port *p);

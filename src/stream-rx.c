@@ -15,6 +15,7 @@
 
 #include "sock.h"
 #include "stream.h"
+#include "text.h"
 
 #define QUICKACK_BELOW 16384
 #define REST_WORTHWHILE 4096 /* bytes that are not copied, for one more read */
@@ -23,12 +24,13 @@ _Static_assert(PORT_QUEUE_HIGH + STREAM_RX_BYTES + STREAM_PART_BYTES <= PORT_QUE
 	       "a queue must take what one more receive brings, or a cable loses frames");
 
 /*
- * How many bytes the unit at @at has, of which the length word is there.
+ * How many bytes the unit at @at has, of which @have are there, the length word too.
  *
  * Return: bytes; -EPROTO, with the reason told, when it can be none.
  */
-static ssize_t unit_size(struct stream *s, const uint8_t *at)
+static ssize_t unit_size(struct stream *s, const uint8_t *at, size_t have)
 {
+	char quote[TEXT_QUOTE_MAX];
 	uint32_t word = get_be32(at);
 	uint32_t len = word & ~FRAME_VNET_BIT;
 	bool may_greet = s->trunk == STREAM_ASKS || s->trunk == STREAM_LISTENS;
@@ -44,8 +46,8 @@ static ssize_t unit_size(struct stream *s, const uint8_t *at)
 	port_drop(&s->port, DROP_OVERSIZE, 1);
 	return port_why(&s->port, -EPROTO,
 			"a frame of %u bytes was announced, %u are the most; "
-			"does the peer speak QEMU's stream framing?",
-			word, FRAME_MAX);
+			"does the peer speak QEMU's stream framing? It sent %s",
+			word, FRAME_MAX, text_quote(quote, at, have));
 }
 
 /* A unit that is whole. Return: 0 or -errno. */
@@ -72,7 +74,7 @@ static size_t part_missing(struct stream *s)
 	if (s->part_len < FRAME_WORD)
 		return 0;
 	/* It was found good before it was kept. */
-	return (size_t)unit_size(s, s->part) - s->part_len;
+	return (size_t)unit_size(s, s->part, s->part_len) - s->part_len;
 }
 
 static const char *end_text(const struct stream *s)
@@ -196,7 +198,7 @@ static int slice(struct stream *s, struct batch *b)
 		}
 		if (take_run(s, b))
 			continue;
-		size = unit_size(s, s->cur);
+		size = unit_size(s, s->cur, (size_t)(s->end - s->cur));
 		if (size < 0)
 			return (int)size;
 		if (s->end - s->cur < size && !read_rest(s, (size_t)size))
@@ -205,6 +207,14 @@ static int slice(struct stream *s, struct batch *b)
 		s->cur += size;
 	}
 	return ret;
+}
+
+void stream_cut(struct stream *s)
+{
+	if (!s->part_len)
+		return;
+	s->port.count.rx_frames++;
+	port_drop(&s->port, DROP_CUT, 1);
 }
 
 int stream_rx(struct port *p, struct batch *b)
@@ -217,10 +227,7 @@ int stream_rx(struct port *p, struct batch *b)
 	if (s->cur == s->end && !s->has_whole_part) {
 		ret = receive(s, b);
 		if (ret < 0) {
-			if (s->part_len) {
-				p->count.rx_frames++;
-				port_drop(p, DROP_CUT, 1);
-			}
+			stream_cut(s);
 			return ret;
 		}
 	}

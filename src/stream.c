@@ -170,9 +170,9 @@ int stream_greeted(struct stream *s, const uint8_t *at)
 	s->trunk = STREAM_AGREED;
 	if (s->is_tcp)
 		sock_tcp_dead(s->wfd, dead_s(s));
-	s->port.is_unproven = false;
 	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
 	s->port.takes_uso = s->port.takes_super;
+	port_proven(&s->port);
 	return 0;
 }
 

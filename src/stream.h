@@ -89,6 +89,9 @@ void stream_shut(struct port *p);
 void stream_close(struct port *p);
 void stream_free(struct port *p);
 
+/* stream_cut() - The stream has ended: count a frame of which only a part has come. */
+void stream_cut(struct stream *s);
+
 /*
  * stream_greeted() - The peer's preamble has come, TRUNK_PREAMBLE bytes; for stream-rx.c.
  *

@@ -17,20 +17,31 @@ static void forget_all(struct switching *sw)
 }
 
 /*
- * What was learnt while frames went round is not where it seemed to be, and
- * once they do not, may be elsewhere again.
+ * What was learnt while frames went round is not where it seemed to be, and once
+ * they do not, may be elsewhere again. All is forgotten, so that frames are flooded
+ * and relays beyond, who hear nothing of this, learn anew from them. For what one
+ * port gives back, which a guest can do at will, only that one's is.
  */
-static void loop_told(struct guard *g, const struct port *p, const struct port *other,
-		      bool is_gone)
+static void loop_told(struct guard *g, struct port *p, struct port *other,
+		      enum guard_news news)
 {
 	struct switching *sw = container_of(g, struct switching, guard);
 	char text[SENTENCE_MAX];
 
-	if (sw->forward->fdb)
+	if (sw->forward->fdb && p == other)
+		fdb_forget(&sw->fdb, p);
+	else if (sw->forward->fdb)
 		forget_all(sw);
-	if (is_gone)
+	if (news == GUARD_OPEN)
 		snprintf(text, sizeof(text),
 			 "port %u: the loop is gone; it forwards again", p->id);
+	else if (news == GUARD_LIMITED)
+		snprintf(
+			text, sizeof(text),
+			"port %u: there is a loop behind it, or somebody sends back what "
+			"he gets: what goes out comes back; until that has ended, what "
+			"it brings for everybody is limited",
+			p->id);
 	else if (p == other)
 		snprintf(
 			text, sizeof(text),
@@ -43,7 +54,26 @@ static void loop_told(struct guard *g, const struct port *p, const struct port *
 			"port %u: there is a loop: what goes out here comes back at port "
 			"%u, %s; this one does not forward until that has ended",
 			p->id, other->id, other->name);
-	sw->tell(sw, is_gone ? "loop-gone" : "loop", p, other ? other->name : "", text);
+	sw->tell(sw, news == GUARD_OPEN ? "loop-gone" : "loop", p, other->name, text);
+}
+
+static void move_told(struct moves *m, const struct fdb_entry *e, const struct port *from,
+		      const struct port *to)
+{
+	struct switching *sw = container_of(m, struct switching, moves);
+	char text[SENTENCE_MAX], mac[18], more[48];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+		 (unsigned)(e->key >> 40 & 0xff), (unsigned)(e->key >> 32 & 0xff),
+		 (unsigned)(e->key >> 24 & 0xff), (unsigned)(e->key >> 16 & 0xff),
+		 (unsigned)(e->key >> 8 & 0xff), (unsigned)(e->key & 0xff));
+	snprintf(text, sizeof(text),
+		 "the address %s is here, at port %u, and at port %u, %s, by turns: two "
+		 "machines have it, and should have one each, or there is a loop; frames "
+		 "for it go to where it was last",
+		 mac, to->id, from->id, from->name);
+	snprintf(more, sizeof(more), "%s, also at port %u", mac, from->id);
+	sw->tell(sw, "same-mac", to, more, text);
 }
 
 static void storm_told(struct storm *s, const struct port *p, bool is_over)
@@ -93,6 +123,9 @@ int switching_start(struct switching *sw, const struct switching_limits *limits)
 	if (ret < 0)
 		return ret;
 	fwd->fdb = &sw->fdb;
+	moves_init(&sw->moves, &sw->fdb, &sw->guard);
+	sw->moves.tell = move_told;
+	fwd->moves = &sw->moves;
 	sw->storm.loop = sw->loop;
 	sw->storm.limit = limits->storm_limit;
 	sw->storm.tell = storm_told;
@@ -112,6 +145,7 @@ void switching_free(struct switching *sw)
 	guard_free(&sw->guard);
 	fdb_free(&sw->fdb);
 	fwd->fdb = NULL;
+	fwd->moves = NULL;
 	fwd->storm = NULL;
 	fwd->guard = NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What makes a switch of a relay: the forwarding database, the storm limit and
- * the search for loops, kept in step with the ports. A cable to a bridge has
- * the last of these, too.
+ * What makes a switch of a relay: the forwarding database and what becomes of
+ * addresses that move, the storm limit and the search for loops, kept in step with
+ * the ports. A cable to a bridge has the last of these, too.
  */
 #ifndef SWITCHING_H
 #define SWITCHING_H
@@ -10,6 +10,7 @@
 #include "fdb.h"
 #include "forward.h"
 #include "guard.h"
+#include "moves.h"
 #include "storm.h"
 
 /*
@@ -31,6 +32,7 @@ struct switching {
 	struct fdb fdb;
 	struct storm storm;
 	struct guard guard;
+	struct moves moves;
 	struct timer ageing;
 	void (*tell)(struct switching *sw, const char *kind, const struct port *p,
 		     const char *text, const char *sentence);

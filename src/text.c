@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Escaping, byte by byte. Not by isprint(), whose answer is the locale's.
+ * Escaping, byte by byte. Not by isprint(), whose answer is the locale's; nor by
+ * printf(), which is slow, for thousands of names are escaped for one answer.
  */
 #include "text.h"
 
@@ -9,14 +10,18 @@
 
 size_t text_escape(char *to, size_t size, const char *from)
 {
+	static const char digits[] = "0123456789abcdef";
 	size_t used = 0;
 
 	for (; *from; from++) {
 		unsigned char c = (unsigned char)*from;
-		char out[sizeof("\\x00")];
-		size_t len = (size_t)snprintf(out, sizeof(out),
-					      c < ' ' || c > '~' ? "\\x%02x" : "%c", c);
+		char out[] = { '\\', 'x', digits[c >> 4], digits[c & 15] };
+		size_t len = sizeof(out);
 
+		if (c >= ' ' && c <= '~') {
+			out[0] = (char)c;
+			len = 1;
+		}
 		if (used + len >= size)
 			break;
 		memcpy(to + used, out, len);
@@ -25,4 +30,29 @@ size_t text_escape(char *to, size_t size, const char *from)
 	if (size)
 		to[used] = '\0';
 	return used;
+}
+
+#define QUOTED_TEXT 32
+#define QUOTED_BYTES 12
+#define TEXT_WORTHWHILE 4
+
+_Static_assert(QUOTED_TEXT + sizeof("\"\"") <= TEXT_QUOTE_MAX &&
+		       QUOTED_BYTES * sizeof(" ff") + 1 <= TEXT_QUOTE_MAX,
+	       "what is quoted fits");
+
+const char *text_quote(char *to, const uint8_t *from, size_t n)
+{
+	size_t len = 0, used = 0;
+
+	while (len < n && len < QUOTED_TEXT && from[len] >= ' ' && from[len] <= '~')
+		len++;
+	if (len >= TEXT_WORTHWHILE) {
+		snprintf(to, TEXT_QUOTE_MAX, "\"%.*s\"", (int)len, (const char *)from);
+		return to;
+	}
+	*to = '\0';
+	for (size_t i = 0; i < n && i < QUOTED_BYTES; i++)
+		used += (size_t)snprintf(to + used, TEXT_QUOTE_MAX - used,
+					 i ? " %02x" : "%02x", from[i]);
+	return to;
 }

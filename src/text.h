@@ -7,6 +7,7 @@
 #define TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * text_escape() - Copy @from to @to, all of it printable ASCII.
@@ -20,5 +21,16 @@
  * Return: the length of the copy.
  */
 size_t text_escape(char *to, size_t size, const char *from);
+
+#define TEXT_QUOTE_MAX 64 /* text_quote()'s longest, with its NUL */
+
+/*
+ * text_quote() - The first bytes of something, at @to, TEXT_QUOTE_MAX bytes: as
+ * "text" up to the first byte that is none, if there are four or more ahead of it;
+ * else as hexadecimal.
+ *
+ * Return: @to.
+ */
+const char *text_quote(char *to, const uint8_t *from, size_t n);
 
 #endif

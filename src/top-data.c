@@ -151,12 +151,12 @@ void top_sort(struct top_data *d, bool by_id)
 		qsort(d->port, d->n, sizeof(*d->port), by_id ? by_number : by_activity);
 }
 
+/* @d is sorted by number. */
 static const struct top_port *find(const struct top_data *d, uint64_t id)
 {
-	for (size_t i = 0; i < d->n; i++)
-		if (d->port[i].id == id)
-			return &d->port[i];
-	return NULL;
+	const struct top_port key = { .id = id };
+
+	return d->n ? bsearch(&key, d->port, d->n, sizeof(key), by_number) : NULL;
 }
 
 static void compare_port(struct top_port *p, const struct top_port *q, uint64_t ms)
@@ -174,12 +174,13 @@ static void add_way(struct top_way *sum, const struct top_way *way)
 	sum->bits += way->bits;
 }
 
-void top_compare(struct top_data *now, const struct top_data *before)
+void top_compare(struct top_data *now, struct top_data *before)
 {
 	uint64_t ms = now->uptime - before->uptime;
 
 	if (now->uptime <= before->uptime)
 		return;
+	top_sort(before, true);
 	now->drops = per_second(now->dropped, before->dropped, ms);
 	for (size_t i = 0; i < now->n; i++) {
 		struct top_port *p = &now->port[i];

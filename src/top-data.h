@@ -48,8 +48,11 @@ struct top_data {
 int top_read(struct top_data *d, char *text);
 void top_free(struct top_data *d);
 
-/* top_compare() - Fill in what is a second's, from two looks at the same relay. */
-void top_compare(struct top_data *now, const struct top_data *before);
+/*
+ * top_compare() - Fill in what is a second's, from two looks at the same relay.
+ * @before: is in another order afterwards
+ */
+void top_compare(struct top_data *now, struct top_data *before);
 
 /* top_sort() - By number, or else the busiest first. */
 void top_sort(struct top_data *d, bool by_id);

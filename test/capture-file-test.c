@@ -110,8 +110,10 @@ static void feed(const struct child *c, size_t from, size_t to, size_t piece)
 static int open_file(void)
 {
 	char why[WHY_MAX];
+	int fd = capture_file_open(path, why, sizeof(why));
 
-	return capture_file_open(path, why, sizeof(why));
+	capture_file_begin(fd, path, why, sizeof(why));
+	return fd;
 }
 
 /* Whether the file holds just the first @len bytes. */
@@ -279,6 +281,70 @@ static void test_pipe_stalls(void)
 	close(fds[1]);
 }
 
+/* A file from an earlier time, which others may read. */
+static void make_file(void)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	ok(write(fd, sent, ends[3]) == (ssize_t)ends[3] && fchmod(fd, 0644) == 0,
+	   "a file is there");
+	close(fd);
+}
+
+static void test_old_file(void)
+{
+	char why[WHY_MAX];
+	struct stat st;
+	int fd;
+
+	make_file();
+	fd = capture_file_open(path, why, sizeof(why));
+	ok(fd >= 0 && holds(ends[3]), "it stays as it is until a capture comes");
+	ok_eq_int(capture_file_begin(fd, path, why, sizeof(why)), 0, "then");
+	ok(fstat(fd, &st) == 0 && st.st_size == 0 && (st.st_mode & 0777) == 0600,
+	   "it is empty, and its owner's alone to read");
+	close(fd);
+}
+
+static void test_link(void)
+{
+	char why[WHY_MAX], link[64];
+	struct stat st;
+	int fd;
+
+	snprintf(link, sizeof(link), "%s.link", path);
+	make_file();
+	if (symlink(path, link) < 0)
+		exit(1);
+	ok(capture_file_open(link, why, sizeof(why)) < 0 && holds(ends[3]),
+	   "a link to a file is not followed: %s", why);
+	unlink(path);
+	ok_eq_int(capture_file_open(link, why, sizeof(why)), -ENOENT,
+		  "nor one to nothing: %s", why);
+	ok(stat(path, &st) < 0, "and nothing is made there");
+	unlink(link);
+	if (symlink("/dev/null", link) < 0)
+		exit(1);
+	fd = capture_file_open(link, why, sizeof(why));
+	ok(fd >= 0 && capture_file_begin(fd, link, why, sizeof(why)) == 0,
+	   "a link to a device is as good as a pipe's name in /dev/fd");
+	close(fd);
+	unlink(link);
+}
+
+static void test_others_file(void)
+{
+	char why[WHY_MAX];
+
+	make_file();
+	if (geteuid() == 0 && chown(path, 65534, 65534) == 0)
+		ok(capture_file_open(path, why, sizeof(why)) < 0 && holds(ends[3]),
+		   "another user's file is refused: %s", why);
+	else
+		ok(true, "only root can give a file away");
+	unlink(path);
+}
+
 static void test_open(void)
 {
 	char why[WHY_MAX];
@@ -322,6 +388,9 @@ int main(void)
 	test_pipe_gone(true);
 	test_pipe_gone(false);
 	test_pipe_stalls();
+	test_old_file();
+	test_link();
+	test_others_file();
 	test_open();
 	return done();
 }

@@ -39,6 +39,7 @@ struct read {
 static struct loop loop;
 static struct forward fwd;
 static struct port ports[PORTS];
+static bool is_early; /* they are not there yet when the capture begins */
 static struct capture capture;
 static struct read file;
 static uint8_t *bytes;
@@ -223,7 +224,7 @@ static void begin(const struct capture_wish *w)
 
 	memset(&file, 0, sizeof(file));
 	ended = 0;
-	fwd.ports = ports;
+	fwd.ports = is_early ? NULL : ports;
 	for (unsigned i = 0; i < PORTS; i++) {
 		ports[i].id = i + 1;
 		ports[i].next = i + 1 < PORTS ? &ports[i + 1] : NULL;
@@ -315,7 +316,8 @@ static void test_wish(const char *words, unsigned want, const char *what)
 	snprintf(copy, sizeof(copy), "%s", words);
 	for (char *word = strtok(copy, " "); word && n < 3; word = strtok(NULL, " "))
 		list[n++] = word;
-	ok_eq_int(capture_parse(&w, list, why, sizeof(why)), 0, "\"%s\" is read", words);
+	ok_eq_int(capture_wish_words(&w, list, why, sizeof(why)), 0, "\"%s\" is read",
+		  words);
 	begin(&w);
 	seen.n = 0;
 	file.packet = keep;
@@ -367,26 +369,65 @@ static void test_bad_wishes(void)
 
 		snprintf(word, sizeof(word), "%s", bad[i]);
 		why[0] = '\0';
-		ok(capture_parse(&w, words, why, sizeof(why)) == -EINVAL &&
+		ok(capture_wish_words(&w, words, why, sizeof(why)) == -EINVAL &&
 			   strstr(why, "port=N") && !strchr(why, '\x1b'),
 		   "\"%s\" is refused: %s", bad[i], why);
 	}
 }
 
-static void test_no_port(void)
+static void check_option(const char *text, const char *name,
+			 const struct capture_wish *want)
+{
+	char copy[64], why[400] = "";
+	struct capture_wish w;
+	int ret;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	ret = capture_wish_option(&w, copy, why, sizeof(why));
+	if (!name) {
+		ok(ret == -EINVAL && strstr(why, "is doubled"), "\"%s\": %s", text, why);
+		return;
+	}
+	ok_eq_str(copy, name, "the file of \"%s\"", text);
+	ok(!ret && w.port == want->port && w.snaplen == want->snaplen &&
+		   w.in == want->in && w.out == want->out,
+	   "and the rest of it");
+}
+
+static void test_options(void)
+{
+	static const struct capture_wish in = { 0, FRAME_MAX, true, false };
+	static const struct capture_wish some = { 7, 96, false, true };
+
+	check_option("file", "file", &everything);
+	check_option("-,dir=in", "-", &in);
+	check_option("/a/b=c,dir=out,port=7,snap=96", "/a/b=c", &some);
+	check_option("a,,b,,,dir=in", "a,b,", &in);
+	check_option("a,,dir=in", "a,dir=in", &everything);
+	check_option("a,", NULL, NULL);
+	check_option("a,dir=up", NULL, NULL);
+	check_option("a,b", NULL, NULL);
+	check_option("a,dir=in,,", NULL, NULL);
+	check_option("a,port=0", NULL, NULL);
+}
+
+/* As --capture has it, which begins before there are ports. */
+static void test_later_port(void)
 {
 	struct capture_wish w = everything;
-	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
-		exit(1);
-	w.port = 77;
-	ok_eq_int(capture_start(&capture, &fwd, &loop, sv[0], &w, "test", NULL, NULL),
-		  -ENOENT, "a port that is not there can't be captured");
-	ok(!fwd.observers && fcntl(sv[0], F_GETFD) >= 0, "and the socket is still ours");
-	close(sv[0]);
-	close(sv[1]);
-	capture_stop(&capture);
+	w.port = 2;
+	is_early = true;
+	begin(&w);
+	is_early = false;
+	seen.n = 0;
+	file.packet = keep;
+	fwd.ports = ports;
+	show_few();
+	stop_and_parse();
+	ok(file.is_good && seen.n == 2 && seen.port[0] == 2 && seen.port[1] == 2,
+	   "a port that comes later is captured from then on");
+	ok_eq_int(file.interfaces, 1, "and no other");
 }
 
 /* ---- frames in other shapes ---- */
@@ -739,7 +780,8 @@ int main(void)
 		return 1;
 	test_all();
 	test_bad_wishes();
-	test_no_port();
+	test_options();
+	test_later_port();
 	test_run();
 	test_pieces(FRAME_MAX);
 	test_pieces(100);

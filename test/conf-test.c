@@ -12,6 +12,7 @@
 
 #include "../src/conf.h"
 #include "../src/util.h"
+#include "frame.h"
 #include "tap.h"
 
 #define WORDS_MAX 8
@@ -117,6 +118,10 @@ static const struct settings settings[] = {
 	{ { "br0", "--metrics=[::]:65535" }, " metrics=::/6:65535" },
 	{ { "br0", "--capture", "a.pcapng" }, " capture=a.pcapng" },
 	{ { "br0", "tap:t0", "--capture", "-" }, " capture=-" },
+	{ { "br0", "--capture", "a,,b,dir=in,snap=96" },
+	  " capture=a,b snap=96 in=1 out=0" },
+	{ { "-l", "5000", "--capture", "-,port=2,dir=out" },
+	  " capture=- port=2 in=0 out=1" },
 	{ { "-l", "5000", "--capture", "-" }, " capture=-" },
 	{ { "fd:0", "fd:3", "--capture", "-" }, " capture=-" },
 	{ { "br0", "-", "--capture", "./-" }, " capture=./-" },
@@ -219,6 +224,11 @@ static const struct bad bads[] = {
 	{ { "-l", "5000", "--fdb-size", "1", "--hub" }, "--fdb-size" FOR_SWITCH },
 	{ { "--ctl", "" }, "--ctl: the path is empty" },
 	{ { "--capture=" }, "--capture: the path is empty" },
+	{ { "--capture=,dir=in" }, "--capture: the path is empty" },
+	{ { "--capture=f,dri=in" },
+	  "--capture: dri=in: not known; a capture may have port=N, dir=in, "
+	  "dir=out, dir=both, snap=N, with snap up to 69632; a comma in the file's "
+	  "name is doubled" },
 	{ { "--metrics", "" }, NO_METRICS("") },
 	{ { "--metrics", "0" }, NO_METRICS("0") },
 	{ { "--metrics", "65536" }, NO_METRICS("65536") },
@@ -347,6 +357,7 @@ static void test_good(const struct good *good)
 /* What the options set and is not at its default; the caller's to free. */
 static char *describe(const struct conf *conf)
 {
+	const struct capture_wish *w = &conf->capture_wish;
 	const struct endpoint *at = &conf->metrics;
 	char *text = NULL;
 	size_t size;
@@ -372,6 +383,12 @@ static char *describe(const struct conf *conf)
 			at->local.family == AF_INET ? "/4" : "/6", at->local.port);
 	if (conf->capture)
 		fprintf(out, " capture=%s", conf->capture);
+	if (w->port)
+		fprintf(out, " port=%u", w->port);
+	if (conf->capture && w->snaplen != FRAME_MAX)
+		fprintf(out, " snap=%u", w->snaplen);
+	if (conf->capture && !(w->in && w->out))
+		fprintf(out, " in=%d out=%d", w->in, w->out);
 	for (char **word = conf->command; word && *word; word++)
 		fprintf(out, "%s%s", word == conf->command ? " command=" : " ", *word);
 	fclose(out);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -405,6 +406,16 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+static unsigned show_all(show_step *step, struct buf *out)
+{
+	struct show s = { 0 };
+	unsigned n = 1;
+
+	while (!step(&s, &relay, out))
+		n++;
+	return n;
+}
+
 static void test_show(void)
 {
 	struct buf out = { 0 };
@@ -421,7 +432,7 @@ static void test_show(void)
 	rates_take(&relay, 2000);
 	port_why(q, -EIO, "broken\033[31m");
 	q->state = PORT_WAITING;
-	show_status(&relay, &out);
+	show_all(show_status, &out);
 	ok(strstr(out.data, "hub, 2 ports, for "), "its head");
 	ok(strstr(out.data,
 		  "received 12345678, copied 0, sent 0, queued 0, dropped 15\n"),
@@ -435,7 +446,7 @@ static void test_show(void)
 	ok(strstr(out.data, "\n   2 exec:a command that is longer than wh... "),
 	   "one that is cut");
 	out.len = 0;
-	show_json(&relay, &out);
+	show_all(show_json, &out);
 	ok(is_printable(out.data), "JSON is printable");
 	ok(strstr(out.data, "\"name\": \"unix:/a\\\"b\\\\c\\nd\\u001b[2J\\u00c3\\u00b6,"
 			    "isolated\", "),
@@ -443,10 +454,56 @@ static void test_show(void)
 	ok(strstr(out.data, "\"rx_frames_rate\": 6172839, \"rx_bytes_rate\": 499, "),
 	   "rates in JSON");
 	out.len = 0;
-	show_counters(&relay, &out);
+	show_all(show_counters, &out);
 	ok(is_printable(out.data), "counters are printable");
 	ok(strstr(out.data, "port\t1\tblocked\t"), "a port's line");
 	buf_free(&out);
+	end();
+}
+
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+#define MANY (10 * SHOW_PORTS_A_STEP)
+
+/* In between, of those to come the first one goes, and so does the one shown last. */
+static void check_many(show_step *step, const char *each, unsigned steps, unsigned ports)
+{
+	struct buf out = { 0 };
+	struct show s = { 0 };
+	unsigned n = 2, last = relay.last_id;
+
+	ok(!step(&s, &relay, &out), "%s: not in one turn", each);
+	relay_del(relay_find(&relay, last - MANY + SHOW_PORTS_A_STEP));
+	relay_del(relay_find(&relay, last - MANY + SHOW_PORTS_A_STEP + 1));
+	turn(1);
+	while (!step(&s, &relay, &out))
+		n++;
+	ok_eq_int(n, steps, "%s: but in some", each);
+	ok_eq_int(count(out.data, each), ports, "%s: each is there once", each);
+	ok(is_printable(out.data), "%s: whole", each);
+	buf_free(&out);
+	add_fake("more")->may_end = true;
+	add_fake("more")->may_end = true;
+}
+
+static void test_many(void)
+{
+	begin(RELAY_HUB);
+	for (unsigned i = 0; i < MANY; i++)
+		add_fake("one of many");
+	for (struct port *p = relay.forward.ports; p; p = p->next)
+		p->was_up = p->may_end = true;
+	/* The table measures all before it shows one. */
+	check_many(show_status, "0s     ", 19, MANY - 2);
+	check_many(show_json, "{\"id\": ", 10, MANY - 1);
+	check_many(show_counters, "\nport\t", 10, MANY - 1);
 	end();
 }
 
@@ -493,7 +550,7 @@ static const char *ask(int fd, const void *line, size_t len)
 	size_t got = 0;
 	ssize_t n;
 
-	if (send(fd, line, len, MSG_NOSIGNAL) < 0)
+	if (send(fd, line, len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		printf("# send: %s\n", strerror(errno));
 	turn(20);
 	while ((n = recv(fd, answer + got, sizeof(answer) - 1 - got, 0)) > 0)
@@ -585,6 +642,149 @@ static void test_events(void)
 	ok(!ctl.clients, "both are gone");
 }
 
+static uint64_t cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* What a client does, after which there is nothing to be done about it. */
+static void check_idle(const char *what)
+{
+	uint64_t before;
+
+	turn(5);
+	before = cpu_us();
+	turn(300);
+	ok(cpu_us() - before < 150000, "%s: the relay does not spin", what);
+}
+
+/* Bytes, also those out of band, from clients that have nothing more to say. */
+static void test_urgent(void)
+{
+	int early = dial(), late = dial();
+
+	turn(5);
+	send(early, "x", 1, MSG_OOB | MSG_NOSIGNAL);
+	check_idle("a byte out of band before the command");
+	close(early);
+	ask(late, "events\n", 7);
+	send(late, "more", 4, MSG_NOSIGNAL);
+	send(late, "x", 1, MSG_OOB | MSG_NOSIGNAL);
+	check_idle("one behind it");
+	shutdown(late, SHUT_WR);
+	check_idle("half of the connection closed");
+	ok(ctl.clients != NULL, "who listens to events may have shut down its side");
+	close(late);
+	turn(5);
+	ok(!ctl.clients, "and is gone when it closes");
+	late = dial();
+	turn(5);
+	ask(late, "capture\n", 8);
+	send(late, "more", 4, MSG_NOSIGNAL);
+	send(late, "x", 1, MSG_OOB | MSG_NOSIGNAL);
+	check_idle("one to a capture");
+	close(late);
+	turn(5);
+	ok(!ctl.captures.n, "which ends when it closes");
+}
+
+static int first_free_fd(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+/* A command, and descriptors that nobody asked for. */
+static void send_fds(int fd, const char *line)
+{
+	int fds[100];
+	char room[CMSG_SPACE(sizeof(fds))] = { 0 };
+	struct iovec iov = { (char *)line, strlen(line) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = sizeof(room),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = STDOUT_FILENO;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(c), fds, sizeof(fds));
+	if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+		printf("# sendmsg: %s\n", strerror(errno));
+}
+
+static void test_descriptors(void)
+{
+	int fd = dial(), before;
+
+	turn(5);
+	before = first_free_fd();
+	send_fds(fd, "hel");
+	turn(5);
+	ok_eq_int(first_free_fd(), before, "descriptors that come along are not kept");
+	ok(!strncmp(ask(fd, "p\n", 2), "ok\nhelp", 7), "and the command is heard");
+	close(fd);
+	turn(5);
+}
+
+/* More than there is room for, at once; those who wait are told, or served. */
+static void test_crowd(void)
+{
+	int fds[60], refused = 0, served = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = dial();
+	turn(50);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		const char *answer = ask(fds[i], "help\n", 5);
+
+		refused += !strncmp(answer, "error: too many clients", 23);
+		served += !strncmp(answer, "ok\n", 3);
+	}
+	ok_eq_int(refused + served, (int)ARRAY_SIZE(fds), "%d are refused, %d served",
+		  refused, served);
+	ok_eq_int(served, 16, "as many as there is room for");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	turn(20);
+	ok(!ctl.clients && !ctl.listener.n, "all are gone");
+}
+
+/* Read an answer to its end, while the loop turns. */
+static void check_long(const char *line, const char *each, unsigned n)
+{
+	static char answer[1 << 20];
+	size_t got = 0;
+	int fd = dial();
+	ssize_t len = -1;
+
+	turn(5);
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		printf("# send: %s\n", strerror(errno));
+	for (int i = 0; i < 1000 && len != 0; i++) {
+		len = recv(fd, answer + got, sizeof(answer) - 1 - got, 0);
+		if (len > 0)
+			got += (size_t)len;
+		else
+			turn(1);
+	}
+	answer[got] = '\0';
+	ok(len == 0, "%.8s... of many comes to its end", line);
+	ok_eq_int(count(answer, each), n, "and has all of them");
+	close(fd);
+}
+
 /* An answer of more than a socket holds. */
 static void test_slow(void)
 {
@@ -594,6 +794,9 @@ static void test_slow(void)
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)
 		port[i] = add_fake("one of many");
 	turn(5);
+	check_long("status --json\n", "{\"id\": ", relay.forward.n_ports);
+	check_long("status\n", " one of many ", ARRAY_SIZE(port));
+	check_long("counters\n", "\nport\t", relay.forward.n_ports);
 	if (send(fd, "status --json\n", 14, MSG_NOSIGNAL) < 0)
 		printf("# send: %s\n", strerror(errno));
 	turn(1000);
@@ -617,6 +820,9 @@ static void test_socket(void)
 	ok_eq_int(ctl_start(&ctl, &relay, path, why, sizeof(why)), 0, "it listens");
 	test_clients();
 	test_events();
+	test_urgent();
+	test_descriptors();
+	test_crowd();
 	test_slow();
 	/* Left connected, in mid-command and in mid-answer. */
 	ask(dial(), "hel", 3);
@@ -636,6 +842,7 @@ int main(void)
 	test_add_del(RELAY_CABLE);
 	test_add_del(RELAY_HUB);
 	test_show();
+	test_many();
 	test_fdb();
 	test_socket();
 	return done();

@@ -25,6 +25,14 @@ static uint32_t rnd(uint32_t below)
 	return packet_random(&rnd_state) % below;
 }
 
+/* It was seen there, and is from now on. Return: where it was, if elsewhere. */
+static struct port *see(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
+{
+	struct fdb_entry *e = fdb_learn(f, key, port, now);
+
+	return e ? fdb_move(f, e, port, now) : NULL;
+}
+
 /* ---- ports ---- */
 
 static void join(struct port *p)
@@ -147,15 +155,15 @@ static void test_learn(void)
 
 	begin(16, 3);
 	ok(!fdb_lookup(&fdb, 1, 0), "in an empty table is nothing");
-	ok(!fdb_learn(&fdb, 1, a, 100) && where(1, 100) == a, "what was seen is found");
+	ok(!see(&fdb, 1, a, 100) && where(1, 100) == a, "what was seen is found");
 	ok(!where((fdb_key)1 << 48 | 1, 100), "in its VLAN only");
-	ok(!fdb_learn(&fdb, (fdb_key)1 << 48 | 1, b, 100) && where(1, 100) == a &&
+	ok(!see(&fdb, (fdb_key)1 << 48 | 1, b, 100) && where(1, 100) == a &&
 		   where((fdb_key)1 << 48 | 1, 100) == b,
 	   "the same address may be elsewhere in another one");
-	ok(!fdb_learn(&fdb, 1, a, 101) && fdb.n == 2, "seen again, it is no other");
-	ok(fdb_learn(&fdb, 1, b, 101) == a && where(1, 101) == b && fdb.n == 2,
+	ok(!see(&fdb, 1, a, 101) && fdb.n == 2, "seen again, it is no other");
+	ok(see(&fdb, 1, b, 101) == a && where(1, 101) == b && fdb.n == 2,
 	   "one that moves is at the new port at once");
-	ok(!fdb_learn(&fdb, 1, b, 101), "and has not moved when seen there again");
+	ok(!see(&fdb, 1, b, 101), "and has not moved when seen there again");
 	ok(!a->addresses.n && b->addresses.n == 2, "each port has its own");
 	ok_whole("a few");
 	end();
@@ -171,17 +179,17 @@ static void test_moves(void)
 	struct port *a = &all[0], *b = &all[1];
 
 	begin(16, 2);
-	fdb_learn(&fdb, 7, a, 50);
+	see(&fdb, 7, a, 50);
 	ok_eq_int(moves(7, 50), 0, "one that never moved has no moves");
 	for (unsigned i = 1; i <= 5; i++)
-		fdb_learn(&fdb, 7, i % 2 ? b : a, 50);
+		see(&fdb, 7, i % 2 ? b : a, 50);
 	ok_eq_int(moves(7, 50), 5, "moves within a second are counted");
-	fdb_learn(&fdb, 7, b, 50);
+	see(&fdb, 7, b, 50);
 	ok_eq_int(moves(7, 50), 5, "and nothing but moves is");
-	fdb_learn(&fdb, 7, a, 51);
+	see(&fdb, 7, a, 51);
 	ok_eq_int(moves(7, 51), 1, "in the next one they are counted afresh");
 	fdb_forget(&fdb, a);
-	fdb_learn(&fdb, 7, a, 51);
+	see(&fdb, 7, a, 51);
 	ok_eq_int(moves(7, 51), 0, "nor does a new entry know of an older one's");
 	end();
 }
@@ -191,18 +199,18 @@ static void test_age(uint32_t born)
 	struct port *a = &all[0], *b = &all[1];
 
 	begin(16, 2);
-	fdb_learn(&fdb, 1, a, born);
-	fdb_learn(&fdb, 2, b, born);
+	see(&fdb, 1, a, born);
+	see(&fdb, 2, b, born);
 	ok(where(1, born + FDB_AGE_S) == a, "seen at %u: 300 s later it is there", born);
 	fdb_age(&fdb, born + FDB_AGE_S);
 	ok_eq_int(fdb.n, 2, "and is not swept");
 	ok(!where(1, born + FDB_AGE_S + 1), "a second later it is not");
-	fdb_learn(&fdb, 1, a, born + FDB_AGE_S + 1);
+	see(&fdb, 1, a, born + FDB_AGE_S + 1);
 	fdb_age(&fdb, born + FDB_AGE_S + 1);
 	ok(fdb.n == 1 && where(1, born + FDB_AGE_S + 1) == a,
 	   "only what was not seen again is swept");
 	ok_whole("ageing");
-	fdb_learn(&fdb, 3, b, born + FDB_AGE_S + 1);
+	see(&fdb, 3, b, born + FDB_AGE_S + 1);
 	ok_eq_int(fdb.fresh, 2, "and leaves its place to another");
 	end();
 }
@@ -215,7 +223,7 @@ static void test_forget(void)
 
 	begin(64, 3);
 	for (fdb_key key = 0; key < 60; key++)
-		fdb_learn(&fdb, key, &all[key % 3], 1);
+		see(&fdb, key, &all[key % 3], 1);
 	fdb_forget(&fdb, &all[1]);
 	for (fdb_key key = 0; key < 60; key++)
 		found += where(key, 1) == (key % 3 == 1 ? NULL : &all[key % 3]);
@@ -245,13 +253,13 @@ static void test_each(void)
 	struct told told = { 0 };
 
 	begin(16, 3);
-	fdb_learn(&fdb, 9, &all[2], 10);
+	see(&fdb, 9, &all[2], 10);
 	for (fdb_key key = 1; key <= 5; key++)
-		fdb_learn(&fdb, key, &all[key % 2 ? 0 : 1], 311 + (uint32_t)key);
+		see(&fdb, key, &all[key % 2 ? 0 : 1], 311 + (uint32_t)key);
 	fdb_each(&fdb, 316, tell, &told);
 	ok(told.n == 5 && memcmp(told.key, want, sizeof(want)) == 0,
 	   "told one by one: port by port, newest first, and none that has aged");
-	fdb_learn(&fdb, 1, &all[0], 320);
+	see(&fdb, 1, &all[0], 320);
 	told.n = 0;
 	fdb_each(&fdb, 320, tell, &told);
 	ok(told.key[0] == 1 && told.key[1] == 5, "one that is seen again is the newest");
@@ -266,9 +274,9 @@ static void test_million(void)
 
 	begin(size, 3);
 	for (fdb_key key = 0; key < 200; key++)
-		fdb_learn(&fdb, key, &all[key % 2], 1);
+		see(&fdb, key, &all[key % 2], 1);
 	for (fdb_key key = 0; key < 1000000; key++)
-		fdb_learn(&fdb, 1u << 24 | key, &all[2], 2);
+		see(&fdb, 1u << 24 | key, &all[2], 2);
 	for (fdb_key key = 0; key < 200; key++)
 		kept += where(key, 2) == &all[key % 2];
 	ok_eq_int(kept, 200,
@@ -278,14 +286,14 @@ static void test_million(void)
 	ok(where(1u << 24 | 999999, 2) == &all[2], "for its newest");
 	ok_whole("a million");
 	for (fdb_key key = 1000; key < 1500; key++)
-		fdb_learn(&fdb, key, &all[0], 3);
+		see(&fdb, key, &all[0], 3);
 	ok(all[0].addresses.n == 334 && all[1].addresses.n == 100 &&
 		   all[2].addresses.n == 566,
 	   "who comes later takes from who has most, up to a third");
 	fdb_forget(&fdb, &all[2]);
 	ok_eq_int(fdb.n, 434, "and when that one goes, the table is free again");
 	for (fdb_key key = 0; key < 566; key++)
-		fdb_learn(&fdb, 1u << 25 | key, &all[1], 4);
+		see(&fdb, 1u << 25 | key, &all[1], 4);
 	ok(fdb.n == size && all[0].addresses.n == 334, "for whoever comes");
 	ok_whole("a million gone");
 	end();
@@ -300,7 +308,7 @@ static void test_greedy(uint32_t size, unsigned n, bool by_turns)
 	for (uint32_t i = 0; i < 5 * size * n; i++) {
 		unsigned who = by_turns ? i % n : i / (5 * size);
 
-		fdb_learn(&fdb, (uint64_t)(who + 1) << 32 | i, &all[who], 1);
+		see(&fdb, (uint64_t)(who + 1) << 32 | i, &all[who], 1);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		most = all[i].addresses.n > most ? all[i].addresses.n : most;
@@ -321,7 +329,7 @@ static void test_size(uint32_t size)
 	rnd_state = size;
 	for (uint32_t i = 0; i < 20 * size + 100; i++) {
 		last = rnd(3 * size) * (uint64_t)0x10001;
-		fdb_learn(&fdb, last, &all[rnd(4)], i / 16);
+		see(&fdb, last, &all[rnd(4)], i / 16);
 	}
 	ok(where(last, (20 * size + 99) / 16) && fdb.n == size,
 	   "a table of %u: full, and the newest is in it", size);
@@ -367,7 +375,7 @@ static void test_chains(enum key_kind kind, const char *what)
 		begin(size, 1);
 		fdb.factor = ((uint64_t)rnd(UINT32_MAX) << 32 | rnd(UINT32_MAX)) | 1;
 		for (uint32_t k = 0; k < size; k++)
-			fdb_learn(&fdb, key_number(kind, k), &all[0], 1);
+			see(&fdb, key_number(kind, k), &all[0], 1);
 		for (size_t b = 0; b < n_buckets(); b++) {
 			unsigned n = chain_at(b);
 
@@ -538,7 +546,7 @@ static bool happen(uint32_t n_keys, uint32_t *now)
 		*now += 1;
 		return true;
 	default:
-		from = fdb_learn(&fdb, key, p, *now);
+		from = see(&fdb, key, p, *now);
 		return from == model_learn(key, p, *now) && is_same(key, *now);
 	}
 }

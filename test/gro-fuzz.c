@@ -3,8 +3,8 @@
  * gro.c with a batch of any frames: split again, they are what they were, damaged
  * ones as damaged, and in order where order means anything.
  *
- * Input: up to four flows, then frames: the next one of a flow, with what is to be
- * changed in it; or bytes as they are.
+ * Input: how many frames are of two pieces; up to four flows; then frames: the next
+ * one of a flow, with what is to be changed in it; or bytes as they are.
  */
 #include "fuzz.h"
 
@@ -68,13 +68,26 @@ static void add_next(struct fuzz_input *in, struct input *batch, struct packet *
 	batch->group[batch->n - 1] = RAW + batch->n;
 }
 
+/* The last one, if it is its turn: behind its headers as a segment is, or elsewhere. */
+static void cut(struct input *batch, uint8_t every)
+{
+	struct frame *f = &batch->frame[batch->n ? batch->n - 1 : 0];
+	uint32_t last = batch->n - 1;
+
+	if (!every || !batch->n || last % every || f->head_len)
+		return;
+	input_cut(f,
+		  last % 8 && f->len > 57 ? 42 + last % 16 : 1 + last * 7 % (f->len - 1));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	struct packet flow[FLOWS];
 	struct input batch = { .n = 0 };
+	uint8_t first = fuzz_byte(&in), every = first / 4 % 4;
 
-	gro.udp = fuzz_byte(&in) % 4;
+	gro.udp = first % 4;
 	for (unsigned i = 0; i < FLOWS; i++) {
 		flow[i] = fuzz_packet(&in);
 		flow[i].sport = (uint16_t)(1000 + i);
@@ -88,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			add_raw(&in, &batch);
 		else
 			add_next(&in, &batch, &flow[number], number, how);
+		cut(&batch, every);
 	}
 	must(!batch.n || is_faithful(&batch));
 	input_free(&batch);

@@ -577,6 +577,20 @@ static void make_batch(uint64_t *random, struct input *in)
 	}
 }
 
+/* In every other batch: behind the first bytes, as many as headers have, or anywhere. */
+static void cut_some(uint64_t *random, struct input *in)
+{
+	uint32_t often = packet_random(random) % 6;
+
+	for (unsigned i = 0; i < in->n && often < 3; i++) {
+		uint32_t r = packet_random(random), len = in->frame[i].len;
+		uint32_t at = r & 16 ? 14 + 20 + 8 + (r >> 5) % 44 : (r >> 5) % (len + 1);
+
+		if ((!often || r % 2) && at && at < len)
+			input_cut(&in->frame[i], at);
+	}
+}
+
 static void test_random(void)
 {
 	struct input in = { .n = 0 };
@@ -585,6 +599,7 @@ static void test_random(void)
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		make_batch(&random, &in);
+		cut_some(&random, &in);
 		bad += !is_faithful(&in);
 		frames += in.n;
 		merged += in.n - gro.n;
@@ -625,6 +640,7 @@ static void test_fuzz(void)
 			in.flow[k] = k;
 			in.is_wall[k] = false;
 		}
+		cut_some(&random, &in);
 		bad += !is_faithful(&in);
 		frames += in.n;
 		input_free(&in);
@@ -745,6 +761,46 @@ static void test_truncated(unsigned kind)
 	ok_eq_int(bad, 0, "%s: cut off anywhere", kinds[kind]);
 }
 
+/* Cut in two anywhere; a segment that was split off has all of its headers in one piece. */
+static void test_pieces(unsigned kind)
+{
+	static uint8_t frame[PACKET_MAX];
+	struct packet p = nth(kind, 0);
+	uint32_t len = packet_build(frame, &p), head = packet_find(frame).payload;
+	unsigned bad = 0;
+
+	for (uint32_t at = 1; at < len; at++) {
+		struct input in = { .n = 0 };
+
+		for (unsigned i = 0; i < 3; i++) {
+			p = nth(kind, i);
+			input_build(&in, &p);
+			if (i != at % 3)
+				input_cut(&in.frame[i], at);
+		}
+		bad += !is_faithful(&in) || (at == head && gro.n != 1);
+		input_free(&in);
+	}
+	ok_eq_int(bad, 0, "%s: in two pieces, cut anywhere", kinds[kind]);
+}
+
+/* Where the tap takes no UDP super-frames, segments of one go to it as they are. */
+static void test_pieces_alone(unsigned kind)
+{
+	struct input in = { .n = 0 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct packet p = nth(kind, i);
+
+		input_build(&in, &p);
+		input_cut(&in.frame[i], packet_find(in.frame[i].data).payload);
+	}
+	gro.udp = false;
+	ok(is_faithful(&in) && gro.n == 3, "%s: in two pieces, not merged", kinds[kind]);
+	gro.udp = true;
+	input_free(&in);
+}
+
 static void test_tags(void)
 {
 	for (unsigned tags = 0; tags < 4; tags++) {
@@ -773,7 +829,10 @@ int main(void)
 		test_header(kind);
 		test_trailer(kind);
 		test_truncated(kind);
+		test_pieces(kind);
 	}
+	test_pieces_alone(1);
+	test_pieces_alone(3);
 	for (size_t i = 0; i < ARRAY_SIZE(betweens); i++)
 		test_between(&betweens[i]);
 	for (unsigned which = 0; which < 4; which++)

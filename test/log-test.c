@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -19,7 +20,19 @@
 #define ALARM_S 10
 
 static int saved_stderr;
+static bool is_poll_wrong;
 static char text[READ_MAX + 1];
+
+/* In place of the C library's; log.c has no other descriptor to poll than one. */
+int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+
+	if (!is_poll_wrong)
+		return ppoll(fds, n, ms < 0 ? NULL : &limit, NULL);
+	fds->revents = POLLOUT;
+	return 1;
+}
 
 static void stderr_to(int fd)
 {
@@ -201,6 +214,40 @@ static void test_stalled_readers(void)
 		test_stalled("a socket", fds[1], fds[0]);
 }
 
+/*
+ * In between, another process has taken the room that poll saw: then a write that
+ * is let wait waits for as long as nobody reads.
+ */
+static void test_taken(const char *what, int ours, int theirs)
+{
+	stderr_to(ours);
+	for (int i = 1; i <= 20000; i++)
+		log_warn("message %d", i);
+	is_poll_wrong = true;
+	/* More of them than what may be free in a pipe's last page. */
+	for (int i = 1; i <= 5; i++)
+		log_warn("a long message: %01000d", i);
+	is_poll_wrong = false;
+	ok(!(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK),
+	   "%s: there is no room after all, and nobody waits for it", what);
+	ok(strstr(read_all(theirs), "netrelay: message 1\n"),
+	   "%s: others who hold it find it as it was", what);
+	log_warn("again");
+	ok(left_out(read_all(theirs)) > 5, "%s: it is said what was left out", what);
+	stderr_back();
+	close(theirs);
+}
+
+static void test_taken_room(void)
+{
+	int fds[2];
+
+	if (pipe(fds) == 0)
+		test_taken("a pipe", fds[1], fds[0]);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0)
+		test_taken("a socket", fds[1], fds[0]);
+}
+
 /* Room for very few messages, so that it is full now and then. */
 static void test_often_stalled(void)
 {
@@ -300,6 +347,7 @@ int main(void)
 	test_long_lines();
 	test_line_breaks();
 	test_stalled_readers();
+	test_taken_room();
 	test_often_stalled();
 	test_terminal();
 	test_closed();

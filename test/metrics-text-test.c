@@ -27,8 +27,10 @@ struct family {
 		DROP(labels, "queue", queue), DROP(labels, "too-long", "0"), \
 		DROP(labels, "lost", "0"), DROP(labels, "refused", refused)
 
-#define PORT "port=\"7\",endpoint=\"unix:/a\\\\b\\\"c\\\\x0ad\\\\xc3\\\\xb6\""
-#define LISTENER "{endpoint=\"unix-listen:/\\\\\\\"\"}"
+#define PORT "port=\"7\",name=\"unix:/a\\\\b\\\"c\\\\x0ad\\\\xc3\\\\xb6\""
+#define LISTENS "listener=\"unix-listen:/\\\\\\\"\""
+#define LISTENER "{" LISTENS "}"
+#define OF_IT ", at all ports it ever made."
 #define ALL_PORTS ", at all ports and those that are gone."
 #define MOST "18446744073709551615"
 
@@ -131,15 +133,37 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections ever accepted.",
 	  { LISTENER " 3" } },
+	{ "netrelay_listener_receive_frames_total",
+	  "counter",
+	  "Frames that arrived, dropped ones too" OF_IT,
+	  { LISTENER " 10" } },
+	{ "netrelay_listener_receive_bytes_total",
+	  "counter",
+	  "Bytes of frames that arrived" OF_IT,
+	  { LISTENER " 20" } },
+	{ "netrelay_listener_transmit_frames_total",
+	  "counter",
+	  "Frames that were sent" OF_IT,
+	  { LISTENER " 30" } },
+	{ "netrelay_listener_transmit_bytes_total",
+	  "counter",
+	  "Bytes of frames that were sent" OF_IT,
+	  { LISTENER " 40" } },
+	{ "netrelay_listener_drops_total",
+	  "counter",
+	  "Frames that went no further, by the reason" OF_IT,
+	  { DROPS(LISTENS ",", "50", "0", "60") } },
 	{ "netrelay_fdb_entries", "gauge", "Addresses that are known.", { " 10" } },
 	{ "netrelay_fdb_limit", "gauge", "Addresses that can be.", { " 11" } },
 };
 
 static struct fdb fdb = { .n = 10, .size = 11 };
 
+static struct endpoint dials = { .text = "unix:/a\\b\"c\nd\xc3\xb6" };
 static struct port port = {
 	.id = 7,
-	.name = "unix:/a\\b\"c\nd\xc3\xb6",
+	.ep = &dials,
+	.name = "what messages call it",
 	.state = PORT_UP,
 	.addresses.n = 8,
 	.is_blocked = true,
@@ -151,7 +175,12 @@ static struct port port = {
 		   { [DROP_RUNT] = 5, [DROP_QUEUE] = UINT64_MAX, [DROP_REFUSED] = 6 } },
 };
 static struct endpoint listens = { .text = "unix-listen:/\\\"" };
-static struct listener listener = { .ep = &listens, .n = 2, .count = 3 };
+static struct listener listener = {
+	.ep = &listens,
+	.n = 2,
+	.count = 3,
+	.gone = { 10, 20, 30, 40, { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
+};
 static struct relay relay = {
 	.kind = RELAY_SWITCH,
 	.forward = { .ports = &port, .copied = 9, .fdb = &fdb },
@@ -163,6 +192,21 @@ static const struct metrics_process process = {
 	.cpu_us = 12000345,
 	.resident_bytes = 409600,
 };
+
+/* All of it, in one piece; @steps: how many turns it took. */
+static void whole_text(struct buf *b, struct relay *r, const struct metrics_process *p,
+		       unsigned *steps)
+{
+	struct metrics_text t = { 0 };
+
+	for (*steps = 1; !metrics_text_ports(&t, r); ++*steps)
+		;
+	b->failed = metrics_text_end(&t, r, p) < 0;
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_add(b, t.part[i].data, t.part[i].len);
+	ok_eq_int(b->len, metrics_text_len(&t), "as long as it says");
+	metrics_text_free(&t);
+}
 
 static bool takes_line(const char **text, const char *line)
 {
@@ -196,8 +240,10 @@ static void test_text(void)
 {
 	struct buf b = { 0 };
 	const char *text;
+	unsigned steps;
 
-	metrics_text(&b, &relay, &process);
+	whole_text(&b, &relay, &process, &steps);
+	ok_eq_int(steps, 1, "in one turn");
 	ok(!b.failed && b.len == strlen(b.data), "all of it is there");
 	text = b.data;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
@@ -221,8 +267,10 @@ static bool is_good_value(const char *from, const char *end)
 /* Every byte there is, and the longest names. */
 static void test_names(void)
 {
-	static struct port two = { .id = 8 };
-	static char line[] = "\nnetrelay_port_up{port=\"8\",endpoint=\"";
+	static struct endpoint named;
+	static struct port two = { .id = 8, .ep = &named };
+	static char line[] = "\nnetrelay_port_up{port=\"8\",name=\"";
+	unsigned steps;
 	char *at, *end;
 	int wrong = 0;
 
@@ -230,9 +278,9 @@ static void test_names(void)
 	for (int c = 1; c < 256; c++) {
 		struct buf b = { 0 };
 
-		memset(two.name, c, sizeof(two.name) - 1);
+		memset(named.text, c, sizeof(named.text) - 1);
 		memset(listens.text, c, sizeof(listens.text) - 1);
-		metrics_text(&b, &relay, &process);
+		whole_text(&b, &relay, &process, &steps);
 		at = b.data ? strstr(b.data, line) : NULL;
 		end = at ? strstr(at, "\"} 0\n") : NULL;
 		wrong += !end || !is_good_value(at + strlen(line), end);
@@ -247,17 +295,80 @@ static void test_empty(void)
 	struct relay none = { .kind = RELAY_SWITCH };
 	struct metrics_process unknown = { 0 };
 	struct buf b = { 0 };
+	unsigned steps;
 
-	metrics_text(&b, &none, &unknown);
+	whole_text(&b, &none, &unknown, &steps);
 	ok(strstr(b.data, "\nnetrelay_receive_frames_total 0\n") && !b.failed,
 	   "a relay without a port has its totals");
 	ok(!strstr(b.data, "resident"), "what is not known is not said");
 	buf_free(&b);
 }
 
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+static uint64_t value(const char *text, const char *series)
+{
+	const char *at = strstr(text, series);
+
+	return at ? strtoull(at + strlen(series), NULL, 10) : UINT64_MAX;
+}
+
+#define MANY (10 * METRICS_PORTS_A_STEP)
+
+/*
+ * More ports than a turn has time for, of one listener; in between one goes, as do
+ * some not yet written down, and one comes.
+ */
+static void test_many(void)
+{
+	static struct port ports[MANY + 1];
+	static struct listener one = { .ep = &listens };
+	struct relay many = { .forward.ports = ports, .listeners = &one };
+	struct metrics_text t = { 0 };
+	unsigned turns = 2; /* the first, and the last */
+	struct buf b = { 0 };
+
+	for (unsigned i = 0; i <= MANY; i++) {
+		ports[i].id = i + 1;
+		ports[i].listener = &one;
+		ports[i].count.rx_frames = 1;
+		ports[i].next = i < MANY - 1 ? &ports[i + 1] : NULL;
+	}
+	ok(!metrics_text_ports(&t, &many), "many ports are not done in one turn");
+	/* Number 64, the last one written, and numbers 100 to 109. */
+	ports[METRICS_PORTS_A_STEP - 2].next = &ports[METRICS_PORTS_A_STEP];
+	ports[98].next = &ports[109];
+	one.gone.rx_frames = many.gone.rx_frames = 11;
+	ports[MANY - 1].next = &ports[MANY];
+	while (!metrics_text_ports(&t, &many))
+		turns++;
+	ok_eq_int(turns, 10, "but in ten");
+	ok_eq_int(metrics_text_end(&t, &many, &process), 0, "and then it ends");
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_add(&b, t.part[i].data, t.part[i].len);
+	ok_eq_int(count(b.data, "\nnetrelay_port_up{"), MANY + 1 - 10,
+		  "each is there once, but those that went before");
+	ok(strstr(b.data, "\nnetrelay_port_up{port=\"64\"," LISTENS "} 0\n"),
+	   "it has the listener that it came from");
+	ok_eq_int(value(b.data, "\nnetrelay_receive_frames_total "), MANY + 1,
+		  "what is counted of all counts on when some have gone");
+	ok_eq_int(value(b.data, "\nnetrelay_listener_receive_frames_total" LISTENER " "),
+		  MANY + 1, "and so does what is counted of a listener");
+	metrics_text_free(&t);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	test_text();
+	test_many();
 	test_names();
 	test_empty();
 	return done();

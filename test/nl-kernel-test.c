@@ -42,6 +42,7 @@ static void test_watch(void)
 	struct nl_change change = { .index = 1, .master = -1, .mtu = 1400, .mac = mac };
 	struct heard heard = { 0 };
 	int fd = -1, size = 1;
+	bool lost = false;
 	struct mnl_socket *sock = nl_watch_open(&fd);
 
 	if (!ok(sock && fd >= 0, "watch: open"))
@@ -55,6 +56,13 @@ static void test_watch(void)
 	ok_eq_int(nl_watch_read(sock, hear, &heard), 0, "watch: something waits");
 	ok(heard.events > 0 && heard.last.mtu == 1400, "watch: heard of the MTU");
 	ok_eq_str(heard.last.name, "lo", "watch: heard of it of the right link");
+
+	for (change.mtu = 2000; change.mtu < 2200; change.mtu++)
+		nl_link_change(&change);
+	for (int i = 0; i < 100; i++)
+		lost |= nl_watch_read(sock, hear, &heard) != 0;
+	ok(!lost, "watch: many may wait");
+	ok_eq_int(heard.last.mtu, 2199, "watch: up to the last");
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0)
 		abort();
@@ -82,6 +90,10 @@ static void test_change(void)
 	ok_eq_int(nl_link_get("none", &lo), -ENODEV, "get what is not there");
 	ok_eq_int(nl_link_get("abcdefghijklmnop", &lo), -EINVAL,
 		  "get by a name too long");
+	ok_eq_int(nl_link_at(1, &lo), 0, "get by its number");
+	ok_eq_str(lo.name, "lo", "it is that one");
+	ok_eq_int(nl_link_at(NO_INDEX, &lo), -ENODEV, "get a number that is not there");
+	ok_eq_int(nl_link_at(0, &lo), -ENODEV, "get no number");
 	change.index = NO_INDEX;
 	ok_eq_int(nl_link_change(&change), -ENODEV, "change what is not there");
 }

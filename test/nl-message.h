@@ -62,6 +62,10 @@ struct tun {
 
 static const struct kind bridge = { KIND(11), .text = "bridge" };
 static const struct kind veth = { KIND(9), .text = "veth" };
+static const struct {
+	struct nlattr head;
+	char text[20];
+} long_kind = { KIND(24), .text = "abcdefghijklmnopqrs" };
 static const struct kind unending = { KIND(10), .text = "bridge" };
 static const struct kind cut = { KIND(13), .text = "bridge" };
 static const struct tun a_tap = { TUN(5, 5), .value = { IFF_TAP } };

@@ -61,8 +61,13 @@ static void test_build_get(void)
 					   names[i], 0 });
 		put(&want, &(struct attr){ IFLA_EXT_MASK, 4, &skip_stats, 0 });
 		memset(buf, 0xaa, sizeof(buf));
-		ok_same(nl_build_get(buf, names[i], SEQ), &want, names[i]);
+		ok_same(nl_build_get(buf, 0, names[i], SEQ), &want, names[i]);
 	}
+	begin(&want, RTM_GETLINK, NLM_F_REQUEST);
+	want.ifm->ifi_index = 7;
+	put(&want, &(struct attr){ IFLA_EXT_MASK, 4, &skip_stats, 0 });
+	memset(buf, 0xaa, sizeof(buf));
+	ok_same(nl_build_get(buf, 7, NULL, SEQ), &want, "by its number");
 }
 
 /* Which of the four things change, in the bits of @bits. */
@@ -130,24 +135,31 @@ static const struct sound {
 	{ NEW,
 	  "a port, up",
 	  { { NAME("t0") }, { MTU }, { MASTER }, { INFO(veth, 12) } },
-	  { .name = "t0", .mtu = 1400, .master = 9, .is_up = true } },
+	  { .name = "t0", .mtu = 1400, .master = 9, .is_up = true, .kind = "veth" } },
 	{ NEW,
 	  "a bridge",
 	  { { INFO(bridge, 12) }, { MTU }, { NAME("br0") } },
-	  { .name = "br0", .mtu = 1400, .is_bridge = true } },
+	  { .name = "br0", .mtu = 1400, .is_bridge = true, .kind = "bridge" } },
 	{ NEW,
 	  "a tap",
 	  { { NAME("t0") }, { INFO(a_tap, 28) } },
-	  { .name = "t0", .is_tap = true } },
+	  { .name = "t0", .is_tap = true, .kind = "tun" } },
 	{ NEW,
 	  "a tap with PI",
 	  { { NAME("t0") }, { INFO(with_pi, 28) } },
-	  { .name = "t0", .is_tap = true, .has_pi = true } },
-	{ NEW, "a tun", { { NAME("t0") }, { INFO(a_tun, 28) } }, { .name = "t0" } },
+	  { .name = "t0", .is_tap = true, .has_pi = true, .kind = "tun" } },
+	{ NEW,
+	  "a tun",
+	  { { NAME("t0") }, { INFO(a_tun, 28) } },
+	  { .name = "t0", .kind = "tun" } },
 	{ NEW,
 	  "flags in a type",
 	  { { NAME("br0") }, { IFLA_LINKINFO | NLA_F_NESTED, 12, &bridge, 0 } },
-	  { .name = "br0", .is_bridge = true } },
+	  { .name = "br0", .is_bridge = true, .kind = "bridge" } },
+	{ NEW,
+	  "a kind longer than we keep",
+	  { { NAME("x0") }, { INFO(long_kind, 24) } },
+	  { .name = "x0", .kind = "abcdefghijklmno" } },
 	{ NEW,
 	  "unknown attributes",
 	  { { 900, 3, "xyz", 0 }, { NAME("t0") }, { 0x3fff, 4, "wxyz", 0 }, { MTU } },
@@ -191,6 +203,7 @@ static void test_parse_sound(void)
 		begin_sound(&msg, &sound[i]);
 		ok_eq_int(parse(&msg, &got), 0, "parse: %s", sound[i].what);
 		ok_eq_str(got.name, want->name, "parse: %s: name", sound[i].what);
+		ok_eq_str(got.kind, want->kind, "parse: %s: kind", sound[i].what);
 		ok(got.index == 7 && got.master == want->master && got.mtu == want->mtu &&
 			   got.is_up == want->is_up && got.is_bridge == want->is_bridge &&
 			   got.is_tap == want->is_tap && got.has_pi == want->has_pi &&
@@ -281,7 +294,8 @@ static bool is_sane(const struct nl_link *link)
 {
 	size_t len = strnlen(link->name, sizeof(link->name));
 
-	return link->index > 0 && link->master >= 0 && len > 0 && len < IFNAMSIZ;
+	return link->index > 0 && link->master >= 0 && len > 0 && len < IFNAMSIZ &&
+	       strnlen(link->kind, NL_KIND_MAX) < NL_KIND_MAX;
 }
 
 /* Each sound message cut short at each byte, and with each byte replaced. */
@@ -328,8 +342,10 @@ static void dump_all(void)
 
 	for (unsigned int len = 0; len < IFNAMSIZ; len++) {
 		memset(buf, 0xaa, sizeof(buf));
-		dump("get", len, nl_build_get(buf, &NAME_15[15 - len], SEQ));
+		dump("get", len, nl_build_get(buf, 0, &NAME_15[15 - len], SEQ));
 	}
+	memset(buf, 0xaa, sizeof(buf));
+	dump("at", 7, nl_build_get(buf, 7, NULL, SEQ));
 	for (unsigned int bits = 0; bits < 16; bits++) {
 		struct nl_change change = change_of(bits);
 

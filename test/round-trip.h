@@ -11,7 +11,7 @@
 #include "gso.h"
 #include "packet.h"
 
-/* Frames of a batch, each in memory of its own size. */
+/* Frames of a batch, each piece of them in memory of its own size. */
 struct input {
 	struct frame frame[BATCH_MAX];
 	unsigned n;
@@ -31,8 +31,7 @@ static struct gro gro;
 
 static inline void input_add(struct input *in, const uint8_t *data, uint32_t len)
 {
-	in->frame[in->n].data = packet_copy(data, len);
-	in->frame[in->n].len = len;
+	in->frame[in->n] = (struct frame){ .data = packet_copy(data, len), .len = len };
 	in->flow[in->n] = in->group[in->n] = 0;
 	in->is_wall[in->n++] = false;
 }
@@ -44,10 +43,25 @@ static inline void input_build(struct input *in, const struct packet *p)
 	input_add(in, frame, packet_build(frame, p));
 }
 
+/* Has a frame of one piece be of two: its first @at bytes, and the rest. */
+static inline void input_cut(struct frame *f, uint32_t at)
+{
+	const uint8_t *whole = f->data;
+
+	f->head = packet_copy(whole, at);
+	f->head_len = at;
+	f->len -= at;
+	f->data = packet_copy(whole + at, f->len);
+	free((void *)(uintptr_t)whole);
+}
+
 static inline void input_free(struct input *in)
 {
-	for (unsigned i = 0; i < in->n; i++)
+	for (unsigned i = 0; i < in->n; i++) {
+		if (in->frame[i].head_len)
+			free((void *)(uintptr_t)in->frame[i].head);
 		free((void *)(uintptr_t)in->frame[i].data);
+	}
 	in->n = 0;
 }
 
@@ -129,11 +143,18 @@ static inline bool round_trip(const struct input *in, struct output *out)
 		if (u->frames > 1)
 			good = len && split(u, frame, len, out);
 		else
-			good = u->frames == 1 && u->bytes == len && u->n_iov == 2 &&
+			good = u->frames == 1 && u->bytes == len && u->n_iov <= 3 &&
 			       !memcmp(&u->vnet, &none, sizeof(none)) &&
 			       output_add(out, frame, len, frame, 0);
 	}
 	return good;
+}
+
+static inline bool is_frame(const struct frame *f, const uint8_t *data, uint32_t len)
+{
+	return len == frame_len(f) &&
+	       (!f->head_len || !memcmp(data, f->head, f->head_len)) &&
+	       !memcmp(data + f->head_len, f->data, f->len);
 }
 
 /* Finds each frame's place in the output. Return: whether all are there, and no other. */
@@ -146,8 +167,7 @@ static inline bool match(const struct input *in, const struct output *out,
 		unsigned k = 0;
 
 		while (k < out->n &&
-		       (taken[k] || out->len[k] != in->frame[i].len ||
-			memcmp(out->data[k], in->frame[i].data, out->len[k])))
+		       (taken[k] || !is_frame(&in->frame[i], out->data[k], out->len[k])))
 			k++;
 		if (k == out->n)
 			return false;
@@ -174,13 +194,30 @@ static inline bool is_in_order(const struct input *in, const unsigned *place)
 	return true;
 }
 
+/* Whether each unit is of as many frames as say that they are in it. */
+static inline bool is_told_where(const struct input *in)
+{
+	unsigned frames[BATCH_MAX] = { 0 };
+
+	for (unsigned i = 0; i < in->n; i++) {
+		if (gro.of[i] >= gro.n)
+			return false;
+		frames[gro.of[i]]++;
+	}
+	for (unsigned i = 0; i < gro.n; i++) {
+		if (gro.unit[i].frames != frames[i])
+			return false;
+	}
+	return true;
+}
+
 /* Return: whether it came out as it went in. */
 static inline bool is_faithful(const struct input *in)
 {
 	unsigned place[BATCH_MAX];
 	struct output out;
 	bool good = round_trip(in, &out) && match(in, &out, place) &&
-		    is_in_order(in, place);
+		    is_in_order(in, place) && is_told_where(in);
 
 	output_free(&out);
 	return good;

@@ -513,6 +513,34 @@ static void test_storm(void)
 	end("a storm");
 }
 
+/* A super-frame is as many as it may be split into. */
+static void test_storm_super(void)
+{
+	static const struct switching_limits limits = { .fdb_size = 64,
+							.storm_limit = 15 };
+	static uint8_t data[PACKET_MAX];
+	struct packet p = {
+		.from = 1, .to = 2, .ttl = 64, .flags = 0x10, .payload = 9000
+	};
+	uint32_t len = packet_build(data, &p);
+	struct vnet vnet = packet_make_super(data, len, 1000);
+
+	begin(3, &limits);
+	for (int i = 0; i < 3; i++) {
+		struct frame f = { .data = data, .len = len, .vnet = &vnet };
+		struct batch b = { 0 };
+
+		port_take(&fakes[0].port, &b, &f);
+		route_batch(&fwd, &fakes[0].port, &b);
+	}
+	ok(drops(0, DROP_STORM) == 2 && fakes[1].n == 9,
+	   "of super-frames that stand for ten each, fifteen frames are one");
+	for (int i = 0; i < 8; i++)
+		one(0, ALL, 1);
+	ok_eq_int(fakes[1].n, 14, "and leave room for five others");
+	end("a storm of super-frames");
+}
+
 /* In one run, probes that look the same are each taken for what they are. */
 static void test_probes_in_run(void)
 {
@@ -789,6 +817,7 @@ static void test_all(void)
 	test_isolated();
 	test_pins();
 	test_storm();
+	test_storm_super();
 	test_probes_in_run();
 	test_no_probes();
 	test_blocked();

@@ -471,6 +471,49 @@ static void test_unix(void)
 	test_longest_path();
 }
 
+/* ---- a socket that is its own peer ---- */
+
+static void test_own(void)
+{
+	struct sock_addr addr = { .len = sizeof(addr.storage) };
+	const struct endpoint_addr any = { "127.0.0.1", AF_INET, 0 };
+	char path[64];
+	struct sock_path made;
+	int fd, peer, pair[2], again;
+
+	sock_numeric(&any, AF_UNSPEC, &addr);
+	fd = sock_bound(&addr, SOCK_STREAM);
+	getsockname(fd, &addr.sa, &addr.len);
+	connect(fd, &addr.sa, addr.len);
+	ok_eq_int(sock_error(fd), 0, "a socket connects to the port that it has");
+	ok(sock_is_own(fd), "and is its own peer");
+	sock_close_hard(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ok_eq_int(bind(fd, &addr.sa, addr.len), 0,
+		  "once closed, it leaves the port free");
+	listen(fd, 1);
+	peer = socket(AF_INET, SOCK_STREAM, 0);
+	ok_eq_int(connect(peer, &addr.sa, addr.len), 0, "for who listens there");
+	ok(!sock_is_own(peer), "whose clients have another one");
+	close(peer);
+	close(fd);
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	ok(!sock_is_own(pair[0]), "two without a name are two all the same");
+	close(pair[0]);
+	close(pair[1]);
+	snprintf(path, sizeof(path), "%s/own", dir);
+	fd = sock_bound_unix(path, SOCK_STREAM, 0600, &made);
+	listen(fd, 1);
+	sock_unix(path, &addr);
+	again = socket(AF_UNIX, SOCK_STREAM, 0);
+	ok_eq_int(connect(again, &addr.sa, addr.len), 0, "a unix socket connects");
+	ok(!sock_is_own(again), "and is not its own peer");
+	close(again);
+	close(fd);
+	sock_unlink(&made);
+}
+
 int main(void)
 {
 	struct sock_addr any6 = numeric("::1", AF_INET6);
@@ -492,6 +535,7 @@ int main(void)
 	test_failures();
 	test_advice();
 	test_unix();
+	test_own();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	return done();
 }

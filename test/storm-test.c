@@ -51,9 +51,14 @@ static void pass_ms(uint64_t ms)
 	}
 }
 
+static uint32_t admit_each(unsigned port, uint32_t n, uint32_t each)
+{
+	return storm_admit(&storm, &ports[port], n, each, (uint32_t)(clock_ms / 1000));
+}
+
 static uint32_t admit(unsigned port, uint32_t n)
 {
-	return storm_admit(&storm, &ports[port], n, (uint32_t)(clock_ms / 1000));
+	return admit_each(port, n, 1);
 }
 
 static void begin(uint32_t limit)
@@ -112,6 +117,24 @@ static void test_told(void)
 	ok_said("", "of a port that is gone nothing more is told");
 }
 
+/* Frames that stand for several. */
+static void test_weight(void)
+{
+	begin(100);
+	ok_eq_int(admit_each(0, 1, 60), 1, "a frame that stands for 60 passes");
+	ok_eq_int(admit_each(0, 1, 60), 0, "a second one is too much,");
+	ok_eq_int(admit(0, 50), 40, "and leaves its room to others");
+	ok_said("B", "and it is told of");
+	pass_ms(1000);
+	ok_eq_int(admit_each(0, 64, 30), 3,
+		  "of a run of such, as many as there is room for");
+	pass_ms(1000);
+	ok_eq_int(admit_each(0, 1, 101), 0,
+		  "one that stands for more than the limit never");
+	ok_eq_int(admit(0, 100), 100, "and takes nothing from others");
+	end();
+}
+
 static void test_none(void)
 {
 	begin(0);
@@ -132,6 +155,7 @@ int main(void)
 		return 1;
 	test_limit();
 	test_told();
+	test_weight();
 	test_none();
 	loop_free(&loop);
 	return done();

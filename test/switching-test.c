@@ -242,6 +242,14 @@ static void test_ports(void)
 	end();
 }
 
+static bool is_known(uint8_t address)
+{
+	const uint8_t mac[6] = { 2, 0, 0, 0, 0, address };
+
+	return fdb_lookup(&relay.switching.fdb, fdb_key_of(0, mac),
+			  (uint32_t)(clock_ms / 1000));
+}
+
 static void test_loop(void)
 {
 	begin(RELAY_SWITCH, 0);
@@ -249,16 +257,14 @@ static void test_loop(void)
 		add(i, &plain_ops, false);
 	ear.heard[0] = '\0';
 	come_in(3, 0, 9);
-	ok_eq_int(relay.switching.fdb.n, 1, "an address is learnt");
+	come_in(1, 0, 7);
+	ok_eq_int(relay.switching.fdb.n, 2, "addresses are learnt");
 	fakes[1]->peer = fakes[2];
 	fakes[2]->peer = fakes[1];
 	pass_ms(1500);
 	come_in(0, 0, 8);
 	ok_heard("loop port 2 port 1;", "a loop is told of, and both its ends");
-	ok(!fdb_lookup(&relay.switching.fdb,
-		       fdb_key_of(0, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }),
-		       (uint32_t)(clock_ms / 1000)),
-	   "what was learnt before is not relied on");
+	ok(!is_known(7) && !is_known(9), "what was learnt before is not relied on");
 	pass_ms(10000);
 	ok_heard("", "and that is all, for as long as it lasts");
 	fakes[1]->peer = fakes[2]->peer = NULL;
@@ -275,6 +281,81 @@ static void test_loop(void)
 		 "one end goes: it is gone at once");
 	port_opened(&fakes[1]->port,
 		    fakes[1]->port.state == PORT_OPENING ? 0 : -EINPROGRESS);
+	end();
+}
+
+/* Two machines with one address. */
+static void test_same_mac(unsigned every_ms)
+{
+	unsigned turns = 0;
+
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (; turns < 500 && !ear.heard[0]; turns++) {
+		come_in(turns % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok(!strncmp(ear.heard, "same-mac port ", 14) &&
+		   strstr(ear.heard, "02:00:00:00:00:09, also at port "),
+	   "an address at two ports, each %u ms: told of, after %u turns", every_ms,
+	   turns);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 100; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok_heard("", "and that is all");
+	ok(!fakes[0]->port.is_blocked && !fakes[1]->port.is_blocked, "nobody is blocked");
+	for (unsigned i = 0; i < 40; i++) {
+		come_in(i % 2, 0, 7);
+		come_in(i % 2, 0, 8);
+		pass_ms(1000);
+	}
+	ok(strstr(ear.heard, "00:07,") && strstr(ear.heard, "00:08,"),
+	   "others are told of, by and by");
+	end();
+}
+
+/* A machine that is moved, and one whose moves were a loop's. */
+static void test_moved(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 10; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(61000);
+	}
+	for (unsigned i = 0; i < 301; i++)
+		come_in(i % 2, 0, 9);
+	pass_ms(2000);
+	come_in(1, 0, 9);
+	ok_heard("", "one that moves now and then, or all at once, is not told of");
+	end();
+}
+
+/* What goes out at one port comes back there. */
+static void test_echo(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 4; i++)
+		add(i, &plain_ops, false);
+	come_in(3, 0, 9);
+	fakes[1]->peer = fakes[1];
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 4; i++) {
+		come_in(0, 0, 8);
+		pass_ms(1000);
+	}
+	ok_heard("loop port 1 port 1;", "a port that gives back what it gets is told of");
+	ok(is_known(9), "and what is known of others stays so");
+	pass_ms(1000);
+	fakes[1]->peer = NULL;
+	pass_ms(5000);
+	ok_heard("loop-gone port 1 port 1;", "its end is told, too");
 	end();
 }
 
@@ -370,6 +451,11 @@ int main(void)
 		return 1;
 	test_ports();
 	test_loop();
+	test_echo();
+	test_same_mac(40);
+	test_same_mac(1000);
+	test_same_mac(15000);
+	test_moved();
 	test_end_with_loop();
 	test_storm();
 	test_ages();

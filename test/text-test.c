@@ -82,10 +82,36 @@ static void test_rooms(void)
 	}
 }
 
+static void test_quotes(void)
+{
+	static const struct {
+		const char *from;
+		size_t n;
+		const char *want;
+	} cases[] = {
+		{ "SSH-2.0-OpenSSH_9.2\r\n", 21, "\"SSH-2.0-OpenSSH_9.2\"" },
+		{ "\0\x3c\xff\xff\xff\xff\xff\xff", 8, "00 3c ff ff ff ff ff ff" },
+		{ "abc\n", 4, "61 62 63 0a" },
+		{ "abcd", 4, "\"abcd\"" },
+		{ "abcd", 3, "61 62 63" },
+		{ "", 0, "" },
+		{ "0123456789012345678901234567890123456789", 40,
+		  "\"01234567890123456789012345678901\"" },
+		{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 13,
+		  "ff ff ff ff ff ff ff ff ff ff ff ff" },
+	};
+	char got[TEXT_QUOTE_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ok_eq_str(text_quote(got, (const uint8_t *)cases[i].from, cases[i].n),
+			  cases[i].want, "quoted: %s", cases[i].want);
+}
+
 int main(void)
 {
 	test_every_byte();
 	test_texts();
 	test_rooms();
+	test_quotes();
 	return done();
 }

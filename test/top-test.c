@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tap.h"
 #include "util.h"
@@ -90,6 +91,43 @@ static void test_compare(void)
 	top_sort(&d, true);
 	ok_eq_int(d.port[0].id, 2, "by number");
 	top_free(&d);
+}
+
+static struct top_data made(size_t n, uint64_t uptime)
+{
+	struct top_data d = { .uptime = uptime, .n = n };
+
+	d.port = calloc(n, sizeof(*d.port));
+	for (size_t i = 0; i < n; i++)
+		d.port[i] = (struct top_port){ .id = i + 1, .rx_frames = i * uptime };
+	/* As it was shown: not by number. */
+	top_sort(&d, false);
+	return d;
+}
+
+/* CPU time of comparing two looks at @n ports. */
+static uint64_t cost(size_t n, bool *good)
+{
+	struct top_data before = made(n, 1000), now = made(n, 2000);
+	clock_t start = clock(), spent;
+
+	top_compare(&now, &before);
+	spent = clock() - start;
+	for (size_t i = 0; i < n; i++)
+		*good &= now.port[i].in.frames == (now.port[i].id - 1) * 1000;
+	top_free(&now);
+	top_free(&before);
+	return (uint64_t)spent + 1;
+}
+
+static void test_many(void)
+{
+	bool good = true;
+	uint64_t few = cost(4000, &good), many = cost(64000, &good);
+
+	ok(good, "each of many is compared with what it was");
+	ok(many < few * 100, "16 times as many cost %.1f times as much, not 256",
+	   (double)many / (double)few);
 }
 
 /* The width of a line in columns; -1 when something is in it that must not be. */
@@ -212,6 +250,7 @@ int main(void)
 {
 	test_read();
 	test_compare();
+	test_many();
 	test_sizes();
 	test_picture();
 	return done();

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=real
+#
+# libvirt's guests, with each type of interface that a relay can be at the other
+# end of. One guest has all of them:
+#
+#   lab: nr0 10.0.N.1 --- netrelay --- what libvirt calls the type --- nicN 10.0.N.2 :guest
+
+bats_require_minimum_version 1.5.0
+load ../helpers
+load hosts
+
+setup()
+{
+	real_setup
+	needs qemu-system-x86_64
+	ns_add lab
+	ns lab ip route add 224.0.0.0/4 dev lo
+	host_start lab
+}
+
+teardown()
+{
+	common_teardown
+}
+
+# libvirt: libvirtd. Users whom its installation would make must be there.
+libvirt()
+{
+	on lab sh -c 'echo libvirt-qemu:x:64055:64055::/:/bin/false >>/etc/passwd
+		echo libvirt-qemu:x:64055: >>/etc/group'
+	on lab sh -c 'mkdir -p /etc/libvirt && cat >/etc/libvirt/qemu.conf' <<-'EOT'
+		user = "root"
+		group = "root"
+		dynamic_ownership = 0
+		remember_owner = 0
+		security_driver = "none"
+		cgroup_controllers = []
+		namespaces = []
+		stdio_handler = "file"
+	EOT
+	host_daemon lab libvirtd libvirtd
+	wait_for 20 "libvirtd" on lab virsh version
+}
+
+# interface NUMBER TYPE SOURCE: its XML.
+interface()
+{
+	printf '<interface type="%s"><mac address="52:54:00:6e:01:%02x"/>%s<model type="virtio"/></interface>\n' \
+		"$2" "$1" "$3"
+}
+
+# libvirt_guest NAME INTERFACE...: as guest_start of guests.bash has them.
+libvirt_guest()
+{
+	local name=$1
+
+	shift
+	guest_image
+	mkfifo "$DIR/$name.agent.in" "$DIR/$name.agent.out"
+	cat >"$DIR/$name.xml" <<-EOT
+		<domain type="qemu">
+		<name>$name</name><memory unit="MiB">128</memory><vcpu>1</vcpu>
+		<os><type arch="x86_64">hvm</type><kernel>$GUEST_DIR/vmlinuz</kernel>
+		<initrd>$GUEST_DIR/initrd.gz</initrd>
+		<cmdline>console=ttyS0 panic=-1 quiet agent</cmdline></os>
+		<features><acpi/></features><cpu mode="maximum"/>
+		<devices>
+		<serial type="file"><source path="$DIR/$name.console"/><target port="0"/></serial>
+		<serial type="pipe"><source path="$DIR/$name.agent"/><target port="1"/></serial>
+		$*
+		<memballoon model="none"/>
+		</devices></domain>
+	EOT
+	on lab virsh create "$DIR/$name.xml"
+	# What runs as long as the guest.
+	host_daemon lab "$name" sh -c "while virsh domstate $name | grep -q running; do sleep 1; done"
+	guest_wait "$name"
+}
+
+# relay ENDPOINT...: with all addresses at nr0.
+relay()
+{
+	local number
+
+	relay_start relay in lab -v -l 127.0.0.1:5001 tap:nr0 "$@"
+	for number in 1 2 3 4; do
+		address lab nr0 "10.0.$number.1/24"
+	done
+}
+
+ENDPOINTS=(tcp:127.0.0.1:5002 "udp:127.0.0.1:5003,local=127.0.0.1:5103"
+	"mcast:230.0.0.1:5004,if=127.0.0.1")
+
+# pass NUMBER...: both ways.
+pass()
+{
+	local number
+
+	for number in "$@"; do
+		wait_ping lab "10.0.$number.2" 15
+		guest_ping vm "10.0.$number.1" 1400
+	done
+}
+
+@test "libvirt's client, server, udp and mcast, and which of them have a new relay" {
+	local number
+
+	libvirt
+	relay "${ENDPOINTS[@]}"
+	wait_listen lab tcp 5001
+	libvirt_guest vm \
+		"$(interface 1 client '<source address="127.0.0.1" port="5001"/>')" \
+		"$(interface 2 server '<source address="127.0.0.1" port="5002"/>')" \
+		"$(interface 3 udp '<source address="127.0.0.1" port="5103"><local address="127.0.0.1" port="5003"/></source>')" \
+		"$(interface 4 mcast '<source address="230.0.0.1" port="5004"/>')"
+	for number in 1 2 3 4; do
+		guest_nic vm "$number" "10.0.$number.2/24"
+	done
+	pass 1 2 3 4
+	relay_check_sums relay
+	relay_stop relay
+	relay "${ENDPOINTS[@]}"
+	pass 2 3 4
+	# It dials once.
+	run ! ns lab ping -c 2 -W 1 10.0.1.2
+}
