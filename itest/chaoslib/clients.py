@@ -231,7 +231,7 @@ class Client:
                 return
 
     def may_be_greeted(self):
-        """A preamble that has begun after a zero or more whole frames is answered, if it is first."""
+        """A preamble is answered, if it is the first that comes."""
         if self.sent[:4] == preamble()[:4] and not self.parser.agreed:
             self.parser.greeted = True
 

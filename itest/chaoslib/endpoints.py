@@ -7,7 +7,7 @@ from .peers import Bridge, Datagrams, Sink, Wire
 
 EXEC = [
     "sleep 0.3", "false", "exit 3", "cat >/dev/null", "head -c 300 /dev/urandom", "kill -9 $$",
-    "printf '\\\\000\\\\000\\\\000\\\\074'; head -c 60 /dev/zero; cat >/dev/null", "no-such-command",
+    "printf '\\000\\000\\000\\074'; head -c 60 /dev/zero; cat >/dev/null", "no-such-command",
     "(sleep 0.5; kill $$) & cat >/dev/null", "exec cat >/dev/null", "trap '' TERM; sleep 1",
     "head -c 100000 >/dev/null",
 ]

@@ -52,6 +52,7 @@ class Round:
         self.program_env = dict(os.environ, ASAN_OPTIONS="exitcode=99", LSAN_OPTIONS="exitcode=99",
                                 UBSAN_OPTIONS="print_stacktrace=1:exitcode=99")
         self.pace = self.rng.choice(DEEDS_A_SECOND)
+        self.ends_abruptly = self.rng.random() < 0.25
         self.next_deed = self.next_check = 0
         self.checks = 0
 
@@ -108,9 +109,10 @@ class Round:
         far = first
         ends = [(first, first.takes[0])]
         if rng.random() < 0.6:
-            kind = rng.choice(["trunk", "trunk", "tcp"])
-            link = f"{kind}:127.0.0.1:{first.takes[0][1]}"
             is_hub = self.is_strict and rng.random() < 0.3
+            # A hub lets pass what its guests play back; by a plain link it is a guest itself.
+            kind = "trunk" if is_hub else rng.choice(["trunk", "trunk", "tcp"])
+            link = f"{kind}:127.0.0.1:{first.takes[0][1]}"
             far = self.start_switch("two", is_hub, [link])
             self.protect_link(first, far, link)
         if rng.random() < 0.6:
@@ -406,19 +408,28 @@ class Round:
         self.leave()
 
     def finish(self):
-        """The relays are to end in good order."""
+        """The relays are to end in good order, whoever is there and whatever is under way."""
         self.pair.close()
         for relay in self.relays:
-            # A FIFO that nobody reads is no reason to stay.
+            self.brighten(relay)
             wrong = relay.stop(self.rng.choice(ENDS))
             if wrong:
                 raise Finding(f"{relay.name}: {wrong}")
             if "Sanitizer" in relay.last_words() or "runtime error:" in relay.last_words():
                 raise Finding(f"{relay.name}: a process of its own was found at fault")
+        self.dismiss()
         self.check_remains()
         for path in self.captures:
             with open(path, "rb") as file:
                 check_pcapng(path, file.read())
+
+    def dismiss(self):
+        """All that is ours."""
+        for actor in self.clients + self.others + self.readers:
+            actor.close()
+        for bridge in self.bridges:
+            bridge.remove()
+        self.bridges = []
 
     def check_remains(self):
         """Sockets and interfaces that relays made are theirs to remove."""
@@ -436,10 +447,7 @@ class Round:
             asker.is_over = True
         for relay in self.relays:
             relay.kill()
-        for actor in self.clients + self.others + self.readers:
-            actor.close()
-        for bridge in self.bridges:
-            bridge.remove()
+        self.dismiss()
         if self.elsewhere:
             self.elsewhere.end()
         self.epoll.close()
