@@ -55,6 +55,7 @@ else
 MNL_NAME := libmnl
 endif
 
+SANITIZED_OBJ := $(addprefix $(BUILD)/sanitized/,$(SRC:.c=.o))
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
@@ -92,14 +93,30 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
 		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
 
+# The whole program as the unit tests have its parts: for hostile peers; see itest/chaos.
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## build/netrelay-sanitized, which stops at the first mistake
+
+$(BUILD)/netrelay-sanitized: $(SANITIZED_OBJ)
+	@echo "  LINK    $@"
+	$(Q)$(HOST_CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lmnl
+
+$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
+
+$(BUILD)/sanitized/%.o: src/%.c $(BUILD)/version | $(BUILD)/sanitized
+	@echo "  CC      $< (sanitized)"
+	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(SANITIZE) \
+		-DVERSION='"$(VERSION)"' -DLIBC='"sanitized"' -DLIBMNL='"libmnl"' -c -o $@ $<
+
 # Touched only when the version is another one, so that a commit rebuilds what shows it.
 $(BUILD)/version: FORCE | $(BUILD)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
-$(BUILD) $(BUILD)/static $(BUILD)/shared $(BUILD)/fuzz:
+$(BUILD) $(BUILD)/static $(BUILD)/shared $(BUILD)/sanitized $(BUILD)/fuzz:
 	@mkdir -p $@
 
--include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
+-include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(SANITIZED_OBJ:.o=.d)
 
 # ---- tests ----
 
@@ -192,6 +209,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared frames offload list-tests fuzz test test-real unit itest lint \
+.PHONY: all shared sanitized frames offload list-tests fuzz test test-real unit itest lint \
 	format demo bench install clean help FORCE
 .DELETE_ON_ERROR:
