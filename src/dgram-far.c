@@ -2,7 +2,8 @@
 /*
  * What a port of datagrams knows of its far end and of its own host. Nobody closes
  * such a link, and nobody says when it has become void: so what ICMP tells is read,
- * and every two seconds somebody looks whether all is as it was.
+ * and every two seconds it is looked whether all is as it was. But only while
+ * something is sent, or has just changed on this host: who is idle wakes nobody.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include "dgram.h"
 
 #define ERRORS_AT_ONCE 64
+#define LOOKS 5		/* after the last frame sent, or piece of news */
 #define QUIET_LOOKS 3	/* hosts tell of one refusal in a second, at the least */
 #define MEASURE_LOOKS 5 /* 10 s */
 #define HEADERS_IPV4 28
@@ -128,13 +130,30 @@ int dgram_look_source(struct dgram *d)
 static void look(struct timer *t)
 {
 	struct dgram *d = container_of(t, struct dgram, timer);
+	const struct port_counters *c = &d->port.count;
 
-	timer_set(d->port.env->loop, t, DGRAM_LOOK_MS, look);
+	if (c->tx_frames + c->dropped[DROP_REFUSED] != d->told_tx)
+		d->looks_left = LOOKS;
+	if (--d->looks_left)
+		timer_set(d->port.env->loop, t, DGRAM_LOOK_MS, look);
 	forget_refusal(d);
 	if (d->is_udp && ++d->looks % MEASURE_LOOKS == 0)
 		measure(d);
 	if (d->look && d->look(d) < 0)
 		port_down(&d->port);
+}
+
+void dgram_look_on(struct dgram *d)
+{
+	d->looks_left = LOOKS;
+	if (!d->timer.is_set)
+		timer_set(d->port.env->loop, &d->timer, DGRAM_LOOK_MS, look);
+}
+
+static void on_news(struct links_user *u, const struct nl_link *link)
+{
+	(void)link;
+	dgram_look_on(container_of(u, struct dgram, news));
 }
 
 static bool keeps_errors(int fd, int level, int option)
@@ -151,6 +170,11 @@ int dgram_begin(struct dgram *d, int wait_fd)
 	d->port.far_errno = 0;
 	d->port.waits_on_rd = false;
 	d->refused = 0;
-	timer_set(d->port.env->loop, &d->timer, DGRAM_LOOK_MS, look);
+	d->news.changed = on_news;
+	d->news.is_of_host = true;
+	/* Without news it is still looked at while something is sent. */
+	if (d->is_udp && d->port.env->links)
+		links_join(d->port.env->links, &d->news, "");
+	dgram_look_on(d);
 	return port_watch(&d->port, d->rfd, wait_fd);
 }

@@ -299,6 +299,8 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 	unsigned done = 0;
 	bool retried = false;
 
+	if (!d->timer.is_set)
+		dgram_look_on(d);
 	while (rest.n) {
 		int sent, now;
 
@@ -328,6 +330,8 @@ void dgram_close(struct port *p)
 	struct dgram *d = dgram_of(p);
 
 	timer_cancel(p->env->loop, &d->timer);
+	if (p->env->links)
+		links_leave(p->env->links, &d->news);
 	if (d->wfd >= 0 && d->wfd != d->rfd)
 		close(d->wfd);
 	if (d->rfd >= 0)

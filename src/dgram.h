@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include "links.h"
 #include "port.h"
 #include "sock.h"
 
@@ -29,7 +30,10 @@ struct dgram_message {
  * @look:       optional; called now and then: whether the host still is as it was
  *              when the port was opened. Return: 0; -errno, with port_why(), when
  *              the port is to be opened anew.
- * @timer, @looks: for that; how often it was done
+ * @timer, @looks: for that; how often it was done. It is, every two seconds, while
+ *              something is sent, and for a while after anything changed on the host
+ * @looks_left: so often more, if nothing of that comes
+ * @news:       of the host
  * @has_end:    an empty message may be the peer's end: SOCK_SEQPACKET
  * @is_udp:     dgram_use_udp() was called
  * @has_errors: the socket keeps what ICMP told of it, for dgram_take_errors()
@@ -50,7 +54,8 @@ struct dgram {
 	void (*full)(struct dgram *d);
 	int (*look)(struct dgram *d);
 	struct timer timer;
-	unsigned looks;
+	unsigned looks, looks_left;
+	struct links_user news;
 	bool has_end;
 	bool is_udp;
 	bool has_errors;
@@ -83,6 +88,9 @@ union dgram_control {
  * Return: 0; -errno, with port_why().
  */
 int dgram_begin(struct dgram *d, int wait_fd);
+
+/* dgram_look_on() - Something was sent: look again now and then. */
+void dgram_look_on(struct dgram *d);
 
 /*
  * dgram_use_udp() - Have the kernel segment runs of frames on the way out, and

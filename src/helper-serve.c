@@ -102,7 +102,7 @@ static void do_attach(int fd, struct helper_request *req)
 
 	answer.err =
 		link_attach(&req->attach, &answer.attach, answer.why, sizeof(answer.why));
-	helper_answer(fd, &answer, &answer.attach.fd, answer.err == 0);
+	helper_answer(fd, &answer, &answer.attach.fd, answer.attach.fd >= 0);
 }
 
 static void work(struct server *s, struct helper_request *req, pid_t parent)

@@ -40,12 +40,16 @@ static uint32_t hash(const char *name)
 static void hear(const struct nl_link *link, void *arg)
 {
 	struct links *l = arg;
-	uint32_t name = hash(link->name);
+	uint32_t name = link ? hash(link->name) : 0;
 
 	for (unsigned i = 0; i < l->n; i++) {
 		const struct links_key *k = &l->keys[i];
 
-		if (k->one == link->index || k->other == link->index || k->name == name)
+		if (k->user->is_of_host)
+			k->user->changed(k->user, NULL);
+		else if (!link)
+			continue;
+		else if (k->one == link->index || k->other == link->index || k->name == name)
 			k->user->changed(k->user, link);
 	}
 }

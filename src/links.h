@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * News of links, for all who want to know of some: one subscription to rtnetlink
- * for the whole relay, and each event goes to those alone whom it concerns.
+ * News of links and addresses, for all who want to know: one subscription to
+ * rtnetlink for the whole relay, and each event goes to those alone whom it concerns.
  */
 #ifndef LINKS_H
 #define LINKS_H
@@ -18,10 +18,12 @@
  * @changed: a link of these numbers, or of that name, came, changed or went; or
  *           with @link NULL: some news was lost, look for yourself. It must not
  *           call links_join() or links_leave().
+ * @is_of_host: it wants to hear of every link and address, with @link NULL
  * @slot:    its place in the list
  */
 struct links_user {
 	void (*changed)(struct links_user *u, const struct nl_link *link);
+	bool is_of_host;
 	unsigned slot;
 	bool is_in;
 };

@@ -21,6 +21,7 @@
 #include <linux/rtnetlink.h>
 
 #define ANSWER_SIZE 32768     /* the kernel's own limit for a buffer of a dump */
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
 #define WATCH_READS 64	      /* datagrams read before others have their turn */
 #define SEQ 1		      /* a socket sees one request only */
 #define WATCH_BYTES (1 << 20) /* for events that wait; each takes some 3 KiB of it */
@@ -307,7 +308,7 @@ struct mnl_socket *nl_watch_open(int *fd)
 
 	if (!sock)
 		return NULL;
-	if (mnl_socket_bind(sock, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+	if (mnl_socket_bind(sock, GROUPS, MNL_SOCKET_AUTOPID) < 0) {
 		int err = errno;
 
 		mnl_socket_close(sock);
@@ -327,7 +328,9 @@ static void deliver(const struct nlmsghdr *nlh, int left,
 	struct nl_link link;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-		if (!nl_parse_link(nlh, &link))
+		if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
+			fn(NULL, arg);
+		else if (!nl_parse_link(nlh, &link))
 			fn(&link, arg);
 }
 

@@ -99,7 +99,8 @@ int nl_link_at(int index, struct nl_link *link);
 int nl_link_change(const struct nl_change *change);
 
 /*
- * nl_watch_open() - Subscribe to link events (RTNLGRP_LINK); needs no privilege.
+ * nl_watch_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
+ * RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR); needs no privilege.
  * @fd: set to the descriptor to wait on; non-blocking, close-on-exec
  *
  * Hundreds of events may wait in it, as they come when many taps are made at once.
@@ -109,7 +110,7 @@ int nl_link_change(const struct nl_change *change);
 struct mnl_socket *nl_watch_open(int *fd);
 
 /*
- * nl_watch_read() - Hand the events that wait to @fn.
+ * nl_watch_read() - Hand the events that wait to @fn, those of addresses as NULL.
  *
  * Returns when none is left, or after so many that others should have a turn;
  * level-triggered waiting brings the rest. @fn must not close @sock.

@@ -409,7 +409,7 @@ static void test_macvtap(void)
 	struct endpoint ep;
 
 	read_endpoint(&ep, "fd:3");
-	begin(&ep, port_tap_from_fd(&link, &ep, &rig.env));
+	begin(&ep, port_tap_from_fd(&link, &ep, &rig.env, O_RDWR));
 	turn_until(PORT_ENDED, 2500);
 	ok_eq_int(rig.p->state, PORT_UP, "a macvtap that is there stays");
 	is_deleted = true;
