@@ -11,6 +11,7 @@ Every frame of ours has a source address that says which kind it is:
 
 All others are not ours: a kernel's, a relay's probes, or garbage.
 """
+import collections
 import random
 import struct
 import zlib
@@ -156,11 +157,11 @@ def check(frame, is_whole=True, can_be_padded=True):
 class Parser:
     """What a relay sends on a stream. @greeted: it may send a preamble, once.
 
-    @probes: a list; where the relay's questions for loops are kept, for those who play them back
+    @probes: the last questions for loops that came
     """
 
-    def __init__(self, who, probes):
-        self.who, self.probes = who, probes
+    def __init__(self, who):
+        self.who, self.probes = who, collections.deque(maxlen=20)
         self.data = b""
         self.greeted = self.agreed = False
         self.frames = self.bytes = 0

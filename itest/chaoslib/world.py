@@ -38,7 +38,6 @@ class Round:
         os.mkdir(self.folder)
         self.began = time.monotonic()
         self.story = collections.deque(maxlen=STORY)
-        self.probes = collections.deque(maxlen=50)
         self.epoll, self.callbacks = select.epoll(), {}
         self.clients, self.askers, self.others, self.pumps = [], [], [], []
         self.readers, self.captures = [], []
