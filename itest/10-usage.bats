@@ -121,7 +121,7 @@ wrong_endpoints()
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
 		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME fd:N exec:COMMAND \
-		,isolated ,mac=ADDR 'Exit status: 0 ' '; 1 ' '; 2 '; do
+		,isolated ,mac=ADDR ,pad=0 'Exit status: 0 ' '; 1 ' '; 2 '; do
 		grep -qF -e "$form" <<<"$("$NETRELAY" --help)"
 	done
 	[[ $("$NETRELAY" -h) == "$("$NETRELAY" --help)" ]]
@@ -288,6 +288,7 @@ wrong_endpoints()
 		fd:x|descriptor "x"|as in fd:3
 		fd:-1|descriptor "-1"|as in fd:3
 		fd:2147483648|descriptor "2147483648"|as in fd:3
+		fd:2|descriptor 2 is standard error|pass it by another number
 		exec:|nothing follows exec:|exec:COMMAND
 		exec:  |command is blank|exec:COMMAND
 	EOT
@@ -297,7 +298,7 @@ wrong_endpoints()
 	wrong_endpoints '' <<-'EOT'
 		tcp:host:1,isolated=on|option isolated takes no value|say isolated alone
 		tcp:host:1,isolated,isolated|option isolated is given twice|give it once
-		unix:a,isolatde|unix has no option "isolatde"|it has isolated and mac=ADDR
+		unix:a,isolatde|unix has no option "isolatde"|it has isolated, mac=ADDR and pad=0
 		tap:a,mac|option mac has no value|mac=52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00|"52:54:00:00:00"|as in 52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00:01:02|"52:54:00:00:00:01:02"|as in 52:54:00:00:00:01
@@ -432,8 +433,9 @@ wrong_endpoints()
 @test "set-up: addresses that are in use, or nobody's" {
 	needs_root
 	ns_add lab
-	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000
-	relay_wait_up one 1
+	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000 \
+		'udp:[::1]:6001,local=6000'
+	relay_wait_up one 2
 	fails in lab "5000: listen: Address" "in use; end who uses it, or take another" -- \
 		"$NETRELAY" -l 5000
 	fails in lab "127.0.0.1:5000: listen: Address" "in use; end who uses it" -- \
@@ -514,7 +516,7 @@ wrong_endpoints()
 	fails "fd:3: is a socket that is not connected" -- \
 		"${pass[@]}" listening -- "$NETRELAY" fd:3 -
 	fails "fd:3: is a socket, but neither of streams nor of datagrams" -- \
-		"${pass[@]}" seqpacket -- "$NETRELAY" fd:3 -
+		"${pass[@]}" netlink -- "$NETRELAY" fd:3 -
 	needs_root
 	ns_add lab
 	fails in lab "fd:3: is a tap that carries headers, or IP packets" -- \

@@ -323,6 +323,27 @@ sneak()
 		--min 26 --max 90 --padded
 }
 
+@test "with pad=0, all kinds of streams and datagrams leave short frames as they are" {
+	local near far
+
+	needs_root
+	ns_add lab
+	ns lab ip route add 224.0.0.0/4 dev lo
+	while read -r near far; do
+		exchange lab "$far" lab "unix:$DIR/u" "$COUNT" --min 26 --max 90 -- \
+			"one lab $([[ $near == *-listen:* ]] && echo 0 || echo 1) $near,pad=0 unix-listen:$DIR/u,pad=0"
+	done <<-END
+		tcp:127.0.0.1:5000 tcp-listen:127.0.0.1:5000
+		tcp-listen:5000 tcp:127.0.0.1:5000
+		unix:$DIR/s unix-listen:$DIR/s
+		udp:127.0.0.1:5002,local=5001 udp:127.0.0.1:5001,local=127.0.0.1:5002
+		unixgram:$DIR/b,local=$DIR/a unixgram:$DIR/a,local=$DIR/b
+	END
+	exchange lab "unix:$DIR/u" lab "unix:$DIR/w" "$COUNT" --min 26 --max 90 -- \
+		"one lab 1 unix-listen:$DIR/u,pad=0 mcast:230.0.0.1:1234,pad=0" \
+		"two lab 1 mcast:230.0.0.1:1234,pad=0 unix-listen:$DIR/w,pad=0"
+}
+
 # --- link-local addresses ---------------------------------------------------
 
 link_local()
@@ -537,18 +558,35 @@ is_netrelay()
 @test "fd: a socketpair of datagrams" {
 	needs_root
 	ns_add lab
+	given_pair pair
+	relay_check_sums one
+	run -0 relay_stop one
+}
+
+@test "fd: a socketpair of packets, whose end is the end" {
+	needs_root
+	ns_add lab
+	given_pair packets
+	relay_check_sums one
+	# What the launcher gave the other end ends when its stream does.
+	kill "$(pgrep -P "$(pid_of one)" -x "$(basename "$NETRELAY")")"
+	run -0 wait_end one
+	assert_file_contains "$DIR/one.err" "fd:3: closed by the peer"
+}
+
+# given_pair KIND: frames both ways between two relays that share a socketpair.
+given_pair()
+{
 	begin_end left lab "unix-listen:$DIR/s" --count "$COUNT" --id 1 --lossless --linger 100
 	begin_end right lab "unix-listen:$DIR/u" --count "$COUNT" --id 2 --lossless --linger 100
-	start one in lab "$PASS_FD" pair -- "$NETRELAY" "unix:$DIR/s" fd:3 -- \
-		"$NETRELAY" fd:3 "unix:$DIR/u"
+	start one in lab "$PASS_FD" "$1" -- "$NETRELAY" "unix:$DIR/s" fd:3 -- \
+		"$NETRELAY" -v fd:3 "unix:$DIR/u"
 	wait_for 5 "netrelay in the launcher's place" is_netrelay one
 	relay_wait_up one 2
 	wait_for 5 "the other one's connection" connected_to "$DIR/s"
 	signal_all CONT left right
 	got left 2 "$COUNT"
 	got right 1 "$COUNT"
-	relay_check_sums one
-	run -0 relay_stop one
 }
 
 # connected_to PATH: has a connection to this unix listener been made, or accepted?

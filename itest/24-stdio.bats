@@ -105,3 +105,38 @@ is_older_than()
 	run -0 wait_end one
 	[[ $(wc -l <"$DIR/one.out") == 2 && $(uniq "$DIR/one.out" | wc -l) == 1 ]]
 }
+
+# with_flags KIND... -- ENDPOINT...: as it, with descriptor 3 of that kind; its flags
+# ahead and behind.
+with_flags()
+{
+	local kind=()
+
+	while [[ $1 != -- ]]; do
+		kind+=("$1")
+		shift
+	done
+	# shellcheck disable=SC2016 # for the shell below
+	start one in lab "$BENCH_ROOT/itest/pass-fd" "${kind[@]}" -- sh -c '
+		grep -h flags /proc/self/fdinfo/3; "$@"; grep -h flags /proc/self/fdinfo/3' \
+		sh "$NETRELAY" fd:3 "${@:2}"
+}
+
+@test "fd: the flags of what was inherited are as they were, afterwards" {
+	local kind
+
+	needs_root
+	ns_add lab
+	for kind in "udp 127.0.0.1 6000 127.0.0.1 6001" "tap own0" "tap-vnet own1"; do
+		# shellcheck disable=SC2086 # words
+		with_flags $kind -- "unix-listen:$DIR/s"
+		wait_listen lab unix "$DIR/s"
+		kill -TERM "$(pgrep -P "$(pid_of one)" netrelay)"
+		run -0 wait_end one
+		[[ $(wc -l <"$DIR/one.out") == 2 && $(uniq "$DIR/one.out" | wc -l) == 1 ]]
+	done
+	# One that is of no use.
+	with_flags unconnected -- "unix-listen:$DIR/s"
+	run -0 wait_end one
+	[[ $(wc -l <"$DIR/one.out") == 2 && $(uniq "$DIR/one.out" | wc -l) == 1 ]]
+}

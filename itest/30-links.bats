@@ -702,6 +702,42 @@ has_accepted_none()
 	relay_check_sums near
 }
 
+#   a: fd00:1::2 --- fd00:1::1 [ r, MTU 1280 ] fd00:2::1 --- b: fd00:2::2
+@test "the same over IPv6: what was dialled is dialled again, with short packets" {
+	local from
+
+	ns_add b r
+	for from in a b r; do
+		ns "$from" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+			echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad'
+	done
+	veth_pair a one r ra fd00:1::2/64 fd00:1::1/64
+	veth_pair b two r rb fd00:2::2/64 fd00:2::1/64
+	ns r sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	ns r ip link set rb mtu 1280
+	ns a ip route add fd00:2::/64 via fd00:1::1
+	ns b ip route add fd00:1::/64 via fd00:2::1
+	ns r nft -f - <<-'END'
+		table inet hole {
+			chain out {
+				type filter hook output priority 0
+				icmpv6 type packet-too-big drop
+			}
+		}
+	END
+	relay_start far in b -l 5000
+	wait_listen b tcp 5000
+	relay_start near in a "trunk:[fd00:2::2]:5000" "unix-listen:$DIR/near"
+	wait_listen a unix "$DIR/near"
+	relay_wait_up near 1 20
+	frames_start rx in b recv tcp:127.0.0.1:5000 --count 50 --timeout 90 --linger 0
+	frames_start tx in a both "unix:$DIR/near" --count 100000 --rate 100 --min 1500 \
+		--max 1500 --timeout 120
+	wait_for 30 "the stuck link to be found dead" has_logged near "no answer from the peer"
+	frames_got rx 50
+	relay_check_sums near
+}
+
 # --- pacing -----------------------------------------------------------------
 
 # both_use NAME: the congestion control of both ends of the connections in a.

@@ -65,7 +65,7 @@ help_forms()
 # The rules of a port, likewise.
 help_rules()
 {
-	"$NETRELAY" --help | grep '^Rules' | grep -oE ',[a-z]+(=[A-Z]+)?' | simplify
+	"$NETRELAY" --help | grep '^Rules' | grep -oE ',[a-z]+(=[A-Z0-9]+)?' | simplify
 }
 
 manual_rules()

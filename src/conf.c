@@ -371,9 +371,9 @@ const char *conf_help(void)
 	       "  LPORT:ADDR:RPORT                   UDP, a frame a datagram\n"
 	       "  LPORT:ADDR: or :ADDR:RPORT         the same, from and to the same port\n"
 	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
-	       "  ADDR:PORT or tcp:HOST:PORT         TCP connection to a listening server\n"
-	       "  trunk:HOST:PORT                    the same to a netrelay, and faster\n"
-	       "  tcp-listen:[ADDR:]PORT             TCP, accepted\n"
+	       "  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server\n"
+	       "  trunk:HOST:PORT[,dead=SECONDS]     the same to a netrelay, and faster\n"
+	       "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted\n"
 	       "  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled\n"
 	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; the local PORT is else the same\n"
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
@@ -381,6 +381,6 @@ const char *conf_help(void)
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap made for it\n"
 	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
 	       "  exec:COMMAND                       stdin and stdout of a command\n"
-	       "Rules, behind any long form but exec: ,isolated and ,mac=ADDR (8 at most)\n"
+	       "Rules, behind any long form but exec: ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
 	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -58,7 +58,7 @@ int ctl_connect(const char *path, char *why, size_t size)
 	int fd;
 
 	sock_unix(path, &addr);
-	fd = sock_connecting(&addr, SOCK_STREAM, &in_progress);
+	fd = sock_connecting(&addr, SOCK_STREAM, 0, &in_progress);
 	if (fd < 0)
 		snprintf(why, size, "%s: %s", path, connect_fault(path, -fd));
 	return fd;

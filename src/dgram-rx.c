@@ -5,7 +5,9 @@
  */
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "dgram.h"
@@ -48,8 +50,12 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
 		}
 	}
-	/* An error here is an earlier datagram's, told by ICMP; it is over by now. */
 	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
+	if (n > 0)
+		d->port.far_errno = 0;
+	/* Woken for nothing, or an earlier datagram's error: ICMP has told of some. */
+	if (n < 0 && !d->n_got)
+		dgram_take_errors(d);
 	for (int i = 0; i < n; i++) {
 		struct dgram_message *got = &d->got[d->n_got++];
 
@@ -93,6 +99,24 @@ static void receive(struct dgram *d, uint8_t *buf)
 		if (n < most)
 			break;
 	}
+}
+
+/*
+ * Whether the empty message received last is the peer's end, and no message. All
+ * that are asked for come out empty then, and no bytes are left.
+ */
+static bool has_ended(struct dgram *d)
+{
+	struct pollfd pfd = { .fd = d->rfd, .events = POLLRDHUP };
+	int left;
+
+	if (!d->n_got || d->got[d->n_got - 1].len || poll(&pfd, 1, 0) <= 0 ||
+	    ioctl(d->rfd, FIONREAD, &left) < 0 || left)
+		return false;
+	while (d->n_got && !d->got[d->n_got - 1].len)
+		d->n_got--;
+	/* What was sent before it goes first: that it ended shows again. */
+	return !d->n_got;
 }
 
 /* What a message has at d->offset: a frame, which may be empty, or a run of them. */
@@ -144,6 +168,8 @@ int dgram_rx(struct port *p, struct batch *b)
 	if (d->next == d->n_got) {
 		d->next = 0;
 		receive(d, b->buf);
+		if (d->has_end && has_ended(d))
+			return port_why(p, PORT_CLOSED, "closed by the peer");
 	}
 	for (; d->next < d->n_got; d->next++) {
 		if (!take(d, b, &d->got[d->next])) {

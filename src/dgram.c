@@ -5,9 +5,10 @@
  * which UDP_SEGMENT has it cut into datagrams at the very end; UDP_GRO is the
  * same on the way in, which is in dgram-rx.c.
  *
- * Errors that concern one datagram only - too long, no route, nobody there -
+ * Errors that concern one datagram only - too long, nobody there, no memory -
  * drop that frame and count it; the port stays up, for the next one may get
- * through.
+ * through. One of the socket itself, or of this host, takes the port down, so that
+ * it is opened again as things are now.
  */
 #include "dgram.h"
 
@@ -23,8 +24,6 @@
 #define MESSAGE_MAX 65000 /* below what IP takes with any header */
 #define PIECES 3	  /* of a frame: its head, its data, padding */
 #define PIECES_MAX (PIECES * BATCH_MAX)
-#define HEADERS_IPV4 28
-#define HEADERS_IPV6 48
 
 /*
  * Frames to send, runs among them: @n, of which the first is what is left of
@@ -50,10 +49,12 @@ static void skip(struct rest *r, unsigned frames)
 
 /*
  * Messages for one sendmmsg.
+ * @least:  what shorter frames are padded to
  * @frames, @bytes: what is in each, without padding
  */
 struct outgoing {
 	unsigned n, n_iov;
+	uint32_t least;
 	struct mmsghdr m[BATCH_MAX];
 	unsigned frames[BATCH_MAX];
 	uint32_t bytes[BATCH_MAX];
@@ -83,7 +84,7 @@ static void add_frame(struct outgoing *o, const struct frame *f)
 
 	add_piece(o, f->head, f->head_len);
 	add_piece(o, f->data, f->len);
-	add_piece(o, frame_padding, frame_padded(len) - len);
+	add_piece(o, frame_padding, frame_padded(len, o->least) - len);
 	o->bytes[o->n] += len;
 	o->frames[o->n]++;
 }
@@ -108,7 +109,7 @@ static bool add_some(struct outgoing *o, struct rest *r, uint32_t size, unsigned
 {
 	struct frame *f = &r->first;
 	unsigned n = frame_len(f) < size ? 1 : (unsigned)min_size(most, 1 + f->more);
-	bool is_shorter = frame_padded(frame_len(f)) < size ||
+	bool is_shorter = frame_padded(frame_len(f), o->least) < size ||
 			  (n > f->more && f->more_len < f->more * f->len);
 
 	if (n > 1)
@@ -139,19 +140,23 @@ static void set_segment(struct outgoing *o, uint32_t size)
  * A message of the first frame, and of those behind it that may share it: as
  * long as the first, and at last one that is shorter.
  */
-static void add_message(struct outgoing *o, struct rest *r, uint32_t segment_max)
+static void add_message(struct outgoing *o, const struct dgram *d, struct rest *r)
 {
-	uint32_t size = frame_padded(frame_len(&r->first));
+	uint32_t size = frame_padded(frame_len(&r->first), o->least);
 	unsigned most = (unsigned)min_size(SEGMENTS_MAX, MESSAGE_MAX / size);
 	unsigned *frames = &o->frames[o->n];
 
 	memset(&o->m[o->n], 0, sizeof(o->m[o->n]));
 	o->m[o->n].msg_hdr.msg_iov = &o->iov[o->n_iov];
+	if (d->to.len) {
+		o->m[o->n].msg_hdr.msg_name = (void *)(uintptr_t)&d->to.sa;
+		o->m[o->n].msg_hdr.msg_namelen = d->to.len;
+	}
 	*frames = o->bytes[o->n] = 0;
-	if (size > segment_max || !most)
+	if (size > d->segment_max || !most)
 		most = 1;
 	while (add_some(o, r, size, most - *frames) && *frames < most && r->n &&
-	       has_room(o) && frame_padded(frame_len(&r->first)) <= size)
+	       has_room(o) && frame_padded(frame_len(&r->first), o->least) <= size)
 		;
 	if (*frames > 1)
 		set_segment(o, size);
@@ -159,43 +164,52 @@ static void add_message(struct outgoing *o, struct rest *r, uint32_t segment_max
 }
 
 /* As many messages as there is room for; at least one. */
-static void build(struct outgoing *o, struct rest r, uint32_t segment_max)
+static void build(struct outgoing *o, const struct dgram *d, struct rest r)
 {
 	o->n = o->n_iov = 0;
+	o->least = port_pad(&d->port);
 	do
-		add_message(o, &r, segment_max);
+		add_message(o, d, &r);
 	while (r.n && o->n < BATCH_MAX && has_room(o));
 }
 
-enum verdict { AGAIN, SKIP, STOP };
-
-/* What an error means for the frame that met it; @retried: not for the first time. */
-static enum verdict judge(struct dgram *d, int err, bool retried)
+/*
+ * What an error of a send is about, for all kinds of datagrams. Any other is about
+ * this frame: a firewall or the other end refuses it, or there is no memory for it
+ * now; and the next one may get through.
+ */
+static bool is_of_socket(int err)
 {
-	switch (err) {
-	case EINTR:
-		return AGAIN;
-	case ECONNREFUSED:
-	case ECONNRESET:
-	case ENOTCONN:
-	case ENOENT:
-		/* Over UDP it is the datagram before that was refused: this one can go. */
-		if (!retried && (!d->reconnect || d->reconnect(d) == 0))
-			return AGAIN;
-		port_drop(&d->port, DROP_REFUSED, 1);
-		return SKIP;
-	case EMSGSIZE:
-		port_drop(&d->port, DROP_TOO_LONG, 1);
-		return SKIP;
-	case EBADF:
-	case EINVAL:
-	case EADDRNOTAVAIL:
-		/* The socket itself: its local address has gone, say. */
-		return STOP;
-	default:
-		port_drop(&d->port, DROP_REFUSED, 1);
-		return SKIP;
-	}
+	static const int errs[] = {
+		/* The way out, or our own address, is another one or none. */
+		ENETUNREACH,
+		ENETDOWN,
+		ENODEV,
+		ENXIO,
+		EADDRNOTAVAIL,
+		EINVAL,
+		/* There is no socket. */
+		EBADF,
+		ENOTSOCK,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errs); i++)
+		if (errs[i] == err)
+			return true;
+	return false;
+}
+
+/* No room on the way out, which is over soon: a queue of the host's, or its memory. */
+static bool is_passing(int err)
+{
+	return err == ENOBUFS || err == ENOMEM;
+}
+
+/* One that can't be opened again is kept as long as it is there. */
+static bool is_end(const struct dgram *d, int err)
+{
+	return d->port.ops->only_once ? err == EBADF || err == ENOTSOCK
+				      : is_of_socket(err);
 }
 
 /* The kernel or the path does without segmentation, from this length on at least. */
@@ -204,16 +218,50 @@ static void segment_less(struct dgram *d, uint32_t len)
 	d->segment_max = d->segment_max >= len ? len - 1 : 0;
 }
 
-static unsigned count_sent(struct port *p, const struct outgoing *o, unsigned messages)
+/*
+ * Refusals come in when their datagrams have been counted already, and counters do
+ * not go back: so others are counted as refused in their place.
+ */
+static void count(struct dgram *d, unsigned frames, uint64_t bytes)
+{
+	struct port_counters *c = &d->port.count;
+	unsigned refused = (unsigned)min_size(d->refused, frames);
+
+	if (refused) {
+		d->refused -= refused;
+		port_drop(&d->port, DROP_REFUSED, refused);
+		bytes -= bytes * refused / frames;
+	}
+	c->tx_frames += frames - refused;
+	c->tx_bytes += bytes;
+}
+
+static unsigned count_sent(struct dgram *d, const struct outgoing *o, unsigned messages)
 {
 	unsigned frames = 0;
+	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < messages; i++) {
 		frames += o->frames[i];
-		p->count.tx_bytes += o->bytes[i];
+		bytes += o->bytes[i];
 	}
-	p->count.tx_frames += frames;
+	count(d, frames, bytes);
 	return frames;
+}
+
+/* The frame that met @err is not sent; @is_told: it may be another one's. Returns as give_up(). */
+static int judge(struct dgram *d, int err, bool is_told)
+{
+	if (err == EMSGSIZE) {
+		port_drop(&d->port, DROP_TOO_LONG, 1);
+		return 1;
+	}
+	if (is_end(d, err) && !is_told)
+		return port_why(&d->port, -err, "%s", strerror(err));
+	d->port.far_errno = err;
+	d->quiet = 0;
+	port_drop(&d->port, DROP_REFUSED, 1);
+	return 1;
 }
 
 /*
@@ -225,17 +273,22 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct rest 
 		   bool *retried)
 {
 	int err = errno;
-	enum verdict verdict;
+	bool is_told;
 
+	if (err == EINTR)
+		return 0;
 	if (o->frames[0] > 1 && (err == EINVAL || err == EIO || err == EMSGSIZE)) {
-		segment_less(d, frame_padded(frame_len(&rest->first)));
+		segment_less(d, frame_len(&rest->first));
 		return 0;
 	}
-	verdict = judge(d, err, *retried);
-	*retried = verdict == AGAIN;
-	if (verdict == STOP)
-		return port_why(&d->port, -err, "%s", strerror(err));
-	return verdict == SKIP;
+	if (is_passing(err)) {
+		port_drop(&d->port, DROP_REFUSED, o->frames[0]);
+		return (int)o->frames[0];
+	}
+	is_told = dgram_take_errors(d) > 0;
+	/* A connected socket tells of a datagram before: this one may go yet. */
+	*retried = !*retried && !d->to.len;
+	return *retried ? 0 : judge(d, err, is_told);
 }
 
 int dgram_tx(struct port *p, const struct frame *f, unsigned n)
@@ -249,12 +302,15 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 	while (rest.n) {
 		int sent, now;
 
-		build(&o, rest, d->segment_max);
+		build(&o, d, rest);
 		sent = sendmmsg(d->wfd, o.m, o.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && errno == EAGAIN)
+		if (sent < 0 && errno == EAGAIN) {
+			if (d->full)
+				d->full(d);
 			break;
+		}
 		if (sent > 0) {
-			now = (int)count_sent(p, &o, (unsigned)sent);
+			now = (int)count_sent(d, &o, (unsigned)sent);
 			retried = false;
 		} else {
 			now = give_up(d, &o, &rest, &retried);
@@ -267,28 +323,11 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 	return (int)done;
 }
 
-void dgram_use_udp(struct dgram *d)
-{
-	struct sockaddr_storage self = { 0 };
-	socklen_t self_len = sizeof(self), mtu_len = sizeof(int);
-	bool is_ipv6;
-	int mtu;
-
-	d->segment_max = 0;
-	setsockopt(d->rfd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
-	if (getsockname(d->wfd, (struct sockaddr *)&self, &self_len) < 0)
-		return;
-	is_ipv6 = self.ss_family == AF_INET6;
-	if (getsockopt(d->wfd, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		       is_ipv6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_len) < 0)
-		return;
-	d->segment_max = (uint32_t)(mtu - (is_ipv6 ? HEADERS_IPV6 : HEADERS_IPV4));
-}
-
 void dgram_close(struct port *p)
 {
 	struct dgram *d = dgram_of(p);
 
+	timer_cancel(p->env->loop, &d->timer);
 	if (d->wfd >= 0 && d->wfd != d->rfd)
 		close(d->wfd);
 	if (d->rfd >= 0)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "port.h"
+#include "sock.h"
 
 struct dgram;
 
@@ -22,9 +23,20 @@ struct dgram_message {
 
 /*
  * @rfd, @wfd:  where frames come from and go to; may be equal; -1: closed
+ * @to:         whom they go to; its len is 0: whom wfd is connected to
  * @is_foreign: optional; whether a datagram from @from is none of ours
- * @reconnect:  optional; called when the peer is not there: it may have come
- *              back. Return: 0 when it has; -errno.
+ * @full:       optional; the kernel takes no more: set port.waits_on_rd
+ * @look:       optional; called now and then: whether the host still is as it was
+ *              when the port was opened. Return: 0; -errno, with port_why(), when
+ *              the port is to be opened anew.
+ * @timer, @looks: for that; how often it was done
+ * @has_end:    an empty message may be the peer's end: SOCK_SEQPACKET
+ * @is_udp:     dgram_use_udp() was called
+ * @has_errors: the socket keeps what ICMP told of it, for dgram_take_errors()
+ * @refused:    datagrams that had been counted as sent when they were refused; as
+ *              many of the next count as refused in their place
+ * @told_tx, @quiet: frames sent at the last look, and for how many looks nobody
+ *              has refused any
  * @segment_max: longest frame that UDP_SEGMENT may be used for; 0: none
  * @brings_runs: of many datagrams was the last message received
  * @got, @n_got: messages of the last receive; @next is the first not yet taken
@@ -33,8 +45,17 @@ struct dgram_message {
 struct dgram {
 	struct port port;
 	int rfd, wfd;
+	struct sock_addr to;
 	bool (*is_foreign)(const struct dgram *d, const struct sockaddr_storage *from);
-	int (*reconnect)(struct dgram *d);
+	void (*full)(struct dgram *d);
+	int (*look)(struct dgram *d);
+	struct timer timer;
+	unsigned looks;
+	bool has_end;
+	bool is_udp;
+	bool has_errors;
+	uint64_t refused, told_tx;
+	unsigned quiet;
 	uint32_t segment_max;
 	bool brings_runs;
 	struct dgram_message got[BATCH_DATAGRAMS];
@@ -53,12 +74,38 @@ union dgram_control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+#define DGRAM_LOOK_MS 2000
+
+/*
+ * dgram_begin() - Begin to relay over rfd and wfd, and to look after them.
+ * @wait_fd: where it shows that wfd takes more
+ *
+ * Return: 0; -errno, with port_why().
+ */
+int dgram_begin(struct dgram *d, int wait_fd);
+
 /*
  * dgram_use_udp() - Have the kernel segment runs of frames on the way out, and
  * hand over runs on the way in, where it can (udp(7): UDP_SEGMENT, UDP_GRO).
  * The sockets must be open, and wfd connected.
  */
 void dgram_use_udp(struct dgram *d);
+
+/*
+ * dgram_look_source() - Whether the address that wfd sends from is still this host's.
+ *
+ * IPv6 goes on sending from one that is gone, and no answer can arrive there.
+ *
+ * Return: 0; -EADDRNOTAVAIL, with port_why().
+ */
+int dgram_look_source(struct dgram *d);
+
+/*
+ * dgram_take_errors() - Read what ICMP has told of datagrams sent earlier.
+ *
+ * Return: how many of them were refused.
+ */
+unsigned dgram_take_errors(struct dgram *d);
 
 /* As struct port_ops says. */
 int dgram_rx(struct port *p, struct batch *b);

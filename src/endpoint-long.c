@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
@@ -181,12 +182,20 @@ static int read_fd(struct parse *p, char *body)
 	if (!part_number(body, 10, INT_MAX, &fd))
 		return part_refuse(
 			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
+	if (fd == STDERR_FILENO)
+		return part_refuse(p, "descriptor 2 is standard error, where messages "
+				      "go; pass it by another number");
 	p->ep->fd = (int)fd;
 	return 0;
 }
 
+/*
+ * What comes behind a command is no option. Its frames are not padded: it is no
+ * QEMU, and passt, for one, of before August 2023 is deaf to what is.
+ */
 static int read_command(struct parse *p, char *body)
 {
+	p->ep->rules.is_unpadded = true;
 	if (part_is_all(body, " \t\n"))
 		return part_refuse(p, "the command is blank; the form is %s", p->form);
 	return 0;
@@ -222,10 +231,27 @@ static int read_mac(struct parse *p, char *value)
 	return 0;
 }
 
+static bool is_tap(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_BRIDGE || ep->kind == ENDPOINT_TAP;
+}
+
+static int read_pad(struct parse *p, char *value)
+{
+	if (is_tap(p->ep))
+		return part_refuse(p,
+				   "a tap takes short frames as they are; leave it out");
+	p->ep->rules.is_unpadded = !strcmp(value, "0");
+	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
+		return part_refuse(p, QUOTED " must be 0 or 60", value);
+	return 0;
+}
+
 /* What goes with any kind whose text has room for options. */
 static const struct option rules[] = {
 	{ .key = "isolated", .read = read_isolated, .is_flag = true },
 	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
+	{ .key = "pad", .read = read_pad, .form = "pad=0 or pad=60" },
 	{ .key = NULL },
 };
 
@@ -337,14 +363,16 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
 	const struct option *own = kind->options;
+	bool has_own;
 
 	while (own && own->key && !own->form)
 		own++;
-	return part_refuse(p,
-			   "%s has no option " QUOTED "; it has %s%sisolated and "
-			   "mac=ADDR, and the form is %s",
-			   kind->prefix, key, own && own->key ? own->form : "",
-			   own && own->key ? ", " : "", p->form);
+	has_own = own && own->key;
+	return part_refuse(
+		p, "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
+		kind->prefix, key, has_own ? own->form : "", has_own ? ", " : "",
+		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
+		p->form);
 }
 
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,

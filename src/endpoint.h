@@ -52,11 +52,13 @@ struct endpoint_addr {
 /*
  * What a port may do in a relay, whatever kind it is of.
  * @is_isolated: it reaches no other port that is isolated
+ * @is_unpadded: short frames leave it as they are (pad=0)
  * @n_macs, @macs: the only source addresses that it may send from; 0: any
  * @storm: flooded frames a second that it may bring; 0: as many as the relay says
  */
 struct endpoint_rules {
 	bool is_isolated;
+	bool is_unpadded;
 	unsigned n_macs;
 	uint8_t macs[ENDPOINT_MACS_MAX][6];
 	uint32_t storm;

@@ -80,10 +80,10 @@ struct batch {
 #define BATCH_DATAGRAMS 32
 #define BATCH_BUF_SIZE ((size_t)BATCH_DATAGRAMS * FRAME_MAX)
 
-/* frame_padded() - A frame's length after padding, as QEMU's guests expect it. */
-static inline uint32_t frame_padded(uint32_t len)
+/* frame_padded() - A frame's length when it is filled up to @least; 0: as it is. */
+static inline uint32_t frame_padded(uint32_t len, uint32_t least)
 {
-	return len < FRAME_PAD ? FRAME_PAD : len;
+	return len < least ? least : len;
 }
 
 /* frame_padding - The zeros to pad with: FRAME_PAD of them. */

@@ -477,16 +477,16 @@ int link_identify(int fd, struct link *link)
 	return set_offload(link);
 }
 
-int link_carrier(int fd, bool is_on)
-{
-	int value = is_on;
-
-	return ioctl(fd, TAP_IOCTL(TUNSETCARRIER), &value) < 0 ? -errno : 0;
-}
-
 bool link_is_there(int fd)
 {
 	struct ifreq ifr = { 0 };
 
 	return ioctl(fd, TAP_IOCTL(TUNGETIFF), &ifr) == 0;
+}
+
+int link_carrier(int fd, bool is_on)
+{
+	int value = is_on;
+
+	return ioctl(fd, TAP_IOCTL(TUNSETCARRIER), &value) < 0 ? -errno : 0;
 }

@@ -86,6 +86,14 @@ int link_attach(const struct link_request *req, struct link *link, char *why,
 int link_identify(int fd, struct link *link);
 
 /*
+ * link_is_there() - Whether a tap's interface still exists, in any namespace.
+ *
+ * One that tun made says so by itself: EBADFD. A macvtap does not, neither to who
+ * waits, nor reads, nor writes (tap_del_queues() in the kernel's drivers/net/tap.c).
+ */
+bool link_is_there(int fd);
+
+/*
  * link_carrier() - Have a tap's interface say that it has a carrier, or not.
  *
  * Needs no privilege beyond the descriptor (tun_net_change_carrier() in the
@@ -94,8 +102,5 @@ int link_identify(int fd, struct link *link);
  * Return: 0 or -errno.
  */
 int link_carrier(int fd, bool is_on);
-
-/* link_is_there() - Whether the tap of this descriptor still exists, in any namespace. */
-bool link_is_there(int fd);
 
 #endif

@@ -89,11 +89,19 @@ static int failed(struct attempt *a, int ret)
 			sock_text(&a->addr, text), strerror(-ret));
 }
 
+/* Over IPv6 nobody on the way may cut packets up, so after such an end they are short. */
+static unsigned mss_to(const struct attempt *a)
+{
+	bool is_ipv6 = a->addr.sa.sa_family == AF_INET6;
+
+	return is_ipv6 && a->dial->stream.was_cut_short ? SOCK_MSS_IPV6 : 0;
+}
+
 /* Return: the connection; -EINPROGRESS; -errno, with the reason told. */
 static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
 {
 	bool in_progress;
-	int ret, fd = sock_connecting(&a->addr, SOCK_STREAM, &in_progress);
+	int ret, fd = sock_connecting(&a->addr, SOCK_STREAM, mss_to(a), &in_progress);
 
 	if (fd < 0)
 		return failed(a, fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inherited descriptor: a connected stream or datagram socket, or a tap.
- * The kernel is asked which.
+ * An inherited descriptor: a connected socket of streams, datagrams or packets,
+ * or a tap. The kernel is asked which. Whoever started us may have it too, so its
+ * flags are put back as they were.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,30 @@
 #include "ports.h"
 #include "stream.h"
 
+/* @flags: of the descriptor, as it was inherited */
+struct stream_fd {
+	struct stream stream;
+	int flags;
+};
+
+struct dgram_fd {
+	struct dgram dgram;
+	int flags;
+};
+
 static int stream_fd_open(struct port *p)
 {
 	struct stream *s = container_of(p, struct stream, port);
 
 	return stream_use(s, s->rfd, s->wfd, STREAM_PLAIN);
+}
+
+static void stream_fd_close(struct port *p)
+{
+	struct stream_fd *s = container_of(p, struct stream_fd, stream.port);
+
+	fcntl(s->stream.rfd, F_SETFL, s->flags);
+	stream_close(p);
 }
 
 static const struct port_ops stream_ops = {
@@ -35,7 +55,7 @@ static const struct port_ops stream_ops = {
 	.rx_done = stream_rx_done,
 	.tx = stream_tx,
 	.shut = stream_shut,
-	.close = stream_close,
+	.close = stream_fd_close,
 	.free = stream_free,
 };
 
@@ -43,7 +63,15 @@ static int dgram_fd_open(struct port *p)
 {
 	struct dgram *d = container_of(p, struct dgram, port);
 
-	return port_watch(p, d->rfd, d->wfd);
+	return dgram_begin(d, d->wfd);
+}
+
+static void dgram_fd_close(struct port *p)
+{
+	struct dgram_fd *d = container_of(p, struct dgram_fd, dgram.port);
+
+	fcntl(d->dgram.rfd, F_SETFL, d->flags);
+	dgram_close(p);
 }
 
 static const struct port_ops dgram_ops = {
@@ -54,34 +82,39 @@ static const struct port_ops dgram_ops = {
 	.open = dgram_fd_open,
 	.rx = dgram_rx,
 	.tx = dgram_tx,
-	.close = dgram_close,
+	.close = dgram_fd_close,
 	.free = dgram_free,
 };
 
-static struct port *new_stream(const struct endpoint *ep, const struct port_env *env)
+static struct port *new_stream(const struct endpoint *ep, const struct port_env *env,
+			       int flags)
 {
-	struct stream *s = calloc(1, sizeof(*s));
+	struct stream_fd *s = calloc(1, sizeof(*s));
 
-	if (!s || stream_init(s, &stream_ops, env, ep->text) < 0) {
+	if (!s || stream_init(&s->stream, &stream_ops, env, ep->text) < 0) {
 		free(s);
 		errno = ENOMEM;
 		return NULL;
 	}
-	s->rfd = s->wfd = ep->fd;
-	return &s->port;
+	s->stream.rfd = s->stream.wfd = ep->fd;
+	s->flags = flags;
+	return &s->stream.port;
 }
 
-static struct port *new_dgram(const struct endpoint *ep, const struct port_env *env)
+static struct port *new_dgram(const struct endpoint *ep, const struct port_env *env,
+			      int flags, bool has_end)
 {
-	struct dgram *d = calloc(1, sizeof(*d));
+	struct dgram_fd *d = calloc(1, sizeof(*d));
 
-	if (!d || port_init(&d->port, &dgram_ops, env, ep->text) < 0) {
+	if (!d || port_init(&d->dgram.port, &dgram_ops, env, ep->text) < 0) {
 		free(d);
 		errno = ENOMEM;
 		return NULL;
 	}
-	d->rfd = d->wfd = ep->fd;
-	return &d->port;
+	d->dgram.rfd = d->dgram.wfd = ep->fd;
+	d->dgram.has_end = has_end;
+	d->flags = flags;
+	return &d->dgram.port;
 }
 
 static bool is_connected(int fd)
@@ -111,28 +144,43 @@ const char *port_fd_why(int err)
 	return strerror(err);
 }
 
-struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env)
+/* @flags: as they were. Return: NULL, with errno set, when it can't be used. */
+static struct port *new_by_type(const struct endpoint *ep, const struct port_env *env,
+				int flags)
 {
 	struct link link;
-	int type = 0, fd = ep->fd, flags = fcntl(fd, F_GETFL);
+	int type = 0, fd = ep->fd;
 	socklen_t len = sizeof(type);
 
-	if (flags < 0)
-		return NULL;
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
 		int ret = link_identify(fd, &link);
 
 		errno = -ret;
-		return ret < 0 ? NULL : port_tap_from_fd(&link, ep, env);
+		return ret < 0 ? NULL : port_tap_from_fd(&link, ep, env, flags);
 	}
 	if (!is_connected(fd))
 		return NULL;
 	if (type == SOCK_STREAM)
-		return new_stream(ep, env);
-	if (type == SOCK_DGRAM)
-		return new_dgram(ep, env);
+		return new_stream(ep, env, flags);
+	if (type == SOCK_DGRAM || type == SOCK_SEQPACKET)
+		return new_dgram(ep, env, flags, type == SOCK_SEQPACKET);
 	errno = EPROTOTYPE;
 	return NULL;
+}
+
+struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env)
+{
+	int err, flags = fcntl(ep->fd, F_GETFL);
+	struct port *p;
+
+	if (flags < 0)
+		return NULL;
+	fcntl(ep->fd, F_SETFL, flags | O_NONBLOCK);
+	fcntl(ep->fd, F_SETFD, FD_CLOEXEC);
+	p = new_by_type(ep, env, flags);
+	err = errno;
+	if (!p)
+		fcntl(ep->fd, F_SETFL, flags);
+	errno = err;
+	return p;
 }

@@ -17,6 +17,7 @@
  * In the latter two the tap is kept, and only its port goes down.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #define LOOK_MS 100	  /* from news to the look */
 #define REMADE_MS 5000	  /* who deletes a tap may be about to make it again */
 #define FIRST_LOOK_MS 500 /* nobody listened to a tap's number before we knew it */
+#define CHECK_MS 2000	  /* an inherited one, for which there is no news */
 
 enum place { PLACE_RIGHT, PLACE_GONE, PLACE_ASTRAY, PLACE_WAITS };
 
@@ -389,9 +391,33 @@ static const struct port_ops ops = {
 	.free = tap_free,
 };
 
+static void check_fd(struct timer *timer)
+{
+	struct tap *t = container_of(timer, struct tap, look);
+
+	if (!link_is_there(t->link.fd)) {
+		port_why(&t->port, -ENODEV, "tap %s: was deleted", t->link.name);
+		port_down(&t->port);
+		return;
+	}
+	timer_set(t->port.env->loop, timer, CHECK_MS, check_fd);
+}
+
 static int tap_fd_open(struct port *p)
 {
-	return tap_io_begin(to_tap(p));
+	struct tap *t = to_tap(p);
+
+	timer_set(p->env->loop, &t->look, CHECK_MS, check_fd);
+	return tap_io_begin(t);
+}
+
+static void tap_fd_close(struct port *p)
+{
+	struct tap *t = to_tap(p);
+
+	timer_cancel(p->env->loop, &t->look);
+	fcntl(t->link.fd, F_SETFL, t->flags);
+	tap_close(p);
 }
 
 static const struct port_ops fd_ops = {
@@ -403,7 +429,7 @@ static const struct port_ops fd_ops = {
 	.rx = tap_rx,
 	.tx = tap_tx,
 	.carrier = tap_carrier,
-	.close = tap_close,
+	.close = tap_fd_close,
 	.free = tap_free,
 };
 
@@ -431,12 +457,13 @@ struct port *port_tap_new(const struct endpoint *ep, const struct port_env *env)
 }
 
 struct port *port_tap_from_fd(const struct link *link, const struct endpoint *ep,
-			      const struct port_env *env)
+			      const struct port_env *env, int flags)
 {
 	struct tap *t = tap_new(&fd_ops, ep, env);
 
 	if (!t)
 		return NULL;
 	t->link = *link;
+	t->flags = flags;
 	return &t->port;
 }

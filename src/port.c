@@ -64,6 +64,15 @@ const char *port_state_text(const struct port *p)
 		       : port_state_name(port_state_shown(p));
 }
 
+const char *port_far_name(const struct port *p)
+{
+	if (!p->ops->is_dgram || p->state != PORT_UP)
+		return "";
+	if (p->far_errno)
+		return "unreachable";
+	return p->count.rx_frames ? "heard" : "silent";
+}
+
 const char *port_drop_name(enum port_drop reason)
 {
 	return drop_names[reason];
@@ -106,7 +115,10 @@ static void rearm(struct port *p)
 
 	if (p->pause.is_set)
 		in = out = 0;
-	if (p->wr.fd >= 0) {
+	if (p->wr.fd >= 0 && p->waits_on_rd) {
+		loop_mod(p->env->loop, &p->rd, in | out);
+		loop_mod(p->env->loop, &p->wr, 0);
+	} else if (p->wr.fd >= 0) {
 		loop_mod(p->env->loop, &p->rd, in);
 		loop_mod(p->env->loop, &p->wr, out);
 	} else {
@@ -356,8 +368,10 @@ int port_watch(struct port *p, int rfd, int wfd)
 	if (ret == 0 && wfd != rfd)
 		ret = loop_add(p->env->loop, &p->wr, wfd, 0, wr_ready);
 	if (ret < 0)
-		port_why(p, ret, "epoll: %s", strerror(-ret));
-	return ret;
+		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	if (p->state == PORT_UP)
+		rearm(p);
+	return 0;
 }
 
 int port_receive(struct port *p, struct batch *b)

@@ -225,6 +225,8 @@ struct port {
 	char why[PORT_WHY_MAX];
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
+	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
+	bool waits_on_rd; /* the driver: that room is there shows at rd, not at wr */
 	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
 	char told[PORT_WHY_MAX]; /* the reason last warned of */
 
@@ -312,13 +314,22 @@ enum port_state port_state_shown(const struct port *p);
 const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
 
+/*
+ * port_far_name() - What is known of the far end of one that is up without a connection:
+ * "unreachable" (far_errno says why), "silent" (nothing was ever heard) or "heard"; else "".
+ */
+const char *port_far_name(const struct port *p);
+
 /* For drivers. */
 
 /* port_init() - The part that all ports share. Return: 0 or -ENOMEM. */
 int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
 	      const char *name);
 
-/* port_watch() - Begin to watch descriptors; @wfd may be @rfd. Return: 0 or -errno. */
+/*
+ * port_watch() - Begin to watch descriptors; @wfd may be @rfd. A port that is up may
+ * be given others. Return: 0 or -errno.
+ */
 int port_watch(struct port *p, int rfd, int wfd);
 
 /* port_opened() - What open() returns, when it comes later. */
@@ -341,6 +352,12 @@ void port_pause(struct port *p);
 
 /* port_why() - Say why an error is about to be returned. Return: @err. */
 int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* port_pad() - What shorter frames are to be filled up to for who is behind it. */
+static inline uint32_t port_pad(const struct port *p)
+{
+	return p->rules.is_unpadded ? 0 : FRAME_PAD;
+}
 
 static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)
 {

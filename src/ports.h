@@ -58,8 +58,11 @@ struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env 
 /* port-tap.c: a tap, or a bridge reached by one. */
 struct port *port_tap_new(const struct endpoint *ep, const struct port_env *env);
 
-/* port-tap.c: a tap that link_identify() has looked at; its descriptor becomes the port's. */
+/*
+ * port-tap.c: a tap that link_identify() has looked at; its descriptor becomes the port's.
+ * @flags: of the descriptor, to be put back at the end
+ */
 struct port *port_tap_from_fd(const struct link *link, const struct endpoint *ep,
-			      const struct port_env *env);
+			      const struct port_env *env, int flags);
 
 #endif

@@ -157,6 +157,11 @@ static void add_reasons(const struct port *p, struct buf *out)
 	}
 	if (*lead == ',')
 		buf_printf(out, "\n");
+	if (p->far_errno && p->state == PORT_UP)
+		buf_printf(out, "     far end: unreachable: %s\n",
+			   strerror(p->far_errno));
+	else if (!strcmp(port_far_name(p), "silent"))
+		buf_printf(out, "     far end: nothing heard from it yet\n");
 	if (port_state_shown(p) != PORT_UP && p->why[0]) {
 		text_escape(why, sizeof(why), p->why);
 		buf_printf(out, "     last error: %s\n", why);

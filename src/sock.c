@@ -4,14 +4,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -27,6 +30,7 @@
 #define STUCK_TIMES 2	   /* the first time again is after 0.2 s, or more far away */
 #define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
+#define LISTENING_MS 10	   /* more than lies between bind() and listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -156,7 +160,8 @@ int sock_bound(const struct sock_addr *addr, int type)
 	if (type == SOCK_STREAM)
 		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (addr->sa.sa_family == AF_INET6)
-		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any(addr));
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+			   type != SOCK_STREAM || !is_any(addr));
 	if (bind(fd, &addr->sa, addr->len) < 0) {
 		ret = -errno;
 		close(fd);
@@ -165,21 +170,10 @@ int sock_bound(const struct sock_addr *addr, int type)
 	return fd;
 }
 
-static bool is_socket(const char *path)
+static bool refuses(const struct sock_addr *addr, int type)
 {
-	struct stat st;
+	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
 
-	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-/* A path that refuses is left over from a program that did not end well. */
-static bool is_abandoned(const struct sock_addr *addr, const char *path, int type)
-{
-	int fd, ret;
-
-	if (!is_socket(path))
-		return false;
-	fd = socket(AF_UNIX, type | FLAGS, 0);
 	if (fd < 0)
 		return false;
 	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
@@ -187,24 +181,92 @@ static bool is_abandoned(const struct sock_addr *addr, const char *path, int typ
 	return ret == ECONNREFUSED;
 }
 
+/*
+ * A path that refuses is left over from a program that did not end well. But so does
+ * one for streams whose program has bound to it and is about to listen.
+ */
+static bool is_abandoned(const struct sock_addr *addr, int type)
+{
+	if (!refuses(addr, type))
+		return false;
+	if (type == SOCK_DGRAM)
+		return true;
+	poll(NULL, 0, LISTENING_MS);
+	return refuses(addr, type);
+}
+
+/*
+ * Of several who find the same path abandoned, one may remove it, or one of them would
+ * remove what another has just made. Who holds the lock file is that one; it is gone
+ * when he is done, so who comes second may hold one that is none any more.
+ *
+ * Return: its descriptor; -EADDRINUSE when another is about it; another -errno.
+ */
+static int lock_path(const char *lock)
+{
+	struct stat ours, there;
+	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
+	    lstat(lock, &there) == 0 && ours.st_dev == there.st_dev &&
+	    ours.st_ino == there.st_ino)
+		return fd;
+	close(fd);
+	return -EADDRINUSE;
+}
+
+static bool is_something_else(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static int bind_unix(int fd, const struct sock_addr *addr)
+{
+	if (bind(fd, &addr->sa, addr->len) < 0)
+		return -errno;
+	/* At once, for one that does not listen looks abandoned. */
+	listen(fd, SOMAXCONN);
+	return 0;
+}
+
+/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
+static int take_over(int fd, const struct sock_addr *addr, const char *path, int type)
+{
+	char lock_name[ENDPOINT_PATH_MAX + sizeof(".lock")];
+	int ret, lock;
+
+	if (is_something_else(path))
+		return -ENOTSOCK;
+	snprintf(lock_name, sizeof(lock_name), "%s.lock", path);
+	lock = lock_path(lock_name);
+	if (lock < 0)
+		return lock;
+	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
+							    : -EADDRINUSE;
+	unlink(lock_name);
+	close(lock);
+	return ret;
+}
+
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
 {
 	struct stat st;
 	struct sock_addr addr;
 	mode_t old_mask;
-	int ret = 0, fd = socket(AF_UNIX, type | FLAGS, 0);
+	int ret, fd = socket(AF_UNIX, type | FLAGS, 0);
 
 	if (fd < 0)
 		return -errno;
 	sock_unix(path, &addr);
 	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
 	old_mask = umask(~mode & 0777);
-	if (bind(fd, &addr.sa, addr.len) < 0)
-		ret = -errno;
-	if (ret == -EADDRINUSE && !is_socket(path))
-		ret = -ENOTSOCK;
-	if (ret == -EADDRINUSE && is_abandoned(&addr, path, type) && unlink(path) == 0)
-		ret = bind(fd, &addr.sa, addr.len) < 0 ? -errno : 0;
+	ret = bind_unix(fd, &addr);
+	if (ret == -EADDRINUSE)
+		ret = take_over(fd, &addr, path, type);
 	umask(old_mask);
 	if (ret < 0) {
 		close(fd);
@@ -219,14 +281,83 @@ int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *m
 	return fd;
 }
 
-void sock_unlink(const struct sock_path *made)
+bool sock_is_linked(const struct sock_path *made)
 {
 	struct stat st;
 
+	return lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
+	       st.st_ino == made->ino;
+}
+
+void sock_unlink(const struct sock_path *made)
+{
 	/* Somebody may have put his own in its place. */
-	if (made->path[0] && lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
-	    st.st_ino == made->ino)
+	if (made->path[0] && sock_is_linked(made))
 		unlink(made->path);
+}
+
+void sock_unmap(struct sock_addr *addr)
+{
+	struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)&addr->storage;
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr->storage;
+
+	if (addr->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+		return;
+	memset(addr, 0, sizeof(*addr));
+	addr->len = sizeof(*in);
+	in->sin_family = AF_INET;
+	in->sin_port = in6.sin6_port;
+	memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
+}
+
+static bool is_same_address(const struct sockaddr_storage *a,
+			    const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+}
+
+bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b)
+{
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)&a->storage;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&b->storage;
+
+	return is_same_address(&a->storage, &b->storage) &&
+	       (a->sa.sa_family != AF_INET6 || a6->sin6_scope_id == b6->sin6_scope_id);
+}
+
+/* A port is at the same offset in both families. */
+static in_port_t *port_of(const struct sockaddr_storage *addr)
+{
+	return &((struct sockaddr_in *)(uintptr_t)addr)->sin_port;
+}
+
+bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from)
+{
+	return is_same_address(&addr->storage, from) &&
+	       *port_of(&addr->storage) == *port_of(from);
+}
+
+bool sock_is_here(const struct sock_addr *addr)
+{
+	struct sock_addr any_port = *addr;
+	int ret = 0, fd = socket(addr->sa.sa_family, SOCK_DGRAM | FLAGS, 0);
+
+	if (fd < 0)
+		return true;
+	*port_of(&any_port.storage) = 0;
+	if (bind(fd, &any_port.sa, any_port.len) < 0)
+		ret = errno;
+	close(fd);
+	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
 }
 
 const char *sock_advice(int err)
@@ -252,13 +383,16 @@ const char *sock_advice(int err)
 	return "";
 }
 
-int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress)
+int sock_connecting(const struct sock_addr *addr, int type, unsigned mss,
+		    bool *in_progress)
 {
 	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
 
 	*in_progress = false;
 	if (fd < 0)
 		return -errno;
+	if (mss)
+		set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
 	if (connect(fd, &addr->sa, addr->len) == 0)
 		return fd;
 	if (errno == EINPROGRESS) {

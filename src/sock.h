@@ -50,33 +50,56 @@ const char *sock_text(const struct sock_addr *addr, char *buf);
  * @type: SOCK_STREAM or SOCK_DGRAM
  *
  * A stream socket gets SO_REUSEADDR, or a relay that restarts would be locked
- * out of its own port for a minute. An IPv6 "any" serves IPv4 too.
+ * out of its own port for a minute. Its IPv6 "any" serves IPv4 too.
  *
  * Return: the descriptor or -errno.
  */
 int sock_bound(const struct sock_addr *addr, int type);
 
 /*
- * sock_bound_unix() - A unix socket bound to a path.
+ * sock_bound_unix() - A unix socket bound to a path; one of streams listens, too.
  * @mode: access to the path
  * @made: filled in, for sock_unlink()
  *
- * A path that nobody listens on any more is taken over; one that is in use, or
- * is no socket, is left alone.
+ * A path that nobody listens on any more is taken over, by one if several try at
+ * once; one that is in use, or is no socket, is left alone.
  *
  * Return: the descriptor; -EADDRINUSE; -ENOTSOCK when something else is there;
  * another -errno.
  */
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made);
 
+/* sock_is_linked() - Whether the path still leads to the socket that was bound to it. */
+bool sock_is_linked(const struct sock_path *made);
+
 /* sock_unlink() - Remove the path, unless it is another's by now. */
 void sock_unlink(const struct sock_path *made);
+
+/* sock_unmap() - Make an IPv4 address of an IPv6 one that stands for it: ::ffff:1.2.3.4. */
+void sock_unmap(struct sock_addr *addr);
+
+/* sock_is_same_host() - Whether two are of one address and scope, whatever their ports. */
+bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b);
+
+/* sock_is_from() - Whether @from is this address and port, whatever its scope. */
+bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from);
+
+/* sock_is_here() - Whether an address is one of this host's, as far as can be told. */
+bool sock_is_here(const struct sock_addr *addr);
 
 /* sock_advice() - What to do when binding failed with @err: "; ..." or "". */
 const char *sock_advice(int err);
 
-/* sock_connecting() - A socket that connects to @addr. Return: the descriptor or -errno. */
-int sock_connecting(const struct sock_addr *addr, int type, bool *in_progress);
+#define SOCK_MSS_IPV6 1220 /* what fits into any path's packets: RFC 8200, 5 */
+
+/*
+ * sock_connecting() - A socket that connects to @addr.
+ * @mss: the most that a TCP packet is to carry, either way; 0: what the path takes
+ *
+ * Return: the descriptor or -errno.
+ */
+int sock_connecting(const struct sock_addr *addr, int type, unsigned mss,
+		    bool *in_progress);
 
 /*
  * sock_is_short() - Whether an errno says that the kernel lacks memory now. The

@@ -62,6 +62,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 	s->wfd = wfd;
 	s->trunk = trunk;
 	s->may_delay_ack = true;
+	s->was_cut_short = false;
 	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
 	if (s->is_tcp) {
 		sock_tune_tcp(wfd);
@@ -103,6 +104,7 @@ static void check_silence(struct timer *t)
 	}
 	s->silent_checks = ms >= (long)every ? s->silent_checks + 1 : 0;
 	if (s->silent_checks >= SILENCE_CHECKS && dead_s(s)) {
+		s->was_cut_short = s->is_cut_short;
 		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s",
 			 ms / 1000);
 		port_down(&s->port);
@@ -181,14 +183,15 @@ int stream_greeted(struct stream *s, const uint8_t *at)
 /* Of a run, as many as @bytes are enough for, not all. Return: how many those are. */
 static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 {
+	uint32_t least = port_pad(&s->port);
 	unsigned done = 0;
 
 	for (; run.more; run = frame_next(&run), done++) {
 		struct frame one = frame_alone(&run);
 
-		if (*bytes < wire_size(&one))
+		if (*bytes < wire_size(&one, least))
 			break;
-		*bytes -= wire_size(&one);
+		*bytes -= wire_size(&one, least);
 		port_sent(&s->port, &one);
 	}
 	return done;
@@ -197,11 +200,12 @@ static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 /* Return: frames wholly sent by @bytes more; what is over goes to s->skip. */
 static unsigned account(struct stream *s, const struct frame *f, unsigned n, size_t bytes)
 {
+	uint32_t least = port_pad(&s->port);
 	unsigned done = 0;
 
 	bytes += s->skip;
 	for (unsigned i = 0; i < n; i++) {
-		size_t size = wire_size(&f[i]) + f[i].more_wire;
+		size_t size = wire_size(&f[i], least) + f[i].more_wire;
 
 		if (bytes < size) {
 			done += account_run(s, f[i], &bytes);
@@ -222,7 +226,7 @@ static void build(struct stream *s, struct wire *w, const struct frame *f, unsig
 	if (s->n_greeting && !s->skip)
 		wire_add(w, s->greeting + sizeof(s->greeting) - s->n_greeting,
 			 s->n_greeting);
-	wire_frames(w, f, s->n_greeting && s->skip && n ? 1 : n);
+	wire_frames(w, f, s->n_greeting && s->skip && n ? 1 : n, port_pad(&s->port));
 	wire_skip(w, s->skip);
 }
 

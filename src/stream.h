@@ -42,7 +42,8 @@ struct stream {
 	int rfd, wfd;
 	bool is_tcp;
 	bool is_dialled;
-	bool is_cut_short; /* packets of full length seem not to have arrived */
+	bool is_cut_short;  /* packets of full length seem not to have arrived */
+	bool was_cut_short; /* and that was the end of the link before this one */
 	bool may_delay_ack;
 	int dead;
 	enum stream_trunk trunk;

@@ -14,6 +14,8 @@
 /*
  * @link:    the tap; its fd is -1 while there is none
  * @lost_at: when a tap that somebody else had made was deleted, loop_now(); 0: it was not
+ * @look:    when it is looked at where it is, or of one that was inherited, whether it still is
+ * @flags:   of the descriptor of one that was inherited, as they were
  * @is_kept: it is away from where it belongs, and its descriptor outlives ops->close()
  * @is_dark: it was told that there is no carrier
  * @merges:  the kernel takes what was merged
@@ -28,6 +30,7 @@ struct tap {
 	struct links_user news;
 	struct timer look;
 	uint64_t lost_at;
+	int flags;
 	bool is_kept;
 	bool is_dark;
 	bool merges;

@@ -13,9 +13,10 @@ void wire_add(struct wire *w, const void *data, size_t len)
 	w->n++;
 }
 
-static void add_in_pieces(struct wire *w, const struct frame *f, uint8_t *word)
+static void add_in_pieces(struct wire *w, const struct frame *f, uint32_t least,
+			  uint8_t *word)
 {
-	uint32_t len = frame_len(f), padded = frame_padded(len);
+	uint32_t len = frame_len(f), padded = frame_padded(len, least);
 
 	put_be32(word, frame_word(f, padded));
 	if (f->vnet) {
@@ -32,16 +33,22 @@ static void add_in_pieces(struct wire *w, const struct frame *f, uint8_t *word)
 		wire_add(w, frame_padding, padded - len);
 }
 
-void wire_frames(struct wire *w, const struct frame *f, unsigned n)
+/* One that is ready is no shorter than FRAME_PAD, and so needs no padding for anybody. */
+static size_t ready_size(const struct frame *f)
+{
+	return wire_size(f, 0) + f->more_wire;
+}
+
+void wire_frames(struct wire *w, const struct frame *f, unsigned n, uint32_t least)
 {
 	for (unsigned i = 0; i < n; i++) {
 		if (!frame_is_ready(&f[i]))
-			add_in_pieces(w, &f[i], w->words[i]);
+			add_in_pieces(w, &f[i], least, w->words[i]);
 		else if (i && frame_is_ready(&f[i - 1]) &&
 			 frame_follows(&f[i - 1], &f[i]))
-			w->iov[w->n - 1].iov_len += wire_size(&f[i]) + f[i].more_wire;
+			w->iov[w->n - 1].iov_len += ready_size(&f[i]);
 		else
-			wire_add(w, frame_wire(&f[i]), wire_size(&f[i]) + f[i].more_wire);
+			wire_add(w, frame_wire(&f[i]), ready_size(&f[i]));
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,10 +43,32 @@ static struct {
 	struct batch batch;
 	struct seen seen[SEEN_MAX];
 	unsigned n_seen, batches, entries;
-	int reconnects, reconnect_ret;
 	struct sockaddr_un path;
 	uint16_t foreign_port;
+	int send_errno;	     /* what sendmmsg() fails with, */
+	unsigned send_fails; /* so often */
+	bool has_no_segments;
 } rig;
+
+/* The kernel's, unless it is to refuse. */
+int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+{
+	if (rig.send_fails) {
+		rig.send_fails--;
+		errno = rig.send_errno;
+		return -1;
+	}
+	return (int)syscall(SYS_sendmmsg, fd, m, n, flags);
+}
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (rig.has_no_segments && level == SOL_UDP && name == UDP_SEGMENT) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+}
 
 static uint8_t buf[2 * FRAME_MAX];
 
@@ -98,13 +121,25 @@ static bool saw(unsigned n, uint32_t first)
 
 static int rig_open(struct port *p)
 {
-	return port_watch(p, rig.d->rfd, rig.d->wfd);
+	(void)p;
+	return dgram_begin(rig.d, rig.d->wfd);
 }
 
 static const struct port_ops ops = {
 	.kind = "dgram",
 	.is_dgram = true,
 	.only_once = true,
+	.open = rig_open,
+	.rx = dgram_rx,
+	.tx = dgram_tx,
+	.close = dgram_close,
+	.free = dgram_free,
+};
+
+/* As one that can be opened again. */
+static const struct port_ops reopening = {
+	.kind = "dgram",
+	.is_dgram = true,
 	.open = rig_open,
 	.rx = dgram_rx,
 	.tx = dgram_tx,
@@ -170,7 +205,6 @@ static void begin(int rfd, int wfd, int peer)
 	rig.d->wfd = wfd;
 	rig.peer = peer;
 	rig.n_seen = rig.batches = rig.entries = 0;
-	rig.reconnects = 0;
 	fcntl(rfd, F_SETFL, O_NONBLOCK);
 	fcntl(wfd, F_SETFL, O_NONBLOCK);
 	port_start(rig.p);
@@ -385,6 +419,77 @@ static void test_tx_padding(void)
 	end();
 }
 
+static void test_tx_unpadded(void)
+{
+	static const uint32_t lens[] = { 14, 42, 54, 59, 60, 61, 54 };
+	int wrong = 0;
+
+	begin_pair();
+	rig.p->rules.is_unpadded = true;
+	for (uint32_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		send_frames(i, 1, lens[i]);
+		peer_reads(rig.peer, 1, lens[i]);
+		wrong += !saw(1, i) || rig.seen[0].len != lens[i];
+	}
+	ok_eq_int(wrong, 0, "with pad=0, short frames leave as they are");
+	end();
+}
+
+/*
+ * What an error of a send means. @state: of the port then; @refused: frames of the
+ * two that met it, once and again
+ */
+static void test_tx_errors(void)
+{
+	static const struct {
+		int err;
+		enum port_state state;
+		unsigned refused;
+	} errors[] = {
+		{ EINTR, PORT_UP, 0 },
+		{ ENOBUFS, PORT_UP, 2 },
+		{ ENOMEM, PORT_UP, 2 },
+		{ EPERM, PORT_UP, 1 },
+		{ EACCES, PORT_UP, 1 },
+		{ EHOSTUNREACH, PORT_UP, 1 },
+		{ ECONNREFUSED, PORT_UP, 1 },
+		{ ECONNRESET, PORT_UP, 1 },
+		{ ENETUNREACH, PORT_WAITING, 0 },
+		{ ENETDOWN, PORT_WAITING, 0 },
+		{ ENODEV, PORT_WAITING, 0 },
+		{ EADDRNOTAVAIL, PORT_WAITING, 0 },
+		{ EINVAL, PORT_WAITING, 0 },
+		{ EBADF, PORT_WAITING, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		const char *name = strerror(errors[i].err);
+
+		begin_udp();
+		rig.p->ops = &reopening;
+		rig.send_errno = errors[i].err;
+		rig.send_fails = 2;
+		send_frames(1, 2, 100 + (uint32_t)i);
+		ok_eq_int(rig.p->state, errors[i].state, "%s: the port's state", name);
+		ok_eq_int(rig.p->count.dropped[DROP_REFUSED], errors[i].refused,
+			  "%s: frames refused", name);
+		rig.send_fails = 0;
+		if (rig.p->state == PORT_UP) {
+			send_frames(3, 5, 100);
+			ok_eq_int(rig.p->count.tx_frames, 7 - errors[i].refused,
+				  "%s: and all others go", name);
+		}
+		end();
+	}
+	begin_udp();
+	rig.send_errno = ENETUNREACH;
+	rig.send_fails = 2;
+	send_frames(1, 1, 100);
+	ok_eq_int(rig.p->state, PORT_UP,
+		  "one that can't be opened again is not given up for that");
+	end();
+}
+
 static void test_tx_many(void)
 {
 	begin_udp();
@@ -503,6 +608,128 @@ static void test_rx_udp_refused(void)
 	end();
 }
 
+static void look(unsigned times)
+{
+	while (times--)
+		rig.d->timer.fn(&rig.d->timer);
+}
+
+static void turns(unsigned n)
+{
+	while (n--)
+		turn();
+}
+
+/* A datagram counts as sent when it goes, and later it may turn out to be refused. */
+static void test_refused_is_counted(void)
+{
+	const struct port_counters *c;
+	struct sockaddr_in theirs;
+	uint64_t last = 0;
+	int fd, peer, backward = 0;
+
+	begin_udp();
+	c = &rig.p->count;
+	ok_eq_str(port_far_name(rig.p), "silent", "a far end that was never heard");
+	peer_sends(1, 100);
+	turn_until(&c->rx_frames, 1);
+	ok_eq_str(port_far_name(rig.p), "heard", "one that was");
+	end();
+
+	fd = udp_socket(&theirs);
+	peer = udp_socket(&theirs);
+	udp_connect(fd, &theirs);
+	close(peer);
+	begin(fd, fd, -1);
+	c = &rig.p->count;
+	for (unsigned i = 1; i <= 20; i++) {
+		send_frames(i, 1, 100);
+		turns(2);
+		backward += c->tx_frames < last;
+		last = c->tx_frames;
+	}
+	ok(c->dropped[DROP_REFUSED] >= 15, "nobody there: %u of 20 are refused",
+	   (unsigned)c->dropped[DROP_REFUSED]);
+	ok_eq_int(c->tx_frames + c->dropped[DROP_REFUSED], 20, "each is counted once");
+	ok_eq_int(c->tx_bytes, c->tx_frames * 100, "with its bytes");
+	ok_eq_int(backward, 0, "and no counter goes back");
+	ok_eq_str(port_far_name(rig.p), "unreachable", "that is told");
+	send_frames(1, 64, 100);
+	turns(2);
+	ok_eq_int(c->tx_frames + c->dropped[DROP_REFUSED], 84, "so it is for many");
+
+	peer = socket(AF_INET, SOCK_DGRAM, 0);
+	if (bind(peer, (struct sockaddr *)&theirs, sizeof(theirs)) < 0)
+		perror("bind");
+	look(4);
+	ok_eq_str(port_far_name(rig.p), "unreachable", "as long as nothing is sent");
+	for (int i = 0; i < 4; i++) {
+		send_frames(1, 1, 100);
+		look(1);
+	}
+	ok_eq_str(port_far_name(rig.p), "silent", "and no more once nobody refuses");
+	close(peer);
+	end();
+}
+
+/* ---- packets that have an end ---- */
+
+static void begin_packets(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv) < 0)
+		exit(1);
+	begin(sv[0], sv[0], sv[1]);
+	rig.d->has_end = true;
+}
+
+static void test_packets(void)
+{
+	begin_packets();
+	peer_sends(1, 100);
+	peer_sends(0, 0);
+	peer_sends(2, 14);
+	peer_sends(0, 0);
+	turns(2);
+	ok(saw(2, 1) && rig.p->state == PORT_UP && rig.p->count.rx_frames == 4,
+	   "a packet is a frame; an empty one is no end");
+	send_frames(5, 3, 1000);
+	peer_reads(rig.peer, 3, 0);
+	ok(saw(3, 5), "and a frame a packet");
+	rig.n_seen = 0;
+	for (uint32_t i = 1; i <= 40; i++)
+		peer_sends(i, 100);
+	peer_sends(0, 0);
+	shutdown(rig.peer, SHUT_WR);
+	turns(4);
+	ok(saw(40, 1), "what came before the end comes out");
+	ok(rig.p->state == PORT_ENDED && rig.p->why_err == PORT_CLOSED,
+	   "and then the port ends: %s", rig.p->why);
+	end();
+
+	begin_packets();
+	for (uint32_t i = 0; i < 80; i++)
+		peer_sends(0, 0);
+	peer_sends(1, 100);
+	shutdown(rig.peer, SHUT_WR);
+	turns(8);
+	ok(saw(1, 1) && rig.p->state == PORT_ENDED, "nor are many, ahead of a frame");
+	end();
+
+	begin_packets();
+	peer_sends(1, 100);
+	close(rig.peer);
+	rig.peer = -1;
+	send_frames(1, 2, 100);
+	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 2,
+		  "a peer that is gone takes none");
+	turns(2);
+	ok(saw(1, 1) && rig.p->state == PORT_ENDED,
+	   "what it had sent is read all the same");
+	end();
+}
+
 /* ---- a unix peer that comes and goes ---- */
 
 static int bind_path(void)
@@ -515,27 +742,17 @@ static int bind_path(void)
 	return fd;
 }
 
-static int reconnect(struct dgram *d)
-{
-	rig.reconnects++;
-	rig.reconnect_ret = 0;
-	if (connect(d->wfd, (struct sockaddr *)&rig.path, sizeof(rig.path)) < 0)
-		rig.reconnect_ret = -errno;
-	return rig.reconnect_ret;
-}
-
 static void test_tx_unix_peer(void)
 {
 	char dir[] = "/tmp/dgram-test.XXXXXX";
-	int rfd = socket(AF_UNIX, SOCK_DGRAM, 0), wfd = socket(AF_UNIX, SOCK_DGRAM, 0),
-	    peer;
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), peer;
 
 	if (!mkdtemp(dir))
 		exit(1);
 	rig.path.sun_family = AF_UNIX;
 	snprintf(rig.path.sun_path, sizeof(rig.path.sun_path), "%s/peer", dir);
-	begin(rfd, wfd, -1);
-	rig.d->reconnect = reconnect;
+	begin(fd, fd, -1);
+	sock_unix(rig.path.sun_path, &rig.d->to);
 	send_frames(1, 2, 100);
 	ok(rig.p->count.dropped[DROP_REFUSED] == 2 && rig.p->state == PORT_UP,
 	   "nobody there yet: frames are dropped, the port stays");
@@ -549,10 +766,11 @@ static void test_tx_unix_peer(void)
 	peer_reads(peer, 3, 0);
 	ok(saw(3, 6), "gone and there again: none is lost, none comes twice");
 	close(peer);
-	rig.reconnects = 0;
 	send_frames(9, 5, 100);
-	ok(rig.p->count.dropped[DROP_REFUSED] == 7 && rig.reconnects == 5,
-	   "gone: each frame has one try, and is dropped");
+	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 7, "gone: each frame is dropped");
+	ok(!strcmp(port_far_name(rig.p), "unreachable") &&
+		   rig.p->far_errno == ECONNREFUSED,
+	   "and why is known");
 	unlink(rig.path.sun_path);
 	send_frames(9, 1, 100);
 	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 8, "with its path gone too");
@@ -741,6 +959,31 @@ static void test_runs_refused(void)
 	send_frames(71, 20, 60);
 	peer_reads(rig.peer, 40, 0);
 	ok(saw(40, 51) && rig.d->segment_max < 60, "nor, in the end, any");
+	end();
+}
+
+static void test_runs_come_back(void)
+{
+	uint32_t whole;
+
+	begin_runs();
+	whole = rig.d->segment_max;
+	rig.send_errno = EIO;
+	rig.send_fails = 1;
+	send_frames(1, 20, 1000);
+	ok(rig.d->segment_max == 999 && rig.p->count.tx_frames == 20,
+	   "one passing error: no more runs of that length");
+	look(5);
+	ok_eq_int(rig.d->segment_max, whole, "for a while");
+	rig.has_no_segments = true;
+	look(5);
+	ok_eq_int(rig.d->segment_max, 0, "a kernel that knows no UDP_SEGMENT: no runs");
+	rig.n_seen = 0;
+	peer_reads(rig.peer, 20, 0);
+	send_frames(1, 20, 1000);
+	peer_reads(rig.peer, 20, 0);
+	ok(saw(20, 1), "each frame is a datagram of its own");
+	rig.has_no_segments = false;
 	end();
 }
 
@@ -970,16 +1213,21 @@ int main(void)
 	test_rx_many();
 	test_rx_foreign();
 	test_tx_padding();
+	test_tx_unpadded();
+	test_tx_errors();
 	test_tx_many();
 	test_tx_too_long();
 	test_tx_full();
 	test_tx_udp_refused();
 	test_rx_udp_refused();
+	test_refused_is_counted();
+	test_packets();
 	test_tx_unix_peer();
 	test_tx_no_reconnect();
 	test_tx_broken();
 	test_all_runs();
 	test_runs_refused();
+	test_runs_come_back();
 	test_rx_runs();
 	test_tx_runs();
 	test_tx_run_singly();

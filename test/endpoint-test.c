@@ -106,10 +106,11 @@ static const struct good long_forms[] = {
 	{ "fd:0", "fd fd=0" },
 	{ "fd:3", "fd fd=3" },
 	{ "fd:2147483647", "fd fd=2147483647" },
-	{ "exec:ssh host netrelay - br0", "exec command=ssh host netrelay - br0" },
-	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e" },
-	{ "exec:-", "exec command=-" },
-	{ "exec:a,isolated", "exec command=a,isolated" },
+	{ "exec:ssh host netrelay - br0",
+	  "exec command=ssh host netrelay - br0 unpadded" },
+	{ "exec: a,,b,c=d:e", "exec command= a,,b,c=d:e unpadded" },
+	{ "exec:-", "exec command=- unpadded" },
+	{ "exec:a,isolated", "exec command=a,isolated unpadded" },
 };
 
 #define MAC(n) "mac=52:54:00:00:00:0" n
@@ -148,6 +149,11 @@ static const struct good rules[] = {
 	  "tap name=t " MAC("1") " " MAC("2") " " MAC("3") " " MAC("4") " " MAC(
 		  "5") " " MAC("6") " " MAC("7") " " MAC("8") },
 	{ "fd:3,isolated", "fd fd=3 isolated" },
+	{ "fd:3,pad=0", "fd fd=3 unpadded" },
+	{ "tcp:h:1,pad=60", "tcp remote=h/0:1" },
+	{ "tcp-listen:5000,pad=0,isolated", "tcp-listen local=:5000 isolated unpadded" },
+	{ "udp:h:1,pad=0,local=2", "udp remote=h/0:1 local=:2 unpadded" },
+	{ "unix:/a,pad=0", "unix path=/a unpadded" },
 };
 
 static const struct good listen_forms[] = {
@@ -180,11 +186,14 @@ static const struct good listen_forms[] = {
 #define NO_GROUP(s)                                                               \
 	"group \"" s "\" is no multicast address: 224.0.0.0 to 239.255.255.255, " \
 	"or [ff00::] and up"
-#define NO_OPTION(kind, s) \
+#define NO_OPTION(kind, s)         \
+	kind " has no option \"" s \
+	     "\"; it has isolated, mac=ADDR and pad=0, and the form is "
+#define NO_TAP_OPTION(kind, s) \
 	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
-#define NO_TCP_OPTION(kind, s)                                                        \
-	kind " has no option \"" s "\"; it has dead=SECONDS, isolated and mac=ADDR, " \
-	     "and the form is "
+#define NO_TCP_OPTION(kind, s)                                                    \
+	kind " has no option \"" s "\"; it has dead=SECONDS, isolated, mac=ADDR " \
+	     "and pad=0, and the form is "
 #define NO_DEAD(s)          \
 	"option dead: \"" s \
 	"\" must be a number of seconds from 5 to 3600, or 0 for never"
@@ -379,12 +388,21 @@ static const struct bad bad_rest[] = {
 	  "option mtu has no value; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "bridge:b,tap=a,mtu=99,tap=c", "option tap is given twice; give it once" },
 	{ "bridge:b,vlan=1",
-	  NO_OPTION("bridge", "vlan") "bridge:NAME[,tap=NAME][,mtu=N]" },
+	  NO_TAP_OPTION("bridge", "vlan") "bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "bridge:b,,tap=a",
 	  "nothing follows a comma; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "tap:", "nothing follows tap:; the form is tap:NAME" },
 	{ "tap:0123456789abcdef", NAME("tap", "0123456789abcdef", LONG_NAME) },
-	{ "tap:a,mtu=9000", NO_OPTION("tap", "mtu") "tap:NAME" },
+	{ "tap:a,pad=0",
+	  "option pad: a tap takes short frames as they are; leave it out" },
+	{ "bridge:a,pad=60",
+	  "option pad: a tap takes short frames as they are; leave it out" },
+	{ "tcp:h:1,pad=1", "option pad: \"1\" must be 0 or 60" },
+	{ "tcp:h:1,pad", "option pad has no value; the form is pad=0 or pad=60" },
+	{ "tcp:h:1,pad=0,pad=0", "option pad is given twice; give it once" },
+	{ "fd:2", "descriptor 2 is standard error, where messages go; "
+		  "pass it by another number" },
+	{ "tap:a,mtu=9000", NO_TAP_OPTION("tap", "mtu") "tap:NAME" },
 	{ "fd:", "nothing follows fd:; the form is fd:N" },
 	{ "fd:x", "descriptor \"x\" must be a number, as in fd:3" },
 	{ "fd:-1", "descriptor \"-1\" must be a number, as in fd:3" },
@@ -488,6 +506,8 @@ static void add_rules(FILE *out, const struct endpoint_rules *given)
 {
 	if (given->is_isolated)
 		fputs(" isolated", out);
+	if (given->is_unpadded)
+		fputs(" unpadded", out);
 	for (unsigned i = 0; i < given->n_macs; i++) {
 		const uint8_t *mac = given->macs[i];
 

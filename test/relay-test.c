@@ -720,6 +720,11 @@ static void test_failed_setup(void)
 	turn(1);
 	ok_eq_int(relay.forward.n_ports, 0, "and the port is gone");
 	end();
+	/* And the end before the turn's. */
+	begin(false);
+	sides[0].open_ret = -EBUSY;
+	add(0, &setup_ops);
+	end();
 	begin(false);
 	add(0, &setup_ops);
 	sides[0].open_ret = -EBUSY;

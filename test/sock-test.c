@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -144,7 +145,7 @@ static void wait_for(int fd, short events)
 static int dial(const struct sock_addr *addr, int type)
 {
 	bool in_progress;
-	int ret = 0, fd = sock_connecting(addr, type, &in_progress);
+	int ret = 0, fd = sock_connecting(addr, type, 0, &in_progress);
 
 	if (fd < 0)
 		return fd;
@@ -245,6 +246,48 @@ static void test_udp(void)
 	ok_eq_int(sock_tcp_silent_ms(fd), -1, "it is not TCP");
 	close(fd);
 	close(peer);
+}
+
+/* The same port for both IP versions, with each its own socket. */
+static void test_udp_both(void)
+{
+	struct sock_addr any4 = numeric("", AF_INET), any6;
+	int fd4 = sock_bound(&any4, SOCK_DGRAM), fd6;
+
+	any4 = bound_to(fd4);
+	any6 = numeric("", AF_INET6);
+	((struct sockaddr_in6 *)&any6.storage)->sin6_port =
+		((struct sockaddr_in *)&any4.storage)->sin_port;
+	fd6 = sock_bound(&any6, SOCK_DGRAM);
+	ok(is_ours(fd6), "UDP of IPv6 leaves the port to IPv4");
+	close(fd4);
+	close(fd6);
+}
+
+static void test_hosts(void)
+{
+	struct sock_addr a = numeric("::ffff:10.1.2.3", AF_INET6),
+			 b = numeric("10.1.2.3", AF_INET), c = numeric("::1", AF_INET6),
+			 c2, gone = numeric("192.0.2.77", AF_INET),
+			 gone6 = numeric("2001:db8::77", AF_INET6);
+	char text[SOCK_TEXT_MAX];
+
+	ok(!sock_is_same_host(&a, &b), "one that is mapped is another");
+	sock_unmap(&a);
+	ok(a.sa.sa_family == AF_INET && a.len == b.len && sock_is_same_host(&a, &b),
+	   "until it is unmapped: %s", sock_text(&a, text));
+	sock_unmap(&c);
+	ok(c.sa.sa_family == AF_INET6 && !sock_is_same_host(&c, &gone6),
+	   "others stay as they are");
+	b = numeric("127.0.0.1", AF_INET);
+	ok(sock_is_from(&b, &b.storage) && !sock_is_from(&b, &c.storage) &&
+		   sock_is_from(&c, &c.storage) && !sock_is_from(&c, &gone6.storage),
+	   "a source is compared");
+	c2 = c;
+	((struct sockaddr_in6 *)&c2.storage)->sin6_port = htons(1);
+	ok(!sock_is_from(&c, &c2.storage), "with its port");
+	ok(sock_is_here(&b) && sock_is_here(&c), "the loopback's addresses are here");
+	ok(!sock_is_here(&gone) && !sock_is_here(&gone6), "others are not");
 }
 
 static void test_failures(void)
@@ -366,6 +409,70 @@ static void test_alive(int type, int our_type, const char *what)
 	unlink(path);
 }
 
+#define RIVALS 4
+
+/* Tell whether the path was taken, and keep it until the end. */
+static void be_rival(const char *path, int type, int start, int over, int result)
+{
+	struct sock_path made;
+	char c;
+	int fd;
+
+	if (read(start, &c, 1) != 1)
+		_exit(1);
+	fd = sock_bound_unix(path, type, 0600, &made);
+	c = fd >= 0;
+	if (write(result, &c, 1) != 1 || read(over, &c, 1) != 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* Several at once, all of them finding the same abandoned path. Return: how many got it. */
+static unsigned race(const char *path, int type)
+{
+	unsigned winners = 0;
+	int start[2], over[2], result[2], peer;
+	char c;
+
+	close(others_socket(path, type));
+	if (pipe(start) < 0 || pipe(over) < 0 || pipe(result) < 0)
+		exit(1);
+	for (int i = 0; i < RIVALS; i++) {
+		if (fork() == 0) {
+			close(over[1]);
+			be_rival(path, type, start[0], over[0], result[1]);
+		}
+	}
+	if (write(start[1], "aaaa", RIVALS) != RIVALS)
+		exit(1);
+	for (int i = 0; i < RIVALS; i++)
+		winners += read(result[0], &c, 1) == 1 && c;
+	peer = unix_dial(path, type);
+	if (peer < 0)
+		winners = 0;
+	close(peer);
+	close(start[0]);
+	close(start[1]);
+	close(over[0]);
+	close(over[1]);
+	close(result[0]);
+	close(result[1]);
+	while (wait(NULL) > 0)
+		;
+	unlink(path);
+	return winners;
+}
+
+static void test_race(int type, unsigned rounds, const char *what)
+{
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < rounds; i++)
+		good += race(path_of("race"), type) == 1;
+	ok_eq_int(good, rounds, "of several, one takes an abandoned %s socket over",
+		  what);
+}
+
 /* All the connections that may wait are there, and nobody accepts them. */
 static void test_busy(void)
 {
@@ -465,6 +572,8 @@ static void test_unix(void)
 	test_alive(SOCK_DGRAM, SOCK_DGRAM, "datagram socket");
 	test_alive(SOCK_DGRAM, SOCK_STREAM, "socket of another kind");
 	test_alive(SOCK_STREAM, SOCK_DGRAM, "socket of the other kind");
+	test_race(SOCK_DGRAM, 60, "datagram");
+	test_race(SOCK_STREAM, 30, "stream");
 	test_busy();
 	test_no_socket();
 	test_unlink();
@@ -532,6 +641,9 @@ int main(void)
 		ok(!serves_ipv4("::1"), "one of IPv6 does not");
 	}
 	test_udp();
+	if (fd >= 0)
+		test_udp_both();
+	test_hosts();
 	test_failures();
 	test_advice();
 	test_unix();

@@ -609,8 +609,8 @@ static void test_tx_skip(void)
 		lay_out(l, 100, true, 0);
 		for (unsigned k = 0; k < l->n; k++)
 			append_on_wire(&want, &l->frame[k]);
-		for (uint32_t skip = 0; skip < frame_padded(lens[i / 4]) + FRAME_WORD;
-		     skip++) {
+		for (uint32_t skip = 0;
+		     skip < frame_padded(lens[i / 4], FRAME_PAD) + FRAME_WORD; skip++) {
 			rig.got.len = 0;
 			rig.s->skip = skip;
 			wrong += stream_tx(rig.p, l->frame, l->n) != 3 ||

@@ -55,10 +55,12 @@ static void append(const void *data, size_t len)
 	n_want += len;
 }
 
+static uint32_t least = FRAME_PAD; /* what frames are padded to */
+
 static void append_wanted(const struct frame *f)
 {
 	static const uint8_t zeros[FRAME_PAD];
-	uint32_t len = frame_len(f), padded = len < FRAME_PAD ? FRAME_PAD : len;
+	uint32_t len = frame_len(f), padded = len < least ? least : len;
 	uint8_t word[FRAME_WORD];
 
 	put_be32(word, f->vnet ? 0x80000000u | (padded + 10) : padded);
@@ -150,10 +152,10 @@ static void test_each(void)
 			fresh();
 			lay_out(0, kind, lens[i], 0);
 			append_wanted(&frames[0]);
-			wire_frames(&wire, frames, 1);
-			good &= is_right(0) && n_want == wire_size(&frames[0]);
+			wire_frames(&wire, frames, 1, least);
+			good &= is_right(0) && n_want == wire_size(&frames[0], least);
 		}
-		ok(good, "a frame of kind %u, of each length", kind);
+		ok(good, "a frame of kind %u, of each length, padded to %u", kind, least);
 	}
 }
 
@@ -162,7 +164,7 @@ static void test_pieces(void)
 	fresh();
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		lay_out(i, i % 3 ? HAS_WORD : SUPER_HAS_WORD, 60 + i, 0);
-	wire_frames(&wire, frames, BATCH_MAX);
+	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
 	ok(wire.n == 1 && wire.iov[0].iov_base == buf && wire.iov[0].iov_len == used,
 	   "frames that lie one behind the other are one piece, super-frames or not");
 
@@ -171,14 +173,14 @@ static void test_pieces(void)
 		lay_out(i, HAS_WORD, i == 3 ? 59 : 100, i == 1);
 	for (unsigned i = 0; i < 6; i++)
 		append_wanted(&frames[i]);
-	wire_frames(&wire, frames, 6);
+	wire_frames(&wire, frames, 6, FRAME_PAD);
 	/* 0 | 1 2 | word, 3, padding | 4 5 */
 	ok(wire.n == 6 && is_right(0), "a gap, or padding, breaks the run");
 
 	fresh();
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		lay_out(i, SPLIT, FRAME_HEADER + 1, 0);
-	wire_frames(&wire, frames, BATCH_MAX);
+	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
 	ok(wire.n <= WIRE_PIECES - 1 && wire.n == 4 * BATCH_MAX && WIRE_PIECES <= IOV_MAX,
 	   "a batch of frames in two pieces, padded, has room beside a preamble");
 }
@@ -202,7 +204,7 @@ static void test_random(uint64_t seed)
 			lay_out(i, rnd(KINDS), rnd_len(), rnd(4) ? 0 : rnd(GAP_MAX));
 			append_wanted(&frames[i]);
 		}
-		wire_frames(&wire, frames, n);
+		wire_frames(&wire, frames, n, FRAME_PAD);
 		wrong += !is_right(0);
 		/* In two or three steps, as writev() may take it. */
 		skip = rnd(2) ? rnd(200) : rnd((uint32_t)n_want);
@@ -223,6 +225,9 @@ int main(void)
 	want = malloc(BYTES_MAX + 64);
 	got = malloc(BYTES_MAX + 64);
 	test_each();
+	least = 0;
+	test_each();
+	least = FRAME_PAD;
 	test_pieces();
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);

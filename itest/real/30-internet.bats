@@ -59,15 +59,16 @@ passt_guest()
 	wait_ping guest "$WORLD"
 }
 
-@test "passt as a command of the relay's, by pings" {
+# Debian 12's takes a padded acknowledgement for none, here and below.
+@test "passt as a command of the relay's" {
 	needs passt
 	in_manual "netrelay -l 5000 'exec:exec passt -f -F 0'"
 	relay 'exec:exec passt -f -F 0'
 	passt_guest
+	tcp_passes guest world "$WORLD"
 	ns guest ping -c 3 -i 0.1 -W 2 -s 1400 "$WORLD"
 }
 
-# Debian 12's takes a padded acknowledgement for none.
 @test "passt at its own socket, TCP both ways, and a new relay" {
 	needs passt
 	in_manual "netrelay -l 5000 unix:/run/passt.sock,pad=0"
