@@ -216,11 +216,6 @@ has_drops()
 
 # --- how much it remembers --------------------------------------------------
 
-rss_kib()
-{
-	awk '$1 == "VmRSS:" { print $2 }' "/proc/$(pid_of one)/status"
-}
-
 # sink PORTS: a member that swallows what station c makes up, and is the last of them.
 sink()
 {
@@ -244,7 +239,7 @@ has_made_up()
 
 has_at_most() # KIB
 {
-	(($(rss_kib) < $1))
+	(($(rss_kib one) < $1))
 }
 
 #   a, b, d === one === c: with a million addresses
@@ -258,7 +253,7 @@ has_at_most() # KIB
 	made_up 20000 02:00:01 # the table is full with that
 	wait_for 10 "20,000" has_made_up 1
 	passed_by a
-	full=$(rss_kib)
+	full=$(rss_kib one)
 	made_up 1000000 02:00:02
 	until has_made_up 2; do
 		n=$((n + 10))
@@ -268,7 +263,7 @@ has_at_most() # KIB
 	passed_by a
 	# What a stalled queue held is given back a second later.
 	wait_for 5 "memory to be given back" has_at_most $((full + 64)) || true
-	after=$(rss_kib)
+	after=$(rss_kib one)
 	echo "# RSS $full KiB with 20,000, $after KiB after a million; $n frames meanwhile" >&3
 	((n >= 20 && after - full < 64 && after < 4000))
 	# The other way, too; that was learnt before all this.

@@ -632,12 +632,6 @@ raw_at()
 	done
 }
 
-# rss_kib NAME: its resident memory.
-rss_kib()
-{
-	awk '$1 == "VmRSS:" { print $2 }' "/proc/$(pid_of "$1")/status"
-}
-
 @test "1000 clients silent in mid-frame: a pair loses nothing, memory stays small" {
 	local before after
 

@@ -99,11 +99,6 @@ proc_status()
 	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
 }
 
-rss_kib()
-{
-	proc_status "$(pid_of "$1")" VmRSS
-}
-
 # --- a cable loses nothing --------------------------------------------------
 
 # stopped_reader SRC DST TX RX: netrelay SRC DST is a cable from TX to RX, which

@@ -116,6 +116,15 @@ has_spent()
 	(($(_now_us) - $1 >= $2 * 1000))
 }
 
+# --- memory -------------------------------------------------------------------
+
+# rss_kib NAME: what it has resident. Counted anew: VmRSS may be off by hundreds
+# of KiB, for each processor keeps a count of its own.
+rss_kib()
+{
+	awk '$1 == "Rss:" { print $2 }' "/proc/$(pid_of "$1")/smaps_rollup"
+}
+
 # --- the traffic tool -------------------------------------------------------
 
 # frames_start NAME [in NS] ARGS...: in the background, until its endpoint is open.
