@@ -4,7 +4,6 @@
 All of it, in order, once and as it was; what is lost must have been counted at a
 port of its way.
 """
-import collections
 import socket
 import struct
 import time
@@ -28,8 +27,7 @@ class Station:
         self.sock.setblocking(False)
         host, port = self.sock.getsockname()[:2]
         self.name = f"tcp:{host}:{port}"
-        # Nobody else gets to know what it was asked.
-        self.parser = Parser(f"honest station {number}", collections.deque(maxlen=1))
+        self.parser = Parser(f"honest station {number}")
         self.out, self.next, self.frames, self.bytes = b"", 0, 0, 0
         self.expected, self.came, self.heard = 0, 0, time.monotonic()
         world.watch(self.sock, self.readable)

@@ -99,6 +99,17 @@ def refuser_for(program):
     return path if is_dynamic and os.path.exists(path) else None
 
 
+def describe_process(pid):
+    words = [show_process(pid)]
+    for file in ("stat", "wchan", "syscall"):
+        try:
+            with open(f"/proc/{pid}/{file}", encoding="ascii") as f:
+                words.append(f.read().strip()[:60])
+        except OSError:
+            pass
+    return ": ".join(words)
+
+
 class Relay:
     """A relay with a control socket. @takes: where clients may connect."""
 
@@ -257,14 +268,8 @@ class Relay:
         return f"ended with status {code}{', by a sanitizer' if code == 99 else ''}"
 
     def describe(self):
-        words = []
-        for file in ("stat", "wchan"):
-            try:
-                with open(f"/proc/{self.pid}/{file}", encoding="ascii") as f:
-                    words.append(f.read().strip()[:60])
-            except OSError:
-                pass
-        return " ".join(words) or "gone"
+        """What it and those below it do."""
+        return "\n".join(describe_process(pid) for pid in [self.pid, *descendants_of(self.pid)])
 
     def cpu_s(self):
         try:

@@ -134,7 +134,7 @@ def spoil(rng, vnet, data):
         if key == "bytes":
             data[rng.randrange(12, min(120, len(data)))] = rng.choice([0, 1, 255, 0x45, 0x60])
         elif key == "cut":
-            del data[rng.randrange(14, len(data)) :]
+            del data[rng.randrange(14, len(data) + 1) :]
         elif key in ("flags", "gso_type"):
             vnet[key] = rng.randrange(256)
         else:

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import time
+import types
 
 from . import deeds, endpoints, traffic
 from .askers import check_pcapng
@@ -38,7 +39,6 @@ class Round:
         os.mkdir(self.folder)
         self.began = time.monotonic()
         self.story = collections.deque(maxlen=STORY)
-        self.probes = collections.deque(maxlen=50)
         self.epoll, self.callbacks = select.epoll(), {}
         self.clients, self.askers, self.others, self.pumps = [], [], [], []
         self.readers, self.captures = [], []
@@ -164,9 +164,8 @@ class Round:
             texts[where] = text
         if self.allows("capture") and rng.random() < 0.3:
             args += ["--capture", self.capture_for(name)]
-        # Those behind them dial what is not there yet.
-        shell = Relay.__new__(Relay)
-        shell.takes = takes
+        # What its targets need to know of it, which is not there yet.
+        shell = types.SimpleNamespace(takes=takes)
         if self.allows("endpoints"):
             for _ in range(rng.randrange(4)):
                 targets = [*targets, endpoints.make(self, rng, shell)]
@@ -187,8 +186,7 @@ class Round:
     def start_cable(self, name):
         rng = self.rng
         port = self.port()
-        shell = Relay.__new__(Relay)
-        shell.takes = [("127.0.0.1", port)]
+        shell = types.SimpleNamespace(takes=[("127.0.0.1", port)])
         ends = [f"tcp-listen:127.0.0.1:{port}", endpoints.make(self, rng, shell)]
         relay = self.relay(name, ends, "cable")
         relay.takes, relay.listener_texts, relay.n_main_listeners = shell.takes, {}, 1
