@@ -299,7 +299,7 @@ static void test_failures(void)
 	ok_eq_int(sock_bound(&addr, SOCK_STREAM), -EADDRNOTAVAIL, "an address not ours");
 	addr.sa.sa_family = 77;
 	ok_eq_int(sock_bound(&addr, SOCK_STREAM), -EAFNOSUPPORT, "no family there is");
-	ok_eq_int(sock_connecting(&addr, SOCK_STREAM, &in_progress), -EAFNOSUPPORT,
+	ok_eq_int(sock_connecting(&addr, SOCK_STREAM, 0, &in_progress), -EAFNOSUPPORT,
 		  "to connect to either");
 	ok(!in_progress, "which is not in progress");
 	ok_eq_int(sock_error(9999), -EBADF, "the error of a bad descriptor");
