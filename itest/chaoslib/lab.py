@@ -242,7 +242,7 @@ class Relay:
         """All have left but those who stay to the end: as much as ever is held open."""
         limit = time.monotonic() + 10
         while True:
-            fds = self.fds()
+            fds = self.without_helpers(self.fds())
             if self.fds_when_bare is None or len(fds) <= len(self.fds_when_bare):
                 break
             if time.monotonic() > limit:
@@ -296,6 +296,11 @@ class Relay:
     def describe_fds(self, fds):
         known = self.sockets()
         return "\n".join(known.get(fd.strip("socket:[]"), fd) for fd in sorted(fds))
+
+    def without_helpers(self, fds):
+        """But for its way to a helper: one that was killed is replaced when it is time."""
+        known = self.sockets()
+        return [fd for fd in fds if " 0005 " not in known.get(fd.strip("socket:[]"), "")]
 
     def fds(self):
         """What its descriptors are."""
