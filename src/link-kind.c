@@ -19,7 +19,9 @@
 static const char wireless[] =
 	"@ is a wireless interface, not a bridge, and no bridge takes it; give br0 an "
 	"address of its own, have the host route, and use br0";
-static const char tap[] = "@ is a tap, not a bridge; use tap:@ or bridge:NAME,tap=@";
+static const char tap[] =
+	"@ is a tap, not a bridge; use tap:@ or bridge:NAME,tap=@, or if it is Open "
+	"vSwitch's: tap:nr0, and as root: ovs-vsctl add-port @ nr0";
 static const char other[] = "@ is a #, not a bridge; " ON_A_BRIDGE;
 static const char macvtap[] =
 	"@ is a macvtap; use fd:3, and 3<>/dev/tap$(cat /sys/class/net/@/ifindex)";

@@ -49,7 +49,8 @@ static void hear(const struct nl_link *link, void *arg)
 			k->user->changed(k->user, NULL);
 		else if (!link)
 			continue;
-		else if (k->one == link->index || k->other == link->index || k->name == name)
+		else if (k->one == link->index || k->other == link->index ||
+			 k->name == name)
 			k->user->changed(k->user, link);
 	}
 }

@@ -20,7 +20,7 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 
-#define ANSWER_SIZE 32768     /* the kernel's own limit for a buffer of a dump */
+#define ANSWER_SIZE 32768 /* the kernel's own limit for a buffer of a dump */
 #define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
 #define WATCH_READS 64	      /* datagrams read before others have their turn */
 #define SEQ 1		      /* a socket sees one request only */

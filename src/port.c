@@ -111,7 +111,7 @@ static bool has_output(const struct port *p)
 static void rearm(struct port *p)
 {
 	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
-	uint32_t out = p->state == PORT_OPENING || has_output(p) ? EPOLLOUT : 0;
+	uint32_t out = has_output(p) ? EPOLLOUT : 0;
 
 	if (p->pause.is_set)
 		in = out = 0;
@@ -236,10 +236,8 @@ void port_down(struct port *p)
 
 void port_opened(struct port *p, int ret)
 {
-	if (ret == -EINPROGRESS) {
-		rearm(p);
+	if (ret == -EINPROGRESS)
 		return;
-	}
 	if (ret < 0) {
 		port_down(p);
 		return;
@@ -334,11 +332,6 @@ static void drain(struct port *p)
 
 static void fd_ready(struct port *p, uint32_t events)
 {
-	if (p->state == PORT_OPENING) {
-		if (p->ops->ready)
-			port_opened(p, p->ops->ready(p));
-		return;
-	}
 	if ((events & EPOLLOUT) && has_output(p))
 		drain(p);
 	else if (events & EPOLLOUT)

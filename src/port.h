@@ -82,9 +82,7 @@ struct port;
  *             end of the program's work: stdio
  *
  * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
- *          port_opened(), or ops->ready() is to be called on writability;
- *          -errno, with the reason in port_why().
- * @ready:  the descriptor that open() left in progress is writable. Returns as open().
+ *          port_opened(); -errno, with the reason in port_why().
  * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
  *          Return: 0, also when there was nothing; -errno, with port_why(),
  *          when the link has ended.
@@ -113,7 +111,6 @@ struct port_ops {
 	bool is_pipe;
 
 	int (*open)(struct port *p);
-	int (*ready)(struct port *p);
 	int (*rx)(struct port *p, struct batch *b);
 	void (*rx_done)(struct port *p);
 	int (*tx)(struct port *p, const struct frame *f, unsigned n);

@@ -36,7 +36,8 @@ static const struct {
 	  "/sys/class/net/macvtap0/ifindex)" },
 	{ { .name = "tap0", .kind = "tun", .is_tap = true },
 	  false,
-	  "tap0 is a tap, not a bridge; use tap:tap0 or bridge:NAME,tap=tap0" },
+	  "tap0 is a tap, not a bridge; use tap:tap0 or bridge:NAME,tap=tap0, or if it is "
+	  "Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap0 nr0" },
 	{ { .name = "tun0", .kind = "tun" },
 	  false,
 	  "tun0 is a tun, which carries IP packets, not frames; use a bridge or a tap" },
