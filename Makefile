@@ -94,7 +94,7 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
 
 # The whole program as the unit tests have its parts: for hostile peers; see itest/chaos.
-sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## build/netrelay-sanitized, which stops at the first mistake
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
 
 $(BUILD)/netrelay-sanitized: $(SANITIZED_OBJ)
 	@echo "  LINK    $@"

@@ -67,7 +67,7 @@ static void begin(bool has_vnet)
 	link.fd = fds[0];
 	rig.peer = fds[1];
 	snprintf(rig.ep.text, sizeof(rig.ep.text), "fd:3");
-	rig.p = port_tap_from_fd(&link, &rig.ep, &rig.env);
+	rig.p = port_tap_from_fd(&link, &rig.ep, &rig.env, O_RDWR);
 	if (!rig.p || tap_io_begin(container_of(rig.p, struct tap, port)) < 0)
 		abort();
 	rig.attempts = 0;
