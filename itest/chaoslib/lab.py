@@ -298,9 +298,13 @@ class Relay:
         return "\n".join(known.get(fd.strip("socket:[]"), fd) for fd in sorted(fds))
 
     def without_helpers(self, fds):
-        """But for its way to a helper: one that was killed is replaced when it is time."""
+        """But for its way to a helper: one that was killed is replaced when it is time.
+
+        There is only one at any time, so a second one is a leak.
+        """
         known = self.sockets()
-        return [fd for fd in fds if " 0005 " not in known.get(fd.strip("socket:[]"), "")]
+        ways = [fd for fd in fds if " 0005 " in known.get(fd.strip("socket:[]"), "")]
+        return [fd for fd in fds if fd not in ways[:1]]
 
     def fds(self):
         """What its descriptors are."""
