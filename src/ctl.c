@@ -204,9 +204,11 @@ static void give_to_capture(struct ctl_client *k, const struct capture_wish *wis
 
 	if (ret < 0)
 		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
-	/* That it has gone, the capture will find out. */
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+	/* Who has not heard that must not take packets for it; the capture will find out. */
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
 		log_info("%s: %s", c->ep.text, strerror(errno));
+		shutdown(fd, SHUT_RDWR);
+	}
 	if (ret < 0)
 		close(fd);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +17,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keep.h"
 #include "log.h"
 
 #define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
 #define STABLE_MS 1000	/* a helper that lived for so long did not fail at once */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 5000
+#define END_MS (KEEP_LIMIT_MS + 1500) /* it takes KEEP_LIMIT_MS at most, and a bit */
+#define END_LOOK_MS 5
 
 static int fork_helper(struct helper *h)
 {
@@ -142,9 +146,15 @@ static struct helper_call *take_call(struct helper *h, uint32_t id)
 static void answers_ready(struct watch *w, uint32_t events);
 static void helper_lost(struct helper *h, const char *how);
 
+/* What can't be watched is closed, and the helper ends with it. */
 static int watch_helper(struct helper *h)
 {
-	return loop_add(h->loop, &h->watch, h->watch.fd, EPOLLIN, answers_ready);
+	int fd = h->watch.fd;
+	int ret = loop_add(h->loop, &h->watch, fd, EPOLLIN, answers_ready);
+
+	if (ret < 0)
+		close(fd);
+	return ret;
 }
 
 static void again_due(struct timer *t)
@@ -152,13 +162,10 @@ static void again_due(struct timer *t)
 	struct helper *h = container_of(t, struct helper, again);
 	int ret = fork_helper(h);
 
-	if (ret == 0) {
+	if (ret == 0)
 		ret = watch_helper(h);
-		if (ret == 0)
-			return;
-		/* It ends with the socket. */
-		close_fd(&h->watch.fd);
-	}
+	if (ret == 0)
+		return;
 	log_info("the helper process can't be started: %s; trying again", strerror(-ret));
 	timer_set(h->loop, &h->again, DELAY_MAX_MS, again_due);
 }
@@ -307,6 +314,18 @@ void helper_forget(struct helper *h, struct helper_call *call)
 		take_call(h, call->id);
 }
 
+/* Its children have some time to end, so it has some more; but one that is stopped has none. */
+static void wait_for_end(pid_t pid)
+{
+	uint64_t limit = loop_now() + END_MS;
+
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (loop_now() >= limit)
+			kill(pid, SIGKILL);
+		poll(NULL, 0, END_LOOK_MS);
+	}
+}
+
 void helper_stop(struct helper *h)
 {
 	int fd = h->watch.fd;
@@ -319,7 +338,7 @@ void helper_stop(struct helper *h)
 	h->watch.fd = -1;
 	if (fd >= 0)
 		close(fd);
-	while (h->pid > 0 && waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (h->pid > 0)
+		wait_for_end(h->pid);
 	h->pid = 0;
 }
