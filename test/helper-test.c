@@ -12,8 +12,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@
 static char dir[] = "/tmp/helper-test.XXXXXX";
 static struct loop loop;
 static struct helper helper;
+static unsigned refusals; /* of epoll, still to come */
 
 /* A call, and what came of it. */
 static struct {
@@ -311,6 +314,62 @@ static void test_lost(int sig, const char *what)
 	end();
 }
 
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (op == EPOLL_CTL_ADD && refusals) {
+		refusals--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+/* Within a while; those that have ended are waited for. */
+static bool has_no_child(void)
+{
+	pid_t pid;
+
+	for (unsigned i = 0; i < 200; i++) {
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (pid < 0)
+			return true;
+		poll(NULL, 0, 10);
+	}
+	return false;
+}
+
+/* A helper that is killed, and others that the loop has no memory for. */
+static void test_not_watched(void)
+{
+	unsigned before;
+
+	begin();
+	before = open_fds();
+	refusals = 1;
+	kill(helper.pid, SIGKILL);
+	while (refusals)
+		turn_for(20);
+	ok_eq_int(open_fds(), before - 1, "what can't be watched is closed");
+	end();
+	ok(has_no_child(), "and does not live on");
+	loop_init(&loop);
+	refusals = 1;
+	ok_eq_int(helper_start(&helper), 0, "a first one");
+	ok_eq_int(helper_attach(&helper, &loop), -ENOMEM, "that can't be watched");
+	end();
+	ok(has_no_child(), "does not, either");
+}
+
+/* It can't end by itself. */
+static void test_stopped_at_the_end(void)
+{
+	begin();
+	kill(helper.pid, SIGSTOP);
+	end();
+	ok(has_no_child(), "one that is stopped is no obstacle");
+}
+
 static void test_reaped(void)
 {
 	pid_t old;
@@ -348,6 +407,8 @@ int main(void)
 	test_lost(SIGKILL, "killed");
 	test_lost(SIGSTOP, "stopped");
 	test_reaped();
+	test_not_watched();
+	test_stopped_at_the_end();
 	rmdir(dir);
 	return done();
 }
