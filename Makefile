@@ -55,7 +55,6 @@ else
 MNL_NAME := libmnl
 endif
 
-SANITIZED_OBJ := $(addprefix $(BUILD)/sanitized/,$(SRC:.c=.o))
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
@@ -69,7 +68,6 @@ FRAMES_SRC := $(wildcard itest/frames*.c)
 Q := $(if $(filter 1,$(V)),,@)
 
 all: $(BUILD)/netrelay ## the static binary, build/netrelay
-
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
@@ -93,49 +91,48 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
 		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
 
-# The whole program as the unit tests have its parts: for hostile peers; see itest/chaos.
-sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
-
-$(BUILD)/netrelay-sanitized: $(SANITIZED_OBJ)
-	@echo "  LINK    $@"
-	$(Q)$(HOST_CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lmnl
-
-$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
-	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
-
-$(BUILD)/sanitized/%.o: src/%.c $(BUILD)/version | $(BUILD)/sanitized
-	@echo "  CC      $< (sanitized)"
-	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(SANITIZE) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"sanitized"' -DLIBMNL='"libmnl"' -c -o $@ $<
-
 # Touched only when the version is another one, so that a commit rebuilds what shows it.
 $(BUILD)/version: FORCE | $(BUILD)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
-$(BUILD) $(BUILD)/static $(BUILD)/shared $(BUILD)/sanitized $(BUILD)/fuzz:
+$(BUILD) $(BUILD)/static $(BUILD)/shared:
 	@mkdir -p $@
 
--include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d) $(SANITIZED_OBJ:.o=.d)
+-include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
 # ---- tests ----
 
-define unit_tests # COMPILER
-$(BUILD)/test-$(1)/src-%.o: src/%.c | $(BUILD)/test-$(1)
-	@echo "  CC      $$< ($(1), sanitized)"
-	$(Q)$(1) $(BASE) $(SANITIZE) $(TEST_NAMES) -c -o $$@ $$<
-$(BUILD)/test-$(1)/%-test: test/%-test.c \
-		$(patsubst %.c,$(BUILD)/test-$(1)/src-%.o,$(filter-out main.c,$(SRC)))
-	@echo "  CC      $$< ($(1), sanitized)"
-	$(Q)$(1) $(BASE) $(SANITIZE) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
-$(BUILD)/test-$(1):
+# FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
+define sanitized_rules
+$(BUILD)/$(1)/src-%.o: src/%.c | $(BUILD)/$(1)
+	@echo "  CC      $$< ($(1))"
+	$(Q)$(2) $(BASE) $(SANITIZE) $(4) $(TEST_NAMES) -c -o $$@ $$<
+$(BUILD)/$(1)/%-$(3): test/%-$(3).c \
+		$(patsubst %.c,$(BUILD)/$(1)/src-%.o,$(filter-out main.c,$(SRC)))
+	@echo "  CC      $$< ($(1))"
+	$(Q)$(2) $(BASE) $(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
+$(BUILD)/$(1):
 	@mkdir -p $$@
-tests-$(1): $(TESTS:%=$(BUILD)/test-$(1)/%-test)
-.PHONY: tests-$(1)
-.PRECIOUS: $(BUILD)/test-$(1)/src-%.o
--include $(wildcard $(BUILD)/test-$(1)/*.d)
+.PRECIOUS: $(BUILD)/$(1)/src-%.o
+-include $(wildcard $(BUILD)/$(1)/*.d)
 endef
-$(foreach c,gcc clang,$(eval $(call unit_tests,$(c))))
+$(eval $(call sanitized_rules,test-gcc,gcc,test))
+$(eval $(call sanitized_rules,test-clang,clang,test))
+$(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
+
+tests-gcc: $(TESTS:%=$(BUILD)/test-gcc/%-test)
+tests-clang: $(TESTS:%=$(BUILD)/test-clang/%-test)
+
+# The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
+
+$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src-%.o)
+	@echo "  LINK    $@"
+	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl
+
+$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
 list-tests:
 	@echo $(TESTS)
@@ -145,27 +142,15 @@ FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*-fuzz.c))
 FUZZ_LIMIT ?= -max_total_time=20
 FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)/fuzz/
 
-$(BUILD)/fuzz/src-%.o: src/%.c | $(BUILD)/fuzz
-	@echo "  CC      $< (fuzz)"
-	$(Q)clang $(BASE) $(SANITIZE) -fsanitize=fuzzer-no-link $(TEST_NAMES) -c -o $@ $<
-$(BUILD)/fuzz/%-fuzz: test/%-fuzz.c \
-		$(patsubst %.c,$(BUILD)/fuzz/src-%.o,$(filter-out main.c,$(SRC)))
-	@echo "  CC      $< (fuzz)"
-	$(Q)clang $(BASE) $(SANITIZE) -fsanitize=fuzzer -MF $@.d -o $@ $(filter %.c %.o,$^) -lmnl
-.PRECIOUS: $(BUILD)/fuzz/src-%.o
--include $(wildcard $(BUILD)/fuzz/*.d)
-
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## hostile input for what reads any; 20 s each
 	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
 
 frames: $(BUILD)/frames
-
 $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
 
 offload: $(BUILD)/offload
-
 $(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
@@ -209,6 +194,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared sanitized frames offload list-tests fuzz test test-real unit itest lint \
-	format demo bench install clean help FORCE
+.PHONY: all shared sanitized tests-gcc tests-clang frames offload list-tests fuzz \
+	test test-real unit itest lint format demo bench install clean help FORCE
 .DELETE_ON_ERROR:
