@@ -17,6 +17,7 @@
 #include "ctl-command.h"
 #include "show.h"
 #include "tap.h"
+#include "turn.h"
 #include "units.h"
 #include "words.h"
 
@@ -90,21 +91,6 @@ static void end(void)
 {
 	relay_free(&relay);
 	loop_free(&loop);
-}
-
-static void stop_due(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-/* Let the loop turn for a while. */
-static void turn(unsigned ms)
-{
-	struct timer t = { 0 };
-
-	timer_set(&loop, &t, ms, stop_due);
-	loop_run(&loop);
 }
 
 /* ---- words, units ---- */
@@ -346,17 +332,17 @@ static void check_listener(const char *in)
 	ok_eq_int(command(&call, line), 0, "add a listener");
 	ok_eq_str(call.out->data, "listening\n", "it says so");
 	fd = ctl_connect(made, why, sizeof(why));
-	turn(5);
+	turn_for(&loop, 5);
 	ok(relay.forward.ports && relay.forward.ports->listener, "it accepts");
 	memcpy(line, "del", 3);
 	ok_eq_int(command(&call, line), 0, "del it");
 	ok(!relay.listeners, "it is gone");
 	ok(access(made, F_OK) < 0, "and its path");
-	turn(5);
+	turn_for(&loop, 5);
 	ok(relay.forward.ports && relay.forward.ports->state == PORT_UP,
 	   "the connection is there");
 	close(fd);
-	turn(5);
+	turn_for(&loop, 5);
 	ok(!relay.forward.ports, "until it is closed");
 }
 
@@ -384,11 +370,11 @@ static void test_add_del(enum relay_kind kind)
 	ok_eq_str(last_kind, "gone", "that is told of");
 	ok_eq_int(heard, 1, "once");
 	ok(command(&call, "del 2") < 0, "it can't be had twice");
-	turn(1);
+	turn_for(&loop, 1);
 	ok_eq_int(relay.forward.n_ports, 1, "and is freed");
 	ok_eq_int(command(&call, "del \"unix:/a\\\"b\\\\c\\nd\033[2J\xc3\xb6,isolated\""),
 		  0, "del by its name");
-	turn(1);
+	turn_for(&loop, 1);
 	ok(!relay.forward.ports && !relay.finish.has_begun && !relay.failed,
 	   "the last one is gone, and that ends nothing");
 	check_listener(path);
@@ -482,7 +468,7 @@ static void check_many(show_step *step, const char *each, unsigned steps, unsign
 	ok(!step(&s, &relay, &out), "%s: not in one turn", each);
 	relay_del(relay_find(&relay, last - MANY + SHOW_PORTS_A_STEP));
 	relay_del(relay_find(&relay, last - MANY + SHOW_PORTS_A_STEP + 1));
-	turn(1);
+	turn_for(&loop, 1);
 	while (!step(&s, &relay, &out))
 		n++;
 	ok_eq_int(n, steps, "%s: but in some", each);
@@ -552,7 +538,7 @@ static const char *ask(int fd, const void *line, size_t len)
 
 	if (send(fd, line, len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		printf("# send: %s\n", strerror(errno));
-	turn(20);
+	turn_for(&loop, 20);
 	while ((n = recv(fd, answer + got, sizeof(answer) - 1 - got, 0)) > 0)
 		got += (size_t)n;
 	answer[got] = '\0';
@@ -564,10 +550,10 @@ static void check_answer(const char *line, size_t len, const char *begins,
 {
 	int fd = dial();
 
-	turn(5);
+	turn_for(&loop, 5);
 	ok(!strncmp(ask(fd, line, len), begins, strlen(begins)), "%s", what);
 	close(fd);
-	turn(5);
+	turn_for(&loop, 5);
 }
 
 static void test_clients(void)
@@ -579,29 +565,29 @@ static void test_clients(void)
 	check_answer("help\n", 5, "ok\nhelp ", "a command is answered");
 	check_answer("help", 4, "", "half a one is not");
 	check_answer("del 1", 5, "", "nor done");
-	turn(5);
+	turn_for(&loop, 5);
 	ok_eq_int(relay.forward.n_ports, 1, "the port is there");
 	check_answer("he\0lp\n", 6, "error: a command is one line of text",
 		     "a zero byte");
 	check_answer(flood, sizeof(flood), "error: a command has at most 4095",
 		     "too much");
 	check_answer("del 1\ndel 1\n", 12, "ok\n", "one command a connection");
-	turn(5);
+	turn_for(&loop, 5);
 	ok_eq_int(relay.forward.n_ports, 0, "the port is gone");
 	fd = dial();
-	turn(5);
+	turn_for(&loop, 5);
 	ask(fd, "sta", 3);
 	ok(!strncmp(ask(fd, "tus\nmore", 8), "ok\nhub, 0 ports", 15), "in two pieces");
 	close(fd);
 	for (int i = 0; i < 20; i++)
 		fds[i] = dial();
-	turn(10);
+	turn_for(&loop, 10);
 	ok(!strncmp(ask(fds[19], "help\n", 5), "error: too many clients", 23),
 	   "no more than there is room for");
 	ok(!strncmp(ask(fds[3], "help\n", 5), "ok\n", 3), "those before are served");
 	for (int i = 0; i < 20; i++)
 		close(fds[i]);
-	turn(10);
+	turn_for(&loop, 10);
 	ok(!ctl.clients && !ctl.listener.n, "all are gone");
 }
 
@@ -611,10 +597,10 @@ static void test_events(void)
 	const char *text, *at = NULL;
 	struct port *p;
 
-	turn(5);
+	turn_for(&loop, 5);
 	ok_eq_str(ask(fd, "events\n", 7), "ok\n", "it is heard");
 	send(slow, "events\n", 7, MSG_NOSIGNAL);
-	turn(5);
+	turn_for(&loop, 5);
 	p = add_fake(HOSTILE);
 	text = ask(fd, "", 0);
 	ok(strstr(text, "Z up port "), "a port is up");
@@ -623,13 +609,13 @@ static void test_events(void)
 	port_why(p, -EIO, "broken");
 	port_down(p);
 	ok(strstr(ask(fd, "", 0), "isolated broken\n"), "it is down, and why");
-	turn(200);
+	turn_for(&loop, 200);
 	ok(strstr(ask(fd, "", 0), "isolated after 0."),
 	   "it is back, and after what time");
 	/* More than the socket and we hold: some 64 bytes each. */
 	for (int i = 0; i < EVENTS; i++)
 		relay.watchers->event(relay.watchers, "test", p, "");
-	turn(20);
+	turn_for(&loop, 20);
 	for (int i = 0; i < EVENTS; i++)
 		relay.watchers->event(relay.watchers, "test", p, "");
 	for (int i = 0; i < 100 && !at; i++)
@@ -638,7 +624,7 @@ static void test_events(void)
 	ok(at && atoi(at + 4) > EVENTS / 2, "not all were kept for it");
 	close(slow);
 	close(fd);
-	turn(5);
+	turn_for(&loop, 5);
 	ok(!ctl.clients, "both are gone");
 }
 
@@ -656,9 +642,9 @@ static void check_idle(const char *what)
 {
 	uint64_t before;
 
-	turn(5);
+	turn_for(&loop, 5);
 	before = cpu_us();
-	turn(300);
+	turn_for(&loop, 300);
 	ok(cpu_us() - before < 150000, "%s: the relay does not spin", what);
 }
 
@@ -667,7 +653,7 @@ static void test_urgent(void)
 {
 	int early = dial(), late = dial();
 
-	turn(5);
+	turn_for(&loop, 5);
 	send(early, "x", 1, MSG_OOB | MSG_NOSIGNAL);
 	check_idle("a byte out of band before the command");
 	close(early);
@@ -679,16 +665,16 @@ static void test_urgent(void)
 	check_idle("half of the connection closed");
 	ok(ctl.clients != NULL, "who listens to events may have shut down its side");
 	close(late);
-	turn(5);
+	turn_for(&loop, 5);
 	ok(!ctl.clients, "and is gone when it closes");
 	late = dial();
-	turn(5);
+	turn_for(&loop, 5);
 	ask(late, "capture\n", 8);
 	send(late, "more", 4, MSG_NOSIGNAL);
 	send(late, "x", 1, MSG_OOB | MSG_NOSIGNAL);
 	check_idle("one to a capture");
 	close(late);
-	turn(5);
+	turn_for(&loop, 5);
 	ok(!ctl.captures.n, "which ends when it closes");
 }
 
@@ -728,14 +714,14 @@ static void test_descriptors(void)
 {
 	int fd = dial(), before;
 
-	turn(5);
+	turn_for(&loop, 5);
 	before = first_free_fd();
 	send_fds(fd, "hel");
-	turn(5);
+	turn_for(&loop, 5);
 	ok_eq_int(first_free_fd(), before, "descriptors that come along are not kept");
 	ok(!strncmp(ask(fd, "p\n", 2), "ok\nhelp", 7), "and the command is heard");
 	close(fd);
-	turn(5);
+	turn_for(&loop, 5);
 }
 
 /* More than there is room for, at once; those who wait are told, or served. */
@@ -745,7 +731,7 @@ static void test_crowd(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = dial();
-	turn(50);
+	turn_for(&loop, 50);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		const char *answer = ask(fds[i], "help\n", 5);
 
@@ -757,7 +743,7 @@ static void test_crowd(void)
 	ok_eq_int(served, 16, "as many as there is room for");
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
-	turn(20);
+	turn_for(&loop, 20);
 	ok(!ctl.clients && !ctl.listener.n, "all are gone");
 }
 
@@ -769,7 +755,7 @@ static void check_long(const char *line, const char *each, unsigned n)
 	int fd = dial();
 	ssize_t len = -1;
 
-	turn(5);
+	turn_for(&loop, 5);
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		printf("# send: %s\n", strerror(errno));
 	for (int i = 0; i < 1000 && len != 0; i++) {
@@ -777,7 +763,7 @@ static void check_long(const char *line, const char *each, unsigned n)
 		if (len > 0)
 			got += (size_t)len;
 		else
-			turn(1);
+			turn_for(&loop, 1);
 	}
 	answer[got] = '\0';
 	ok(len == 0, "%.8s... of many comes to its end", line);
@@ -793,15 +779,15 @@ static void test_slow(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)
 		port[i] = add_fake("one of many");
-	turn(5);
+	turn_for(&loop, 5);
 	check_long("status --json\n", "{\"id\": ", relay.forward.n_ports);
 	check_long("status\n", " one of many ", ARRAY_SIZE(port));
 	check_long("counters\n", "\nport\t", relay.forward.n_ports);
 	if (send(fd, "status --json\n", 14, MSG_NOSIGNAL) < 0)
 		printf("# send: %s\n", strerror(errno));
-	turn(1000);
+	turn_for(&loop, 1000);
 	ok(ctl.clients != NULL, "who does not read is waited for");
-	turn(4500);
+	turn_for(&loop, 4500);
 	ok(!ctl.clients, "but not for long");
 	close(fd);
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)

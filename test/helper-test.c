@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "turn.h"
 #include "util.h"
 
 #define PATIENCE_MS 20000
@@ -44,21 +45,6 @@ static void on_done(struct helper_call *call, const struct helper_answer *answer
 	got.fd = fd;
 	got.times++;
 	loop_stop(&loop);
-}
-
-static void on_late(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-static void turn_for(unsigned ms)
-{
-	struct timer limit = { 0 };
-
-	timer_set(&loop, &limit, ms, on_late);
-	loop_run(&loop);
-	timer_cancel(&loop, &limit);
 }
 
 static unsigned open_fds(void)
@@ -86,7 +72,7 @@ static bool spawn(const char *command)
 {
 	if (ask(command) < 0)
 		return false;
-	turn_for(PATIENCE_MS);
+	turn_for(&loop, PATIENCE_MS);
 	return got.times == 1 && got.answer.err == 0;
 }
 
@@ -243,7 +229,7 @@ static void test_no_descriptors(unsigned spare)
 		n++;
 	for (unsigned i = 0; i < spare; i++)
 		close(fill[--n]);
-	turn_for(PATIENCE_MS);
+	turn_for(&loop, PATIENCE_MS);
 	while (n)
 		close(fill[--n]);
 	setrlimit(RLIMIT_NOFILE, &old);
@@ -267,10 +253,10 @@ static void test_limit_for_next(void)
 	setrlimit(RLIMIT_NOFILE, &more);
 	kill(helper.pid, SIGKILL);
 	while (helper.pid > 0)
-		turn_for(20);
+		turn_for(&loop, 20);
 	while (ask("ulimit -n; exec cat") < 0)
-		turn_for(20);
-	turn_for(PATIENCE_MS);
+		turn_for(&loop, 20);
+	turn_for(&loop, PATIENCE_MS);
 	ok(got.fd >= 0 && waits(got.fd, POLLIN) &&
 		   read(got.fd, text, sizeof(text) - 1) > 0,
 	   "a command of the next helper");
@@ -299,15 +285,15 @@ static void test_lost(int sig, const char *what)
 	kill(old, SIGSTOP);
 	ok_eq_int(ask("exec cat"), 0, "%s: it is asked", what);
 	kill(old, sig);
-	turn_for(PATIENCE_MS);
+	turn_for(&loop, PATIENCE_MS);
 	ok_eq_int(got.times, 1, "%s: the call is answered", what);
 	ok_eq_int(got.answer.err, -EAGAIN, "%s: by an error", what);
 	ok_eq_str(got.answer.why, "the helper process has ended", "%s: and why", what);
 	ok(goes_away(old), "%s: it is gone", what);
 	ok(goes_away(pid), "%s: and so is its command", what);
 	while (ask("exec cat") < 0)
-		turn_for(20);
-	turn_for(PATIENCE_MS);
+		turn_for(&loop, 20);
+	turn_for(&loop, PATIENCE_MS);
 	ok_eq_int(got.answer.err, 0, "%s: another one answers", what);
 	ok(helper.pid > 0 && helper.pid != old, "%s: which is another one", what);
 	close_both();
@@ -349,7 +335,7 @@ static void test_not_watched(void)
 	refusals = 1;
 	kill(helper.pid, SIGKILL);
 	while (refusals)
-		turn_for(20);
+		turn_for(&loop, 20);
 	ok_eq_int(open_fds(), before - 1, "what can't be watched is closed");
 	end();
 	ok(has_no_child(), "and does not live on");
@@ -381,8 +367,8 @@ static void test_reaped(void)
 	helper_reaped(&helper, old);
 	ok_eq_int(helper.pid, 0, "it is known to be gone");
 	while (ask("exec cat") < 0)
-		turn_for(20);
-	turn_for(PATIENCE_MS);
+		turn_for(&loop, 20);
+	turn_for(&loop, PATIENCE_MS);
 	ok_eq_int(got.answer.err, 0, "another one answers");
 	close_both();
 	end();

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "turn.h"
 #include "util.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
@@ -53,20 +54,6 @@ static void on_wanted(struct listener *l, void *arg)
 	(void)l;
 	(void)arg;
 	n_wanted++;
-}
-
-static void stop_due(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-static void turn(unsigned ms)
-{
-	struct timer t = { 0 };
-
-	timer_set(&loop, &t, ms, stop_due);
-	loop_run(&loop);
 }
 
 static int dial(void)
@@ -126,7 +113,7 @@ static void test_passing(int err)
 	refusal = err;
 	n_refusals = 3;
 	dial_many(1);
-	turn(50);
+	turn_for(&loop, 50);
 	ok(n_taken == 1 && n_asked < 10, "%s is one connection's: the next is taken",
 	   strerror(err));
 	end();
@@ -139,12 +126,12 @@ static void test_useless(int err)
 	refusal = err;
 	n_refusals = 100000;
 	dial_many(1);
-	turn(300);
+	turn_for(&loop, 300);
 	ok(n_asked < 5, "%s: it is not asked again and again", strerror(err));
 	n_refusals = 0;
 	for (unsigned i = 0; i < 100 && !n_taken; i++) {
 		dial_many(1);
-		turn(50);
+		turn_for(&loop, 50);
 	}
 	ok(n_taken, "but a new socket listens in its place");
 	end();
@@ -156,9 +143,9 @@ static void test_short_of_memory(void)
 	refusal = ENOBUFS;
 	n_refusals = 2;
 	dial_many(1);
-	turn(100);
+	turn_for(&loop, 100);
 	ok(n_asked == 1 && !n_taken, "without memory for a connection it waits");
-	turn(2000);
+	turn_for(&loop, 2000);
 	ok(n_taken == 1, "and tries again");
 	end();
 }
@@ -167,7 +154,7 @@ static void test_backlog(void)
 {
 	begin(0);
 	ok_eq_int(dial_many(CROWD), CROWD, "so many who come at once all get in");
-	turn(500);
+	turn_for(&loop, 500);
 	ok_eq_int(n_taken, CROWD, "and are accepted");
 	end();
 }
@@ -184,7 +171,7 @@ static void test_reserve(void)
 	few = old;
 	few.rlim_cur = 2 * FDS - 50;
 	setrlimit(RLIMIT_NOFILE, &few);
-	turn(300);
+	turn_for(&loop, 300);
 	while (n < FDS && (fds[n] = dup(loop.epfd)) >= 0)
 		n++;
 	ok(n_taken > 50 && n >= 20, "of the descriptors %u are left to others", n);
@@ -192,7 +179,7 @@ static void test_reserve(void)
 		close(fds[--n]);
 	ok(n_asked <= n_taken + 1, "no connection is taken and thrown away");
 	setrlimit(RLIMIT_NOFILE, &old);
-	turn(1000);
+	turn_for(&loop, 1000);
 	ok_eq_int(n_taken, FDS, "the rest gets in when there are more");
 	end();
 }
@@ -201,16 +188,16 @@ static void test_one_place(void)
 {
 	begin(1);
 	dial_many(1);
-	turn(50);
+	turn_for(&loop, 50);
 	ok(n_taken == 1 && !n_wanted, "one place is taken");
 	dial_many(1);
-	turn(100);
+	turn_for(&loop, 100);
 	ok(n_taken == 1 && n_wanted == 1, "a second one wants it");
-	turn(2500);
+	turn_for(&loop, 2500);
 	ok(n_wanted >= 2 && n_wanted < 5,
 	   "and is not forgotten, nor asked for all the time");
 	listener_gone(&listener);
-	turn(100);
+	turn_for(&loop, 100);
 	ok_eq_int(n_taken, 2, "it has it as soon as it is free");
 	end();
 }

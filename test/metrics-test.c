@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "turn.h"
 
 #define PORTS 2000
 #define ALARM_S 60
@@ -25,21 +26,6 @@ static struct metrics metrics;
 static struct port ports[PORTS];
 static struct endpoint dials = { .text = "tcp:127.0.0.1:5000" };
 static unsigned turns;
-
-static void stop_due(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-/* Let the loop turn for a while. */
-static void turn(unsigned ms)
-{
-	struct timer t = { 0 };
-
-	timer_set(&loop, &t, ms, stop_due);
-	loop_run(&loop);
-}
 
 /* Always ready: it has its turn as often as there are turns. */
 static void other_ready(struct watch *w, uint32_t events)
@@ -109,7 +95,7 @@ static size_t read_all(int fd)
 		if (n > 0)
 			got += (size_t)n;
 		else
-			turn(1);
+			turn_for(&loop, 1);
 	}
 }
 
@@ -142,7 +128,7 @@ static void test_turns(void)
 	fd = ask(GET);
 	turns = 0;
 	while (!metrics.pages[0].is_whole)
-		turn(1);
+		turn_for(&loop, 1);
 	ok(turns >= PORTS / METRICS_PORTS_A_STEP - 1,
 	   "while a text is built, others have %u turns", turns);
 	ok(read_all(fd) > PORTS * 1000, "and it comes whole");
@@ -161,22 +147,22 @@ static void test_shared(void)
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		fd[i] = ask(GET);
 	while (!metrics.pages[0].is_whole)
-		turn(1);
-	turn(5);
+		turn_for(&loop, 1);
+	turn_for(&loop, 5);
 	ok_eq_int(users(), METRICS_CLIENTS, "as many clients as there may be");
 	ok_eq_int(pages(), 1, "share one text");
 	len = read_all(fd[0]);
 	ok(len > PORTS * 1000 && read_all(fd[7]) == len, "and each gets all of it");
 	close(fd[1]);
-	turn(10);
+	turn_for(&loop, 10);
 	ok_eq_int(users(), METRICS_CLIENTS - 3,
 		  "who has it, or is gone, uses it no more");
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		close(fd[i]);
-	turn(20);
+	turn_for(&loop, 20);
 	ok_eq_int(users(), 0, "when all have gone");
 	for (int i = 0; i < 1000 && pages(); i++)
-		turn(10);
+		turn_for(&loop, 10);
 	ok_eq_int(pages(), 0, "its memory is given back");
 	end();
 }
@@ -204,7 +190,7 @@ static void test_deaf(void)
 	for (int i = 0; i < 6; i++) {
 		fd[i] = ask(GET);
 		while (!are_served((unsigned)i + 1))
-			turn(5);
+			turn_for(&loop, 5);
 		ok(pages() <= METRICS_PAGES, "%d deaf clients: %u texts", i + 1, pages());
 	}
 	ok_eq_int(users(), METRICS_PAGES, "the older ones had to go");
@@ -224,7 +210,7 @@ static void test_few(void)
 	begin(3);
 	one = ask(GET);
 	two = ask("HEAD /metrics HTTP/1.0\r\n\r\n");
-	turn(10);
+	turn_for(&loop, 10);
 	ok_eq_int(users(), 0, "a short answer is sent at once");
 	ok_eq_int(pages(), 0, "and not kept");
 	ok(read_all(one) > 3000, "it is there");
@@ -243,7 +229,7 @@ static void test_stop(void)
 	fd[0] = ask("GET /met");
 	fd[1] = ask(GET);
 	while (!users())
-		turn(1);
+		turn_for(&loop, 1);
 	fd[2] = ask("HEAD /metrics HTTP/1.0\r\n\r\n");
 	end();
 	for (int i = 0; i < 3; i++)
@@ -252,9 +238,9 @@ static void test_stop(void)
 	begin(PORTS);
 	fd[0] = ask(GET);
 	while (!users())
-		turn(1);
+		turn_for(&loop, 1);
 	close(fd[0]);
-	turn(3);
+	turn_for(&loop, 3);
 	ok(pages() <= 1, "a client may go while its text is built");
 	end();
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "turn.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define LEN 100
@@ -116,20 +117,6 @@ static void end(void)
 	fd = -1;
 }
 
-static void stop_due(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-static void turn(unsigned ms)
-{
-	struct timer t = { 0 };
-
-	timer_set(&loop, &t, ms, stop_due);
-	loop_run(&loop);
-}
-
 static void send_frames(unsigned n)
 {
 	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
@@ -162,7 +149,7 @@ static void test_short_of_memory_to_send(int err)
 	c = &stream->port.count;
 	no_write = (struct refusal){ err, 3 };
 	send_frames(40);
-	turn(300);
+	turn_for(&loop, 300);
 	ok_eq_int(no_write.n, 0, "a kernel short of memory to send: asked three times");
 	ok(c->tx_frames == 40 && !c->dropped[DROP_LOST] && peer_got() == 40 * UNIT,
 	   "and then all frames have gone");
@@ -178,7 +165,7 @@ static void test_short_of_memory_to_read(int err)
 	no_read = (struct refusal){ err, 3 };
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn(300);
+	turn_for(&loop, 300);
 	ok(no_read.n == 0 && got == 1 && stream->port.state == PORT_UP,
 	   "a kernel short of memory to read: the frame has come in the end");
 	end();
@@ -193,7 +180,7 @@ static void test_no_spin(void)
 	no_read = (struct refusal){ ENOBUFS, 1000000 };
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn(300);
+	turn_for(&loop, 300);
 	ok(turns < 30, "a kernel that stays short of memory is asked now and then");
 	no_read.n = 0;
 	end();
@@ -209,11 +196,11 @@ static void test_half_broken(void)
 	send_frames(1);
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn(100);
+	turn_for(&loop, 100);
 	ok(got == 1 && stream->port.state == PORT_UP,
 	   "what a peer that can't be sent to has sent is read");
 	for (unsigned i = 0; i < 100 && stream->port.state == PORT_UP; i++)
-		turn(100);
+		turn_for(&loop, 100);
 	ok(stream->port.state == PORT_ENDED, "but it is not called up for long");
 	ok_eq_str(stream->port.why, "Broken pipe", "and why is known");
 	end();
