@@ -22,7 +22,8 @@ class Station:
     def __init__(self, world, relay, where, number):
         self.world, self.relay, self.number = world, relay, number
         self.mac = station(number, 0xC5)
-        self.sock = socket.create_connection(where)
+        # From an address of its own: a guest at another listener may have any port.
+        self.sock = socket.create_connection(where, source_address=("127.0.0.2", 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         host, port = self.sock.getsockname()[:2]

@@ -55,6 +55,15 @@ taken_off()
 	wait_for 10 "netrelay0 to be taken off br0" grep -q 'Deleted.*netrelay0.*master br0' "$DIR/monitor.out"
 }
 
+# is_left_alone: the tap has not been taken off the bridge, though it was asked to be.
+is_left_alone()
+{
+	passes far 10.0.0.2 lab 10.0.0.1
+	refute grep -q 'Deleted.*netrelay0.*master br0' "$DIR/monitor.out"
+	assert_equal "$(bridge_ports lab br0)" netrelay0
+	assert_equal "$(grep -c "trying again" "$DIR/relay.err")" 0
+}
+
 # Frames pass again, and the tap is on the bridge for good.
 is_back()
 {
@@ -72,6 +81,7 @@ nm()
 		ipv4.method manual ipv4.addresses 10.0.0.1/24 ipv6.method disabled)
 
 	on lab rm -rf /etc/NetworkManager/conf.d /etc/NetworkManager/system-connections
+	on lab mkdir /etc/NetworkManager/conf.d
 	file_on lab /etc/NetworkManager/NetworkManager.conf <<-'EOT'
 		[main]
 		plugins=keyfile
@@ -91,6 +101,29 @@ nm()
 	on lab nmcli con up br0
 	taken_off
 	is_back
+}
+
+# It is not one of its devices then. But a bridge that it activates again loses all ports.
+@test "NetworkManager that activates its bridge again, and has our file" {
+	nm
+	file_on lab /etc/NetworkManager/conf.d/netrelay.conf <"$BENCH_ROOT/share/netrelay-networkmanager.conf"
+	on lab nmcli general reload
+	relay
+	wait_for 10 "NetworkManager to leave the tap alone" _is_unmanaged
+	on lab nmcli con up br0
+	wait_for 10 "br0 to be up again" _br0_is_activated
+	is_back
+	_is_unmanaged
+}
+
+_is_unmanaged()
+{
+	on lab nmcli -t -f DEVICE,STATE device | grep -qx netrelay0:unmanaged
+}
+
+_br0_is_activated()
+{
+	on lab nmcli -t -f DEVICE,STATE device | grep -qx br0:connected
 }
 
 @test "NetworkManager that takes the bridge down and up" {
@@ -152,6 +185,22 @@ networkd_start()
 	is_back
 }
 
+@test "systemd-networkd that is started again, and has our file" {
+	networkd
+	file_on lab /etc/systemd/network/00-netrelay.network <"$BENCH_ROOT/share/00-netrelay.network"
+	on lab networkctl reload
+	relay
+	host_daemon_stop lab networkd systemd-networkd
+	networkd_start
+	wait_for 10 "networkd to leave the tap alone" _networkd_has_looked
+	is_left_alone
+}
+
+_networkd_has_looked()
+{
+	on lab networkctl --no-pager --no-legend list netrelay0 | grep -q unmanaged
+}
+
 # --- ifupdown2 --------------------------------------------------------------
 
 @test "ifupdown2, whose ifreload knows no tap of ours" {
@@ -167,4 +216,19 @@ networkd_start()
 	on lab ifreload -a
 	taken_off
 	is_back
+}
+
+@test "ifupdown2, whose ifreload knows our taps by their names" {
+	file_on lab /etc/network/interfaces <<-'EOT'
+		auto br0
+		iface br0
+		    address 10.0.0.1/24
+		    bridge-ports none
+		    bridge-stp off
+		    bridge-ports-condone-regex ^netrelay
+	EOT
+	on lab ifreload -a
+	relay
+	on lab ifreload -a
+	is_left_alone
 }
