@@ -151,8 +151,8 @@ def type_at(frame):
 
 def check(frame, is_whole=True, can_be_padded=True):
     """Judge a frame that came out. Return: an honest one's text, else None."""
-    is_ours = frame[6] == 2 and 0xC4 <= frame[7] <= 0xC7
-    # A relay's own source may look like one of ours by chance.
+    # Numbers of ours are small: the source of a relay or kernel is not taken for one.
+    is_ours = frame[6] == 2 and 0xC4 <= frame[7] <= 0xC7 and frame[8:10] == b"\0\0"
     if not is_ours or frame[7] == 0xC6 or frame[:6] == PROBE_GROUP:
         return None
     at = type_at(frame)
