@@ -769,7 +769,8 @@ addresses on that"
 	fails tap:tun0 "tun0 exists, and is not a tap; take another name"
 	fails tun0 "tun0 is a tun, which carries IP packets, not frames; use a bridge or a tap"
 	ns lab ip tuntap add tap9 mode tap
-	fails tap9 "tap9 is a tap, not a bridge; use tap:tap9 or bridge:NAME,tap=tap9"
+	fails tap9 "tap9 is a tap, not a bridge; use tap:tap9 or bridge:NAME,tap=tap9, or if it is \
+Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap9 nr0"
 	ns lab ip tuntap add many mode tap multi_queue
 	fails tap:many "many is a tap with multi_queue; make it without"
 	relay_in_lab bridge:br0,tap=mine
