@@ -244,7 +244,7 @@ has_at_most() # KIB
 
 #   a, b, d === one === c: with a million addresses
 @test "a million addresses of one port: no more memory, and the others stay known" {
-	local full after n=0
+	local full after most n=0
 
 	switch
 	station_start d in lab tcp:127.0.0.1:5000
@@ -261,11 +261,13 @@ has_at_most() # KIB
 		station_wait b for-b "$n" 30
 	done
 	passed_by a
-	# What a stalled queue held is given back a second later.
-	wait_for 5 "memory to be given back" has_at_most $((full + 64)) || true
+	# What a stalled queue held is given back a second later, but for the 256 KiB that it
+	# keeps once it was used; which it may have been by now for the first time.
+	most=$((full + 256 + 64))
+	wait_for 5 "memory to be given back" has_at_most "$most" || true
 	after=$(rss_kib one)
 	echo "# RSS $full KiB with 20,000, $after KiB after a million; $n frames meanwhile" >&3
-	((n >= 20 && after - full < 64 && after < 4000))
+	((n >= 20 && after < most && after < 4000))
 	# The other way, too; that was learnt before all this.
 	station_send b 10 "$(mac a)" for-a
 	station_wait a for-a 10
