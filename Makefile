@@ -59,7 +59,7 @@ STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
 # Every unit test is linked with all of the sources but main.
-TESTS := $(patsubst test/%-test.c,%,$(wildcard test/*-test.c))
+UNITS := $(patsubst test/%-test.c,%,$(wildcard test/*-test.c))
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 OFFLOAD_SRC := $(addprefix src/,csum.c gso.c gro.c gro-packet.c)
@@ -120,8 +120,8 @@ $(eval $(call sanitized_rules,test-gcc,gcc,test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
 
-tests-gcc: $(TESTS:%=$(BUILD)/test-gcc/%-test)
-tests-clang: $(TESTS:%=$(BUILD)/test-clang/%-test)
+tests-gcc: $(UNITS:%=$(BUILD)/test-gcc/%-test)
+tests-clang: $(UNITS:%=$(BUILD)/test-clang/%-test)
 
 # The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
 sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
@@ -135,7 +135,7 @@ $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
 list-tests:
-	@echo $(TESTS)
+	@echo $(UNITS)
 
 # libFuzzer's programs; what they find is left in build/fuzz.
 FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*-fuzz.c))
