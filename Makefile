@@ -15,8 +15,10 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
-HOT := relay route forward fdb port stream wire gso gro gro-packet \
-	csum dgram dgram-rx tap-io fifo loop pcapng capture-queue ring stream-rx
+HOT := base/loop base/byte-ring \
+	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
+	port/port port/stream port/stream-rx port/dgram port/dgram-rx port/tap-io \
+	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -29,7 +31,7 @@ ifdef WERROR
 BASE += -Werror
 endif
 
-SRC := $(filter-out mnl-standin.c,$(notdir $(wildcard src/*.c)))
+SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # stand-in for the few functions we use. `netrelay --version` says which.
@@ -49,7 +51,7 @@ MNL_STATIC :=
 endif
 endif
 ifeq ($(MNL_STATIC),)
-SRC_MNL := mnl-standin.c
+SRC_MNL := net/mnl-builtin.c
 MNL_NAME := libmnl stand-in
 else
 MNL_NAME := libmnl
@@ -59,10 +61,10 @@ STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
 # Every unit test is linked with all of the sources but main.
-UNITS := $(patsubst test/%-test.c,%,$(wildcard test/*-test.c))
+UNITS := $(patsubst test/%-test.c,%,$(wildcard test/*/*-test.c))
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-OFFLOAD_SRC := $(addprefix src/,csum.c gso.c gro.c gro-packet.c)
+OFFLOAD_SRC := $(addprefix src/frame/,csum.c gso.c gro.c gro-packet.c)
 FRAMES_SRC := $(wildcard itest/frames*.c)
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -81,12 +83,14 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c $(BUILD)/version | $(BUILD)/static
+$(BUILD)/static/%.o: src/%.c $(BUILD)/version
+	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) $(HOST_INCLUDE) $(MNL_CFLAGS) \
 		-DVERSION='"$(VERSION)"' -DLIBC='"static"' -DLIBMNL='"$(MNL_NAME)"' -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
+$(BUILD)/shared/%.o: src/%.c $(BUILD)/version
+	@mkdir -p $(@D)
 	@echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
 		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
@@ -95,7 +99,7 @@ $(BUILD)/shared/%.o: src/%.c $(BUILD)/version | $(BUILD)/shared
 $(BUILD)/version: FORCE | $(BUILD)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
-$(BUILD) $(BUILD)/static $(BUILD)/shared:
+$(BUILD):
 	@mkdir -p $@
 
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
@@ -104,17 +108,17 @@ $(BUILD) $(BUILD)/static $(BUILD)/shared:
 
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
-$(BUILD)/$(1)/src-%.o: src/%.c | $(BUILD)/$(1)
+$(BUILD)/$(1)/src/%.o: src/%.c
+	@mkdir -p $$(@D)
 	@echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $(SANITIZE) $(4) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/%-$(3): test/%-$(3).c \
-		$(patsubst %.c,$(BUILD)/$(1)/src-%.o,$(filter-out main.c,$(SRC)))
+		$(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
+	@mkdir -p $$(@D)
 	@echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
-$(BUILD)/$(1):
-	@mkdir -p $$@
-.PRECIOUS: $(BUILD)/$(1)/src-%.o
--include $(wildcard $(BUILD)/$(1)/*.d)
+.PRECIOUS: $(BUILD)/$(1)/src/%.o
+-include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
 $(eval $(call sanitized_rules,test-gcc,gcc,test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
@@ -126,7 +130,7 @@ tests-clang: $(UNITS:%=$(BUILD)/test-clang/%-test)
 # The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
 sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
 
-$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src-%.o)
+$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 	@echo "  LINK    $@"
 	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl
 
@@ -138,7 +142,7 @@ list-tests:
 	@echo $(UNITS)
 
 # libFuzzer's programs; what they find is left in build/fuzz.
-FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*-fuzz.c))
+FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*/*-fuzz.c))
 FUZZ_LIMIT ?= -max_total_time=20
 FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)/fuzz/
 
@@ -151,7 +155,7 @@ $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
 
 offload: $(BUILD)/offload
-$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/packet.h | $(BUILD)
+$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/lib/packet.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
 
@@ -171,7 +175,7 @@ lint: ## what can be said of the sources without running them
 	@ci/lint
 
 format: ## lay the sources out
-	clang-format -i src/*.[ch] test/*.[ch] itest/*.[ch]
+	clang-format -i src/*.c src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
 
 demo: ## two virtual machines joined by netrelay -l, on your terminal
 	@ci/deps build demo

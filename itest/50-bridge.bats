@@ -704,8 +704,8 @@ watches()
 	assert_equal "$(link lab br0 link/ether)" "$before"
 }
 
-# What whoever used it last may have set: see clear_leftovers() and set_offload() in
-# link.c. Its filters would let nothing pass.
+# What whoever used it last may have set: see tap_clear_leftovers() and tap_set_offload() in
+# net/tap.c. Its filters would let nothing pass.
 leave_behind()
 {
 	ns lab python3 - "$1" <<-'EOT'

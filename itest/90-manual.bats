@@ -322,7 +322,7 @@ assert_same()
 	manual_rules >"$DIR/manual"
 	assert_same "$DIR/help" "$DIR/manual" 2
 	sed -n '/^static const struct option rules/,/^}/s/.*key = "\([a-z]*\)".*/,\1/p' \
-		"$BENCH_ROOT/src/endpoint-long.c" | sort >"$DIR/source"
+		"$BENCH_ROOT/src/conf/endpoint-long.c" | sort >"$DIR/source"
 	sed 's/=.*//' "$DIR/manual" >"$DIR/words"
 	assert_same "$DIR/source" "$DIR/words" 2
 }
@@ -332,16 +332,16 @@ assert_same()
 		sed 's/^-vv$/-v/' | sort -u >"$DIR/help"
 	grep -oE '\<Fl -?[a-zA-Z]+(-[a-z]+)*' "$MANUAL" | sed 's/^Fl /-/' | sort -u >"$DIR/manual"
 	assert_same "$DIR/help" "$DIR/manual" 12
-	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$BENCH_ROOT/src/conf.c" |
+	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$BENCH_ROOT/src/conf/conf.c" |
 		tr -d : | grep -o . | sed 's/^/-/' >"$DIR/source"
-	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf.c" >>"$DIR/source"
+	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf/conf.c" >>"$DIR/source"
 	sort -o "$DIR/source" "$DIR/source"
 	assert_same "$DIR/source" "$DIR/manual" 12
 	run -2 "$NETRELAY" --nonsense
 }
 
 @test "the manual has every reason for a drop" {
-	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$BENCH_ROOT/src/port.c" | cut -d'"' -f2 |
+	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$BENCH_ROOT/src/port/port.c" | cut -d'"' -f2 |
 		sort >"$DIR/source"
 	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
 		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
@@ -349,16 +349,16 @@ assert_same()
 }
 
 @test "the manual has every field of status --json, and every command of ctl" {
-	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$BENCH_ROOT/src/show-json.c" |
+	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$BENCH_ROOT/src/show/show-json.c" |
 		cut -d'"' -f2 | sort -u >"$DIR/source"
-	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$BENCH_ROOT/src/show-json.c" |
+	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$BENCH_ROOT/src/show/show-json.c" |
 		grep -oE '[a-z]+$' >>"$DIR/source"
 	sort -u -o "$DIR/source" "$DIR/source"
 	awk '/has these fields/ { inside = 1 } /^In names/ { inside = 0 }
 		inside && /^\.It/ { gsub(/ ,/, ""); for (i = 2; i <= NF; i++) print $i }' "$MANUAL" |
 		sort -u >"$DIR/manual"
 	assert_same "$DIR/source" "$DIR/manual" 30
-	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$BENCH_ROOT/src/ctl-command.c" |
+	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$BENCH_ROOT/src/ctl/ctl-command.c" |
 		sort >"$DIR/source"
 	awk '/^\.Sh/ { inside = /CONTROL/ } inside && /^\.It Cm/ { print $3 }' "$MANUAL" |
 		sort >"$DIR/manual"

@@ -31,11 +31,11 @@
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 
-#include "gro.h"
-#include "gso.h"
-#include "packet.h"
-#include "tap.h"
-#include "util.h"
+#include "frame/gro.h"
+#include "frame/gso.h"
+#include "lib/packet.h"
+#include "lib/tap.h"
+#include "base/util.h"
 
 #define FRAMES_MAX 1024
 #define PATIENCE 2000 /* ms, for a frame that should come */

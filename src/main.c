@@ -12,19 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "capture-writer.h"
-#include "capture.h"
-#include "conf.h"
-#include "ctl-client.h"
-#include "ctl.h"
-#include "helper.h"
-#include "log.h"
-#include "loop.h"
-#include "metrics.h"
-#include "ports.h"
-#include "relay.h"
-#include "top.h"
-#include "trace.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "capture/capture-writer.h"
+#include "capture/capture.h"
+#include "client/ctl-client.h"
+#include "client/top.h"
+#include "conf/conf.h"
+#include "ctl/ctl.h"
+#include "helper/helper.h"
+#include "port/driver.h"
+#include "relay/relay.h"
+#include "show/metrics.h"
+#include "show/trace.h"
 
 #define WHY_MAX 1200
 
@@ -122,7 +122,7 @@ static bool needs_helper(const struct conf *conf)
 	if (conf->ctl_path)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
-		if (ports_need_helper(&conf->endpoints[i]))
+		if (driver_needs_helper(&conf->endpoints[i]))
 			return true;
 	return false;
 }
@@ -205,7 +205,7 @@ static int start_capture(struct program *prog)
 	if (!prog->conf.capture)
 		return 0;
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
-			    prog->capture_fd, &prog->conf.capture_wish,
+			    prog->capture_fd, &prog->conf.capture_filter,
 			    prog->conf.capture, NULL, NULL);
 	if (ret < 0)
 		close(prog->capture_fd);

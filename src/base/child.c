@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What is not kept of 0 and 1 is /dev/null; @fd becomes 3, and above is nothing. */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+int child_close_fds(int fd, bool keeps_stdout)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	unsigned top = (unsigned)sysconf(_SC_OPEN_MAX);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return -errno;
+	if (!keeps_stdout && dup2(null, STDOUT_FILENO) < 0)
+		return -errno;
+	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
+		return -errno;
+	log_reset();
+	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
+		for (unsigned i = 4; i < top; i++)
+			close((int)i);
+	return 3;
+}
+
+void child_default_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages to stderr. A line goes out in one write, so that lines of several
+ * processes do not mix; up to PIPE_BUF bytes go into a pipe whole or not at all
+ * (pipe(7)), and a line is never longer.
+ *
+ * No write waits. The flags of stderr are not ours to change, for others hold the
+ * same description. So a socket is sent to with MSG_DONTWAIT, and a pipe or a
+ * terminal is opened anew, for a description of our own that is non-blocking.
+ * Where that is not allowed, as with a pipe that another user made, poll says
+ * whether there is room: then we wait only if somebody else takes it at that moment.
+ * A message may quote what comes from outside, so all of it is escaped.
+ */
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+
+#define PREFIX "netrelay: "
+#define LINE_MAX_BYTES 1400
+#define NOTE_MAX_BYTES 64
+
+_Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
+	       "a line must fit a pipe at once");
+
+static int verbosity;
+static unsigned long left_out;
+static int output = -1; /* -1: not looked for yet */
+static bool is_own;	/* a description of our own, non-blocking */
+static bool is_socket;
+static bool is_mid_line; /* only the beginning of one was taken */
+
+void log_verbosity(int level)
+{
+	verbosity = level;
+}
+
+void log_reset(void)
+{
+	output = -1;
+}
+
+static void find_output(void)
+{
+	struct stat st = { 0 };
+
+	if (output >= 0)
+		return;
+	fstat(STDERR_FILENO, &st);
+	is_socket = S_ISSOCK(st.st_mode);
+	is_own = S_ISFIFO(st.st_mode) || isatty(STDERR_FILENO);
+	if (is_own)
+		output = open("/proc/self/fd/2",
+			      O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (output < 0) {
+		output = STDERR_FILENO;
+		is_own = false;
+	}
+}
+
+static bool write_all(const char *data, size_t len)
+{
+	ssize_t n = is_socket ? send(output, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+			      : write(output, data, len);
+
+	if (n > 0)
+		is_mid_line = data[n - 1] != '\n';
+	return n == (ssize_t)len;
+}
+
+static bool has_room(void)
+{
+	struct pollfd pfd = { .fd = output, .events = POLLOUT };
+
+	return is_own || is_socket || (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT));
+}
+
+static int write_line(const char *line, size_t len)
+{
+	find_output();
+	if (!has_room())
+		return -1;
+	if (is_mid_line && !write_all("\n", 1))
+		return -1;
+	return write_all(line, len) ? 0 : -1;
+}
+
+PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
+{
+	char msg[LINE_MAX_BYTES], out[NOTE_MAX_BYTES + LINE_MAX_BYTES + 1];
+	int len = 0;
+
+	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
+		return;
+	/* In one write with the line: a pipe could have room for the note alone. */
+	if (left_out)
+		len = snprintf(out, NOTE_MAX_BYTES, PREFIX "%lu messages left out here\n",
+			       left_out);
+	memcpy(out + len, PREFIX, sizeof(PREFIX) - 1);
+	len += (int)sizeof(PREFIX) - 1;
+	len += (int)escape_text(out + len, LINE_MAX_BYTES - sizeof(PREFIX), msg);
+	out[len++] = '\n';
+	if (write_line(out, (size_t)len) < 0)
+		left_out++;
+	else
+		left_out = 0;
+}
+
+void log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(fmt, ap);
+	va_end(ap);
+}
+
+void log_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (verbosity < 1)
+		return;
+	va_start(ap, fmt);
+	vlog(fmt, ap);
+	va_end(ap);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop. Timers are a pairing heap, for a relay of thousands of ports has
+ * thousands of them: to set one is to compare it with the first, and to take the
+ * first off costs the logarithm of their number (Fredman and others, "The Pairing
+ * Heap", 1986). A timerfd stands for the first one, so a turn without timers due
+ * costs no system call for the clock.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define EVENTS_PER_TURN 64
+#define RETRY_MS 20 /* until epoll is asked again for what it had no memory for */
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t loop_now(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t loop_coarse(void)
+{
+	return clock_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+static void arm_clock(struct loop *l)
+{
+	struct itimerspec its = { 0 };
+
+	if (l->first) {
+		/* Due 0 would disarm it. */
+		uint64_t due = l->first->due ? l->first->due : 1;
+
+		its.it_value.tv_sec = (time_t)(due / 1000);
+		its.it_value.tv_nsec = (long)(due % 1000 * 1000000);
+	}
+	timerfd_settime(l->clock.fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+/* ---- timers ---- */
+
+static bool is_before(const struct timer *a, const struct timer *b)
+{
+	return a->due < b->due || (a->due == b->due && a->number < b->number);
+}
+
+/* Of two heaps one; each may be empty. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+	struct timer *top, *below;
+
+	if (!a || !b)
+		return a ? a : b;
+	top = is_before(a, b) ? a : b;
+	below = top == a ? b : a;
+	below->next = top->child;
+	if (below->next)
+		below->next->prev = below;
+	below->prev = top;
+	top->child = below;
+	return top;
+}
+
+static struct timer *cut_first(struct timer **list)
+{
+	struct timer *t = *list;
+
+	if (!t)
+		return NULL;
+	*list = t->next;
+	t->next = t->prev = NULL;
+	return t;
+}
+
+/* Of a list of heaps one: in pairs, then those from the last to the first. */
+static struct timer *meld_all(struct timer *list)
+{
+	struct timer *pairs = NULL, *heap = NULL;
+
+	while (list) {
+		struct timer *a = cut_first(&list), *b = cut_first(&list);
+		struct timer *pair = meld(a, b);
+
+		pair->next = pairs;
+		pairs = pair;
+	}
+	while (pairs)
+		heap = meld(heap, cut_first(&pairs));
+	return heap;
+}
+
+static void unlink_timer(struct loop *l, struct timer *t)
+{
+	struct timer *below = meld_all(t->child);
+
+	if (t == l->first) {
+		l->first = below;
+	} else {
+		if (t->prev->child == t)
+			t->prev->child = t->next;
+		else
+			t->prev->next = t->next;
+		if (t->next)
+			t->next->prev = t->prev;
+		l->first = meld(l->first, below);
+	}
+	t->child = t->next = t->prev = NULL;
+	t->is_set = false;
+}
+
+void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t))
+{
+	if (t->is_set)
+		unlink_timer(l, t);
+	t->due = loop_now() + ms;
+	t->number = ++l->n_set;
+	t->fn = fn;
+	t->is_set = true;
+	l->first = meld(l->first, t);
+	if (l->first == t)
+		arm_clock(l);
+}
+
+void timer_cancel(struct loop *l, struct timer *t)
+{
+	if (t->is_set)
+		unlink_timer(l, t);
+}
+
+static void run_timers(struct loop *l)
+{
+	uint64_t now = loop_now();
+
+	while (l->first && l->first->due <= now) {
+		struct timer *t = l->first;
+
+		unlink_timer(l, t);
+		t->fn(t);
+	}
+	arm_clock(l);
+}
+
+/* ---- deferred work ---- */
+
+void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
+{
+	if (d->is_set)
+		return;
+	d->is_set = true;
+	d->fn = fn;
+	d->next = l->deferred;
+	l->deferred = d;
+}
+
+void loop_undefer(struct loop *l, struct deferred *d)
+{
+	struct deferred **link = &l->deferred;
+
+	if (!d->is_set)
+		return;
+	while (*link != d)
+		link = &(*link)->next;
+	*link = d->next;
+	d->is_set = false;
+}
+
+static void run_deferred(struct loop *l)
+{
+	while (l->deferred) {
+		struct deferred *d = l->deferred;
+
+		l->deferred = d->next;
+		d->is_set = false;
+		d->fn(d);
+	}
+}
+
+/* ---- watches ---- */
+
+static int epoll_set(struct loop *l, struct watch *w, int op, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = w };
+
+	return epoll_ctl(l->epfd, op, w->fd, &ev) < 0 ? -errno : 0;
+}
+
+static void forget_late(struct loop *l, struct watch *w)
+{
+	struct watch **link = &l->late;
+
+	if (!w->is_late)
+		return;
+	while (*link != w)
+		link = &(*link)->next_late;
+	*link = w->next_late;
+	w->is_late = false;
+}
+
+static void retry_late(struct timer *t)
+{
+	struct loop *l = container_of(t, struct loop, retry);
+	struct watch *w, *next;
+
+	for (w = l->late; w; w = next) {
+		next = w->next_late;
+		if (epoll_set(l, w, EPOLL_CTL_ADD, w->events) == 0)
+			forget_late(l, w);
+	}
+	if (l->late)
+		timer_set(l, t, RETRY_MS, retry_late);
+}
+
+/* For want of memory epoll does not have @w, which would never be heard of again. */
+static void put_off(struct loop *l, struct watch *w)
+{
+	w->is_late = true;
+	w->next_late = l->late;
+	l->late = w;
+	if (!l->retry.is_set)
+		timer_set(l, &l->retry, RETRY_MS, retry_late);
+}
+
+int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
+	     void (*fn)(struct watch *w, uint32_t events))
+{
+	int ret;
+
+	w->fd = fd;
+	w->fn = fn;
+	w->events = events;
+	w->always_ready = w->is_late = false;
+	/* Always entered first, so that a descriptor that can't be watched shows now. */
+	ret = epoll_set(l, w, EPOLL_CTL_ADD, events);
+	if (ret == -EPERM) {
+		w->always_ready = true;
+		w->next_always = l->always;
+		l->always = w;
+		return 0;
+	}
+	if (ret < 0) {
+		w->fd = -1;
+		return ret;
+	}
+	if (!events)
+		epoll_set(l, w, EPOLL_CTL_DEL, 0);
+	return 0;
+}
+
+void loop_mod(struct loop *l, struct watch *w, uint32_t events)
+{
+	uint32_t old = w->events;
+
+	if (w->fd < 0 || events == old)
+		return;
+	w->events = events;
+	if (w->always_ready)
+		return;
+	if (w->is_late) {
+		if (!events)
+			forget_late(l, w);
+		return;
+	}
+	/* With no event asked for, epoll would still report hang-ups, for ever. */
+	if (!events)
+		epoll_set(l, w, EPOLL_CTL_DEL, 0);
+	else if (old)
+		epoll_set(l, w, EPOLL_CTL_MOD, events);
+	else if (epoll_set(l, w, EPOLL_CTL_ADD, events) < 0)
+		put_off(l, w);
+}
+
+void loop_del(struct loop *l, struct watch *w)
+{
+	struct watch **p;
+
+	if (w->fd < 0)
+		return;
+	if (w->always_ready) {
+		for (p = &l->always; *p != w; p = &(*p)->next_always)
+			;
+		*p = w->next_always;
+	} else if (w->is_late) {
+		forget_late(l, w);
+	} else if (w->events) {
+		epoll_set(l, w, EPOLL_CTL_DEL, 0);
+	}
+	w->fd = -1;
+	w->events = 0;
+}
+
+/* ---- turns ---- */
+
+static bool any_always_ready(const struct loop *l)
+{
+	for (const struct watch *w = l->always; w; w = w->next_always)
+		if (w->events)
+			return true;
+	return false;
+}
+
+static void run_always_ready(struct loop *l)
+{
+	struct watch *next;
+
+	for (struct watch *w = l->always; w; w = next) {
+		next = w->next_always;
+		if (w->events)
+			w->fn(w, w->events);
+	}
+}
+
+static void clock_ticked(struct watch *w, uint32_t events)
+{
+	uint64_t ticks;
+
+	(void)events;
+	/* Due timers run at the end of the turn; here it is only made quiet. */
+	if (read(w->fd, &ticks, sizeof(ticks)) < 0)
+		return;
+}
+
+int loop_run(struct loop *l)
+{
+	struct epoll_event ev[EVENTS_PER_TURN];
+
+	l->stop = false;
+	while (!l->stop) {
+		bool ticked = false;
+		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
+				   any_always_ready(l) ? 0 : -1);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++) {
+			struct watch *w = ev[i].data.ptr;
+
+			ticked |= w == &l->clock;
+			/* Another watch of this turn may have removed or muted it. */
+			if (w->fd >= 0 && w->events)
+				w->fn(w, ev[i].events);
+		}
+		run_always_ready(l);
+		if (ticked)
+			run_timers(l);
+		run_deferred(l);
+	}
+	return 0;
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stop = true;
+}
+
+int loop_init(struct loop *l)
+{
+	int fd, ret;
+
+	memset(l, 0, sizeof(*l));
+	l->clock.fd = -1;
+	l->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epfd < 0)
+		return -errno;
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (fd < 0) {
+		ret = -errno;
+		close(l->epfd);
+		return ret;
+	}
+	ret = loop_add(l, &l->clock, fd, EPOLLIN, clock_ticked);
+	if (ret < 0) {
+		close(fd);
+		close(l->epfd);
+	}
+	return ret;
+}
+
+void loop_free(struct loop *l)
+{
+	int fd = l->clock.fd;
+
+	run_deferred(l);
+	loop_del(l, &l->clock);
+	close(fd);
+	close(l->epfd);
+}

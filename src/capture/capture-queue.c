@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A port is found by its id in a table with open addressing. Ids are given in
+ * sequence, so that it is nearly always where it is looked for first. When the
+ * table is three quarters full of ports, most of them gone, a new section
+ * begins, in which interfaces are numbered anew.
+ *
+ * What was lost is told where it was lost, as a count at the interface's next
+ * packet, and once for all in the statistics at the end: readers that show
+ * statistics expect one block of them for each interface.
+ */
+#include "capture/capture-queue.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#include "base/util.h"
+#include "capture/pcapng.h"
+
+#define SLOTS 16384u
+#define PORTS_MAX (SLOTS / 4 * 3)
+#define TABLE_BYTES (SLOTS * sizeof(struct capture_port))
+
+/*
+ * @id:     0: the slot is free
+ * @number: of its interface, if it is described already
+ * @gap:    lost since its last packet
+ */
+struct capture_port {
+	unsigned id;
+	bool is_described;
+	uint32_t number;
+	uint64_t packets, lost, gap;
+};
+
+_Static_assert(PORTS_MAX *(size_t)PCAPNG_STATISTICS_BYTES < CAPTURE_QUEUE_BYTES / 4,
+	       "all statistics must fit where half of the queue is free");
+
+static bool add_block(struct capture_queue *q, const uint8_t *block, size_t len)
+{
+	uint8_t *at = byte_ring_add(&q->ring, len);
+
+	if (at)
+		memcpy(at, block, len);
+	return at;
+}
+
+static void add_section(struct capture_queue *q)
+{
+	uint8_t block[PCAPNG_BLOCK_MAX];
+	struct utsname host = { 0 };
+	char os[sizeof(host.sysname) + sizeof(host.release) + 1];
+	size_t len;
+
+	uname(&host);
+	snprintf(os, sizeof(os), "%s %s", host.sysname, host.release);
+	len = pcapng_section(block, host.machine, os, "netrelay " VERSION);
+	add_block(q, block, len);
+}
+
+/* By its id it can be named to us again. */
+static void describe(struct capture_queue *q, struct capture_port *entry,
+		     const struct port *p)
+{
+	uint8_t block[PCAPNG_BLOCK_MAX];
+	char description[32];
+	size_t len;
+
+	snprintf(description, sizeof(description), "port %u", p->id);
+	len = pcapng_interface(block, p->name, description, q->snaplen);
+	entry->is_described = add_block(q, block, len);
+	if (entry->is_described)
+		entry->number = q->n_interfaces++;
+}
+
+bool capture_queue_end(struct capture_queue *q, uint64_t time)
+{
+	uint8_t block[PCAPNG_BLOCK_MAX];
+
+	for (; q->next_statistics < SLOTS; q->next_statistics++) {
+		const struct capture_port *entry = &q->ports[q->next_statistics];
+		size_t len;
+
+		if (!entry->is_described)
+			continue;
+		len = pcapng_statistics(block, entry->number, time,
+					entry->packets + entry->lost, entry->lost);
+		if (!add_block(q, block, len))
+			return false;
+	}
+	return true;
+}
+
+static bool next_section(struct capture_queue *q, uint64_t time)
+{
+	if (q->ring.bytes > CAPTURE_QUEUE_BYTES / 2)
+		return false;
+	capture_queue_end(q, time);
+	add_section(q);
+	/* All zero again, and given back. */
+	madvise(q->ports, TABLE_BYTES, MADV_DONTNEED);
+	q->n_ports = q->n_interfaces = q->next_statistics = 0;
+	return true;
+}
+
+static struct capture_port *find_slot(const struct capture_queue *q, unsigned id)
+{
+	unsigned i = id % SLOTS;
+
+	while (q->ports[i].id && q->ports[i].id != id)
+		i = (i + 1) % SLOTS;
+	return &q->ports[i];
+}
+
+struct capture_port *capture_queue_port(struct capture_queue *q, const struct port *p,
+					uint64_t time)
+{
+	struct capture_port *entry = find_slot(q, p->id);
+
+	if (!entry->id) {
+		if (q->n_ports == PORTS_MAX) {
+			if (!next_section(q, time))
+				return NULL;
+			entry = find_slot(q, p->id);
+		}
+		entry->id = p->id;
+		q->n_ports++;
+	}
+	if (!entry->is_described)
+		describe(q, entry, p);
+	return entry;
+}
+
+static void copy(uint8_t *to, const struct frame *f, size_t len)
+{
+	size_t head = min_size(f->head_len, len);
+
+	if (head)
+		memcpy(to, f->head, head);
+	memcpy(to + head, f->data, len - head);
+}
+
+void capture_queue_frame(struct capture_queue *q, struct capture_port *entry, bool is_out,
+			 uint64_t time, const struct frame *f)
+{
+	struct pcapng_packet k = {
+		.time = time,
+		.len = frame_len(f),
+		.is_out = is_out,
+	};
+	uint8_t *at = NULL;
+
+	k.captured = (uint32_t)min_size(k.len, q->snaplen);
+	if (entry && entry->is_described) {
+		k.interface = entry->number;
+		k.gap = entry->gap;
+		at = byte_ring_add(&q->ring, pcapng_packet_size(&k));
+	}
+	if (at) {
+		copy(pcapng_packet(at, &k), f, k.captured);
+		entry->gap = 0;
+		entry->packets++;
+		q->packets++;
+		return;
+	}
+	q->lost++;
+	if (entry) {
+		entry->lost++;
+		entry->gap++;
+	}
+}
+
+int capture_queue_init(struct capture_queue *q, uint32_t snaplen)
+{
+	int ret;
+
+	*q = (struct capture_queue){ .snaplen = snaplen };
+	ret = byte_ring_init(&q->ring, CAPTURE_QUEUE_BYTES);
+	if (ret < 0)
+		return ret;
+	/* Only as much of it is resident as there were ports. */
+	q->ports = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (q->ports == MAP_FAILED) {
+		byte_ring_free(&q->ring);
+		return -ENOMEM;
+	}
+	add_section(q);
+	return 0;
+}
+
+void capture_queue_free(struct capture_queue *q)
+{
+	byte_ring_free(&q->ring);
+	munmap(q->ports, TABLE_BYTES);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All endpoints are looked at in pairs, and then each beside the capture, which
+ * may want stdout.
+ */
+#include "conf/conf-check.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+static bool same_addr(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->local.port == b->local.port && !strcmp(a->local.host, b->local.host);
+}
+
+static bool same_path(const struct endpoint *a, const struct endpoint *b)
+{
+	return !strcmp(a->path, b->path);
+}
+
+static bool same_fd(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->fd == b->fd;
+}
+
+static bool any_two(const struct endpoint *a, const struct endpoint *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
+/* By kind: when two of it cannot both be had, and what to say then. */
+static const struct {
+	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
+	const char *fault;
+} exclusive[] = {
+	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
+				      "name something else for the other" },
+	[ENDPOINT_TCP_LISTEN] = { same_addr,
+				  "this listener is given twice; once is enough" },
+	[ENDPOINT_UNIX_LISTEN] = { same_path,
+				   "this listener is given twice; once is enough" },
+	[ENDPOINT_FD] = { same_fd, "this descriptor is given twice, but can be one "
+				   "endpoint only" },
+};
+
+static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
+{
+	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
+		return find_fault(b, a);
+	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
+		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
+				  : NULL;
+	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
+	    !exclusive[a->kind].clash)
+		return NULL;
+	return exclusive[a->kind].clash(a, b) ? exclusive[a->kind].fault : NULL;
+}
+
+static const struct endpoint *nth(const struct conf *conf, size_t i)
+{
+	return i < conf->n_listeners ? &conf->listeners[i]
+				     : &conf->endpoints[i - conf->n_listeners];
+}
+
+static bool has_stdout(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_STDIO ||
+	       (ep->kind == ENDPOINT_FD && ep->fd == STDOUT_FILENO);
+}
+
+const char *conf_check(const struct conf *conf, const struct endpoint **which)
+{
+	bool capture_has_stdout = conf->capture && !strcmp(conf->capture, "-");
+	size_t n = conf->n_listeners + conf->n_endpoints;
+
+	for (size_t i = 0; i < n; i++) {
+		*which = nth(conf, i);
+		for (size_t j = 0; j < i; j++) {
+			const char *fault = find_fault(nth(conf, j), *which);
+
+			if (fault)
+				return fault;
+		}
+		if (capture_has_stdout && has_stdout(*which))
+			return "stdout is what --capture - writes to; name a file there, "
+			       "or another endpoint here";
+	}
+	return NULL;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of kinds says what reads the body of each, and which options may
+ * follow after commas. What a comma means depends on the kind: in a path it is
+ * doubled, so that a path may hold any byte; a command takes it as it is.
+ */
+#include "conf/endpoint-long.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MTU_MIN 68	/* ETH_MIN_MTU */
+#define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
+
+#define DEAD_MIN 5 /* seconds; below, what is slow would be called dead */
+#define DEAD_MAX 3600
+
+#define DOUBLED "; a comma within a path is doubled"
+#define MAC_EXAMPLE "52:54:00:00:00:01"
+
+typedef int (*read_fn)(struct parse *p, char *part);
+
+/* What a comma in the body of a long form means. */
+enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
+
+/*
+ * @form:    what would be right; NULL: the form of the kind says it
+ * @is_flag: takes no value
+ * @repeats: may be given more than once
+ */
+struct option {
+	const char *key;
+	read_fn read;
+	const char *form;
+	bool is_flag;
+	bool repeats;
+};
+
+/*
+ * @read:    reads what stands between the prefix and the options
+ * @check:   looks at the whole once the options are read; may be NULL
+ * @options: up to one without key; may be NULL
+ */
+struct endpoint_long {
+	const char *prefix;
+	enum endpoint_kind kind;
+	enum comma comma;
+	read_fn read;
+	int (*check)(struct parse *p);
+	const struct option *options;
+	const char *form;
+};
+
+static int check_udp(struct parse *p)
+{
+	struct endpoint_addr *local = &p->ep->local, *remote = &p->ep->remote;
+
+	if (!local->port)
+		local->port = remote->port;
+	if (local->family && remote->family && local->family != remote->family)
+		return part_refuse(
+			p, "local address and host must both be IPv4 or both IPv6");
+	return 0;
+}
+
+static int read_unix(struct parse *p, char *body)
+{
+	return part_path(p, body, p->ep->path);
+}
+
+static int read_mode(struct parse *p, char *value)
+{
+	uint32_t mode;
+
+	if (!part_number(value, 8, 0777, &mode))
+		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
+				   value);
+	p->ep->mode = (mode_t)mode;
+	return 0;
+}
+
+static int read_dead(struct parse *p, char *value)
+{
+	uint32_t seconds;
+
+	if (!part_number(value, 10, DEAD_MAX, &seconds) ||
+	    (seconds && seconds < DEAD_MIN))
+		return part_refuse(p,
+				   QUOTED
+				   " must be a number of seconds from %d to %d, or "
+				   "0 for never",
+				   value, DEAD_MIN, DEAD_MAX);
+	p->ep->dead = (int)seconds;
+	return 0;
+}
+
+static int read_local_path(struct parse *p, char *value)
+{
+	return part_path(p, value, p->ep->local_path);
+}
+
+static int check_unixgram(struct parse *p)
+{
+	if (!*p->ep->local_path)
+		return part_refuse(p, "option local is missing; the form is %s", p->form);
+	if (!strcmp(p->ep->path, p->ep->local_path))
+		return part_refuse(p,
+				   "the two paths must differ: theirs, then local=ours");
+	return 0;
+}
+
+static int read_group(struct parse *p, char *body)
+{
+	const struct endpoint_addr *group = &p->ep->remote;
+	unsigned char addr[sizeof(struct in6_addr)];
+	int err = part_remote(p, body);
+
+	if (err)
+		return err;
+	if (strchr(group->host, '%'))
+		return part_refuse(
+			p, "a group's interface is not named by %%, but by if=NAME");
+	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
+	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
+		return 0;
+	return part_refuse(p,
+			   "group " QUOTED " is no multicast address: 224.0.0.0 to "
+			   "239.255.255.255, or [ff00::] and up",
+			   group->host);
+}
+
+static int read_group_if(struct parse *p, char *value)
+{
+	struct endpoint_addr *local = &p->ep->local;
+
+	if (p->ep->remote.family == AF_INET6)
+		return part_name(p, "interface", value, local->host);
+	if (!part_addr(value, local) || local->family != AF_INET)
+		return part_refuse(
+			p, QUOTED " must be an IPv4 address, as the group is one", value);
+	return 0;
+}
+
+static int read_bridge(struct parse *p, char *body)
+{
+	return part_name(p, "bridge", body, p->ep->name);
+}
+
+static int read_bridge_tap(struct parse *p, char *value)
+{
+	return part_name(p, "tap", value, p->ep->tap);
+}
+
+static int read_bridge_mtu(struct parse *p, char *value)
+{
+	if (!part_number(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
+		return part_refuse(p, QUOTED " must be a number from %d to %d", value,
+				   MTU_MIN, MTU_LIMIT);
+	return 0;
+}
+
+static int check_bridge(struct parse *p)
+{
+	if (!strcmp(p->ep->name, p->ep->tap))
+		return part_refuse(p, "the tap must not have the bridge's own name");
+	return 0;
+}
+
+static int read_tap(struct parse *p, char *body)
+{
+	return part_name(p, "tap", body, p->ep->name);
+}
+
+static int read_fd(struct parse *p, char *body)
+{
+	uint32_t fd;
+
+	if (!part_number(body, 10, INT_MAX, &fd))
+		return part_refuse(
+			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
+	if (fd == STDERR_FILENO)
+		return part_refuse(p, "descriptor 2 is standard error, where messages "
+				      "go; pass it by another number");
+	p->ep->fd = (int)fd;
+	return 0;
+}
+
+/*
+ * What comes behind a command is no option. Its frames are not padded: it is no
+ * QEMU, and passt, for one, of before August 2023 is deaf to what is.
+ */
+static int read_command(struct parse *p, char *body)
+{
+	p->ep->rules.is_unpadded = true;
+	if (part_is_all(body, " \t\n"))
+		return part_refuse(p, "the command is blank; the form is %s", p->form);
+	return 0;
+}
+
+static int read_isolated(struct parse *p, char *value)
+{
+	(void)value;
+	p->ep->rules.is_isolated = true;
+	return 0;
+}
+
+static int read_mac(struct parse *p, char *value)
+{
+	struct endpoint_rules *rules = &p->ep->rules;
+	uint8_t mac[6];
+
+	if (endpoint_parse_mac(mac, value))
+		return part_refuse(
+			p, QUOTED " must be one machine's address, as in " MAC_EXAMPLE,
+			value);
+	for (unsigned int i = 0; i < rules->n_macs; i++)
+		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
+			return part_refuse(
+				p, QUOTED " is given twice; give each address once",
+				value);
+	if (rules->n_macs == ENDPOINT_MACS_MAX)
+		return part_refuse(p,
+				   QUOTED " is one too many; a port has %d addresses at "
+					  "most, or any without this option",
+				   value, ENDPOINT_MACS_MAX);
+	memcpy(rules->macs[rules->n_macs++], mac, sizeof(mac));
+	return 0;
+}
+
+static bool is_tap(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_BRIDGE || ep->kind == ENDPOINT_TAP;
+}
+
+static int read_pad(struct parse *p, char *value)
+{
+	if (is_tap(p->ep))
+		return part_refuse(p,
+				   "a tap takes short frames as they are; leave it out");
+	p->ep->rules.is_unpadded = !strcmp(value, "0");
+	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
+		return part_refuse(p, QUOTED " must be 0 or 60", value);
+	return 0;
+}
+
+/* What goes with any kind whose text has room for options. */
+static const struct option rules[] = {
+	{ .key = "isolated", .read = read_isolated, .is_flag = true },
+	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
+	{ .key = "pad", .read = read_pad, .form = "pad=0 or pad=60" },
+	{ .key = NULL },
+};
+
+static const struct option tcp_options[] = {
+	{ .key = "dead", .read = read_dead, .form = "dead=SECONDS" },
+	{ .key = NULL },
+};
+static const struct option listen_options[] = { { .key = "mode", .read = read_mode },
+						{ .key = NULL } };
+static const struct option udp_options[] = { { .key = "local", .read = part_local },
+					     { .key = NULL } };
+static const struct option gram_options[] = { { .key = "local", .read = read_local_path },
+					      { .key = NULL } };
+static const struct option group_options[] = { { .key = "if", .read = read_group_if },
+					       { .key = NULL } };
+static const struct option bridge_options[] = {
+	{ .key = "tap", .read = read_bridge_tap },
+	{ .key = "mtu", .read = read_bridge_mtu },
+	{ .key = NULL },
+};
+
+static const struct endpoint_long kinds[] = {
+	{ "tcp", ENDPOINT_TCP, COMMA_CUTS, part_remote, NULL, tcp_options,
+	  "tcp:HOST:PORT" },
+	{ "tcp-listen", ENDPOINT_TCP_LISTEN, COMMA_CUTS, part_local, NULL, tcp_options,
+	  "tcp-listen:[ADDR:]PORT" },
+	{ "unix", ENDPOINT_UNIX, COMMA_DOUBLED, read_unix, NULL, NULL,
+	  "unix:PATH" DOUBLED },
+	{ "unix-listen", ENDPOINT_UNIX_LISTEN, COMMA_DOUBLED, read_unix, NULL,
+	  listen_options, "unix-listen:PATH[,mode=0660]" DOUBLED },
+	{ "udp", ENDPOINT_UDP, COMMA_CUTS, part_remote, check_udp, udp_options,
+	  "udp:HOST:PORT[,local=[ADDR:]PORT]" },
+	{ "unixgram", ENDPOINT_UNIXGRAM, COMMA_DOUBLED, read_unix, check_unixgram,
+	  gram_options, "unixgram:PATH,local=PATH" DOUBLED },
+	{ "mcast", ENDPOINT_MCAST, COMMA_CUTS, read_group, NULL, group_options,
+	  "mcast:GROUP:PORT[,if=ADDR]" },
+	{ "bridge", ENDPOINT_BRIDGE, COMMA_CUTS, read_bridge, check_bridge,
+	  bridge_options, "bridge:NAME[,tap=NAME][,mtu=N]" },
+	{ "tap", ENDPOINT_TAP, COMMA_CUTS, read_tap, NULL, NULL, "tap:NAME" },
+	{ "fd", ENDPOINT_FD, COMMA_CUTS, read_fd, NULL, NULL, "fd:N" },
+	{ "trunk", ENDPOINT_TRUNK, COMMA_CUTS, part_remote, NULL, tcp_options,
+	  "trunk:HOST:PORT" },
+	{ "exec", ENDPOINT_EXEC, COMMA_PLAIN, read_command, NULL, NULL, "exec:COMMAND" },
+};
+
+const struct endpoint_long *endpoint_long_find(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t len = strlen(kinds[i].prefix);
+
+		if (!strncmp(text, kinds[i].prefix, len) && text[len] == ':')
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+bool endpoint_long_listens(const struct endpoint_long *kind)
+{
+	return kind->kind == ENDPOINT_TCP_LISTEN || kind->kind == ENDPOINT_UNIX_LISTEN;
+}
+
+void endpoint_long_list(char *list, size_t size)
+{
+	size_t used = 0;
+
+	*list = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && used < size; i++)
+		used += (size_t)snprintf(list + used, size - used, "%s%s", i ? ", " : "",
+					 kinds[i].prefix);
+}
+
+/*
+ * End @s at its first comma that separates.
+ *
+ * Return: what follows that comma; NULL when there is none.
+ */
+static char *cut_comma(char *s, enum comma comma)
+{
+	char *to = s;
+
+	if (comma == COMMA_PLAIN)
+		return NULL;
+	for (; *s; s++) {
+		if (*s == ',' && (comma == COMMA_CUTS || *++s != ',')) {
+			*to = '\0';
+			return s + (comma == COMMA_CUTS);
+		}
+		*to++ = *s;
+	}
+	*to = '\0';
+	return NULL;
+}
+
+/* @bit: set to one of the option's own, among those that @kind has. */
+static const struct option *find_option(const struct endpoint_long *kind, const char *key,
+					unsigned int *bit)
+{
+	*bit = 1;
+	for (const struct option *o = kind->options; o && o->key; o++, *bit <<= 1)
+		if (!strcmp(key, o->key))
+			return o;
+	for (const struct option *o = rules; o->key; o++, *bit <<= 1)
+		if (!strcmp(key, o->key))
+			return o;
+	return NULL;
+}
+
+/* Options with a form of their own are not part of the kind's. */
+static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
+{
+	const struct option *own = kind->options;
+	bool has_own;
+
+	while (own && own->key && !own->form)
+		own++;
+	has_own = own && own->key;
+	return part_refuse(
+		p, "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
+		kind->prefix, key, has_own ? own->form : "", has_own ? ", " : "",
+		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
+		p->form);
+}
+
+static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,
+		       unsigned int *seen)
+{
+	char *value = strchr(key, '=');
+	const struct option *option;
+	unsigned int bit;
+	int err;
+
+	if (!*key)
+		return part_refuse(p, "nothing follows a comma; the form is %s", p->form);
+	if (value)
+		*value++ = '\0';
+	option = find_option(kind, key, &bit);
+	if (!option)
+		return no_option(p, kind, key);
+	if ((*seen & bit) && !option->repeats)
+		return part_refuse(p, "option %s is given twice; give it once", key);
+	if (option->is_flag && value)
+		return part_refuse(p, "option %s takes no value; say %s alone", key, key);
+	if (!option->is_flag && (!value || !*value))
+		return part_refuse(p, "option %s has no value; the form is %s", key,
+				   option->form ? option->form : p->form);
+	*seen |= bit;
+	p->option = key;
+	err = option->read(p, value);
+	p->option = NULL;
+	return err;
+}
+
+int endpoint_long_read(struct parse *p, const struct endpoint_long *kind)
+{
+	char *body = p->copy + strlen(kind->prefix) + 1;
+	char *rest = cut_comma(body, kind->comma);
+	unsigned int seen = 0;
+	int err;
+
+	p->ep->kind = kind->kind;
+	p->form = kind->form;
+	if (!*body)
+		return part_refuse(p, "nothing follows %s:; the form is %s", kind->prefix,
+				   p->form);
+	err = kind->read(p, body);
+	while (!err && rest) {
+		char *option = rest;
+
+		rest = cut_comma(option, kind->comma);
+		err = read_option(p, kind, option, &seen);
+	}
+	return !err && kind->check ? kind->check(p) : err;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table of commands. Those that change something look at all of their words
+ * first.
+ */
+#include "ctl/ctl-command.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/quote.h"
+
+PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(call->why, sizeof(call->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* Return: whether it is a number in digits alone, of at most @limit. */
+static bool read_number(const char *text, uint32_t limit, uint32_t *value)
+{
+	uint64_t n = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		n = n * 10 + (uint64_t)(*text - '0');
+		if (n > limit)
+			return false;
+	}
+	*value = (uint32_t)n;
+	return true;
+}
+
+/* ---- which port, which listener ---- */
+
+static bool is_named(const char *name, const char *word)
+{
+	char shown[4 * ENDPOINT_TEXT_MAX];
+
+	escape_text(shown, sizeof(shown), name);
+	return !strcmp(name, word) || !strcmp(shown, word);
+}
+
+static int find_named(struct ctl_call *call, const char *word, struct port **found)
+{
+	unsigned n = 0;
+
+	*found = NULL;
+	for (struct port *p = call->relay->forward.ports; p; p = p->next) {
+		if (p->state == PORT_ENDED || !is_named(p->name, word))
+			continue;
+		*found = p;
+		n++;
+	}
+	if (n > 1)
+		return fail(call, -ENOTUNIQ,
+			    "%.64s: %u ports have that name; give the number of one",
+			    word, n);
+	return 0;
+}
+
+/* @found: NULL when there is none. */
+static int find_port(struct ctl_call *call, const char *word, struct port **found)
+{
+	uint32_t id;
+
+	if (!read_number(word, UINT_MAX, &id))
+		return find_named(call, word, found);
+	*found = relay_find(call->relay, id);
+	return 0;
+}
+
+static struct listener *find_listener(const struct ctl_call *call, const char *word)
+{
+	struct listener *l = call->relay->listeners;
+
+	while (l && !is_named(l->ep->text, word))
+		l = l->next;
+	return l;
+}
+
+/* ---- what changes something ---- */
+
+static int check_room(struct ctl_call *call)
+{
+	const struct relay *r = call->relay;
+
+	if (r->drain.has_begun)
+		return fail(call, -ESHUTDOWN, "the relay is about to end");
+	if (r->kind == RELAY_CABLE && relay_ends(r) >= 2)
+		return fail(call, -EBUSY,
+			    "a cable has two ends, and this one has both; del one first");
+	return 0;
+}
+
+static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
+{
+	if (ep->kind == ENDPOINT_STDIO || ep->kind == ENDPOINT_FD)
+		return fail(call, -EINVAL,
+			    "%.64s: a relay that runs can't be given descriptors; name "
+			    "an endpoint that it can open",
+			    ep->text);
+	return 0;
+}
+
+int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
+{
+	if (p->state == PORT_ENDED) {
+		snprintf(why, size, "%s: %s", p->name, p->why);
+		return -EIO;
+	}
+	buf_printf(out, "port %u\n", p->id);
+	return 0;
+}
+
+/*
+ * What has become of it by now. A stream that is still on its way up is tried for
+ * ever; any other may yet turn out to be a mistake.
+ */
+static int tell_added(struct ctl_call *call, unsigned id)
+{
+	const struct port *p = call->relay->forward.ports;
+
+	while (p && p->id != id)
+		p = p->next;
+	if (!p)
+		return fail(call, -EIO, "it has ended already");
+	if (p->state == PORT_OPENING && !p->ops->is_stream) {
+		call->awaits = id;
+		return 0;
+	}
+	return ctl_added(p, call->out, call->why, sizeof(call->why));
+}
+
+static int run_add(struct ctl_call *call)
+{
+	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
+	const char *text = call->word[by_l ? 2 : 1];
+	struct relay *r = call->relay;
+	unsigned last = r->last_id;
+	struct endpoint ep;
+	int ret;
+
+	if (call->n_words != 2 && !by_l)
+		return fail(call, -EINVAL,
+			    "the form is add ENDPOINT or add -l PORT; one "
+			    "with blanks goes in quotes");
+	ret = by_l ? endpoint_parse_listen(&ep, text, call->why, sizeof(call->why))
+		   : endpoint_parse(&ep, text, call->why, sizeof(call->why));
+	if (!ret)
+		ret = check_endpoint(call, &ep);
+	if (!ret)
+		ret = check_room(call);
+	if (!ret)
+		ret = relay_add(r, &ep, call->why, sizeof(call->why));
+	if (!ret && r->last_id != last)
+		ret = tell_added(call, r->last_id);
+	else if (!ret)
+		buf_printf(call->out, "listening\n");
+	return ret;
+}
+
+static int run_del(struct ctl_call *call)
+{
+	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
+	const char *word = call->word[by_l ? 2 : 1];
+	struct listener *l = NULL;
+	struct port *p = NULL;
+	int ret = 0;
+
+	if (call->n_words != 2 && !by_l)
+		return fail(call, -EINVAL,
+			    "the form is del PORT, for a port's number or name, or del "
+			    "-l PORT, for a listener");
+	if (!by_l)
+		ret = find_port(call, word, &p);
+	if (!ret && !p)
+		l = find_listener(call, word);
+	if (!ret && !p && !l)
+		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
+			   by_l ? "listener" : "port or listener");
+	if (ret < 0)
+		return ret;
+	if (p)
+		relay_del(p);
+	else
+		relay_del_listener(call->relay, l);
+	return 0;
+}
+
+/* ---- set ---- */
+
+typedef int set_fn(struct ctl_call *call, struct endpoint_rules *rules, char *value);
+
+static int set_isolated(struct ctl_call *call, struct endpoint_rules *rules, char *value)
+{
+	rules->is_isolated = !strcmp(value, "on");
+	if (!rules->is_isolated && strcmp(value, "off") != 0)
+		return fail(call, -EINVAL, "isolated: \"%.64s\" must be on or off",
+			    value);
+	return 0;
+}
+
+static int set_mac(struct ctl_call *call, struct endpoint_rules *rules, char *value)
+{
+	char *next = *value ? value : NULL, *mac;
+
+	rules->n_macs = 0;
+	while (next) {
+		mac = next;
+		next = strchr(mac, '+');
+		if (next)
+			*next++ = '\0';
+		if (rules->n_macs == ENDPOINT_MACS_MAX)
+			return fail(call, -EINVAL, "mac: %d addresses are the most",
+				    ENDPOINT_MACS_MAX);
+		if (endpoint_parse_mac(rules->macs[rules->n_macs++], mac) < 0)
+			return fail(call, -EINVAL,
+				    "mac: \"%.64s\" must be a machine's address, as in "
+				    "52:54:00:00:00:01; a + separates several",
+				    mac);
+	}
+	return 0;
+}
+
+static int set_storm(struct ctl_call *call, struct endpoint_rules *rules, char *value)
+{
+	if (!call->relay->forward.storm)
+		return fail(call, -EOPNOTSUPP,
+			    "storm: this relay is no switch, and limits nothing");
+	if (!read_number(value, UINT32_MAX, &rules->storm))
+		return fail(call, -EINVAL,
+			    "storm: \"%.64s\" must be a number from 0 to %u; 0 is what "
+			    "the relay has for all",
+			    value, UINT32_MAX);
+	return 0;
+}
+
+static int set_one(struct ctl_call *call, struct endpoint_rules *rules, char *word)
+{
+	static const struct {
+		const char *key;
+		set_fn *set;
+	} keys[] = {
+		{ "isolated", set_isolated },
+		{ "mac", set_mac },
+		{ "storm", set_storm },
+	};
+	char *value = strchr(word, '=');
+
+	if (!value)
+		return fail(call, -EINVAL, "\"%.64s\" is not of the form KEY=VALUE",
+			    word);
+	*value++ = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].key, word))
+			return keys[i].set(call, rules, value);
+	return fail(call, -EINVAL,
+		    "\"%.64s\" can't be set; there are isolated, mac and storm", word);
+}
+
+static int run_set(struct ctl_call *call)
+{
+	struct endpoint_rules rules;
+	struct port *p;
+	int ret;
+
+	if (call->n_words < 3)
+		return fail(call, -EINVAL, "the form is set PORT KEY=VALUE ...");
+	ret = find_port(call, call->word[1], &p);
+	if (ret < 0)
+		return ret;
+	if (!p)
+		return fail(call, -ENOENT, "%.64s: there is no such port; see: status",
+			    call->word[1]);
+	rules = p->rules;
+	for (int i = 2; i < call->n_words && !ret; i++)
+		ret = set_one(call, &rules, call->word[i]);
+	if (!ret)
+		relay_set_rules(call->relay, p, &rules);
+	return ret;
+}
+
+/* ---- what only shows ---- */
+
+static int run_status(struct ctl_call *call)
+{
+	if (call->n_words == 2 && !strcmp(call->word[1], "--json"))
+		call->show = show_json;
+	else if (call->n_words == 1)
+		call->show = show_status;
+	else
+		return fail(call, -EINVAL, "the form is status or status --json");
+	return 0;
+}
+
+/* Those below take no more words than their own. */
+static int check_alone(struct ctl_call *call)
+{
+	if (call->n_words > 1)
+		return fail(call, -EINVAL, "%s takes no more words", call->word[0]);
+	return 0;
+}
+
+static int run_counters(struct ctl_call *call)
+{
+	int ret = check_alone(call);
+
+	if (!ret)
+		call->show = show_counters;
+	return ret;
+}
+
+static int run_fdb(struct ctl_call *call)
+{
+	int ret = check_alone(call);
+
+	if (!ret && !show_fdb(call->relay, call->out))
+		ret = fail(call, -EOPNOTSUPP,
+			   "this relay is no switch, and remembers no addresses");
+	return ret;
+}
+
+static int run_events(struct ctl_call *call)
+{
+	int ret = check_alone(call);
+
+	call->follows = !ret;
+	return ret;
+}
+
+static int run_capture(struct ctl_call *call)
+{
+	int ret = capture_filter_words(&call->wish, call->word + 1, call->why,
+				       sizeof(call->why));
+
+	call->captures = !ret;
+	return ret;
+}
+
+static int run_help(struct ctl_call *call);
+
+static const struct command {
+	const char *name;
+	int (*run)(struct ctl_call *call);
+	const char *usage, *what;
+} commands[] = {
+	{ "help", run_help, "help", "this list" },
+	{ "status", run_status, "status [--json]", "all ports and what they carry" },
+	{ "fdb", run_fdb, "fdb", "which address is behind which port" },
+	{ "add", run_add, "add ENDPOINT", "one more; or add -l PORT, a listener" },
+	{ "del", run_del, "del PORT", "a port, by number or name; or del -l PORT" },
+	{ "set", run_set, "set PORT KEY=VALUE ...",
+	  "isolated=on|off, mac=ADDR[+ADDR ...], storm=N" },
+	{ "events", run_events, "events", "a line for each as it happens, until ^C" },
+	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
+	  "frames; port=N, dir=in|out|both, snap=N" },
+	{ "counters", run_counters, "counters", "lines with tabs, as top reads them" },
+};
+
+static int run_help(struct ctl_call *call)
+{
+	int ret = check_alone(call);
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && !ret; i++)
+		buf_printf(call->out, "%-28s %s\n", commands[i].usage, commands[i].what);
+	return ret;
+}
+
+int ctl_command(struct ctl_call *call, char *line)
+{
+	const char *why = NULL;
+
+	call->n_words = quote_split(line, call->word, CTL_WORDS_MAX, &why);
+	if (call->n_words < 0)
+		return fail(call, -EINVAL, "%s", why);
+	if (call->n_words == 0)
+		return fail(call, -EINVAL, "the command is empty; try: help");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, call->word[0]))
+			return commands[i].run(call);
+	return fail(call, -EINVAL, "%.64s: there is no such command; try: help",
+		    call->word[0]);
+}

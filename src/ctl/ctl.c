@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each client is read until it has sent its line, then only written to. What it
+ * does not take is kept, and is bounded: an answer by what a step of it has, and
+ * events by EVENTS_BYTES, beyond which they are left out and counted. Memory of a
+ * client is freed at the end of the turn, as loop.h has it.
+ */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/log.h"
+#include "ctl/ctl-command.h"
+
+#define CLIENTS_MAX 16
+#define REQUEST_BYTES 4096
+#define REQUEST_MS 30000 /* somebody may be typing */
+#define ANSWER_MS 5000	 /* without a byte of it taken */
+#define AWAIT_MS 5000 /* until a port is open, or not; ctl itself gives up after 10 s */
+#define AWAIT_STEP_MS 50
+#define SEND_BYTES ((size_t)64 << 10)
+#define EVENTS_BYTES ((size_t)16 << 10)
+#define EVENT_MAX 1024
+/*
+ * No event at all but that the client has closed, which is reported unasked. Any
+ * other would have to be consumed: EPOLLPRI, too, is there for MSG_OOB to set.
+ */
+#define ONLY_HANGUP EPOLLET
+
+/*
+ * @request: what has come of its line
+ * @out, @sent: what it is told, and how much of that is sent
+ * @show, @shown: what it is told, and how much of that was written to @out
+ * @awaits:   the port that it added, while that is being opened; 0: none
+ * @await_until: when it is told that it is on its way
+ * @follows:  it is told of events
+ * @left_out: events that it has missed
+ */
+struct ctl_client {
+	struct ctl_client *next;
+	struct ctl *ctl;
+	struct watch watch;
+	struct timer limit;
+	size_t n_request;
+	char request[REQUEST_BYTES];
+	struct buf out;
+	size_t sent;
+	show_step *show;
+	struct show shown;
+	unsigned awaits;
+	uint64_t await_until;
+	bool follows;
+	unsigned left_out;
+	bool is_closed;
+};
+
+static struct loop *loop_of(const struct ctl_client *k)
+{
+	return k->ctl->relay->loop;
+}
+
+static void reap(struct deferred *d)
+{
+	struct ctl_client **link = &container_of(d, struct ctl, reap)->clients;
+
+	while (*link) {
+		struct ctl_client *k = *link;
+
+		if (!k->is_closed) {
+			link = &k->next;
+			continue;
+		}
+		*link = k->next;
+		buf_free(&k->out);
+		free(k);
+	}
+}
+
+/* It is no client any more. Return: its connection, to be closed or given away. */
+static int part_with(struct ctl_client *k)
+{
+	int fd = k->watch.fd;
+
+	k->is_closed = true;
+	timer_cancel(loop_of(k), &k->limit);
+	loop_del(loop_of(k), &k->watch);
+	listener_gone(&k->ctl->listener);
+	loop_defer(loop_of(k), &k->ctl->reap, reap);
+	return fd;
+}
+
+static void close_client(struct ctl_client *k)
+{
+	if (!k->is_closed)
+		close(part_with(k));
+}
+
+/* ---- what a client is told ---- */
+
+static void too_slow(struct timer *t)
+{
+	close_client(container_of(t, struct ctl_client, limit));
+}
+
+static bool has_output(const struct ctl_client *k)
+{
+	return k->sent < k->out.len;
+}
+
+static void note_left_out(struct ctl_client *k)
+{
+	if (k->left_out)
+		buf_printf(&k->out, "... %u events left out\n", k->left_out);
+	k->left_out = 0;
+}
+
+static void show_more(struct ctl_client *k)
+{
+	if (k->show && k->show(&k->shown, k->ctl->relay, &k->out))
+		k->show = NULL;
+}
+
+/* It has taken all that there was. Return: whether there will be more. */
+static bool go_on(struct ctl_client *k)
+{
+	k->sent = k->out.len = 0;
+	show_more(k);
+	if (k->follows)
+		note_left_out(k);
+	return (k->show || has_output(k) || k->follows) && !k->out.failed;
+}
+
+/* A long answer is written only as it is taken: at most a step a turn. */
+static void send_some(struct ctl_client *k)
+{
+	size_t len = min_size(k->out.len - k->sent, SEND_BYTES);
+	ssize_t n = send(k->watch.fd, k->out.data + k->sent, len, MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN) {
+		close_client(k);
+		return;
+	}
+	if (n > 0)
+		k->sent += (size_t)n;
+	if (!has_output(k) && !go_on(k)) {
+		close_client(k);
+		return;
+	}
+	if (k->follows)
+		timer_cancel(loop_of(k), &k->limit);
+	else if (n > 0)
+		timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
+	loop_mod(loop_of(k), &k->watch,
+		 has_output(k) || k->show ? EPOLLOUT : ONLY_HANGUP);
+}
+
+/* It gets no more than this. */
+PRINTF_LIKE(2, 3) static void refuse(struct ctl_client *k, const char *fmt, ...)
+{
+	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	escape_text(line, sizeof(line), why);
+	k->follows = false;
+	k->show = NULL;
+	k->out.len = 0;
+	buf_printf(&k->out, "error: %s\n", line);
+	if (k->out.failed)
+		close_client(k);
+	else
+		send_some(k);
+}
+
+static const char *capture_fault(int err)
+{
+	switch (err) {
+	case EBUSY:
+		return "as many captures run as may; end one of them";
+	case ENOENT:
+		return "there is no such port; see: status";
+	default:
+		return strerror(err);
+	}
+}
+
+/* Its connection is the capture's from now on; nothing was sent to it: there is room. */
+static void give_to_capture(struct ctl_client *k, const struct capture_filter *wish)
+{
+	struct ctl *c = k->ctl;
+	int fd = part_with(k), ret = ctl_capture_start(&c->captures, c->relay, fd, wish);
+	char line[128] = "ok\n";
+
+	if (ret < 0)
+		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
+	/* Who has not heard that must not take packets for it; the capture will find out. */
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
+		log_info("%s: %s", c->ep.text, strerror(errno));
+		shutdown(fd, SHUT_RDWR);
+	}
+	if (ret < 0)
+		close(fd);
+}
+
+/*
+ * The port is open, or will be tried again, or has ended. Only noted: this may be in
+ * the midst of what the relay does.
+ */
+static void tell_awaited(struct ctl_client *k, const struct port *p)
+{
+	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
+
+	k->awaits = 0;
+	buf_printf(&k->out, "ok\n");
+	if (ctl_added(p, &k->out, why, sizeof(why)) < 0) {
+		escape_text(line, sizeof(line), why);
+		k->out.len = 0;
+		buf_printf(&k->out, "error: %s\n", line);
+	}
+	if (k->out.failed) {
+		close_client(k);
+		return;
+	}
+	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
+	loop_mod(loop_of(k), &k->watch, EPOLLOUT);
+}
+
+static void await_due(struct timer *t)
+{
+	struct ctl_client *k = container_of(t, struct ctl_client, limit);
+	const struct port *p = relay_find(k->ctl->relay, k->awaits);
+
+	/* A port that ends is told of before it goes. */
+	if (!p)
+		close_client(k);
+	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
+		tell_awaited(k, p);
+	else
+		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);
+}
+
+static void await(struct ctl_client *k, unsigned id)
+{
+	k->out.len = 0;
+	k->awaits = id;
+	k->await_until = loop_now() + AWAIT_MS;
+	timer_set(loop_of(k), &k->limit, AWAIT_STEP_MS, await_due);
+	loop_mod(loop_of(k), &k->watch, ONLY_HANGUP);
+}
+
+static void answer(struct ctl_client *k)
+{
+	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
+
+	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
+	buf_printf(&k->out, "ok\n");
+	if (ctl_command(&call, k->request) < 0) {
+		refuse(k, "%s", call.why);
+		return;
+	}
+	k->show = call.show;
+	show_more(k);
+	if (k->out.failed) {
+		buf_free(&k->out);
+		refuse(k, "no memory for the answer");
+		return;
+	}
+	if (call.captures) {
+		give_to_capture(k, &call.wish);
+		return;
+	}
+	if (call.awaits) {
+		await(k, call.awaits);
+		return;
+	}
+	k->follows = call.follows;
+	send_some(k);
+}
+
+/* ---- what a client says ---- */
+
+static void take_request(struct ctl_client *k)
+{
+	char *at = k->request + k->n_request, *end;
+	ssize_t n = recv(k->watch.fd, at, sizeof(k->request) - k->n_request, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		close_client(k);
+		return;
+	}
+	k->n_request += (size_t)n;
+	end = memchr(at, '\n', (size_t)n);
+	if (end && memchr(k->request, '\0', (size_t)(end - k->request))) {
+		refuse(k, "a command is one line of text, without zero bytes");
+	} else if (end) {
+		*end = '\0';
+		answer(k);
+	} else if (k->n_request == sizeof(k->request)) {
+		refuse(k, "a command has at most %d bytes, and ends with a newline",
+		       REQUEST_BYTES - 1);
+	}
+}
+
+static void client_ready(struct watch *w, uint32_t events)
+{
+	struct ctl_client *k = container_of(w, struct ctl_client, watch);
+
+	if (has_output(k) || k->show)
+		send_some(k);
+	else if ((k->follows || k->awaits) && (events & (EPOLLHUP | EPOLLERR)))
+		close_client(k);
+	else if (!k->follows && !k->awaits)
+		take_request(k);
+}
+
+/* ---- who is one ---- */
+
+static void turn_away(struct ctl *c, int fd, const char *line)
+{
+	/* Nothing has been sent to it yet: there is room. */
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		log_info("%s: %s", c->ep.text, strerror(errno));
+	close(fd);
+	listener_gone(&c->listener);
+}
+
+static void add_client(struct ctl *c, int fd)
+{
+	struct ctl_client *k = calloc(1, sizeof(*k));
+
+	if (!k || loop_add(c->relay->loop, &k->watch, fd, EPOLLIN, client_ready) < 0) {
+		turn_away(c, fd, "error: no memory for one more client\n");
+		free(k);
+		return;
+	}
+	k->ctl = c;
+	k->next = c->clients;
+	c->clients = k;
+	timer_set(c->relay->loop, &k->limit, REQUEST_MS, too_slow);
+}
+
+static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+{
+	struct ctl *c = arg;
+
+	(void)peer;
+	if (!ctl_allows(&c->allow, &c->listener.made, fd))
+		turn_away(c, fd, "error: only the user who runs it, and root, may\n");
+	else if (l->n > CLIENTS_MAX)
+		turn_away(c, fd, "error: too many clients are connected; end one\n");
+	else
+		add_client(c, fd);
+}
+
+/* ---- events ---- */
+
+static int event_line(char *line, size_t size, const char *kind, const struct port *p,
+		      const char *text)
+{
+	char name[4 * PORT_NAME_MAX], more[4 * PORT_WHY_MAX];
+	struct timespec now;
+	struct tm utc;
+	int len;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	escape_text(name, sizeof(name), p->name);
+	escape_text(more, sizeof(more), text);
+	len = snprintf(line, size,
+		       "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s port %u %s%s%s",
+		       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+		       utc.tm_min, utc.tm_sec, (int)(now.tv_nsec / 1000000), kind, p->id,
+		       name, *more ? " " : "", more);
+	return (int)min_size((size_t)len, size - 1);
+}
+
+/* Only noted: this is in the midst of what the relay does. */
+static void note(struct ctl_client *k, const char *line, size_t len)
+{
+	if (k->out.len + len >= EVENTS_BYTES || k->left_out) {
+		k->left_out++;
+		return;
+	}
+	buf_add(&k->out, line, len);
+	buf_add(&k->out, "\n", 1);
+	if (k->out.failed)
+		close_client(k);
+	else
+		loop_mod(loop_of(k), &k->watch, EPOLLOUT);
+}
+
+static void on_event(struct relay_watcher *w, const char *kind, const struct port *p,
+		     const char *text)
+{
+	struct ctl *c = container_of(w, struct ctl, watcher);
+	char line[EVENT_MAX];
+	int len = 0;
+
+	for (struct ctl_client *k = c->clients; k; k = k->next) {
+		if (k->is_closed)
+			continue;
+		if (k->awaits == p->id && p->state != PORT_OPENING)
+			tell_awaited(k, p);
+		if (!k->follows)
+			continue;
+		if (!len)
+			len = event_line(line, sizeof(line), kind, p, text);
+		note(k, line, (size_t)len);
+	}
+}
+
+/* ---- from start to end ---- */
+
+int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size)
+{
+	struct endpoint *ep = &c->ep;
+	int ret;
+
+	ep->kind = ENDPOINT_UNIX_LISTEN;
+	ep->mode = CTL_MODE;
+	snprintf(ep->path, sizeof(ep->path), "%s", path);
+	snprintf(ep->text, sizeof(ep->text), "--ctl %s", path);
+	c->listener.ep = ep;
+	c->listener.accepted = on_accepted;
+	c->listener.arg = c;
+	ret = listener_start(&c->listener, r->loop, why, size);
+	if (ret < 0)
+		return ret;
+	ctl_allow_init(&c->allow);
+	c->relay = r;
+	c->watcher.event = on_event;
+	relay_watch(r, &c->watcher);
+	rates_start(&c->rates, r);
+	r->is_running = true;
+	return 0;
+}
+
+void ctl_stop(struct ctl *c)
+{
+	if (!c->relay)
+		return;
+	rates_stop(&c->rates);
+	relay_unwatch(c->relay, &c->watcher);
+	for (struct ctl_client *k = c->clients; k; k = k->next)
+		close_client(k);
+	reap(&c->reap);
+	ctl_captures_stop(&c->captures);
+	listener_stop(&c->listener);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring of records that never wrap inside a record: one that does not fit at
+ * the top goes to the bottom, and top remembers where the upper part ends. The
+ * memory is larger than the limit by one longest record, which is the most
+ * that can be left unused at the top; so whatever the limit admits also fits.
+ */
+#include "frame/frame-queue.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/util.h"
+
+#define RECORD_MAX ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
+#define PAGE_MAX ((size_t)64 << 10) /* the largest pages that machines have */
+
+static size_t memory_size(const struct frame_queue *q)
+{
+	return q->limit + RECORD_MAX;
+}
+
+int frame_queue_init(struct frame_queue *q, size_t limit)
+{
+	memset(q, 0, sizeof(*q));
+	q->limit = limit;
+	q->buf = mmap(NULL, memory_size(q), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (q->buf == MAP_FAILED) {
+		q->buf = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void frame_queue_free(struct frame_queue *q)
+{
+	if (q->buf)
+		munmap(q->buf, memory_size(q));
+	memset(q, 0, sizeof(*q));
+}
+
+static bool has_wrapped(const struct frame_queue *q)
+{
+	return q->top != 0;
+}
+
+/* Where a record of @size bytes can go; the limit has admitted it, so it fits. */
+static uint8_t *reserve(struct frame_queue *q, size_t size)
+{
+	uint8_t *at;
+
+	if (!has_wrapped(q) && q->tail + size > memory_size(q)) {
+		q->top = q->tail;
+		q->tail = 0;
+	}
+	at = q->buf + q->tail;
+	q->tail += size;
+	if (q->tail > q->peak)
+		q->peak = q->tail;
+	return at;
+}
+
+/* A run is stored as it lies on its stream. */
+static void store_run(uint8_t *at, const struct frame *run)
+{
+	memcpy(at, frame_wire(run), frame_wire_head(run) + run->len + run->more_wire);
+}
+
+static void store(uint8_t *at, const struct frame *f)
+{
+	put_be32(at, frame_word(f, frame_len(f)));
+	at += FRAME_WORD;
+	if (f->vnet) {
+		memcpy(at, f->vnet, VNET_BYTES);
+		at += VNET_BYTES;
+	}
+	if (f->head_len)
+		memcpy(at, f->head, f->head_len);
+	memcpy(at + f->head_len, f->data, f->len);
+}
+
+bool frame_queue_put(struct frame_queue *q, const struct frame *f)
+{
+	size_t size = frame_wire_head(f) + frame_len(f) + f->more_wire;
+
+	if (q->bytes + size > q->limit || (f->more && !f->has_word))
+		return false;
+	/* What a run would leave unused at the top may be more than there is to spare. */
+	if (f->more && !has_wrapped(q) && q->tail + size > memory_size(q))
+		return false;
+	(f->more ? store_run : store)(reserve(q, size), f);
+	q->bytes += size;
+	q->frames += 1 + f->more;
+	return true;
+}
+
+/* Bytes behind the length word of the record at @pos. */
+static uint32_t record_len(const struct frame_queue *q, size_t pos)
+{
+	return get_be32(q->buf + pos) & ~FRAME_VNET_BIT;
+}
+
+unsigned frame_queue_peek(const struct frame_queue *q, struct frame *f, unsigned max,
+			  bool runs)
+{
+	size_t pos = q->head, end = has_wrapped(q) ? q->top : q->tail;
+	unsigned n = 0;
+
+	for (unsigned frames = 0; n < max && frames < q->frames; n++) {
+		size_t size;
+
+		if (has_wrapped(q) && pos == q->top) {
+			pos = 0;
+			end = q->tail;
+		}
+		size = runs ? frame_run(&f[n], q->buf + pos, q->buf + end) : 0;
+		if (!size) {
+			f[n] = frame_at(q->buf + pos);
+			size = FRAME_WORD + record_len(q, pos);
+		}
+		frames += 1 + f[n].more;
+		pos += size;
+	}
+	return n;
+}
+
+static void became_empty(struct frame_queue *q)
+{
+	q->head = q->tail = q->top = 0;
+	q->bytes = 0;
+	q->frames = 0;
+}
+
+void frame_queue_trim(struct frame_queue *q)
+{
+	size_t used = has_wrapped(q) ? q->top : q->tail;
+	size_t from = (used + PAGE_MAX - 1) / PAGE_MAX * PAGE_MAX;
+
+	if (from < FRAME_QUEUE_KEEP)
+		from = FRAME_QUEUE_KEEP;
+	if (q->peak <= from)
+		return;
+	madvise(q->buf + from, memory_size(q) - from, MADV_DONTNEED);
+	q->peak = used;
+}
+
+void frame_queue_drop(struct frame_queue *q, unsigned n)
+{
+	if (n == q->frames) {
+		became_empty(q);
+		return;
+	}
+	for (; n; n--) {
+		size_t size = FRAME_WORD + record_len(q, q->head);
+
+		q->head += size;
+		q->bytes -= size;
+		q->frames--;
+		if (has_wrapped(q) && q->head == q->top)
+			q->head = q->top = 0;
+	}
+}
+
+unsigned frame_queue_clear(struct frame_queue *q)
+{
+	unsigned n = q->frames;
+
+	became_empty(q);
+	frame_queue_trim(q);
+	return n;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One frame, as gro.c sees it: how far it can be taken apart, which flow it is
+ * of, and what it must have in common with another to be merged with it.
+ */
+#ifndef GRO_PACKET_H
+#define GRO_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frame/frame.h"
+
+/* What is merged: TCP or UDP, over either IP. */
+struct gro_kind {
+	bool is_ipv6, is_tcp;
+	uint8_t gso_type, proto;
+	uint8_t ip_size, addresses, addresses_size;
+	uint8_t l4_size, csum; /* without options; where the checksum is */
+};
+
+/*
+ * How much of a frame is known, and so which open units it closes, or goes on with:
+ * those between its Ethernet or its IP addresses, or the one of its flow.
+ */
+enum gro_known {
+	GRO_KNOWN_ETHERNET,
+	GRO_KNOWN_ADDRESSES,
+	GRO_KNOWN_FLOW,
+	GRO_KNOWN_MERGEABLE
+};
+
+/*
+ * A frame, taken apart.
+ * @head:     its headers, in one piece; @have bytes of them
+ * @payload:  in one piece, of GRO_KNOWN_MERGEABLE; @payload_len is not 0 then
+ */
+struct gro_packet {
+	const uint8_t *head, *payload;
+	const struct gro_kind *kind;
+	uint32_t have, len;
+	uint32_t l3, l4, head_len, payload_len;
+	uint32_t hash;
+	bool is_ipv6;
+};
+
+/*
+ * gro_frame_head() - A frame's first bytes, as many as there are in one piece. With
+ * gro_frame_behind() all that knows how many pieces a frame is of.
+ */
+static inline const uint8_t *gro_frame_head(const struct frame *f, uint32_t *have)
+{
+	*have = f->head_len ? f->head_len : f->len;
+	return f->head_len ? f->head : f->data;
+}
+
+/* gro_frame_behind() - What is behind its first @skip bytes; NULL when that is not one piece. */
+static inline const uint8_t *gro_frame_behind(const struct frame *f, uint32_t skip)
+{
+	if (skip < f->head_len)
+		return NULL;
+	return skip <= frame_len(f) ? f->data + (skip - f->head_len) : NULL;
+}
+
+/*
+ * gro_parse() - Take a frame apart.
+ * @udp: whether UDP is merged at all
+ *
+ * Return: how far it went; only so much of @p is set.
+ */
+enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp);
+
+/*
+ * gro_is_same_flow() - Whether both have the same Ethernet header and VLAN tags,
+ * addresses, ports and protocol. Both at least GRO_KNOWN_FLOW.
+ */
+bool gro_is_same_flow(const struct gro_packet *a, const struct gro_packet *b);
+
+/*
+ * gro_is_alike() - Whether what a split copies from the first frame of a unit is
+ * the same in both: all but lengths, checksums, IPv4 ID, sequence number and PSH.
+ * Both GRO_KNOWN_MERGEABLE, of one flow.
+ */
+bool gro_is_alike(const struct gro_packet *a, const struct gro_packet *b);
+
+/* gro_is_intact() - Whether both checksums are good. GRO_KNOWN_MERGEABLE. */
+bool gro_is_intact(const struct gro_packet *p);
+
+#endif

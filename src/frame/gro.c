@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merging. Every frame begins a unit or is added to one. What it is, gro_parse()
+ * finds out; units whose flow may go on are found by a hash over addresses and
+ * ports, in a table that lives for one batch. A frame is compared with the first
+ * of its unit, header against header through a mask of what must be equal; what
+ * counts up is compared with what is due. Lengths and checksums of the merged
+ * headers are written at the end, when they are known.
+ */
+#include "frame/gro.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "frame/csum.h"
+#include "frame/gro-packet.h"
+
+#define SLOTS (2 * BATCH_MAX) /* of the hash table; a power of two */
+
+_Static_assert((SLOTS & (SLOTS - 1)) == 0, "for a mask");
+_Static_assert(BATCH_MAX <= 64, "UDP_MAX_SEGMENTS, before Linux 6.10");
+_Static_assert(BATCH_MAX < UINT8_MAX, "for a slot");
+
+/*
+ * The flow of a unit of the same index.
+ * @is_open:     further frames may be added
+ * @is_verified: the first frame's checksums are good
+ * @next_seq, @next_id: of the next frame, if it can be added
+ */
+struct flow {
+	struct gro_packet first;
+	bool is_open, is_verified, psh;
+	uint16_t next_id;
+	uint32_t next_seq;
+	uint32_t payload_len; /* of all frames */
+};
+
+/*
+ * @any_open: there was an open flow
+ * @slot: of the hash table, index of the flow's last unit plus one; 0 when free
+ */
+struct merge {
+	struct gro *g;
+	bool any_open;
+	struct flow flow[BATCH_MAX];
+	uint8_t slot[SLOTS];
+};
+
+/* The slot of a flow, or the free one that it would get. */
+static uint8_t *find(struct merge *m, const struct gro_packet *p)
+{
+	uint32_t i = p->hash & (SLOTS - 1);
+
+	while (m->slot[i] && !gro_is_same_flow(&m->flow[m->slot[i] - 1].first, p))
+		i = (i + 1) & (SLOTS - 1);
+	return &m->slot[i];
+}
+
+/* Of one flow; whether it is what a split would make as the next frame. */
+static bool is_next(const struct flow *fl, const struct gro_packet *p)
+{
+	const uint8_t *ip = p->head + p->l3, *l4 = p->head + p->l4;
+	uint32_t len = p->head_len - p->l3 + fl->payload_len + p->payload_len;
+
+	if (p->payload_len > fl->first.payload_len || len > GRO_IP_MAX)
+		return false;
+	if (!p->is_ipv6 && vnet_get16(ip + IP4_ID) != fl->next_id)
+		return false;
+	if (p->kind->is_tcp && get_be32(l4 + TCP_SEQ) != fl->next_seq)
+		return false;
+	return gro_is_alike(&fl->first, p);
+}
+
+static void add_piece(struct gro_unit *u, const uint8_t *data, size_t len)
+{
+	u->iov[u->n_iov++] = (struct iovec){ (void *)(uintptr_t)data, len };
+}
+
+/* What must be due next, and whether anything may be. */
+static void note(struct flow *fl, const struct gro_packet *p)
+{
+	const uint8_t *l4 = p->head + p->l4;
+
+	if (!p->is_ipv6)
+		fl->next_id = (uint16_t)(vnet_get16(p->head + p->l3 + IP4_ID) + 1);
+	if (p->kind->is_tcp) {
+		fl->next_seq = get_be32(l4 + TCP_SEQ) + p->payload_len;
+		fl->psh = l4[TCP_FLAGS] & TCP_PSH;
+	}
+	fl->payload_len += p->payload_len;
+	fl->is_open = !fl->psh && p->payload_len == fl->first.payload_len;
+}
+
+static void append(struct gro_unit *u, struct flow *fl, const struct gro_packet *p)
+{
+	if (u->frames == 1) {
+		u->n_iov = 1;
+		add_piece(u, u->head, p->head_len);
+		add_piece(u, fl->first.payload, fl->first.payload_len);
+	}
+	add_piece(u, p->payload, p->payload_len);
+	u->frames++;
+	u->bytes += p->len;
+	note(fl, p);
+}
+
+/*
+ * Adds a frame to its flow's last unit, if that is open and the frame is due.
+ * @is_bad: set when the frame is known to be damaged
+ */
+static bool try_append(struct gro_unit *u, struct flow *fl, const struct gro_packet *p,
+		       bool *is_bad)
+{
+	if (!fl->is_open || !is_next(fl, p))
+		return false;
+	if (!fl->is_verified && !gro_is_intact(&fl->first))
+		return false;
+	fl->is_verified = true;
+	*is_bad = !gro_is_intact(p);
+	if (*is_bad)
+		return false;
+	append(u, fl, p);
+	return true;
+}
+
+/* A unit of its own, whose flow is not open. */
+static struct flow *begin(struct merge *m, const struct frame *f)
+{
+	struct gro_unit *u = &m->g->unit[m->g->n];
+	struct flow *fl = &m->flow[m->g->n++];
+	uint32_t have;
+	const uint8_t *head = gro_frame_head(f, &have);
+
+	memset(&u->vnet, 0, sizeof(u->vnet));
+	u->frames = 1;
+	u->bytes = frame_len(f);
+	u->n_iov = 0;
+	add_piece(u, (const uint8_t *)&u->vnet, VNET_BYTES);
+	add_piece(u, head, have);
+	if (f->head_len)
+		add_piece(u, f->data, f->len);
+	fl->is_open = false;
+	return fl;
+}
+
+static void open_flow(struct flow *fl, const struct gro_packet *p)
+{
+	*fl = (struct flow){ .first = *p };
+	note(fl, p);
+}
+
+/*
+ * Closes all between the same Ethernet addresses, or the same IP addresses; and just
+ * all, for a frame whose addresses are not in its first piece.
+ */
+static void close_between(struct merge *m, const struct gro_packet *p,
+			  enum gro_known known)
+{
+	for (unsigned i = 0; m->any_open && i < m->g->n; i++) {
+		struct flow *fl = &m->flow[i];
+		const uint8_t *a, *b = p->head;
+		size_t len = ETH_ADDRESSES;
+
+		if (!fl->is_open)
+			continue;
+		a = fl->first.head;
+		if (known == GRO_KNOWN_ADDRESSES) {
+			if (fl->first.is_ipv6 != p->is_ipv6)
+				continue;
+			a += fl->first.l3 + fl->first.kind->addresses;
+			b += p->l3 + fl->first.kind->addresses;
+			len = fl->first.kind->addresses_size;
+		}
+		if (p->have < ETH_ADDRESSES || !memcmp(a, b, len))
+			fl->is_open = false;
+	}
+}
+
+/* Return: the unit that it is in. */
+static unsigned add_frame(struct merge *m, const struct frame *f)
+{
+	struct gro_packet p = { 0 };
+	enum gro_known known = gro_parse(&p, f, m->g->udp);
+	bool is_bad = false;
+	uint8_t *slot;
+	unsigned last;
+
+	if (known < GRO_KNOWN_FLOW) {
+		close_between(m, &p, known);
+		begin(m, f);
+		return m->g->n - 1;
+	}
+	slot = find(m, &p);
+	if (*slot) {
+		last = *slot - 1u;
+		if (known == GRO_KNOWN_MERGEABLE &&
+		    try_append(&m->g->unit[last], &m->flow[last], &p, &is_bad))
+			return last;
+		m->flow[last].is_open = false;
+	}
+	if (known == GRO_KNOWN_MERGEABLE && !is_bad) {
+		open_flow(begin(m, f), &p);
+		m->any_open = true;
+		*slot = (uint8_t)m->g->n;
+	} else {
+		begin(m, f);
+	}
+	return m->g->n - 1;
+}
+
+static void finish(struct gro_unit *u, const struct flow *fl)
+{
+	const struct gro_packet *p = &fl->first;
+	uint32_t l4_len = p->head_len - p->l4 + fl->payload_len;
+	uint8_t *ip = u->head + p->l3, *l4 = u->head + p->l4;
+	uint16_t csum;
+
+	memcpy(u->head, p->head, p->head_len);
+	if (p->is_ipv6) {
+		vnet_put16(ip + IP6_LEN, l4_len);
+	} else {
+		vnet_put16(ip + IP4_LEN, IP4_SIZE + l4_len);
+		memset(ip + IP4_CSUM, 0, sizeof(csum));
+		csum = (uint16_t)~csum_fold(csum_add(0, ip, IP4_SIZE));
+		memcpy(ip + IP4_CSUM, &csum, sizeof(csum));
+	}
+	if (fl->psh)
+		l4[TCP_FLAGS] |= TCP_PSH;
+	if (!p->kind->is_tcp)
+		vnet_put16(l4 + UDP_LEN, l4_len);
+	csum = csum_fold(csum_pseudo(ip, p->kind->proto, l4_len));
+	memcpy(l4 + p->kind->csum, &csum, sizeof(csum));
+	u->vnet = (struct vnet){
+		.flags = VNET_NEEDS_CSUM,
+		.gso_type = p->kind->gso_type,
+		.hdr_len = (uint16_t)p->head_len,
+		.gso_size = (uint16_t)p->payload_len,
+		.csum_start = (uint16_t)p->l4,
+		.csum_offset = p->kind->csum,
+	};
+}
+
+void gro_merge(struct gro *g, const struct frame *f, unsigned n)
+{
+	struct merge m;
+
+	m.g = g;
+	m.any_open = false;
+	g->n = 0;
+	g->of[0] = 0;
+	if (n == 1) {
+		begin(&m, f);
+		return;
+	}
+	memset(m.slot, 0, sizeof(m.slot));
+	for (unsigned i = 0; i < n; i++)
+		g->of[i] = (uint8_t)add_frame(&m, &f[i]);
+	for (unsigned i = 0; i < g->n; i++) {
+		if (g->unit[i].frames > 1)
+			finish(&g->unit[i], &m.flow[i]);
+	}
+}

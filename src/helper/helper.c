@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay's side of the helper: start it, and start it again, send requests,
+ * match answers to calls by their number. SOCK_SEQPACKET keeps requests and
+ * answers whole.
+ */
+#include "helper/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "helper/keep.h"
+
+#define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
+#define STABLE_MS 1000	/* a helper that lived for so long did not fail at once */
+#define DELAY_MIN_MS 100
+#define DELAY_MAX_MS 5000
+#define END_MS (KEEP_LIMIT_MS + 1500) /* it takes KEEP_LIMIT_MS at most, and a bit */
+#define END_LOOK_MS 5
+
+static int fork_helper(struct helper *h)
+{
+	int ret, sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		return -errno;
+	h->pid = fork();
+	if (h->pid < 0) {
+		ret = -errno;
+		h->pid = 0;
+		close(sv[0]);
+		close(sv[1]);
+		return ret;
+	}
+	if (h->pid == 0) {
+		/* We may have raised it since we were started. */
+		setrlimit(RLIMIT_NOFILE, &h->files);
+		helper_serve(sv[1]);
+	}
+	close(sv[1]);
+	/* Hundreds of ports may ask at once. */
+	sock_tune_datagrams(sv[0]);
+	h->watch.fd = sv[0];
+	h->since = loop_now();
+	h->is_late = false;
+	return 0;
+}
+
+int helper_start(struct helper *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->watch.fd = -1;
+	h->delay = DELAY_MIN_MS;
+	h->limit = ANSWER_MS;
+	if (getrlimit(RLIMIT_NOFILE, &h->files) < 0)
+		return -errno;
+	return fork_helper(h);
+}
+
+/* Return: how many descriptors the message brought; all of them at @fds. */
+static size_t take_fds(struct msghdr *msg, int *fds)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	size_t n;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return 0;
+	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+	return n;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/*
+ * The kernel hands over as many descriptors as we may still have, and leaves the
+ * others out: half of an answer is none.
+ */
+static void none_left(struct helper_answer *answer, int *fds)
+{
+	close_fd(&fds[0]);
+	close_fd(&fds[1]);
+	answer->err = -EMFILE;
+	snprintf(
+		answer->why, sizeof(answer->why),
+		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
+}
+
+/* One datagram. Return: bytes; 0 at the end; -errno. */
+static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = answer, .iov_len = sizeof(*answer) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int fds[HELPER_FDS_MAX] = { -1, -1 };
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	*passed = -1;
+	if (n < 0)
+		return -errno;
+	take_fds(&msg, fds);
+	answer->why[sizeof(answer->why) - 1] = '\0';
+	if (msg.msg_flags & MSG_CTRUNC)
+		none_left(answer, fds);
+	*passed = fds[0];
+	answer->life = fds[1];
+	return n;
+}
+
+static struct helper_call *take_call(struct helper *h, uint32_t id)
+{
+	for (struct helper_call **p = &h->calls; *p; p = &(*p)->next) {
+		struct helper_call *call = *p;
+
+		if (call->id != id)
+			continue;
+		*p = call->next;
+		call->is_waiting = false;
+		return call;
+	}
+	return NULL;
+}
+
+static void answers_ready(struct watch *w, uint32_t events);
+static void helper_lost(struct helper *h, const char *how);
+
+/* What can't be watched is closed, and the helper ends with it. */
+static int watch_helper(struct helper *h)
+{
+	int fd = h->watch.fd;
+	int ret = loop_add(h->loop, &h->watch, fd, EPOLLIN, answers_ready);
+
+	if (ret < 0)
+		close(fd);
+	return ret;
+}
+
+static void again_due(struct timer *t)
+{
+	struct helper *h = container_of(t, struct helper, again);
+	int ret = fork_helper(h);
+
+	if (ret == 0)
+		ret = watch_helper(h);
+	if (ret == 0)
+		return;
+	log_info("the helper process can't be started: %s; trying again", strerror(-ret));
+	timer_set(h->loop, &h->again, DELAY_MAX_MS, again_due);
+}
+
+/* Every call gets an answer, also when there is nobody left to give it. */
+static void fail_calls(struct helper *h)
+{
+	struct helper_answer answer = {
+		.err = -EAGAIN,
+		.life = -1,
+		.why = "the helper process has ended",
+	};
+
+	while (h->calls) {
+		struct helper_call *call = take_call(h, h->calls->id);
+
+		call->done(call, &answer, -1);
+	}
+}
+
+/* Another one follows; later and later, if it ends at once. */
+static void helper_lost(struct helper *h, const char *how)
+{
+	bool was_stable = loop_now() - h->since >= STABLE_MS;
+	bool is_news = was_stable || h->delay == DELAY_MIN_MS;
+	int fd = h->watch.fd;
+
+	(is_news ? log_warn : log_info)("the helper process %s; starting another one",
+					how);
+	loop_del(h->loop, &h->watch);
+	close(fd);
+	timer_cancel(h->loop, &h->overdue);
+	if (h->pid > 0)
+		kill(h->pid, SIGKILL);
+	h->pid = 0;
+	h->delay = was_stable ? DELAY_MIN_MS : 2 * h->delay;
+	if (h->delay > DELAY_MAX_MS)
+		h->delay = DELAY_MAX_MS;
+	timer_set(h->loop, &h->again, was_stable ? 0 : h->delay, again_due);
+	fail_calls(h);
+}
+
+void helper_reaped(struct helper *h, pid_t pid)
+{
+	if (pid != h->pid)
+		return;
+	h->pid = 0;
+	if (h->loop && h->watch.fd >= 0)
+		helper_lost(h, "has ended");
+}
+
+static void deliver(struct helper *h, struct helper_answer *answer, int fd)
+{
+	struct helper_call *call = take_call(h, answer->id);
+
+	h->is_late = false;
+	if (call) {
+		call->done(call, answer, fd);
+		return;
+	}
+	close_fd(&fd);
+	close_fd(&answer->life);
+}
+
+static void answers_ready(struct watch *w, uint32_t events)
+{
+	struct helper *h = container_of(w, struct helper, watch);
+	struct helper_answer answer;
+	int passed;
+
+	(void)events;
+	for (;;) {
+		ssize_t n = receive(w->fd, &answer, &passed);
+
+		if (n == -EAGAIN || n == -EINTR)
+			return;
+		if (n <= 0) {
+			helper_lost(h, "has ended");
+			return;
+		}
+		if (n == (ssize_t)sizeof(answer))
+			deliver(h, &answer, passed);
+	}
+}
+
+/* One that is stopped, or stuck, would keep all who ask waiting for ever. */
+static void overdue_due(struct timer *t)
+{
+	struct helper *h = container_of(t, struct helper, overdue);
+	uint64_t now = loop_now(), oldest = now;
+
+	for (const struct helper_call *call = h->calls; call; call = call->next)
+		oldest = call->since < oldest ? call->since : oldest;
+	/* All of us may have been stopped for a while: then its answer comes now. */
+	if (!h->calls) {
+		h->is_late = false;
+	} else if (now - oldest < h->limit) {
+		timer_set(h->loop, t, h->limit - (now - oldest), overdue_due);
+	} else if (!h->is_late) {
+		h->is_late = true;
+		timer_set(h->loop, t, h->limit / 10, overdue_due);
+	} else {
+		helper_lost(h, "does not answer");
+	}
+}
+
+int helper_attach(struct helper *h, struct loop *loop)
+{
+	h->loop = loop;
+	return watch_helper(h);
+}
+
+static int send_request(struct helper *h, const struct helper_request *req)
+{
+	if (h->watch.fd < 0)
+		return -EAGAIN;
+	/* Whatever is wrong with it, the next time there will be another one. */
+	if (send(h->watch.fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -EAGAIN;
+	return 0;
+}
+
+int helper_ask(struct helper *h, struct helper_call *call, struct helper_request *req,
+	       helper_done *done)
+{
+	int ret;
+
+	req->id = ++h->last_id;
+	ret = send_request(h, req);
+	if (ret < 0)
+		return ret;
+	call->id = req->id;
+	call->done = done;
+	call->is_waiting = true;
+	call->since = loop_now();
+	call->next = h->calls;
+	h->calls = call;
+	if (!h->overdue.is_set)
+		timer_set(h->loop, &h->overdue, h->limit, overdue_due);
+	return 0;
+}
+
+void helper_forget(struct helper *h, struct helper_call *call)
+{
+	if (call->is_waiting)
+		take_call(h, call->id);
+}
+
+/* Its children have some time to end, so it has some more; but one that is stopped has none. */
+static void wait_for_end(pid_t pid)
+{
+	uint64_t limit = loop_now() + END_MS;
+
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (loop_now() >= limit)
+			kill(pid, SIGKILL);
+		poll(NULL, 0, END_LOOK_MS);
+	}
+}
+
+void helper_stop(struct helper *h)
+{
+	int fd = h->watch.fd;
+
+	if (h->loop) {
+		timer_cancel(h->loop, &h->again);
+		timer_cancel(h->loop, &h->overdue);
+		loop_del(h->loop, &h->watch);
+	}
+	h->watch.fd = -1;
+	if (fd >= 0)
+		close(fd);
+	if (h->pid > 0)
+		wait_for_end(h->pid);
+	h->pid = 0;
+}

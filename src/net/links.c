@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each wants to know of is in one array, apart from who it is: an event is
+ * compared with a few kilobytes for hundreds of taps, and most of them are not
+ * concerned. Names are compared by a hash; who is told of another's looks closer.
+ */
+#include "net/links.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/util.h"
+
+#define AGAIN_MS 1000
+#define KEYS_MIN 16
+
+struct links_key {
+	int one, other;
+	uint32_t name;
+	struct links_user *user;
+};
+
+void links_init(struct links *l, struct loop *loop)
+{
+	*l = (struct links){ .loop = loop, .watch = WATCH_INIT };
+}
+
+/* FNV-1a */
+static uint32_t hash(const char *name)
+{
+	uint32_t h = 2166136261;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619;
+	return h;
+}
+
+static void hear(const struct nl_link *link, void *arg)
+{
+	struct links *l = arg;
+	uint32_t name = link ? hash(link->name) : 0;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct links_key *k = &l->keys[i];
+
+		if (k->user->is_of_host)
+			k->user->changed(k->user, NULL);
+		else if (!link)
+			continue;
+		else if (k->one == link->index || k->other == link->index ||
+			 k->name == name)
+			k->user->changed(k->user, link);
+	}
+}
+
+static void close_socket(struct links *l)
+{
+	loop_del(l->loop, &l->watch);
+	if (l->sock)
+		nl_watch_close(l->sock);
+	l->sock = NULL;
+}
+
+static void tell_all_lost(struct links *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		l->keys[i].user->changed(l->keys[i].user, NULL);
+}
+
+static int open_socket(struct links *l);
+
+static void again_due(struct timer *t)
+{
+	struct links *l = container_of(t, struct links, again);
+
+	if (open_socket(l) < 0)
+		timer_set(l->loop, &l->again, AGAIN_MS, again_due);
+	else
+		tell_all_lost(l);
+}
+
+static void ready(struct watch *w, uint32_t events)
+{
+	struct links *l = container_of(w, struct links, watch);
+	int ret = nl_watch_read(l->sock, hear, l);
+
+	(void)events;
+	if (ret == -ENOBUFS) {
+		tell_all_lost(l);
+	} else if (ret < 0) {
+		close_socket(l);
+		timer_set(l->loop, &l->again, AGAIN_MS, again_due);
+	}
+}
+
+static int open_socket(struct links *l)
+{
+	int fd, ret;
+
+	l->sock = nl_watch_open(&fd);
+	if (!l->sock)
+		return -errno;
+	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, ready);
+	if (ret < 0)
+		close_socket(l);
+	return ret;
+}
+
+static int make_room(struct links *l)
+{
+	unsigned size = l->size ? l->size * 2 : KEYS_MIN;
+	struct links_key *keys;
+
+	if (l->n < l->size)
+		return 0;
+	keys = realloc(l->keys, size * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	l->keys = keys;
+	l->size = size;
+	return 0;
+}
+
+int links_join(struct links *l, struct links_user *u, const char *name)
+{
+	int ret = u->is_in ? 0 : make_room(l);
+
+	if (ret == 0 && !l->sock && !l->again.is_set)
+		ret = open_socket(l);
+	if (ret < 0 || u->is_in)
+		return ret;
+	u->slot = l->n++;
+	u->is_in = true;
+	l->keys[u->slot] = (struct links_key){ .name = hash(name), .user = u };
+	return 0;
+}
+
+void links_follow(struct links *l, const struct links_user *u, int one, int other)
+{
+	l->keys[u->slot].one = one;
+	l->keys[u->slot].other = other;
+}
+
+void links_leave(struct links *l, struct links_user *u)
+{
+	if (!u->is_in)
+		return;
+	u->is_in = false;
+	l->keys[u->slot] = l->keys[--l->n];
+	l->keys[u->slot].user->slot = u->slot;
+	if (l->n)
+		return;
+	timer_cancel(l->loop, &l->again);
+	close_socket(l);
+	free(l->keys);
+	l->keys = NULL;
+	l->size = 0;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request has a socket of its own, so that no answer to an earlier one can be
+ * taken for its own, and so that nothing has to be kept open or thrown away:
+ * taps are made rarely. The kernel has queued its answer when sendto() returns
+ * (netlink_rcv_skb() runs inside it): the one datagram read afterwards is it,
+ * or something is wrong and we say so rather than wait for another.
+ *
+ * Nothing of a message is used before its length has been checked. Attributes
+ * are collected by type first, so that their order does not matter.
+ */
+#include "net/nl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+
+#define ANSWER_SIZE 32768 /* the kernel's own limit for a buffer of a dump */
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+#define WATCH_READS 64	      /* datagrams read before others have their turn */
+#define SEQ 1		      /* a socket sees one request only */
+#define WATCH_BYTES (1 << 20) /* for events that wait; each takes some 3 KiB of it */
+
+/* Begin a message at @buf, zeroed: libmnl before 1.0.5 leaves padding as it is. */
+static struct nlmsghdr *begin(void *buf, int type, int flags, uint32_t seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(memset(buf, 0, NL_BUF_SIZE));
+
+	nlh->nlmsg_type = (uint16_t)type;
+	nlh->nlmsg_flags = (uint16_t)flags;
+	nlh->nlmsg_seq = seq;
+	return nlh;
+}
+
+struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t seq)
+{
+	struct nlmsghdr *nlh = begin(buf, RTM_GETLINK, NLM_F_REQUEST, seq);
+	struct ifinfomsg *ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifm));
+
+	ifm->ifi_index = index;
+	if (!index)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return nlh;
+}
+
+struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint32_t seq)
+{
+	struct nlmsghdr *nlh = begin(buf, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, seq);
+	struct ifinfomsg *ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifm));
+
+	ifm->ifi_index = change->index;
+	if (change->up) {
+		ifm->ifi_flags = IFF_UP;
+		ifm->ifi_change = IFF_UP;
+	}
+	if (change->mac)
+		mnl_attr_put(nlh, IFLA_ADDRESS, 6, change->mac);
+	if (change->mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, change->mtu);
+	if (change->master >= 0)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, (uint32_t)change->master);
+	return nlh;
+}
+
+/* Point @tb, of @max + 1, at the attributes in the @len bytes from @attr. */
+static int collect(const struct nlattr *attr, int len, const struct nlattr **tb,
+		   uint16_t max)
+{
+	while (len > 0) {
+		if (!mnl_attr_ok(attr, len))
+			return -EINVAL;
+		if (mnl_attr_get_type(attr) <= max)
+			tb[mnl_attr_get_type(attr)] = attr;
+
+		int step = MNL_ALIGN(mnl_attr_get_len(attr));
+
+		if (step >= len)
+			break;
+		len -= step;
+		attr = mnl_attr_next(attr);
+	}
+	return 0;
+}
+
+static int collect_nested(const struct nlattr *attr, const struct nlattr **tb,
+			  uint16_t max)
+{
+	return collect(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), tb,
+		       max);
+}
+
+/* An attribute that is not there leaves what it was to be read into as it is. */
+static int read_u32(const struct nlattr *attr, uint32_t *value)
+{
+	if (!attr)
+		return 0;
+	if (mnl_attr_get_payload_len(attr) != sizeof(*value))
+		return -EINVAL;
+	*value = mnl_attr_get_u32(attr);
+	return 0;
+}
+
+static int read_u8(const struct nlattr *attr, uint8_t *value)
+{
+	if (!attr)
+		return 0;
+	if (mnl_attr_get_payload_len(attr) != sizeof(*value))
+		return -EINVAL;
+	memcpy(value, mnl_attr_get_payload(attr), sizeof(*value));
+	return 0;
+}
+
+/* The text of @attr, if it ends within the attribute; else NULL. */
+static const char *text_of(const struct nlattr *attr)
+{
+	const char *text = mnl_attr_get_payload(attr);
+
+	return memchr(text, '\0', mnl_attr_get_payload_len(attr)) ? text : NULL;
+}
+
+static int read_name(const struct nlattr *attr, char name[IFNAMSIZ])
+{
+	const char *text = attr ? text_of(attr) : NULL;
+	size_t len = text ? strlen(text) : 0;
+
+	if (!len || len >= IFNAMSIZ)
+		return -EINVAL;
+	memcpy(name, text, len + 1);
+	return 0;
+}
+
+/* IFLA_INFO_DATA of a link that is of kind "tun": tun_fill_info() in drivers/net/tun.c */
+static int read_tun(const struct nlattr *attr, struct nl_link *link)
+{
+	const struct nlattr *tb[IFLA_TUN_PI + 1] = { 0 };
+	uint8_t type = 0, pi = 0;
+
+	if (!attr)
+		return 0;
+	if (collect_nested(attr, tb, IFLA_TUN_PI) || read_u8(tb[IFLA_TUN_TYPE], &type) ||
+	    read_u8(tb[IFLA_TUN_PI], &pi))
+		return -EINVAL;
+	link->is_tap = type == IFF_TAP;
+	link->has_pi = pi;
+	return 0;
+}
+
+static int read_kind(const struct nlattr *attr, struct nl_link *link)
+{
+	const struct nlattr *tb[IFLA_INFO_DATA + 1] = { 0 };
+
+	if (!attr)
+		return 0;
+	if (collect_nested(attr, tb, IFLA_INFO_DATA))
+		return -EINVAL;
+	if (!tb[IFLA_INFO_KIND])
+		return 0;
+
+	const char *kind = text_of(tb[IFLA_INFO_KIND]);
+
+	if (!kind)
+		return -EINVAL;
+	memcpy(link->kind, kind, strnlen(kind, sizeof(link->kind) - 1));
+	link->is_bridge = !strcmp(kind, "bridge");
+	return strcmp(kind, "tun") ? 0 : read_tun(tb[IFLA_INFO_DATA], link);
+}
+
+static int read_attributes(const struct nlmsghdr *nlh, struct nl_link *link)
+{
+	const struct nlattr *tb[IFLA_LINKINFO + 1] = { 0 };
+	size_t len = mnl_nlmsg_get_payload_len(nlh) - sizeof(struct ifinfomsg);
+	uint32_t master = 0;
+
+	if (len > ANSWER_SIZE)
+		return -EINVAL;
+	if (collect(mnl_nlmsg_get_payload_offset(nlh, sizeof(struct ifinfomsg)), (int)len,
+		    tb, IFLA_LINKINFO))
+		return -EINVAL;
+	if (read_name(tb[IFLA_IFNAME], link->name) ||
+	    read_u32(tb[IFLA_MTU], &link->mtu) || read_u32(tb[IFLA_MASTER], &master) ||
+	    read_kind(tb[IFLA_LINKINFO], link))
+		return -EINVAL;
+	if (master > INT32_MAX)
+		return -EINVAL;
+	link->master = (int)master;
+	return 0;
+}
+
+int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
+{
+	bool deleted = nlh->nlmsg_type == RTM_DELLINK;
+
+	if ((nlh->nlmsg_type != RTM_NEWLINK && !deleted) ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(struct ifinfomsg))
+		return -EINVAL;
+
+	const struct ifinfomsg *ifm = mnl_nlmsg_get_payload(nlh);
+	bool of_bridge = ifm->ifi_family == AF_BRIDGE;
+
+	if ((ifm->ifi_family != AF_UNSPEC && !of_bridge) || ifm->ifi_index <= 0)
+		return -EINVAL;
+	*link = (struct nl_link){
+		.index = ifm->ifi_index,
+		.is_up = ifm->ifi_flags & IFF_UP,
+		.gone = deleted && !of_bridge,
+	};
+	if (read_attributes(nlh, link))
+		return -EINVAL;
+	if (of_bridge && link->master == link->index) {
+		link->is_bridge = true;
+		link->master = 0;
+	}
+	if (of_bridge && deleted)
+		link->master = 0;
+	return 0;
+}
+
+/* What NLMSG_ERROR at @nlh says: 0 for "done", -errno. */
+static int read_error(const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) || err->error > 0)
+		return -EPROTO;
+	return err->error;
+}
+
+/* A request that asks for an acknowledgement has that for its answer, and nothing else. */
+static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *buf,
+		    size_t size)
+{
+	const struct nlmsghdr *nlh = buf;
+	ssize_t n;
+
+	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(sock, req, req->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(sock, buf, size);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (!mnl_nlmsg_ok(nlh, (int)n) || nlh->nlmsg_seq != req->nlmsg_seq ||
+	    nlh->nlmsg_pid != mnl_socket_get_portid(sock))
+		return -EPROTO;
+	if (nlh->nlmsg_type == NLMSG_ERROR)
+		return read_error(nlh);
+	return req->nlmsg_flags & NLM_F_ACK ? -EPROTO : 0;
+}
+
+/* Send @req, and have the kernel's answer, a single message, at @buf. */
+static int ask(const struct nlmsghdr *req, void *buf, size_t size)
+{
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int rc;
+
+	if (!sock)
+		return -errno;
+	rc = exchange(sock, req, buf, size);
+	mnl_socket_close(sock);
+	return rc;
+}
+
+static int get(int index, const char *name, struct nl_link *link)
+{
+	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+	int rc = ask(nl_build_get(req, index, name, SEQ), answer, sizeof(answer));
+
+	if (rc)
+		return rc;
+	if (nl_parse_link((const void *)answer, link) || link->gone)
+		return -EPROTO;
+	return 0;
+}
+
+int nl_link_get(const char *name, struct nl_link *link)
+{
+	if (strnlen(name, IFNAMSIZ) == IFNAMSIZ)
+		return -EINVAL;
+	return get(0, name, link);
+}
+
+int nl_link_at(int index, struct nl_link *link)
+{
+	return index > 0 ? get(index, NULL, link) : -ENODEV;
+}
+
+int nl_link_change(const struct nl_change *change)
+{
+	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
+
+	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
+}
+
+struct mnl_socket *nl_watch_open(int *fd)
+{
+	struct mnl_socket *sock =
+		mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int bytes = WATCH_BYTES;
+
+	if (!sock)
+		return NULL;
+	if (mnl_socket_bind(sock, GROUPS, MNL_SOCKET_AUTOPID) < 0) {
+		int err = errno;
+
+		mnl_socket_close(sock);
+		errno = err;
+		return NULL;
+	}
+	*fd = mnl_socket_get_fd(sock);
+	/* Without CAP_NET_ADMIN, as much of it as the host allows. */
+	if (setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return sock;
+}
+
+static void deliver(const struct nlmsghdr *nlh, int left,
+		    void (*fn)(const struct nl_link *link, void *arg), void *arg)
+{
+	struct nl_link link;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
+			fn(NULL, arg);
+		else if (!nl_parse_link(nlh, &link))
+			fn(&link, arg);
+}
+
+int nl_watch_read(struct mnl_socket *sock,
+		  void (*fn)(const struct nl_link *link, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[ANSWER_SIZE];
+	bool lost = false;
+
+	for (int i = 0; i < WATCH_READS; i++) {
+		ssize_t n = mnl_socket_recvfrom(sock, buf, sizeof(buf));
+
+		if (n >= 0)
+			deliver((const void *)buf, (int)n, fn, arg);
+		else if (errno == EAGAIN)
+			break;
+		else if (errno == ENOBUFS || errno == ENOSPC)
+			lost = true; /* the rest of the queue is good all the same */
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return lost ? -ENOBUFS : 0;
+}
+
+void nl_watch_close(struct mnl_socket *sock)
+{
+	mnl_socket_close(sock);
+}

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets: addresses to and from text, listening, and the options a relay wants. */
+#include "net/sock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: some 6 s of silence */
+#define RTO_MAX_MS 2000	    /* the most they are apart, where that can be set */
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
+#endif
+#define USUAL_DEAD_S 15	   /* for how often a peer is asked that is never dead */
+#define STUCK_TIMES 2	   /* the first time again is after 0.2 s, or more far away */
+#define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
+#define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
+#define LISTENING_MS 10	   /* more than lies between bind() and listen() */
+#define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
+{
+	struct sockaddr_in *sin = (struct sockaddr_in *)&out->storage;
+
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons(addr->port);
+	out->len = sizeof(*sin);
+	if (addr->host[0] && inet_pton(AF_INET, addr->host, &sin->sin_addr) != 1)
+		return -ENXIO;
+	return 0;
+}
+
+/* An interface, by its name or its index. */
+static int read_scope(const char *text, uint32_t *id)
+{
+	char name[IF_NAMESIZE], *end;
+	unsigned long index = if_nametoindex(text);
+
+	if (!index) {
+		index = strtoul(text, &end, 10);
+		if (*end || index > UINT32_MAX)
+			return -ENODEV;
+	}
+	*id = (uint32_t)index;
+	return if_indextoname(*id, name) ? 0 : -ENODEV;
+}
+
+static int numeric6(const struct endpoint_addr *addr, struct sock_addr *out)
+{
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&out->storage;
+	const char *scope = strchr(addr->host, '%');
+	char host[INET6_ADDRSTRLEN];
+	size_t len = scope ? (size_t)(scope - addr->host) : strlen(addr->host);
+
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(addr->port);
+	out->len = sizeof(*sin6);
+	if (!addr->host[0])
+		return 0;
+	if (len >= sizeof(host))
+		return -ENXIO;
+	memcpy(host, addr->host, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET6, host, &sin6->sin6_addr) != 1)
+		return -ENXIO;
+	return scope ? read_scope(scope + 1, &sin6->sin6_scope_id) : 0;
+}
+
+int sock_addr_parse(const struct endpoint_addr *addr, int family, struct sock_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->host[0])
+		family = addr->family;
+	switch (family) {
+	case AF_INET:
+		return numeric4(addr, out);
+	case AF_INET6:
+		return numeric6(addr, out);
+	default:
+		return -ENXIO;
+	}
+}
+
+void sock_unix(const char *path, struct sock_addr *out)
+{
+	struct sockaddr_un *sun = (struct sockaddr_un *)&out->storage;
+
+	memset(out, 0, sizeof(*out));
+	sun->sun_family = AF_UNIX;
+	snprintf(sun->sun_path, sizeof(sun->sun_path), "%s", path);
+	out->len = sizeof(*sun);
+}
+
+const char *sock_text(const struct sock_addr *addr, char *buf)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)&addr->storage;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&addr->storage;
+	const struct sockaddr_un *sun = (const struct sockaddr_un *)&addr->storage;
+	char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
+
+	switch (addr->sa.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
+		snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host, ntohs(sin->sin_port));
+		break;
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+			inet_ntop(AF_INET, &sin6->sin6_addr.s6_addr[12], host,
+				  sizeof(host));
+			snprintf(buf, SOCK_TEXT_MAX, "%s:%u", host,
+				 ntohs(sin6->sin6_port));
+			break;
+		}
+		inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof(host));
+		if (sin6->sin6_scope_id && if_indextoname(sin6->sin6_scope_id, scope + 1))
+			scope[0] = '%';
+		snprintf(buf, SOCK_TEXT_MAX, "[%s%s]:%u", host, scope,
+			 ntohs(sin6->sin6_port));
+		break;
+	default:
+		snprintf(buf, SOCK_TEXT_MAX, "%.*s", (int)sizeof(sun->sun_path),
+			 sun->sun_path);
+	}
+	return buf;
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static bool is_any(const struct sock_addr *addr)
+{
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&addr->storage;
+
+	return IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr);
+}
+
+int sock_bind(const struct sock_addr *addr, int type)
+{
+	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (type == SOCK_STREAM)
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (addr->sa.sa_family == AF_INET6)
+		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+			   type != SOCK_STREAM || !is_any(addr));
+	if (bind(fd, &addr->sa, addr->len) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static bool refuses(const struct sock_addr *addr, int type)
+{
+	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
+
+	if (fd < 0)
+		return false;
+	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
+	close(fd);
+	return ret == ECONNREFUSED;
+}
+
+/*
+ * A path that refuses is left over from a program that did not end well. But so does
+ * one for streams whose program has bound to it and is about to listen.
+ */
+static bool is_abandoned(const struct sock_addr *addr, int type)
+{
+	if (!refuses(addr, type))
+		return false;
+	if (type == SOCK_DGRAM)
+		return true;
+	poll(NULL, 0, LISTENING_MS);
+	return refuses(addr, type);
+}
+
+/*
+ * Of several who find the same path abandoned, one may remove it, or one of them would
+ * remove what another has just made. Who holds the lock file is that one; it is gone
+ * when he is done, so who comes second may hold one that is none any more.
+ *
+ * Return: its descriptor; -EADDRINUSE when another is about it; another -errno.
+ */
+static int lock_path(const char *lock)
+{
+	struct stat ours, there;
+	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
+	    lstat(lock, &there) == 0 && ours.st_dev == there.st_dev &&
+	    ours.st_ino == there.st_ino)
+		return fd;
+	close(fd);
+	return -EADDRINUSE;
+}
+
+static bool is_something_else(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static int bind_unix(int fd, const struct sock_addr *addr)
+{
+	if (bind(fd, &addr->sa, addr->len) < 0)
+		return -errno;
+	/* At once, for one that does not listen looks abandoned. */
+	listen(fd, SOMAXCONN);
+	return 0;
+}
+
+/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
+static int take_over(int fd, const struct sock_addr *addr, const char *path, int type)
+{
+	char lock_name[ENDPOINT_PATH_MAX + sizeof(".lock")];
+	int ret, lock;
+
+	if (is_something_else(path))
+		return -ENOTSOCK;
+	snprintf(lock_name, sizeof(lock_name), "%s.lock", path);
+	lock = lock_path(lock_name);
+	if (lock < 0)
+		return lock;
+	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
+							    : -EADDRINUSE;
+	unlink(lock_name);
+	close(lock);
+	return ret;
+}
+
+int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
+{
+	struct stat st;
+	struct sock_addr addr;
+	mode_t old_mask;
+	int ret, fd = socket(AF_UNIX, type | FLAGS, 0);
+
+	if (fd < 0)
+		return -errno;
+	sock_unix(path, &addr);
+	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
+	old_mask = umask(~mode & 0777);
+	ret = bind_unix(fd, &addr);
+	if (ret == -EADDRINUSE)
+		ret = take_over(fd, &addr, path, type);
+	umask(old_mask);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	memset(made, 0, sizeof(*made));
+	if (lstat(path, &st) == 0) {
+		made->dev = st.st_dev;
+		made->ino = st.st_ino;
+	}
+	snprintf(made->path, sizeof(made->path), "%s", path);
+	return fd;
+}
+
+bool sock_is_linked(const struct sock_path *made)
+{
+	struct stat st;
+
+	return lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
+	       st.st_ino == made->ino;
+}
+
+void sock_unlink(const struct sock_path *made)
+{
+	/* Somebody may have put his own in its place. */
+	if (made->path[0] && sock_is_linked(made))
+		unlink(made->path);
+}
+
+void sock_unmap(struct sock_addr *addr)
+{
+	struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)&addr->storage;
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr->storage;
+
+	if (addr->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+		return;
+	memset(addr, 0, sizeof(*addr));
+	addr->len = sizeof(*in);
+	in->sin_family = AF_INET;
+	in->sin_port = in6.sin6_port;
+	memcpy(&in->sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in->sin_addr));
+}
+
+static bool is_same_address(const struct sockaddr_storage *a,
+			    const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
+}
+
+bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b)
+{
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)&a->storage;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&b->storage;
+
+	return is_same_address(&a->storage, &b->storage) &&
+	       (a->sa.sa_family != AF_INET6 || a6->sin6_scope_id == b6->sin6_scope_id);
+}
+
+/* A port is at the same offset in both families. */
+static in_port_t *port_of(const struct sockaddr_storage *addr)
+{
+	return &((struct sockaddr_in *)(uintptr_t)addr)->sin_port;
+}
+
+bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from)
+{
+	return is_same_address(&addr->storage, from) &&
+	       *port_of(&addr->storage) == *port_of(from);
+}
+
+bool sock_is_here(const struct sock_addr *addr)
+{
+	struct sock_addr any_port = *addr;
+	int ret = 0, fd = socket(addr->sa.sa_family, SOCK_DGRAM | FLAGS, 0);
+
+	if (fd < 0)
+		return true;
+	*port_of(&any_port.storage) = 0;
+	if (bind(fd, &any_port.sa, any_port.len) < 0)
+		ret = errno;
+	close(fd);
+	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
+}
+
+const char *sock_advice(int err)
+{
+	static const struct {
+		int err;
+		const char *advice;
+	} advices[] = {
+		{ EADDRINUSE, "; end who uses it, or take another" },
+		{ EADDRNOTAVAIL,
+		  "; no interface has this address; take one of this host" },
+		{ ENODEV, "; there is no such interface; ip link shows which there are" },
+		{ EACCES,
+		  "; no right to: take a port above 1023, or a path of your own" },
+		{ ENOENT, "; make its directory first" },
+		{ ENOTDIR, "; what is named as its directory is none" },
+		{ ENOTSOCK, "; remove what is there, or take another path" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
+		if (advices[i].err == -err)
+			return advices[i].advice;
+	return "";
+}
+
+int sock_connect(const struct sock_addr *addr, int type, unsigned mss, bool *in_progress)
+{
+	int ret, fd = socket(addr->sa.sa_family, type | FLAGS, 0);
+
+	*in_progress = false;
+	if (fd < 0)
+		return -errno;
+	if (mss)
+		set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
+	if (connect(fd, &addr->sa, addr->len) == 0)
+		return fd;
+	if (errno == EINPROGRESS) {
+		*in_progress = true;
+		return fd;
+	}
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+bool sock_is_short(int err)
+{
+	return err == ENOBUFS || err == ENOMEM;
+}
+
+int sock_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		return -errno;
+	return -err;
+}
+
+bool sock_is_own(int fd)
+{
+	struct sock_addr own = { .len = sizeof(own.storage) };
+	struct sock_addr peer = { .len = sizeof(peer.storage) };
+	char own_text[SOCK_TEXT_MAX], peer_text[SOCK_TEXT_MAX];
+
+	if (getsockname(fd, &own.sa, &own.len) < 0 ||
+	    getpeername(fd, &peer.sa, &peer.len) < 0 || own.sa.sa_family == AF_UNIX)
+		return false;
+	return !strcmp(sock_text(&own, own_text), sock_text(&peer, peer_text));
+}
+
+void sock_close_hard(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
+/*
+ * BBR paces: a frame then waits for a timer although the way is free, which on a
+ * LAN cuts the throughput of a trunk to a half. Reno doesn't, and is the one that
+ * everybody may choose (tcp_set_congestion_control() in the kernel's tcp_cong.c).
+ * Far away, and with any other than BBR, the host's choice is kept. A timer that
+ * BBR had the kernel use stays in use, but Reno sets it to more than the window.
+ */
+static void pace_not_nearby(int fd)
+{
+	char now[CONGESTION_NAME] = "";
+	struct tcp_info info = { 0 };
+	socklen_t now_len = sizeof(now) - 1, info_len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, now, &now_len) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
+		return;
+	/* A round trip of 0 is one that is not known. */
+	if (strncmp(now, "bbr", 3) == 0 && info.tcpi_rtt && info.tcpi_rtt < NEAR_US)
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+}
+
+void sock_tune_tcp(int fd)
+{
+	pace_not_nearby(fd);
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
+	/*
+	 * A window that stays shut is probed ever more seldom, after a minute once
+	 * in a minute, and a peer that goes away then is missed as late. From 6.15
+	 * on Linux can be told to keep asking.
+	 */
+	set_option(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, RTO_MAX_MS);
+}
+
+/*
+ * With a user timeout neither keepalive nor data that is sent again and again ends
+ * the connection before that is over (tcp_keepalive_timer() and tcp_write_timeout()
+ * in the kernel's tcp_timer.c): the longest there is stands for never.
+ */
+void sock_tcp_dead(int fd, unsigned seconds)
+{
+	unsigned of = seconds ? seconds : USUAL_DEAD_S;
+
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)(of / 3));
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)(of / 5));
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds ? 0 : INT_MAX);
+}
+
+void sock_tcp_may_fragment(int fd)
+{
+	set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+}
+
+/*
+ * How many probes of a shut window without an answer mean something. One may
+ * get lost; and left to itself the kernel sends the next a minute later.
+ */
+static int telling_probes(int fd)
+{
+	int ms;
+	socklen_t len = sizeof(ms);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, &ms, &len) < 0
+		       ? UNANSWERED_PROBES
+		       : 1;
+}
+
+long sock_tcp_silent_ms(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -1;
+	/* The peer owes an answer to data, and to probes of its shut window. */
+	if (info.tcpi_unacked || info.tcpi_probes >= telling_probes(fd))
+		return (long)info.tcpi_last_ack_recv;
+	return 0;
+}
+
+bool sock_tcp_is_stuck(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_unacked && info.tcpi_retransmits >= STUCK_TIMES;
+}
+
+void sock_tune_datagrams(int fd)
+{
+	static const int size = 4 << 20;
+
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
+	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+}

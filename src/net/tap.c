@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* By the tun driver's ioctls on the descriptor, and rtnetlink for what they don't tell. */
+#include "net/tap.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/if_tun.h>
+
+#include "frame/vnet.h"
+#include "net/nl.h"
+
+#define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
+
+#define MTU_UNKNOWN 65535
+
+/* A request is an unsigned long to glibc, and an int to POSIX and musl. */
+#ifdef __GLIBC__
+#define TAP_IOCTL(request) (request)
+#else
+#define TAP_IOCTL(request) ((int)(request))
+#endif
+
+/* Since Linux 6.2, and both or neither; Debian 12's headers lack them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#ifndef TUNSETCARRIER
+#define TUNSETCARRIER _IOW('T', 226, int)
+#endif
+
+#ifndef TUNSETFILTEREBPF
+#define TUNSETFILTEREBPF _IOR('T', 225, int)
+#endif
+
+/* The name of the tap at dev->fd, and whether its frames have virtio headers. */
+static int read_name(struct tap_dev *dev)
+{
+	struct ifreq ifr = { 0 };
+
+	if (ioctl(dev->fd, TAP_IOCTL(TUNGETIFF), &ifr) < 0)
+		return errno == EBADF ? -EBADF : -ENOTTY;
+	memcpy(dev->name, ifr.ifr_name, IFNAMSIZ);
+	dev->name[IFNAMSIZ - 1] = '\0';
+	dev->has_vnet = ifr.ifr_flags & IFF_VNET_HDR;
+	return (ifr.ifr_flags & TAP_FLAGS) == TAP_FLAGS ? 0 : -EINVAL;
+}
+
+/* Nothing is to be done about an error: a kernel without the one has none of it on. */
+static void try_ioctl(int fd, unsigned long request, const void *arg)
+{
+	(void)!ioctl(fd, TAP_IOCTL(request), arg);
+}
+
+int tap_set_offload(struct tap_dev *dev)
+{
+	static const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	int size = VNET_BYTES, no = 0;
+
+	dev->has_uso = false;
+	if (!dev->has_vnet)
+		return ioctl(dev->fd, TUNSETOFFLOAD, 0) < 0 ? -errno : 0;
+	if (ioctl(dev->fd, TUNSETVNETHDRSZ, &size) < 0)
+		return -errno;
+	try_ioctl(dev->fd, TUNSETVNETLE, &no);
+	try_ioctl(dev->fd, TUNSETVNETBE, &no);
+	if (ioctl(dev->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
+		dev->has_uso = true;
+	else if (ioctl(dev->fd, TUNSETOFFLOAD, tcp) < 0)
+		return -errno;
+	return 0;
+}
+
+void tap_clear_leftovers(int fd)
+{
+	struct tun_filter any = { 0 };
+	int none = -1, most = INT_MAX;
+
+	try_ioctl(fd, TUNSETTXFILTER, &any);
+	try_ioctl(fd, TUNDETACHFILTER, NULL);
+	try_ioctl(fd, TUNSETFILTEREBPF, &none);
+	try_ioctl(fd, TUNSETSNDBUF, &most);
+}
+
+int tap_identify(int fd, struct tap_dev *dev)
+{
+	struct nl_link tap;
+	int rc;
+
+	*dev = (struct tap_dev){ .fd = fd, .mtu = MTU_UNKNOWN };
+	rc = read_name(dev);
+	if (rc)
+		return rc;
+	rc = nl_link_get(dev->name, &tap);
+	if (rc == -ENODEV)
+		return tap_set_offload(dev);
+	if (!rc && tap.has_pi)
+		rc = -EINVAL;
+	if (rc)
+		return rc;
+	dev->index = tap.index;
+	dev->bridge = tap.master;
+	dev->mtu = tap.mtu;
+	return tap_set_offload(dev);
+}
+
+bool tap_is_there(int fd)
+{
+	struct ifreq ifr = { 0 };
+
+	return ioctl(fd, TAP_IOCTL(TUNGETIFF), &ifr) == 0;
+}
+
+int tap_set_carrier(int fd, bool is_on)
+{
+	int value = is_on;
+
+	return ioctl(fd, TAP_IOCTL(TUNSETCARRIER), &value) < 0 ? -errno : 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a port of datagrams knows of its far end and of its own host. Nobody closes
+ * such a link, and nobody says when it has become void: so what ICMP tells is read,
+ * and every two seconds it is looked whether all is as it was. But only while
+ * something is sent, or has just changed on this host: who is idle wakes nobody.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
+
+#include "port/dgram.h"
+
+#define ERRORS_AT_ONCE 64
+#define LOOKS 5		/* after the last frame sent, or piece of news */
+#define QUIET_LOOKS 3	/* hosts tell of one refusal in a second, at the least */
+#define MEASURE_LOOKS 5 /* 10 s */
+#define HEADERS_IPV4 28
+#define HEADERS_IPV6 48
+
+/* ---- refusals ---- */
+
+/* Of an error from the queue: its errno if ICMP told it; else 0: it was our own. */
+static int errno_of(struct msghdr *msg)
+{
+	/* No other is asked for. */
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	struct sock_extended_err e;
+
+	if (!c || (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
+		   !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)))
+		return 0;
+	memcpy(&e, CMSG_DATA(c), sizeof(e));
+	if (e.ee_origin != SO_EE_ORIGIN_ICMP && e.ee_origin != SO_EE_ORIGIN_ICMP6)
+		return 0;
+	return (int)e.ee_errno;
+}
+
+unsigned dgram_take_errors(struct dgram *d)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; d->has_errors && i < ERRORS_AT_ONCE; i++) {
+		union {
+			size_t align;
+			char bytes[256];
+		} control;
+		struct msghdr msg = { .msg_control = control.bytes,
+				      .msg_controllen = sizeof(control.bytes) };
+		int err;
+
+		if (recvmsg(d->rfd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			break;
+		err = errno_of(&msg);
+		/* A router that wants them smaller: the kernel cuts the next ones up. */
+		if (!err || err == EMSGSIZE)
+			continue;
+		d->port.far_errno = err;
+		d->quiet = 0;
+		n++;
+	}
+	d->refused += n;
+	return n;
+}
+
+/* Nobody has told of any for a while, though there was something to refuse. */
+static void forget_refusal(struct dgram *d)
+{
+	struct port *p = &d->port;
+	uint64_t tx = p->count.tx_frames + p->count.dropped[DROP_REFUSED];
+
+	dgram_take_errors(d);
+	if (p->far_errno && tx != d->told_tx && ++d->quiet == QUIET_LOOKS)
+		p->far_errno = 0;
+	if (!p->far_errno)
+		d->quiet = 0;
+	d->told_tx = tx;
+}
+
+/* ---- what the kernel segments ---- */
+
+/* Again now and then: a path may be better than it was, or another. */
+static void measure(struct dgram *d)
+{
+	struct sockaddr_storage self = { 0 };
+	socklen_t self_len = sizeof(self), mtu_len = sizeof(int), size_len = sizeof(int);
+	bool is_ipv6;
+	int mtu, size;
+
+	d->segment_max = 0;
+	/* One who does not know of it sends a run as one datagram (Linux before 4.18). */
+	if (getsockopt(d->wfd, SOL_UDP, UDP_SEGMENT, &size, &size_len) < 0 ||
+	    getsockname(d->wfd, (struct sockaddr *)&self, &self_len) < 0)
+		return;
+	is_ipv6 = self.ss_family == AF_INET6;
+	if (getsockopt(d->wfd, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       is_ipv6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_len) < 0)
+		return;
+	d->segment_max = (uint32_t)(mtu - (is_ipv6 ? HEADERS_IPV6 : HEADERS_IPV4));
+}
+
+void dgram_use_udp(struct dgram *d)
+{
+	d->is_udp = true;
+	setsockopt(d->rfd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
+	measure(d);
+}
+
+/* ---- looking ---- */
+
+int dgram_look_source(struct dgram *d)
+{
+	char text[SOCK_TEXT_MAX];
+	struct sock_addr self;
+
+	memset(&self, 0, sizeof(self));
+	self.len = sizeof(self.storage);
+	if (getsockname(d->wfd, &self.sa, &self.len) < 0 || sock_is_here(&self))
+		return 0;
+	return port_why(&d->port, -EADDRNOTAVAIL,
+			"%s, which it sent from, is no address of this host any more",
+			sock_text(&self, text));
+}
+
+static void look(struct timer *t)
+{
+	struct dgram *d = container_of(t, struct dgram, timer);
+	const struct port_counters *c = &d->port.count;
+
+	if (c->tx_frames + c->dropped[DROP_REFUSED] != d->told_tx)
+		d->looks_left = LOOKS;
+	if (--d->looks_left)
+		timer_set(d->port.env->loop, t, DGRAM_LOOK_MS, look);
+	forget_refusal(d);
+	if (d->is_udp && ++d->looks % MEASURE_LOOKS == 0)
+		measure(d);
+	if (d->look && d->look(d) < 0)
+		port_down(&d->port);
+}
+
+void dgram_look_on(struct dgram *d)
+{
+	d->looks_left = LOOKS;
+	if (!d->timer.is_set)
+		timer_set(d->port.env->loop, &d->timer, DGRAM_LOOK_MS, look);
+}
+
+static void on_news(struct links_user *u, const struct nl_link *link)
+{
+	(void)link;
+	dgram_look_on(container_of(u, struct dgram, news));
+}
+
+static bool keeps_errors(int fd, int level, int option)
+{
+	return setsockopt(fd, level, option, &(int){ 1 }, sizeof(int)) == 0;
+}
+
+int dgram_begin(struct dgram *d, int wait_fd)
+{
+	/* A socket that is not of IP refuses. */
+	d->has_errors = d->rfd == d->wfd &&
+			(keeps_errors(d->rfd, IPPROTO_IPV6, IPV6_RECVERR) ||
+			 keeps_errors(d->rfd, IPPROTO_IP, IP_RECVERR));
+	d->port.far_errno = 0;
+	d->port.waits_on_rd = false;
+	d->refused = 0;
+	d->news.changed = on_news;
+	d->news.is_of_host = true;
+	/* Without news it is still looked at while something is sent. */
+	if (d->is_udp && d->port.env->links)
+		links_join(d->port.env->links, &d->news, "");
+	dgram_look_on(d);
+	return port_watch(&d->port, d->rfd, wait_fd);
+}

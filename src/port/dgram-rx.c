@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receiving datagrams: many with one call, and with UDP_GRO many in one message.
+ * Those go on as the run that they are.
+ */
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include "port/dgram.h"
+
+#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
+#define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
+#define RUNS_AT_ONCE 4		     /* with 64 KiB each it is that */
+
+static uint32_t segment_of(struct msghdr *msg, uint32_t len)
+{
+	/* There is room for one message only, and no other is asked for. */
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int size;
+
+	if (!c || c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
+		return len;
+	memcpy(&size, CMSG_DATA(c), sizeof(size));
+	return size > 0 ? (uint32_t)size : len;
+}
+
+/* Take up to @most more. Return: how many there were. */
+static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
+{
+	struct mmsghdr m[BATCH_DATAGRAMS];
+	struct iovec iov[BATCH_DATAGRAMS];
+	struct sockaddr_storage from[BATCH_DATAGRAMS];
+	union dgram_control control[BATCH_DATAGRAMS];
+	int n;
+
+	memset(m, 0, most * sizeof(m[0]));
+	for (unsigned i = 0; i < most; i++) {
+		iov[i].iov_base = buf + (d->n_got + i) * (size_t)FRAME_MAX;
+		iov[i].iov_len = FRAME_MAX;
+		m[i].msg_hdr.msg_iov = &iov[i];
+		m[i].msg_hdr.msg_iovlen = 1;
+		m[i].msg_hdr.msg_control = &control[i];
+		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
+		if (d->is_foreign) {
+			m[i].msg_hdr.msg_name = &from[i];
+			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
+		}
+	}
+	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
+	if (n > 0)
+		d->port.far_errno = 0;
+	/* Woken for nothing, or an earlier datagram's error: ICMP has told of some. */
+	if (n < 0 && !d->n_got)
+		dgram_take_errors(d);
+	for (int i = 0; i < n; i++) {
+		struct dgram_message *got = &d->got[d->n_got++];
+
+		got->len = m[i].msg_len;
+		got->segment = segment_of(&m[i].msg_hdr, got->len);
+		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
+		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
+	}
+	return n > 0 ? (unsigned)n : 0;
+}
+
+/*
+ * How many more to ask for. A port that is held when a queue is behind must not
+ * bring more at once than that still takes, however long they are.
+ */
+static unsigned room(const struct dgram *d)
+{
+	size_t slots = min_size(BATCH_DATAGRAMS - d->n_got,
+				d->brings_runs ? RUNS_AT_ONCE : BATCH_DATAGRAMS);
+	size_t spare = PORT_QUEUE_BYTES - PORT_QUEUE_HIGH;
+
+	if (!d->port.ops->has_backpressure)
+		return (unsigned)slots;
+	for (unsigned i = 0; i < d->n_got; i++)
+		spare -= min_size(spare, FRAME_WORD + d->got[i].len);
+	return (unsigned)min_size(slots, spare / RECORD_MAX);
+}
+
+static void receive(struct dgram *d, uint8_t *buf)
+{
+	unsigned most;
+	size_t bytes = 0;
+
+	d->n_got = 0;
+	while (bytes < RX_BYTES && (most = room(d)) > 0) {
+		unsigned i = d->n_got, n = receive_some(d, buf, most);
+
+		for (; i < d->n_got; i++)
+			bytes += d->got[i].len;
+		d->brings_runs = n && d->got[i - 1].segment < d->got[i - 1].len;
+		if (n < most)
+			break;
+	}
+}
+
+/*
+ * Whether the empty message received last is the peer's end, and no message. All
+ * that are asked for come out empty then, and no bytes are left.
+ */
+static bool has_ended(struct dgram *d)
+{
+	struct pollfd pfd = { .fd = d->rfd, .events = POLLRDHUP };
+	int left;
+
+	if (!d->n_got || d->got[d->n_got - 1].len || poll(&pfd, 1, 0) <= 0 ||
+	    ioctl(d->rfd, FIONREAD, &left) < 0 || left)
+		return false;
+	while (d->n_got && !d->got[d->n_got - 1].len)
+		d->n_got--;
+	/* What was sent before it goes first: that it ended shows again. */
+	return !d->n_got;
+}
+
+/* What a message has at d->offset: a frame, which may be empty, or a run of them. */
+static struct frame frame_in(const struct dgram *d, const struct dgram_message *got,
+			     const uint8_t *data)
+{
+	uint32_t size = got->segment, left = got->len - d->offset, whole, last;
+	struct frame f = { .data = data + d->offset };
+
+	f.len = (uint32_t)min_size(size, left);
+	if (size < FRAME_PAD || left <= size)
+		return f;
+	whole = left / size;
+	last = left % size;
+	if (last < FRAME_PAD)
+		last = 0;
+	f.more = whole - 1 + !!last;
+	f.more_len = f.more_wire = (whole - 1) * size + last;
+	return f;
+}
+
+/* Return: false when the batch is full before all of it was taken. */
+static bool take(struct dgram *d, struct batch *b, const struct dgram_message *got)
+{
+	const uint8_t *data = b->buf + d->next * (size_t)FRAME_MAX;
+
+	if (got->is_foreign)
+		return true;
+	/* An empty datagram is a frame too, if a runt. */
+	do {
+		struct frame f;
+
+		if (b->n == BATCH_MAX)
+			return false;
+		f = frame_in(d, got, data);
+		d->offset += f.len + f.more_len;
+		/* One cut at FRAME_MAX is counted as what it is: too long. */
+		f.len += got->is_cut && d->offset == got->len;
+		port_take(&d->port, b, &f);
+	} while (d->offset < got->len);
+	d->offset = 0;
+	return true;
+}
+
+int dgram_rx(struct port *p, struct batch *b)
+{
+	struct dgram *d = dgram_of(p);
+
+	if (d->next == d->n_got) {
+		d->next = 0;
+		receive(d, b->buf);
+		if (d->has_end && has_ended(d))
+			return port_why(p, PORT_CLOSED, "closed by the peer");
+	}
+	for (; d->next < d->n_got; d->next++) {
+		if (!take(d, b, &d->got[d->next])) {
+			b->more = true;
+			return 0;
+		}
+	}
+	return 0;
+}

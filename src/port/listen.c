@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* Accepting connections, as many as the holder and the process can take. */
+#include "port/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+#define BACKLOG 4096 /* or as many as net.core.somaxconn says */
+#define ACCEPTS_PER_TURN 16
+#define PAUSE_MS 500   /* when one can't be accepted now */
+#define WANTED_MS 1000 /* while one waits for another's place */
+#define REOPEN_MAX_MS 5000
+#define RESERVE 32 /* descriptors left to others; of few, an eighth */
+
+static bool is_full(const struct listener *l)
+{
+	return l->limit && l->n >= l->limit;
+}
+
+static void rearm(struct listener *l)
+{
+	loop_mod(l->loop, &l->watch, l->resume.is_set ? 0 : EPOLLIN);
+}
+
+static void resume_due(struct timer *t)
+{
+	rearm(container_of(t, struct listener, resume));
+}
+
+static void pause_accepting(struct listener *l, unsigned ms)
+{
+	timer_set(l->loop, &l->resume, ms, resume_due);
+	rearm(l);
+}
+
+static void tell_once(struct listener *l, int err, const char *and)
+{
+	if (!l->is_told)
+		log_warn("%s: accept: %s; %s", l->ep->text, strerror(err), and);
+	l->is_told = true;
+}
+
+/* The lowest number that is free tells how many may be. */
+static bool has_descriptors(const struct listener *l)
+{
+	int fd = fcntl(l->watch.fd, F_DUPFD_CLOEXEC, 0);
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return (rlim_t)fd + min_size(RESERVE, limit.rlim_cur / 8) < limit.rlim_cur;
+}
+
+static void name_peer(struct listener *l, const struct sock_addr *from, char *name,
+		      size_t size)
+{
+	char text[SOCK_TEXT_MAX];
+
+	l->count++;
+	if (l->ep->kind == ENDPOINT_TCP_LISTEN)
+		snprintf(name, size, "tcp:%s", sock_text(from, text));
+	else
+		snprintf(name, size, "unix:%s#%u", l->ep->path, l->count);
+}
+
+static void reopen_due(struct timer *t);
+
+/*
+ * An error that is neither one connection's nor will pass: the socket is of no use
+ * any more. It is closed when this turn is over, see loop.h.
+ */
+static void give_up(struct listener *l, int err)
+{
+	tell_once(l, err, "listening anew");
+	loop_mod(l->loop, &l->watch, 0);
+	timer_set(l->loop, &l->resume, l->reopen_ms, reopen_due);
+}
+
+/* @err: of accept(). Return: whether there may be more. */
+static bool accept_failed(struct listener *l, int err)
+{
+	switch (err) {
+	case EAGAIN:
+		l->is_told = false;
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+		/* A connection that can't be accepted stays ready; so it's waited, not spun. */
+		tell_once(l, err, "trying again");
+		pause_accepting(l, PAUSE_MS);
+		return false;
+	case EINTR:
+	case ECONNABORTED:
+	case EPERM: /* a firewall's word */
+	/* Of the new connection, as accept(2) says, which has gone by now. */
+	case ENETDOWN:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return true;
+	default:
+		give_up(l, err);
+		return false;
+	}
+}
+
+/* Return: whether there may be more. */
+static bool accept_one(struct listener *l)
+{
+	struct sock_addr from = { .len = sizeof(from.storage) };
+	char name[SOCK_TEXT_MAX + 16];
+	int fd;
+
+	if (is_full(l)) {
+		l->wanted(l, l->arg);
+		pause_accepting(l, WANTED_MS);
+		return false;
+	}
+	if (!has_descriptors(l))
+		return accept_failed(l, EMFILE);
+	fd = accept4(l->watch.fd, &from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return accept_failed(l, errno);
+	name_peer(l, &from, name, sizeof(name));
+	l->n++;
+	l->reopen_ms = PAUSE_MS;
+	l->accepted(l, fd, name, l->arg);
+	return !is_full(l);
+}
+
+static void connection_ready(struct watch *w, uint32_t events)
+{
+	struct listener *l = container_of(w, struct listener, watch);
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++)
+		if (!accept_one(l))
+			return;
+}
+
+/* Without an address: both families at once, or IPv4 where there is no IPv6. */
+static int listen_tcp(struct listener *l)
+{
+	struct sock_addr addr;
+	int ret = sock_addr_parse(&l->ep->local, AF_INET6, &addr);
+
+	if (ret < 0)
+		return ret;
+	ret = sock_bind(&addr, SOCK_STREAM);
+	if (!l->ep->local.host[0] && (ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL)) {
+		sock_addr_parse(&l->ep->local, AF_INET, &addr);
+		ret = sock_bind(&addr, SOCK_STREAM);
+	}
+	return ret;
+}
+
+/* Return: 0 or -errno. */
+static int start_listening(struct listener *l)
+{
+	int ret, fd;
+
+	if (l->ep->kind == ENDPOINT_TCP_LISTEN)
+		fd = listen_tcp(l);
+	else
+		fd = sock_bound_unix(l->ep->path, SOCK_STREAM, l->ep->mode, &l->made);
+	ret = fd;
+	if (fd >= 0 && listen(fd, BACKLOG) < 0)
+		ret = -errno;
+	if (ret >= 0)
+		ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, connection_ready);
+	if (ret < 0) {
+		if (fd >= 0)
+			close(fd);
+		sock_unlink(&l->made);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static void stop_listening(struct listener *l)
+{
+	int fd = l->watch.fd;
+
+	if (fd < 0)
+		return;
+	loop_del(l->loop, &l->watch);
+	close(fd);
+	sock_unlink(&l->made);
+}
+
+static void reopen_due(struct timer *t)
+{
+	struct listener *l = container_of(t, struct listener, resume);
+
+	stop_listening(l);
+	l->reopen_ms = l->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS
+							: l->reopen_ms * 2;
+	if (start_listening(l) == 0)
+		log_info("%s: listening again", l->ep->text);
+	else
+		timer_set(l->loop, t, l->reopen_ms, reopen_due);
+}
+
+int listener_start(struct listener *l, struct loop *loop, char *why, size_t size)
+{
+	int ret;
+
+	l->loop = loop;
+	l->watch.fd = -1;
+	l->reopen_ms = PAUSE_MS;
+	ret = start_listening(l);
+	if (ret < 0) {
+		snprintf(why, size, "%s: listen: %s%s", l->ep->text, strerror(-ret),
+			 sock_advice(ret));
+		return ret;
+	}
+	log_info("%s: listening", l->ep->text);
+	return 0;
+}
+
+void listener_gone(struct listener *l)
+{
+	bool was_full = is_full(l);
+
+	l->n--;
+	if (was_full && l->resume.is_set && l->resume.fn == resume_due) {
+		timer_cancel(l->loop, &l->resume);
+		rearm(l);
+	}
+}
+
+void listener_stop(struct listener *l)
+{
+	timer_cancel(l->loop, &l->resume);
+	stop_listening(l);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stream over TCP or a unix socket, or a trunk, dialled, and dialled again when it is
+ * lost. A name is resolved anew at each try, by the helper. Of several addresses the
+ * first that answers is taken: each is tried a moment after the one ahead of it,
+ * which may answer still (RFC 8305).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "helper/helper.h"
+#include "port/driver.h"
+#include "port/stream.h"
+
+/*
+ * A peer that is away answers nothing. The kernel would ask for two minutes, at
+ * ever longer intervals, and not see for half a minute that it is back.
+ */
+#define CONNECT_MS 4000
+#define NEXT_MS 250 /* until the next address is tried, too; as RFC 8305 has it */
+
+struct dial;
+
+/* An address, and the connection to it that is in progress. */
+struct attempt {
+	struct dial *dial;
+	struct sock_addr addr;
+	struct watch watch;
+};
+
+/*
+ * @attempts: where to try, in turn; @next is the next of the @n
+ * @patience: until the next one is tried, or all are given up
+ */
+struct dial {
+	struct stream stream;
+	const struct endpoint *ep;
+	struct helper_call call;
+	struct attempt attempts[HELPER_ADDRS_MAX];
+	unsigned n, next;
+	struct timer patience;
+};
+
+static struct dial *to_dial(struct port *p)
+{
+	return container_of(p, struct dial, stream.port);
+}
+
+static int use(struct dial *d, int fd)
+{
+	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
+
+	return stream_use(&d->stream, fd, fd, is_trunk ? STREAM_ASKS : STREAM_PLAIN);
+}
+
+/* Return: its descriptor. */
+static int detach(struct attempt *a)
+{
+	int fd = a->watch.fd;
+
+	loop_del(a->dial->stream.port.env->loop, &a->watch);
+	return fd;
+}
+
+static void close_attempts(struct dial *d)
+{
+	timer_cancel(d->stream.port.env->loop, &d->patience);
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->attempts[i].watch.fd >= 0)
+			close(detach(&d->attempts[i]));
+}
+
+static bool is_any_left(const struct dial *d)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->attempts[i].watch.fd >= 0)
+			return true;
+	return false;
+}
+
+static int failed(struct attempt *a, int ret)
+{
+	char text[SOCK_TEXT_MAX];
+
+	return port_why(&a->dial->stream.port, ret, "connect to %s: %s",
+			sock_text(&a->addr, text), strerror(-ret));
+}
+
+/* Over IPv6 nobody on the way may cut packets up, so after such an end they are short. */
+static unsigned mss_to(const struct attempt *a)
+{
+	bool is_ipv6 = a->addr.sa.sa_family == AF_INET6;
+
+	return is_ipv6 && a->dial->stream.was_cut_short ? SOCK_MSS_IPV6 : 0;
+}
+
+/* Return: the connection; -EINPROGRESS; -errno, with the reason told. */
+static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
+{
+	bool in_progress;
+	int ret, fd = sock_connect(&a->addr, SOCK_STREAM, mss_to(a), &in_progress);
+
+	if (fd < 0)
+		return failed(a, fd);
+	if (!in_progress)
+		return fd;
+	ret = loop_add(a->dial->stream.port.env->loop, &a->watch, fd, EPOLLOUT, ready);
+	if (ret < 0) {
+		close(fd);
+		return failed(a, ret);
+	}
+	return -EINPROGRESS;
+}
+
+static void patience_over(struct timer *t);
+static void attempt_ready(struct watch *w, uint32_t events);
+
+/* Go on to the next address. Returns as open(). */
+static int try_next(struct dial *d)
+{
+	struct port *p = &d->stream.port;
+
+	while (d->next < d->n) {
+		int ret = begin(&d->attempts[d->next++], attempt_ready);
+
+		if (ret >= 0) {
+			close_attempts(d);
+			return use(d, ret);
+		}
+		if (ret == -EINPROGRESS) {
+			timer_set(p->env->loop, &d->patience,
+				  d->next < d->n ? NEXT_MS : CONNECT_MS, patience_over);
+			return ret;
+		}
+	}
+	if (!is_any_left(d))
+		return p->why_err;
+	timer_set(p->env->loop, &d->patience, CONNECT_MS, patience_over);
+	return -EINPROGRESS;
+}
+
+static void attempt_ready(struct watch *w, uint32_t events)
+{
+	struct attempt *a = container_of(w, struct attempt, watch);
+	struct dial *d = a->dial;
+	int fd = detach(a), ret = sock_error(fd);
+
+	(void)events;
+	if (ret == 0 && sock_is_own(fd)) {
+		/* Without a trace: who is to listen there would find it in use. */
+		sock_close_hard(fd);
+		ret = -ECONNREFUSED;
+	} else if (ret < 0) {
+		close(fd);
+	}
+	if (ret < 0) {
+		failed(a, ret);
+		ret = try_next(d);
+	} else {
+		close_attempts(d);
+		ret = use(d, fd);
+	}
+	if (ret != -EINPROGRESS)
+		port_opened(&d->stream.port, ret);
+}
+
+static void patience_over(struct timer *t)
+{
+	struct dial *d = container_of(t, struct dial, patience);
+	int ret = -ETIMEDOUT;
+
+	if (d->next < d->n)
+		ret = try_next(d);
+	else
+		for (unsigned i = 0; i < d->n; i++)
+			if (d->attempts[i].watch.fd >= 0)
+				failed(&d->attempts[i], ret);
+	if (ret != -EINPROGRESS)
+		port_opened(&d->stream.port, ret);
+}
+
+static void resolved(struct helper_call *call, const struct helper_answer *answer, int fd)
+{
+	struct dial *d = container_of(call, struct dial, call);
+
+	if (fd >= 0)
+		close(fd);
+	if (answer->err) {
+		port_opened(&d->stream.port,
+			    port_why(&d->stream.port, answer->err, "%s", answer->why));
+		return;
+	}
+	d->n = answer->resolve.n;
+	for (unsigned i = 0; i < d->n; i++)
+		d->attempts[i].addr = answer->resolve.addr[i];
+	port_opened(&d->stream.port, try_next(d));
+}
+
+static int dial_open(struct port *p)
+{
+	struct dial *d = to_dial(p);
+	struct helper_request req = { .op = HELPER_RESOLVE };
+	int ret = 0;
+
+	d->n = 1;
+	d->next = 0;
+	if (d->ep->kind == ENDPOINT_UNIX)
+		sock_unix(d->ep->path, &d->attempts[0].addr);
+	else
+		ret = sock_addr_parse(&d->ep->remote, AF_UNSPEC, &d->attempts[0].addr);
+	if (ret == 0)
+		return try_next(d);
+	if (ret != -ENXIO)
+		return port_why(p, ret, "%s: %s", d->ep->remote.host, strerror(-ret));
+	req.resolve.addr = d->ep->remote;
+	req.resolve.type = SOCK_STREAM;
+	ret = helper_ask(p->env->helper, &d->call, &req, resolved);
+	return ret < 0 ? port_why(p, ret, "resolve: %s", strerror(-ret)) : -EINPROGRESS;
+}
+
+static void dial_close(struct port *p)
+{
+	struct dial *d = to_dial(p);
+
+	helper_forget(p->env->helper, &d->call);
+	close_attempts(d);
+	stream_close(p);
+}
+
+static const struct port_ops ops = {
+	.kind = "dial",
+	.is_stream = true,
+	.has_backpressure = true,
+	.open = dial_open,
+	.rx = stream_rx,
+	.rx_done = stream_rx_done,
+	.tx = stream_tx,
+	.shut = stream_shut,
+	.close = dial_close,
+	.free = stream_free,
+};
+
+struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env)
+{
+	struct dial *d = calloc(1, sizeof(*d));
+
+	if (!d || stream_init(&d->stream, &ops, env, ep->text) < 0) {
+		free(d);
+		errno = ENOMEM;
+		return NULL;
+	}
+	d->ep = ep;
+	for (unsigned i = 0; i < HELPER_ADDRS_MAX; i++) {
+		d->attempts[i].dial = d;
+		d->attempts[i].watch.fd = -1;
+	}
+	d->stream.is_dialled = true;
+	d->stream.dead = ep->dead;
+	return &d->stream.port;
+}

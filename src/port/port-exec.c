@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command's stdin and stdout, which are one socket. The helper starts it, and
+ * starts it again when it has ended.
+ *
+ * The socket says that the output has ended, the keeper's life line how the
+ * command has; mostly in this order, and the one a moment after the other.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "helper/helper.h"
+#include "helper/keep.h"
+#include "port/driver.h"
+#include "port/stream.h"
+
+#define PROVEN_MS 1000 /* a command that has run for so long was started with success */
+#define STATUS_MS 300  /* from the end of its output to that of the command */
+
+/*
+ * @life:   the life line; what comes of it is how the command ended
+ * @status: that, once @has_status
+ * @has_end: its output has ended, too
+ * @proven: until the port counts as up, though it has brought nothing
+ * @over:   until it goes down, once either of both has ended
+ * @seen:   bytes received, when it was last looked whether any still are
+ */
+struct exec {
+	struct stream stream;
+	const struct endpoint *ep;
+	struct helper_call call;
+	struct watch life;
+	int status;
+	bool has_status, has_end;
+	struct timer proven, over;
+	uint64_t seen;
+};
+
+static struct exec *to_exec(struct port *p)
+{
+	return container_of(p, struct exec, stream.port);
+}
+
+/* Return: what ends the port. */
+static int why_over(struct exec *e)
+{
+	struct port *p = &e->stream.port;
+
+	if (!e->has_status)
+		return port_why(p, PORT_CLOSED, "the command has closed its output");
+	if (WIFSIGNALED(e->status))
+		return port_why(p, -ECHILD, "ended by signal %d (%s)",
+				WTERMSIG(e->status), strsignal(WTERMSIG(e->status)));
+	if (WEXITSTATUS(e->status))
+		return port_why(p, -ECHILD, "exited with status %d",
+				WEXITSTATUS(e->status));
+	return port_why(p, PORT_CLOSED, "exited");
+}
+
+static void over_due(struct timer *t)
+{
+	struct exec *e = container_of(t, struct exec, over);
+	struct port *p = &e->stream.port;
+
+	/* A slow one at the other end takes his time for what the command has left. */
+	if (!e->has_end && (p->is_held || p->count.rx_bytes != e->seen)) {
+		e->seen = p->count.rx_bytes;
+		timer_set(p->env->loop, t, KEEP_LIMIT_MS, over_due);
+		return;
+	}
+	why_over(e);
+	port_down(p);
+}
+
+static void proven_due(struct timer *t)
+{
+	port_proven(&container_of(t, struct exec, proven)->stream.port);
+}
+
+/*
+ * What it has sent is still to be read, up to the end of its output. The keeper sees
+ * to it that this comes.
+ */
+static void has_ended(struct watch *w, uint32_t events)
+{
+	struct exec *e = container_of(w, struct exec, life);
+	struct loop *loop = e->stream.port.env->loop;
+	ssize_t n = recv(w->fd, &e->status, sizeof(e->status), MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	e->has_status = n == (ssize_t)sizeof(e->status);
+	/* With its output ended before, that is all there was to wait for. */
+	timer_set(loop, &e->over, e->has_end ? 0 : KEEP_LIMIT_MS, over_due);
+	loop_mod(loop, w, 0);
+}
+
+static int watch_life(struct exec *e, int fd)
+{
+	int ret = loop_add(e->stream.port.env->loop, &e->life, fd, EPOLLIN, has_ended);
+
+	if (ret < 0)
+		close(fd);
+	return ret;
+}
+
+static int use(struct exec *e, int fd, int life)
+{
+	struct port *p = &e->stream.port;
+	int ret = watch_life(e, life);
+
+	if (ret < 0) {
+		close(fd);
+		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	}
+	ret = stream_use(&e->stream, fd, fd, STREAM_PLAIN);
+	p->awaiting_peer = true;
+	timer_set(p->env->loop, &e->proven, PROVEN_MS, proven_due);
+	return ret;
+}
+
+static void spawned(struct helper_call *call, const struct helper_answer *answer, int fd)
+{
+	struct exec *e = container_of(call, struct exec, call);
+	struct port *p = &e->stream.port;
+
+	if (answer->err)
+		port_opened(p, port_why(p, answer->err, "%s", answer->why));
+	else
+		port_opened(p, use(e, fd, answer->life));
+}
+
+static int exec_open(struct port *p)
+{
+	struct exec *e = to_exec(p);
+	struct helper_request req = { .op = HELPER_SPAWN };
+	int ret;
+
+	e->has_status = e->has_end = false;
+	snprintf(req.command, sizeof(req.command), "%s", endpoint_command(e->ep));
+	ret = helper_ask(p->env->helper, &e->call, &req, spawned);
+	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
+}
+
+/* People try these. */
+static void advise(struct port *p)
+{
+	size_t len = strlen(p->why);
+
+	snprintf(p->why + len, sizeof(p->why) - len,
+		 "; to join a VDE switch, take udp: and vde_plug's udp://, "
+		 "to join socat, a tap");
+}
+
+static int exec_rx(struct port *p, struct batch *b)
+{
+	struct exec *e = to_exec(p);
+	int ret = stream_rx(p, b);
+
+	if (b->n)
+		port_proven(p);
+	if (ret == -EPROTO)
+		advise(p);
+	if (ret != PORT_CLOSED)
+		return ret;
+	if (e->has_status)
+		return why_over(e);
+	e->has_end = true;
+	/* Its end would be reported again and again. */
+	loop_del(p->env->loop, &p->rd);
+	timer_set(p->env->loop, &e->over, STATUS_MS, over_due);
+	return 0;
+}
+
+static void exec_close(struct port *p)
+{
+	struct exec *e = to_exec(p);
+	int life = e->life.fd;
+
+	helper_forget(p->env->helper, &e->call);
+	timer_cancel(p->env->loop, &e->proven);
+	timer_cancel(p->env->loop, &e->over);
+	loop_del(p->env->loop, &e->life);
+	if (life >= 0)
+		close(life);
+	stream_close(p);
+}
+
+static const struct port_ops ops = {
+	.kind = "exec",
+	.is_stream = true,
+	.has_backpressure = true,
+	.open = exec_open,
+	.rx = exec_rx,
+	.rx_done = stream_rx_done,
+	.tx = stream_tx,
+	.shut = stream_shut,
+	.close = exec_close,
+	.free = stream_free,
+};
+
+struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env)
+{
+	struct exec *e = calloc(1, sizeof(*e));
+
+	if (!e || stream_init(&e->stream, &ops, env, ep->text) < 0) {
+		free(e);
+		errno = ENOMEM;
+		return NULL;
+	}
+	e->ep = ep;
+	e->life.fd = -1;
+	return &e->stream.port;
+}

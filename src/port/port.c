@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all ports have in common: the way from closed to up and back, pending
+ * frames and the queue behind them. The queue is only used while the kernel
+ * takes no more; frames then wait in it in order, and EPOLLOUT empties it.
+ */
+#include "port/port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define TRIM_MS 1000   /* a queue that comes and goes in less keeps its memory */
+#define STABLE_MS 1000 /* a link up for that long was a success: back-off starts over */
+#define PAUSE_MS 20    /* until the kernel is asked for memory again */
+#define BROKEN_MS 3000 /* to read what a peer sent before it could not be sent to */
+
+static const char *const state_names[] = {
+	[PORT_OPENING] = "connecting",
+	[PORT_UP] = "up",
+	[PORT_WAITING] = "waiting",
+	[PORT_ENDED] = "ended",
+};
+
+static const char *const drop_names[] = {
+	[DROP_RUNT] = "runt",
+	[DROP_OVERSIZE] = "oversize",
+	[DROP_CUT] = "cut",
+	[DROP_NO_PORT] = "no-port",
+	[DROP_MALFORMED] = "malformed",
+	[DROP_LOCAL] = "local",
+	[DROP_MAC] = "mac",
+	[DROP_STORM] = "storm",
+	[DROP_LOOP] = "loop",
+	[DROP_PROBE] = "probe",
+	[DROP_QUEUE] = "queue",
+	[DROP_TOO_LONG] = "too-long",
+	[DROP_LOST] = "lost",
+	[DROP_REFUSED] = "refused",
+};
+
+const char *port_state_name(enum port_state state)
+{
+	return state_names[state];
+}
+
+enum port_state port_state_shown(const struct port *p)
+{
+	return p->state == PORT_UP && p->awaiting_peer ? PORT_OPENING : p->state;
+}
+
+const char *port_state_text(const struct port *p)
+{
+	return p->state == PORT_UP && p->is_blocked
+		       ? "blocked"
+		       : port_state_name(port_state_shown(p));
+}
+
+const char *port_far_name(const struct port *p)
+{
+	if (!p->ops->is_dgram || p->state != PORT_UP)
+		return "";
+	if (p->far_errno)
+		return "unreachable";
+	return p->count.rx_frames ? "heard" : "silent";
+}
+
+const char *port_drop_name(enum port_drop reason)
+{
+	return drop_names[reason];
+}
+
+int port_why(struct port *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->why, sizeof(p->why), fmt, ap);
+	va_end(ap);
+	p->why_err = err;
+	return err;
+}
+
+int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
+	      const char *name)
+{
+	p->ops = ops;
+	p->env = env;
+	p->state = PORT_WAITING;
+	p->since = loop_now();
+	p->rd.fd = p->wr.fd = -1;
+	p->backoff_ms = BACKOFF_MIN_MS;
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	return frame_queue_init(&p->queue, PORT_QUEUE_BYTES);
+}
+
+static bool has_output(const struct port *p)
+{
+	return !p->tx_broken && (p->queue.frames || p->owes);
+}
+
+/* What to wait for follows from the state alone. */
+static void rearm(struct port *p)
+{
+	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
+	uint32_t out = has_output(p) ? EPOLLOUT : 0;
+
+	if (p->pause.is_set)
+		in = out = 0;
+	if (p->wr.fd >= 0 && p->waits_on_rd) {
+		loop_mod(p->env->loop, &p->rd, in | out);
+		loop_mod(p->env->loop, &p->wr, 0);
+	} else if (p->wr.fd >= 0) {
+		loop_mod(p->env->loop, &p->rd, in);
+		loop_mod(p->env->loop, &p->wr, out);
+	} else {
+		loop_mod(p->env->loop, &p->rd, in | out);
+	}
+}
+
+static void set_state(struct port *p, enum port_state state)
+{
+	if (p->state == state)
+		return;
+	p->state = state;
+	p->since = loop_now();
+	rearm(p);
+	p->env->host->changed(p, p->env->host_arg);
+}
+
+/*
+ * Half of it is chance, so that many who lost one peer do not return as one. A
+ * try that took long has been a pause by itself.
+ */
+static uint64_t next_backoff(struct port *p)
+{
+	uint64_t spent = p->state == PORT_OPENING ? loop_now() - p->since : 0;
+	unsigned delay = p->backoff_ms;
+	uint16_t chance = 0;
+
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint16_t)loop_now();
+	p->backoff_ms = delay * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay * 2;
+	delay = delay / 2 + chance % (delay / 2 + 1);
+	return spent < delay ? delay - spent : 0;
+}
+
+static void start_open(struct port *p)
+{
+	set_state(p, PORT_OPENING);
+	port_opened(p, p->ops->open(p));
+}
+
+static void retry_due(struct timer *t)
+{
+	start_open(container_of(t, struct port, retry));
+}
+
+void port_start(struct port *p)
+{
+	start_open(p);
+}
+
+void port_retry_now(struct port *p)
+{
+	if (p->state != PORT_WAITING)
+		return;
+	/* By the timer, not at once: see loop.h on adding watches again. */
+	timer_set(p->env->loop, &p->retry, 0, retry_due);
+}
+
+/*
+ * An outage is told of once; under -v, so is each new reason for it. A link that
+ * comes up only to fail again is still in the same one.
+ */
+static void tell_down(struct port *p, bool will_retry)
+{
+	const char *and = will_retry ? "; trying again" : "";
+
+	bool is_orderly = !will_retry && p->why_err == PORT_CLOSED;
+
+	if (p->told[0] == '\0' && !is_orderly)
+		log_warn("%s: %s%s", p->name, p->why, and);
+	else if (strcmp(p->told, p->why) != 0)
+		log_info("%s: %s%s", p->name, p->why, and);
+	snprintf(p->told, sizeof(p->told), "%s", p->why);
+}
+
+static void close_fds(struct port *p)
+{
+	loop_del(p->env->loop, &p->rd);
+	loop_del(p->env->loop, &p->wr);
+	p->ops->close(p);
+	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
+	port_drop(p, DROP_LOST, frames_in(p->pending, p->n_pending));
+	p->n_pending = 0;
+	p->tx_broken = p->has_failed = false;
+	timer_cancel(p->env->loop, &p->pause);
+	timer_cancel(p->env->loop, &p->broken);
+}
+
+void port_down(struct port *p)
+{
+	bool was_up = p->state == PORT_UP;
+	bool is_mistake = !p->was_up && (p->ops->open_error_is_fatal || p->is_mistake);
+	bool ends = p->ops->one_shot || is_mistake || p->is_shut;
+
+	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
+		return;
+	/* Its frames may still be pending elsewhere. */
+	if (p->is_lending) {
+		p->has_failed = true;
+		return;
+	}
+	if (was_up && !p->awaiting_peer && loop_now() - p->since >= STABLE_MS) {
+		p->backoff_ms = BACKOFF_MIN_MS;
+		p->told[0] = '\0';
+	}
+	close_fds(p);
+	tell_down(p, !ends);
+	if (ends) {
+		set_state(p, PORT_ENDED);
+		return;
+	}
+	timer_set(p->env->loop, &p->retry, next_backoff(p), retry_due);
+	set_state(p, PORT_WAITING);
+}
+
+void port_opened(struct port *p, int ret)
+{
+	if (ret == -EINPROGRESS)
+		return;
+	if (ret < 0) {
+		port_down(p);
+		return;
+	}
+	p->was_up = true;
+	if (!p->awaiting_peer)
+		log_info("%s: up", p->name);
+	set_state(p, PORT_UP);
+}
+
+void port_proven(struct port *p)
+{
+	if (!p->awaiting_peer)
+		return;
+	p->awaiting_peer = false;
+	log_info("%s: up", p->name);
+	p->env->host->changed(p, p->env->host_arg);
+}
+
+/*
+ * Whether a port that can't send any more still has something to read: what a
+ * peer sent before it went away has arrived, and must not be lost.
+ */
+static bool reads_on(const struct port *p)
+{
+	return p->ops->is_stream && !p->ops->is_stdio;
+}
+
+static void broken_due(struct timer *t)
+{
+	struct port *p = container_of(t, struct port, broken);
+
+	/* Nobody may read it now, so there may be something left. */
+	if (p->is_held)
+		timer_set(p->env->loop, t, BROKEN_MS, broken_due);
+	else
+		port_down(p);
+}
+
+/* Nothing can be sent any more, for the reason in port_why(). */
+static void break_tx(struct port *p)
+{
+	p->tx_broken = true;
+	p->owes = false;
+	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
+	rearm(p);
+	if (reads_on(p))
+		timer_set(p->env->loop, &p->broken, BROKEN_MS, broken_due);
+	else
+		port_down(p);
+}
+
+static void pause_over(struct timer *t)
+{
+	rearm(container_of(t, struct port, pause));
+}
+
+void port_pause(struct port *p)
+{
+	timer_set(p->env->loop, &p->pause, PAUSE_MS, pause_over);
+	rearm(p);
+}
+
+static void trim_due(struct timer *t)
+{
+	frame_queue_trim(&container_of(t, struct port, trim)->queue);
+}
+
+/* Send what it owes, and from the queue until it is empty or the kernel is full. */
+static void drain(struct port *p)
+{
+	struct frame f[BATCH_MAX];
+
+	do {
+		unsigned n = frame_queue_peek(&p->queue, f, BATCH_MAX, p->ops->is_stream);
+		int done = p->ops->tx(p, f, n);
+
+		if (done < 0) {
+			break_tx(p);
+			break;
+		}
+		frame_queue_drop(&p->queue, (unsigned)done);
+		if ((unsigned)done < frames_in(f, n))
+			break;
+	} while (p->queue.frames);
+	if (!p->queue.frames && p->queue.peak > FRAME_QUEUE_KEEP && !p->trim.is_set)
+		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
+	rearm(p);
+	if (p->state == PORT_UP && p->queue.bytes <= PORT_QUEUE_LOW)
+		p->env->host->relaxed(p, p->env->host_arg);
+}
+
+static void fd_ready(struct port *p, uint32_t events)
+{
+	if ((events & EPOLLOUT) && has_output(p))
+		drain(p);
+	else if (events & EPOLLOUT)
+		rearm(p);
+	if (p->state == PORT_UP && !p->is_held && (events & ~(uint32_t)EPOLLOUT))
+		p->env->host->readable(p, p->env->host_arg);
+}
+
+static void rd_ready(struct watch *w, uint32_t events)
+{
+	/* A hang-up alone is worth a try to send too: only that tells of it then. */
+	if (events & (EPOLLHUP | EPOLLERR))
+		events |= EPOLLOUT;
+	fd_ready(container_of(w, struct port, rd), events);
+}
+
+static void wr_ready(struct watch *w, uint32_t events)
+{
+	(void)events;
+	fd_ready(container_of(w, struct port, wr), EPOLLOUT);
+}
+
+int port_watch(struct port *p, int rfd, int wfd)
+{
+	int ret = loop_add(p->env->loop, &p->rd, rfd, 0, rd_ready);
+
+	if (ret == 0 && wfd != rfd)
+		ret = loop_add(p->env->loop, &p->wr, wfd, 0, wr_ready);
+	if (ret < 0)
+		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	if (p->state == PORT_UP)
+		rearm(p);
+	return 0;
+}
+
+int port_receive(struct port *p, struct batch *b)
+{
+	int ret;
+
+	b->n = 0;
+	b->more = false;
+	p->is_lending = true;
+	ret = p->ops->rx(p, b);
+	if (ret < 0)
+		port_down(p);
+	return ret;
+}
+
+void port_received(struct port *p)
+{
+	p->is_lending = false;
+	if (p->ops->rx_done)
+		p->ops->rx_done(p);
+	if (p->has_failed)
+		port_down(p);
+	else if (p->owes)
+		rearm(p);
+}
+
+static inline void append(struct port *p, const struct frame *f)
+{
+	if (p->n_pending == BATCH_MAX)
+		port_flush(p);
+	p->pending[p->n_pending++] = *f;
+}
+
+static void append_each(struct port *p, struct frame run)
+{
+	for (; run.more; run = frame_next(&run)) {
+		struct frame one = frame_alone(&run);
+
+		append(p, &one);
+	}
+	append(p, &run);
+}
+
+void port_send(struct port *p, const struct frame *f)
+{
+	bool is_whole = f->has_word ? p->ops->is_stream : p->ops->is_dgram;
+
+	/* What lies one behind the other is one piece to send. */
+	if (p->ops->is_stream && p->n_pending &&
+	    frame_join(&p->pending[p->n_pending - 1], f))
+		return;
+	if (f->more && !is_whole)
+		append_each(p, *f);
+	else
+		append(p, f);
+}
+
+/* A run in one piece, or as many of its frames as the queue still takes. */
+static void enqueue_run(struct port *p, struct frame run)
+{
+	if (frame_queue_put(&p->queue, &run))
+		return;
+	for (; run.more; run = frame_next(&run)) {
+		struct frame one = frame_alone(&run);
+
+		if (!frame_queue_put(&p->queue, &one))
+			port_drop(p, DROP_QUEUE, 1);
+	}
+	if (!frame_queue_put(&p->queue, &run))
+		port_drop(p, DROP_QUEUE, 1);
+}
+
+/* All that is pending but the first @done frames, which have been dealt with. */
+static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (done > f[i].more) {
+			done -= 1 + f[i].more;
+			continue;
+		}
+		enqueue_run(p, frame_behind(&f[i], done));
+		done = 0;
+	}
+}
+
+void port_flush(struct port *p)
+{
+	unsigned n = p->n_pending, frames = frames_in(p->pending, n);
+	int done = 0;
+
+	if (!n)
+		return;
+	p->n_pending = 0;
+	if (p->state != PORT_UP || p->tx_broken) {
+		port_drop(p, DROP_LOST, frames);
+		return;
+	}
+	if (!p->queue.frames) {
+		done = p->ops->tx(p, p->pending, n);
+		if (done < 0) {
+			port_drop(p, DROP_LOST, frames);
+			break_tx(p);
+			return;
+		}
+		if ((unsigned)done == frames)
+			return;
+	}
+	enqueue(p, p->pending, n, (unsigned)done);
+	rearm(p);
+}
+
+void port_hold(struct port *p, bool hold)
+{
+	if (p->is_held == hold)
+		return;
+	p->is_held = hold;
+	rearm(p);
+}
+
+void port_shut(struct port *p)
+{
+	p->is_shut = true;
+	if (p->state == PORT_UP && p->ops->shut)
+		p->ops->shut(p);
+}
+
+void port_end(struct port *p)
+{
+	timer_cancel(p->env->loop, &p->retry);
+	if (p->state == PORT_OPENING || p->state == PORT_UP)
+		close_fds(p);
+	port_why(p, PORT_CLOSED, "taken away");
+	log_info("%s: %s", p->name, p->why);
+	set_state(p, PORT_ENDED);
+}
+
+void port_free(struct port *p)
+{
+	timer_cancel(p->env->loop, &p->retry);
+	timer_cancel(p->env->loop, &p->trim);
+	if (p->state == PORT_OPENING || p->state == PORT_UP)
+		close_fds(p);
+	frame_queue_free(&p->queue);
+	p->ops->free(p);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A port: a live endpoint inside the relay. What all ports have in common is
+ * here - state, counters, pending frames, queue, retries - and what tells them
+ * apart is behind struct port_ops, one small file a kind.
+ *
+ * A port comes up by ops->open(), at once or later, and goes down when a
+ * driver's function returns an error. One that can come up again is retried
+ * with back-off for ever; one that can't has ended.
+ *
+ * A driver embeds struct port as its first member. It is called by this layer
+ * and never calls upward; frames it received go up when it is asked for them.
+ */
+#ifndef PORT_H
+#define PORT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "base/util.h"
+#include "conf/endpoint.h"
+#include "frame/frame-queue.h"
+#include "frame/frame.h"
+
+#define PORT_NAME_MAX 192
+#define PORT_WHY_MAX 512
+#define PORT_CLOSED (-ENODATA) /* the peer ended the link, in good order */
+#define PORT_QUEUE_BYTES ((size_t)512 << 10)
+
+enum port_state {
+	PORT_OPENING, /* ops->open() has begun, and will tell */
+	PORT_UP,
+	PORT_WAITING, /* for the next try */
+	PORT_ENDED,
+};
+
+/* Why a frame went no further. Each has a name in port_drop_name(). */
+enum port_drop {
+	DROP_RUNT,	/* received: shorter than an Ethernet header */
+	DROP_OVERSIZE,	/* received: longer than FRAME_MAX */
+	DROP_CUT,	/* received: the stream ended inside it */
+	DROP_NO_PORT,	/* received: no other port was up to take it */
+	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
+	DROP_LOCAL,	/* received: its destination is behind the port it came from */
+	DROP_MAC,	/* received: its source is none of those the port may have */
+	DROP_STORM,	/* received: more to flood than the port may bring */
+	DROP_LOOP,  /* received: by a port that does not forward, for it closes a loop */
+	DROP_PROBE, /* received: a relay's question whether there is a loop */
+	DROP_QUEUE, /* to send: the queue was full */
+	DROP_TOO_LONG, /* to send: longer than the way out carries */
+	DROP_LOST,     /* to send: the link went away before it could */
+	DROP_REFUSED,  /* to send: the kernel, or nobody at the other end, took it */
+	DROP_REASONS,
+};
+
+struct port_counters {
+	uint64_t rx_frames, rx_bytes; /* all that arrived, dropped ones too */
+	uint64_t tx_frames, tx_bytes; /* handed to the kernel */
+	uint64_t dropped[DROP_REASONS];
+};
+
+/* The same, a second; see rates.h. */
+struct port_rate {
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+};
+
+struct port;
+
+/*
+ * What makes a kind of port. Descriptors are given to the loop through
+ * port_watch(), and are the driver's to close.
+ *
+ * @is_stream: its end shows when it is read, after all that was sent before it
+ * @is_dgram:  takes runs of datagrams whole
+ * @has_backpressure:  frames not received now are not lost: the peer holds them back, or
+ *             the kernel, which for a tap has a queue of its own
+ * @one_shot: when it goes down it has ended: there is no way to open it again
+ * @open_error_is_fatal:  a first open() that fails is a mistake in the set-up, not an outage
+ * @is_stdio:   what it reads waits for somebody to take it, and its end is the
+ *             end of the program's work: stdio
+ *
+ * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
+ *          port_opened(); -errno, with the reason in port_why().
+ * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
+ *          Return: 0, also when there was nothing; -errno, with port_why(),
+ *          when the link has ended.
+ * @rx_done: what rx() brought is no longer needed, by anybody. It follows when
+ *          rx() has failed, too, and always comes before close().
+ * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
+ *          port_drop(). Return: how many frames are dealt with; fewer than all
+ *          when the kernel takes no more now: the next call then begins with
+ *          the first frame left, which may be partly sent. -errno, with
+ *          port_why(), when nothing can be sent any more; it is then not called
+ *          again before the next open(). With @n of 0: what the port owes, and
+ *          @f is not looked at.
+ * @shut:   no more will be sent: tell the peer.
+ * @carrier: show those behind it whether there is somebody at the other end.
+ * @is_gone: whether the peer, which has said nothing of the kind, is most likely gone
+ * @close:  mandatory. Undo open(), finished or not.
+ * @free:   mandatory. The port's memory; called after @close.
+ */
+struct port_ops {
+	const char *kind;
+	bool is_stream;
+	bool is_dgram;
+	bool has_backpressure;
+	bool one_shot;
+	bool open_error_is_fatal;
+	bool is_stdio;
+
+	int (*open)(struct port *p);
+	int (*rx)(struct port *p, struct batch *b);
+	void (*rx_done)(struct port *p);
+	int (*tx)(struct port *p, const struct frame *f, unsigned n);
+	void (*shut)(struct port *p);
+	void (*carrier)(struct port *p, bool is_on);
+	bool (*is_gone)(struct port *p);
+	void (*close)(struct port *p);
+	void (*free)(struct port *p);
+};
+
+/*
+ * What a port tells the one who holds it.
+ * @readable: frames wait: port_receive() them
+ * @relaxed:  the queue has drained to PORT_QUEUE_LOW or less
+ * @changed:  the state is another one; a port that PORT_ENDED may be freed at
+ *            the end of the turn, not before
+ */
+struct port_host {
+	void (*readable)(struct port *p, void *arg);
+	void (*relaxed)(struct port *p, void *arg);
+	void (*changed)(struct port *p, void *arg);
+};
+
+#define PORT_QUEUE_HIGH ((size_t)256 << 10)
+#define PORT_QUEUE_LOW ((size_t)64 << 10)
+
+/* Of a port's addresses, those seen last and first; fdb.h. */
+struct port_addresses {
+	uint32_t newest, oldest, n;
+};
+
+struct storm;
+
+/*
+ * What a port floods; storm.h.
+ * @second: the one that @n counts in
+ * @told:   the last second with too many
+ * @over:   set while there is a storm: when it will have ended
+ */
+struct port_storm {
+	uint32_t second, n, told;
+	struct timer over;
+	struct storm *of;
+};
+
+#define PORT_PROBE_BYTES 60
+#define PORT_PROBE_MAX (PORT_PROBE_BYTES + 4) /* with a VLAN tag */
+
+/*
+ * A port's place in the search for loops; guard.h.
+ * @probe:   the one last sent by it
+ * @is_limited: what goes out comes back; so what it brings for everybody is limited
+ * @is_fresh: it came up, and no probe has left by it since
+ * @next_fresh, @prev_fresh: of those
+ * @against: while it is blocked or limited: the port at the loop's other end, or itself
+ * @next_cut: of the ports that are
+ * @tag:     of the VLAN that the loop is in; 0: none
+ * @heard:   when the loop last showed, ms
+ * @quiet:   for how long it must not have, until the port forwards again, ms
+ * @opened:  when that last was, ms; 0: never
+ * @echoes, @echoed: how often a probe came back to the port it left by, and when
+ * @echo:    the round of the last one that did
+ * @second, @passed, @flooded: how many probes of others it has brought in that
+ *           second, and frames for everybody while it is limited
+ */
+struct port_guard {
+	uint8_t probe[PORT_PROBE_MAX];
+	bool is_limited, is_fresh;
+	struct port *next_fresh, *prev_fresh;
+	struct port *against, *next_cut;
+	uint32_t tag;
+	uint64_t heard, opened, echoed;
+	unsigned quiet, echoes;
+	uint32_t echo;
+	uint32_t second, passed, flooded;
+};
+
+struct helper;
+struct links;
+struct listener;
+
+/* Where a port lives. */
+struct port_env {
+	struct loop *loop;
+	struct helper *helper;
+	struct links *links;
+	const struct port_host *host;
+	void *host_arg;
+};
+
+struct port {
+	const struct port_ops *ops;
+	const struct port_env *env;
+	char name[PORT_NAME_MAX]; /* as messages call it */
+	unsigned id;		  /* set by the holder */
+	enum port_state state;
+	uint64_t since;	    /* when the state began, loop_now() */
+	bool was_up;	    /* ever */
+	bool tx_broken;	    /* nothing can be sent; what can still be read is */
+	bool takes_super;   /* frames with a virtio header, as they are */
+	bool takes_uso;	    /* those of UDP, too */
+	bool owes;	    /* the driver: something to send that is no frame */
+	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
+	bool is_held;	    /* do not read */
+	bool is_lending;    /* frames that it received are still being sent on */
+	bool has_failed;    /* went down while it lent, and is to be closed after that */
+	bool is_shut;	    /* the peer was told that no more will be sent */
+	bool is_dirty;	    /* frames are pending */
+	char why[PORT_WHY_MAX];
+	int why_err;
+	const char *peer; /* the driver: what is at the other end, or NULL */
+	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
+	bool waits_on_rd; /* the driver: that room is there shows at rd, not at wr */
+	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
+	char told[PORT_WHY_MAX]; /* the reason last warned of */
+
+	struct watch rd; /* reads, and writes too unless wr is in use */
+	struct watch wr;
+	struct timer retry;
+	struct timer trim;   /* gives back the queue's memory, when a stall is over */
+	struct timer pause;  /* set while it is left alone; see port_pause() */
+	struct timer broken; /* set while it is still read, though tx_broken */
+	unsigned backoff_ms;
+
+	struct frame_queue queue;
+	struct port_counters count;
+	unsigned n_pending;
+	struct frame pending[BATCH_MAX];
+
+	/* The holder's. */
+	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
+	struct endpoint_rules rules;
+	bool is_told_up;  /* what watchers have heard last */
+	bool may_end;	  /* when it ends, or can't begin, all else goes on */
+	uint64_t lost_at; /* when it went down, loop_now(); 0: it is up, or never was */
+	struct port_rate rate, rate_base;
+	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
+	struct port_addresses addresses;
+	struct port_storm storm;
+	struct port_guard guard;
+	struct port *next, **link; /* of all; where the list points to this one */
+	struct port *next_dirty;
+	struct port *next_ended;
+	struct listener *listener; /* it came from; NULL for a configured endpoint */
+};
+
+/* For those who hold ports. */
+
+/* port_start() - Begin: open it, now and again. */
+void port_start(struct port *p);
+
+/* port_free() - Close it if need be, and free it. */
+void port_free(struct port *p);
+
+/*
+ * port_receive() - Take a batch.
+ *
+ * Its frames lie in memory of the port's, which stays until port_received(): a
+ * port that goes down before is closed there.
+ *
+ * Return: 0; -errno when the link has ended. port_received() follows in any case.
+ */
+int port_receive(struct port *p, struct batch *b);
+
+/* port_received() - Nobody needs what port_receive() has brought any more. */
+void port_received(struct port *p);
+
+/* port_can_read() - Whether there is any use in another port_receive(). */
+static inline bool port_can_read(const struct port *p)
+{
+	return p->state == PORT_UP && !p->has_failed;
+}
+
+/*
+ * port_send() - Append to the frames pending, which port_flush() sends. They
+ * must live until then. A port that is full of them is flushed at once.
+ */
+void port_send(struct port *p, const struct frame *f);
+
+/* port_flush() - Hand what is pending to the kernel, or to the queue. */
+void port_flush(struct port *p);
+
+/* port_hold() - Read no more from it, or again. */
+void port_hold(struct port *p, bool hold);
+
+/* port_end() - Close it for good: its state is PORT_ENDED. */
+void port_end(struct port *p);
+
+/* port_shut() - No more will be sent: tell the peer. */
+void port_shut(struct port *p);
+
+const char *port_state_name(enum port_state state);
+
+/* port_state_shown() - As the state is told: one that has not proved to be of use is not up yet. */
+enum port_state port_state_shown(const struct port *p);
+
+/* port_state_text() - "connecting", "up", "blocked" (it closes a loop), "waiting" or "ended". */
+const char *port_state_text(const struct port *p);
+const char *port_drop_name(enum port_drop reason);
+
+/*
+ * port_far_name() - What is known of the far end of one that is up without a connection:
+ * "unreachable" (far_errno says why), "silent" (nothing was ever heard) or "heard"; else "".
+ */
+const char *port_far_name(const struct port *p);
+
+/* For drivers. */
+
+/* port_init() - The part that all ports share. Return: 0 or -ENOMEM. */
+int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
+	      const char *name);
+
+/*
+ * port_watch() - Begin to watch descriptors; @wfd may be @rfd. A port that is up may
+ * be given others. Return: 0 or -errno.
+ */
+int port_watch(struct port *p, int rfd, int wfd);
+
+/* port_opened() - What open() returns, when it comes later. */
+void port_opened(struct port *p, int ret);
+
+/* port_proven() - The driver, of a port that awaiting_peer: there is somebody at the other end. */
+void port_proven(struct port *p);
+
+/* port_down() - The link is lost, for the reason in port_why(). */
+void port_down(struct port *p);
+
+/* port_retry_now() - What a waiting port waits for seems to be there. */
+void port_retry_now(struct port *p);
+
+/*
+ * port_pause() - The kernel is short of memory (ENOBUFS, ENOMEM), which passes: leave
+ * the port alone for a moment. Waiting for it to be ready would be to spin.
+ */
+void port_pause(struct port *p);
+
+/* port_why() - Say why an error is about to be returned. Return: @err. */
+int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* port_pad() - What shorter frames are to be filled up to for who is behind it. */
+static inline uint32_t port_pad(const struct port *p)
+{
+	return p->rules.is_unpadded ? 0 : FRAME_PAD;
+}
+
+static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)
+{
+	p->count.dropped[reason] += frames;
+}
+
+static inline void port_sent(struct port *p, const struct frame *f)
+{
+	p->count.tx_frames += 1 + f->more;
+	p->count.tx_bytes += frame_len(f) + f->more_len;
+}
+
+/*
+ * port_take() - Count a received frame, and put it into the batch if it is one.
+ * @f: of one piece; or a run of frames
+ *
+ * The batch must have room.
+ */
+static inline void port_take(struct port *p, struct batch *b, const struct frame *f)
+{
+	p->count.rx_frames += 1 + f->more;
+	p->count.rx_bytes += f->len + f->more_len;
+	switch (frame_check_len(f->len)) {
+	case FRAME_OK:
+		batch_add(b, f);
+		break;
+	case FRAME_RUNT:
+		port_drop(p, DROP_RUNT, 1);
+		break;
+	case FRAME_OVERSIZE:
+		port_drop(p, DROP_OVERSIZE, 1);
+		break;
+	}
+}
+
+#endif

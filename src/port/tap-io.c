@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tap's frames. Those that go out are merged where the kernel takes that; where it
+ * refuses what it offered, they go one by one from then on.
+ */
+#include "port/tap-io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "frame/gro-packet.h"
+#include "frame/gso.h"
+
+#define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
+#define DRAIN_MAX 4096		     /* frames; more than any tap's queue holds */
+
+_Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
+	       "a queue must take what one more wake-up brings, or a cable loses frames");
+
+static struct tap *to_tap(struct port *p)
+{
+	return container_of(p, struct tap, port);
+}
+
+int tap_io_begin(struct tap *t)
+{
+	t->merges = t->port.takes_super = t->link.has_vnet;
+	t->gro.udp = t->port.takes_uso = t->link.has_uso;
+	t->port.peer = t->link.name;
+	return port_watch(&t->port, t->link.fd, t->link.fd);
+}
+
+void tap_io_drain(const struct tap *t)
+{
+	uint8_t some[VNET_BYTES + FRAME_HEADER];
+
+	for (unsigned i = 0; i < DRAIN_MAX; i++)
+		if (read(t->link.fd, some, sizeof(some)) < 0 && errno != EINTR)
+			break;
+}
+
+/*
+ * @is_tight: right behind the frame ahead of it, but for a length word
+ *
+ * Return: whether the next one is to lie so, too.
+ */
+static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
+		 const struct vnet *vnet, bool is_tight)
+{
+	struct frame f = { .data = data, .len = (uint32_t)len, .has_word = true };
+
+	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM))) {
+		f.vnet = vnet;
+		f.has_word = !is_tight;
+	}
+	if (f.has_word)
+		put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
+	port_take(&t->port, b, &f);
+	return !f.vnet;
+}
+
+/*
+ * A frame is read to where it can leave on a stream as it lies. Behind one that
+ * needs its virtio header there is room for that and a length word; behind a plain
+ * one only for the word, so that runs of them are one piece. The virtio header
+ * then comes over the end of the frame ahead, which is put right at once.
+ */
+int tap_rx(struct port *p, struct batch *b)
+{
+	struct tap *t = to_tap(p);
+	size_t header = t->link.has_vnet ? VNET_BYTES : 0, used = 0, last = 0;
+	bool is_tight = false;
+
+	/* Most likely the next is as long as the last. */
+	for (unsigned i = 0; i < BATCH_MAX && used + last <= RX_BYTES; i++) {
+		uint8_t *data = b->buf + used + FRAME_WORD + (is_tight ? 0 : VNET_BYTES);
+		uint8_t *vnet = data - VNET_BYTES, ahead[VNET_BYTES];
+		ssize_t n;
+
+		memcpy(ahead, vnet, VNET_BYTES);
+		n = read(t->link.fd, data - header, header + FRAME_MAX);
+		memcpy(&t->vnets[i], vnet, VNET_BYTES);
+		if (is_tight)
+			memcpy(vnet, ahead, VNET_BYTES);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR || i))
+			break;
+		if (n < 0)
+			return port_why(p, -errno, "tap %s: %s", t->link.name,
+					errno == EBADFD ? "was deleted"
+							: strerror(errno));
+		if ((size_t)n < header)
+			continue;
+		last = (size_t)n - header;
+		is_tight = take(t, b, data, last, &t->vnets[i], is_tight);
+		used = (size_t)(data - b->buf) + last;
+	}
+	return 0;
+}
+
+/* What a super-frame's longest segment will have, as far as its headers tell. */
+static uint32_t longest_on_wire(const struct frame *f)
+{
+	const struct vnet *v = f->vnet;
+	uint32_t head, size;
+
+	if (!v || !v->gso_type)
+		return frame_len(f);
+	head = v->csum_start;
+	if (v->gso_type == VNET_GSO_UDP_L4)
+		head += UDP_SIZE;
+	else if (head + TCP_SIZE <= f->len)
+		head += (f->data[head + TCP_DATA_OFFSET] >> 4) * 4u;
+	size = head + v->gso_size;
+	return size < frame_len(f) ? size : frame_len(f);
+}
+
+static bool has_two_tags(const struct frame *f)
+{
+	uint32_t have;
+	const uint8_t *at = gro_frame_head(f, &have);
+
+	for (int i = 1; i <= 2; i++) {
+		uint32_t end = ETH_ADDRESSES + (uint32_t)i * VLAN_SIZE;
+		uint16_t type = have < end ? 0 : vnet_get16(at + end - VLAN_SIZE);
+
+		if (type != TYPE_VLAN && type != TYPE_QINQ)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * As the kernel's is_skb_forwardable() has it: a tag's length above the MTU. The
+ * outermost tag does not count there, for it is taken off the frame (skb_vlan_untag()).
+ */
+static bool fits(const struct tap *t, const struct frame *f)
+{
+	uint32_t len = longest_on_wire(f), most = t->link.mtu + ETH_SIZE + VLAN_SIZE;
+
+	return len <= most || (len <= most + VLAN_SIZE && has_two_tags(f));
+}
+
+/* Return: 0, or what the kernel says. */
+static int put(const struct tap *t, const struct iovec *iov, int n)
+{
+	return writev(t->link.fd, iov, n) < 0 ? -errno : 0;
+}
+
+/*
+ * @ret: of put(), for so many frames and bytes
+ *
+ * A tap that is no more is told of by reading from it, in detail.
+ */
+static void account(struct tap *t, int ret, unsigned frames, uint32_t bytes)
+{
+	if (ret < 0) {
+		port_drop(&t->port, ret == -EBADFD ? DROP_LOST : DROP_REFUSED, frames);
+		return;
+	}
+	t->port.count.tx_frames += frames;
+	t->port.count.tx_bytes += bytes;
+}
+
+/* All of a frame, in pieces behind a virtio header. */
+static int put_frame(const struct tap *t, const struct frame *f, const struct vnet *vnet)
+{
+	struct iovec iov[] = {
+		{ .iov_base = (void *)(uintptr_t)vnet,
+		  .iov_len = t->link.has_vnet ? VNET_BYTES : 0 },
+		{ .iov_base = (void *)(uintptr_t)f->head, .iov_len = f->head_len },
+		{ .iov_base = (void *)(uintptr_t)f->data, .iov_len = f->len },
+	};
+
+	return put(t, iov, ARRAY_SIZE(iov));
+}
+
+static const struct vnet plain;
+
+/*
+ * A super-frame that the kernel would not have. It is some peer's, and may well be
+ * malformed, so that nothing follows from it for others.
+ */
+static int put_split(const struct tap *t, const struct frame *f)
+{
+	struct gso_segment s;
+	struct gso g;
+	int ret = gso_begin(&g, f->data, f->len, f->vnet);
+
+	while (ret == 0 && gso_next(&g, &s)) {
+		const struct frame one = { .head = s.head,
+					   .head_len = s.head_len,
+					   .data = s.data,
+					   .len = s.len };
+
+		ret = put_frame(t, &one, &plain);
+	}
+	return ret;
+}
+
+static void write_one(struct tap *t, const struct frame *f)
+{
+	int ret = put_frame(t, f, f->vnet ? f->vnet : &plain);
+
+	if (ret == -EINVAL && f->vnet && f->vnet->gso_type)
+		ret = put_split(t, f);
+	account(t, ret, 1, frame_len(f));
+}
+
+/* The kernel has refused what we have merged, which is well-formed: it offered too much. */
+static void offer_less(struct tap *t, uint8_t gso_type)
+{
+	bool is_udp = gso_type == VNET_GSO_UDP_L4;
+
+	t->gro.udp = t->port.takes_uso = false;
+	if (!is_udp)
+		t->merges = t->port.takes_super = false;
+	if (t->is_told)
+		return;
+	t->is_told = true;
+	log_warn(
+		"%s: the kernel refuses merged frames of %s that it offered to take; they "
+		"go to tap %s one by one",
+		t->port.name, is_udp ? "UDP" : "TCP", t->link.name);
+}
+
+/* Unit @i of those that @n frames at @f were merged into. */
+static void write_unit(struct tap *t, const struct frame *f, unsigned n, unsigned i)
+{
+	const struct gro_unit *u = &t->gro.unit[i];
+	int ret = put(t, u->iov, u->n_iov);
+
+	if (ret != -EINVAL || u->frames == 1) {
+		account(t, ret, u->frames, u->bytes);
+		return;
+	}
+	offer_less(t, u->vnet.gso_type);
+	for (unsigned k = 0; k < n; k++)
+		if (t->gro.of[k] == i)
+			write_one(t, &f[k]);
+}
+
+static void write_run(struct tap *t, const struct frame *f, unsigned n)
+{
+	gro_merge(&t->gro, f, n);
+	for (unsigned i = 0; i < t->gro.n; i++)
+		write_unit(t, f, n, i);
+}
+
+/* Runs of plain frames are merged, where the tap takes that; the rest goes as it is. */
+static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
+{
+	while (n) {
+		unsigned run = 0;
+
+		while (t->merges && run < n && !f[run].vnet)
+			run++;
+		if (run)
+			write_run(t, f, run);
+		else
+			write_one(t, f);
+		f += run ? run : 1;
+		n -= run ? run : 1;
+	}
+}
+
+int tap_tx(struct port *p, const struct frame *f, unsigned n)
+{
+	struct tap *t = to_tap(p);
+	unsigned from = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (fits(t, &f[i]))
+			continue;
+		write_in_order(t, f + from, i - from);
+		port_drop(p, DROP_TOO_LONG, 1);
+		from = i + 1;
+	}
+	write_in_order(t, f + from, n - from);
+	return (int)n;
+}

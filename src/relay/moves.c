@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* An address that never moves costs nothing here. */
+#include "relay/moves.h"
+
+#include <string.h>
+
+#define MANY 8	     /* moves of one address in a second */
+#define LOOK_MS 2000 /* from then on, for so long, copies are looked for */
+#define COPIES 5     /* of one frame pass, within RECENT_MS */
+#define TURNS 5 /* seconds with moves, none long after the other, until that is told */
+#define TELL_MS 10000 /* and of another address not sooner */
+
+void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
+{
+	memset(m, 0, sizeof(*m));
+	m->fdb = fdb;
+	m->guard = guard;
+}
+
+/* ---- copies ---- */
+
+/* Not a secret one: who finds another frame with the same gains nothing by it. */
+static uint64_t hash_of(const struct frame *f)
+{
+	uint64_t hash = f->len;
+	uint32_t at = 0;
+
+	for (; f->len - at >= 8; at += 8) {
+		uint64_t word;
+
+		memcpy(&word, f->data + at, 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	for (; at < f->len; at++)
+		hash = (hash ^ f->data[at]) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
+		 const struct frame *f, uint64_t now)
+{
+	uint32_t now_s = (uint32_t)(now / 1000);
+	const struct fdb_entry *e = fdb_lookup(m->fdb, key, now_s);
+	struct recent_one *one;
+	uint64_t hash;
+
+	if (!e || e->moves < MANY || now_s - e->moved > LOOK_MS / 1000)
+		return true;
+	hash = hash_of(f);
+	one = recent_find(&m->recent, hash, now);
+	if (!one) {
+		recent_add(&m->recent, hash, src->id, now);
+		return true;
+	}
+	return one->n++ < COPIES;
+}
+
+/* ---- telling ---- */
+
+static bool is_cut(const struct port *p)
+{
+	return p->guard.against;
+}
+
+static void tell_if_due(struct moves *m, struct fdb_entry *e, const struct port *from,
+			const struct port *to, uint64_t now)
+{
+	if (e->turns < TURNS || e->turns == FDB_TOLD || is_cut(from) || is_cut(to))
+		return;
+	if (m->told && now - m->told < TELL_MS)
+		return;
+	e->turns = FDB_TOLD;
+	m->told = now;
+	m->tell(m, e, from, to);
+}
+
+void moves_seen(struct moves *m, struct fdb_entry *e, struct port *src, bool is_flooded,
+		const struct frame *f, uint64_t now)
+{
+	struct port *from = fdb_move(m->fdb, e, src, (uint32_t)(now / 1000));
+
+	if (is_flooded && e->moves >= MANY) {
+		m->until = now + LOOK_MS;
+		guard_suspect(m->guard, from, src, f, now);
+	}
+	tell_if_due(m, e, from, src, now);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request line is kept and judged when it has ended; the header lines are
+ * only counted, up to the empty one, and so take no memory.
+ */
+#include "show/http.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+static const char *reason(enum http_status status)
+{
+	static const struct {
+		enum http_status status;
+		const char *reason;
+	} reasons[] = {
+		{ HTTP_OK, "OK" },
+		{ HTTP_BAD_REQUEST, "Bad Request" },
+		{ HTTP_NOT_FOUND, "Not Found" },
+		{ HTTP_BAD_METHOD, "Method Not Allowed" },
+		{ HTTP_LONG_LINE, "URI Too Long" },
+		{ HTTP_LONG_HEAD, "Request Header Fields Too Large" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
+}
+
+/* The next word of a line whose words have one space between them; it gets a NUL. */
+static char *take_word(char **rest)
+{
+	char *word = *rest, *end = word ? strchr(word, ' ') : NULL;
+
+	if (end)
+		*end++ = '\0';
+	*rest = end;
+	return word && *word ? word : NULL;
+}
+
+static bool is_method(const char *word)
+{
+	return word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(word);
+}
+
+/* A proxy asks for http://HOST/PATH. Return: NULL when it is no path. */
+static const char *path_of(char *target)
+{
+	static const char scheme[] = "http://";
+	char *path = target;
+
+	if (!strncmp(target, scheme, sizeof(scheme) - 1)) {
+		path = strchr(target + sizeof(scheme) - 1, '/');
+		if (!path)
+			return "/";
+	}
+	path[strcspn(path, "?")] = '\0';
+	return *path == '/' ? path : NULL;
+}
+
+static bool ends_in_return(const struct http_request *q)
+{
+	return q->line_len && q->line[q->line_len - 1] == '\r';
+}
+
+/* METHOD TARGET HTTP/1.x */
+static enum http_status judge_line(struct http_request *q)
+{
+	char *rest = q->line, *method, *target, *version;
+
+	if (ends_in_return(q))
+		q->line[q->line_len - 1] = '\0';
+	method = take_word(&rest);
+	target = take_word(&rest);
+	version = take_word(&rest);
+	if (!is_method(method) || !target || !version || rest ||
+	    strncmp(version, "HTTP/1.", 7) != 0 || strlen(version) != 8)
+		return HTTP_BAD_REQUEST;
+	q->is_head = !strcmp(method, "HEAD");
+	if (!q->is_head && strcmp(method, "GET") != 0)
+		return HTTP_BAD_METHOD;
+	q->path = path_of(target);
+	return q->path ? HTTP_MORE : HTTP_BAD_REQUEST;
+}
+
+/* A byte of the request line. */
+static enum http_status read_line(struct http_request *q, char c)
+{
+	if (c == '\n')
+		return judge_line(q);
+	if ((c < ' ' && c != '\r') || c > '~' || ends_in_return(q))
+		return HTTP_BAD_REQUEST;
+	if (q->line_len + 1 == sizeof(q->line))
+		return HTTP_LONG_LINE;
+	q->line[q->line_len++] = c;
+	return HTTP_MORE;
+}
+
+/* A byte of a header line. */
+static enum http_status read_header(struct http_request *q, char c)
+{
+	if (c == '\n' && !q->column)
+		return HTTP_OK;
+	if (c == '\n')
+		q->column = 0;
+	else if (c != '\r')
+		q->column++;
+	return HTTP_MORE;
+}
+
+enum http_status http_read(struct http_request *q, const char *data, size_t len)
+{
+	enum http_status status = HTTP_MORE;
+
+	for (size_t i = 0; i < len && status == HTTP_MORE; i++) {
+		if (q->len++ == HTTP_HEAD_MAX)
+			return HTTP_LONG_HEAD;
+		status = q->path ? read_header(q, data[i]) : read_line(q, data[i]);
+	}
+	return status;
+}
+
+void http_begin(struct buf *b, enum http_status status, size_t len)
+{
+	buf_printf(b,
+		   "HTTP/1.1 %d %s\r\n"
+		   "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+		   "Content-Length: %zu\r\n%s"
+		   "Connection: close\r\n\r\n",
+		   (int)status, reason(status), len,
+		   status == HTTP_BAD_METHOD ? "Allow: GET, HEAD\r\n" : "");
+}
+
+void http_answer(struct buf *b, enum http_status status, const struct buf *body,
+		 bool is_head)
+{
+	struct buf line = { 0 };
+
+	if (!body) {
+		buf_printf(&line, "%d %s\n", (int)status, reason(status));
+		body = &line;
+	}
+	http_begin(b, status, body->len);
+	if (!is_head)
+		buf_add(b, body->data, body->len);
+	b->failed |= body->failed;
+	buf_free(&line);
+}

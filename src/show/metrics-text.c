@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A family is its HELP and TYPE, and then all of its samples together. So each
+ * family of ports is a text of its own, to which every port adds its samples.
+ */
+#include "show/metrics-text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+static void add(struct buf *b, const char *text)
+{
+	buf_add(b, text, strlen(text));
+}
+
+static void add_number(struct buf *b, uint64_t n)
+{
+	char digits[sizeof("18446744073709551615")];
+	char *at = digits + sizeof(digits);
+
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	buf_add(b, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+/* A name from outside, as it is in messages; the format knows \\, \" and \n alone. */
+static void add_label(struct buf *b, const char *before, const char *key,
+		      const char *text)
+{
+	char shown[4 * ENDPOINT_TEXT_MAX];
+
+	escape_text(shown, sizeof(shown), text);
+	buf_printf(b, "%s%s=\"", before, key);
+	buf_escape(b, shown, "\\\"");
+	add(b, "\"");
+}
+
+static void begin(struct buf *b, const char *scope, const char *name, const char *type,
+		  const char *help, const char *more_help)
+{
+	buf_printf(b, "# HELP netrelay_%s%s %s%s.\n# TYPE netrelay_%s%s %s\n", scope,
+		   name, help, more_help, scope, name, type);
+}
+
+/*
+ * @labels: "{" and labels, or ""
+ * @key:    of one label more, with the value @which; or NULL
+ */
+static void add_sample(struct buf *b, const char *scope, const char *name,
+		       const char *labels, const char *key, const char *which,
+		       uint64_t value)
+{
+	/* There are many of these, and printf() is slow. */
+	add(b, "netrelay_");
+	add(b, scope);
+	add(b, name);
+	add(b, labels);
+	if (key) {
+		add(b, *labels ? "," : "{");
+		add(b, key);
+		add(b, "=\"");
+		add(b, which);
+		add(b, "\"");
+	}
+	add(b, *labels || key ? "} " : " ");
+	add_number(b, value);
+	add(b, "\n");
+}
+
+/* ---- what is counted, of each port and of all ---- */
+
+struct counter {
+	const char *name, *help;
+	size_t at; /* in struct port_counters */
+	bool has_reasons;
+};
+
+static const struct counter counters[] = {
+	{ "receive_frames_total", "Frames that arrived, dropped ones too",
+	  offsetof(struct port_counters, rx_frames), false },
+	{ "receive_bytes_total", "Bytes of frames that arrived",
+	  offsetof(struct port_counters, rx_bytes), false },
+	{ "transmit_frames_total", "Frames that were sent",
+	  offsetof(struct port_counters, tx_frames), false },
+	{ "transmit_bytes_total", "Bytes of frames that were sent",
+	  offsetof(struct port_counters, tx_bytes), false },
+	{ "drops_total", "Frames that went no further, by the reason",
+	  offsetof(struct port_counters, dropped), true },
+};
+
+static uint64_t value_at(const struct port_counters *count, size_t at)
+{
+	return *(const uint64_t *)(const void *)((const char *)count + at);
+}
+
+static void add_counter(struct buf *b, const char *scope, const struct counter *c,
+			const struct port_counters *count, const char *labels)
+{
+	if (!c->has_reasons) {
+		add_sample(b, scope, c->name, labels, NULL, NULL, value_at(count, c->at));
+		return;
+	}
+	/* Those at 0, too: the first drop would else be no increase. */
+	for (int i = 0; i < DROP_REASONS; i++)
+		add_sample(b, scope, c->name, labels, "reason",
+			   port_drop_name((enum port_drop)i), count->dropped[i]);
+}
+
+/* ---- of the relay ---- */
+
+static void add_infos(struct buf *b, const struct relay *r)
+{
+	begin(b, "", "build_info", "gauge", "Which netrelay this is", "");
+	add(b, "netrelay_build_info");
+	add_label(b, "{", "version", VERSION);
+	add_label(b, ",", "libc", LIBC);
+	add_label(b, ",", "libmnl", LIBMNL);
+	buf_printf(b, "} 1\n");
+	begin(b, "", "relay_info", "gauge", "How frames go between ports", "");
+	add_sample(b, "", "relay_info", "", "kind", relay_kind_name(r->kind), 1);
+}
+
+/* By the names that Prometheus has for these of any process. */
+static void add_process(struct buf *b, const struct metrics_process *p)
+{
+	buf_printf(b,
+		   "# HELP process_start_time_seconds When it began, in Unix time.\n"
+		   "# TYPE process_start_time_seconds gauge\n"
+		   "process_start_time_seconds %" PRIu64 "\n"
+		   "# HELP process_cpu_seconds_total Seconds that it had a CPU.\n"
+		   "# TYPE process_cpu_seconds_total counter\n"
+		   "process_cpu_seconds_total %" PRIu64 ".%06" PRIu64 "\n",
+		   p->start_s, p->cpu_us / 1000000, p->cpu_us % 1000000);
+	if (p->resident_bytes)
+		buf_printf(b,
+			   "# HELP process_resident_memory_bytes Memory in use.\n"
+			   "# TYPE process_resident_memory_bytes gauge\n"
+			   "process_resident_memory_bytes %" PRIu64 "\n",
+			   p->resident_bytes);
+}
+
+static void add_totals(struct buf *b, const struct relay *r,
+		       const struct port_counters *all)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+		begin(b, "", counters[i].name, "counter", counters[i].help,
+		      ", at all ports and those that are gone");
+		add_counter(b, "", &counters[i], all, "");
+	}
+	begin(b, "", "copied_frames_total", "counter",
+	      "Frames made here: copies for further ports, and segments", "");
+	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
+}
+
+/* All at one moment, so that no frame is counted twice, with a port and with those gone. */
+static void sum_up(const struct relay *r, struct port_counters *all)
+{
+	*all = r->gone;
+	for (struct listener *l = r->listeners; l; l = l->next)
+		l->sum = l->gone;
+	for (const struct port *p = r->forward.ports; p; p = p->next) {
+		relay_fold(all, &p->count);
+		if (p->listener)
+			relay_fold(&p->listener->sum, &p->count);
+	}
+}
+
+/* ---- of ports ---- */
+
+static uint64_t is_up(const struct port *p)
+{
+	return port_state_shown(p) == PORT_UP;
+}
+
+static uint64_t is_blocked(const struct port *p)
+{
+	return p->is_blocked;
+}
+
+static uint64_t addresses(const struct port *p)
+{
+	return p->addresses.n;
+}
+
+static uint64_t queue_frames(const struct port *p)
+{
+	return p->queue.frames;
+}
+
+static uint64_t queue_bytes(const struct port *p)
+{
+	return p->queue.bytes;
+}
+
+static uint64_t queue_limit(const struct port *p)
+{
+	return p->queue.limit;
+}
+
+static const struct {
+	const char *name, *help;
+	uint64_t (*value)(const struct port *p);
+} gauges[] = {
+	{ "up", "Whether frames can be sent and received", is_up },
+	{ "blocked", "Whether nothing is forwarded, for it closes a loop", is_blocked },
+	{ "addresses", "Addresses that are known to be behind it", addresses },
+	{ "queue_frames", "Frames that wait to be sent", queue_frames },
+	{ "queue_bytes", "Bytes that wait to be sent, length words included",
+	  queue_bytes },
+	{ "queue_limit_bytes", "Bytes that may wait; beyond that frames are dropped",
+	  queue_limit },
+};
+
+static void add_states(struct buf *b, const struct port *p, const char *labels)
+{
+	for (int s = PORT_OPENING; s <= PORT_ENDED; s++)
+		add_sample(b, "port_", "state", labels, "state",
+			   port_state_name((enum port_state)s),
+			   port_state_shown(p) == (enum port_state)s);
+}
+
+_Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
+	       "the relay, states, gauges and counters of ports, and what is behind");
+
+/* Their HELP and TYPE. */
+static void begin_families(struct buf *part)
+{
+	begin(part++, "port_", "state", "gauge", "1 for the state that it is in", "");
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
+		begin(part++, "port_", gauges[i].name, "gauge", gauges[i].help, "");
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		begin(part++, "port_", counters[i].name, "counter", counters[i].help, "");
+}
+
+/*
+ * A peer's address is in none of them: each of its connections would be new series.
+ * What a port comes from stays, be it what was configured or the listener.
+ */
+static void put_labels(struct buf *labels, const struct port *p)
+{
+	labels->len = 0;
+	buf_printf(labels, "{port=\"%u\"", p->id);
+	if (p->listener)
+		add_label(labels, ",", "listener", p->listener->ep->text);
+	else if (p->ep)
+		add_label(labels, ",", "name", p->ep->text);
+}
+
+static void add_port(struct metrics_text *t, const struct port *p)
+{
+	struct buf *part = &t->part[1];
+	const char *labels;
+
+	put_labels(&t->labels, p);
+	if (t->labels.failed)
+		return;
+	labels = t->labels.data;
+	add_states(part++, p, labels);
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
+		add_sample(part++, "port_", gauges[i].name, labels, NULL, NULL,
+			   gauges[i].value(p));
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		add_counter(part++, "port_", &counters[i], &p->count, labels);
+}
+
+bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
+{
+	const struct port *p = r->forward.ports;
+	unsigned n = 0;
+
+	if (!t->is_begun)
+		begin_families(&t->part[1]);
+	t->is_begun = true;
+	/* They are in the order of their numbers. */
+	while (p && p->id <= t->last)
+		p = p->next;
+	for (; p && n < METRICS_PORTS_A_STEP; p = p->next, n++) {
+		add_port(t, p);
+		t->last = p->id;
+	}
+	return !p;
+}
+
+/* ---- of listeners ---- */
+
+/* From one listener's labels to the next one's. */
+static const char *next(const char *labels)
+{
+	return labels + strlen(labels) + 1;
+}
+
+static uint64_t connections(const struct listener *l)
+{
+	return l->n;
+}
+
+static uint64_t accepted(const struct listener *l)
+{
+	return l->count;
+}
+
+/* @labels: a string for each listener */
+static void add_listener_values(struct buf *b, const struct relay *r, const char *labels,
+				const char *name,
+				uint64_t (*value)(const struct listener *l))
+{
+	for (const struct listener *l = r->listeners; l;
+	     l = l->next, labels = next(labels))
+		add_sample(b, "listener_", name, labels, NULL, NULL, value(l));
+}
+
+static void add_listener_families(struct buf *b, const struct relay *r,
+				  const char *labels)
+{
+	begin(b, "listener_", "connections", "gauge", "Connections that are ports now",
+	      "");
+	add_listener_values(b, r, labels, "connections", connections);
+	begin(b, "listener_", "accepted_total", "counter", "Connections ever accepted",
+	      "");
+	add_listener_values(b, r, labels, "accepted_total", accepted);
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+		const char *at = labels;
+
+		begin(b, "listener_", counters[i].name, "counter", counters[i].help,
+		      ", at all ports it ever made");
+		for (const struct listener *l = r->listeners; l; l = l->next) {
+			add_counter(b, "listener_", &counters[i], &l->sum, at);
+			at = next(at);
+		}
+	}
+}
+
+static void add_listeners(struct buf *b, const struct relay *r)
+{
+	struct buf labels = { 0 };
+
+	for (const struct listener *l = r->listeners; l; l = l->next) {
+		add_label(&labels, "{", "listener", l->ep->text);
+		buf_add(&labels, "", 1);
+	}
+	if (labels.failed)
+		b->failed = true;
+	else
+		add_listener_families(b, r, labels.data);
+	buf_free(&labels);
+}
+
+static void add_fdb(struct buf *b, const struct fdb *fdb)
+{
+	if (!fdb)
+		return;
+	begin(b, "fdb_", "entries", "gauge", "Addresses that are known", "");
+	add_sample(b, "fdb_", "entries", "", NULL, NULL, fdb->n);
+	begin(b, "fdb_", "limit", "gauge", "Addresses that can be", "");
+	add_sample(b, "fdb_", "limit", "", NULL, NULL, fdb->size);
+}
+
+/* ---- all of it ---- */
+
+int metrics_text_end(struct metrics_text *t, const struct relay *r,
+		     const struct metrics_process *p)
+{
+	struct buf *tail = &t->part[METRICS_PARTS - 1];
+	struct port_counters all;
+
+	sum_up(r, &all);
+	add_infos(&t->part[0], r);
+	add_process(&t->part[0], p);
+	add_totals(&t->part[0], r, &all);
+	add_listeners(tail, r);
+	add_fdb(tail, r->forward.fdb);
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		if (t->part[i].failed)
+			return -ENOMEM;
+	return t->labels.failed ? -ENOMEM : 0;
+}
+
+size_t metrics_text_len(const struct metrics_text *t)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		len += t->part[i].len;
+	return len;
+}
+
+void metrics_text_free(struct metrics_text *t)
+{
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_free(&t->part[i]);
+	buf_free(&t->labels);
+	*t = (struct metrics_text){ 0 };
+}

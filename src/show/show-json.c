@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay as a JSON object. Its fields are listed in the manual: more may come,
+ * but those there are stay, and mean what they mean.
+ */
+#include <inttypes.h>
+
+#include "show/show-table.h"
+
+/* A field, and the comma before it, unless it is its object's first. */
+static void begin_field(struct buf *out, const char *key)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+
+	buf_printf(out, "%s\"%s\": ", last == '{' ? "" : ", ", key);
+}
+
+static void add_number(struct buf *out, const char *key, uint64_t value)
+{
+	begin_field(out, key);
+	buf_printf(out, "%" PRIu64, value);
+}
+
+static void add_bool(struct buf *out, const char *key, bool value)
+{
+	begin_field(out, key);
+	buf_printf(out, value ? "true" : "false");
+}
+
+static void add_string(struct buf *out, const char *key, const char *value)
+{
+	begin_field(out, key);
+	buf_printf(out, "\"");
+	buf_escape(out, value, "\"\\");
+	buf_printf(out, "\"");
+}
+
+static void add_macs(const struct endpoint_rules *rules, struct buf *out)
+{
+	begin_field(out, "macs");
+	for (unsigned i = 0; i < rules->n_macs; i++) {
+		const uint8_t *m = rules->macs[i];
+
+		buf_printf(out, "%s\"%02x:%02x:%02x:%02x:%02x:%02x\"", i ? ", " : "[",
+			   m[0], m[1], m[2], m[3], m[4], m[5]);
+	}
+	buf_printf(out, rules->n_macs ? "]" : "[]");
+}
+
+static void add_drops(const struct port *p, struct buf *out)
+{
+	begin_field(out, "drops");
+	buf_printf(out, "{");
+	for (int i = 0; i < DROP_REASONS; i++)
+		add_number(out, port_drop_name((enum port_drop)i), p->count.dropped[i]);
+	buf_printf(out, "}");
+}
+
+static void add_counters(const struct port *p, struct buf *out)
+{
+	add_number(out, "rx_frames", p->count.rx_frames);
+	add_number(out, "rx_bytes", p->count.rx_bytes);
+	add_number(out, "tx_frames", p->count.tx_frames);
+	add_number(out, "tx_bytes", p->count.tx_bytes);
+	add_number(out, "rx_frames_rate", p->rate.rx_frames);
+	add_number(out, "rx_bytes_rate", p->rate.rx_bytes);
+	add_number(out, "tx_frames_rate", p->rate.tx_frames);
+	add_number(out, "tx_bytes_rate", p->rate.tx_bytes);
+	add_number(out, "queue_frames", p->queue.frames);
+	add_number(out, "queue_bytes", p->queue.bytes);
+	add_number(out, "queue_limit", p->queue.limit);
+}
+
+static void add_port(struct show *s, const struct port *p, struct buf *out)
+{
+	char peer[SOCK_TEXT_MAX];
+
+	buf_printf(out, s->last ? ",\n{" : "\n{");
+	add_number(out, "id", p->id);
+	add_string(out, "name", p->name);
+	add_string(out, "endpoint", show_endpoint(p));
+	add_string(out, "peer", show_peer(p, peer));
+	add_string(out, "state", port_state_name(port_state_shown(p)));
+	add_number(out, "since_ms", loop_now() - p->since);
+	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
+	add_string(out, "far_end", port_far_name(p));
+	add_bool(out, "blocked", p->is_blocked);
+	add_bool(out, "isolated", p->rules.is_isolated);
+	add_macs(&p->rules, out);
+	add_number(out, "storm", p->rules.storm);
+	add_counters(p, out);
+	add_drops(p, out);
+	buf_printf(out, "}");
+}
+
+static void add_listener(const struct listener *l, struct buf *out)
+{
+	buf_printf(out, "{");
+	add_string(out, "endpoint", l->ep->text);
+	add_number(out, "connected", l->n);
+	add_number(out, "accepted", l->count);
+	buf_printf(out, "}");
+}
+
+/* All but the ports. */
+static void add_relay(const struct relay *r, struct buf *out)
+{
+	struct relay_sums sums = relay_sums(r);
+	const char *between = "\n";
+
+	buf_printf(out, "{");
+	add_string(out, "version", VERSION);
+	add_string(out, "kind", relay_kind_name(r->kind));
+	add_number(out, "uptime_ms", loop_now() - r->started);
+	add_number(out, "received", sums.received);
+	add_number(out, "copied", sums.copied);
+	add_number(out, "sent", sums.sent);
+	add_number(out, "queued", sums.queued);
+	add_number(out, "dropped", sums.dropped);
+	buf_printf(out, ",\n\"listeners\": [");
+	for (const struct listener *l = r->listeners; l; l = l->next, between = ",\n") {
+		buf_printf(out, "%s", between);
+		add_listener(l, out);
+	}
+	buf_printf(out, "],\n\"ports\": [");
+}
+
+bool show_json(struct show *s, const struct relay *r, struct buf *out)
+{
+	bool is_last;
+
+	if (!s->is_begun)
+		add_relay(r, out);
+	s->is_begun = true;
+	is_last = show_ports(s, r, out, add_port);
+	if (is_last)
+		buf_printf(out, "]}\n");
+	return is_last;
+}

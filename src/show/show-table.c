@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* The table, and the lines for top. Columns are as wide as the names in them. */
+#include "show/show-table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/human.h"
+
+#define NAME_COLUMNS 40 /* names are cut at that */
+
+const char *show_endpoint(const struct port *p)
+{
+	if (p->ep)
+		return p->ep->text;
+	return p->listener ? p->listener->ep->text : p->name;
+}
+
+/* One that connected to a unix socket has no name there, but it is some process. */
+static const char *name_process(int fd, char *buf)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
+		snprintf(buf, SOCK_TEXT_MAX, "pid %d", (int)cred.pid);
+	return buf;
+}
+
+const char *show_peer(const struct port *p, char *buf)
+{
+	struct sock_addr addr;
+
+	buf[0] = '\0';
+	if (p->state != PORT_UP || p->rd.fd < 0)
+		return buf;
+	if (p->peer) {
+		snprintf(buf, SOCK_TEXT_MAX, "%s", p->peer);
+		return buf;
+	}
+	memset(&addr, 0, sizeof(addr));
+	addr.len = sizeof(addr.storage);
+	if (getpeername(p->rd.fd, &addr.sa, &addr.len) < 0)
+		return buf;
+	sock_text(&addr, buf);
+	return buf[0] || !p->listener ? buf : name_process(p->rd.fd, buf);
+}
+
+bool show_ports(struct show *s, const struct relay *r, struct buf *out,
+		void (*one)(struct show *s, const struct port *p, struct buf *out))
+{
+	const struct port *p = r->forward.ports;
+
+	/* They are in the order of their numbers. */
+	while (p && p->id <= s->last)
+		p = p->next;
+	for (unsigned n = 0; p && n < SHOW_PORTS_A_STEP; p = p->next, n++) {
+		one(s, p, out);
+		s->last = p->id;
+	}
+	return !p;
+}
+
+/* ---- the table ---- */
+
+struct names {
+	char endpoint[NAME_COLUMNS + 1], peer[NAME_COLUMNS + 1];
+};
+
+/* Escaped, and cut where it is too long. Return: its length. */
+static int fit(char *to, const char *from)
+{
+	char text[4 * PORT_WHY_MAX];
+	size_t len = escape_text(text, sizeof(text), from);
+	bool is_long = len > NAME_COLUMNS;
+
+	return snprintf(to, NAME_COLUMNS + 1, is_long ? "%.*s..." : "%.*s",
+			is_long ? NAME_COLUMNS - 3 : NAME_COLUMNS, text);
+}
+
+static void widen(int *width, int len)
+{
+	if (len > *width)
+		*width = len;
+}
+
+static void name_port(const struct port *p, struct names *names, struct show *s)
+{
+	char peer[SOCK_TEXT_MAX];
+
+	widen(&s->endpoint, fit(names->endpoint, show_endpoint(p)));
+	widen(&s->peer, fit(names->peer, show_peer(p, peer)));
+	widen(&s->state, (int)strlen(port_state_text(p)));
+}
+
+static void measure_port(struct show *s, const struct port *p, struct buf *out)
+{
+	struct names names;
+
+	(void)out;
+	name_port(p, &names, s);
+}
+
+static void add_head(const struct relay *r, struct buf *out)
+{
+	struct relay_sums sums = relay_sums(r);
+	char uptime[HUMAN_MAX], text[4 * ENDPOINT_TEXT_MAX];
+
+	buf_printf(out,
+		   "%s, %u ports, for %s: received %" PRIu64 ", copied %" PRIu64
+		   ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64 "\n",
+		   relay_kind_name(r->kind), r->forward.n_ports,
+		   human_time(loop_now() - r->started, uptime), sums.received,
+		   sums.copied, sums.sent, sums.queued, sums.dropped);
+	for (const struct listener *l = r->listeners; l; l = l->next) {
+		escape_text(text, sizeof(text), l->ep->text);
+		buf_printf(out, "listener %s: %u connected, %u accepted so far\n", text,
+			   l->n, l->count);
+	}
+}
+
+static void add_titles(struct buf *out, const struct show *w)
+{
+	static const char way[] = "frames  bytes     /s  bit/s";
+
+	buf_printf(out,
+		   "\n%*s  -------- received ---------  ---------- sent -----------\n",
+		   5 + w->endpoint + 1 + w->peer + 1 + w->state + 7, "");
+	buf_printf(out, "port %-*s %-*s %-*s %6s  %s  %s  queue\n", w->endpoint,
+		   "endpoint", w->peer, "peer", w->state, "state", "since", way, way);
+}
+
+static void add_way(struct buf *out, uint64_t frames, uint64_t bytes, uint64_t frame_rate,
+		    uint64_t byte_rate)
+{
+	char text[4][HUMAN_MAX];
+
+	buf_printf(out, "  %6s %6s %6s %6s", human_count(frames, text[0]),
+		   human_count(bytes, text[1]), human_count(frame_rate, text[2]),
+		   human_count(byte_rate * 8, text[3]));
+}
+
+/* Why frames were dropped, and why it is not up: a line each, if there is a reason. */
+static void add_reasons(const struct port *p, struct buf *out)
+{
+	const char *lead = "     drops: ";
+	char why[4 * PORT_WHY_MAX];
+
+	for (int i = 0; i < DROP_REASONS; i++) {
+		if (!p->count.dropped[i])
+			continue;
+		buf_printf(out, "%s%s %" PRIu64, lead, port_drop_name((enum port_drop)i),
+			   p->count.dropped[i]);
+		lead = ", ";
+	}
+	if (*lead == ',')
+		buf_printf(out, "\n");
+	if (p->far_errno && p->state == PORT_UP)
+		buf_printf(out, "     far end: unreachable: %s\n",
+			   strerror(p->far_errno));
+	else if (!strcmp(port_far_name(p), "silent"))
+		buf_printf(out, "     far end: nothing heard from it yet\n");
+	if (port_state_shown(p) != PORT_UP && p->why[0]) {
+		escape_text(why, sizeof(why), p->why);
+		buf_printf(out, "     last error: %s\n", why);
+	}
+}
+
+static void add_port(struct show *w, const struct port *p, struct buf *out)
+{
+	char since[HUMAN_MAX], queue[HUMAN_MAX];
+	struct names names;
+
+	name_port(p, &names, w);
+	buf_printf(out, "%4u %-*s %-*s %-*s %6s", p->id, w->endpoint, names.endpoint,
+		   w->peer, names.peer, w->state, port_state_text(p),
+		   human_time(loop_now() - p->since, since));
+	add_way(out, p->count.rx_frames, p->count.rx_bytes, p->rate.rx_frames,
+		p->rate.rx_bytes);
+	add_way(out, p->count.tx_frames, p->count.tx_bytes, p->rate.tx_frames,
+		p->rate.tx_bytes);
+	buf_printf(out, " %6s\n", human_count(p->queue.bytes, queue));
+	add_reasons(p, out);
+}
+
+/* All are measured before the first one is shown. */
+bool show_status(struct show *s, const struct relay *r, struct buf *out)
+{
+	if (!s->is_begun)
+		*s = (struct show){ .is_begun = true,
+				    .endpoint = (int)strlen("endpoint"),
+				    .peer = (int)strlen("peer"),
+				    .state = (int)strlen("state") };
+	if (!s->is_measured) {
+		s->is_measured = show_ports(s, r, out, measure_port);
+		if (!s->is_measured)
+			return false;
+		s->last = 0;
+		add_head(r, out);
+		if (r->forward.ports)
+			add_titles(out, s);
+	}
+	return show_ports(s, r, out, add_port);
+}
+
+/* ---- addresses ---- */
+
+struct fdb_table {
+	struct buf *out;
+	uint32_t now;
+	unsigned n;
+};
+
+static void add_address(const struct fdb_entry *e, void *arg)
+{
+	struct fdb_table *t = arg;
+	char age[HUMAN_MAX], name[4 * PORT_NAME_MAX];
+	uint64_t mac = e->key;
+
+	if (t->n++ >= SHOW_ADDRESSES_MAX)
+		return;
+	escape_text(name, sizeof(name), e->port->name);
+	buf_printf(t->out, "%02x:%02x:%02x:%02x:%02x:%02x %4u %5s %4u %s\n",
+		   (unsigned)(mac >> 40) & 0xff, (unsigned)(mac >> 32) & 0xff,
+		   (unsigned)(mac >> 24) & 0xff, (unsigned)(mac >> 16) & 0xff,
+		   (unsigned)(mac >> 8) & 0xff, (unsigned)mac & 0xff,
+		   (unsigned)(e->key >> 48),
+		   human_time((uint64_t)(t->now - e->seen) * 1000, age), e->port->id,
+		   name);
+}
+
+bool show_fdb(const struct relay *r, struct buf *out)
+{
+	struct fdb_table t = { .out = out, .now = (uint32_t)(loop_coarse() / 1000) };
+
+	if (!r->forward.fdb)
+		return false;
+	buf_printf(out, "address           vlan   age port name\n");
+	fdb_each(r->forward.fdb, t.now, add_address, &t);
+	if (t.n > SHOW_ADDRESSES_MAX)
+		buf_printf(out, "... and %u more\n", t.n - SHOW_ADDRESSES_MAX);
+	return true;
+}
+
+/* ---- for top ---- */
+
+static void add_counters(struct show *s, const struct port *p, struct buf *out)
+{
+	char name[4 * PORT_NAME_MAX], peer[SOCK_TEXT_MAX], text[4 * SOCK_TEXT_MAX];
+
+	(void)s;
+	escape_text(name, sizeof(name), p->name);
+	escape_text(text, sizeof(text), show_peer(p, peer));
+	buf_printf(out,
+		   "port\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+		   "\t%" PRIu64 "\t%zu\t%zu\t%" PRIu64 "\t%s\t%s\n",
+		   p->id, port_state_text(p), loop_now() - p->since, p->count.rx_frames,
+		   p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
+		   p->queue.bytes, p->queue.limit, relay_drops(&p->count), name, text);
+}
+
+static void add_relay(const struct relay *r, struct buf *out)
+{
+	struct relay_sums sums = relay_sums(r);
+
+	buf_printf(out,
+		   "relay\t%s\t" VERSION "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+		   "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
+		   relay_kind_name(r->kind), loop_now() - r->started, sums.received,
+		   sums.copied, sums.sent, sums.queued, sums.dropped);
+}
+
+bool show_counters(struct show *s, const struct relay *r, struct buf *out)
+{
+	if (!s->is_begun)
+		add_relay(r, out);
+	s->is_begun = true;
+	return show_ports(s, r, out, add_counters);
+}

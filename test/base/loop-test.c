@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c. A turn of the loop can be had singly: a watch on a descriptor that is
+ * always readable stops the loop, so that loop_run() returns at that turn's end.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "lib/tap.h"
+
+#define EARLY_MS 1 /* the clock is read in whole milliseconds */
+#define LATE_MS 500
+#define ALARM_S 60 /* the end of a test that would wait for ever */
+
+#define TIMERS 20000
+
+static struct loop loop;
+static unsigned refusals; /* of epoll, still to come */
+static unsigned n_ran, unordered;
+static uint64_t last_due;
+static struct watch kick = WATCH_INIT;
+
+static void stop_now(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	loop_stop(&loop);
+}
+
+/* One turn, with all that is ready now. */
+static void turn(void)
+{
+	loop_mod(&loop, &kick, EPOLLIN);
+	loop_run(&loop);
+	loop_mod(&loop, &kick, 0);
+}
+
+/* What is called says so here, by one letter. */
+static char said[256];
+
+static void say(char c)
+{
+	size_t len = strlen(said);
+
+	if (len < sizeof(said) - 1) {
+		said[len] = c;
+		said[len + 1] = '\0';
+	}
+}
+
+static void ok_said(const char *want, const char *what)
+{
+	ok_eq_str(said, want, "%s", what);
+	said[0] = '\0';
+}
+
+/* ---- timers ---- */
+
+struct tick {
+	struct timer timer;
+	char name;
+	uint64_t ran;
+	struct tick *other; /* to be set, or cancelled, when this one runs */
+	uint64_t ms;
+};
+
+static void tick_due(struct timer *t)
+{
+	struct tick *tick = container_of(t, struct tick, timer);
+
+	tick->ran = loop_now();
+	unordered += t->due < last_due;
+	last_due = t->due;
+	n_ran++;
+	say(tick->name);
+}
+
+static void tick_due_and_stop(struct timer *t)
+{
+	tick_due(t);
+	loop_stop(&loop);
+}
+
+static void tick_sets_other(struct timer *t)
+{
+	struct tick *tick = container_of(t, struct tick, timer);
+
+	tick_due(t);
+	timer_set(&loop, &tick->other->timer, tick->ms, tick_due);
+}
+
+static void tick_cancels_other(struct timer *t)
+{
+	struct tick *tick = container_of(t, struct tick, timer);
+
+	tick_due(t);
+	timer_cancel(&loop, &tick->other->timer);
+}
+
+/* Run until a timer set now for @ms has run. */
+static void run_for(uint64_t ms)
+{
+	struct tick end = { .name = '.' };
+
+	timer_set(&loop, &end.timer, ms, tick_due_and_stop);
+	loop_run(&loop);
+}
+
+static void test_timer_order(void)
+{
+	static const uint64_t delays[] = { 30, 10, 20, 10, 0, 30, 5 };
+	struct tick ticks[ARRAY_SIZE(delays)];
+	uint64_t start = loop_now();
+	int wrong = 0;
+
+	memset(ticks, 0, sizeof(ticks));
+	for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
+		ticks[i].name = (char)('a' + i);
+		timer_set(&loop, &ticks[i].timer, delays[i], tick_due);
+	}
+	run_for(40);
+	ok_said("egbdcaf.", "timers run when due, equal ones in the order set");
+	for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
+		uint64_t took = ticks[i].ran - start;
+
+		wrong += took + EARLY_MS < delays[i] || took > delays[i] + LATE_MS;
+		wrong += ticks[i].timer.is_set;
+	}
+	ok_eq_int(wrong, 0, "each at its time, and none is set any more");
+}
+
+/* None below one that is due later; and each knows what it hangs on. */
+static void check_heap(const struct timer *t, int *wrong, int *n)
+{
+	const struct timer *prev = t;
+
+	if (!t)
+		return;
+	(*n)++;
+	for (const struct timer *c = t->child; c; prev = c, c = c->next) {
+		*wrong += c->due < t->due || c->prev != prev;
+		check_heap(c, wrong, n);
+	}
+}
+
+/* Of the processor, in microseconds. */
+static uint64_t cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* What it costs to set short timers, and to take them off, beside @n long ones. */
+static uint64_t cost_beside(size_t n)
+{
+	static struct timer longs[TIMERS], shorts[TIMERS];
+	uint64_t start;
+
+	for (size_t i = 0; i < n; i++)
+		timer_set(&loop, &longs[i], 3000000, NULL);
+	start = cpu_us();
+	for (size_t i = 0; i < TIMERS; i++)
+		timer_set(&loop, &shorts[i], 1000000 + i, NULL);
+	for (size_t i = 0; i < TIMERS; i++)
+		timer_cancel(&loop, &shorts[i]);
+	start = cpu_us() - start;
+	for (size_t i = 0; i < n; i++)
+		timer_cancel(&loop, &longs[i]);
+	return start;
+}
+
+/* As ports have that watch for silence, and others that give memory back sooner. */
+static void test_timer_many(void)
+{
+	uint64_t alone = cost_beside(0), beside = cost_beside(TIMERS);
+
+	ok(beside < 10 * alone + 1000, "a timer costs beside many what it costs alone");
+}
+
+static void test_timer_random(void)
+{
+	struct tick ticks[200];
+	int wrong = 0, run = 0, moved = 0;
+
+	memset(ticks, 0, sizeof(ticks));
+	srandom(7);
+	for (int i = 0; i < 1000; i++) {
+		struct tick *t = &ticks[random() % (long)ARRAY_SIZE(ticks)];
+
+		moved += t->timer.is_set;
+		if (random() % 3)
+			timer_set(&loop, &t->timer, (uint64_t)(random() % 50), tick_due);
+		else
+			timer_cancel(&loop, &t->timer);
+	}
+	check_heap(loop.first, &wrong, &run);
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+		run -= ticks[i].timer.is_set;
+	ok(!wrong && !run && moved,
+	   "set, moved and cancelled at random: a heap, and whole");
+	n_ran = unordered = 0;
+	last_due = 0;
+	run_for(55);
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+		run += ticks[i].timer.is_set;
+	ok_eq_int(run, 0, "and all of them have run");
+	ok(n_ran > 50 && !unordered, "in order");
+	ok(!loop.first, "and the heap is empty");
+	said[0] = '\0';
+}
+
+static void test_timer_moved(void)
+{
+	struct tick a = { .name = 'a' }, b = { .name = 'b' };
+
+	timer_set(&loop, &a.timer, 5, tick_due);
+	timer_set(&loop, &b.timer, 10, tick_due);
+	timer_set(&loop, &a.timer, 20, tick_due);
+	run_for(30);
+	ok_said("ba.", "a timer set again has moved, and runs once");
+	timer_set(&loop, &a.timer, 60000, tick_due);
+	timer_set(&loop, &a.timer, 5, tick_due);
+	run_for(15);
+	ok_said("a.", "to an earlier time too");
+	timer_set(&loop, &a.timer, 5, tick_due);
+	timer_cancel(&loop, &a.timer);
+	timer_cancel(&loop, &a.timer);
+	run_for(15);
+	ok_said(".", "a cancelled one does not run");
+	ok(!a.timer.is_set, "nor says that it is set");
+}
+
+static void test_timer_within_timer(void)
+{
+	struct tick a = { .name = 'a' }, b = { .name = 'b' };
+
+	a.other = &b;
+	a.ms = 0;
+	timer_set(&loop, &a.timer, 1, tick_sets_other);
+	run_for(10);
+	ok_said("ab.", "a timer may set another, due at once");
+	a.ms = 5;
+	timer_set(&loop, &a.timer, 1, tick_sets_other);
+	run_for(15);
+	ok_said("ab.", "or later");
+	timer_set(&loop, &a.timer, 1, tick_cancels_other);
+	timer_set(&loop, &b.timer, 1, tick_due);
+	run_for(10);
+	ok_said("a.", "or cancel one that was due with it");
+	a.other = &a;
+	a.ms = 2;
+	timer_set(&loop, &a.timer, 1, tick_sets_other);
+	run_for(15);
+	ok_said("aa.", "or set itself again");
+}
+
+static int n_sets_itself;
+
+static void sets_itself_at_once(struct timer *t)
+{
+	n_sets_itself++;
+	timer_set(&loop, t, 0, sets_itself_at_once);
+}
+
+static void test_timer_does_not_starve(void)
+{
+	struct tick a = { .name = 'a' };
+
+	timer_set(&loop, &a.timer, 0, sets_itself_at_once);
+	run_for(20);
+	timer_cancel(&loop, &a.timer);
+	ok(n_sets_itself > 1, "one that sets itself again at once runs again");
+	ok_said(".", "and lets others run");
+}
+
+static void test_idle_costs_nothing(void)
+{
+	struct tick a = { .name = 'a' };
+	struct timespec before, after;
+
+	timer_set(&loop, &a.timer, 5, tick_due);
+	timer_cancel(&loop, &a.timer);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	run_for(200);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	ok((after.tv_sec - before.tv_sec) * 1000 +
+			   (after.tv_nsec - before.tv_nsec) / 1000000 <
+		   100,
+	   "waiting does not spin, a cancelled timer behind it or not");
+	said[0] = '\0';
+}
+
+/* ---- deferred ---- */
+
+struct later {
+	struct deferred deferred;
+	char name;
+	struct later *other;
+};
+
+static void later_runs(struct deferred *d)
+{
+	struct later *l = container_of(d, struct later, deferred);
+
+	say(l->name);
+	if (l->other)
+		loop_defer(&loop, &l->other->deferred, later_runs);
+	l->other = NULL;
+}
+
+static struct later a_later = { .name = 'A' }, b_later = { .name = 'B' };
+
+static void defers(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	say('w');
+	loop_defer(&loop, &a_later.deferred, later_runs);
+	loop_defer(&loop, &a_later.deferred, later_runs);
+}
+
+static void test_deferred(void)
+{
+	struct watch w = WATCH_INIT, v = WATCH_INIT;
+	int fd = eventfd(1, EFD_NONBLOCK), other = eventfd(1, EFD_NONBLOCK);
+
+	loop_add(&loop, &w, fd, EPOLLIN, defers);
+	loop_add(&loop, &v, other, EPOLLIN, defers);
+	turn();
+	ok_said("wwA", "deferred work runs once, behind all watches of the turn");
+	loop_mod(&loop, &w, 0);
+	loop_mod(&loop, &v, 0);
+	turn();
+	ok_said("", "and not in the next turn");
+	a_later.other = &b_later;
+	loop_defer(&loop, &a_later.deferred, later_runs);
+	turn();
+	ok_said("AB", "work deferred by deferred work runs in the same turn");
+	loop_del(&loop, &w);
+	loop_del(&loop, &v);
+	close(fd);
+	close(other);
+}
+
+/* ---- watches ---- */
+
+struct probe {
+	struct watch watch;
+	char name;
+	uint32_t seen;
+	struct watch *victim; /* to be removed when this one is called */
+	struct watch *muted;  /* its events are taken away then */
+};
+
+static void probe_ready(struct watch *w, uint32_t events)
+{
+	struct probe *p = container_of(w, struct probe, watch);
+
+	say(p->name);
+	p->seen = events;
+	if (p->victim)
+		loop_del(&loop, p->victim);
+	if (p->muted)
+		loop_mod(&loop, p->muted, 0);
+}
+
+static void test_events(void)
+{
+	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
+		return;
+	ok_eq_int(loop_add(&loop, &p.watch, sv[0], EPOLLIN, probe_ready), 0, "a socket");
+	turn();
+	ok_said("", "is not readable yet");
+	ok_eq_int(write(sv[1], "x", 1), 1, "is sent a byte");
+	turn();
+	turn();
+	ok_said("pp", "and is readable until it is read");
+	loop_mod(&loop, &p.watch, EPOLLOUT);
+	turn();
+	ok_eq_int(p.seen, EPOLLOUT, "asked for writability, it tells only of that");
+	loop_mod(&loop, &p.watch, EPOLLIN | EPOLLOUT);
+	turn();
+	ok_eq_int(p.seen, EPOLLIN | EPOLLOUT, "asked for both, of both");
+	said[0] = '\0';
+	loop_mod(&loop, &p.watch, 0);
+	close(sv[1]);
+	turn();
+	ok_said("", "asked for nothing, not even of a hang-up");
+	loop_mod(&loop, &p.watch, EPOLLIN);
+	turn();
+	ok(p.seen & EPOLLHUP, "which is told when something is asked for again");
+	loop_del(&loop, &p.watch);
+	loop_del(&loop, &p.watch);
+	said[0] = '\0';
+	turn();
+	ok_said("", "removed, it tells nothing");
+	ok_eq_int(p.watch.fd, -1, "and holds no descriptor");
+	ok_eq_int(loop_add(&loop, &p.watch, sv[0], 0, probe_ready), 0,
+		  "added for nothing");
+	turn();
+	ok_said("", "it does not tell of a hang-up either");
+	loop_del(&loop, &p.watch);
+	close(sv[0]);
+}
+
+static void test_bad_fd(void)
+{
+	struct watch w = WATCH_INIT;
+
+	ok_eq_int(loop_add(&loop, &w, 9999, EPOLLIN, stop_now), -EBADF,
+		  "a bad descriptor");
+	ok_eq_int(w.fd, -1, "is not held");
+	ok_eq_int(loop_add(&loop, &w, 9999, 0, stop_now), -EBADF,
+		  "and is told even if nothing is asked for");
+	loop_mod(&loop, &w, EPOLLIN);
+	loop_del(&loop, &w);
+}
+
+#define MANY 10
+
+/* All are ready; whichever is called first silences the others, one way or the other. */
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (op == EPOLL_CTL_ADD && refusals) {
+		refusals--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+static void note_ready(struct watch *w, uint32_t events)
+{
+	loop_mod(&loop, w, 0);
+	say(events & EPOLLIN ? 'r' : '?');
+}
+
+/* A kernel that has no memory for a watch now: one that was on, and was muted. */
+static void test_late(void)
+{
+	struct watch w[3];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+		loop_add(&loop, &w[i], eventfd(1, EFD_NONBLOCK), 0, note_ready);
+	refusals = 5;
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+		loop_mod(&loop, &w[i], EPOLLIN);
+	loop_mod(&loop, &w[1], 0);
+	run_for(200);
+	ok_said("rr.", "what epoll had no memory for is heard of later");
+	ok(!refusals && !loop.late && !loop.retry.is_set, "and nothing is left to do");
+	refusals = 1;
+	loop_mod(&loop, &w[1], EPOLLIN);
+	for (unsigned i = 0; i < ARRAY_SIZE(w); i++) {
+		int fd = w[i].fd;
+
+		loop_del(&loop, &w[i]);
+		close(fd);
+	}
+	ok(!loop.late, "nor of one that was removed before");
+	run_for(50);
+	ok_said(".", "which is not heard of");
+}
+
+static void test_gone_within_turn(bool removed)
+{
+	struct probe p[MANY];
+	int fds[MANY];
+	unsigned called = 0, pairs = MANY / 2;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		p[i] = (struct probe){ .watch = WATCH_INIT, .name = 'p' };
+		p[i].victim = removed ? &p[i ^ 1].watch : NULL;
+		p[i].muted = removed ? NULL : &p[i ^ 1].watch;
+		fds[i] = eventfd(1, EFD_NONBLOCK);
+		loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
+	}
+	turn();
+	called = (unsigned)strlen(said);
+	said[0] = '\0';
+	ok_eq_int(called, pairs, "a watch %s within a turn is not called any more in it",
+		  removed ? "removed" : "asked for nothing");
+	turn();
+	said[0] = '\0';
+	for (unsigned i = 0; i < MANY; i++) {
+		loop_del(&loop, &p[i].watch);
+		close(fds[i]);
+	}
+}
+
+static void test_more_than_a_turn_fetches(void)
+{
+	struct probe p[150];
+	int fds[150], missed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = (struct probe){ .watch = WATCH_INIT, .name = 'p' };
+		fds[i] = eventfd(1, EFD_NONBLOCK);
+		loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
+	}
+	for (int i = 0; i < 6; i++)
+		turn();
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		missed += !p[i].seen;
+		loop_del(&loop, &p[i].watch);
+		close(fds[i]);
+	}
+	ok_eq_int(missed, 0, "of very many that are ready, none is left out for long");
+	said[0] = '\0';
+}
+
+/* ---- files, which epoll refuses ---- */
+
+static int open_file(void)
+{
+	char path[] = "/tmp/loop-test.XXXXXX";
+	int fd = mkstemp(path);
+
+	unlink(path);
+	return fd;
+}
+
+static void test_always_ready(void)
+{
+	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
+	struct tick a = { .name = 'a' };
+	int fd = open_file();
+
+	ok_eq_int(loop_add(&loop, &p.watch, fd, EPOLLIN, probe_ready), 0,
+		  "a regular file");
+	turn();
+	turn();
+	ok_said("pp", "is ready in every turn");
+	ok_eq_int(p.seen, EPOLLIN, "for what was asked");
+	loop_mod(&loop, &p.watch, 0);
+	turn();
+	ok_said("", "but not when nothing is asked for");
+	timer_set(&loop, &a.timer, 10, tick_due_and_stop);
+	loop_run(&loop);
+	ok_said("a", "and the loop then waits");
+	loop_mod(&loop, &p.watch, EPOLLIN);
+	turn();
+	ok_said("p", "until something is");
+	a.ran = 0;
+	timer_set(&loop, &a.timer, 5, tick_due_and_stop);
+	loop_run(&loop);
+	ok(a.ran && said[0] == 'p', "timers run beside a file that is ready");
+	said[0] = '\0';
+	loop_del(&loop, &p.watch);
+	turn();
+	ok_said("", "removed, it is not ready any more");
+	close(fd);
+	fd = open("/dev/null", O_RDONLY);
+	ok_eq_int(loop_add(&loop, &p.watch, fd, 0, probe_ready), 0, "so is /dev/null");
+	loop_del(&loop, &p.watch);
+	close(fd);
+}
+
+static void probe_stops(struct watch *w, uint32_t events)
+{
+	probe_ready(w, events);
+	loop_stop(&loop);
+}
+
+static void test_file_alone(void)
+{
+	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
+	struct tick late = { .name = '!' };
+	int fd = open_file();
+
+	loop_add(&loop, &p.watch, fd, EPOLLIN, probe_stops);
+	timer_set(&loop, &late.timer, 1000, tick_due_and_stop);
+	loop_run(&loop);
+	ok_said("p", "a file that is ready is not waited with for anything else");
+	timer_cancel(&loop, &late.timer);
+	loop_del(&loop, &p.watch);
+	close(fd);
+}
+
+static void test_files_removed(void)
+{
+	struct probe p[3];
+	int fds[3];
+
+	for (int i = 0; i < 3; i++) {
+		p[i] = (struct probe){ .watch = WATCH_INIT, .name = (char)('a' + i) };
+		fds[i] = open_file();
+		loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
+	}
+	/* Each takes out another one, so whatever the order, one is called at most twice. */
+	for (int i = 0; i < 3; i++)
+		p[i].victim = &p[(i + 1) % 3].watch;
+	turn();
+	ok(strlen(said) >= 1 && strlen(said) <= 2,
+	   "a file removed within a turn: not called");
+	said[0] = '\0';
+	for (int i = 0; i < 3; i++) {
+		p[i].victim = &p[i].watch;
+		if (p[i].watch.fd < 0)
+			loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
+	}
+	turn();
+	ok_eq_int(strlen(said), 3, "each may remove itself");
+	said[0] = '\0';
+	turn();
+	ok_said("", "and then none is left");
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void test_stop_ends_turn(void)
+{
+	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	/* kick is first in the turn, being the older one. */
+	loop_mod(&loop, &kick, EPOLLIN);
+	loop_add(&loop, &p.watch, fd, EPOLLIN, probe_ready);
+	loop_defer(&loop, &a_later.deferred, later_runs);
+	turn();
+	ok_said("pA", "a stop lets the turn end, deferred work included");
+	loop_del(&loop, &p.watch);
+	close(fd);
+}
+
+static void test_free_runs_deferred(void)
+{
+	struct loop other;
+
+	ok_eq_int(loop_init(&other), 0, "another loop");
+	loop_defer(&other, &b_later.deferred, later_runs);
+	loop_free(&other);
+	ok_said("B", "what is deferred when a loop is freed still runs");
+}
+
+int main(void)
+{
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	alarm(ALARM_S);
+	if (loop_init(&loop) < 0 || loop_add(&loop, &kick, fd, 0, stop_now) < 0)
+		return 1;
+	test_timer_order();
+	test_timer_random();
+	test_timer_many();
+	test_timer_moved();
+	test_timer_within_timer();
+	test_timer_does_not_starve();
+	test_idle_costs_nothing();
+	test_deferred();
+	test_events();
+	test_bad_fd();
+	test_late();
+	test_gone_within_turn(true);
+	test_gone_within_turn(false);
+	test_more_than_a_turn_fetches();
+	test_always_ready();
+	test_file_alone();
+	test_files_removed();
+	test_stop_ends_turn();
+	test_free_runs_deferred();
+	loop_del(&loop, &kick);
+	close(fd);
+	loop_free(&loop);
+	return done();
+}

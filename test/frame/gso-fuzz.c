@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gso.c with any frame behind any virtio header: nothing is read that is not there,
+ * and what is taken for a super-frame is split into segments that are, byte by
+ * byte, those of another splitter.
+ *
+ * Input: the virtio header and the frame as they are; or what a good super-frame
+ * is made of, which bytes of it are then changed, and where it is cut off.
+ */
+#include <errno.h>
+
+#include "frame/gso.h"
+#include "lib/fuzz-packet.h"
+#include "lib/fuzz.h"
+
+static void check_complete(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	uint8_t *copy = packet_copy(frame, len);
+	uint32_t field = (uint32_t)vnet->csum_start + vnet->csum_offset;
+	int ret = gso_complete(copy, len, vnet);
+
+	must(ret == 0 || ret == -EINVAL);
+	for (uint32_t i = 0; i < len; i++)
+		must(copy[i] == frame[i] || (!ret && (i == field || i == field + 1)));
+	free(copy);
+}
+
+/* With the sum in the checksum field that a kernel puts there. */
+static void check_bytes(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	static uint8_t want[PACKET_MAX];
+	uint8_t *copy = packet_copy(frame, len);
+	struct gso_segment s;
+	struct gso g;
+
+	packet_make_super(copy, len, vnet->gso_size);
+	must(gso_begin(&g, copy, len, vnet) == 0);
+	for (unsigned i = 0; gso_next(&g, &s); i++) {
+		uint32_t n = packet_segment(want, copy, len, vnet->gso_size, i);
+
+		must(n == s.head_len + s.len);
+		must(!memcmp(want, s.head, s.head_len));
+		must(!memcmp(want + s.head_len, s.data, s.len));
+	}
+	must(!packet_segment(want, copy, len, vnet->gso_size, g.n));
+	free(copy);
+}
+
+static void check_split(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	struct gso_segment s;
+	struct gso g;
+	uint32_t at;
+	unsigned n = 0;
+	int ret = gso_begin(&g, frame, len, vnet);
+
+	must(ret == 0 || ret == -EINVAL);
+	if (ret < 0)
+		return;
+	must(g.head_len <= GSO_HEAD_MAX && g.head_len < len && g.n);
+	must(g.n <= GSO_TCP_SEGMENTS_MAX);
+	must(packet_g16(frame + g.l3 + (g.is_ipv6 ? 4 : 2)) ==
+	     len - g.l3 - (g.is_ipv6 ? 40 : 0));
+	must(vnet->csum_start == g.l4 && vnet->flags & VNET_NEEDS_CSUM);
+	for (at = g.head_len; gso_next(&g, &s); at += s.len, n++) {
+		must(s.data == frame + at && s.len && s.len <= vnet->gso_size);
+		must(s.len == vnet->gso_size || at + s.len == len);
+		must(s.head_len == g.head_len);
+	}
+	must(at == len && n == g.n);
+	check_bytes(frame, len, vnet);
+}
+
+static void check(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	uint8_t *copy = packet_copy(frame, len);
+
+	check_complete(copy, len, vnet);
+	check_split(copy, len, vnet);
+	free(copy);
+}
+
+static void change(struct fuzz_input *in, uint8_t *frame, uint32_t len, struct vnet *vnet)
+{
+	uint8_t *header = (uint8_t *)vnet;
+
+	while (in->left) {
+		uint32_t at = fuzz_byte(in);
+
+		if (at < sizeof(*vnet))
+			header[at] = fuzz_byte(in);
+		else
+			frame[(at - sizeof(*vnet)) % len] = fuzz_byte(in);
+	}
+}
+
+static void check_made(struct fuzz_input *in)
+{
+	static uint8_t frame[PACKET_MAX];
+	struct packet p = fuzz_packet(in);
+	uint32_t len, cut;
+	struct vnet vnet;
+
+	p.payload = (fuzz_number(in, 2) >> fuzz_byte(in) % 8) % 65400;
+	len = packet_build(frame, &p);
+	vnet = packet_make_super(frame, len, (uint16_t)fuzz_number(in, 2));
+	cut = fuzz_byte(in);
+	change(in, frame, len, &vnet);
+	check(frame, cut > 200 ? len * (cut - 200) / 56 : len, &vnet);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = { data, size };
+	struct vnet vnet;
+
+	if (fuzz_byte(&in) % 4) {
+		check_made(&in);
+	} else if (in.left >= sizeof(vnet)) {
+		memcpy(&vnet, in.at, sizeof(vnet));
+		check(in.at + sizeof(vnet), (uint32_t)(in.left - sizeof(vnet)), &vnet);
+	}
+	return 0;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream-layout.c: batches of all kinds of frames, laid out in all the ways they come,
+ * against the bytes that they should be, put one behind the other by a few
+ * simple lines. Which pieces those bytes are in is checked, too: few, and in
+ * place, is what it is for.
+ */
+#include "frame/stream-layout.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "lib/tap.h"
+
+#define BYTES_MAX ((size_t)BATCH_MAX * (FRAME_MAX + FRAME_WORD + VNET_BYTES))
+#define GAP_MAX 3
+
+/* How a frame comes. */
+enum kind { AT_ONCE, HAS_WORD, SPLIT, SUPER, SUPER_HAS_WORD, KINDS };
+
+static struct frame frames[BATCH_MAX];
+static struct vnet vnets[BATCH_MAX];
+static uint8_t heads[BATCH_MAX][100];
+static uint8_t *buf, *want, *got;
+static size_t used, n_want;
+static struct wire wire;
+
+static uint64_t rnd_state;
+
+static uint32_t rnd(uint32_t below)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)((rnd_state >> 32) % below);
+}
+
+static uint32_t rnd_len(void)
+{
+	switch (rnd(8)) {
+	case 0:
+		return FRAME_HEADER + rnd(FRAME_MAX + 1 - FRAME_HEADER);
+	case 1:
+	case 2:
+		return FRAME_HEADER + rnd(FRAME_PAD + 2 - FRAME_HEADER);
+	default:
+		return FRAME_HEADER + rnd(1501);
+	}
+}
+
+static void append(const void *data, size_t len)
+{
+	memcpy(want + n_want, data, len);
+	n_want += len;
+}
+
+static uint32_t least = FRAME_PAD; /* what frames are padded to */
+
+static void append_wanted(const struct frame *f)
+{
+	static const uint8_t zeros[FRAME_PAD];
+	uint32_t len = frame_len(f), padded = len < least ? least : len;
+	uint8_t word[FRAME_WORD];
+
+	put_be32(word, f->vnet ? 0x80000000u | (padded + 10) : padded);
+	append(word, sizeof(word));
+	if (f->vnet) {
+		/* Little-endian, field by field. */
+		const struct vnet *v = f->vnet;
+		const uint8_t le[VNET_BYTES] = {
+			v->flags,
+			v->gso_type,
+			(uint8_t)v->hdr_len,
+			(uint8_t)(v->hdr_len >> 8),
+			(uint8_t)v->gso_size,
+			(uint8_t)(v->gso_size >> 8),
+			(uint8_t)v->csum_start,
+			(uint8_t)(v->csum_start >> 8),
+			(uint8_t)v->csum_offset,
+			(uint8_t)(v->csum_offset >> 8),
+		};
+
+		append(le, sizeof(le));
+	}
+	if (f->head_len)
+		append(f->head, f->head_len);
+	append(f->data, f->len);
+	append(zeros, padded - len);
+}
+
+/* A frame made up in the buffer, @gap bytes behind the last one. */
+static void lay_out(unsigned i, enum kind kind, uint32_t len, uint32_t gap)
+{
+	struct frame *f = &frames[i];
+	uint8_t *at = buf + used + gap;
+
+	*f = (struct frame){ .len = len };
+	if (kind == SUPER || kind == SUPER_HAS_WORD) {
+		vnets[i] = (struct vnet){ 1, 4, (uint16_t)rnd(65536), 1448, 54, 16 };
+		f->vnet = &vnets[i];
+	}
+	if (kind == HAS_WORD || kind == SUPER_HAS_WORD) {
+		f->has_word = true;
+		put_be32(at, frame_word(f, len));
+		at += FRAME_WORD;
+		if (f->vnet) {
+			memcpy(at, f->vnet, VNET_BYTES);
+			f->vnet = (const struct vnet *)at;
+			at += VNET_BYTES;
+		}
+	}
+	for (uint32_t k = 0; k < len; k += 1 + k / 16)
+		at[k] = (uint8_t)(i + k);
+	f->data = at;
+	if (kind == SPLIT) {
+		f->head_len = 1 + rnd(len < 100 ? len : 100);
+		f->len -= f->head_len;
+		memset(heads[i], (int)i + 1, f->head_len);
+		f->head = heads[i];
+		f->data += f->head_len;
+	}
+	used = (size_t)(at + len - buf);
+}
+
+static void fresh(void)
+{
+	used = n_want = 0;
+	wire.n = 0;
+}
+
+/* Whether the pieces together are what is wanted, from byte @skip on. */
+static bool is_right(size_t skip)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < wire.n; i++) {
+		memcpy(got + n, wire.iov[i].iov_base, wire.iov[i].iov_len);
+		n += wire.iov[i].iov_len;
+	}
+	return n == n_want - skip && memcmp(got, want + skip, n) == 0;
+}
+
+static void test_each(void)
+{
+	static const uint32_t lens[] = { 14, 15, 59, 60, 61, 1514, 65549, FRAME_MAX };
+
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		bool good = true;
+
+		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+			fresh();
+			lay_out(0, kind, lens[i], 0);
+			append_wanted(&frames[0]);
+			wire_frames(&wire, frames, 1, least);
+			good &= is_right(0) && n_want == wire_size(&frames[0], least);
+		}
+		ok(good, "a frame of kind %u, of each length, padded to %u", kind, least);
+	}
+}
+
+static void test_pieces(void)
+{
+	fresh();
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		lay_out(i, i % 3 ? HAS_WORD : SUPER_HAS_WORD, 60 + i, 0);
+	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
+	ok(wire.n == 1 && wire.iov[0].iov_base == buf && wire.iov[0].iov_len == used,
+	   "frames that lie one behind the other are one piece, super-frames or not");
+
+	fresh();
+	for (unsigned i = 0; i < 6; i++)
+		lay_out(i, HAS_WORD, i == 3 ? 59 : 100, i == 1);
+	for (unsigned i = 0; i < 6; i++)
+		append_wanted(&frames[i]);
+	wire_frames(&wire, frames, 6, FRAME_PAD);
+	/* 0 | 1 2 | word, 3, padding | 4 5 */
+	ok(wire.n == 6 && is_right(0), "a gap, or padding, breaks the run");
+
+	fresh();
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		lay_out(i, SPLIT, FRAME_HEADER + 1, 0);
+	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
+	ok(wire.n <= WIRE_PIECES - 1 && wire.n == 4 * BATCH_MAX && WIRE_PIECES <= IOV_MAX,
+	   "a batch of frames in two pieces, padded, has room beside a preamble");
+}
+
+static void test_random(uint64_t seed)
+{
+	unsigned wrong = 0, skips = 0;
+
+	rnd_state = seed;
+	for (int round = 0; round < 150; round++) {
+		unsigned n = 1 + rnd(round % 2 ? 6 : BATCH_MAX);
+		uint8_t greeting[64] = { 0xff, 1, 2, 3 };
+		size_t skip;
+
+		fresh();
+		if (rnd(3) == 0) {
+			wire_add(&wire, greeting, sizeof(greeting));
+			append(greeting, sizeof(greeting));
+		}
+		for (unsigned i = 0; i < n; i++) {
+			lay_out(i, rnd(KINDS), rnd_len(), rnd(4) ? 0 : rnd(GAP_MAX));
+			append_wanted(&frames[i]);
+		}
+		wire_frames(&wire, frames, n, FRAME_PAD);
+		wrong += !is_right(0);
+		/* In two or three steps, as writev() may take it. */
+		skip = rnd(2) ? rnd(200) : rnd((uint32_t)n_want);
+		skip = skip > n_want ? n_want : skip;
+		wire_skip(&wire, skip);
+		wrong += !is_right(skip);
+		skips += skip > 0;
+		wire_skip(&wire, n_want - skip);
+		wrong += !is_right(n_want);
+	}
+	ok(!wrong && skips, "seed %d: the same bytes, and the same when some are sent",
+	   (int)seed);
+}
+
+int main(void)
+{
+	buf = malloc(BYTES_MAX + BATCH_MAX * GAP_MAX);
+	want = malloc(BYTES_MAX + 64);
+	got = malloc(BYTES_MAX + 64);
+	test_each();
+	least = 0;
+	test_each();
+	least = FRAME_PAD;
+	test_pieces();
+	for (uint64_t seed = 1; seed <= 4; seed++)
+		test_random(seed);
+	free(buf);
+	free(want);
+	free(got);
+	return done();
+}

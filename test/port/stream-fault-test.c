@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stream on a kernel that refuses: read() and writev() are made here, and give
+ * the errors that a test wants before they do their work. What passes must cost
+ * nothing but time, and what does not must end the link soon.
+ */
+#include "port/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+#include "lib/turn.h"
+
+#define ALARM_S 60 /* the end of a test that would wait for ever */
+#define LEN 100
+#define UNIT (FRAME_WORD + LEN)
+
+/* The error that the next @n calls on the port's descriptor give. */
+struct refusal {
+	int err;
+	unsigned n;
+};
+
+static struct loop loop;
+static struct port_env env;
+static struct stream *stream;
+static struct batch batch;
+static struct refusal no_read, no_write;
+static int fd, peer;
+static unsigned got, turns;
+
+static bool refuses(struct refusal *r, int of)
+{
+	if (of != fd || !r->n)
+		return false;
+	r->n--;
+	errno = r->err;
+	return true;
+}
+
+ssize_t read(int of, void *data, size_t len)
+{
+	return refuses(&no_read, of) ? -1 : (ssize_t)syscall(SYS_read, of, data, len);
+}
+
+ssize_t writev(int of, const struct iovec *iov, int n)
+{
+	return refuses(&no_write, of) ? -1 : (ssize_t)syscall(SYS_writev, of, iov, n);
+}
+
+/* ---- the port ---- */
+
+static int rig_open(struct port *p)
+{
+	return stream_use(container_of(p, struct stream, port), fd, fd, STREAM_PLAIN);
+}
+
+static const struct port_ops ops = {
+	.kind = "stream",
+	.is_stream = true,
+	.has_backpressure = true,
+	.one_shot = true,
+	.open = rig_open,
+	.rx = stream_rx,
+	.rx_done = stream_rx_done,
+	.tx = stream_tx,
+	.close = stream_close,
+	.free = stream_free,
+};
+
+static void on_readable(struct port *p, void *arg)
+{
+	(void)arg;
+	turns++;
+	if (port_receive(p, &batch) == 0)
+		got += frames_in(batch.frame, batch.n);
+	port_received(p);
+}
+
+static void on_nothing(struct port *p, void *arg)
+{
+	(void)p;
+	(void)arg;
+}
+
+static const struct port_host host = { on_readable, on_nothing, on_nothing };
+
+static void begin(void)
+{
+	int sv[2];
+
+	stream = calloc(1, sizeof(*stream));
+	if (!stream || socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0 ||
+	    stream_init(stream, &ops, &env, "stream") < 0)
+		exit(1);
+	fd = sv[0];
+	peer = sv[1];
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	fcntl(peer, F_SETFL, O_NONBLOCK);
+	got = turns = 0;
+	port_start(&stream->port);
+}
+
+static void end(void)
+{
+	port_free(&stream->port);
+	close(peer);
+	fd = -1;
+}
+
+static void send_frames(unsigned n)
+{
+	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
+	const struct frame f = { .data = wire + FRAME_WORD,
+				 .len = LEN,
+				 .has_word = true };
+
+	for (; n; n--) {
+		port_send(&stream->port, &f);
+		port_flush(&stream->port);
+	}
+}
+
+static size_t peer_got(void)
+{
+	static uint8_t data[100 * UNIT];
+	ssize_t n = (ssize_t)syscall(SYS_read, peer, data, sizeof(data));
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* ---- tests ---- */
+
+/* As ENOBUFS of a unix socket when memory is short for a moment. */
+static void test_short_of_memory_to_send(int err)
+{
+	const struct port_counters *c;
+
+	begin();
+	c = &stream->port.count;
+	no_write = (struct refusal){ err, 3 };
+	send_frames(40);
+	turn_for(&loop, 300);
+	ok_eq_int(no_write.n, 0, "a kernel short of memory to send: asked three times");
+	ok(c->tx_frames == 40 && !c->dropped[DROP_LOST] && peer_got() == 40 * UNIT,
+	   "and then all frames have gone");
+	ok_eq_int(stream->port.state, PORT_UP, "the link is up");
+	end();
+}
+
+static void test_short_of_memory_to_read(int err)
+{
+	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
+
+	begin();
+	no_read = (struct refusal){ err, 3 };
+	if (write(peer, wire, sizeof(wire)) < 0)
+		exit(1);
+	turn_for(&loop, 300);
+	ok(no_read.n == 0 && got == 1 && stream->port.state == PORT_UP,
+	   "a kernel short of memory to read: the frame has come in the end");
+	end();
+}
+
+/* It is not asked again and again in between. */
+static void test_no_spin(void)
+{
+	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
+
+	begin();
+	no_read = (struct refusal){ ENOBUFS, 1000000 };
+	if (write(peer, wire, sizeof(wire)) < 0)
+		exit(1);
+	turn_for(&loop, 300);
+	ok(turns < 30, "a kernel that stays short of memory is asked now and then");
+	no_read.n = 0;
+	end();
+}
+
+/* A peer that sends, but takes nothing any more. */
+static void test_half_broken(void)
+{
+	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
+
+	begin();
+	shutdown(peer, SHUT_RD);
+	send_frames(1);
+	if (write(peer, wire, sizeof(wire)) < 0)
+		exit(1);
+	turn_for(&loop, 100);
+	ok(got == 1 && stream->port.state == PORT_UP,
+	   "what a peer that can't be sent to has sent is read");
+	for (unsigned i = 0; i < 100 && stream->port.state == PORT_UP; i++)
+		turn_for(&loop, 100);
+	ok(stream->port.state == PORT_ENDED, "but it is not called up for long");
+	ok_eq_str(stream->port.why, "Broken pipe", "and why is known");
+	end();
+}
+
+int main(void)
+{
+	alarm(ALARM_S);
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_init(&loop) < 0 || !(batch.buf = malloc(BATCH_BUF_SIZE)))
+		return 1;
+	env = (struct port_env){ .loop = &loop, .host = &host };
+	test_short_of_memory_to_send(ENOBUFS);
+	test_short_of_memory_to_send(ENOMEM);
+	test_short_of_memory_to_read(ENOBUFS);
+	test_short_of_memory_to_read(ENOMEM);
+	test_no_spin();
+	test_half_broken();
+	free(batch.buf);
+	loop_free(&loop);
+	return done();
+}

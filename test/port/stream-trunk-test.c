@@ -1,0 +1,758 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.c as a trunk: a port over a socketpair whose other end is here. What
+ * comes out is compared with what a parser here, which has all bytes at once,
+ * makes of them; what goes out is taken apart the same way, unit by unit.
+ */
+#include "port/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/tap.h"
+
+#define ALARM_S 60 /* the end of a test that would wait for ever */
+#define BYTES_MAX ((size_t)4 << 20)
+#define SMALL_BUFFER 4096
+
+/* A run of bytes. */
+struct bytes {
+	uint8_t *at;
+	size_t len;
+};
+
+/* @got: units that came out: length words, virtio headers, frames */
+static struct {
+	struct loop loop;
+	struct watch kick;
+	struct port_env env;
+	struct stream *s;
+	struct port *p;
+	int fd, peer;
+	enum stream_trunk mode;
+	struct batch batch;
+	struct bytes got;
+} rig;
+
+static struct bytes all, want, sent;
+static uint8_t greeting[TRUNK_PREAMBLE];
+static uint64_t rnd_state;
+
+static uint32_t rnd(uint32_t below)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)((rnd_state >> 32) % below);
+}
+
+/* ---- bytes ---- */
+
+static void append(struct bytes *b, const void *data, size_t len)
+{
+	if (b->len + len > BYTES_MAX)
+		abort();
+	memcpy(b->at + b->len, data, len);
+	b->len += len;
+}
+
+static void append_word(struct bytes *b, uint32_t word)
+{
+	uint8_t at[FRAME_WORD];
+
+	put_be32(at, word);
+	append(b, at, sizeof(at));
+}
+
+static void append_greeting(struct bytes *b)
+{
+	append(b, greeting, sizeof(greeting));
+}
+
+/* Behind @word, as many bytes as it says, of which the first are @number. */
+static void append_unit(struct bytes *b, uint32_t word, uint32_t number)
+{
+	uint32_t len = word & 0x7fffffff;
+
+	append_word(b, word);
+	for (uint32_t i = 0; i < len; i++)
+		b->at[b->len + i] = (uint8_t)(i < 4 ? number >> (24 - 8 * i) : i * 7);
+	b->len += len;
+}
+
+static void append_frame(struct bytes *b, uint32_t len)
+{
+	append_unit(b, len, len);
+}
+
+static void append_super(struct bytes *b, uint32_t len)
+{
+	append_unit(b, 0x80000000u | (len + VNET_BYTES), len);
+}
+
+static bool is_same(const struct bytes *a, const struct bytes *b)
+{
+	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0;
+}
+
+/*
+ * What should come out of all, by the rules of trunk.h. Return: whether it is
+ * good to the end; in that case it is whole, too.
+ */
+static bool parse(enum stream_trunk mode, bool *agreed)
+{
+	bool may_greet = mode == STREAM_ASKS || mode == STREAM_LISTENS;
+	size_t at = 0;
+
+	want.len = 0;
+	*agreed = false;
+	for (; all.len - at >= 4; at += 4) {
+		uint32_t word = get_be32(all.at + at), len = word & 0x7fffffff;
+		uint32_t extra = word >> 31 ? 10 : 0;
+
+		if (may_greet && word == 0xff6e7472) {
+			if (all.len - at < 64)
+				return true;
+			if (get_be32(all.at + at + 4) != 0x00010040)
+				return false;
+			*agreed = true;
+			may_greet = false;
+			at += 60;
+			continue;
+		}
+		if (len < extra || len > 69632 + extra || (extra && !*agreed))
+			return false;
+		if (all.len - at - 4 < len)
+			return true;
+		may_greet &= mode == STREAM_ASKS;
+		if (len - extra >= 14)
+			append(&want, all.at + at, 4 + len);
+		at += len;
+	}
+	return true;
+}
+
+/* ---- the port ---- */
+
+static int rig_open(struct port *p)
+{
+	(void)p;
+	return stream_use(rig.s, rig.fd, rig.fd, rig.mode);
+}
+
+static const struct port_ops ops = {
+	.kind = "again",
+	.is_stream = true,
+	.has_backpressure = true,
+	.open = rig_open,
+	.rx = stream_rx,
+	.rx_done = stream_rx_done,
+	.tx = stream_tx,
+	.close = stream_close,
+	.free = stream_free,
+};
+
+static void take_frame(const struct frame *f)
+{
+	append_word(&rig.got, frame_word(f, f->len));
+	if (f->vnet)
+		append(&rig.got, f->vnet, VNET_BYTES);
+	append(&rig.got, f->data, f->len);
+}
+
+static void take_run(const struct frame *run)
+{
+	struct frame f = *run;
+
+	take_frame(&f);
+	for (unsigned left = run->more; left; left--) {
+		f = frame_next(&f);
+		take_frame(&f);
+	}
+}
+
+static void on_readable(struct port *p, void *arg)
+{
+	struct batch *b = &rig.batch;
+
+	(void)arg;
+	do {
+		if (port_receive(p, b) < 0)
+			break;
+		for (unsigned i = 0; i < b->n; i++)
+			take_run(&b->frame[i]);
+	} while (b->more);
+	port_received(p);
+	/* The buffer is another port's now. */
+	memset(b->buf, 0xee, STREAM_RX_BYTES + FRAME_WORD);
+}
+
+static void on_nothing(struct port *p, void *arg)
+{
+	(void)p;
+	(void)arg;
+}
+
+static const struct port_host host = { on_readable, on_nothing, on_nothing };
+
+static void stop_now(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	loop_stop(&rig.loop);
+}
+
+static void turn(void)
+{
+	loop_run(&rig.loop);
+}
+
+static void use_fds(int fd, int peer)
+{
+	rig.fd = fd;
+	rig.peer = peer;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SMALL_BUFFER }, sizeof(int));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	fcntl(peer, F_SETFL, O_NONBLOCK);
+}
+
+static void use_socketpair(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
+		exit(1);
+	use_fds(sv[0], sv[1]);
+}
+
+static void use_tcp(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int listener = socket(AF_INET, SOCK_STREAM, 0),
+	    ours = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(listener, (struct sockaddr *)&addr, len) < 0 ||
+	    listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len) < 0 ||
+	    connect(ours, (struct sockaddr *)&addr, len) < 0)
+		exit(1);
+	use_fds(ours, accept(listener, NULL, NULL));
+	close(listener);
+}
+
+static void begin_with(enum stream_trunk mode)
+{
+	rig.s = calloc(1, sizeof(*rig.s));
+	if (!rig.s || stream_init(rig.s, &ops, &rig.env, "trunk") < 0)
+		exit(1);
+	rig.p = &rig.s->port;
+	rig.mode = mode;
+	rig.got.len = all.len = sent.len = 0;
+	port_start(rig.p);
+}
+
+static void begin(enum stream_trunk mode)
+{
+	use_socketpair();
+	begin_with(mode);
+}
+
+static void end(void)
+{
+	port_free(rig.p);
+	close(rig.peer);
+}
+
+static void peer_sends(const uint8_t *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(rig.peer, data, len);
+
+		if (n < 0 && errno != EAGAIN)
+			return;
+		turn();
+		data += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* What the port has sent, into sent. */
+static void peer_reads(void)
+{
+	ssize_t n;
+
+	do {
+		turn();
+		n = read(rig.peer, sent.at + sent.len, BYTES_MAX - sent.len);
+		sent.len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+}
+
+static void send_frame(uint32_t len, const struct vnet *vnet)
+{
+	static uint8_t data[FRAME_MAX];
+	struct frame f = { .data = data, .len = len, .vnet = vnet };
+
+	data[0]++;
+	port_send(rig.p, &f);
+	port_flush(rig.p);
+}
+
+static bool is_agreed(void)
+{
+	return rig.p->state == PORT_UP && rig.s->trunk == STREAM_AGREED &&
+	       rig.p->takes_super && rig.p->takes_uso && !rig.p->awaiting_peer;
+}
+
+/* ---- agreeing ---- */
+
+static void lay_conversation(enum stream_trunk mode)
+{
+	all.len = 0;
+	/* One who answers may have sent frames before. */
+	if (mode == STREAM_ASKS) {
+		append_frame(&all, 14);
+		append_frame(&all, 60);
+	}
+	append_greeting(&all);
+	append_super(&all, 100);
+	append_frame(&all, 13);
+	append_frame(&all, 61);
+	append_super(&all, 14);
+}
+
+static void test_every_cut(enum stream_trunk mode, const char *what)
+{
+	unsigned good = 0, n = 0;
+	bool agreed;
+
+	lay_conversation(mode);
+	for (size_t cut = 0; cut <= all.len; cut++, n++) {
+		begin(mode);
+		lay_conversation(mode);
+		peer_sends(all.at, cut);
+		peer_sends(all.at + cut, all.len - cut);
+		peer_reads();
+		good += parse(mode, &agreed) && agreed && is_agreed() &&
+			is_same(&rig.got, &want) && sent.len == TRUNK_PREAMBLE &&
+			!memcmp(sent.at, greeting, sent.len) &&
+			rig.p->count.dropped[DROP_RUNT] == 1;
+		end();
+	}
+	ok_eq_int(good, n, "%s: agreed, with the preamble cut anywhere", what);
+	begin(mode);
+	lay_conversation(mode);
+	for (size_t i = 0; i < all.len; i++)
+		peer_sends(all.at + i, 1);
+	ok(parse(mode, &agreed) && is_agreed() && is_same(&rig.got, &want),
+	   "%s: and byte by byte", what);
+	end();
+}
+
+/* ---- who may not ---- */
+
+struct refused {
+	const char *what;
+	enum stream_trunk mode;
+	bool frame_first, greeting_first, greeting_then;
+	uint32_t word;
+};
+
+static void test_refused(const struct refused *r)
+{
+	bool agreed, good;
+
+	begin(r->mode);
+	if (r->frame_first)
+		append_frame(&all, 60);
+	if (r->greeting_first)
+		append_greeting(&all);
+	if (r->greeting_then)
+		append_greeting(&all);
+	else
+		append_word(&all, r->word);
+	good = parse(r->mode, &agreed);
+	peer_sends(all.at, all.len);
+	turn();
+	ok(!good && rig.p->state == PORT_WAITING && is_same(&rig.got, &want),
+	   "%s: closed, behind what came before", r->what);
+	ok(rig.p->count.dropped[DROP_OVERSIZE] == 1 && !rig.p->takes_super,
+	   "%s: and counted", r->what);
+	end();
+}
+
+static void test_all_refused(void)
+{
+	static const struct refused cases[] = {
+		{ "a preamble on a plain stream", STREAM_PLAIN, 0, 0, 1, 0 },
+		{ "one behind a frame on a plain stream", STREAM_PLAIN, 1, 0, 1, 0 },
+		{ "one behind a frame, accepted", STREAM_LISTENS, 1, 0, 1, 0 },
+		{ "a second one, accepted", STREAM_LISTENS, 0, 1, 1, 0 },
+		{ "a second one, dialled", STREAM_ASKS, 1, 1, 1, 0 },
+		{ "a super-frame, plain", STREAM_PLAIN, 0, 0, 0, 0x80000064 },
+		{ "a super-frame before greeting", STREAM_LISTENS, 0, 0, 0, 0x80000064 },
+		{ "a super-frame before answering", STREAM_ASKS, 0, 0, 0, 0x80000064 },
+		{ "a super-frame of none", STREAM_LISTENS, 1, 0, 0, 0x80000064 },
+		{ "no virtio header", STREAM_LISTENS, 0, 1, 0, 0x80000000 },
+		{ "half a virtio header", STREAM_ASKS, 0, 1, 0, 0x80000009 },
+		{ "one byte too long", STREAM_LISTENS, 0, 1, 0, 0x8001100b },
+		{ "too long, plain", STREAM_LISTENS, 0, 1, 0, 0x00011001 },
+		{ "the longest", STREAM_ASKS, 0, 1, 0, 0xffffffff },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		test_refused(&cases[i]);
+}
+
+static void test_lengths(void)
+{
+	static const uint32_t lens[] = { 0, 13, 14, 59, 60, 65549, FRAME_MAX };
+	bool agreed;
+
+	begin(STREAM_LISTENS);
+	append_greeting(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
+		append_super(&all, lens[i]);
+	peer_sends(all.at, all.len);
+	turn();
+	ok(parse(STREAM_LISTENS, &agreed) && is_same(&rig.got, &want) && is_agreed(),
+	   "super-frames of every length");
+	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 2,
+		  "of which the two shortest are none");
+	end();
+}
+
+static void test_version(enum stream_trunk mode, const char *what)
+{
+	begin(mode);
+	append_greeting(&all);
+	all.at[5] = 2;
+	peer_sends(all.at, all.len);
+	turn();
+	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "version 2, ours of 1"),
+	   "%s: one of another version is told of", what);
+	peer_reads();
+	ok(sent.len == TRUNK_PREAMBLE && !memcmp(sent.at, greeting, sent.len),
+	   "%s: and gets our preamble, so that he knows, too", what);
+	end();
+}
+
+/* ---- no answer ---- */
+
+static void test_no_answer(void)
+{
+	uint64_t due;
+
+	begin(STREAM_ASKS);
+	due = rig.s->answer.due;
+	ok(rig.s->answer.is_set && due > loop_now() + 3000 && due <= loop_now() + 5000,
+	   "an answer has 5 s");
+	append_frame(&all, 60);
+	peer_sends(all.at, all.len);
+	ok(rig.s->answer.is_set && rig.got.len == all.len, "frames are none");
+	/* As if it had been up for long, which is usually a success. */
+	rig.p->since -= 10000;
+	rig.p->backoff_ms = 1600;
+	rig.s->answer.fn(&rig.s->answer);
+	ok(rig.p->state == PORT_WAITING &&
+		   strstr(rig.p->why, "no answer as a netrelay") &&
+		   strstr(rig.p->why, "tcp:"),
+	   "without one the link ends, and it is said what to take instead");
+	ok(rig.p->told[0] && rig.p->backoff_ms > 1600, "once, and tries get fewer");
+	end();
+}
+
+static void test_answer(void)
+{
+	begin(STREAM_ASKS);
+	append_greeting(&all);
+	peer_sends(all.at, all.len);
+	ok(is_agreed() && !rig.s->answer.is_set, "with one, it is no longer waited for");
+	close(rig.peer);
+	rig.p->since -= 10000;
+	turn();
+	ok(rig.p->state == PORT_WAITING && !rig.p->takes_super, "a trunk that is lost");
+	use_socketpair();
+	port_retry_now(rig.p);
+	turn();
+	turn();
+	ok(rig.p->state == PORT_UP && rig.s->trunk == STREAM_ASKS &&
+		   !rig.p->takes_super && rig.p->awaiting_peer,
+	   "begins anew");
+	peer_reads();
+	ok(sent.len == TRUNK_PREAMBLE, "with a preamble");
+	end();
+}
+
+static void test_hung_up(bool is_reset)
+{
+	use_tcp();
+	begin_with(STREAM_ASKS);
+	if (is_reset)
+		setsockopt(rig.peer, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+			   sizeof(struct linger));
+	close(rig.peer);
+	for (int i = 0; i < 1000 && rig.p->state == PORT_UP; i++)
+		turn();
+	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "take tcp:"),
+	   "one who %s on our preamble: it is said what to take instead",
+	   is_reset ? "resets" : "hangs up");
+	rig.peer = -1;
+	end();
+}
+
+/* ---- our preamble among what we send ---- */
+
+/*
+ * Takes what was sent apart. Return: whether it is units, to the last byte,
+ * with one preamble among them, and no super-frame ahead of that.
+ */
+static bool is_in_step(unsigned *n_frames, unsigned *n_supers)
+{
+	unsigned greetings = 0;
+	size_t at = 0;
+
+	*n_frames = *n_supers = 0;
+	while (at + 4 <= sent.len) {
+		uint32_t word = get_be32(sent.at + at), len = word & 0x7fffffff;
+
+		if (word == 0xff6e7472) {
+			if (memcmp(sent.at + at, greeting, TRUNK_PREAMBLE) != 0)
+				return false;
+			greetings++;
+			at += TRUNK_PREAMBLE;
+			continue;
+		}
+		if (len > 69642 || (word >> 31 && !greetings))
+			return false;
+		*n_frames += 1;
+		*n_supers += word >> 31;
+		at += 4 + len;
+	}
+	return at == sent.len && greetings == 1;
+}
+
+/* Frames of @len until some wait, then the peer's preamble, then @more super-frames. */
+static void test_boundary(uint32_t len, unsigned more, bool has_room)
+{
+	static const struct vnet vnet = { .flags = 1, .gso_type = 1, .gso_size = 1448 };
+	unsigned n = 0, frames, supers;
+
+	begin(STREAM_LISTENS);
+	while (!rig.p->queue.frames) {
+		send_frame(len, NULL);
+		n++;
+	}
+	append_greeting(&all);
+	if (has_room) {
+		/* Made since the loop looked: the frame under way is still not whole. */
+		sent.len = (size_t)read(rig.peer, sent.at, BYTES_MAX);
+		if (write(rig.peer, all.at, all.len) == (ssize_t)all.len)
+			on_readable(rig.p, NULL);
+	} else {
+		peer_sends(all.at, all.len);
+	}
+	for (unsigned i = 0; i < more; i++)
+		send_frame(2000, &vnet);
+	peer_reads();
+	ok(is_in_step(&frames, &supers) && frames == n + more && supers == more,
+	   "%u frames of %u under way, %u behind: our preamble is between two", n, len,
+	   more);
+	end();
+}
+
+/* No frame waits, and there is no room for the preamble: nobody else will send it. */
+static void test_owed(void)
+{
+	uint8_t unit[104] = { 0, 0, 0, 100 };
+	unsigned n = 0, frames, supers;
+
+	begin(STREAM_LISTENS);
+	while (write(rig.fd, unit, sizeof(unit)) == sizeof(unit))
+		n++;
+	append_greeting(&all);
+	peer_sends(all.at, all.len);
+	ok(rig.p->owes && rig.s->n_greeting, "there is no room for our preamble");
+	peer_reads();
+	ok(is_in_step(&frames, &supers) && frames == n && !rig.p->owes,
+	   "it goes out as soon as there is some");
+	end();
+}
+
+/* What is on the stack and was not set is to be of no use to anybody. */
+static void spoil_stack(void)
+{
+	volatile uint8_t waste[128 << 10];
+
+	for (size_t i = 0; i < sizeof(waste); i++)
+		waste[i] = 0x5a;
+}
+
+/*
+ * A peer that reads nothing asks for a trunk, so that our preamble waits behind a
+ * frame that is partly sent; then it sends more than one receive takes, and resets.
+ */
+static void test_owed_at_reset(void)
+{
+	static uint8_t frames[3 * STREAM_RX_BYTES];
+
+	use_tcp();
+	setsockopt(rig.peer, SOL_SOCKET, SO_RCVBUF, &(int){ SMALL_BUFFER }, sizeof(int));
+	begin_with(STREAM_LISTENS);
+	while (!rig.s->skip)
+		send_frame(FRAME_MAX, NULL);
+	append_greeting(&all);
+	peer_sends(all.at, all.len);
+	ok(rig.p->owes && rig.s->skip, "our preamble waits behind half a frame");
+	/* Frames of no length: as many as there are bytes, and none that is one. */
+	port_hold(rig.p, true);
+	peer_sends(frames, sizeof(frames));
+	setsockopt(rig.peer, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		   sizeof(struct linger));
+	close(rig.peer);
+	rig.peer = -1;
+	port_hold(rig.p, false);
+	for (unsigned i = 0; i < 10; i++) {
+		spoil_stack();
+		turn();
+	}
+	ok(rig.p->state == PORT_WAITING && !rig.p->owes && !rig.p->queue.frames,
+	   "with the peer that resets it is gone, and the link is lost");
+	end();
+}
+
+/* ---- noise ---- */
+
+static void lay_noise(void)
+{
+	all.len = 0;
+	if (rnd(4) == 0)
+		append_frame(&all, rnd(70));
+	if (rnd(4))
+		append_greeting(&all);
+	for (unsigned n = rnd(30); n; n--) {
+		if (rnd(2))
+			append_frame(&all, rnd(rnd(8) ? 100 : FRAME_MAX + 1));
+		else
+			append_super(&all, rnd(rnd(8) ? 100 : FRAME_MAX + 1));
+	}
+	if (rnd(2) && all.len)
+		for (unsigned n = 1 + rnd(3); n; n--)
+			all.at[rnd((uint32_t)all.len)] ^= (uint8_t)(1u << rnd(8));
+	if (rnd(3) == 0)
+		append_greeting(&all);
+	if (rnd(3) == 0)
+		all.len -= rnd((uint32_t)all.len + 1);
+}
+
+static void test_noise(uint64_t seed)
+{
+	static const enum stream_trunk modes[] = { STREAM_PLAIN, STREAM_ASKS,
+						   STREAM_LISTENS };
+	unsigned wrong = 0, agreements = 0;
+
+	rnd_state = seed;
+	for (int round = 0; round < 200; round++) {
+		enum stream_trunk mode = modes[rnd(3)];
+		bool good, agreed;
+		size_t at = 0;
+
+		begin(mode);
+		lay_noise();
+		good = parse(mode, &agreed);
+		while (at < all.len && rig.p->state == PORT_UP) {
+			size_t n = 1 + rnd(rnd(2) ? 20 : 100000);
+
+			n = n < all.len - at ? n : all.len - at;
+			peer_sends(all.at + at, n);
+			at += n;
+		}
+		turn();
+		wrong += !is_same(&rig.got, &want) || good != (rig.p->state == PORT_UP) ||
+			 (good && agreed != is_agreed());
+		agreements += good && agreed;
+		end();
+	}
+	ok(!wrong && agreements, "seed %d: noise is cut as it should be", (int)seed);
+}
+
+/* ---- all ---- */
+
+/* Ports that go down are warned of. A sanitizer still finds its way out. */
+__attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
+
+static void set_up(void)
+{
+	int out = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+
+	if (__sanitizer_set_report_fd)
+		__sanitizer_set_report_fd((void *)(intptr_t)out);
+	dup2(null, STDERR_FILENO);
+	close(null);
+	signal(SIGPIPE, SIG_IGN);
+	rig.kick.fd = -1;
+	rig.env = (struct port_env){ .loop = &rig.loop, .host = &host };
+	rig.batch.buf = malloc(BATCH_BUF_SIZE);
+	rig.got.at = malloc(BYTES_MAX);
+	all.at = malloc(BYTES_MAX);
+	want.at = malloc(BYTES_MAX);
+	sent.at = malloc(BYTES_MAX);
+	trunk_preamble(greeting);
+	if (loop_init(&rig.loop) < 0 ||
+	    loop_add(&rig.loop, &rig.kick, eventfd(1, EFD_NONBLOCK), EPOLLIN, stop_now) <
+		    0)
+		exit(1);
+}
+
+static void tear_down(void)
+{
+	int fd = rig.kick.fd;
+
+	loop_del(&rig.loop, &rig.kick);
+	close(fd);
+	loop_free(&rig.loop);
+	free(rig.batch.buf);
+	free(rig.got.at);
+	free(all.at);
+	free(want.at);
+	free(sent.at);
+}
+
+int main(void)
+{
+	alarm(ALARM_S);
+	set_up();
+	test_every_cut(STREAM_LISTENS, "accepted");
+	test_every_cut(STREAM_ASKS, "dialled");
+	test_all_refused();
+	test_lengths();
+	test_version(STREAM_LISTENS, "accepted");
+	test_version(STREAM_ASKS, "dialled");
+	test_no_answer();
+	test_answer();
+	test_hung_up(false);
+	test_hung_up(true);
+	for (uint32_t len = 60; len < 9000; len += len / 2 + 7) {
+		test_boundary(len, 0, false);
+		test_boundary(len, 5, false);
+		test_boundary(len, 0, true);
+		test_boundary(len, 5, true);
+	}
+	test_boundary(FRAME_MAX, 3, false);
+	test_boundary(FRAME_MAX, 3, true);
+	test_owed();
+	test_owed_at_reset();
+	for (uint64_t seed = 1; seed <= 4; seed++)
+		test_noise(seed);
+	tear_down();
+	return done();
+}

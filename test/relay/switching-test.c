@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switching.c in a relay: what those who watch it hear, what becomes of the
+ * table meanwhile, and whom a cable tells that the other end is there. Ports
+ * are made here, and two of them may be the ends of one cable; the clock is the
+ * test's own: clock_gettime() is replaced.
+ */
+#include "relay/relay.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/packet.h"
+#include "lib/tap.h"
+
+#define PORTS 4
+#define FRAME_BYTES 60
+#define RX_MAX 64
+
+struct fake {
+	struct port port;
+	struct fake *peer; /* at the other end of a cable; NULL: nobody is */
+	bool is_off;
+	uint8_t rx[RX_MAX][FRAME_BYTES];
+	unsigned n_rx;
+	char carrier[8]; /* what it was told, '+' and '-', repetitions left out */
+};
+
+static uint64_t clock_ms = 1000000;
+static struct loop loop;
+static struct relay relay;
+static struct fake *fakes[PORTS];
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	(void)id;
+	ts->tv_sec = (time_t)(clock_ms / 1000);
+	ts->tv_nsec = (long)(clock_ms % 1000 * 1000000);
+	return 0;
+}
+
+/* ---- ports ---- */
+
+static struct fake *to_fake(struct port *p)
+{
+	return container_of(p, struct fake, port);
+}
+
+static int fake_open(struct port *p)
+{
+	return to_fake(p)->is_off ? -EINPROGRESS : 0;
+}
+
+static int fake_rx(struct port *p, struct batch *b)
+{
+	struct fake *f = to_fake(p);
+	uint8_t *at = b->buf;
+
+	for (unsigned i = 0; i < f->n_rx; i++) {
+		put_be32(at, FRAME_BYTES);
+		memcpy(at + FRAME_WORD, f->rx[i], FRAME_BYTES);
+		port_take(p, b,
+			  &(struct frame){ .data = at + FRAME_WORD,
+					   .len = FRAME_BYTES,
+					   .has_word = true });
+		at += FRAME_WORD + FRAME_BYTES;
+	}
+	f->n_rx = 0;
+	return 0;
+}
+
+static int fake_tx(struct port *p, const struct frame *f, unsigned n)
+{
+	struct fake *peer = to_fake(p)->peer;
+
+	for (unsigned i = 0; i < n; i++) {
+		port_sent(p, &f[i]);
+		if (peer && peer->n_rx < RX_MAX)
+			memcpy(peer->rx[peer->n_rx++], f[i].data, FRAME_BYTES);
+	}
+	return (int)n;
+}
+
+static void fake_carrier(struct port *p, bool is_on)
+{
+	char *at = to_fake(p)->carrier, c = is_on ? '+' : '-';
+	size_t n = strlen(at);
+
+	if ((!n || at[n - 1] != c) && n < sizeof(to_fake(p)->carrier) - 1)
+		at[n] = c;
+}
+
+static void fake_close(struct port *p)
+{
+	to_fake(p)->n_rx = 0;
+}
+
+static void fake_free(struct port *p)
+{
+	for (int i = 0; i < PORTS; i++)
+		if (fakes[i] == to_fake(p))
+			fakes[i] = NULL;
+	free(to_fake(p));
+}
+
+#define FAKE_OPS                                                              \
+	.open = fake_open, .rx = fake_rx, .tx = fake_tx, .close = fake_close, \
+	.free = fake_free
+
+static const struct port_ops plain_ops = { .kind = "plain", FAKE_OPS };
+static const struct port_ops tap_ops = { .kind = "tap",
+					 .carrier = fake_carrier,
+					 FAKE_OPS };
+
+static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+	char name[24];
+
+	snprintf(name, sizeof(name), "port %u", i);
+	if (!f || port_init(&f->port, ops, &relay.env, name) < 0)
+		exit(1);
+	fakes[i] = f;
+	f->is_off = is_off;
+	relay_add_port(&relay, &f->port);
+	return f;
+}
+
+static void go_down(struct fake *f)
+{
+	f->is_off = true;
+	port_why(&f->port, -EPIPE, "broken");
+	port_down(&f->port);
+}
+
+/* ---- who watches ---- */
+
+struct ear {
+	struct relay_watcher watcher;
+	char heard[400];
+};
+
+static struct ear ear, other_ear;
+
+/* "KIND PORT TEXT;" for each. */
+static void hear(struct relay_watcher *w, const char *kind, const struct port *p,
+		 const char *text)
+{
+	struct ear *e = container_of(w, struct ear, watcher);
+	size_t n = strlen(e->heard);
+
+	snprintf(e->heard + n, sizeof(e->heard) - n, "%s %s%s%s;", kind, p->name,
+		 *text ? " " : "", text);
+}
+
+static void ok_heard(const char *want, const char *what)
+{
+	ok_eq_str(ear.heard, want, "%s", what);
+	ear.heard[0] = '\0';
+}
+
+/* ---- the relay ---- */
+
+static void begin(enum relay_kind kind, uint32_t storm_limit)
+{
+	struct switching_limits limits = { .fdb_size = 64, .storm_limit = storm_limit };
+
+	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0)
+		exit(1);
+	ear = (struct ear){ .watcher.event = hear };
+	relay_watch(&relay, &ear.watcher);
+}
+
+static void end(void)
+{
+	relay_free(&relay);
+	ok(!loop.first, "no timer is left");
+}
+
+/* Until nothing is under way. */
+static void settle(void)
+{
+	for (int i = 0; i < 100; i++)
+		for (int k = 0; k < PORTS; k++)
+			if (fakes[k] && fakes[k]->n_rx)
+				relay.env.host->readable(&fakes[k]->port, &relay);
+}
+
+static void pass_ms(unsigned ms)
+{
+	for (uint64_t until = clock_ms + ms; clock_ms < until; clock_ms += 10) {
+		while (loop.first && loop.first->due <= clock_ms) {
+			struct timer *t = loop.first;
+
+			timer_cancel(&loop, t);
+			t->fn(t);
+		}
+		settle();
+	}
+}
+
+/* From address 2:..:@from to 2:..:@to, or (0) to all. */
+static void come_in(unsigned i, unsigned to, unsigned from)
+{
+	uint8_t *at = fakes[i]->rx[fakes[i]->n_rx++];
+
+	memset(at, 0, FRAME_BYTES);
+	memset(at, to ? 0 : 0xff, 6);
+	at[0] = to ? 2 : 0xff;
+	at[5] = (uint8_t)to;
+	at[6] = 2;
+	at[11] = (uint8_t)from;
+	settle();
+}
+
+static uint64_t sent(unsigned i)
+{
+	return fakes[i]->port.count.tx_frames;
+}
+
+/* ---- tests ---- */
+
+static void test_ports(void)
+{
+	begin(RELAY_SWITCH, 0);
+	other_ear = (struct ear){ .watcher.event = hear };
+	relay_watch(&relay, &other_ear.watcher);
+	add(0, &plain_ops, false);
+	ok_heard("up port 0;", "a port that comes up is told of");
+	add(1, &plain_ops, true);
+	ok_heard("", "one that does not is not");
+	go_down(fakes[0]);
+	ok_heard("down port 0 broken;", "one that goes down is, and why");
+	relay_unwatch(&relay, &ear.watcher);
+	port_opened(&fakes[1]->port, 0);
+	ok_heard("", "who looks away hears no more");
+	ok_eq_str(other_ear.heard, "up port 0;down port 0 broken;up port 1;",
+		  "and others do");
+	relay_unwatch(&relay, &ear.watcher);
+	end();
+}
+
+static bool is_known(uint8_t address)
+{
+	const uint8_t mac[6] = { 2, 0, 0, 0, 0, address };
+
+	return fdb_lookup(&relay.switching.fdb, fdb_key_of(0, mac),
+			  (uint32_t)(clock_ms / 1000));
+}
+
+static void test_loop(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 4; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	come_in(3, 0, 9);
+	come_in(1, 0, 7);
+	ok_eq_int(relay.switching.fdb.n, 2, "addresses are learnt");
+	fakes[1]->peer = fakes[2];
+	fakes[2]->peer = fakes[1];
+	pass_ms(1500);
+	come_in(0, 0, 8);
+	ok_heard("loop port 2 port 1;", "a loop is told of, and both its ends");
+	ok(!is_known(7) && !is_known(9), "what was learnt before is not relied on");
+	pass_ms(10000);
+	ok_heard("", "and that is all, for as long as it lasts");
+	fakes[1]->peer = fakes[2]->peer = NULL;
+	pass_ms(1800);
+	ok_heard("", "it may only be pausing");
+	pass_ms(2500);
+	ok_heard("loop-gone port 2 port 1;", "but when it is gone, that is told, too");
+	fakes[1]->peer = fakes[2];
+	fakes[2]->peer = fakes[1];
+	come_in(0, 0, 8);
+	ok_heard("loop port 2 port 1;", "it is back");
+	go_down(fakes[1]);
+	ok_heard("loop-gone port 2 port 1;down port 1 broken;",
+		 "one end goes: it is gone at once");
+	port_opened(&fakes[1]->port,
+		    fakes[1]->port.state == PORT_OPENING ? 0 : -EINPROGRESS);
+	end();
+}
+
+/* Two machines with one address. */
+static void test_same_mac(unsigned every_ms)
+{
+	unsigned turns = 0;
+
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (; turns < 500 && !ear.heard[0]; turns++) {
+		come_in(turns % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok(!strncmp(ear.heard, "same-mac port ", 14) &&
+		   strstr(ear.heard, "02:00:00:00:00:09, also at port "),
+	   "an address at two ports, each %u ms: told of, after %u turns", every_ms,
+	   turns);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 100; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(every_ms);
+	}
+	ok_heard("", "and that is all");
+	ok(!fakes[0]->port.is_blocked && !fakes[1]->port.is_blocked, "nobody is blocked");
+	for (unsigned i = 0; i < 40; i++) {
+		come_in(i % 2, 0, 7);
+		come_in(i % 2, 0, 8);
+		pass_ms(1000);
+	}
+	ok(strstr(ear.heard, "00:07,") && strstr(ear.heard, "00:08,"),
+	   "others are told of, by and by");
+	end();
+}
+
+/* A machine that is moved, and one whose moves were a loop's. */
+static void test_moved(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 10; i++) {
+		come_in(i % 2, 0, 9);
+		pass_ms(61000);
+	}
+	for (unsigned i = 0; i < 301; i++)
+		come_in(i % 2, 0, 9);
+	pass_ms(2000);
+	come_in(1, 0, 9);
+	ok_heard("", "one that moves now and then, or all at once, is not told of");
+	end();
+}
+
+/* What goes out at one port comes back there. */
+static void test_echo(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 4; i++)
+		add(i, &plain_ops, false);
+	come_in(3, 0, 9);
+	fakes[1]->peer = fakes[1];
+	ear.heard[0] = '\0';
+	for (unsigned i = 0; i < 4; i++) {
+		come_in(0, 0, 8);
+		pass_ms(1000);
+	}
+	ok_heard("loop port 1 port 1;", "a port that gives back what it gets is told of");
+	ok(is_known(9), "and what is known of others stays so");
+	pass_ms(1000);
+	fakes[1]->peer = NULL;
+	pass_ms(5000);
+	ok_heard("loop-gone port 1 port 1;", "its end is told, too");
+	end();
+}
+
+static void test_end_with_loop(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	fakes[0]->peer = fakes[1];
+	fakes[1]->peer = fakes[0];
+	come_in(2, 0, 9);
+	ear.heard[0] = '\0';
+	end();
+	ok_heard("", "at the end, no loop is said to be gone");
+}
+
+static void test_storm(void)
+{
+	begin(RELAY_SWITCH, 5);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	ear.heard[0] = '\0';
+	for (int i = 0; i < 9; i++)
+		come_in(0, 0, 1);
+	ok_heard("storm port 0;", "a storm is told of, once");
+	ok_eq_int(fakes[0]->port.count.dropped[DROP_STORM], 4,
+		  "and what was too much is dropped");
+	pass_ms(2000);
+	ok_heard("", "it may go on");
+	pass_ms(2000);
+	ok_heard("storm-over port 0;", "and is over");
+	for (int i = 0; i < 9; i++)
+		come_in(1, 0, 1);
+	ok_heard("storm port 1;", "another one");
+	end();
+}
+
+static void test_ages(void)
+{
+	begin(RELAY_SWITCH, 0);
+	for (unsigned i = 0; i < 3; i++)
+		add(i, &plain_ops, false);
+	come_in(0, 0, 1);
+	pass_ms(290000);
+	come_in(1, 1, 2);
+	ok(relay.switching.fdb.n == 2 && sent(2) == 2, "an address is known for 300 s");
+	pass_ms(45000);
+	ok_eq_int(relay.switching.fdb.n, 1, "and out of the table soon after");
+	go_down(fakes[1]);
+	ok_eq_int(relay.switching.fdb.n, 0, "a port that goes down takes its own along");
+	end();
+}
+
+static void test_carrier(void)
+{
+	begin(RELAY_CABLE, 0);
+	add(0, &tap_ops, false);
+	ok_eq_str(fakes[0]->carrier, "-", "a tap in a cable, alone: no carrier");
+	add(1, &plain_ops, true);
+	ok_eq_str(fakes[0]->carrier, "-", "nor while the other end is not up");
+	fakes[1]->is_off = false;
+	port_opened(&fakes[1]->port, 0);
+	ok_eq_str(fakes[0]->carrier, "-+", "when it is, there is");
+	go_down(fakes[1]);
+	ok_eq_str(fakes[0]->carrier, "-+-", "it goes: the carrier goes too");
+	fakes[1]->is_off = false;
+	port_retry_now(&fakes[1]->port);
+	pass_ms(20);
+	ok_eq_str(fakes[0]->carrier, "-+-+", "and returns with it");
+	end();
+	begin(RELAY_SWITCH, 0);
+	add(0, &tap_ops, false);
+	add(1, &plain_ops, false);
+	go_down(fakes[1]);
+	ok_eq_str(fakes[0]->carrier, "",
+		  "in a switch others may come, and nothing is told");
+	end();
+}
+
+/* Ports that go, and loops, are warned of. */
+static void quiet(void)
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+int main(void)
+{
+	quiet();
+	if (loop_init(&loop) < 0)
+		return 1;
+	test_ports();
+	test_loop();
+	test_echo();
+	test_same_mac(40);
+	test_same_mac(1000);
+	test_same_mac(15000);
+	test_moved();
+	test_end_with_loop();
+	test_storm();
+	test_ages();
+	test_carrier();
+	loop_free(&loop);
+	return done();
+}

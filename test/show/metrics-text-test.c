@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * metrics-text.c: all of what it says of a relay made up here, byte for byte, and
+ * that no name breaks the format.
+ */
+#include "show/metrics-text.h"
+
+#include <stdlib.h>
+
+#include "lib/tap.h"
+
+/* What is behind the family's name in each of its samples. */
+struct family {
+	const char *name, *type, *help;
+	const char *samples[DROP_REASONS + 1];
+};
+
+#define DROP(labels, reason, n) "{" labels "reason=\"" reason "\"} " n
+
+/* Of three reasons there were some. */
+#define DROPS(labels, runt, queue, refused)                                  \
+	DROP(labels, "runt", runt), DROP(labels, "oversize", "0"),           \
+		DROP(labels, "cut", "0"), DROP(labels, "no-port", "0"),      \
+		DROP(labels, "malformed", "0"), DROP(labels, "local", "0"),  \
+		DROP(labels, "mac", "0"), DROP(labels, "storm", "0"),        \
+		DROP(labels, "loop", "0"), DROP(labels, "probe", "0"),       \
+		DROP(labels, "queue", queue), DROP(labels, "too-long", "0"), \
+		DROP(labels, "lost", "0"), DROP(labels, "refused", refused)
+
+#define PORT "port=\"7\",name=\"unix:/a\\\\b\\\"c\\\\x0ad\\\\xc3\\\\xb6\""
+#define LISTENS "listener=\"unix-listen:/\\\\\\\"\""
+#define LISTENER "{" LISTENS "}"
+#define OF_IT ", at all ports it ever made."
+#define ALL_PORTS ", at all ports and those that are gone."
+#define MOST "18446744073709551615"
+
+static const struct family families[] = {
+	{ "netrelay_build_info",
+	  "gauge",
+	  "Which netrelay this is.",
+	  { "{version=\"test\",libc=\"test\",libmnl=\"test\"} 1" } },
+	{ "netrelay_relay_info",
+	  "gauge",
+	  "How frames go between ports.",
+	  { "{kind=\"switch\"} 1" } },
+	{ "process_start_time_seconds",
+	  "gauge",
+	  "When it began, in Unix time.",
+	  { " 1700000000" } },
+	{ "process_cpu_seconds_total",
+	  "counter",
+	  "Seconds that it had a CPU.",
+	  { " 12.000345" } },
+	{ "process_resident_memory_bytes", "gauge", "Memory in use.", { " 409600" } },
+	{ "netrelay_receive_frames_total",
+	  "counter",
+	  "Frames that arrived, dropped ones too" ALL_PORTS,
+	  { " 101" } },
+	{ "netrelay_receive_bytes_total",
+	  "counter",
+	  "Bytes of frames that arrived" ALL_PORTS,
+	  { " 202" } },
+	{ "netrelay_transmit_frames_total",
+	  "counter",
+	  "Frames that were sent" ALL_PORTS,
+	  { " 303" } },
+	{ "netrelay_transmit_bytes_total",
+	  "counter",
+	  "Bytes of frames that were sent" ALL_PORTS,
+	  { " 404" } },
+	{ "netrelay_drops_total",
+	  "counter",
+	  "Frames that went no further, by the reason" ALL_PORTS,
+	  { DROPS("", "505", MOST, "606") } },
+	{ "netrelay_copied_frames_total",
+	  "counter",
+	  "Frames made here: copies for further ports, and segments.",
+	  { " 9" } },
+	{ "netrelay_port_state",
+	  "gauge",
+	  "1 for the state that it is in.",
+	  { "{" PORT ",state=\"connecting\"} 0", "{" PORT ",state=\"up\"} 1",
+	    "{" PORT ",state=\"waiting\"} 0", "{" PORT ",state=\"ended\"} 0" } },
+	{ "netrelay_port_up",
+	  "gauge",
+	  "Whether frames can be sent and received.",
+	  { "{" PORT "} 1" } },
+	{ "netrelay_port_blocked",
+	  "gauge",
+	  "Whether nothing is forwarded, for it closes a loop.",
+	  { "{" PORT "} 1" } },
+	{ "netrelay_port_addresses",
+	  "gauge",
+	  "Addresses that are known to be behind it.",
+	  { "{" PORT "} 8" } },
+	{ "netrelay_port_queue_frames",
+	  "gauge",
+	  "Frames that wait to be sent.",
+	  { "{" PORT "} 11" } },
+	{ "netrelay_port_queue_bytes",
+	  "gauge",
+	  "Bytes that wait to be sent, length words included.",
+	  { "{" PORT "} 12" } },
+	{ "netrelay_port_queue_limit_bytes",
+	  "gauge",
+	  "Bytes that may wait; beyond that frames are dropped.",
+	  { "{" PORT "} 13" } },
+	{ "netrelay_port_receive_frames_total",
+	  "counter",
+	  "Frames that arrived, dropped ones too.",
+	  { "{" PORT "} 1" } },
+	{ "netrelay_port_receive_bytes_total",
+	  "counter",
+	  "Bytes of frames that arrived.",
+	  { "{" PORT "} 2" } },
+	{ "netrelay_port_transmit_frames_total",
+	  "counter",
+	  "Frames that were sent.",
+	  { "{" PORT "} 3" } },
+	{ "netrelay_port_transmit_bytes_total",
+	  "counter",
+	  "Bytes of frames that were sent.",
+	  { "{" PORT "} 4" } },
+	{ "netrelay_port_drops_total",
+	  "counter",
+	  "Frames that went no further, by the reason.",
+	  { DROPS(PORT ",", "5", MOST, "6") } },
+	{ "netrelay_listener_connections",
+	  "gauge",
+	  "Connections that are ports now.",
+	  { LISTENER " 2" } },
+	{ "netrelay_listener_accepted_total",
+	  "counter",
+	  "Connections ever accepted.",
+	  { LISTENER " 3" } },
+	{ "netrelay_listener_receive_frames_total",
+	  "counter",
+	  "Frames that arrived, dropped ones too" OF_IT,
+	  { LISTENER " 10" } },
+	{ "netrelay_listener_receive_bytes_total",
+	  "counter",
+	  "Bytes of frames that arrived" OF_IT,
+	  { LISTENER " 20" } },
+	{ "netrelay_listener_transmit_frames_total",
+	  "counter",
+	  "Frames that were sent" OF_IT,
+	  { LISTENER " 30" } },
+	{ "netrelay_listener_transmit_bytes_total",
+	  "counter",
+	  "Bytes of frames that were sent" OF_IT,
+	  { LISTENER " 40" } },
+	{ "netrelay_listener_drops_total",
+	  "counter",
+	  "Frames that went no further, by the reason" OF_IT,
+	  { DROPS(LISTENS ",", "50", "0", "60") } },
+	{ "netrelay_fdb_entries", "gauge", "Addresses that are known.", { " 10" } },
+	{ "netrelay_fdb_limit", "gauge", "Addresses that can be.", { " 11" } },
+};
+
+static struct fdb fdb = { .n = 10, .size = 11 };
+
+static struct endpoint dials = { .text = "unix:/a\\b\"c\nd\xc3\xb6" };
+static struct port port = {
+	.id = 7,
+	.ep = &dials,
+	.name = "what messages call it",
+	.state = PORT_UP,
+	.addresses.n = 8,
+	.is_blocked = true,
+	.queue = { .frames = 11, .bytes = 12, .limit = 13 },
+	.count = { 1,
+		   2,
+		   3,
+		   4,
+		   { [DROP_RUNT] = 5, [DROP_QUEUE] = UINT64_MAX, [DROP_REFUSED] = 6 } },
+};
+static struct endpoint listens = { .text = "unix-listen:/\\\"" };
+static struct listener listener = {
+	.ep = &listens,
+	.n = 2,
+	.count = 3,
+	.gone = { 10, 20, 30, 40, { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
+};
+static struct relay relay = {
+	.kind = RELAY_SWITCH,
+	.forward = { .ports = &port, .copied = 9, .fdb = &fdb },
+	.listeners = &listener,
+	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 } },
+};
+static const struct metrics_process process = {
+	.start_s = 1700000000,
+	.cpu_us = 12000345,
+	.resident_bytes = 409600,
+};
+
+/* All of it, in one piece; @steps: how many turns it took. */
+static void whole_text(struct buf *b, struct relay *r, const struct metrics_process *p,
+		       unsigned *steps)
+{
+	struct metrics_text t = { 0 };
+
+	for (*steps = 1; !metrics_text_ports(&t, r); ++*steps)
+		;
+	b->failed = metrics_text_end(&t, r, p) < 0;
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_add(b, t.part[i].data, t.part[i].len);
+	ok_eq_int(b->len, metrics_text_len(&t), "as long as it says");
+	metrics_text_free(&t);
+}
+
+static bool takes_line(const char **text, const char *line)
+{
+	size_t len = strlen(line);
+
+	if (strncmp(*text, line, len) != 0)
+		return false;
+	*text += len;
+	return true;
+}
+
+/* A family, at @text, which is moved behind it. */
+static void test_family(const char **text, const struct family *f)
+{
+	char line[512];
+	bool good;
+
+	snprintf(line, sizeof(line), "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help,
+		 f->name, f->type);
+	good = takes_line(text, line);
+	for (int i = 0; f->samples[i] && good; i++) {
+		snprintf(line, sizeof(line), "%s%s\n", f->name, f->samples[i]);
+		good = takes_line(text, line);
+	}
+	if (!ok(good, "%s, to the byte", f->name))
+		printf("#  got: %.*s\n# want: %s", (int)strcspn(*text, "\n"), *text,
+		       line);
+}
+
+static void test_text(void)
+{
+	struct buf b = { 0 };
+	const char *text;
+	unsigned steps;
+
+	whole_text(&b, &relay, &process, &steps);
+	ok_eq_int(steps, 1, "in one turn");
+	ok(!b.failed && b.len == strlen(b.data), "all of it is there");
+	text = b.data;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		test_family(&text, &families[i]);
+	ok_eq_str(text, "", "and nothing more");
+	buf_free(&b);
+}
+
+/* A label's value: what it has must be printable, and each backslash one of three. */
+static bool is_good_value(const char *from, const char *end)
+{
+	for (; from < end; from++) {
+		if (*from < ' ' || *from > '~' || *from == '"')
+			return false;
+		if (*from == '\\' && !strchr("\\\"n", *++from))
+			return false;
+	}
+	return from == end;
+}
+
+/* Every byte there is, and the longest names. */
+static void test_names(void)
+{
+	static struct endpoint named;
+	static struct port two = { .id = 8, .ep = &named };
+	static char line[] = "\nnetrelay_port_up{port=\"8\",name=\"";
+	unsigned steps;
+	char *at, *end;
+	int wrong = 0;
+
+	port.next = &two;
+	for (int c = 1; c < 256; c++) {
+		struct buf b = { 0 };
+
+		memset(named.text, c, sizeof(named.text) - 1);
+		memset(listens.text, c, sizeof(listens.text) - 1);
+		whole_text(&b, &relay, &process, &steps);
+		at = b.data ? strstr(b.data, line) : NULL;
+		end = at ? strstr(at, "\"} 0\n") : NULL;
+		wrong += !end || !is_good_value(at + strlen(line), end);
+		buf_free(&b);
+	}
+	ok_eq_int(wrong, 0, "no name breaks out of its quotes, whatever is in it");
+	port.next = NULL;
+}
+
+static void test_empty(void)
+{
+	struct relay none = { .kind = RELAY_SWITCH };
+	struct metrics_process unknown = { 0 };
+	struct buf b = { 0 };
+	unsigned steps;
+
+	whole_text(&b, &none, &unknown, &steps);
+	ok(strstr(b.data, "\nnetrelay_receive_frames_total 0\n") && !b.failed,
+	   "a relay without a port has its totals");
+	ok(!strstr(b.data, "resident"), "what is not known is not said");
+	buf_free(&b);
+}
+
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+static uint64_t value(const char *text, const char *series)
+{
+	const char *at = strstr(text, series);
+
+	return at ? strtoull(at + strlen(series), NULL, 10) : UINT64_MAX;
+}
+
+#define MANY (10 * METRICS_PORTS_A_STEP)
+
+/*
+ * More ports than a turn has time for, of one listener; in between one goes, as do
+ * some not yet written down, and one comes.
+ */
+static void test_many(void)
+{
+	static struct port ports[MANY + 1];
+	static struct listener one = { .ep = &listens };
+	struct relay many = { .forward.ports = ports, .listeners = &one };
+	struct metrics_text t = { 0 };
+	unsigned turns = 2; /* the first, and the last */
+	struct buf b = { 0 };
+
+	for (unsigned i = 0; i <= MANY; i++) {
+		ports[i].id = i + 1;
+		ports[i].listener = &one;
+		ports[i].count.rx_frames = 1;
+		ports[i].next = i < MANY - 1 ? &ports[i + 1] : NULL;
+	}
+	ok(!metrics_text_ports(&t, &many), "many ports are not done in one turn");
+	/* Number 64, the last one written, and numbers 100 to 109. */
+	ports[METRICS_PORTS_A_STEP - 2].next = &ports[METRICS_PORTS_A_STEP];
+	ports[98].next = &ports[109];
+	one.gone.rx_frames = many.gone.rx_frames = 11;
+	ports[MANY - 1].next = &ports[MANY];
+	while (!metrics_text_ports(&t, &many))
+		turns++;
+	ok_eq_int(turns, 10, "but in ten");
+	ok_eq_int(metrics_text_end(&t, &many, &process), 0, "and then it ends");
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_add(&b, t.part[i].data, t.part[i].len);
+	ok_eq_int(count(b.data, "\nnetrelay_port_up{"), MANY + 1 - 10,
+		  "each is there once, but those that went before");
+	ok(strstr(b.data, "\nnetrelay_port_up{port=\"64\"," LISTENS "} 0\n"),
+	   "it has the listener that it came from");
+	ok_eq_int(value(b.data, "\nnetrelay_receive_frames_total "), MANY + 1,
+		  "what is counted of all counts on when some have gone");
+	ok_eq_int(value(b.data, "\nnetrelay_listener_receive_frames_total" LISTENER " "),
+		  MANY + 1, "and so does what is counted of a listener");
+	metrics_text_free(&t);
+	buf_free(&b);
+}
+
+int main(void)
+{
+	test_text();
+	test_many();
+	test_names();
+	test_empty();
+	return done();
+}
