@@ -122,7 +122,7 @@ static bool needs_helper(const struct conf *conf)
 	if (conf->ctl_path)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
-		if (driver_needs_helper(&conf->endpoints[i]))
+		if (driver_asks_helper(&conf->endpoints[i]))
 			return true;
 	return false;
 }
@@ -135,15 +135,11 @@ static int check_inherited(struct program *prog)
 {
 	for (size_t i = 0; i < prog->conf.n_endpoints; i++) {
 		const struct endpoint *ep = &prog->conf.endpoints[i];
+		const struct driver *driver = driver_of(ep);
 		int ret = 0;
 
-		if (ep->kind == ENDPOINT_STDIO) {
-			ret = port_stdio_check(prog->why, sizeof(prog->why));
-		} else if (ep->kind == ENDPOINT_FD && fcntl(ep->fd, F_GETFD) < 0) {
-			ret = -errno;
-			snprintf(prog->why, sizeof(prog->why), "%s: %s", ep->text,
-				 port_fd_why(-ret));
-		}
+		if (driver->check_inherited)
+			ret = driver->check_inherited(ep, prog->why, sizeof(prog->why));
 		if (ret < 0)
 			return ret;
 	}

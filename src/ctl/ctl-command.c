@@ -14,6 +14,7 @@
 
 #include "base/escape.h"
 #include "base/quote.h"
+#include "port/driver.h"
 
 PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fmt, ...)
 {
@@ -107,7 +108,7 @@ static int check_room(struct ctl_call *call)
 
 static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
 {
-	if (ep->kind == ENDPOINT_STDIO || ep->kind == ENDPOINT_FD)
+	if (driver_of(ep)->check_inherited)
 		return fail(call, -EINVAL,
 			    "%.64s: a relay that runs can't be given descriptors; name "
 			    "an endpoint that it can open",

@@ -305,7 +305,7 @@ void relay_add_port(struct relay *r, struct port *p)
 static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 {
 	struct relay *r = arg;
-	struct port *p = port_accepted_new(fd, peer, l->ep->dead, &r->env);
+	struct port *p = driver_of(l->ep)->accept(l->ep, fd, peer, &r->env);
 
 	if (!p) {
 		log_warn("%s: no memory for a port", peer);
@@ -364,7 +364,8 @@ static int add_listener(struct relay *r, struct endpoint *ep, char *why, size_t 
 /* @ep becomes the port's. */
 static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
-	struct port *p = driver_new(ep, &r->env);
+	const struct driver *driver = driver_of(ep);
+	struct port *p = driver->dial(ep, &r->env);
 
 	if (!p) {
 		int err = errno;
@@ -375,8 +376,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	p->ep = ep;
 	p->may_end = r->is_running;
 	p->rules = ep->rules;
-	/* A bridge may be part of a loop that nobody but us can see. */
-	if (ep->kind == ENDPOINT_BRIDGE && r->kind == RELAY_CABLE)
+	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
 	relay_add_port(r, p);
 	return 0;
@@ -384,8 +384,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
 {
-	bool listens = ep->kind == ENDPOINT_TCP_LISTEN ||
-		       ep->kind == ENDPOINT_UNIX_LISTEN;
+	bool listens = driver_of(ep)->accept;
 	struct endpoint *own = malloc(sizeof(*own));
 	int ret;
 
