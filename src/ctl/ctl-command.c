@@ -83,13 +83,13 @@ static int find_port(struct ctl_call *call, const char *word, struct port **foun
 	return 0;
 }
 
-static struct listener *find_listener(const struct ctl_call *call, const char *word)
+static struct acceptor *find_listener(const struct ctl_call *call, const char *word)
 {
-	struct listener *l = call->relay->listeners;
+	struct acceptor *a = call->relay->acceptors;
 
-	while (l && !is_named(l->ep->text, word))
-		l = l->next;
-	return l;
+	while (a && !is_named(a->ep->text, word))
+		a = a->next;
+	return a;
 }
 
 /* ---- what changes something ---- */
@@ -177,7 +177,7 @@ static int run_del(struct ctl_call *call)
 {
 	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
 	const char *word = call->word[by_l ? 2 : 1];
-	struct listener *l = NULL;
+	struct acceptor *a = NULL;
 	struct port *p = NULL;
 	int ret = 0;
 
@@ -188,8 +188,8 @@ static int run_del(struct ctl_call *call)
 	if (!by_l)
 		ret = find_port(call, word, &p);
 	if (!ret && !p)
-		l = find_listener(call, word);
-	if (!ret && !p && !l)
+		a = find_listener(call, word);
+	if (!ret && !p && !a)
 		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
 			   by_l ? "listener" : "port or listener");
 	if (ret < 0)
@@ -197,7 +197,7 @@ static int run_del(struct ctl_call *call)
 	if (p)
 		relay_del(p);
 	else
-		relay_del_listener(call->relay, l);
+		acceptor_del(a);
 	return 0;
 }
 

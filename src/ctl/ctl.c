@@ -206,7 +206,7 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *w
 		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
 	/* Who has not heard that must not take packets for it; the capture will find out. */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
-		log_info("%s: %s", c->ep.text, strerror(errno));
+		log_info("%s: %s", c->name, strerror(errno));
 		shutdown(fd, SHUT_RDWR);
 	}
 	if (ret < 0)
@@ -332,7 +332,7 @@ static void turn_away(struct ctl *c, int fd, const char *line)
 {
 	/* Nothing has been sent to it yet: there is room. */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
-		log_info("%s: %s", c->ep.text, strerror(errno));
+		log_info("%s: %s", c->name, strerror(errno));
 	close(fd);
 	listener_gone(&c->listener);
 }
@@ -426,14 +426,12 @@ static void on_event(struct relay_watcher *w, const char *kind, const struct por
 
 int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size)
 {
-	struct endpoint *ep = &c->ep;
 	int ret;
 
-	ep->kind = ENDPOINT_UNIX_LISTEN;
-	ep->mode = CTL_MODE;
-	snprintf(ep->path, sizeof(ep->path), "%s", path);
-	snprintf(ep->text, sizeof(ep->text), "--ctl %s", path);
-	c->listener.ep = ep;
+	snprintf(c->name, sizeof(c->name), "--ctl %s", path);
+	c->listener.name = c->name;
+	c->listener.path = path;
+	c->listener.mode = CTL_MODE;
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	ret = listener_start(&c->listener, r->loop, why, size);

@@ -15,14 +15,18 @@
 
 #include "ctl/ctl-allow.h"
 #include "ctl/ctl-capture.h"
+#include "net/listen.h"
 #include "relay/rates.h"
 #include "relay/relay.h"
 
+#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8)
+
 struct ctl_client;
 
+/* @name: what messages call it */
 struct ctl {
 	struct relay *relay;
-	struct endpoint ep;
+	char name[CTL_NAME_MAX];
 	struct listener listener;
 	struct ctl_allow allow;
 	struct relay_watcher watcher;
@@ -33,9 +37,9 @@ struct ctl {
 };
 
 /*
- * ctl_start() - Listen at @path, which fits, for those whom ctl-allow.h lets in. All
- * zero before.
- * @why: on error, one line that says what is wrong and what to do
+ * ctl_start() - Listen for those whom ctl-allow.h lets in. All zero before.
+ * @path: fits a unix socket's, and must outlive it
+ * @why:  on error, one line that says what is wrong and what to do
  *
  * From now on, ports may come and go. Return: 0 or -errno.
  */

@@ -190,7 +190,7 @@ struct port_guard {
 
 struct helper;
 struct links;
-struct listener;
+struct acceptor;
 
 /* Where a port lives. */
 struct port_env {
@@ -254,7 +254,7 @@ struct port {
 	struct port *next, **link; /* of all; where the list points to this one */
 	struct port *next_dirty;
 	struct port *next_ended;
-	struct listener *listener; /* it came from; NULL for a configured endpoint */
+	struct acceptor *acceptor; /* it came from, maybe stopped; NULL: an endpoint */
 };
 
 /* For those who hold ports. */

@@ -194,10 +194,8 @@ static void remove_port(struct relay *r, struct port *p)
 	unlink_port(r, p);
 	switching_gone(&r->switching, p);
 	relay_fold(&r->gone, &p->count);
-	if (p->listener) {
-		relay_fold(&p->listener->gone, &p->count);
-		listener_gone(p->listener);
-	}
+	if (p->acceptor)
+		acceptor_port_gone(p->acceptor, p);
 	port_free(p);
 	free(ep);
 }
@@ -286,7 +284,7 @@ static const struct port_host host = {
 	.changed = on_changed,
 };
 
-/* ---- ports and listeners ---- */
+/* ---- ports ---- */
 
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
 {
@@ -300,65 +298,6 @@ void relay_add_port(struct relay *r, struct port *p)
 	p->id = ++r->last_id;
 	append_port(r, p);
 	port_start(p);
-}
-
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
-{
-	struct relay *r = arg;
-	struct port *p = driver_of(l->ep)->accept(l->ep, fd, peer, &r->env);
-
-	if (!p) {
-		log_warn("%s: no memory for a port", peer);
-		listener_gone(l);
-		return;
-	}
-	p->listener = l;
-	p->may_end = true;
-	p->rules = l->ep->rules;
-	relay_add_port(r, p);
-}
-
-/*
- * A newcomer waits, and the listener's place is taken, in a cable: by a peer that
- * silence alone does not end, but whose place another one wants now.
- */
-static void make_room(struct listener *l, void *arg)
-{
-	struct relay *r = arg;
-
-	for (struct port *p = r->forward.ports; p; p = p->next) {
-		if (p->listener != l || !is_up(p) || !p->ops->is_gone ||
-		    !p->ops->is_gone(p))
-			continue;
-		port_why(p, -ETIMEDOUT,
-			 "has been silent, and another one wants its place");
-		port_down(p);
-	}
-}
-
-/* @ep becomes the listener's. */
-static int add_listener(struct relay *r, struct endpoint *ep, char *why, size_t size)
-{
-	struct listener *l = calloc(1, sizeof(*l));
-	int ret;
-
-	if (!l) {
-		snprintf(why, size, "%s: out of memory", ep->text);
-		return -ENOMEM;
-	}
-	l->ep = ep;
-	l->limit = is_cable(r) ? 1 : 0;
-	l->accepted = on_accepted;
-	l->wanted = make_room;
-	l->arg = r;
-	ret = listener_start(l, r->loop, why, size);
-	if (ret < 0) {
-		free(l);
-		return ret;
-	}
-	l->next = r->listeners;
-	r->listeners = l;
-	return 0;
 }
 
 /* @ep becomes the port's. */
@@ -393,7 +332,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 		return -ENOMEM;
 	}
 	*own = *ep;
-	ret = listens ? add_listener(r, own, why, size) : add_endpoint(r, own, why, size);
+	ret = listens ? acceptor_add(r, own, why, size) : add_endpoint(r, own, why, size);
 	if (ret < 0)
 		free(own);
 	return ret;
@@ -439,7 +378,7 @@ void relay_free(struct relay *r)
 	switching_free(&r->switching);
 	while (r->forward.ports)
 		remove_port(r, r->forward.ports);
-	relay_free_listeners(r);
+	acceptor_free_all(r);
 	drain_free(&r->drain);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);

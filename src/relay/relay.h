@@ -16,8 +16,8 @@
 #include "conf/endpoint.h"
 #include "helper/helper.h"
 #include "net/links.h"
-#include "port/listen.h"
 #include "port/port.h"
+#include "relay/acceptor.h"
 #include "relay/deliver.h"
 #include "relay/drain.h"
 #include "relay/switching.h"
@@ -49,7 +49,8 @@ struct relay_watcher {
  * @failed: a port's set-up failed: the program's exit status is 1
  * @is_running: its holder's: set up. A port that is added from now on may fail
  *          or end, and the relay goes on
- * @stopped: listeners that were taken away, to be freed at the end of the turn
+ * @acceptors: its listeners
+ * @stopped: those that were taken away, to be freed at the end of the turn
  * @started: when, loop_now()
  */
 struct relay {
@@ -66,7 +67,7 @@ struct relay {
 	unsigned n_up, n_mac_filters;
 	struct port *pipe;
 	struct switching switching;
-	struct listener *listeners, *stopped;
+	struct acceptor *acceptors, *stopped;
 	unsigned last_id;
 	struct port_counters gone;
 	struct batch *batch;
@@ -114,12 +115,6 @@ unsigned relay_ends(const struct relay *r);
  * lost. It is freed at the end of the turn.
  */
 void relay_del(struct port *p);
-
-/* relay_del_listener() - Listen no more; the connections that it accepted stay. */
-void relay_del_listener(struct relay *r, struct listener *l);
-
-/* relay_free_listeners() - Stop and free all of them. */
-void relay_free_listeners(struct relay *r);
 
 /* relay_kind_name() - "cable", "switch" or "hub". */
 const char *relay_kind_name(enum relay_kind kind);

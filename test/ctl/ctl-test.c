@@ -333,10 +333,10 @@ static void check_listener(const char *in)
 	ok_eq_str(call.out->data, "listening\n", "it says so");
 	fd = ctl_connect(made, why, sizeof(why));
 	turn_for(&loop, 5);
-	ok(relay.forward.ports && relay.forward.ports->listener, "it accepts");
+	ok(relay.forward.ports && relay.forward.ports->acceptor, "it accepts");
 	memcpy(line, "del", 3);
 	ok_eq_int(command(&call, line), 0, "del it");
-	ok(!relay.listeners, "it is gone");
+	ok(!relay.acceptors, "it is gone");
 	ok(access(made, F_OK) < 0, "and its path");
 	turn_for(&loop, 5);
 	ok(relay.forward.ports && relay.forward.ports->state == PORT_UP,
