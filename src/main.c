@@ -23,6 +23,7 @@
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/trace.h"
 
@@ -35,6 +36,7 @@ struct program {
 	struct loop loop;
 	struct helper helper;
 	struct relay relay;
+	struct event_watcher log;
 	struct trace trace;
 	struct metrics metrics;
 	struct capture_writer writer;
@@ -251,6 +253,8 @@ static int set_up(struct program *prog)
 		return ret;
 	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
 			 &limits);
+	prog->log.told = events_log;
+	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
 	if (ret == 0 && prog->helper.pid)

@@ -29,7 +29,7 @@ struct ctl {
 	char name[CTL_NAME_MAX];
 	struct listener listener;
 	struct ctl_allow allow;
-	struct relay_watcher watcher;
+	struct event_watcher watcher;
 	struct rates rates;
 	struct ctl_client *clients;
 	struct ctl_captures captures;

@@ -17,6 +17,8 @@
 /* What a frame's place in the table goes by: VLAN and address in one number. */
 typedef uint64_t fdb_key;
 
+#define FDB_MAC 0xffffffffffffu /* the bits of the address */
+
 static inline fdb_key fdb_key_of(uint16_t vlan, const uint8_t mac[6])
 {
 	return (uint64_t)vlan << 48 | (uint64_t)mac[0] << 40 | (uint64_t)mac[1] << 32 |

@@ -20,29 +20,20 @@
 #include "relay/acceptor.h"
 #include "relay/deliver.h"
 #include "relay/drain.h"
+#include "relay/events.h"
 #include "relay/switching.h"
 
 enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
 /*
- * What a relay tells of its ports, as it happens: "up", "down", "reconnect"
- * when one is up again, "gone", "loop", "loop-gone", "same-mac", "storm",
- * "storm-over".
- * @text: more of it, or ""
- */
-struct relay_watcher {
-	struct relay_watcher *next;
-	void (*event)(struct relay_watcher *w, const char *kind, const struct port *p,
-		      const char *text);
-};
-
-/*
- * @watchers: those who want to know what happens; see relay_watch()
+ * @events: what happens to the ports, and who wants to know
  * @forward: the ports, and what is on its way between them
  * @switching: what else a switch has
  * @end:    where the next port is put into the list
  * @ended:  ports to be freed at the end of the turn
  * @n_up, @n_mac_filters: how many are up, and have a rule on source addresses
+ * @is_forwarding: a batch is under way
+ * @has_changed: a port's state, since it was last settled which ports are held
  * @pipe:   the port that is one; there can be no other
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
@@ -58,13 +49,14 @@ struct relay {
 	struct port_env env;
 	struct links links;
 	enum relay_kind kind;
-	struct relay_watcher *watchers;
+	struct events events;
 	bool failed;
 	bool is_running;
 	struct forwarding forward;
 	struct port **end;
 	struct port *ended;
 	unsigned n_up, n_mac_filters;
+	bool is_forwarding, has_changed;
 	struct port *pipe;
 	struct switching switching;
 	struct acceptor *acceptors, *stopped;
@@ -118,10 +110,6 @@ void relay_del(struct port *p);
 
 /* relay_kind_name() - "cable", "switch" or "hub". */
 const char *relay_kind_name(enum relay_kind kind);
-
-/* relay_watch() - Have @w told of events from now on; relay_unwatch() ends it. */
-void relay_watch(struct relay *r, struct relay_watcher *w);
-void relay_unwatch(struct relay *r, struct relay_watcher *w);
 
 /* What came in, and what became of it: received + copied = sent + queued + dropped. */
 struct relay_sums {
