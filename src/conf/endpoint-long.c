@@ -80,7 +80,7 @@ static int read_mode(struct parse *p, char *value)
 {
 	uint32_t mode;
 
-	if (!part_number(value, 8, 0777, &mode))
+	if (!parse_uint(value, 8, 0777, &mode))
 		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
 				   value);
 	p->ep->mode = (mode_t)mode;
@@ -91,8 +91,7 @@ static int read_dead(struct parse *p, char *value)
 {
 	uint32_t seconds;
 
-	if (!part_number(value, 10, DEAD_MAX, &seconds) ||
-	    (seconds && seconds < DEAD_MIN))
+	if (!parse_uint(value, 10, DEAD_MAX, &seconds) || (seconds && seconds < DEAD_MIN))
 		return part_refuse(p,
 				   QUOTED
 				   " must be a number of seconds from %d to %d, or "
@@ -161,7 +160,7 @@ static int read_bridge_tap(struct parse *p, char *value)
 
 static int read_bridge_mtu(struct parse *p, char *value)
 {
-	if (!part_number(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
+	if (!parse_uint(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
 		return part_refuse(p, QUOTED " must be a number from %d to %d", value,
 				   MTU_MIN, MTU_LIMIT);
 	return 0;
@@ -205,7 +204,7 @@ static int read_fd(struct parse *p, char *body)
 {
 	uint32_t fd;
 
-	if (!part_number(body, 10, INT_MAX, &fd))
+	if (!parse_uint(body, 10, INT_MAX, &fd))
 		return part_refuse(
 			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
 	if (fd == STDERR_FILENO)

@@ -26,24 +26,6 @@ PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fm
 	return err;
 }
 
-/* Return: whether it is a number in digits alone, of at most @limit. */
-static bool read_number(const char *text, uint32_t limit, uint32_t *value)
-{
-	uint64_t n = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		n = n * 10 + (uint64_t)(*text - '0');
-		if (n > limit)
-			return false;
-	}
-	*value = (uint32_t)n;
-	return true;
-}
-
 /* ---- which port, which listener ---- */
 
 static bool is_named(const char *name, const char *word)
@@ -77,7 +59,7 @@ static int find_port(struct ctl_call *call, const char *word, struct port **foun
 {
 	uint32_t id;
 
-	if (!read_number(word, UINT_MAX, &id))
+	if (!parse_uint(word, 10, UINT_MAX, &id))
 		return find_named(call, word, found);
 	*found = relay_find(call->relay, id);
 	return 0;
@@ -241,7 +223,7 @@ static int set_storm(struct ctl_call *call, struct endpoint_rules *rules, char *
 	if (!call->relay->forward.storm)
 		return fail(call, -EOPNOTSUPP,
 			    "storm: this relay is no switch, and limits nothing");
-	if (!read_number(value, UINT32_MAX, &rules->storm))
+	if (!parse_uint(value, 10, UINT32_MAX, &rules->storm))
 		return fail(call, -EINVAL,
 			    "storm: \"%.64s\" must be a number from 0 to %u; 0 is what "
 			    "the relay has for all",
