@@ -439,7 +439,6 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	c->watcher.told = on_event;
 	events_subscribe(&r->events, &c->watcher);
 	rates_start(&c->rates, r);
-	r->is_running = true;
 	return 0;
 }
 

@@ -41,7 +41,7 @@ struct ctl {
  * @path: fits a unix socket's, and must outlive it
  * @why:  on error, one line that says what is wrong and what to do
  *
- * From now on, ports may come and go. Return: 0 or -errno.
+ * Return: 0 or -errno.
  */
 int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size);
 

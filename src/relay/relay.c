@@ -266,6 +266,11 @@ static const struct port_host host = {
 
 /* ---- ports ---- */
 
+void relay_set_running(struct relay *r)
+{
+	r->is_running = true;
+}
+
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
 {
 	count_pins(r, p, -1);

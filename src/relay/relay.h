@@ -38,8 +38,7 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
- * @is_running: its holder's: set up. A port that is added from now on may fail
- *          or end, and the relay goes on
+ * @is_running: see relay_set_running()
  * @acceptors: its listeners
  * @stopped: those that were taken away, to be freed at the end of the turn
  * @started: when, loop_now()
@@ -92,6 +91,12 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 
 /* relay_add_port() - Add a port that its driver made, and start it; it is the relay's now. */
 void relay_add_port(struct relay *r, struct port *p);
+
+/*
+ * relay_set_running() - All that was asked for at the start is there. A port that is
+ * added from now on may fail or end, and the relay goes on.
+ */
+void relay_set_running(struct relay *r);
 
 /* relay_set_rules() - Have @p keep other rules from now on. */
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules);

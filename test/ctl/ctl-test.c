@@ -84,7 +84,7 @@ static void begin(enum relay_kind kind)
 
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	relay.is_running = true;
+	relay_set_running(&relay);
 }
 
 static void end(void)

@@ -203,7 +203,7 @@ static bool play(enum relay_kind kind, unsigned at)
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0 ||
 	    loop_add(&loop, &kick, eventfd(1, EFD_NONBLOCK), EPOLLIN, stop_now) < 0)
 		exit(1);
-	relay.is_running = true;
+	relay_set_running(&relay);
 	for (unsigned i = 0; i < PORTS; i++)
 		add(i, &kinds[i]);
 	for (unsigned round = 0; round < 3; round++) {
