@@ -92,6 +92,9 @@ struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
 /* fdb_forget() - Remove all entries of @port. */
 void fdb_forget(struct fdb *f, struct port *port);
 
+/* fdb_forget_all() - Remove those of all ports. */
+void fdb_forget_all(struct fdb *f);
+
 /* fdb_age() - Remove what was not seen for FDB_AGE_S. */
 void fdb_age(struct fdb *f, uint32_t now);
 

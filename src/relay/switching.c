@@ -8,12 +8,6 @@
 
 #define AGEING_MS 30000
 
-static void forget_all(struct switching *sw)
-{
-	for (struct port *p = sw->forward->ports; p; p = p->next)
-		fdb_forget(&sw->fdb, p);
-}
-
 /*
  * Addresses learned during a loop may be wrong, so all are forgotten when one begins
  * and when it ends: frames are flooded then, and relays beyond, who hear nothing of
@@ -28,7 +22,7 @@ static void loop_told(struct guard *g, struct port *p, struct port *other,
 	if (sw->forward->fdb && p == other)
 		fdb_forget(&sw->fdb, p);
 	else if (sw->forward->fdb)
-		forget_all(sw);
+		fdb_forget_all(&sw->fdb);
 	sw->tell(sw, &(struct news){
 			     .event = news == GUARD_OPEN ? EVENT_LOOP_GONE : EVENT_LOOP,
 			     .port = p,
@@ -136,5 +130,5 @@ void switching_gone(struct switching *sw, struct port *p)
 	fdb_forget(&sw->fdb, p);
 	/* With two left nothing is learnt, and what was would grow old. */
 	if (fwd->n_ports <= 2)
-		forget_all(sw);
+		fdb_forget_all(&sw->fdb);
 }
