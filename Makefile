@@ -1,6 +1,11 @@
 # netrelay: `make help` lists the targets.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+# 0.2.0 where git has this very state as v0.2.0, or has nothing to say; else 0.2.0+gCOMMIT[.dirty].
+VERSION := $(shell cat VERSION)
+ifneq ($(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null),v$(VERSION))
+COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
+VERSION := $(VERSION)$(COMMIT:%=+g%)
+endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build

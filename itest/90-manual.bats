@@ -365,6 +365,52 @@ assert_same()
 	assert_same "$DIR/source" "$DIR/manual" 8
 }
 
+# --- the version ------------------------------------------------------------
+
+@test "VERSION, CHANGELOG, README, manual and --version have the same version" {
+	local version found
+
+	version=$(cat "$BENCH_ROOT/VERSION")
+	[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -0 "$NETRELAY" --version
+	assert_output --regexp "^netrelay ${version//./\\.}(\+g[0-9a-f]+(\.dirty)?)? \\("
+	grep -qx "\.Os netrelay $version" "$MANUAL"
+	found=$(grep -m 1 '^## ' "$BENCH_ROOT/CHANGELOG.md")
+	[[ $found =~ ^"## $version ("[0-9]{4}-[0-9]{2}-[0-9]{2}")"$ ]]
+	# All that it names, and it names one.
+	grep -oE 'netrelay v?[0-9]+\.[0-9.]*[0-9]' "$README" | sort -u >"$DIR/found"
+	diff <(echo "netrelay $version") "$DIR/found"
+}
+
+# version_of DIR: what a build there would print.
+version_of()
+{
+	make -s -C "$1" BUILD="$DIR/version-build" "$DIR/version-build/version" >&2
+	cat "$DIR/version-build/version"
+}
+
+@test "the version is that of VERSION, and says of what commit, unless that has its tag" {
+	local version id
+
+	git -C "$BENCH_ROOT" rev-parse HEAD || skip "needs a checkout by git"
+	version=$(cat "$BENCH_ROOT/VERSION")
+	git init -q "$DIR/tree"
+	cp "$BENCH_ROOT"/{Makefile,VERSION} "$DIR/tree/"
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_{AUTHOR,COMMITTER}_{NAME,EMAIL}=test
+	git -C "$DIR/tree" add .
+	git -C "$DIR/tree" commit -qm start
+	id=$(git -C "$DIR/tree" rev-parse --short HEAD)
+	[[ $(version_of "$DIR/tree") == "$version+g$id" ]]
+	git -C "$DIR/tree" tag v0.0.1
+	[[ $(version_of "$DIR/tree") == "$version+g$id" ]]
+	git -C "$DIR/tree" tag "v$version"
+	[[ $(version_of "$DIR/tree") == "$version" ]]
+	echo "# more" >>"$DIR/tree/Makefile"
+	[[ $(version_of "$DIR/tree") == "$version+g$id.dirty" ]]
+	rm -rf "$DIR/tree/.git"
+	[[ $(GIT_DIR=/nonexistent version_of "$DIR/tree") == "$version" ]]
+}
+
 @test "the manual's markup is in order" {
 	command -v mandoc >/dev/null || skip "needs mandoc"
 	run -0 mandoc -Tlint -W warning "$MANUAL"
