@@ -417,6 +417,30 @@ version_of()
 	assert_output ""
 }
 
+# The fixed parts of the messages that the manual explains, a line each.
+manual_messages()
+{
+	awk '/^\.Sh/ { inside = /DIAGNOSTICS/ } inside && /^\.It/' "$MANUAL" |
+		sed -E 's/^\.It //; s/(^| )Ar [^ ]+/\n/g' |
+		sed -E 's/^ (No|Ns) ?//; s/^ +//; /^$/d'
+}
+
+@test "the messages that the manual explains are the program's" {
+	local part count=0
+
+	# What stands in two literals, one behind the other, is one.
+	cat "$BENCH_ROOT"/src/*.c "$BENCH_ROOT"/src/*/*.c | tr '\n' ' ' |
+		sed 's/"[[:space:]]*"//g' >"$DIR/source"
+	while IFS= read -r part; do
+		grep -qF -- "$part" "$DIR/source" || {
+			echo "not in the source: $part"
+			return 1
+		}
+		count=$((count + 1))
+	done < <(manual_messages)
+	((count >= 60))
+}
+
 # without_numbers: addresses and counts become N.
 without_numbers()
 {
