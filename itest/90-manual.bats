@@ -454,7 +454,7 @@ without_numbers()
 	awk '/^```/ { inside = !inside; next } inside && /^netrelay: /' "$README" >"$DIR/readme"
 	run -0 awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/readme"
 	ns_add here
-	relay_start relay in here -l 5000
+	relay_start relay in here -l 127.0.0.1:5000
 	wait_listen here tcp 5000
 	frames_start one in here recv tcp:127.0.0.1:5000 --count 6
 	frames_start two in here recv tcp:127.0.0.1:5000 --count 6
