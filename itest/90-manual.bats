@@ -422,7 +422,7 @@ manual_messages()
 {
 	awk '/^\.Sh/ { inside = /DIAGNOSTICS/ } inside && /^\.It/' "$MANUAL" |
 		sed -E 's/^\.It //; s/(^| )Ar [^ ]+/\n/g' |
-		sed -E 's/^ (No|Ns) ?//; s/^ +//; /^$/d'
+		sed -E 's/^ *[,;:]?( (No|Ns))? *//; /^$/d'
 }
 
 @test "the messages that the manual explains are the program's" {
