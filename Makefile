@@ -1,11 +1,10 @@
 # netrelay: `make help` lists the targets.
 
-# 0.2.0 where git has this very state as v0.2.0, or has nothing to say; else 0.2.0+gCOMMIT[.dirty].
+# As in VERSION, with +gCOMMIT[.dirty] unless this is just what is tagged so.
 VERSION := $(shell cat VERSION)
-ifneq ($(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null),v$(VERSION))
+TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
 COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
-VERSION := $(VERSION)$(COMMIT:%=+g%)
-endif
+VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
