@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lib/packet.h"
+#include "lib/fake-port.h"
+#include "lib/quiet.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 #include "relay/relay.h"
@@ -20,108 +22,66 @@
 #define LEN 60
 #define PIECE 16
 
-/*
- * @number:   of the fake; its port's name is that
- * @is_off:   open() stays in progress
- * @fails:    so does tx(): now, or (2) open(), too
- * @ends:     it has no other try
- * @brings:   frames that rx() still has to give
- */
-struct fake {
-	struct port port;
-	unsigned number;
-	int fails;
-	bool is_off;
-	unsigned brings;
-};
-
 static struct loop loop;
 static struct relay relay;
-static struct fake *fakes[PORTS];
+static struct fake_port *fakes[PORTS];
 static unsigned n_driven; /* calls of drivers that are under way */
 
-/* ---- ports ---- */
+/* ---- ports; a port's name has its number ---- */
 
-static struct fake *to_fake(struct port *p)
+static unsigned number_of(const struct port *p)
 {
-	return container_of(p, struct fake, port);
+	return (unsigned)(p->name[1] - '0');
 }
 
-static int fake_open(struct port *p)
+/* Frames for everybody. */
+static void bring(struct fake_port *f, struct batch *b)
 {
-	if (to_fake(p)->fails == 2)
-		return port_why(p, -ECONNREFUSED, "refused");
-	return to_fake(p)->is_off ? -EINPROGRESS : 0;
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	struct fake *f = to_fake(p);
-
 	n_driven++;
 	memset(b->buf, 0xff, LEN);
-	for (; f->brings && b->n < BATCH_MAX; f->brings--)
-		port_take(p, b, &(struct frame){ .data = b->buf, .len = LEN });
+	for (; f->peer->brings && b->n < BATCH_MAX; f->peer->brings--)
+		port_take(&f->port, b, &(struct frame){ .data = b->buf, .len = LEN });
 	n_driven--;
-	return f->fails == 3 ? port_why(p, -EPIPE, "no more") : 0;
 }
 
-static int fake_tx(struct port *p, const struct frame *f, unsigned n)
+static void is_gone(struct fake_port *f)
 {
-	struct fake *k = to_fake(p);
-
-	if (k->fails)
-		return port_why(p, -EPIPE, "broken");
-	for (unsigned i = 0; i < n; i++)
-		port_sent(p, &f[i]);
-	return (int)frames_in(f, n);
+	fakes[number_of(&f->port)] = NULL;
 }
-
-static void fake_close(struct port *p)
-{
-	(void)p;
-}
-
-static void fake_free(struct port *p)
-{
-	fakes[to_fake(p)->number] = NULL;
-	free(to_fake(p));
-}
-
-#define FAKE_OPS                                                              \
-	.open = fake_open, .rx = fake_rx, .tx = fake_tx, .close = fake_close, \
-	.free = fake_free
 
 static const struct port_ops ops = { .kind = "fake", FAKE_OPS };
 static const struct port_ops once = { .kind = "once", .one_shot = true, FAKE_OPS };
 static const struct port_ops pipe_ops = { .kind = "pipe", .is_stdio = true, FAKE_OPS };
 
-static struct fake *add(unsigned number, const struct port_ops *o, bool is_off)
+static struct fake_port *add(unsigned number, const struct port_ops *o, bool is_off)
 {
-	struct fake *f = calloc(1, sizeof(*f));
+	struct fake_port *f;
 	char name[16];
 
 	snprintf(name, sizeof(name), "p%u", number);
-	if (!f || port_init(&f->port, o, &relay.env, name) < 0)
-		exit(1);
-	f->number = number;
-	f->is_off = is_off;
+	f = fakes[number] = fake_new(sizeof(*f), o, &relay.env, name);
+	f->peer->open_ret = is_off ? -EINPROGRESS : 0;
+	f->bring = bring;
+	f->gone = is_gone;
 	f->port.may_end = true;
-	fakes[number] = f;
 	relay_add_port(&relay, &f->port);
 	return f;
 }
 
-/* A batch of @n frames for everybody comes in. */
-static void come_in(struct fake *f, unsigned n)
+static void breaks(unsigned number)
 {
-	f->brings = n;
+	fakes[number]->peer->tx_err = -EPIPE;
+}
+
+/* A batch of @n frames for everybody comes in. */
+static void come_in(struct fake_port *f, unsigned n)
+{
+	f->peer->brings = n;
 	relay.env.host->readable(&f->port, &relay);
 }
 
-static void reopen(struct fake *f)
+static void reopen(struct fake_port *f)
 {
-	f->fails = 0;
 	timer_cancel(&loop, &f->port.retry);
 	f->port.retry.fn(&f->port.retry);
 }
@@ -190,7 +150,7 @@ static void end_all_watches(struct ear *e, const struct news *n)
 	events_unsubscribe(&relay.events, &third.watcher);
 }
 
-static void note(enum relay_event event, struct fake *f, const char *why)
+static void note(enum relay_event event, struct fake_port *f, const char *why)
 {
 	events_note(&relay.events,
 		    &(struct news){ .event = event, .port = &f->port, .why = why });
@@ -199,7 +159,7 @@ static void note(enum relay_event event, struct fake *f, const char *why)
 static void test_list(void)
 {
 	char why[] = "because";
-	struct fake *f;
+	struct fake_port *f;
 
 	begin(RELAY_HUB);
 	f = add(0, &ops, true);
@@ -247,7 +207,7 @@ static void test_more(void)
 	add(0, &ops, true);
 	listen_to(&first, note_more);
 	note(EVENT_DOWN, fakes[0], "x");
-	turn_for(&loop, 1);
+	turn(&loop);
 	ok_eq_str(first.heard, "down p0 x;down p0 x;down p0 x;",
 		  "what happens while it is told is told, too");
 	note(EVENT_UP, fakes[0], NULL);
@@ -279,17 +239,17 @@ static void test_in_batch(enum relay_kind kind)
 	begin(kind);
 	for (unsigned i = 0; i < 4; i++)
 		add(i, i == 3 ? &once : &ops, false);
-	turn_for(&loop, 1);
+	turn(&loop);
 	listen_to(&first, ok_at_the_end);
-	fakes[1]->fails = 1;
-	fakes[3]->fails = 1;
+	breaks(1);
+	breaks(3);
 	come_in(fakes[0], BATCH_MAX);
 	ok(fakes[2]->port.count.tx_frames >= BATCH_MAX,
 	   "two of three fail in the midst of a batch: the third one has it");
 	ok_eq_str(first.heard, "", "nobody is told yet");
 	ok(fakes[1]->port.state == PORT_WAITING && fakes[3]->port.state == PORT_ENDED,
 	   "but whoever asks sees it");
-	turn_for(&loop, 1);
+	turn(&loop);
 	ok(strstr(first.heard, "down p1 broken;") &&
 		   strstr(first.heard, "gone p3 broken;"),
 	   "they are when the turn ends: %s", first.heard);
@@ -302,15 +262,15 @@ static void test_down_and_up(void)
 	begin(RELAY_SWITCH);
 	for (unsigned i = 0; i < 3; i++)
 		add(i, &ops, false);
-	turn_for(&loop, 1);
+	turn(&loop);
 	listen_to(&first, NULL);
-	fakes[1]->fails = 1;
+	breaks(1);
 	come_in(fakes[0], 1);
 	reopen(fakes[1]);
-	fakes[1]->fails = 1;
+	breaks(1);
 	come_in(fakes[0], 1);
 	port_why(&fakes[1]->port, -EIO, "another reason");
-	turn_for(&loop, 1);
+	turn(&loop);
 	ok_eq_str(first.heard, "down p1 broken;reconnect p1 after 0.0 s;down p1 broken;",
 		  "down, up and down in one turn: each is told, in order");
 	end();
@@ -324,7 +284,7 @@ static void take_away(struct ear *e, const struct news *n)
 	events_unsubscribe(&relay.events, &e->watcher);
 	ok(p == n->port, "who is told of a port can find it");
 	relay_del(p);
-	relay_del(&fakes[3 - to_fake(p)->number]->port);
+	relay_del(&fakes[3 - number_of(p)]->port);
 }
 
 static void test_take_away(void)
@@ -332,12 +292,13 @@ static void test_take_away(void)
 	begin(RELAY_SWITCH);
 	for (unsigned i = 0; i < 4; i++)
 		add(i, &ops, false);
-	turn_for(&loop, 1);
+	turn(&loop);
 	listen_to(&second, NULL);
 	listen_to(&first, take_away);
-	fakes[1]->fails = fakes[2]->fails = 1;
+	breaks(1);
+	breaks(2);
 	come_in(fakes[0], 1);
-	turn_for(&loop, 1);
+	turn(&loop);
 	ok_eq_int(first.n, 1, "a watcher ends its watch");
 	ok(!fakes[1] && !fakes[2] && fakes[0] && fakes[3],
 	   "and takes away two ports, of one of which it has not heard yet");
@@ -359,7 +320,7 @@ static void test_pipe(enum relay_kind kind)
 	ok(fakes[0]->port.is_held, "alone, a pipe is held");
 	add(1, &ops, false);
 	ok(!fakes[0]->port.is_held, "with another one it is not");
-	fakes[1]->fails = 1;
+	breaks(1);
 	come_in(fakes[0], 3);
 	ok(fakes[0]->port.is_held,
 	   "that one fails: held as soon as the batch is over, not when the turn is");
@@ -373,13 +334,13 @@ static void test_proven(void)
 	begin(RELAY_HUB);
 	add(0, &pipe_ops, false);
 	add(1, &ops, true);
-	turn_for(&loop, 1);
+	turn(&loop);
 	fakes[1]->port.awaiting_peer = true;
-	port_opened(&fakes[1]->port, 0);
+	fake_opened(fakes[1], 0);
 	listen_to(&first, NULL);
 	port_proven(&fakes[1]->port);
 	ok(!fakes[0]->port.is_held && relay.n_up == 2, "it counts as up once");
-	fakes[1]->fails = 2;
+	fakes[1]->peer->open_ret = -ECONNREFUSED;
 	port_why(&fakes[1]->port, -EPIPE, "broken");
 	port_down(&fakes[1]->port);
 	ok(fakes[0]->port.is_held && relay.n_up == 1, "and not when it is down again");
@@ -389,13 +350,6 @@ static void test_proven(void)
 }
 
 /* ---- any of it, by chance ---- */
-
-static uint64_t seed = 1;
-
-static uint32_t chance(void)
-{
-	return packet_random(&seed);
-}
 
 /* What has been told of the ports, by number; a new port of a number is another one. */
 static struct {
@@ -410,7 +364,7 @@ static void expect(bool good)
 
 static void keep_account(struct ear *e, const struct news *n)
 {
-	unsigned i = (unsigned)(n->port->name[1] - '0');
+	unsigned i = number_of(n->port);
 
 	e->heard[0] = '\0';
 	n_told++;
@@ -432,32 +386,34 @@ static void keep_account(struct ear *e, const struct news *n)
 	default:
 		break;
 	}
-	if (chance() % PIECE == 0 && n->event != EVENT_GONE &&
+	if (rnd(PIECE) == 0 && n->event != EVENT_GONE &&
 	    fakes[i]->port.state != PORT_ENDED)
 		relay_del(&fakes[i]->port);
 }
 
 static void do_something(void)
 {
-	struct fake *f = fakes[chance() % PORTS];
+	struct fake_port *f = fakes[rnd(PORTS)];
 
 	if (!f || f->port.state == PORT_ENDED)
 		return;
-	switch (chance() % 6) {
+	switch (rnd(6)) {
 	case 0:
-		f->fails = (int)(chance() % 4);
+		f->peer->open_ret = rnd(2) ? 0 : -ECONNREFUSED;
+		f->peer->tx_err = rnd(2) ? 0 : -EPIPE;
+		f->peer->rx_err = rnd(4) ? 0 : -EPIPE;
 		break;
 	case 1:
 		if (f->port.state == PORT_WAITING)
 			reopen(f);
 		break;
 	case 2:
-		if (chance() % 4 == 0)
+		if (rnd(4) == 0)
 			relay_del(&f->port);
 		break;
 	default:
 		if (f->port.state == PORT_UP)
-			come_in(f, chance() % 200);
+			come_in(f, rnd(200));
 	}
 }
 
@@ -465,16 +421,17 @@ static void a_turn(void)
 {
 	for (unsigned i = 0; i < PORTS; i++)
 		if (!fakes[i])
-			add(i, chance() % 2 ? &ops : &once, false);
-	for (unsigned n = chance() % 8; n; n--)
+			add(i, rnd(2) ? &ops : &once, false);
+	for (unsigned n = rnd(8); n; n--)
 		do_something();
-	turn_for(&loop, 0);
+	turn(&loop);
 	for (unsigned i = 0; i < PORTS; i++)
 		expect(told[i].is_up == (fakes[i] && fakes[i]->port.state == PORT_UP));
 }
 
 static void test_by_chance(enum relay_kind kind)
 {
+	random_begin(kind);
 	begin(kind);
 	memset(told, 0, sizeof(told));
 	n_wrong = n_told = 0;
@@ -489,6 +446,7 @@ static void test_by_chance(enum relay_kind kind)
 
 int main(void)
 {
+	quiet();
 	test_list();
 	test_others_end();
 	test_more();
