@@ -4,20 +4,14 @@
 # netrelay top, looked at in tmux: the pictures that it draws, in windows of several
 # sizes, and the terminal that it leaves behind.
 
-bats_require_minimum_version 1.5.0
 load helpers
+
+namespaces lab
 
 setup()
 {
 	command -v tmux >/dev/null || skip "needs tmux"
-	needs_root
 	common_setup
-	ns_add lab
-}
-
-teardown()
-{
-	[[ ! ${DIR-} ]] || common_teardown
 }
 
 in_tmux()

@@ -13,15 +13,15 @@
 #
 # Their accelerator is $NETRELAY_ACCEL (tcg).
 
-# shellcheck source=itest/bench.bash
-[[ ${BENCH_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/bench.bash"
+# shellcheck source=itest/lab.bash
+[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
 
-GUEST_DIR=${NETRELAY_GUEST:-$BENCH_ROOT/build/guest}
+GUEST_DIR=${NETRELAY_GUEST:-$LAB_ROOT/build/guest}
 
 # guest_image: makes kernel and initramfs, if need be; says so on stderr.
 guest_image()
 {
-	"$BENCH_ROOT/itest/guest-image" "$GUEST_DIR" >&2
+	"$LAB_ROOT/itest/guest-image" "$GUEST_DIR" >&2
 }
 
 # guest_args NAME NIC...: QEMU's arguments for a guest's NICs, a line each. A

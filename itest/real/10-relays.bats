@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Other programs that carry frames. On netrelay's side is a tap with an address,
 # on the other one, too:
@@ -8,7 +7,6 @@
 #   near: nr0 10.0.0.1 --- netrelay --- program --- e0 10.0.0.2 :far
 #         l0 192.0.2.1 ============================ l0 192.0.2.2
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 
@@ -17,11 +15,6 @@ setup()
 	real_setup
 	ns_add near far
 	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # relay ENDPOINT: from nr0 to there.

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Programs that give a guest the network that any program of this host has,
 # without a right. The guest is a tap here:
@@ -9,7 +8,6 @@
 #                                                    l0 192.0.2.1 --- l0 192.0.2.254 :world
 #                                                                        198.51.100.1
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 

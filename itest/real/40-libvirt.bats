@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # libvirt's guests, with each type of interface that a relay can be at the other
 # end of. One guest has all of them:
 #
 #   lab: nr0 10.0.N.1 --- netrelay --- what libvirt calls the type --- nicN 10.0.N.2 :guest
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 
@@ -18,11 +16,6 @@ setup()
 	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	host_start lab
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # libvirt: libvirtd. Users whom its installation would make must be there.

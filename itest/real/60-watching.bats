@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Who looks on: tshark, which judges what it sees of a TCP flow, and Prometheus.
 #
 #   near: e0 10.0.0.1 --- netrelay --- unix --- netrelay -l --- unix --- netrelay --- e0 10.0.0.2 :far
 #                                                 :lab
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 
@@ -15,11 +13,6 @@ setup()
 {
 	real_setup
 	ns_add near far lab
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # relay OPTION...

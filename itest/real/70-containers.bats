@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # netrelay in a container, in an image with nothing else, run by podman:
 #
 #   far: e0 10.0.0.2 --- netrelay --- l0 192.0.2.2 === l0 192.0.2.1 --- container :lab
 #   (and far2 in the same manner)
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 

@@ -13,10 +13,10 @@
 #   on lab nmcli con show
 
 # shellcheck source=itest/helpers.bash
-[[ ${BENCH_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/../helpers.bash"
+[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/../helpers.bash"
 
-REAL=$BENCH_ROOT/itest/real
-REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$BENCH_ROOT/build/real}
+REAL=$LAB_ROOT/itest/real
+REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$LAB_ROOT/build/real}
 
 real_setup()
 {
@@ -40,7 +40,7 @@ manual_block()
 {
 	awk -v word="$1" '/^\.Ed/ { if (index(block, word)) printf "%s", block; inside = 0 }
 		inside { block = block $0 "\n" }
-		/^\.Bd -literal/ { inside = 1; block = "" }' "$BENCH_ROOT/man/netrelay.1"
+		/^\.Bd -literal/ { inside = 1; block = "" }' "$LAB_ROOT/man/netrelay.1"
 }
 
 # in_manual LINE: fails unless that is one of the examples there.
