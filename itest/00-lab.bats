@@ -328,6 +328,16 @@ assert_gone()
 	assert_gone
 }
 
+@test "dismiss: whatever the exit status, but it must end by itself" {
+	start one sleep 1000
+	dismiss one
+	LAB_GRACE=1
+	start stubborn sh -c 'trap "" TERM; echo; while :; do sleep 0.1; done'
+	wait_for 5 "stubborn one" grep -q '^$' "$DIR/stubborn.out"
+	run -1 dismiss stubborn
+	rm "$DIR/.hard"
+}
+
 @test "teardown: removes namespaces, and complains of who lives there" {
 	needs_root
 	run -1 inner leave_in_namespace

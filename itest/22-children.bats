@@ -177,7 +177,7 @@ has_no_zombies()
 	relay_wait_up one 3 15
 	[[ $(grep -c "the helper process has ended; starting another one" "$DIR/one.err") == 1 ]]
 	run -0 relay_stop one
-	stop far TERM || true
+	dismiss far TERM
 }
 
 @test "a helper that is killed again and again: few words, and no spinning" {

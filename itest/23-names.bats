@@ -52,7 +52,7 @@ has_port_up()
 	done
 	run ! has_logged one "resolve"
 	run -0 relay_stop one
-	stop far TERM || true
+	dismiss far TERM
 }
 
 @test "a name that nobody knows: what was asked, and what to do" {
@@ -90,11 +90,11 @@ has_port_up()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 1 --timeout 60
 	wait_for 10 "second address" has_port_up "tcp:far:6000"
 	frames_start other in a recv tcp-listen:10.9.0.1:6000 --count 1 --timeout 60
-	stop far KILL || true
+	dismiss far KILL
 	wait_for 10 "the other one" has_port_up "tcp:far:6000"
 	(($(grep -c "trying again" "$DIR/one.err") <= 2))
 	run -0 relay_stop one
-	stop other TERM || true
+	dismiss other TERM
 }
 
 # By simultaneous open: with two ports to choose from, about each second try.

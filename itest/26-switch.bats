@@ -230,7 +230,7 @@ has_made_up()
 	# What a stalled queue held is given back a second later, but for the 256 KiB that it
 	# keeps once it was used; which it may have been by now for the first time.
 	most=$((full + 256 + 64))
-	wait_for 5 "memory to be given back" is_rss_below one "$most" || true
+	wait_for 5 "memory to be given back" is_rss_below one "$most" || true # and is judged below
 	after=$(rss_kib one)
 	echo "# RSS $full KiB with 20,000, $after KiB after a million; $n frames meanwhile" >&3
 	((n >= 20 && after < most && after < 4000))

@@ -191,7 +191,7 @@ failover()
 	copies_few storm a a b
 	told_once one two
 	since=$(_now_us)
-	stop older KILL || true
+	dismiss older KILL
 	wait_for 2 "traffic over the other link" _talk a b over
 	say "traffic again after $((($(_now_us) - since) / 1000)) ms"
 	converse a b

@@ -341,7 +341,7 @@ no_sooner_than()
 	((spent < 150000))
 	# Those who are in are served meanwhile; who is dialled has descriptors left for it.
 	wait_port relay "tcp:127.0.0.1:6000: up"
-	stop crowd TERM || true
+	dismiss crowd TERM
 	relay_wait_up relay 2 15
 	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100 --id 1
 	run -0 frames_wait far

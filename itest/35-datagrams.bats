@@ -123,7 +123,7 @@ refuses()
 	ns a ip addr add 192.0.2.9/24 dev v
 	ns a ip addr add 2001:db8::9/64 dev v
 	ns a ip addr del 192.0.2.1/24 dev v # and so .9, which is second to it
-	ns a ip addr add 192.0.2.9/24 dev v || true
+	ns a ip addr replace 192.0.2.9/24 dev v
 	ns a ip addr del 2001:db8::1/64 dev v
 	hears far udp:192.0.2.9:5000,local=192.0.2.2:5000
 	hears far 'udp:[2001:db8::9]:6000,local=[2001:db8::2]:6000'
@@ -231,7 +231,7 @@ ways()
 	wait_for 12 "nobody to refuse" is_value udp udp: far_end silent
 	run -0 state udp
 	assert_line --regexp '^ *far end: nothing heard from it yet'
-	stop far KILL || true
+	dismiss far KILL
 	frames_start far in a both udp:127.0.0.1:5001,local=127.0.0.1:5002 --count 1 \
 		--expect 1000000
 	wait_for 5 "a frame" is_value udp udp: far_end heard

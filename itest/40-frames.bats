@@ -623,7 +623,7 @@ raw_at()
 	echo "$before KiB before, $after KiB with 1000 clients"
 	# A page for the part of a frame, and the port itself.
 	((after - before < 16 * 1024))
-	stop crowd TERM || true
+	dismiss crowd TERM
 	relay_wait_ports relay 0 20
 	# Each of them was cut in the middle of its frame.
 	has_status relay "status: .* received 1200, "

@@ -121,7 +121,7 @@ stopped_reader()
 		"0000003c$(printf '0%.0s' {1..120})"
 	wait_status relay "status: .* received 1,"
 	run ! stands_still relay
-	stop tx || true
+	dismiss tx
 }
 
 @test "cable, both ways at once, and both readers stop: nothing is lost" {
@@ -277,7 +277,7 @@ full_queues()
 	wait_for 10 "memory of those that drained" is_rss_below relay $((full - 10 * 200))
 	drained=$(rss_kib relay)
 	for n in {1..20}; do
-		stop "rx$n" TERM || true
+		dismiss "rx$n" TERM
 	done
 	relay_wait_ports relay 0
 	wait_for 10 "memory of those that left" is_rss_below relay $((before + 512))
@@ -366,8 +366,8 @@ asleep_for()
 	done
 	is_running tx
 	run -0 frames_wait tx
-	stop dgram TERM || true
-	stop fast TERM || true
+	dismiss dgram TERM
+	dismiss fast TERM
 	relay_wait_ports relay 2
 	relay_check_sums relay
 	wait_status relay "status: .* queued 0, dropped [1-9]"

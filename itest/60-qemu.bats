@@ -431,7 +431,7 @@ has_dropped()
 	run -1 guest a arping -c 1 -w 1 -I nic1 10.0.1.99
 	wait_for 5 "ARP request of 60 bytes" \
 		has_bytes "0000003cffffffffffff5254006e01010806[0-9a-f]{56}0{36}"
-	stop watcher || true
+	dismiss watcher
 }
 
 is_listed()

@@ -293,7 +293,7 @@ in_guest()
 	for n in 1 2 3; do
 		# As QEMU does, it gives up with what we said.
 		frames_start "qemu$n" in h1 recv tcp-listen:192.0.2.1:5000 --expect 1
-		wait_end "qemu$n" 15 || true
+		wait_gone "qemu$n" 15
 	done
 	wait_for 5 "a message" has_logged two "take tcp:"
 	run cat "$DIR/two.err"
@@ -399,12 +399,12 @@ refused()
 @test "either side is killed and started again: traffic goes on" {
 	trunked
 	kill -KILL "$(pid_of one)"
-	wait_end one || true
+	wait_gone one
 	one -l 5000 br0
 	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	cross s1 s2 4 10.0.0.2 $((GIB / 64))
 	kill -KILL "$(pid_of two)"
-	wait_end two || true
+	wait_gone two
 	two br0 trunk:192.0.2.1:5000
 	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	cross s2 s1 4 10.0.0.1 $((GIB / 64))

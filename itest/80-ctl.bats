@@ -110,9 +110,9 @@ set_up_of_relay()
 	wait_for 20 "rates" is_json "any(0 < 2 * p['rx_frames_rate'] < p['rx_frames'] and
 		p['rx_bytes_rate'] // 100 in (p['rx_frames_rate'], p['rx_frames_rate'] + 1)
 		for p in r['ports'])" True
-	stop tx || true
+	dismiss tx
 	wait_for 10 "rest" is_json "all(p['tx_frames_rate'] == 0 for p in r['ports'])" True
-	stop rx || true
+	dismiss rx
 	run -0 relay_stop one
 }
 
@@ -138,7 +138,7 @@ set_up_of_relay()
 	wait_listen - unix "$DIR/l"
 	frames_start a recv "unix:$DIR/l" --timeout 30
 	wait_for 5 "its port" port_is 1 peer "pid $(pid_of a)"
-	stop a || true
+	dismiss a
 	run -0 relay_stop one
 }
 
@@ -207,7 +207,7 @@ set_up_of_relay()
 	run -0 json "[l['endpoint'] for l in r['listeners']], len(r['ports'])"
 	assert_output "(['5000'], 3)"
 	run ! ns lab bash -c 'exec 3<>/dev/tcp/127.0.0.1/5002'
-	stop a || true
+	dismiss a
 	wait_for 5 "it to go" is_json "len(r['ports'])" 2
 	run -0 ctl del 1
 	run -0 ctl del 'exec:cat # "as is" \n \'

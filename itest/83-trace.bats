@@ -53,7 +53,7 @@ frame()
 	assert_line "2 unix:$DIR/a#1 in $from, STP, length 60"
 	assert_line "1 unix:$DIR/b#1 out $from, 0x88b5, length 60"
 	[[ ${#lines[@]} == 10 ]]
-	stop sink || true
+	dismiss sink
 	run -0 relay_stop one
 }
 

@@ -192,15 +192,15 @@ series()
 		sed -i "s/port=\"$((times + 1))\"/port=\"N\"/" "$DIR/series$times"
 		[[ $(sort "$DIR/series$times" | uniq -d) == "" ]]
 		diff "$DIR/series1" "$DIR/series$times"
-		stop guest || true
-		stop server || true
+		dismiss guest
+		dismiss server
 		frames_start server recv "unix-listen:$DIR/s" --count 10
 		relay_wait_ports one 1
 	done
 	# What a Prometheus Operator names its targets by would be renamed here.
 	run -0 cat "$DIR/series1"
 	refute_line --regexp '[{,](endpoint|instance|job|namespace|pod|container|service|node)='
-	stop server || true
+	dismiss server
 	run -0 relay_stop one
 }
 
@@ -347,10 +347,10 @@ crowd()
 	assert_line "from 1: received 20000 lost 0 damaged 0 reordered 0 duplicated 0"
 	relay_check_sums one
 	wait_for 12 "end of all connections" has_clients 0
-	wait_end noise || true
-	stop idle || true
-	stop half || true
-	stop deaf || true
+	wait_gone noise
+	dismiss idle
+	dismiss half
+	dismiss deaf
 	run -0 relay_stop one
 }
 
@@ -363,7 +363,7 @@ crowd()
 	wait_for 5 "three clients" has_clients 3
 	wait_for 10 "end of all connections" has_clients 0
 	has_spent "$since" 4900
-	stop half || true
+	dismiss half
 	run -0 relay_stop one
 }
 
@@ -385,8 +385,8 @@ crowd()
 	run -0 ns lab promtool check metrics <"$DIR/metrics"
 	has_clients 1
 	wait_for 10 "end of the one that does not read" has_clients 0
-	stop members || true
-	stop deaf || true
+	dismiss members
+	dismiss deaf
 	run -0 relay_stop one
 }
 
@@ -407,7 +407,7 @@ has_ports()
 	since=$(_now_us)
 	wait_for 10 "more than one pause" has_spent "$since" 1500
 	(($(cpu_us one) - before < 150000))
-	stop many || true
+	dismiss many
 	wait_for 10 "an answer" fetch
 	run -0 relay_stop one
 }

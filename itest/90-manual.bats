@@ -275,7 +275,7 @@ try_block()
 	run_block <"$DIR/block"
 	all_works
 	for name in $(_running | grep '^example'); do
-		stop "$name" || true
+		dismiss "$name"
 	done
 }
 

@@ -215,6 +215,12 @@ _is_ready_or_over()
 	_has_ended "$1" || grep -qx ready "$DIR/$1.out" "$DIR/$1.err"
 }
 
+# made_frames COUNT [OPTION...]: a stream of them, to stdout.
+made_frames()
+{
+	"$FRAMES" send - --count "$1" "${@:2}" 2>/dev/null
+}
+
 # frames_wait NAME [SECONDS]: until it ends; shows its report; its exit status.
 frames_wait()
 {

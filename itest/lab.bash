@@ -187,6 +187,20 @@ stop()
 	wait_end "$1"
 }
 
+# dismiss NAME [SIGNAL]: stops one whose exit status says nothing, as a peer's that the
+# signal ends; fails when it had to be killed.
+dismiss()
+{
+	stop "$@" || true
+	! grep -qsxF "$1" "$DIR/.hard"
+}
+
+# wait_gone NAME [SECONDS]: until it ends by itself, with whatever status.
+wait_gone()
+{
+	wait_for "${2:-10}" "end of $1" _has_ended "$1"
+}
+
 # Pids of processes that carry our mark.
 _marked()
 {

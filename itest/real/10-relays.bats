@@ -59,7 +59,7 @@ ends_pass()
 	relay 127.0.0.1:5001
 	address far e0 10.0.0.2/24
 	ends_pass
-	stop socat || true
+	dismiss socat
 	start socat in near socat TCP-LISTEN:5001,bind=127.0.0.1,reuseaddr TCP:192.0.2.2:5002
 	ends_pass
 }

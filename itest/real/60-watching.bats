@@ -46,7 +46,7 @@ packets()
 	start capture "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/in.pcapng" dir=in
 	wait_for 5 "capture" test -s "$DIR/in.pcapng"
 	tcp_passes near far 10.0.0.2
-	stop capture INT || true
+	dismiss capture INT
 	capinfos "$DIR/in.pcapng"
 	(($(packets "$DIR/in.pcapng" tcp) > 700))
 	for what in retransmission out_of_order lost_segment ack_lost_segment duplicate_ack; do
