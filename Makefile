@@ -120,7 +120,7 @@ $(eval $(call sanitized_rules,test-gcc,gcc,test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
 $(eval $(call sanitized_rules,coverage,gcc,test))
-$(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage
+$(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
 # The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
 sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
