@@ -10,11 +10,12 @@
 load ../helpers
 load hosts
 
+namespaces near far
+
 setup()
 {
 	real_setup
-	ns_add near far
-	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
+	wire near far
 }
 
 # relay ENDPOINT: from nr0 to there.

@@ -9,10 +9,11 @@
 load ../helpers
 load hosts
 
+namespaces lab far
+
 setup()
 {
 	real_setup
-	ns_add lab far
 	host_start lab
 }
 

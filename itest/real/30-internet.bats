@@ -11,12 +11,13 @@
 load ../helpers
 load hosts
 
+namespaces guest home world
+
 WORLD=198.51.100.1
 
 setup()
 {
 	real_setup
-	ns_add guest home world
 	veth_pair home l0 world l0 192.0.2.1/24 192.0.2.254/24
 	ns home ip route add default via 192.0.2.254
 	ns world ip addr add "$WORLD/32" dev lo

@@ -9,11 +9,12 @@
 load ../helpers
 load hosts
 
+namespaces lab
+
 setup()
 {
 	real_setup
 	needs qemu-system-x86_64
-	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	host_start lab
 }

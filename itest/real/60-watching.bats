@@ -9,11 +9,7 @@
 load ../helpers
 load hosts
 
-setup()
-{
-	real_setup
-	ns_add near far lab
-}
+namespaces near far lab
 
 # relay OPTION...
 relay()

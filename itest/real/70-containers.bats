@@ -9,11 +9,12 @@
 load ../helpers
 load hosts
 
+namespaces lab far
+
 setup()
 {
 	real_setup
-	ns_add lab far
-	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
+	wire lab far
 	host_start lab
 	# What limits containers is the machine's; they go without.
 	on lab mount -t cgroup2 -o ro cgroup2 /sys/fs/cgroup

@@ -6,11 +6,6 @@
 load ../helpers
 load hosts
 
-setup()
-{
-	real_setup
-}
-
 @test "QEMU 7.2 whose connect= is refused says nothing, and stays without a network" {
 	local port version
 

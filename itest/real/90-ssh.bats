@@ -9,11 +9,12 @@
 load ../helpers
 load hosts
 
+namespaces near far
+
 setup()
 {
 	real_setup
-	ns_add near far
-	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
+	wire near far
 	host_start near
 	host_start far
 	sshd

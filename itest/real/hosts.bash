@@ -18,11 +18,23 @@
 REAL=$LAB_ROOT/itest/real
 REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$LAB_ROOT/build/real}
 
+# real_setup: for setup(), which it is unless a file has more to do.
 real_setup()
 {
 	common_setup
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
+}
+
+setup()
+{
+	real_setup
+}
+
+# wire NS1 NS2: between two of them, 192.0.2.1 and 192.0.2.2, l0 at both ends.
+wire()
+{
+	veth_pair "$1" l0 "$2" l0 192.0.2.1/24 192.0.2.2/24
 }
 
 # needs PROGRAM...: skips the test where one is missing.
