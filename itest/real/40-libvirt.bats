@@ -58,7 +58,7 @@ libvirt_guest()
 		<name>$name</name><memory unit="MiB">128</memory><vcpu>1</vcpu>
 		<os><type arch="x86_64">hvm</type><kernel>$GUEST_DIR/vmlinuz</kernel>
 		<initrd>$GUEST_DIR/initrd.gz</initrd>
-		<cmdline>console=ttyS0 panic=-1 quiet agent</cmdline></os>
+		<cmdline>console=ttyS0 panic=-1 quiet no_timer_check agent</cmdline></os>
 		<features><acpi/></features><cpu mode="maximum"/>
 		<devices>
 		<serial type="file"><source path="$DIR/$name.console"/><target port="0"/></serial>
