@@ -182,6 +182,11 @@ static uint64_t is_blocked(const struct port *p)
 	return p->is_blocked;
 }
 
+static uint64_t is_limited(const struct port *p)
+{
+	return p->guard.is_limited;
+}
+
 static uint64_t addresses(const struct port *p)
 {
 	return p->addresses.n;
@@ -208,6 +213,8 @@ static const struct {
 } gauges[] = {
 	{ "up", "Whether frames can be sent and received", is_up },
 	{ "blocked", "Whether nothing is forwarded, for it closes a loop", is_blocked },
+	{ "limited", "Whether it is limited, for what goes out there comes back",
+	  is_limited },
 	{ "addresses", "Addresses that are known to be behind it", addresses },
 	{ "queue_frames", "Frames that wait to be sent", queue_frames },
 	{ "queue_bytes", "Bytes that wait to be sent, length words included",

@@ -85,6 +85,7 @@ static void add_port(struct show *s, const struct port *p, struct buf *out)
 	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_string(out, "far_end", port_far_name(p));
 	add_bool(out, "blocked", p->is_blocked);
+	add_bool(out, "limited", p->guard.is_limited);
 	add_bool(out, "isolated", p->rules.is_isolated);
 	add_macs(&p->rules, out);
 	add_number(out, "storm", p->rules.storm);
