@@ -443,7 +443,7 @@ static void test_show_limited(void)
 	show_all(show_status, &out);
 	ok(count(out.data, " limited ") == 1, "its state in the table");
 	out.len = 0;
-	p->is_unproven = true;
+	p->awaiting_peer = true;
 	show_all(show_status, &out);
 	ok(count(out.data, " limited ") == 0 && count(out.data, " connecting ") == 1,
 	   "but not before it counts as up");
