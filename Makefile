@@ -80,17 +80,21 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c $(BUILD)/version
+$(BUILD)/static/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"static"' -DLIBMNL='"$(MNL_NAME)"' -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c $(BUILD)/version
+$(BUILD)/shared/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $< (shared)"
-	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
+	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
+
+# LIBC, LIBMNL; for the one file that shows them
+names = -DVERSION='"$(VERSION)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
+$(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
+$(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
+$(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
 # Touched only when the version is another one, so that a commit rebuilds what shows it.
 $(BUILD)/version: FORCE | $(BUILD)

@@ -7,6 +7,8 @@
 
 #include "show/show-table.h"
 
+#include "base/version.h"
+
 /* A field, and the comma before it, unless it is its object's first. */
 static void begin_field(struct buf *out, const char *key)
 {
@@ -110,7 +112,7 @@ static void add_relay(const struct relay *r, struct buf *out)
 	const char *between = "\n";
 
 	buf_printf(out, "{");
-	add_string(out, "version", VERSION);
+	add_string(out, "version", version_number());
 	add_string(out, "kind", relay_kind_name(r->kind));
 	add_number(out, "uptime_ms", loop_now() - r->started);
 	add_number(out, "received", sums.received);
