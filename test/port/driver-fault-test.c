@@ -189,17 +189,6 @@ static void begin_nothing(void)
 {
 }
 
-static void begin_bridge(void)
-{
-	if (!netns_bridge("faultbr"))
-		abort();
-}
-
-static void end_bridge(void)
-{
-	netns_bridge_del("faultbr");
-}
-
 static struct port *make_accepted(void)
 {
 	int fd = rig.own;
@@ -224,8 +213,8 @@ static const struct kind kinds[] = {
 	{ "accepted", .begin = begin_stream, .make = make_accepted, .is_stream = true },
 	{ "stdio", "-", .begin = begin_stdio, .end = end_stdio, .is_stream = true },
 	{ "tap", "tap:faulttap", .begin = begin_nothing, .device = "faulttap" },
-	{ "bridge", "bridge:faultbr,tap=faulttap", .begin = begin_bridge,
-	  .end = end_bridge, .device = "faultbr" },
+	{ "bridge", "bridge:faultbr,tap=faulttap", .begin = begin_nothing,
+	  .device = "faultbr" },
 };
 
 /* ---- frames there and back ---- */
@@ -454,9 +443,19 @@ static void sweep_call(const struct kind *kind, enum fault_call call, int err)
 		printf("# call number %u\n", at);
 }
 
+/*
+ * The error that a call is to fail with besides ENOMEM, which passes; 0: none. A stream
+ * that can't be written is read for seconds still: one is enough of that.
+ */
+static int refusal_of(const struct kind *kind, enum fault_call call)
+{
+	if (call == FAULT_writev)
+		return kind->begin == begin_unix ? EPIPE : 0;
+	return call >= FAULT_send && call <= FAULT_writev ? EACCES : 0;
+}
+
 static void sweep(const struct kind *kind)
 {
-	static const int errs[] = { ENOMEM, EACCES };
 	unsigned seen[FAULT_CALLS];
 
 	run(kind, FAULT_NONE, 0, 0);
@@ -464,9 +463,13 @@ static void sweep(const struct kind *kind)
 		rig.fault[0] ? ": " : "", rig.fault))
 		return;
 	memcpy(seen, fault.seen, sizeof(seen));
-	for (enum fault_call call = FAULT_NONE + 1; call < FAULT_CALLS; call++)
-		for (unsigned i = 0; seen[call] && i < ARRAY_SIZE(errs); i++)
-			sweep_call(kind, call, errs[i]);
+	for (enum fault_call call = FAULT_NONE + 1; call < FAULT_CALLS; call++) {
+		if (!seen[call])
+			continue;
+		sweep_call(kind, call, ENOMEM);
+		if (refusal_of(kind, call))
+			sweep_call(kind, call, refusal_of(kind, call));
+	}
 }
 
 int main(int argc, char **argv)
@@ -482,6 +485,9 @@ int main(int argc, char **argv)
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* Making and removing one takes long. */
+	if (!netns_bridge("faultbr"))
+		return 1;
 	if (!mkdtemp(dir) || helper_start(&rig.helper) < 0)
 		return 1;
 	taker_init(&rig.taker, on_frame);
