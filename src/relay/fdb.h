@@ -87,6 +87,12 @@ struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint3
 struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
 		      uint32_t now);
 
+/*
+ * fdb_doubt() - @key was seen where nobody can say whether it is there: its entry
+ * goes, unless it was seen elsewhere within a second. Then it is looked for anew.
+ */
+void fdb_doubt(struct fdb *f, fdb_key key, const struct port *port, uint32_t now);
+
 /* fdb_forget() - Remove all entries of @port. */
 void fdb_forget(struct fdb *f, struct port *port);
 
