@@ -36,13 +36,14 @@
  * @text:  the endpoint; FD stands for a descriptor's number
  * @begin: the peer comes into being: rig.fd, rig.listener
  * @make:  NULL: from the text
+ * @is_named: as the one before, but for the helper, which finds the address
  */
 struct kind {
 	const char *name, *text;
 	void (*begin)(void);
 	struct port *(*make)(void);
 	void (*end)(void);
-	bool is_stream, is_echo;
+	bool is_stream, is_echo, is_named;
 	const char *device;
 };
 
@@ -199,10 +200,12 @@ static struct port *make_accepted(void)
 
 static const struct kind kinds[] = {
 	{ "tcp", "tcp:127.0.0.1:5001", .begin = begin_tcp, .is_stream = true },
-	{ "tcp by name", "tcp:localhost:5001", .begin = begin_tcp, .is_stream = true },
+	{ "tcp by name", "tcp:localhost:5001", .begin = begin_tcp, .is_stream = true,
+	  .is_named = true },
 	{ "unix", "unix:DIR/peer", .begin = begin_unix, .is_stream = true },
 	{ "udp", "udp:127.0.0.1:5001,local=127.0.0.1:5002", .begin = begin_udp },
-	{ "udp by name", "udp:localhost:5001,local=127.0.0.1:5002", .begin = begin_udp },
+	{ "udp by name", "udp:localhost:5001,local=127.0.0.1:5002", .begin = begin_udp,
+	  .is_named = true },
 	{ "unixgram", "unixgram:DIR/peer,local=DIR/own", .begin = begin_unixgram },
 	{ "mcast", "mcast:230.0.0.1:5001,if=127.0.0.1", .begin = begin_mcast },
 	{ "exec", "exec:exec cat", .begin = begin_nothing, .is_stream = true,
@@ -464,7 +467,9 @@ static void sweep(const struct kind *kind)
 		return;
 	memcpy(seen, fault.seen, sizeof(seen));
 	for (enum fault_call call = FAULT_NONE + 1; call < FAULT_CALLS; call++) {
-		if (!seen[call])
+		bool is_helpers = call == FAULT_send || call == FAULT_recvmsg;
+
+		if (!seen[call] || (kind->is_named && !is_helpers))
 			continue;
 		sweep_call(kind, call, ENOMEM);
 		if (refusal_of(kind, call))
