@@ -247,6 +247,13 @@ void fdb_forget(struct fdb *f, struct port *port)
 		release(f, &f->entries[port->addresses.newest - 1], port);
 }
 
+void fdb_forget_all(struct fdb *f)
+{
+	for (struct fdb_entry *e = f->entries; f->n; e++)
+		if (e->port)
+			release(f, e, e->port);
+}
+
 void fdb_age(struct fdb *f, uint32_t now)
 {
 	for (struct port *p = *f->ports; p; p = p->next) {

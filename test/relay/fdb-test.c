@@ -228,6 +228,16 @@ static void test_forget(void)
 	ok_whole("a port forgotten");
 	fdb_forget(&fdb, &all[1]);
 	ok_eq_int(fdb.n, 40, "twice is once");
+	fdb_forget_all(&fdb);
+	for (fdb_key key = 0; key < 60; key++)
+		found += !where(key, 1);
+	ok(found == 120 && !fdb.n && !all[0].addresses.n && !all[2].addresses.n,
+	   "all are forgotten");
+	ok_whole("an empty table");
+	for (fdb_key key = 0; key < 64; key++)
+		see(&fdb, key, &all[1], 1);
+	ok(fdb.n == 64 && all[1].addresses.n == 64, "and their places are free");
+	ok_whole("and a full one");
 	end();
 }
 
