@@ -69,7 +69,7 @@
 	X(ftruncate, int, (int fd, off_t n), (fd, n), -1)
 
 /* By hand: a third argument may be left out; of epoll_ctl() only EPOLL_CTL_ADD can fail. */
-#define FAULT_OTHERS(X) X(ioctl) X(fcntl) X(open) X(epoll_ctl)
+#define FAULT_OTHERS(X) X(ioctl, ) X(fcntl, ) X(open, ) X(epoll_ctl, )
 
 #define FAULT_ONE(name, ...) FAULT_##name,
 enum fault_call {
