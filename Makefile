@@ -39,24 +39,16 @@ SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/
 ifdef LIBMNL_PREFIX
 MNL_STATIC := $(LIBMNL_PREFIX)/lib/libmnl.a
 MNL_CFLAGS := -I$(LIBMNL_PREFIX)/include
-else
+else ifeq ($(findstring musl-gcc,$(CC)),)
 MNL_STATIC := $(wildcard $(shell pkg-config --variable=libdir libmnl 2>/dev/null)/libmnl.a)
 endif
 ifneq ($(findstring musl-gcc,$(CC)),)
 # The kernel's headers, behind musl's own.
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
-# A glibc libmnl.a would not do.
-ifndef LIBMNL_PREFIX
-MNL_STATIC :=
 endif
-endif
-ifeq ($(MNL_STATIC),)
-SRC_MNL := net/mnl-builtin.c
-MNL_NAME := libmnl stand-in
-else
-MNL_NAME := libmnl
-endif
+SRC_MNL := $(if $(MNL_STATIC),,net/mnl-builtin.c)
+MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
