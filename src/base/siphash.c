@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* As the paper has it, for a message of exactly one block. */
+/* SipHash-2-4 as its paper describes it, for a message of exactly one 8-byte block. */
 #include "base/siphash.h"
 
 static uint64_t turn(uint64_t x, int bits)
@@ -40,7 +40,7 @@ uint64_t siphash(const uint64_t key[2], uint64_t m)
 	};
 
 	take(v, m);
-	take(v, (uint64_t)8 << 56); /* the last block: what is over, and the length */
+	take(v, (uint64_t)8 << 56); /* the last block: no bytes, and the length, 8 */
 	v[2] ^= 0xff;
 	rounds(v, 4);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
