@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words, each of a key and a value. The last one of a key counts. */
+/* Reads a capture's filter: words KEY=VALUE. If a key comes twice, its last word counts. */
 #include "conf/capture-filter.h"
 
 #include <errno.h>

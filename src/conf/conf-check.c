@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All endpoints are looked at in pairs, and then each beside the capture, which
- * may want stdout.
+ * Finds endpoints that cannot be used together: each is compared with those before
+ * it, and with --capture -, which needs stdout.
  */
 #include "conf/conf-check.h"
 
@@ -32,7 +32,7 @@ static bool any_two(const struct endpoint *a, const struct endpoint *b)
 	return true;
 }
 
-/* By kind: when two of it cannot both be had, and what to say then. */
+/* For each kind: whether two endpoints of it conflict, and the message if they do. */
 static const struct {
 	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
 	const char *fault;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of kinds says what reads the body of each, and which options may
- * follow after commas. What a comma means depends on the kind: in a path it is
- * doubled, so that a path may hold any byte; a command takes it as it is.
+ * Reads long forms by a table: for each kind of endpoint it names the function that
+ * reads the body and the options that may follow. The meaning of a comma depends on
+ * the kind. Most bodies end at the first comma. In a path a comma is doubled, so
+ * that a path may contain any byte. A command contains commas as they are, and has
+ * no options.
  */
 #include "conf/endpoint-long.h"
 
@@ -16,21 +18,22 @@
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
-#define DEAD_MIN 5 /* seconds; below, what is slow would be called dead */
-#define DEAD_MAX 3600
+#define DEAD_MIN 5 /* seconds; with less, a peer that is only slow would be called dead */
+#define DEAD_MAX 3600 /* seconds */
 
 #define DOUBLED "; a comma within a path is doubled"
 #define MAC_EXAMPLE "52:54:00:00:00:01"
 
+/* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
 
-/* What a comma in the body of a long form means. */
+/* A comma ends the body; does so unless it is doubled; or is part of the body. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
 /*
- * @form:    what would be right; NULL: the form of the kind says it
- * @is_flag: takes no value
- * @repeats: may be given more than once
+ * @form:    the right form, for messages; NULL if the kind's form shows it
+ * @is_flag: the option has no value
+ * @repeats: the option may be given more than once
  */
 struct option {
 	const char *key;
@@ -41,9 +44,10 @@ struct option {
 };
 
 /*
- * @read:    reads what stands between the prefix and the options
- * @check:   looks at the whole once the options are read; may be NULL
- * @options: up to one without key; may be NULL
+ * @read:    reads the body: the text between the prefix and the options
+ * @check:   checks the whole endpoint once its options are read; may be NULL
+ * @options: options of this kind, up to one whose key is NULL; may be NULL
+ * @form:    the right form, for messages
  */
 struct endpoint_long {
 	const char *prefix;
@@ -190,8 +194,8 @@ static int read_fd(struct parse *p, char *body)
 }
 
 /*
- * What comes behind a command is no option. Its frames are not padded: it is no
- * QEMU, and passt, for one, of before August 2023 is deaf to what is.
+ * A command has no options. Frames to it are not padded: it is not QEMU, and passt
+ * before August 2023, for one, ignores padded frames.
  */
 static int read_command(struct parse *p, char *body)
 {
@@ -247,7 +251,7 @@ static int read_pad(struct parse *p, char *value)
 	return 0;
 }
 
-/* What goes with any kind whose text has room for options. */
+/* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
 	{ .key = "isolated", .read = read_isolated, .is_flag = true },
 	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
@@ -324,9 +328,9 @@ void endpoint_long_list(char *list, size_t size)
 }
 
 /*
- * End @s at its first comma that separates.
+ * End @s at the first comma that separates; of a doubled comma, keep one.
  *
- * Return: what follows that comma; NULL when there is none.
+ * Return: the text behind that comma; NULL when there is no such comma.
  */
 static char *cut_comma(char *s, enum comma comma)
 {
@@ -345,7 +349,7 @@ static char *cut_comma(char *s, enum comma comma)
 	return NULL;
 }
 
-/* @bit: set to one of the option's own, among those that @kind has. */
+/* @bit: set to a bit that no other option of @kind has */
 static const struct option *find_option(const struct endpoint_long *kind, const char *key,
 					unsigned int *bit)
 {
@@ -359,7 +363,7 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	return NULL;
 }
 
-/* Options with a form of their own are not part of the kind's. */
+/* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
 	const struct option *own = kind->options;
