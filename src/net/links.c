@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each wants to know of is in one array, apart from who it is: an event is
- * compared with a few kilobytes for hundreds of taps, and most of them are not
- * concerned. Names are compared by a hash; who is told of another's looks closer.
+ * One rtnetlink subscription for all users. Each user's link numbers and the hash of
+ * its link's name are in one array, apart from the users themselves. So an event is
+ * compared with a few kilobytes even for hundreds of taps, and most of them do not
+ * match. Two names may have the same hash: a user must check that a link is its own.
+ *
+ * When the kernel has dropped events, or the socket had to be opened anew, all users
+ * are told to look for themselves.
  */
 #include "net/links.h"
 
@@ -13,9 +17,10 @@
 
 #include "base/util.h"
 
-#define AGAIN_MS 1000
+#define AGAIN_MS 1000 /* between two tries to open the socket */
 #define KEYS_MIN 16
 
+/* What @user waits for: two link numbers (0: none), and the hash of a name. */
 struct links_key {
 	int one, other;
 	uint32_t name;
@@ -27,7 +32,7 @@ void links_init(struct links *l, struct loop *loop)
 	*l = (struct links){ .loop = loop, .watch = WATCH_INIT };
 }
 
-/* FNV-1a */
+/* FNV-1a, 32 bits (draft-eastlake-fnv) */
 static uint32_t hash(const char *name)
 {
 	uint32_t h = 2166136261;
