@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getaddrinfo() is asked for both IP versions at once: then it puts them in order
- * (RFC 6724), by what the host's admin has set. But with musl an error for the
- * one spoils a good answer for the other, and name servers that say NXDOMAIN,
- * REFUSED or nothing of a name without an AAAA are many. So then IPv4 is asked
- * for alone, and IPv6 after it; the first that has an answer has it for all.
+ * Resolves a name with getaddrinfo(). It first asks for both IP versions at once,
+ * because getaddrinfo() then sorts the addresses (RFC 6724) as the host is configured.
+ * But musl fails if one version fails, and many name servers answer NXDOMAIN, REFUSED
+ * or nothing for a name that has no AAAA record. So if the first question fails or is
+ * late, IPv4 is asked for alone, and then IPv6; the first good answer is taken.
+ *
+ * Each question is asked by a process of its own, so they can run at the same time.
+ *
+ * The list has the system calls of musl's getaddrinfo(), too. It may ask a name server
+ * over TCP (sendmsg, recvmsg) since musl 1.2.4.
+ *
+ * #syscalls: bind close connect exit_group fcntl fork getpid getppid getsockname gettid
+ * #syscalls: lseek open pipe2 poll prctl read recvfrom recvmsg rt_sigprocmask sendmsg
+ * #syscalls: sendto setsockopt socket write
  */
 #include "helper/resolve.h"
 
@@ -22,11 +31,17 @@
 
 #include "base/util.h"
 
-#define LATE_MS 2000 /* for a host that has any, one answer is there by then */
+#define LATE_MS \
+	2000 /* a question that takes longer is late: the next one is asked, too */
 
 static const int families[] = { AF_UNSPEC, AF_INET, AF_INET6 };
 
-/* An answer. @err: 0, or what getaddrinfo() gave; @sys: errno with it */
+/*
+ * An answer.
+ * @err: 0, or getaddrinfo()'s EAI_... value
+ * @sys: errno, if @err is EAI_SYSTEM
+ * @n:   number of addresses
+ */
 struct found {
 	int err;
 	int sys;
@@ -63,7 +78,7 @@ static void ask(const struct endpoint_addr *name, int type, int family, struct f
 		f->err = EAI_NONAME;
 }
 
-/* The processes that ask share a pipe, which takes an answer whole. */
+/* The processes that ask share a pipe, which takes up to PIPE_BUF bytes whole (pipe(7)). */
 _Static_assert(sizeof(struct found) <= PIPE_BUF, "answers must not mix");
 
 static int fork_asker(const struct endpoint_addr *name, int type, int family, int fd)
@@ -83,10 +98,10 @@ static int fork_asker(const struct endpoint_addr *name, int type, int family, in
 }
 
 /*
- * Ask for one family after the other, the next one once an answer is an error, or
- * is late, until there are addresses at @f, or nobody who could still have any.
+ * Ask for one family after the other: the next one when an answer is an error or is
+ * late. Stop at the first answer with addresses, or when all have been answered.
  *
- * Return: 0, with the first error at @f, or none; -errno.
+ * Return: 0, with @f set to that answer, or to the first error; -errno.
  */
 static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pipes,
 		       struct found *f)
@@ -115,7 +130,7 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 	return 0;
 }
 
-/* Only the C library that the host's own programs have knows of its NSS modules. */
+/* What to add to an error: a static build cannot use the host's NSS modules, as for mDNS. */
 static const char *advice(void)
 {
 #ifdef __GLIBC__

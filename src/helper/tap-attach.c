@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tap comes from one of three places: made by us, there before (persistent),
- * or made by qemu-bridge-helper. TUNSETIFF with IFF_TUN_EXCL tells the first
- * two apart without a gap in between. What is known of it is then compared with
- * what is asked for, and only the difference is changed, over rtnetlink:
+ * Makes a tap and attaches it. A tap comes from one of three places: we make it, or it
+ * exists already (persistent), or qemu-bridge-helper makes it. TUNSETIFF with
+ * IFF_TUN_EXCL tells the first two apart without a race. Then the tap is compared with
+ * what was asked for, and only the differences are changed, through rtnetlink, in this
+ * order:
  *
- *   1. MAC and MTU   a bridge takes its own MAC and MTU from its ports, so
- *   2. bridge        both must be right before it sees the tap;
- *   3. up            and no frame passes before all is set
+ *   1. MAC and MTU   A bridge takes its own MAC and MTU from its ports, so both must
+ *                    be right before it sees the tap.
+ *   2. bridge
+ *   3. up            No frame passes before all is set.
  *
- * in three messages, as the order inside one is the kernel's and has changed.
- * A tap we made disappears with its descriptor, so that closing it undoes all.
+ * These are three messages because the kernel chooses the order within one message,
+ * and that order has changed. A tap that we made disappears when its descriptor is
+ * closed, so closing it undoes everything.
+ *
+ * #syscalls: close fcntl getuid ioctl open
  */
 #include "helper/tap-attach.h"
 
@@ -37,7 +42,7 @@
 
 enum origin { MADE, FOUND, HELPED };
 
-/* A request on its way: what it has come to, and where to say what went wrong. */
+/* A request under way: its result so far, and where its message goes on error. */
 struct attempt {
 	const struct tap_request *req;
 	struct tap_dev *dev;
@@ -84,7 +89,7 @@ static int find_bridge(struct attempt *try)
 	return -EINVAL;
 }
 
-/* Nobody lets us make a tap. @said: what qemu-bridge-helper had to say, or "". */
+/* We may not make a tap. @said: qemu-bridge-helper's message, or "" */
 static int no_right(struct attempt *try, const char *said)
 {
 	const char *tap = try->req->tap[0] ? try->req->tap : "tap0";
@@ -160,7 +165,7 @@ static int open_device(struct attempt *try)
 	return fail(try, -err, TUN_DEVICE ": %s%s", strerror(err), advice);
 }
 
-/* Have the descriptor be the tap @name, in full length or a pattern. */
+/* Make the descriptor the tap @name: a whole name, or a pattern such as TAP_PATTERN. */
 static int set_iff(struct tap_dev *dev, const char *name, int flags)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | IFF_VNET_HDR | flags) };
@@ -230,7 +235,7 @@ static int open_tap(struct attempt *try)
 	return 0;
 }
 
-/* A tap that is open already, but not by us. */
+/* Look up a tap that the relay has open already, by its number. */
 static int find_tap(struct attempt *try)
 {
 	struct nl_link tap;
@@ -243,7 +248,7 @@ static int find_tap(struct attempt *try)
 	return 0;
 }
 
-/* No right to make @left of the changes. */
+/* We may not make the changes in @left. */
 static int no_right_to_change(struct attempt *try, const struct nl_change *left)
 {
 	char mtu[32] = "", master[sizeof(" master ") + IFNAMSIZ] = "";
@@ -282,7 +287,7 @@ static int explain(struct attempt *try, int rc, const struct nl_change *step,
 	return fail(try, rc, "set %s up: %s", tap, strerror(-rc));
 }
 
-/* Make the changes in @all, in the order that the top of this file explains. */
+/* Make the changes in @all, in the order that this file's first comment explains. */
 static int apply(struct attempt *try, const struct nl_change *all)
 {
 	struct nl_change left = *all;
@@ -307,7 +312,7 @@ static int apply(struct attempt *try, const struct nl_change *all)
 	return 0;
 }
 
-/* Bring the tap into the state that is asked for. */
+/* Change the tap to the state that was asked for. */
 static int set_up(struct attempt *try)
 {
 	struct tap_dev *dev = try->dev;

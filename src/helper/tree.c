@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is whose child the kernel lists in /proc/PID/task/TID/children; to look through
- * all processes there are for it would take some hundred commands, which all end
- * at once, longer than they are given.
+ * Sends a signal to a tree of processes. The kernel lists the children of each thread
+ * in /proc/PID/task/TID/children. Reading the parent of every process of the host
+ * instead would take too long when some hundred commands end at the same time.
  *
- * Between the look and the signal a pid may pass to somebody else only if all
- * pids there are have been used up once in those microseconds.
+ * A pid could pass to another process between the look and the signal only if all pids
+ * of the host were used up within those microseconds.
+ *
+ * #syscalls: close fcntl getdents64 getpid kill lseek open read readlink
  */
 #include "helper/tree.h"
 
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* @spares, @arg: of this process' own children */
+/* A signal to send. @spares, @arg: for the first level, see tree_signal(); or NULL */
 struct wish {
 	int sig;
 	bool (*spares)(pid_t pid, void *arg);
@@ -25,7 +27,7 @@ struct wish {
 
 static int signal_below(pid_t pid, const struct wish *wish);
 
-/* One who is stopped would not get to hear of it. */
+/* A process that is stopped needs SIGCONT, too, before it can act on the signal. */
 static void signal_with_all_below(pid_t pid, const struct wish *wish)
 {
 	const struct wish below = { .sig = wish->sig };
@@ -37,7 +39,7 @@ static void signal_with_all_below(pid_t pid, const struct wish *wish)
 	kill(pid, SIGCONT);
 }
 
-/* Return: the next number; 0 at the end. fscanf() would bring floating point in. */
+/* Return: the next number; 0 at the end. fscanf() would make the binary larger. */
 static pid_t next_pid(FILE *f)
 {
 	pid_t pid = 0;
@@ -48,7 +50,7 @@ static pid_t next_pid(FILE *f)
 	return pid;
 }
 
-/* The children that one thread has made. */
+/* Signal the children of one thread, and all below them. */
 static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
 {
 	char path[64];
@@ -83,7 +85,7 @@ static int signal_below(pid_t pid, const struct wish *wish)
 	return ret;
 }
 
-/* Its numbers may be another PID namespace's. */
+/* Whether /proc belongs to our PID namespace; otherwise its pids are not ours. */
 static bool is_our_proc(void)
 {
 	char self[16];
