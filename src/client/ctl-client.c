@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The answer's first line says whether there is an error; all behind it is
- * printed as it comes. A relay that says nothing is given up after a while, but
- * not between two events.
+ * netrelay ctl: sends a command to a relay and prints its answer. The first line of the
+ * answer is "ok" or "error: ..."; all that follows is printed as it arrives. If the
+ * relay sends nothing for ANSWER_MS it is given up, except while the client waits for
+ * the next event.
+ *
+ * The command capture is different: the client opens the file itself, sends the command
+ * without the file, and writes the capture that it receives.
+ *
+ * #syscalls: close poll recvfrom sendto stat write
  */
 #include "client/ctl-client.h"
 
@@ -23,10 +29,10 @@
 #include "conf/capture-filter.h"
 #include "net/sock.h"
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 10000 /* the longest wait for a part of the answer */
 #define CHUNK 16384
 #define WHY_MAX 512
-#define CAPTURE_WORDS_MAX 64 /* many more than the relay takes */
+#define CAPTURE_WORDS_MAX 64 /* many more than the relay accepts */
 #define VERDICT_MAX 8192     /* bytes of the first line */
 
 static const char *connect_fault(const char *path, int err)
@@ -64,8 +70,9 @@ int ctl_connect(const char *path, char *why, size_t size)
 	return fd;
 }
 
-/* The following say themselves what is wrong. */
+/* The following functions log their errors themselves. */
 
+/* Log that the connection failed; @err is an errno, or 0 when the relay closed. Return: -errno. */
 static int lost(const char *path, int err)
 {
 	log_warn("ctl: %s: %s", path, err ? strerror(err) : "the relay has closed");
@@ -74,7 +81,7 @@ static int lost(const char *path, int err)
 
 static int wait_for(const char *path, int fd, short events, int ms)
 {
-	/* Of stdout only whether there is anybody left to read it. */
+	/* stdout is polled for POLLERR only: has its reader gone? */
 	struct pollfd pfd[] = {
 		{ .fd = fd, .events = events },
 		{ .fd = STDOUT_FILENO },
@@ -105,7 +112,7 @@ static int send_all(const char *path, int fd, const struct buf *line)
 			sent += (size_t)n;
 			continue;
 		}
-		/* It may have said why before it closed. */
+		/* The relay may have sent the reason before it closed: read that. */
 		if (errno == EPIPE || errno == ECONNRESET)
 			return 0;
 		if (errno != EAGAIN)
@@ -126,7 +133,7 @@ static ssize_t receive(const char *path, int fd, void *to, size_t size, int ms)
 
 		if (n >= 0)
 			return n;
-		/* The relay closed with something of ours unread: what it said is here. */
+		/* The relay closed before it read all of our command; its answer has arrived. */
 		if (errno == ECONNRESET)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
@@ -162,10 +169,10 @@ static int write_all(const char *data, size_t len)
 }
 
 /*
- * Read the first line, and print what has come behind it.
- * @step: bytes to read at once; with 1, nothing comes behind it
+ * Read the first line of the answer, and print what was read behind it.
+ * @step: bytes to read at once; with 1, nothing is read behind the line
  *
- * Return: 0 for "ok".
+ * Return: 0 for "ok"; -errno.
  */
 static int read_verdict(const char *path, int fd, size_t step)
 {
@@ -203,7 +210,7 @@ static int print_rest(const char *path, int fd, int ms)
 	return ret;
 }
 
-/* Send the words, and see whether they are taken. */
+/* Send the words as one line, and read the verdict. Return: 0 for "ok"; -errno. */
 static int command_is_taken(const char *path, int fd, char **words, size_t step)
 {
 	struct buf line = { 0 };
@@ -253,13 +260,16 @@ static int print(const char *path, char **command)
 	return ret;
 }
 
-/* Return: the descriptor of what is to be written to; -errno. */
+/* Open the file of a capture. Return: its descriptor; -errno. */
 static int open_file(const char *path, const char *name)
 {
 	char why[WHY_MAX];
 	int to, fd = dial(path);
 
-	/* Only tried: a FIFO's reader may be waited for longer than the relay waits. */
+	/*
+	 * This connection only shows that the relay is there. Opening a FIFO may take
+	 * longer than the relay waits for a command, so the real one is made later.
+	 */
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -284,10 +294,7 @@ static int copy(const char *path, int fd, int to, char **command, const char *na
 	return ret;
 }
 
-/*
- * capture FILE[,WORD...] [WORD...]: what is sent is the command without the file,
- * which is ours.
- */
+/* capture FILE[,WORD...] [WORD...]: send the command without FILE, which we open here. */
 static int capture(const char *path, char **command)
 {
 	char *words[CAPTURE_WORDS_MAX + 1] = { command[0] }, *name = command[1];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of words with tabs between. A line that is not understood spoils them all. */
+/*
+ * Reads the relay's answer to "counters": lines of words, separated by tabs. If one line
+ * is not as expected, the whole answer is refused.
+ */
 #include "client/top-data.h"
 
 #include <errno.h>
@@ -18,7 +21,7 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-/* Cut off what is before @end. Return: it; what follows is at *@text, or NULL. */
+/* Split *@text at the first @end. Return: the part before it; *@text is the rest, or NULL. */
 static char *cut(char **text, char end)
 {
 	char *piece = *text, *at = strchr(piece, end);
@@ -53,7 +56,7 @@ static bool read_numbers(uint64_t **to, char **word, size_t n)
 
 static bool read_relay(struct top_data *d, char **word, size_t n)
 {
-	uint64_t received = 0, copied = 0, sent = 0; /* of no use here */
+	uint64_t received = 0, copied = 0, sent = 0; /* not shown */
 	uint64_t *numbers[] = { &d->uptime, &received,	&copied,
 				&sent,	    &d->queued, &d->dropped };
 
@@ -118,7 +121,7 @@ void top_free(struct top_data *d)
 
 /* ---- two of them ---- */
 
-/* A counter that went back is another relay's. */
+/* A counter that went back belongs to another relay, so there is no rate. */
 static uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
 {
 	return now > before ? (now - before) * 1000 / ms : 0;
@@ -151,7 +154,7 @@ void top_sort(struct top_data *d, bool by_id)
 		qsort(d->port, d->n, sizeof(*d->port), by_id ? by_number : by_activity);
 }
 
-/* @d is sorted by number. */
+/* @d must be sorted by number. */
 static const struct top_port *find(const struct top_data *d, uint64_t id)
 {
 	const struct top_port key = { .id = id };
