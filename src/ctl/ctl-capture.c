@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A list of captures, each freed when it has ended. */
+/* Keeps a list of captures, and frees each when it has ended. */
 #include "ctl/ctl-capture.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of commands. Those that change something look at all of their words
- * first.
+ * Runs the commands of the control socket, by a table. A command that changes something
+ * checks all of its words first.
  */
 #include "ctl/ctl-command.h"
 
@@ -25,7 +25,7 @@ PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fm
 	return err;
 }
 
-/* Return: whether it is a number in digits alone, of at most @limit. */
+/* Read a number of digits alone. Return: whether it is one, and at most @limit. */
 static bool read_number(const char *text, uint32_t limit, uint32_t *value)
 {
 	uint64_t n = 0;
@@ -71,7 +71,7 @@ static int find_named(struct ctl_call *call, const char *word, struct port **fou
 	return 0;
 }
 
-/* @found: NULL when there is none. */
+/* @found: set to the port, or to NULL when there is none */
 static int find_port(struct ctl_call *call, const char *word, struct port **found)
 {
 	uint32_t id;
@@ -126,8 +126,9 @@ int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
 }
 
 /*
- * What has become of it by now. A stream that is still on its way up is tried for
- * ever; any other may yet turn out to be a mistake.
+ * Answer an add, or have the answer wait. A stream that is still connecting is retried
+ * for ever, so it is answered now. Any other port may still turn out to be a mistake, so
+ * its answer waits until it is open or has failed.
  */
 static int tell_added(struct ctl_call *call, unsigned id)
 {
@@ -306,7 +307,7 @@ static int run_status(struct ctl_call *call)
 	return 0;
 }
 
-/* Those below take no more words than their own. */
+/* The commands below consist of one word. */
 static int check_alone(struct ctl_call *call)
 {
 	if (call->n_words > 1)
