@@ -52,7 +52,7 @@ struct endpoint_addr {
 #define ENDPOINT_DEAD_USUAL (-1) /* dead= was not given: the driver has a default */
 
 /*
- * What a port may do in a relay, whatever its kind.
+ * The rules of a port in a relay, whatever its kind.
  * @is_isolated: it exchanges no frames with other isolated ports
  * @is_unpadded: short frames to it are not padded (pad=0)
  * @n_macs, @macs: the only source addresses that its frames may have; none: any
@@ -67,8 +67,8 @@ struct endpoint_rules {
 };
 
 /*
- * An endpoint that was read. The table says which members each kind uses. Of the
- * others, @fd is -1, @mode is 0600, @dead is ENDPOINT_DEAD_USUAL, and the rest is
+ * An endpoint that was read. The table says which members each kind uses. If it does
+ * not use them, @fd is -1, @mode is 0600, @dead is ENDPOINT_DEAD_USUAL, and the rest is
  * zero. Every long form but EXEC may have rules.
  *
  * TCP, TRUNK  remote, dead

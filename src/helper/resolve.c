@@ -130,7 +130,7 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 	return 0;
 }
 
-/* What to add to an error: a static build cannot use the host's NSS modules, as for mDNS. */
+/* A hint behind an error: a static build cannot use the host's NSS modules, as for mDNS. */
 static const char *advice(void)
 {
 #ifdef __GLIBC__

@@ -18,8 +18,8 @@
  * @why:  on error, one line that says what is wrong
  * @size: bytes at @why
  *
- * It forks a process for each question. One that still waits for an answer ends when
- * the calling process ends.
+ * It forks a process for each question. A process that still waits for an answer ends
+ * when the calling process ends.
  *
  * Return: the number of addresses; -EHOSTUNREACH when the name cannot be resolved;
  * another -errno.

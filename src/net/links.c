@@ -20,7 +20,7 @@
 #define AGAIN_MS 1000 /* between two tries to open the socket */
 #define KEYS_MIN 16
 
-/* What @user waits for: two link numbers (0: none), and the hash of a name. */
+/* The links that @user waits for: two link numbers (0: none), and the hash of a name. */
 struct links_key {
 	int one, other;
 	uint32_t name;

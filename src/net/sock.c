@@ -512,8 +512,8 @@ void sock_tcp_may_fragment(int fd)
 }
 
 /*
- * How many unanswered probes of a shut window show that the peer is silent. One alone
- * may have got lost. Where the pause between probes is limited (Linux 6.15) another
+ * How many unanswered probes of a shut window show that the peer is silent. A single
+ * probe may have got lost. Where the pause between probes is limited (Linux 6.15) another
  * follows soon, so the first one counts. Elsewhere it may follow a minute later, so
  * several must be unanswered.
  */

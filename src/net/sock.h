@@ -144,8 +144,8 @@ int sock_error(int fd);
 bool sock_is_own(int fd);
 
 /*
- * sock_close_hard() - Close a TCP connection by a reset. What was not sent is dropped,
- * and nothing is left of the connection, no TIME_WAIT either.
+ * sock_close_hard() - Close a TCP connection by a reset. Data that was not sent is
+ * dropped, and nothing is left of the connection, no TIME_WAIT either.
  */
 void sock_close_hard(int fd);
 

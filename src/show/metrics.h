@@ -26,7 +26,7 @@
 #define METRICS_CLIENTS 16
 #define METRICS_PAGES 2
 
-/* What a client waits for: its request, the text, room to write, its closing. */
+/* A client is in the state of its next event: its request, the text, room, its closing. */
 enum metrics_state {
 	METRICS_READING,
 	METRICS_AWAITING,
