@@ -64,7 +64,7 @@ static void close_socket(struct links *l)
 {
 	loop_del(l->loop, &l->watch);
 	if (l->sock)
-		nl_watch_close(l->sock);
+		nl_monitor_close(l->sock);
 	l->sock = NULL;
 }
 
@@ -89,7 +89,7 @@ static void again_due(struct timer *t)
 static void ready(struct watch *w, uint32_t events)
 {
 	struct links *l = container_of(w, struct links, watch);
-	int ret = nl_watch_read(l->sock, hear, l);
+	int ret = nl_monitor_read(l->sock, hear, l);
 
 	(void)events;
 	if (ret == -ENOBUFS) {
@@ -104,7 +104,7 @@ static int open_socket(struct links *l)
 {
 	int fd, ret;
 
-	l->sock = nl_watch_open(&fd);
+	l->sock = nl_monitor_open(&fd);
 	if (!l->sock)
 		return -errno;
 	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, ready);

@@ -305,7 +305,7 @@ int nl_link_change(const struct nl_change *change)
 	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
 }
 
-struct mnl_socket *nl_watch_open(int *fd)
+struct mnl_socket *nl_monitor_open(int *fd)
 {
 	struct mnl_socket *sock =
 		mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -339,8 +339,8 @@ static void deliver(const struct nlmsghdr *nlh, int left,
 			fn(&link, arg);
 }
 
-int nl_watch_read(struct mnl_socket *sock,
-		  void (*fn)(const struct nl_link *link, void *arg), void *arg)
+int nl_monitor_read(struct mnl_socket *sock,
+		    void (*fn)(const struct nl_link *link, void *arg), void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[ANSWER_SIZE];
 	bool lost = false;
@@ -360,7 +360,7 @@ int nl_watch_read(struct mnl_socket *sock,
 	return lost ? -ENOBUFS : 0;
 }
 
-void nl_watch_close(struct mnl_socket *sock)
+void nl_monitor_close(struct mnl_socket *sock)
 {
 	mnl_socket_close(sock);
 }

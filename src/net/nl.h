@@ -109,19 +109,19 @@ int nl_link_at(int index, struct nl_link *link);
 int nl_link_change(const struct nl_change *change);
 
 /*
- * nl_watch_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
+ * nl_monitor_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
  * RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR). No privilege is needed.
  * @fd: set to the descriptor to wait on; non-blocking, close-on-exec
  *
  * The socket has room for hundreds of waiting events: making many taps at once
  * causes as many.
  *
- * Return: the socket, for nl_watch_read() and nl_watch_close(); NULL with errno set.
+ * Return: the socket, for nl_monitor_read() and nl_monitor_close(); NULL with errno set.
  */
-struct mnl_socket *nl_watch_open(int *fd);
+struct mnl_socket *nl_monitor_open(int *fd);
 
 /*
- * nl_watch_read() - Call @fn for each waiting event.
+ * nl_monitor_read() - Call @fn for each waiting event.
  * @fn: gets the link; NULL for an event of an address. It must not close @sock.
  *
  * It returns when no event is left, and also after 64 reads, so that other work
@@ -130,10 +130,10 @@ struct mnl_socket *nl_watch_open(int *fd);
  * Return: 0; -ENOBUFS when events were lost and links must be looked up again;
  * another -errno when the socket is of no more use.
  */
-int nl_watch_read(struct mnl_socket *sock,
-		  void (*fn)(const struct nl_link *link, void *arg), void *arg);
+int nl_monitor_read(struct mnl_socket *sock,
+		    void (*fn)(const struct nl_link *link, void *arg), void *arg);
 
-/* nl_watch_close() - End the subscription, and free @sock. */
-void nl_watch_close(struct mnl_socket *sock);
+/* nl_monitor_close() - End the subscription, and free @sock. */
+void nl_monitor_close(struct mnl_socket *sock);
 
 #endif

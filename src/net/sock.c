@@ -374,12 +374,12 @@ bool sock_is_here(const struct sock_addr *addr)
 	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
 }
 
-const char *sock_advice(int err)
+const char *sock_hint(int err)
 {
 	static const struct {
 		int err;
-		const char *advice;
-	} advices[] = {
+		const char *hint;
+	} hints[] = {
 		{ EADDRINUSE, "; end who uses it, or take another" },
 		{ EADDRNOTAVAIL,
 		  "; no interface has this address; take one of this host" },
@@ -391,9 +391,9 @@ const char *sock_advice(int err)
 		{ ENOTSOCK, "; remove what is there, or take another path" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
-		if (advices[i].err == -err)
-			return advices[i].advice;
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (hints[i].err == -err)
+			return hints[i].hint;
 	return "";
 }
 

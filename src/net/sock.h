@@ -103,12 +103,12 @@ bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *f
 bool sock_is_here(const struct sock_addr *addr);
 
 /*
- * sock_advice() - What the user can do when binding failed.
+ * sock_hint() - What the user can do when binding failed.
  * @err: -errno of sock_bind() or sock_bound_unix()
  *
  * Return: a constant to append to the message, "; ...", or "".
  */
-const char *sock_advice(int err);
+const char *sock_hint(int err);
 
 /* Bytes of TCP payload that fit into IPv6's smallest MTU, 1280: RFC 8200, section 5. */
 #define SOCK_MSS_IPV6 1220

@@ -227,7 +227,7 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 	ret = start_listening(l);
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", l->ep->text, strerror(-ret),
-			 sock_advice(ret));
+			 sock_hint(ret));
 		return ret;
 	}
 	log_info("%s: listening", l->ep->text);

@@ -130,7 +130,7 @@ static int bound_to_group(struct port *p, const struct sock_addr *group)
 	if (bind(fd, &group->sa, group->len) < 0) {
 		port_why(p, -errno, "bind: %s%s", strerror(errno),
 			 errno == EINVAL ? "; a link-local group needs if=INTERFACE"
-					 : sock_advice(-errno));
+					 : sock_hint(-errno));
 		close(fd);
 		return p->why_err;
 	}

@@ -67,7 +67,7 @@ static int bind_local(struct udp *u, const struct sock_addr *remote)
 	fd = sock_bind(&local, SOCK_DGRAM);
 	p->is_mistake &= fd < 0;
 	return fd < 0 ? port_why(p, fd, "bind to %s: %s%s", sock_text(&local, text),
-				 strerror(-fd), sock_advice(fd))
+				 strerror(-fd), sock_hint(fd))
 		      : fd;
 }
 

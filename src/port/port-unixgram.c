@@ -59,7 +59,7 @@ static int unixgram_open(struct port *p)
 
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
-				sock_advice(fd));
+				sock_hint(fd));
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);
 	u->waiter = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
