@@ -178,7 +178,7 @@ static bool await(struct keeper *k, int ms)
 }
 
 /* Do the next step. Return: false once the time to end all processes is over. */
-static bool turn(struct keeper *k)
+static bool step(struct keeper *k)
 {
 	uint64_t passed = k->ending ? loop_now() - k->ending : 0;
 
@@ -213,7 +213,7 @@ void keep_command(int fd, uint32_t id, const char *command, pid_t parent)
 	start(&k, fd, id, command);
 	close(fd);
 	while (reap(&k))
-		if (!turn(&k))
+		if (!step(&k))
 			_exit(1);
 	_exit(0);
 }

@@ -47,7 +47,7 @@ static const char *const paths[] = {
  * @said: the first line of its stderr, @len bytes so far, room for @size
  * @said_all: the first line is complete
  */
-struct helper {
+struct qemu_helper {
 	pid_t pid;
 	int sock;
 	int err;
@@ -111,7 +111,7 @@ static void run_helper(const char *path, const char *bridge, int null, int err, 
 	_exit(127);
 }
 
-static int start(struct helper *helper, const char *path, const char *bridge)
+static int start(struct qemu_helper *helper, const char *path, const char *bridge)
 {
 	int socks[2] = { -1, -1 }, pipes[2] = { -1, -1 };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -156,7 +156,7 @@ static int sent_fd(struct msghdr *msg)
 	return fd;
 }
 
-static void read_sock(struct helper *helper)
+static void read_sock(struct qemu_helper *helper)
 {
 	union {
 		struct cmsghdr align;
@@ -179,7 +179,7 @@ static void read_sock(struct helper *helper)
 	close_fd(&helper->sock);
 }
 
-static void read_err(struct helper *helper)
+static void read_err(struct qemu_helper *helper)
 {
 	char buf[512];
 	ssize_t n = read(helper->err, buf, sizeof(buf));
@@ -206,7 +206,7 @@ static long long now_ms(void)
 }
 
 /* Read socket and stderr until the helper has sent a descriptor or ended. */
-static int listen_to(struct helper *helper)
+static int listen_to(struct qemu_helper *helper)
 {
 	long long end = now_ms() + TIME_LIMIT_MS;
 
@@ -236,7 +236,7 @@ static int listen_to(struct helper *helper)
  * Kill the helper, in case it still runs, and wait for it. If we may not send it a
  * signal, because it is set-uid, we must not wait for it either: it could run on.
  */
-static void reap(const struct helper *helper)
+static void reap(const struct qemu_helper *helper)
 {
 	int options = kill(helper->pid, SIGKILL) ? WNOHANG : 0;
 
@@ -246,7 +246,7 @@ static void reap(const struct helper *helper)
 
 int bridge_helper_tap(const char *bridge, char *said, size_t size)
 {
-	struct helper helper = { .fd = -1, .said = said, .size = size };
+	struct qemu_helper helper = { .fd = -1, .said = said, .size = size };
 	const char *path = find_helper();
 	int rc;
 

@@ -131,7 +131,7 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 }
 
 /* A hint behind an error: a static build cannot use the host's NSS modules, as for mDNS. */
-static const char *advice(void)
+static const char *static_build_hint(void)
 {
 #ifdef __GLIBC__
 	if (!strcmp(LIBC, "shared"))
@@ -158,7 +158,7 @@ int resolve_name(const struct endpoint_addr *name, int type, struct sock_addr *o
 	if (f.err) {
 		snprintf(why, size, "resolve %s: %s%s", name->host,
 			 f.err == EAI_SYSTEM ? strerror(f.sys) : gai_strerror(f.err),
-			 advice());
+			 static_build_hint());
 		return -EHOSTUNREACH;
 	}
 	memcpy(out, f.addr, f.n * sizeof(f.addr[0]));

@@ -19,23 +19,23 @@
 #include <unistd.h>
 
 /* A signal to send. @spares, @arg: for the first level, see tree_signal(); or NULL */
-struct wish {
+struct order {
 	int sig;
 	bool (*spares)(pid_t pid, void *arg);
 	void *arg;
 };
 
-static int signal_below(pid_t pid, const struct wish *wish);
+static int signal_below(pid_t pid, const struct order *order);
 
 /* A process that is stopped needs SIGCONT, too, before it can act on the signal. */
-static void signal_with_all_below(pid_t pid, const struct wish *wish)
+static void signal_with_all_below(pid_t pid, const struct order *order)
 {
-	const struct wish below = { .sig = wish->sig };
+	const struct order below = { .sig = order->sig };
 
-	if (wish->spares && wish->spares(pid, wish->arg))
+	if (order->spares && order->spares(pid, order->arg))
 		return;
 	signal_below(pid, &below);
-	kill(pid, wish->sig);
+	kill(pid, order->sig);
 	kill(pid, SIGCONT);
 }
 
@@ -51,7 +51,7 @@ static pid_t next_pid(FILE *f)
 }
 
 /* Signal the children of one thread, and all below them. */
-static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
+static int signal_children(pid_t pid, const char *tid, const struct order *order)
 {
 	char path[64];
 	pid_t child;
@@ -62,12 +62,12 @@ static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
 	if (!f)
 		return -errno;
 	while ((child = next_pid(f)))
-		signal_with_all_below(child, wish);
+		signal_with_all_below(child, order);
 	fclose(f);
 	return 0;
 }
 
-static int signal_below(pid_t pid, const struct wish *wish)
+static int signal_below(pid_t pid, const struct order *order)
 {
 	char path[32];
 	const struct dirent *entry;
@@ -80,7 +80,7 @@ static int signal_below(pid_t pid, const struct wish *wish)
 		return -errno;
 	while (ret == 0 && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			ret = signal_children(pid, entry->d_name, wish);
+			ret = signal_children(pid, entry->d_name, order);
 	closedir(dir);
 	return ret;
 }
@@ -99,7 +99,7 @@ static bool is_our_proc(void)
 
 int tree_signal(int sig, bool (*spares)(pid_t pid, void *arg), void *arg)
 {
-	const struct wish wish = { .sig = sig, .spares = spares, .arg = arg };
+	const struct order order = { .sig = sig, .spares = spares, .arg = arg };
 
-	return is_our_proc() ? signal_below(getpid(), &wish) : -ENOENT;
+	return is_our_proc() ? signal_below(getpid(), &order) : -ENOENT;
 }
