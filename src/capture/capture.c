@@ -227,8 +227,8 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 	bool is_out = direction == FRAME_OUT;
 	bool lost_none = !c->queue.lost;
 
-	if (c->err || !(is_out ? c->wish.out : c->wish.in) ||
-	    (c->wish.port && c->wish.port != p->id))
+	if (c->err || !(is_out ? c->filter.out : c->filter.in) ||
+	    (c->filter.port && c->filter.port != p->id))
 		return;
 	stamp(c, is_out);
 	add_run(c, p, is_out, f);
@@ -245,24 +245,24 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 static void describe_ports(struct capture *c)
 {
 	for (const struct port *p = c->forward->ports; p; p = p->next)
-		if (!c->wish.port || c->wish.port == p->id)
+		if (!c->filter.port || c->filter.port == p->id)
 			capture_queue_port(&c->queue, p, c->time);
 }
 
 int capture_start(struct capture *c, struct forwarding *forward, struct loop *loop,
-		  int fd, const struct capture_filter *w, const char *name,
+		  int fd, const struct capture_filter *filter, const char *name,
 		  void (*ended)(struct capture *c, void *arg), void *arg)
 {
 	int ret, room = SOCKET_BYTES;
 
 	*c = (struct capture){ .loop = loop,
-			       .wish = *w,
+			       .filter = *filter,
 			       .name = name,
 			       .ended = ended,
 			       .arg = arg,
 			       .watch = WATCH_INIT,
 			       .observer = { .seen = on_seen } };
-	ret = capture_queue_init(&c->queue, w->snaplen);
+	ret = capture_queue_init(&c->queue, filter->snaplen);
 	if (ret < 0)
 		return ret;
 	ret = loop_add(loop, &c->watch, fd, EPOLLIN, fd_ready);

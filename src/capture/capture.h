@@ -41,7 +41,7 @@ struct capture {
 	struct observer observer;
 	struct forwarding *forward;
 	struct loop *loop;
-	struct capture_filter wish;
+	struct capture_filter filter;
 	const char *name;
 	void (*ended)(struct capture *c, void *arg);
 	void *arg;
@@ -64,7 +64,7 @@ struct capture {
  * @fd:      a connected stream socket. The capture closes it when it ends, but not if
  *           this fails. Nothing is written to it before the end of this turn of the
  *           event loop. If the peer shuts its side down, the capture ends in good order
- * @w:       which frames to capture; copied
+ * @filter:  which frames to capture; copied
  * @name:    the name in messages; it must outlive the capture
  * @ended:   may be NULL. Called once if the capture ends by itself, from deferred work,
  *           so that @c may be freed in it
@@ -75,7 +75,7 @@ struct capture {
  * Return: 0 or -errno.
  */
 int capture_start(struct capture *c, struct forwarding *forward, struct loop *loop,
-		  int fd, const struct capture_filter *w, const char *name,
+		  int fd, const struct capture_filter *filter, const char *name,
 		  void (*ended)(struct capture *c, void *arg), void *arg);
 
 /* capture_end() - End a running capture within a second; its @ended is called then. */

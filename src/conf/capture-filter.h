@@ -21,14 +21,14 @@ struct capture_filter {
 
 /*
  * capture_filter_words() - Read the words "port=N", "dir=in|out|both" and "snap=N".
- * @w:     filled in; without words it selects all frames in full length
+ * @f:     filled in; without words it selects all frames in full length
  * @words: the words, and a NULL behind them
  * @why:   on error, one line that says what is wrong and what would be right
  * @size:  bytes at @why
  *
  * Return: 0 or -EINVAL.
  */
-int capture_filter_words(struct capture_filter *w, char *const *words, char *why,
+int capture_filter_words(struct capture_filter *f, char *const *words, char *why,
 			 size_t size);
 
 /*
@@ -38,7 +38,7 @@ int capture_filter_words(struct capture_filter *w, char *const *words, char *why
  *
  * Return: 0 or -EINVAL.
  */
-int capture_filter_option(struct capture_filter *w, char *text, char *why, size_t size);
+int capture_filter_option(struct capture_filter *f, char *text, char *why, size_t size);
 
 /*
  * capture_filter_cut() - Cut @text in place at its first comma that is not doubled;

@@ -34,7 +34,7 @@ static bool any_two(const struct endpoint *a, const struct endpoint *b)
 
 /* For each kind: whether two endpoints of it conflict, and the message if they do. */
 static const struct {
-	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
+	bool (*conflict)(const struct endpoint *a, const struct endpoint *b);
 	const char *fault;
 } exclusive[] = {
 	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
@@ -55,9 +55,9 @@ static const char *find_fault(const struct endpoint *a, const struct endpoint *b
 		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
 				  : NULL;
 	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
-	    !exclusive[a->kind].clash)
+	    !exclusive[a->kind].conflict)
 		return NULL;
-	return exclusive[a->kind].clash(a, b) ? exclusive[a->kind].fault : NULL;
+	return exclusive[a->kind].conflict(a, b) ? exclusive[a->kind].fault : NULL;
 }
 
 static const struct endpoint *nth(const struct conf *conf, size_t i)
