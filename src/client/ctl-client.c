@@ -233,10 +233,10 @@ static int command_is_taken(const char *path, int fd, char **words, size_t step)
 
 static int print_answer(const char *path, int fd, char **command)
 {
-	bool goes_on = !strcmp(command[0], "events");
+	bool is_endless = !strcmp(command[0], "events");
 	int ret = command_is_taken(path, fd, command, SIZE_MAX);
 
-	return ret ? ret : print_rest(path, fd, goes_on ? -1 : ANSWER_MS);
+	return ret ? ret : print_rest(path, fd, is_endless ? -1 : ANSWER_MS);
 }
 
 static int dial(const char *path)

@@ -171,10 +171,10 @@ static void compare_port(struct top_port *p, const struct top_port *q, uint64_t 
 	p->drops = per_second(p->dropped, q->dropped, ms);
 }
 
-static void add_way(struct top_way *sum, const struct top_way *way)
+static void add_rate(struct top_rate *sum, const struct top_rate *rate)
 {
-	sum->frames += way->frames;
-	sum->bits += way->bits;
+	sum->frames += rate->frames;
+	sum->bits += rate->bits;
 }
 
 void top_compare(struct top_data *now, struct top_data *before)
@@ -192,7 +192,7 @@ void top_compare(struct top_data *now, struct top_data *before)
 		if (!q)
 			continue;
 		compare_port(p, q, ms);
-		add_way(&now->in, &p->in);
-		add_way(&now->out, &p->out);
+		add_rate(&now->in, &p->in);
+		add_rate(&now->out, &p->out);
 	}
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* The rate of one direction, per second, since the previous data. */
-struct top_way {
+struct top_rate {
 	uint64_t frames, bits;
 };
 
@@ -29,7 +29,7 @@ struct top_port {
 	const char *name, *peer, *state;
 	uint64_t since, rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t queue, queue_limit, dropped;
-	struct top_way in, out;
+	struct top_rate in, out;
 	uint64_t drops;
 };
 
@@ -47,7 +47,7 @@ struct top_data {
 	uint64_t uptime, dropped, queued;
 	struct top_port *port;
 	size_t n;
-	struct top_way in, out;
+	struct top_rate in, out;
 	uint64_t drops;
 };
 

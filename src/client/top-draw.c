@@ -223,14 +223,14 @@ static void draw_title(struct pen *pen, const struct top_view *v)
 	end_line(pen);
 }
 
-static void draw_way(struct pen *pen, const char *name, const char *style,
-		     const struct top_way *way)
+static void draw_rate(struct pen *pen, const char *name, const char *style,
+		      const struct top_rate *rate)
 {
 	char frames[HUMAN_MAX], bits[HUMAN_MAX];
 
 	put(pen, style, " %s", name);
-	put(pen, PLAIN, " %s f/s %s bit/s  ", human_count(way->frames, frames),
-	    human_count(way->bits, bits));
+	put(pen, PLAIN, " %s f/s %s bit/s  ", human_count(rate->frames, frames),
+	    human_count(rate->bits, bits));
 }
 
 static void draw_trouble(struct pen *pen, const struct top_view *v)
@@ -244,8 +244,8 @@ static void draw_sums(struct pen *pen, const struct top_view *v)
 	const struct top_data *d = v->data;
 	char drops[HUMAN_MAX], rate[HUMAN_MAX], queued[HUMAN_MAX];
 
-	draw_way(pen, "in", GREEN, &d->in);
-	draw_way(pen, "out", CYAN, &d->out);
+	draw_rate(pen, "in", GREEN, &d->in);
+	draw_rate(pen, "out", CYAN, &d->out);
 	put(pen, PLAIN, " queued %s  ", human_count(d->queued, queued));
 	put(pen, d->drops ? RED : PLAIN, " dropped %s", human_count(d->dropped, drops));
 	if (d->drops)
