@@ -1,6 +1,10 @@
 # netrelay: `make help` lists the targets.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+# As in VERSION, with +gCOMMIT[.dirty] unless this is just what is tagged so.
+VERSION := $(shell cat VERSION)
+TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
+COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
+VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
