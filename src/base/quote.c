@@ -29,7 +29,7 @@ static char *read_quoted(char *from, char **to, const char **why)
 		from++;
 		at = *from ? strchr(plain, *from) : NULL;
 		if (!at) {
-			*why = "a backslash within quotes goes before \", \\ or n only";
+			*why = "within quotes, a backslash must stand before \", \\ or n";
 			return NULL;
 		}
 		*(*to)++ = means[at - plain];
@@ -64,7 +64,7 @@ int quote_split(char *line, char **word, size_t max, const char **why)
 		if (!*line)
 			break;
 		if (n == max) {
-			*why = "these are too many words";
+			*why = "there are too many words";
 			return -EINVAL;
 		}
 		word[n++] = line;

@@ -96,10 +96,10 @@ static const char *fault_of(int fd, bool is_link)
 	struct stat st;
 
 	if (isatty(fd))
-		return "a terminal can't show a capture; name a file, or lead - into "
+		return "a terminal can't show a capture; name a file, or pipe - into "
 		       "a program, as in | wireshark -k -i -";
 	if (fstat(fd, &st) < 0 || S_ISBLK(st.st_mode))
-		return "is no file; name one, a FIFO, or - for stdout";
+		return "is not a file; name a file, a FIFO, or - for stdout";
 	if (!S_ISREG(st.st_mode))
 		return NULL;
 	if (is_link)
@@ -159,7 +159,7 @@ int capture_file_begin(int to, const char *path, char *why, size_t size)
 		return 0;
 	if ((st.st_mode & 077) && fchmod(to, 0600) < 0)
 		return refuse(why, size, -errno, path,
-			      "can't be made its owner's alone to read; name another "
+			      "can't be made readable by its owner alone; name another "
 			      "file");
 	if (ftruncate(to, 0) < 0)
 		return refuse(why, size, -errno, path, strerror(errno));
@@ -338,11 +338,11 @@ static int take_signals(sigset_t *old)
 static const char *reason(const struct copy *k, int err)
 {
 	if (err == -EPIPE)
-		return "who read it has gone; the capture has ended";
+		return "its reader has gone; the capture has ended";
 	if (err == -ETIMEDOUT)
-		return "who reads it takes no more; its end is missing";
+		return "its reader takes no more; the end of the capture is missing";
 	if (err == -EINVAL)
-		return "what came is no capture; is the other end a netrelay?";
+		return "the data received is not a capture; is the other end a netrelay?";
 	return k->is_file ? "the capture has ended, and can be read up to here"
 			  : "the capture has ended";
 }

@@ -49,9 +49,9 @@ static const char *connect_fault(const char *path, int err)
 			       "with --ctl";
 		return "nobody listens there any more; start the relay again, with --ctl";
 	case EACCES:
-		return "no right to; only the user who runs the relay may, and root";
+		return "permission denied; only root and the user who runs the relay may use it";
 	case EAGAIN:
-		return "the relay does not answer; too many wait for it already";
+		return "the relay does not answer; too many clients wait already";
 	default:
 		return strerror(err);
 	}
@@ -75,7 +75,8 @@ int ctl_connect(const char *path, char *why, size_t size)
 /* Log that the connection failed; @err is an errno, or 0 when the relay closed. Return: -errno. */
 static int lost(const char *path, int err)
 {
-	log_warn("ctl: %s: %s", path, err ? strerror(err) : "the relay has closed");
+	log_warn("ctl: %s: %s", path,
+		 err ? strerror(err) : "the relay has closed the connection");
 	return err ? -err : -EPIPE;
 }
 
@@ -195,7 +196,7 @@ static int read_verdict(const char *path, int fd, size_t step)
 		log_warn("ctl: %s", line + 7);
 		return -EINVAL;
 	}
-	log_warn("ctl: %s: what answers there is no relay", path);
+	log_warn("ctl: %s: the program that answers is not a relay", path);
 	return -EPROTO;
 }
 

@@ -180,7 +180,8 @@ static void take_answer(struct top *t)
 
 		if (is_error)
 			text[strcspn(text, "\n")] = '\0';
-		end_look(t, is_error ? text + strlen(error) : "what answers is no relay");
+		end_look(t, is_error ? text + strlen(error)
+				     : "the program that answers is not a relay");
 		return;
 	}
 	/* top_read() takes over the memory. */
@@ -189,8 +190,8 @@ static void take_answer(struct top *t)
 	if (top_read(&data, text) < 0) {
 		top_free(&data);
 		end_look(t,
-			 "the relay speaks of what is not known here: it is of another "
-			 "version, take its own");
+			 "the relay's answer is not understood: it has another version; "
+			 "use its own netrelay");
 		return;
 	}
 	top_compare(&data, &t->data);
@@ -216,7 +217,7 @@ static void link_ready(struct watch *w, uint32_t events)
 	}
 	buf_add(&t->answer, chunk, (size_t)n);
 	if (t->answer.failed || t->answer.len > ANSWER_BYTES)
-		end_look(t, "the relay has too much to say");
+		end_look(t, "the relay's answer is too long");
 }
 
 static void look(struct timer *timer)

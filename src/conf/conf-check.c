@@ -38,7 +38,7 @@ static const struct {
 	const char *fault;
 } exclusive[] = {
 	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
-				      "name something else for the other" },
+				      "use another endpoint in place of one of them" },
 	[ENDPOINT_TCP_LISTEN] = { same_addr,
 				  "this listener is given twice; once is enough" },
 	[ENDPOINT_UNIX_LISTEN] = { same_path,
@@ -52,7 +52,7 @@ static const char *find_fault(const struct endpoint *a, const struct endpoint *b
 	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
 		return find_fault(b, a);
 	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
-		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
+		return b->fd <= 1 ? "this descriptor belongs to -, which is given as well"
 				  : NULL;
 	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
 	    !exclusive[a->kind].conflict)
@@ -86,7 +86,7 @@ const char *conf_check(const struct conf *conf, const struct endpoint **which)
 				return fault;
 		}
 		if (capture_has_stdout && has_stdout(*which))
-			return "stdout is what --capture - writes to; name a file there, "
+			return "--capture - writes to stdout; name a file there, "
 			       "or another endpoint here";
 	}
 	return NULL;

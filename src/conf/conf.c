@@ -314,8 +314,8 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 			      operands[0], operands[0], operands[0]);
 	if (!conf->server && n > 2)
 		return refuse(why, size,
-			      "%d endpoints are more than a cable's two; to join "
-			      "more, be a server: netrelay -l PORT TARGET ...",
+			      "%d endpoints are too many for a cable, which has two; "
+			      "to join more, run a server: netrelay -l PORT TARGET ...",
 			      n);
 	for (int i = 0; i < n && !err; i++)
 		err = add_endpoint(conf, operands[i], why, size);

@@ -112,8 +112,9 @@ static int check_unixgram(struct parse *p)
 	if (!*p->ep->local_path)
 		return part_refuse(p, "option local is missing; the form is %s", p->form);
 	if (!strcmp(p->ep->path, p->ep->local_path))
-		return part_refuse(p,
-				   "the two paths must differ: theirs, then local=ours");
+		return part_refuse(
+			p,
+			"the two paths must differ: PATH is the peer's, local=PATH is ours");
 	return 0;
 }
 
@@ -126,8 +127,7 @@ static int read_group(struct parse *p, char *body)
 	if (err)
 		return err;
 	if (strchr(group->host, '%'))
-		return part_refuse(
-			p, "a group's interface is not named by %%, but by if=NAME");
+		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
 	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
 	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
 		return 0;
@@ -219,7 +219,9 @@ static int read_mac(struct parse *p, char *value)
 
 	if (endpoint_parse_mac(mac, value))
 		return part_refuse(
-			p, QUOTED " must be one machine's address, as in " MAC_EXAMPLE,
+			p,
+			QUOTED
+			" must be the MAC address of one machine, as in " MAC_EXAMPLE,
 			value);
 	for (unsigned int i = 0; i < rules->n_macs; i++)
 		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
@@ -243,8 +245,8 @@ static bool is_tap(const struct endpoint *ep)
 static int read_pad(struct parse *p, char *value)
 {
 	if (is_tap(p->ep))
-		return part_refuse(p,
-				   "a tap takes short frames as they are; leave it out");
+		return part_refuse(
+			p, "frames to a tap are never padded; leave this option out");
 	p->ep->rules.is_unpadded = !strcmp(value, "0");
 	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
 		return part_refuse(p, QUOTED " must be 0 or 60", value);

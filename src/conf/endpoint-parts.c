@@ -218,7 +218,8 @@ int part_local(struct parse *p, char *body)
 		return part_too_many(p);
 	if (n == 2 && !*part[0])
 		return part_refuse(
-			p, "the address is missing; for any, leave its colon out too");
+			p,
+			"the address is missing; for any address, give the port alone");
 	if (n == 2 && !part_addr(part[0], &p->ep->local))
 		return part_refuse(p, QUOTED " is no " ADDRESS, part[0]);
 	return part_port(p, part[n - 1], &p->ep->local.port);

@@ -142,9 +142,9 @@ static int begin(struct parse *p)
 
 	*p->ep = (struct endpoint){ .mode = 0600, .dead = ENDPOINT_DEAD_USUAL, .fd = -1 };
 	if (len >= ENDPOINT_TEXT_MAX)
-		return part_refuse(
-			p, "an endpoint of %zu bytes is too long; %d are the most", len,
-			ENDPOINT_TEXT_MAX - 1);
+		return part_refuse(p,
+				   "an endpoint of %zu bytes is too long; %d are allowed",
+				   len, ENDPOINT_TEXT_MAX - 1);
 	memcpy(p->ep->text, p->text, len + 1);
 	memcpy(p->copy, p->text, len + 1);
 	return 0;

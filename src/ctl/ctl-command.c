@@ -225,13 +225,14 @@ static int set_mac(struct ctl_call *call, struct endpoint_rules *rules, char *va
 		if (next)
 			*next++ = '\0';
 		if (rules->n_macs == ENDPOINT_MACS_MAX)
-			return fail(call, -EINVAL, "mac: %d addresses are the most",
+			return fail(call, -EINVAL, "mac: a port has %d addresses at most",
 				    ENDPOINT_MACS_MAX);
 		if (endpoint_parse_mac(rules->macs[rules->n_macs++], mac) < 0)
-			return fail(call, -EINVAL,
-				    "mac: \"%.64s\" must be a machine's address, as in "
-				    "52:54:00:00:00:01; a + separates several",
-				    mac);
+			return fail(
+				call, -EINVAL,
+				"mac: \"%.64s\" must be the MAC address of a machine, as in "
+				"52:54:00:00:00:01; a + separates several",
+				mac);
 	}
 	return 0;
 }
@@ -239,12 +240,13 @@ static int set_mac(struct ctl_call *call, struct endpoint_rules *rules, char *va
 static int set_storm(struct ctl_call *call, struct endpoint_rules *rules, char *value)
 {
 	if (!call->relay->forward.storm)
-		return fail(call, -EOPNOTSUPP,
-			    "storm: this relay is no switch, and limits nothing");
+		return fail(
+			call, -EOPNOTSUPP,
+			"storm: this relay is not a switch, so it has no storm limit");
 	if (!read_number(value, UINT32_MAX, &rules->storm))
 		return fail(call, -EINVAL,
-			    "storm: \"%.64s\" must be a number from 0 to %u; 0 is what "
-			    "the relay has for all",
+			    "storm: \"%.64s\" must be a number from 0 to %u; 0 takes "
+			    "the limit of the whole relay",
 			    value, UINT32_MAX);
 	return 0;
 }
@@ -330,7 +332,7 @@ static int run_fdb(struct ctl_call *call)
 
 	if (!ret && !show_fdb(call->relay, call->out))
 		ret = fail(call, -EOPNOTSUPP,
-			   "this relay is no switch, and remembers no addresses");
+			   "this relay is not a switch, so it learns no addresses");
 	return ret;
 }
 

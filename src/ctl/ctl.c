@@ -190,7 +190,7 @@ static const char *capture_fault(int err)
 {
 	switch (err) {
 	case EBUSY:
-		return "as many captures run as may; end one of them";
+		return "no more captures may run at the same time; end one of them";
 	case ENOENT:
 		return "there is no such port; see: status";
 	default:
@@ -364,7 +364,9 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 
 	(void)peer;
 	if (!ctl_allows(&c->allow, &c->listener.made, fd))
-		turn_away(c, fd, "error: only the user who runs it, and root, may\n");
+		turn_away(
+			c, fd,
+			"error: only root and the user who runs the relay may use it\n");
 	else if (l->n > CLIENTS_MAX)
 		turn_away(c, fd, "error: too many clients are connected; end one\n");
 	else

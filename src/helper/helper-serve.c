@@ -223,7 +223,7 @@ static void job_ended(struct server *s, pid_t pid, int status)
 	/* If it had answered already, nobody waits for this answer, and it is dropped. */
 	if (WIFSIGNALED(status))
 		refuse(s, job->id, -EIO, job->what,
-		       "the process that was at it was killed");
+		       "the process that worked on it was killed");
 	s->strays |= status && !job->due;
 	free(job);
 }

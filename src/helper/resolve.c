@@ -137,8 +137,8 @@ static const char *static_build_hint(void)
 	if (!strcmp(LIBC, "shared"))
 		return "";
 #endif
-	return " (only /etc/hosts and DNS were asked, for this is a static build; if others "
-	       "know the name, as by mDNS, give the address, or take the shared build)";
+	return " (this static build asks /etc/hosts and DNS only; if another service knows the "
+	       "name, such as mDNS, give the address, or use the shared build)";
 }
 
 int resolve_name(const struct endpoint_addr *name, int type, struct sock_addr *out,

@@ -129,7 +129,7 @@ static int ask_helper(struct state *s)
 	rc = tap_identify(fd, s->dev);
 	if (rc)
 		return fail(s, -EPROTO,
-			    "qemu-bridge-helper gave us something that is no tap");
+			    "qemu-bridge-helper sent something that is not a tap");
 	return 0;
 }
 
@@ -228,7 +228,7 @@ static int open_tap(struct state *s)
 		return refused(s);
 	}
 	if (rc == -EINVAL)
-		return fail(s, rc, "%s is no name that a tap could have", name);
+		return fail(s, rc, "%s cannot be the name of a tap", name);
 	if (rc)
 		return fail(s, rc, "make tap %s: %s", name, strerror(-rc));
 	return 0;

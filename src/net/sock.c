@@ -380,14 +380,13 @@ const char *sock_hint(int err)
 		int err;
 		const char *hint;
 	} hints[] = {
-		{ EADDRINUSE, "; end who uses it, or take another" },
+		{ EADDRINUSE, "; end the program that uses it, or take another" },
 		{ EADDRNOTAVAIL,
 		  "; no interface has this address; take one of this host" },
 		{ ENODEV, "; there is no such interface; ip link shows which there are" },
-		{ EACCES,
-		  "; no right to: take a port above 1023, or a path of your own" },
+		{ EACCES, "; take a port above 1023, or a path that you may write to" },
 		{ ENOENT, "; make its directory first" },
-		{ ENOTDIR, "; what is named as its directory is none" },
+		{ ENOTDIR, "; a part of the path is a file" },
 		{ ENOTSOCK, "; remove what is there, or take another path" },
 	};
 
