@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Start, wire together, stop. Only here does the program end. */
+/*
+ * Start, wire together, stop. Only here does the program end.
+ *
+ * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
+ * #syscalls: wait4 writev
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

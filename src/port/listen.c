@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting connections, as many as the holder and the process can take. */
+/*
+ * Accepting connections, as many as the holder and the process can take.
+ *
+ * #syscalls: accept4 close fcntl listen prlimit64
+ */
 #include "port/listen.h"
 
 #include <errno.h>

@@ -9,6 +9,8 @@
  * is joined anew now and then, by a socket made as the one that frames leave by;
  * which also tells whether that would go another way today. While the interface
  * is the same, nobody on the network hears of it.
+ *
+ * #syscalls: bind close connect getsockname ioctl setsockopt socket
  */
 #include <errno.h>
 #include <net/if.h>

@@ -6,6 +6,8 @@
  *
  * Of a name's addresses one is used; the next when nobody is at it. When nothing
  * is heard, the name is looked up now and then: the peer may have another address.
+ *
+ * #syscalls: close connect getpeername setsockopt
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -10,6 +10,8 @@
  * Without a connection, epoll would call a full receiver writable. A second socket
  * is connected to it only to wait on; but if it is our own buffer that is full, or
  * the peer is connected to us, and so to nobody else, room shows at the first one.
+ *
+ * #syscalls: close connect poll socket
  */
 #include <errno.h>
 #include <poll.h>

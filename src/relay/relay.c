@@ -5,6 +5,8 @@
  *
  * There may be thousands, so nothing that happens to one of them - it comes, it
  * goes, its state changes - walks through all. What a walk would find is counted.
+ *
+ * #syscalls: mmap munmap
  */
 #include "relay/relay.h"
 
