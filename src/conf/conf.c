@@ -116,17 +116,14 @@ static int refuse_without_value(char *why, size_t size)
 static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *name,
 		       char *why, size_t size)
 {
-	uint64_t value = 0;
-	const char *c = optarg;
+	uint32_t value;
 
-	for (; *c >= '0' && *c <= '9' && value <= max; c++)
-		value = value * 10 + (uint64_t)(*c - '0');
-	if (*c || c == optarg || value < min || value > max)
+	if (!parse_uint(optarg, 10, max, &value) || value < min)
 		return refuse(why, size,
 			      "--%s: \"%.64s\" must be a number from %" PRIu32
 			      " to %" PRIu32,
 			      name, optarg, min, max);
-	*to = (uint32_t)value;
+	*to = value;
 	return 0;
 }
 

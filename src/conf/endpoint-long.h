@@ -13,7 +13,7 @@ struct endpoint_long; /* a kind of endpoint, and how its long form is read */
 /* endpoint_long_find() - Find the kind whose prefix @text begins with. Return: it or NULL. */
 const struct endpoint_long *endpoint_long_find(const char *text);
 
-/* endpoint_long_listens() - Whether it is one of the two kinds that accept connections. */
+/* endpoint_long_listens() - Whether it is one of the kinds that accept connections. */
 bool endpoint_long_listens(const struct endpoint_long *kind);
 
 /*
@@ -22,6 +22,14 @@ bool endpoint_long_listens(const struct endpoint_long *kind);
  * Return: 0; -EINVAL, with the message at p->why.
  */
 int endpoint_long_read(struct parse *p, const struct endpoint_long *kind);
+
+/*
+ * endpoint_long_conflict() - Compare two endpoints of the same kind.
+ *
+ * Return: a constant that says what is wrong if they cannot both be used, and what to
+ * do; otherwise NULL.
+ */
+const char *endpoint_long_conflict(const struct endpoint *a, const struct endpoint *b);
 
 /*
  * endpoint_long_list() - Write the prefixes of all kinds, as "tcp, udp, ...".

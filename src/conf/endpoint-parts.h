@@ -63,16 +63,6 @@ int part_too_many(struct parse *p);
 bool part_is_all(const char *s, const char *set);
 
 /*
- * part_number() - Read a number that consists of digits alone.
- * @base:  10 or less
- * @limit: the largest number allowed
- * @value: set to it
- *
- * Return: whether @s is such a number; if not, @value is as it was.
- */
-bool part_number(const char *s, unsigned int base, uint32_t limit, uint32_t *value);
-
-/*
  * part_addr() - Read an IPv4 address or an [IPv6 address] into @addr's host and family.
  *
  * Return: whether @s is one; if not, host may have been written to.
