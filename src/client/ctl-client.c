@@ -8,7 +8,7 @@
  * The command capture is different: the client opens the file itself, sends the command
  * without the file, and writes the capture that it receives.
  *
- * #syscalls: close poll recvfrom sendto stat write
+ * #syscalls: close poll recvfrom sendto stat
  */
 #include "client/ctl-client.h"
 

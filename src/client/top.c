@@ -4,7 +4,7 @@
  * draws the answer. It draws on the terminal's alternate screen, so that the previous
  * contents are there again when it ends or is stopped (^Z).
  *
- * #syscalls: close getpid ioctl kill read recvfrom rt_sigprocmask sendto signalfd4 write
+ * #syscalls: close getpid ioctl kill read recvfrom rt_sigprocmask sendto signalfd4
  */
 #include "client/top.h"
 

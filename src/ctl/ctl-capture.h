@@ -28,7 +28,7 @@ struct ctl_captures {
  * port; another -errno of capture_start().
  */
 int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
-		      const struct capture_filter *wish);
+		      const struct capture_filter *filter);
 
 /* ctl_captures_stop() - End all captures, each as capture_stop() does. */
 void ctl_captures_stop(struct ctl_captures *all);

@@ -329,7 +329,7 @@ static int run_events(struct ctl_call *call)
 
 static int run_capture(struct ctl_call *call)
 {
-	int ret = capture_filter_words(&call->wish, call->word + 1, call->why,
+	int ret = capture_filter_words(&call->filter, call->word + 1, call->why,
 				       sizeof(call->why));
 
 	call->captures = !ret;

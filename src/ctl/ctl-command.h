@@ -19,7 +19,7 @@
  * @word, @n_words: the command's words, and a NULL behind them
  * @out:      the answer is appended here
  * @follows:  the client is to get events as they happen
- * @captures: frames are to be captured to the client's connection, as @wish selects
+ * @captures: frames are to be captured to the client's connection, as @filter selects
  * @awaits:   the number of a port that was added and is being opened: the answer waits
  *            for the result, see ctl_added(); 0 for none
  * @show:     the view that is the answer; NULL for none
@@ -33,7 +33,7 @@ struct ctl_call {
 	bool follows, captures;
 	unsigned awaits;
 	show_step *show;
-	struct capture_filter wish;
+	struct capture_filter filter;
 	char why[CTL_WHY_MAX];
 };
 

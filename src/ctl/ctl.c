@@ -200,10 +200,11 @@ static const char *capture_fault(int err)
 }
 
 /* Pass the connection on to a capture. Nothing was sent to it yet, so it has room for a line. */
-static void give_to_capture(struct ctl_client *k, const struct capture_filter *wish)
+static void give_to_capture(struct ctl_client *k, const struct capture_filter *filter)
 {
 	struct ctl *c = k->ctl;
-	int fd = part_with(k), ret = ctl_capture_start(&c->captures, c->relay, fd, wish);
+	int fd = part_with(k),
+	    ret = ctl_capture_start(&c->captures, c->relay, fd, filter);
 	char line[128] = "ok\n";
 
 	if (ret < 0)
@@ -220,7 +221,7 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *w
 		close(fd);
 }
 
-/* The port is open, or will be tried again, or has ended. */
+/* Answer the client that added a port: the port is open, waits to be retried, or has failed. */
 static void tell_awaited(struct ctl_client *k, const struct port *p)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
@@ -281,7 +282,7 @@ static void answer(struct ctl_client *k)
 		return;
 	}
 	if (call.captures) {
-		give_to_capture(k, &call.wish);
+		give_to_capture(k, &call.filter);
 		return;
 	}
 	if (call.awaits) {

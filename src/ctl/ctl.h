@@ -17,11 +17,11 @@
 #include "relay/rates.h"
 #include "relay/relay.h"
 
-#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8)
+#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8) /* bytes, with the NUL */
 
 struct ctl_client;
 
-/* @name: what messages call it */
+/* @name: its name in messages */
 struct ctl {
 	struct relay *relay;
 	char name[CTL_NAME_MAX];
@@ -35,9 +35,11 @@ struct ctl {
 };
 
 /*
- * ctl_start() - Listen for those whom ctl-allow.h lets in. All zero before.
- * @path: fits a unix socket's, and must outlive it
+ * ctl_start() - Begin to serve the clients that ctl-allow.h allows.
+ * @c:    all zeros before
+ * @path: the socket to make, shorter than ENDPOINT_PATH_MAX; it must outlive @c
  * @why:  on error, one line that says what is wrong and what to do
+ * @size: bytes at @why
  *
  * Return: 0 or -errno.
  */

@@ -9,9 +9,8 @@
  * the time is up. So a helper that writes much, or nothing, or never ends, takes ten
  * seconds at most.
  *
- * #syscalls: access clock_gettime close dup2 execve exit_group fcntl fork gettid kill
- * #syscalls: open pipe2 poll read recvmsg rt_sigaction rt_sigprocmask socketpair wait4
- * #syscalls: writev
+ * #syscalls: access close dup2 execve exit_group fcntl fork gettid kill open pipe2 poll
+ * #syscalls: read recvmsg rt_sigaction rt_sigprocmask socketpair wait4 writev
  */
 #include "helper/qemu-bridge-helper.h"
 
