@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "base/version.h"
 
 #define LATE_MS \
 	2000 /* a question that takes longer is late: the next one is asked, too */
@@ -134,7 +135,7 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 static const char *static_build_hint(void)
 {
 #ifdef __GLIBC__
-	if (!strcmp(LIBC, "shared"))
+	if (!strcmp(version_libc, "shared"))
 		return "";
 #endif
 	return " (this static build asks /etc/hosts and DNS only; if another service knows the "

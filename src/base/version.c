@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The Makefile passes the version to this file alone, so a new commit compiles nothing else. */
+#include "base/version.h"
+
+#define PROGRAM "netrelay "
+
+const char version_name[] = PROGRAM VERSION;
+const char version_libc[] = LIBC;
+const char version_libmnl[] = LIBMNL;
+
+const char *version_number(void)
+{
+	return version_name + sizeof(PROGRAM) - 1;
+}
