@@ -35,7 +35,7 @@ LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
-# stand-in for the few functions we use. `netrelay --version` says which.
+# built-in subset of it. `netrelay --version` says which.
 ifdef LIBMNL_PREFIX
 MNL_STATIC := $(LIBMNL_PREFIX)/lib/libmnl.a
 MNL_CFLAGS := -I$(LIBMNL_PREFIX)/include

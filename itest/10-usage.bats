@@ -155,14 +155,14 @@ wrong_endpoints()
 	wrong "--help=me: " "takes no value" "netrelay --help" -- --help=me
 	wrong "-l: " "port is missing" "as in -l 5000" -- -l
 	wrong "-l: " "port is missing" "as in -l 5000" -- br0 -vl
-	wrong "3 endpoints" "more than a cable's two" "netrelay -l PORT TARGET" -- br0 br1 br2
-	wrong "-: " "stdin and stdout can be one endpoint only" "name something else" -- -
-	wrong "-: " "can be one endpoint only" "name something else" -- - -
-	wrong "-: " "can be one endpoint only" "name something else" -- -l 5000 - br0 -
+	wrong "3 endpoints" "too many for a cable, which has two" "netrelay -l PORT TARGET" -- br0 br1 br2
+	wrong "-: " "stdin and stdout can be one endpoint only" "use another endpoint in place of one" -- -
+	wrong "-: " "can be one endpoint only" "use another endpoint in place of one" -- - -
+	wrong "-: " "can be one endpoint only" "use another endpoint in place of one" -- -l 5000 - br0 -
 	wrong "5000: " "given twice" "once is enough" -- -l 5000 -l 5000
 	wrong "unix-listen:a: " "given twice" "once is enough" -- -l unix-listen:a unix-listen:a
 	wrong "fd:3: " "given twice" "one endpoint only" -- fd:3 fd:3
-	wrong "fd:1: " "of -, which is given too" -- - fd:1
+	wrong "fd:1: " "belongs to -, which is given as well" -- - fd:1
 	wrong '"": ' "must not be empty" "- is stdin and stdout" -- ""
 	wrong "second:: " "port is missing" "1 to 65535" -- br0 second:
 	wrong "third:: " "port is missing" "1 to 65535" -- -l 5000 br0 br1 third:
@@ -231,7 +231,7 @@ wrong_endpoints()
 		tcp:host:1,|nothing follows a comma|tcp:HOST:PORT
 		tcp-listen:|nothing follows tcp-listen:|tcp-listen:[ADDR:]PORT
 		tcp-listen:0|port "0"|1 to 65535
-		tcp-listen::5000|address is missing|leave its colon out
+		tcp-listen::5000|address is missing|give the port alone
 		tcp-listen:host:5000|"host"|no IPv4 address or [IPv6 address]
 		tcp-listen:5000,mode=0600|tcp-listen has no option "mode"|tcp-listen:[ADDR:]PORT
 		unix:|nothing follows unix:|unix:PATH
@@ -255,12 +255,12 @@ wrong_endpoints()
 	wrong_endpoints '' <<-'EOT'
 		unixgram:a|option local is missing|unixgram:PATH,local=PATH
 		unixgram:,local=a|nothing follows unixgram:|unixgram:PATH,local=PATH
-		unixgram:a,local=a|the two paths must differ|theirs, then local=ours
+		unixgram:a,local=a|the two paths must differ|PATH is the peer's, local=PATH is ours
 		mcast:|nothing follows mcast:|mcast:GROUP:PORT[,if=ADDR]
 		mcast:230.0.0.1|port is missing|mcast:GROUP:PORT[,if=ADDR]
 		mcast:10.0.0.1:1234|group "10.0.0.1"|224.0.0.0 to 239.255.255.255
 		mcast:[fe80::1]:1234|group "fe80::1"|[ff00::] and up
-		mcast:[ff02::1%lo]:1234|interface is not named by %|if=NAME
+		mcast:[ff02::1%lo]:1234|interface by if=NAME, not by %|if=NAME
 		mcast:230.0.0.1:1234,if=eth0|option if: "eth0"|must be an IPv4 address
 		mcast:[ff02::1]:1234,if=a/b|name "a/b"|must not contain '/'
 		bridge:|nothing follows bridge:|bridge:NAME[,tap=NAME][,mtu=N]
@@ -292,9 +292,9 @@ wrong_endpoints()
 		tap:a,mac=52:54:00:00:00|"52:54:00:00:00"|as in 52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00:01:02|"52:54:00:00:00:01:02"|as in 52:54:00:00:00:01
 		tap:a,mac=52-54-00-00-00-01|"52-54-00-00-00-01"|as in 52:54:00:00:00:01
-		tap:a,mac=01:00:5e:00:00:01|"01:00:5e:00:00:01"|one machine's address
-		tap:a,mac=ff:ff:ff:ff:ff:ff|"ff:ff:ff:ff:ff:ff"|one machine's address
-		tap:a,mac=00:00:00:00:00:00|"00:00:00:00:00:00"|one machine's address
+		tap:a,mac=01:00:5e:00:00:01|"01:00:5e:00:00:01"|address of one machine
+		tap:a,mac=ff:ff:ff:ff:ff:ff|"ff:ff:ff:ff:ff:ff"|address of one machine
+		tap:a,mac=00:00:00:00:00:00|"00:00:00:00:00:00"|address of one machine
 		fd:3,mac=2:0:0:0:0:1|"2:0:0:0:0:1"|as in 52:54:00:00:00:01
 	EOT
 	wrong "tap:a,mac=" 'option mac: "02:00:00:00:00:09" is one too many' "8 addresses at most" -- \
@@ -329,8 +329,8 @@ wrong_endpoints()
 	wrong "--ctl: " "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
 	wrong "--ctl is given twice" "give it once" -- br0 --ctl a --ctl b
 	wrong "--capture: " "the path is empty" -- br0 --capture ''
-	wrong "-: stdout is what --capture - writes to" "name a file there" -- br0 --capture -
-	wrong "fd:1: stdout is what --capture - writes to" -- --capture - br0 fd:1
+	wrong "-: --capture - writes to stdout" "name a file there" -- br0 --capture -
+	wrong "fd:1: --capture - writes to stdout" -- --capture - br0 fd:1
 	for value in '' 0 65536 -1 :9100 host:9100 ::1:9100 9100,isolated tcp-listen:9100 \
 		unix-listen:a; do
 		wrong "--metrics: \"$value\"" "PORT, ADDR:PORT or [ADDR6]:PORT" "from 1 to 65535" -- \
@@ -380,12 +380,12 @@ wrong_endpoints()
 	wrong '--storm: "\x1b[2J"' "must be a number" -- $'--storm=\e[2J'
 	wrong '--metrics: "\x0a"' "must be PORT" -- --metrics $'\n'
 	wrong 'netrelay ctl \x1b help' "command is missing" -- ctl $'\e'
-	wrong 'option mac: "\x07"' "one machine's address" -- $'tap:a,mac=\a'
+	wrong 'option mac: "\x07"' "address of one machine" -- $'tap:a,mac=\a'
 	wrong '--\x1b[31m: ' "no such option" -- $'--\e[31m'
 	wrong '-\x1b: ' "no such option" -- $'-\e'
 	wrong '\xff\xfe' "1 to 65535" -- $'10.0.0.1:\xff\xfe'
-	wrong 'aaa...: ' "5000 bytes is too long" "1023 are the most" -- "$long"
-	wrong 'aaa...: ' "5000 bytes is too long" "1023 are the most" -- -l "$long"
+	wrong 'aaa...: ' "5000 bytes is too long" "1023 are allowed" -- "$long"
+	wrong 'aaa...: ' "5000 bytes is too long" "1023 are allowed" -- -l "$long"
 	wrong 'tcp:aaa' "host" "no name" -- "tcp:${long::300}:5000"
 	wrong 'unix:aaa' "the path is 108 bytes long" "107 at most" -- "unix:${long::108}"
 	wrong 'unixgram:a,local=aaa' "option local: the path is 108 bytes long" "107 at most" -- \
@@ -423,15 +423,15 @@ wrong_endpoints()
 	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000 \
 		'udp:[::1]:6001,local=6000'
 	relay_wait_up one 2
-	fails in lab "5000: listen: Address" "in use; end who uses it, or take another" -- \
+	fails in lab "5000: listen: Address" "in use; end the program that uses it, or take another" -- \
 		"$NETRELAY" -l 5000
-	fails in lab "127.0.0.1:5000: listen: Address" "in use; end who uses it" -- \
+	fails in lab "127.0.0.1:5000: listen: Address" "in use; end the program that uses it" -- \
 		"$NETRELAY" -l 127.0.0.1:5000
-	fails in lab "tcp-listen:[::1]:5000: listen: Address" "in use; end who uses it" -- \
+	fails in lab "tcp-listen:[::1]:5000: listen: Address" "in use; end the program that uses it" -- \
 		"$NETRELAY" 'tcp-listen:[::1]:5000' -
-	fails in lab "6000::6002: bind to 0.0.0.0:6000: Address" "in use; end who uses it" -- \
+	fails in lab "6000::6002: bind to 0.0.0.0:6000: Address" "in use; end the program that uses it" -- \
 		"$NETRELAY" 6000::6002
-	fails in lab "udp:[::1]:6002,local=6000: bind to [::]:6000: Address" "end who uses it" -- \
+	fails in lab "udp:[::1]:6002,local=6000: bind to [::]:6000: Address" "end the program that uses it" -- \
 		"$NETRELAY" 'udp:[::1]:6002,local=6000'
 	fails in lab "192.0.2.7:5000: listen: " "take one of this host" -- \
 		"$NETRELAY" -l 192.0.2.7:5000
@@ -452,17 +452,17 @@ wrong_endpoints()
 	relay_start one -l "unix-listen:$DIR/s" "unixgram:$DIR/theirs,local=$DIR/g"
 	wait_listen - unix "$DIR/s"
 	wait_listen - unixgram "$DIR/g"
-	fails "unix-listen:$DIR/s: listen: Address" "in use; end who uses it, or take another" -- \
+	fails "unix-listen:$DIR/s: listen: Address" "in use; end the program that uses it, or take another" -- \
 		"$NETRELAY" -l "unix-listen:$DIR/s"
-	fails "bind to $DIR/g: Address" "in use; end who uses it, or take another" -- \
+	fails "bind to $DIR/g: Address" "in use; end the program that uses it, or take another" -- \
 		"$NETRELAY" "unixgram:$DIR/x,local=$DIR/g" -
-	fails "bind to $DIR/s: Address" "in use; end who uses it, or take another" -- \
+	fails "bind to $DIR/s: Address" "in use; end the program that uses it, or take another" -- \
 		"$NETRELAY" "unixgram:$DIR/x,local=$DIR/s" -
 	fails "unix-listen:$DIR/none/s: listen: " "make its directory first" -- \
 		"$NETRELAY" "unix-listen:$DIR/none/s" -
 	fails "bind to $DIR/none/s: " "make its directory first" -- \
 		"$NETRELAY" "unixgram:$DIR/x,local=$DIR/none/s" -
-	fails "unix-listen:$DIR/file/s: listen: " "its directory is none" -- \
+	fails "unix-listen:$DIR/file/s: listen: " "a part of the path is a file" -- \
 		"$NETRELAY" "unix-listen:$DIR/file/s" -
 	fails "unix-listen:$DIR/file: listen: " "remove what is there" -- \
 		"$NETRELAY" "unix-listen:$DIR/file" -

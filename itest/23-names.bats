@@ -127,7 +127,7 @@ workers()
 	wait_listen a unix "$DIR/s"
 	wait_for 5 "worker" workers one
 	kill -KILL "$(workers one)"
-	wait_for 5 "message" has_logged one "resolve deaf.test: the process that was at it was killed"
+	wait_for 5 "message" has_logged one "resolve deaf.test: the process that worked on it was killed"
 	wait_for 5 "another one" workers one
 	run -0 stop one TERM
 }

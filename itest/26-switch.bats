@@ -333,7 +333,7 @@ has_made_up()
 	((passed >= 99 && passed <= 200))
 	assert_equal "$(heard c storm)" "$passed"
 	has_drops one storm $((1000 - passed))
-	assert_equal "$(grep -c 'a storm: more than 100 frames a second' "$DIR/one.err")" 1
+	assert_equal "$(grep -c 'a storm: more than 100 broadcasts a second' "$DIR/one.err")" 1
 	# What looks like a relay's probe is not beyond that.
 	station_send a 1000 03:6e:65:74:72:6c 88b5:netrelay
 	passed_by c

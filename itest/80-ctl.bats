@@ -435,7 +435,7 @@ packets()
 		capture_start "c$i"
 	done
 	run -1 ctl capture "$DIR/x"
-	assert_output "netrelay: ctl: as many captures run as may; end one of them"
+	assert_output "netrelay: ctl: no more captures may run at the same time; end one of them"
 	run -0 stop c1 INT
 	capture_start c5
 	# It is ended without a word, too.
@@ -470,10 +470,10 @@ as_user()
 	wait_listen - unix "$OPEN_DIR/ctl"
 	[[ $(stat -c %a "$OPEN_DIR/ctl") == 600 ]]
 	run -1 as_user ctl "$OPEN_DIR/ctl" status
-	assert_output "netrelay: ctl: $OPEN_DIR/ctl: no right to; only the user who runs the relay may, and root"
+	assert_output "netrelay: ctl: $OPEN_DIR/ctl: permission denied; only root and the user who runs the relay may use it"
 	chmod 666 "$OPEN_DIR/ctl"
 	run -1 as_user ctl "$OPEN_DIR/ctl" status
-	assert_output "netrelay: ctl: only the user who runs it, and root, may"
+	assert_output "netrelay: ctl: only root and the user who runs the relay may use it"
 	run -1 as_user ctl "$OPEN_DIR/ctl" del 1
 	run -0 "$NETRELAY" ctl "$OPEN_DIR/ctl" status
 	run -0 relay_stop one
@@ -513,7 +513,7 @@ as_user()
 	for user in 100001 1000; do
 		run -1 setpriv --reuid="$user" --clear-groups "$OPEN_DIR/netrelay" ctl \
 			"$OPEN_DIR/ctl" status
-		assert_output "netrelay: ctl: only the user who runs it, and root, may"
+		assert_output "netrelay: ctl: only root and the user who runs the relay may use it"
 	done
 	run -0 relay_stop one
 }

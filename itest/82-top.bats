@@ -236,7 +236,7 @@ pkill_top()
 	start fake socat "UNIX-LISTEN:$DIR/fake,fork" "SYSTEM:head -c 100000 /dev/urandom"
 	wait_listen - unix "$DIR/fake"
 	keys "'$NETRELAY' top '$DIR/fake'" Enter
-	shows 'what answers is no relay'
+	shows 'the program that answers is not a relay'
 	keys q
 	terminal_is_restored
 	dismiss fake

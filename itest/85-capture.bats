@@ -332,7 +332,7 @@ check_counts_with_gap()
 	start cat cat "$DIR/pipe"
 	relayed 100 --capture "$DIR/pipe"
 	run -137 stop cat KILL
-	wait_for 5 "a word of it" grep -q "capture $DIR/pipe: who read it has gone" "$DIR/relay.err"
+	wait_for 5 "a word of it" grep -q "capture $DIR/pipe: its reader has gone" "$DIR/relay.err"
 	wait_for 5 "the end" grep -q "capture $DIR/pipe: the reader has gone: 200 packets" \
 		"$DIR/relay.err"
 	frames_start late recv "unix-listen:$DIR/rx" --count 10 --lossless
@@ -398,7 +398,7 @@ refused_with()
 		-l "unix-listen:$DIR/hub"
 	refused_with 1 "capture $DIR: Is a directory" --capture "$DIR" -l "unix-listen:$DIR/hub"
 	assert_not_exist "$DIR/hub"
-	refused_with 2 "-: stdout is what --capture - writes to; name a file there, or another endpoint here" --capture - \
+	refused_with 2 "-: --capture - writes to stdout; name a file there, or another endpoint here" --capture - \
 		"unix:$DIR/x"
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the command line asks for is done; only here does the program end. */
+/*
+ * What the command line asks for is done; only here does the program end.
+ *
+ * #syscalls: writev
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,9 @@
 /*
  * Each part has a start and a stop; here they are called in an order in which none
  * inherits what is not its own, and each finds what it needs.
+ *
+ * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
+ * #syscalls: wait4
  */
 #include "program.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Growing by doubling; after a failure nothing more is added. */
+/*
+ * A text buffer that grows. Its memory doubles whenever it is full. If there is no
+ * memory the buffer remembers that, and ignores what is added afterwards: callers
+ * check @failed once, at the end.
+ */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -16,7 +20,7 @@ void buf_free(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
-/* Room for @more bytes and a NUL. */
+/* Make room for @more bytes and a NUL. Return: whether there is room. */
 static bool reserve(struct buf *b, size_t more)
 {
 	size_t size = b->size ? b->size : SIZE_FIRST;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that grows: what is shown of a relay is written into one of these, and
- * then sent to whoever asked. All zero is an empty one.
+ * A text buffer that grows. A view of the relay is first written into one, and
+ * then sent to the client that asked. A struct buf of all zeros is empty.
  */
 #ifndef BUF_H
 #define BUF_H
@@ -12,8 +12,10 @@
 #include "base/util.h"
 
 /*
- * @data, @len: the text, with a NUL behind it; NULL while nothing was ever added
- * @failed:     there was no memory for all of it: what is there is cut
+ * @data:   the text, with a NUL behind it; NULL until something is added
+ * @len:    bytes of the text, without the NUL
+ * @size:   bytes reserved at @data
+ * @failed: memory ran out, so the text is cut; nothing more is added to it
  */
 struct buf {
 	char *data;
@@ -21,8 +23,10 @@ struct buf {
 	bool failed;
 };
 
+/* buf_free() - Free the text; the buffer is empty afterwards, and can be used again. */
 void buf_free(struct buf *b);
 
+/* buf_printf() - Append formatted text. On an error it sets @failed, as all of these do. */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* buf_add() - Append @len bytes as they are. */
@@ -31,9 +35,9 @@ void buf_add(struct buf *b, const void *data, size_t len);
 /*
  * buf_escape() - Append @text, with a backslash ahead of each byte of @special.
  *
- * What is not printable ASCII becomes \u00XX, as JSON wants it; a newline
- * becomes \n, which both JSON and Prometheus read. Prometheus knows no \u: for
- * it, have @text made printable by escape_text() first.
+ * A byte that is not printable ASCII becomes \u00XX, as JSON wants it (RFC 8259,
+ * section 7). A newline becomes \n, which both JSON and Prometheus can read.
+ * Prometheus does not know \u, so pass @text through escape_text() first for it.
  */
 void buf_escape(struct buf *b, const char *text, const char *special);
 

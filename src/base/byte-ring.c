@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A piece never wraps inside: one that does not fit at the top goes to the
- * bottom, and top remembers where the upper part ends.
+ * A queue of bytes in a ring of fixed size. A piece is always contiguous: one that
+ * does not fit below the end of the memory goes to its beginning, and @top notes
+ * where the upper part ends. Memory that a long queue used is given back to the
+ * kernel once the queue is empty.
+ *
+ * #syscalls: madvise mmap munmap
  */
 #include "base/byte-ring.h"
 
@@ -12,7 +16,7 @@
 
 #include "base/util.h"
 
-#define KEEP_RESIDENT ((size_t)64 << 10) /* after a stall, give back what is above */
+#define KEEP_RESIDENT ((size_t)64 << 10) /* bytes kept when the queue is empty again */
 
 int byte_ring_init(struct byte_ring *r, size_t size)
 {

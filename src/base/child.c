@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What is not kept of 0 and 1 is /dev/null; @fd becomes 3, and above is nothing. */
+/*
+ * The first steps of a forked process. Descriptor 3 is the one that it keeps; all
+ * above 3 are closed, by close_range() where the kernel has it (Linux 5.9), and
+ * otherwise one by one.
+ *
+ * #syscalls: close close_range dup2 dup3 open prlimit64 rt_sigaction rt_sigprocmask
+ */
 #include "base/child.h"
 
 #include <errno.h>

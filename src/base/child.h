@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process forked from the relay does first. */
+/* The first steps of a process that was forked from the relay. */
 #ifndef CHILD_H
 #define CHILD_H
 
 #include <stdbool.h>
 
 /*
- * child_close_fds() - Close all descriptors but stderr and @fd.
- * @keeps_stdout: that one too; it may be somebody's frames, and so may stdin
+ * child_close_fds() - Close all inherited descriptors but stderr and @fd.
+ * @fd:           the descriptor to keep; it moves to number 3
+ * @keeps_stdout: keep stdout as well
+ *
+ * stdin, and stdout unless it is kept, become /dev/null: they may carry somebody's
+ * frames.
  *
  * Return: @fd's new number, or -errno.
  */
 int child_close_fds(int fd, bool keeps_stdout);
 
-/* child_default_signals() - For a program not ours: we block and ignore none any more. */
+/*
+ * child_default_signals() - Before running another program: unblock all signals, and
+ * set those that netrelay ignores back to their default.
+ */
 void child_default_signals(void);
 
 #endif

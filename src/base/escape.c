@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Escaping, byte by byte. Not by isprint(), whose answer is the locale's; nor by
- * printf(), which is slow, for thousands of names are escaped for one answer.
+ * Makes text safe to show, byte by byte. isprint() is not used because it depends on
+ * the locale, and printf() is not because it is slow: the table of a large relay
+ * escapes thousands of names.
  */
 #include "base/escape.h"
 

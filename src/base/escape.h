@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text from outside - names, paths, what a peer or a program said - made safe
- * to show: it must neither steer a terminal nor break a line in two.
+ * Makes text from outside safe to show: names, paths, words of a peer or of a
+ * program. Such text must neither control a terminal nor break a line in two.
  */
 #ifndef ESCAPE_H
 #define ESCAPE_H
@@ -10,24 +10,27 @@
 #include <stdint.h>
 
 /*
- * escape_text() - Copy @from to @to, all of it printable ASCII.
- * @to:   set to the copy, cut to the room there is, but never within an escape
- * @size: bytes at @to, the NUL's included; with 0 nothing is written
+ * escape_text() - Copy @from to @to in printable ASCII.
+ * @to:   set to the copy; it is cut to fit, but never within an escape
+ * @size: bytes at @to, including the NUL; with 0 nothing is written
  *
- * Each byte that is not printable ASCII (0x20 to 0x7e) becomes four: a control
- * character as \x1b, and so does every byte of a UTF-8 sequence, as in \xc3\xb6.
- * A backslash stays as it is, so that what is escaped already stays the same.
+ * Each byte that is not printable ASCII (0x20 to 0x7e) becomes four characters: a
+ * control character such as \x1b, or each byte of a UTF-8 sequence, as in \xc3\xb6.
+ * A backslash stays as it is, so that escaping a text twice changes nothing.
  *
- * Return: the length of the copy.
+ * Return: bytes of the copy, without the NUL.
  */
 size_t escape_text(char *to, size_t size, const char *from);
 
-#define ESCAPE_QUOTED_MAX 64 /* escape_quoted()'s longest, with its NUL */
+#define ESCAPE_QUOTED_MAX 64 /* bytes of escape_quoted()'s longest text, with its NUL */
 
 /*
- * escape_quoted() - The first bytes of something, at @to, ESCAPE_QUOTED_MAX bytes: as
- * "text" up to the first byte that is none, if there are four or more ahead of it;
- * else as hexadecimal.
+ * escape_quoted() - Quote the beginning of unknown data in a message.
+ * @to:   set to the quote; ESCAPE_QUOTED_MAX bytes
+ * @from: the data, @n bytes
+ *
+ * If the data begins with four or more printable bytes, the quote is "text", of up to
+ * 32 of them. Otherwise it is up to 12 bytes in hexadecimal.
  *
  * Return: @to.
  */

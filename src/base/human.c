@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Three digits and a letter, by integers alone. */
+/* Writes numbers and times for people, by integer arithmetic alone. */
 #include "base/human.h"
 
 #include <inttypes.h>

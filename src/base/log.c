@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to stderr. A line goes out in one write, so that lines of several
- * processes do not mix; up to PIPE_BUF bytes go into a pipe whole or not at all
- * (pipe(7)), and a line is never longer.
+ * Messages to stderr. Each line is one write, so that lines of several processes do
+ * not mix: a pipe takes up to PIPE_BUF bytes whole or not at all (pipe(7)), and no
+ * line is longer.
  *
- * No write waits. The flags of stderr are not ours to change, for others hold the
- * same description. So a socket is sent to with MSG_DONTWAIT, and a pipe or a
- * terminal is opened anew, for a description of our own that is non-blocking.
- * Where that is not allowed, as with a pipe that another user made, poll says
- * whether there is room: then we wait only if somebody else takes it at that moment.
- * A message may quote what comes from outside, so all of it is escaped.
+ * No write waits. We must not make stderr itself non-blocking, because other
+ * processes share its open file description. Instead, a socket gets MSG_DONTWAIT,
+ * and a pipe or a terminal is opened once more through /proc/self/fd/2, which gives
+ * a description of our own. That open may be refused, as for a pipe that another
+ * user made. Then poll() says whether there is room, and a write waits only if
+ * another process takes that room in between.
+ *
+ * #syscalls: fstat ioctl open poll sendto write
  */
 #include "base/log.h"
 
@@ -35,10 +37,10 @@ _Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
 
 static int verbosity;
 static unsigned long left_out;
-static int output = -1; /* -1: not looked for yet */
-static bool is_own;	/* a description of our own, non-blocking */
-static bool is_socket;
-static bool is_mid_line; /* only the beginning of one was taken */
+static int output = -1;	 /* where messages go; -1 before the first one */
+static bool is_own;	 /* output is a description of our own, non-blocking */
+static bool is_socket;	 /* output is a socket */
+static bool is_mid_line; /* the last line was taken in part only */
 
 void log_verbosity(int level)
 {
@@ -102,7 +104,7 @@ PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
 
 	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
 		return;
-	/* In one write with the line: a pipe could have room for the note alone. */
+	/* The note and the line are one write: a pipe could have room for the note alone. */
 	if (left_out)
 		len = snprintf(out, NOTE_MAX_BYTES, PREFIX "%lu messages left out here\n",
 			       left_out);

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to stderr, a line each, as "netrelay: ...". A reader of stderr who
- * stalls never stalls us: what a pipe cannot take at once is left out, and the
- * next line that fits says how many were.
+ * Messages to stderr, each one line: "netrelay: ...". A reader of stderr that
+ * stalls never stalls the relay. A line that the pipe cannot take at once is left
+ * out, and the next line that fits says how many were left out.
+ *
+ * A message may quote text from outside: all of it is escaped (escape_text()). It is
+ * cut to about 1,400 bytes.
  */
 #ifndef LOG_H
 #define LOG_H
 
 #include "base/util.h"
 
-/* log_verbosity() - How much to say: 0 warnings, 1 what happens to ports. */
+/* log_verbosity() - Set how much is logged: 0 for warnings alone, 1 or more for all. */
 void log_verbosity(int level);
 
 /*
- * log_reset() - Forget the descriptor found for stderr; for a forked process
- * that closes what it inherited.
+ * log_reset() - Forget the descriptor that messages go to, so that the next message
+ * looks for it again. For a forked process that closes what it inherited.
  */
 void log_reset(void);
 
-/* log_warn() - Something failed, or is lost. Always said. */
+/* log_warn() - Log that something failed or was lost. It is always printed. */
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* log_info() - What happens to ports. Said under -v. */
+/* log_info() - Log what happens to ports. It is printed with -v only. */
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 #endif

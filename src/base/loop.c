@@ -5,6 +5,9 @@
  * first off costs the logarithm of their number (Fredman and others, "The Pairing
  * Heap", 1986). A timerfd stands for the first one, so a turn without timers due
  * costs no system call for the clock.
+ *
+ * #syscalls: clock_gettime close epoll_create1 epoll_ctl epoll_pwait read timerfd_create
+ * #syscalls: timerfd_settime
  */
 #include "base/loop.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Words are moved together in place: what is read is never shorter than what it says. */
+/*
+ * Splits and quotes the lines of the control socket. Splitting works in place: an
+ * escape is longer than the byte it stands for, so a word never outgrows its text.
+ */
 #include "base/quote.h"
 
 #include <errno.h>
@@ -7,7 +10,7 @@
 
 #define BLANKS " \t"
 
-/* Read from behind a quote up to the next. Return: what follows it; NULL on error. */
+/* Read on from an opening quote to the closing one. Return: the text behind; NULL on error. */
 static char *read_quoted(char *from, char **to, const char **why)
 {
 	static const char plain[] = "\"\\n", means[] = "\"\\\n";
@@ -26,7 +29,7 @@ static char *read_quoted(char *from, char **to, const char **why)
 		from++;
 		at = *from ? strchr(plain, *from) : NULL;
 		if (!at) {
-			*why = "a backslash within quotes goes before \", \\ or n only";
+			*why = "within quotes, a backslash must stand before \", \\ or n";
 			return NULL;
 		}
 		*(*to)++ = means[at - plain];
@@ -34,7 +37,7 @@ static char *read_quoted(char *from, char **to, const char **why)
 	return from + 1;
 }
 
-/* Return: what follows the word; NULL on error. */
+/* Return: the text behind the word; NULL on error. */
 static char *read_word(char *from, char *to, const char **why)
 {
 	bool is_last;
@@ -61,7 +64,7 @@ int quote_split(char *line, char **word, size_t max, const char **why)
 		if (!*line)
 			break;
 		if (n == max) {
-			*why = "these are too many words";
+			*why = "there are too many words";
 			return -EINVAL;
 		}
 		word[n++] = line;

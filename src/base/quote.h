@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line of words, as a control command is sent: separated by blanks, a word
- * with blanks in double quotes. Within quotes \", \\ and \n stand for a quote,
- * a backslash and a newline; outside, a backslash is like any other byte. So a
- * person can type it, and every list of words has a line that stands for it.
+ * A control command on its way is one line of words. Blanks separate words, and a
+ * word with blanks stands in double quotes. Within quotes \", \\ and \n stand for a
+ * quote, a backslash and a newline; outside quotes a backslash is an ordinary byte.
+ * A person can type such a line, and every list of words can be written as one.
  */
 #ifndef QUOTE_H
 #define QUOTE_H
@@ -13,16 +13,16 @@
 #include "base/buf.h"
 
 /*
- * quote_split() - Cut @line up in place.
- * @word: filled in with its words, at most @max, and a NULL behind them; has
- *        room for @max + 1
- * @why:  on error, what is wrong
+ * quote_split() - Cut @line into words, in place.
+ * @word: set to the words, at most @max, and a NULL behind them; has room for
+ *        @max + 1 pointers, which point into @line
+ * @why:  on error, set to what is wrong; a constant
  *
- * Return: how many; -EINVAL.
+ * Return: the number of words; -EINVAL for a bad quote or too many words.
  */
 int quote_split(char *line, char **word, size_t max, const char **why);
 
-/* quote_add() - Append @word to a line of them, so that quote_split() finds it. */
+/* quote_add() - Append @word to a line, quoted where it must be, for quote_split(). */
 void quote_add(struct buf *line, const char *word);
 
 #endif

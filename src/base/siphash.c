@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* As the paper has it, for a message of exactly one block. */
+/* SipHash-2-4 as its paper describes it, for a message of exactly one 8-byte block. */
 #include "base/siphash.h"
 
-static uint64_t turn(uint64_t x, int bits)
+static uint64_t rotate(uint64_t x, int bits)
 {
 	return x << bits | x >> (64 - bits);
 }
@@ -12,18 +12,18 @@ static void rounds(uint64_t v[4], int n)
 	for (; n; n--) {
 		v[0] += v[1];
 		v[2] += v[3];
-		v[1] = turn(v[1], 13) ^ v[0];
-		v[3] = turn(v[3], 16) ^ v[2];
-		v[0] = turn(v[0], 32);
+		v[1] = rotate(v[1], 13) ^ v[0];
+		v[3] = rotate(v[3], 16) ^ v[2];
+		v[0] = rotate(v[0], 32);
 		v[2] += v[1];
 		v[0] += v[3];
-		v[1] = turn(v[1], 17) ^ v[2];
-		v[3] = turn(v[3], 21) ^ v[0];
-		v[2] = turn(v[2], 32);
+		v[1] = rotate(v[1], 17) ^ v[2];
+		v[3] = rotate(v[3], 21) ^ v[0];
+		v[2] = rotate(v[2], 32);
 	}
 }
 
-static void take(uint64_t v[4], uint64_t m)
+static void absorb(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	rounds(v, 2);
@@ -39,8 +39,8 @@ uint64_t siphash(const uint64_t key[2], uint64_t m)
 		key[1] ^ 0x7465646279746573u,
 	};
 
-	take(v, m);
-	take(v, (uint64_t)8 << 56); /* the last block: what is over, and the length */
+	absorb(v, m);
+	absorb(v, (uint64_t)8 << 56); /* the last block: no bytes, and the length, 8 */
 	v[2] ^= 0xff;
 	rounds(v, 4);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];

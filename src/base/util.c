@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Small things that several layers need: reading a number, writing all of a buffer,
+ * asking whether a signal is ignored.
+ *
+ * #syscalls: poll rt_sigaction write
+ */
 #include "base/util.h"
 
 #include <errno.h>
@@ -6,7 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* strtoul() would take blanks and a sign. */
+/* strtoul() is not used: it would accept blanks and a sign. */
 bool parse_uint(const char *text, unsigned base, uint32_t limit, uint32_t *value)
 {
 	uint64_t n = 0;

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Small things that every layer needs, and that know nothing of what netrelay is.
- *
- * System calls: write, poll (write_all), rt_sigaction (signal_is_ignored).
- */
+/* Small things that every layer needs. Nothing in here knows what netrelay is. */
 #ifndef UTIL_H
 #define UTIL_H
 
@@ -13,17 +9,20 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The struct of type @type whose member @member is at @ptr. */
+/* container_of() - The struct of type @type that has its member @member at @ptr. */
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* Have the compiler check a printf()-like function: argument @fmt is the format. */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* get_be32() - Read the big-endian number in the four bytes at @p; no alignment is needed. */
 static inline uint32_t get_be32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* put_be32() - Write @v as four bytes at @p, big-endian; no alignment is needed. */
 static inline void put_be32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 24);
@@ -32,31 +31,40 @@ static inline void put_be32(uint8_t *p, uint32_t v)
 	p[3] = (uint8_t)v;
 }
 
+/* min_size() - The smaller of two sizes. */
 static inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-/* per_second() - How fast a counter grew from @before to @now, in @ms; 0 if it did not. */
+/*
+ * per_second() - The rate of a counter that went from @before to @now within @ms
+ * milliseconds; 0 if it went back.
+ */
 static inline uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
 {
 	return now > before && ms ? (now - before) * 1000 / ms : 0;
 }
 
 /*
- * parse_uint() - Read a number in digits alone.
- * @base: at most 10
+ * parse_uint() - Read a number that consists of digits alone.
+ * @base:  10 or less
+ * @limit: the largest number allowed
+ * @value: set to it
  *
- * Return: whether it is one, up to @limit; else *@value is left alone.
+ * Return: whether @text is such a number; if not, @value is as it was.
  */
 bool parse_uint(const char *text, unsigned base, uint32_t limit, uint32_t *value);
 
-/* write_all() - Write all of it, and wait where that takes long. Return: 0 or -errno. */
+/*
+ * write_all() - Write @len bytes, and wait as long as that takes, even if @fd is
+ * non-blocking. Return: 0 or -errno.
+ */
 int write_all(int fd, const void *data, size_t len);
 
 /*
- * signal_is_ignored() - Whether whoever started us has had @sig ignored, as nohup does.
- * A signalfd would get it all the same, if it is blocked, too.
+ * signal_is_ignored() - Whether @sig is ignored, as nohup does with SIGHUP before it
+ * starts a program. A signalfd would still receive such a signal if it is blocked.
  */
 bool signal_is_ignored(int sig);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Makefile gives the words, so that a commit compiles this file alone. */
+/* The Makefile passes the version to this file alone, so a new commit compiles nothing else. */
 #include "base/version.h"
 
 #define PROGRAM "netrelay "

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Which netrelay this is. */
+/* The version of the program, and the libraries that it was built with. */
 #ifndef VERSION_H
 #define VERSION_H
 
-extern const char version_name[];   /* netrelay, and its version */
-extern const char version_libc[];   /* static: the C library is inside; else shared */
-extern const char version_libmnl[]; /* the libmnl that it has been built with */
+extern const char version_name[]; /* "netrelay " and the version */
+extern const char
+	version_libc[]; /* "static" if the C library is part of the program, or "shared" */
+extern const char
+	version_libmnl[]; /* the libmnl that is used: libmnl, or our built-in subset */
 
-/* version_number() - The version alone. */
+/* version_number() - The version alone, a constant. */
 const char *version_number(void);
 
 #endif

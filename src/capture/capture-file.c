@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Only whole blocks are written, so that a capture that is cut off anywhere
- * ends with one. A file is written to as it is. What else there is may stall: it
- * is polled before each write, of no more than a pipe then takes without
- * blocking, so that a signal, or the relay's end, is always seen.
+ * Copies a capture from a socket to a file. It writes whole pcapng blocks only, so
+ * that a capture ends with a whole block wherever it is cut off.
+ *
+ * Regular files are written directly. A pipe or the like may block: it is polled first
+ * and gets at most PIPE_BUF bytes a write, which it then takes without blocking. So a
+ * signal, or the end of the relay, is always noticed.
+ *
+ * #syscalls: close fchmod fcntl fstat ftruncate geteuid ioctl lseek open poll read
+ * #syscalls: recvfrom rt_sigaction rt_sigprocmask shutdown signalfd4 stat write
  */
 #include "capture/capture-file.h"
 
@@ -27,13 +32,15 @@
 #include "capture/pcapng.h"
 
 #define BUFFER_BYTES ((size_t)256 << 10)
-#define END_MS 2000 /* for all that is left when it is to end */
+#define END_MS 2000 /* time to write what is left once the capture must end */
 _Static_assert(sizeof(off_t) == 8, "a capture may be longer than 2 GiB");
 
 /*
+ * A copy under way.
  * @signals: a signalfd
- * @have:    bytes in @buf
- * @limit:   when it is over, loop_now(); 0 while nobody wants it to end
+ * @is_file: @to is a regular file
+ * @buf:     what was received and not yet written, @have bytes; BUFFER_BYTES in size
+ * @limit:   when it must be over, as loop_now(), ms; 0 while it need not end
  */
 struct copy {
 	int from, to, signals;
@@ -67,8 +74,9 @@ static bool is_stdout(const char *path)
 }
 
 /*
- * Whoever may write to a directory, /tmp say, may put a link there to a file that is
- * dear to us. What is behind one, like /dev/fd/3, can be a pipe but no file.
+ * In a directory that others can write to, such as /tmp, somebody may have put a
+ * symbolic link to an important file of ours. So a link may lead to a pipe, as
+ * /dev/fd/3 does, but fault_of() refuses one that leads to a file.
  */
 static int open_path(const char *path, int flags, bool *is_link)
 {
@@ -82,16 +90,16 @@ static int open_path(const char *path, int flags, bool *is_link)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Return: what keeps a capture from being written there, or NULL. */
+/* Return: why a capture must not be written to @fd, or NULL. */
 static const char *fault_of(int fd, bool is_link)
 {
 	struct stat st;
 
 	if (isatty(fd))
-		return "a terminal can't show a capture; name a file, or lead - into "
+		return "a terminal can't show a capture; name a file, or pipe - into "
 		       "a program, as in | wireshark -k -i -";
 	if (fstat(fd, &st) < 0 || S_ISBLK(st.st_mode))
-		return "is no file; name one, a FIFO, or - for stdout";
+		return "is not a file; name a file, a FIFO, or - for stdout";
 	if (!S_ISREG(st.st_mode))
 		return NULL;
 	if (is_link)
@@ -151,7 +159,7 @@ int capture_file_begin(int to, const char *path, char *why, size_t size)
 		return 0;
 	if ((st.st_mode & 077) && fchmod(to, 0600) < 0)
 		return refuse(why, size, -errno, path,
-			      "can't be made its owner's alone to read; name another "
+			      "can't be made readable by its owner alone; name another "
 			      "file");
 	if (ftruncate(to, 0) < 0)
 		return refuse(why, size, -errno, path, strerror(errno));
@@ -186,9 +194,10 @@ static void stop_asked(struct copy *k)
 }
 
 /*
- * Until there is something to read or, with @is_writing, room to write.
+ * Wait until there is something to read or, with @is_writing, room to write.
  *
- * Return: 0; -EPIPE; -ETIMEDOUT when it is to end, and that takes too long.
+ * Return: 0; -EPIPE when the file's reader is gone; -ETIMEDOUT when the capture must
+ * end and that takes too long.
  */
 static int wait_ready(struct copy *k, bool is_writing)
 {
@@ -200,7 +209,7 @@ static int wait_ready(struct copy *k, bool is_writing)
 	int n;
 
 	for (;;) {
-		/* That the relay has ended is news once. */
+		/* React to the relay's hang-up only once. */
 		if (is_writing && k->limit)
 			pfd[0].fd = -1;
 		n = poll(pfd, ARRAY_SIZE(pfd), time_left(k));
@@ -221,14 +230,14 @@ static int wait_ready(struct copy *k, bool is_writing)
 
 /* ---- writing ---- */
 
-/* After @done bytes of the buffer no more can be written. */
+/* Writing failed after @done bytes of the buffer: cut the file behind its last whole block. */
 static void cut(const struct copy *k, size_t done)
 {
 	off_t at = lseek(k->to, 0, SEEK_CUR);
 	long whole = pcapng_whole(k->buf, done, BUFFER_BYTES);
 
 	if (at >= 0 && ftruncate(k->to, at - (off_t)done + whole) < 0)
-		return; /* it can be read all the same, with a complaint at its end */
+		return; /* readers can still read it, but complain about its end */
 }
 
 static int write_some(struct copy *k, size_t done, size_t len)
@@ -248,7 +257,7 @@ static int write_some(struct copy *k, size_t done, size_t len)
 	return errno == EINTR || errno == EAGAIN ? 0 : -errno;
 }
 
-/* Return: 0; -EINVAL when what came is no capture; another -errno. */
+/* Write the whole blocks of the buffer. Return: 0; -EINVAL when it is no pcapng; -errno. */
 static int write_whole(struct copy *k)
 {
 	long whole = pcapng_whole(k->buf, k->have, BUFFER_BYTES);
@@ -277,7 +286,7 @@ static ssize_t read_some(struct copy *k)
 	ssize_t n;
 	int ret = wait_ready(k, false);
 
-	/* It has been told to stop, and says nothing any more. */
+	/* The relay was told to stop, and sends nothing more. */
 	if (ret == -ETIMEDOUT)
 		return 0;
 	if (ret < 0)
@@ -322,11 +331,11 @@ static int take_signals(sigset_t *old)
 static const char *reason(const struct copy *k, int err)
 {
 	if (err == -EPIPE)
-		return "who read it has gone; the capture has ended";
+		return "its reader has gone; the capture has ended";
 	if (err == -ETIMEDOUT)
-		return "who reads it takes no more; its end is missing";
+		return "its reader takes no more; the end of the capture is missing";
 	if (err == -EINVAL)
-		return "what came is no capture; is the other end a netrelay?";
+		return "the data received is not a capture; is the other end a netrelay?";
 	return k->is_file ? "the capture has ended, and can be read up to here"
 			  : "the capture has ended";
 }

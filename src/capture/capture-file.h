@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader's end of a capture: pcapng comes in on a socket and goes to a file,
- * a FIFO or stdout, which may block. For a process that has nothing else to do.
+ * The reading end of a capture: pcapng arrives on a socket and is written to a file,
+ * a FIFO or stdout. Writing may block, so this is for a process that does nothing else.
  */
 #ifndef CAPTURE_FILE_H
 #define CAPTURE_FILE_H
@@ -10,24 +10,26 @@
 #include <stddef.h>
 
 /*
- * capture_file_open() - Open where a capture goes to.
+ * capture_file_open() - Open the file that a capture is to be written to.
  * @path: a file, created if there is none; a FIFO; "-" for stdout
  * @why:  on error, one line that says what is wrong and what would be right
+ * @size: bytes at @why
  *
- * A file that is there stays as it is until capture_file_begin(). It must be the
- * user's own, and no symbolic link, for it will be emptied. A terminal is refused.
- * A FIFO that nobody reads yet is waited for.
+ * A file that exists is not changed until capture_file_begin(). It must belong to the
+ * user and must not be a symbolic link, because it will be emptied. A terminal is
+ * refused. If nobody reads a FIFO yet, this waits until somebody does.
  *
  * Return: the descriptor, the caller's to close; -errno.
  */
 int capture_file_open(const char *path, char *why, size_t size);
 
-/* capture_file_try() - The same, but -EAGAIN when there is a FIFO's reader to wait for. */
+/* capture_file_try() - As capture_file_open(), but -EAGAIN if nobody reads the FIFO yet. */
 int capture_file_try(const char *path, char *why, size_t size);
 
 /*
- * capture_file_begin() - Empty it, and make it its owner's alone to read, now that
- * it is certain that a capture comes. What is no file, or is stdout, stays as it is.
+ * capture_file_begin() - Empty a regular file, and let only its owner read it. Call it
+ * when it is certain that a capture follows. stdout, and what is not a file, stays as
+ * it is.
  * @to, @path: of capture_file_open()
  *
  * Return: 0; -errno with @why.
@@ -35,15 +37,15 @@ int capture_file_try(const char *path, char *why, size_t size);
 int capture_file_begin(int to, const char *path, char *why, size_t size);
 
 /*
- * capture_file_copy() - Copy a capture to its end, as it comes.
- * @from: socket
- * @to:   from capture_file_open()
- * @name: what the file is called in @why
+ * capture_file_copy() - Copy a capture until it ends.
+ * @from: a stream socket; stays the caller's
+ * @to:   of capture_file_open(); stays the caller's
+ * @name: the file's name, for @why
  *
- * SIGINT, SIGTERM and SIGHUP, unless they are ignored, end it in good order: the
- * relay is told to stop, and what it still has is waited for, though not for
- * long. When nothing more can be written, a file is cut behind its last whole
- * block. SIGPIPE and SIGXFSZ are ignored from then on.
+ * SIGINT, SIGTERM and SIGHUP, unless they are ignored, end the capture in good order:
+ * the relay is told to stop, and what it has still queued is written, for up to 2 s.
+ * If writing fails, a regular file is cut behind its last whole block. SIGPIPE and
+ * SIGXFSZ are ignored from then on.
  *
  * Return: 0 when the capture has come to its end; -errno with @why.
  */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port is found by its id in a table with open addressing. Ids are given in
- * sequence, so that it is nearly always where it is looked for first. When the
- * table is three quarters full of ports, most of them gone, a new section
- * begins, in which interfaces are numbered anew.
+ * The queue of a capture. A port is found by its id in a hash table with open
+ * addressing. Ids are assigned in sequence, so the first slot that is looked at is
+ * nearly always the right one. The table keeps ports that are gone. When it is three
+ * quarters full, a new pcapng section begins, in which interfaces are numbered anew.
  *
- * What was lost is told where it was lost, as a count at the interface's next
- * packet, and once for all in the statistics at the end: readers that show
- * statistics expect one block of them for each interface.
+ * Lost packets are noted twice: as a count at the interface's next packet, which shows
+ * where they were lost, and as a sum in the statistics at the end. Readers that show
+ * statistics expect one such block for each interface.
+ *
+ * #syscalls: madvise mmap munmap uname
  */
 #include "capture/capture-queue.h"
 
@@ -26,9 +28,13 @@
 #define TABLE_BYTES (SLOTS * sizeof(struct capture_port))
 
 /*
- * @id:     0: the slot is free
- * @number: of its interface, if it is described already
- * @gap:    lost since its last packet
+ * A port in the table.
+ * @id:           the port's id; 0 if the slot is free
+ * @is_described: its interface block is queued
+ * @number:       the interface's number in this section, if it is described
+ * @packets:      packets queued
+ * @lost:         packets lost
+ * @gap:          packets lost since its last one that was queued
  */
 struct capture_port {
 	unsigned id;
@@ -62,7 +68,7 @@ static void add_section(struct capture_queue *q)
 	add_block(q, block, len);
 }
 
-/* By its id it can be named to us again. */
+/* The description is the port's number, which commands and filters take. */
 static void describe(struct capture_queue *q, struct capture_port *entry,
 		     const struct port *p)
 {
@@ -101,7 +107,7 @@ static bool next_section(struct capture_queue *q, uint64_t time)
 		return false;
 	capture_queue_end(q, time);
 	add_section(q);
-	/* All zero again, and given back. */
+	/* This gives the memory back, and makes the table all zeros again. */
 	madvise(q->ports, TABLE_BYTES, MADV_DONTNEED);
 	q->n_ports = q->n_interfaces = q->next_statistics = 0;
 	return true;
@@ -182,7 +188,7 @@ int capture_queue_init(struct capture_queue *q, uint32_t snaplen)
 	ret = byte_ring_init(&q->ring, CAPTURE_QUEUE_BYTES);
 	if (ret < 0)
 		return ret;
-	/* Only as much of it is resident as there were ports. */
+	/* The table takes only as much memory as there were ports. */
 	q->ports = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (q->ports == MAP_FAILED) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A capture's queue: frames become blocks of pcapng here, and wait to be
- * written. It knows which interface each port is, and how many packets of each
- * there was no room for.
+ * The queue of a capture: turns frames into pcapng blocks, which wait to be written. It
+ * knows which interface each port is, and counts the packets that found no room.
  */
 #ifndef CAPTURE_QUEUE_H
 #define CAPTURE_QUEUE_H
@@ -21,11 +20,12 @@ struct capture_port;
 
 /*
  * @ring:    blocks, ready to be written
- * @snaplen: bytes of a frame to keep
- * @ports:   by id, @n_ports of them in this section
- * @n_interfaces: described in this section
- * @packets: put in
- * @lost:    that there was no room for
+ * @snaplen: bytes to keep of each frame
+ * @ports:   table of ports by id, @n_ports of them in this section
+ * @n_interfaces: interfaces that were described in this section
+ * @next_statistics: the slot of @ports at which capture_queue_end() goes on
+ * @packets: packets queued so far
+ * @lost:    packets lost so far, because there was no room
  */
 struct capture_queue {
 	struct byte_ring ring;
@@ -37,31 +37,41 @@ struct capture_queue {
 	uint64_t packets, lost;
 };
 
-/* capture_queue_init() - One that holds the beginning of a section. Return: 0 or -ENOMEM. */
+/*
+ * capture_queue_init() - Set up a queue, and begin a section in it.
+ * @snaplen: bytes to keep of each frame
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int capture_queue_init(struct capture_queue *q, uint32_t snaplen);
+
+/* capture_queue_free() - Free the memory of a queue that was set up; its counts stay. */
 void capture_queue_free(struct capture_queue *q);
 
 /*
- * capture_queue_port() - The entry of a port, which is described if it is new.
- * @time: now; see pcapng.h
+ * capture_queue_port() - Find the entry of a port. A new port is described first.
+ * @time: now, as of pcapng.h
  *
- * Return: NULL when there is no room for one more.
+ * Return: the entry; NULL when there is no room for another one.
  */
 struct capture_port *capture_queue_port(struct capture_queue *q, const struct port *p,
 					uint64_t time);
 
 /*
  * capture_queue_frame() - Append a frame, or count it as lost.
- * @entry: of its port; may be NULL
- * @f:     one frame; what it may stand for besides is not looked at
+ * @entry:  of its port; NULL if there was no room for one: the frame is lost
+ * @is_out: the port sends the frame, and did not receive it
+ * @time:   now, as of pcapng.h
+ * @f:      only the first frame of a run is captured
  */
 void capture_queue_frame(struct capture_queue *q, struct capture_port *entry, bool is_out,
 			 uint64_t time, const struct frame *f);
 
 /*
  * capture_queue_end() - Append the statistics of all interfaces.
+ * @time: now, as of pcapng.h
  *
- * Return: whether there was room for all; if not, call it again, and it goes on.
+ * Return: whether there was room for all; if not, call it again when there is room.
  */
 bool capture_queue_end(struct capture_queue *q, uint64_t time);
 

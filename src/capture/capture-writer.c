@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process says once, ahead of the capture and in the other direction, what
- * became of opening the file. It ends when the socket does. Signals are the
- * relay's business; only while it waits for a FIFO's reader they end it.
+ * The process that writes the file of --capture. Before the capture begins it sends
+ * one answer to the relay: whether it could open the file. It ends when the relay
+ * closes the socket. Signals do not end it, since the relay decides, except while it
+ * waits for a FIFO's reader.
+ *
+ * #syscalls: close exit_group fork getpid getppid gettid kill prctl recvfrom
+ * #syscalls: rt_sigaction rt_sigprocmask sendto socketpair wait4
  */
 #include "capture/capture-writer.h"
 
@@ -25,6 +29,7 @@
 
 #define WHY_MAX 400
 
+/* Whether the file could be opened. @err: 0 or -errno, with @why */
 struct answer {
 	int err;
 	char why[WHY_MAX];
@@ -38,7 +43,7 @@ static void leave_signals(void)
 		signal(signals[i], SIG_IGN);
 }
 
-/* Return: the descriptor. Does not return without one. */
+/* Open the file, and answer. Return: the descriptor. On an error the process ends. */
 static int open_file(int fd, const char *path, pid_t relay)
 {
 	struct answer answer = { 0 };
@@ -48,7 +53,7 @@ static int open_file(int fd, const char *path, pid_t relay)
 		leave_signals();
 		answer.err = to < 0 ? to : 0;
 	}
-	/* No SIGTERM would come of a relay that has gone already. */
+	/* If the relay ended before the prctl(), no SIGTERM comes. */
 	if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0 || answer.err ||
 	    getppid() != relay)
 		_exit(1);
@@ -63,7 +68,7 @@ static int open_file(int fd, const char *path, pid_t relay)
 	return to;
 }
 
-/* Return: whether there is one at all: the relay may fail in its set-up. */
+/* Wait for the capture to begin. Return: false if the relay has failed before that. */
 static bool await_capture(int fd)
 {
 	uint8_t byte;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process behind --capture: it opens the file, which may take long, and
- * writes to it, which may block, so that the relay does neither.
+ * The process that writes the file of --capture. Opening the file may take long, and
+ * writing may block, so the relay does neither itself.
  */
 #ifndef CAPTURE_WRITER_H
 #define CAPTURE_WRITER_H
@@ -9,25 +9,26 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* All zero: there is none. */
+/* @pid: the process; 0 when there is none */
 struct capture_writer {
 	pid_t pid;
 };
 
 /*
- * capture_writer_start() - Fork it. Call it early: what is open then, beyond
- * stderr, is closed in it, and what the relay holds stays in its memory.
- * @path: as of capture_file_open(); a FIFO's reader is waited for by the process
+ * capture_writer_start() - Fork the process. Call it early: it closes all descriptors
+ * but stderr, but keeps a copy of the memory that is in use.
+ * @path: as of capture_file_open(); it is the process that waits for a FIFO's reader
  * @why:  on error, one line that says what is wrong
+ * @size: bytes at @why
  *
- * Return: the socket that it reads the capture from, the caller's to close; -errno.
+ * Return: the socket to write the capture to, the caller's to close; -errno.
  */
 int capture_writer_start(struct capture_writer *w, const char *path, char *why,
 			 size_t size);
 
 /*
- * capture_writer_stop() - Wait until it has written what it has, once its socket is
- * closed. A FIFO that still has no reader gets none.
+ * capture_writer_stop() - Wait until the process has written all that it got. Close its
+ * socket first. If it still waits for a FIFO's reader, it is ended.
  */
 void capture_writer_stop(struct capture_writer *w);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks are written once a turn, and before that if they become many; nothing
- * is written from where a frame is seen that could end the capture, for the
- * list of observers is being walked then. Whatever happens is dealt with by
- * work_due(), at the turn's end.
+ * A capture observes the frames of a relay. Its blocks are written at the end of each
+ * turn of the event loop, or earlier if there are many. A capture never ends while a
+ * frame is being observed, because the list of observers is being walked then: errors
+ * are noted, and work_due() acts on them at the end of the turn.
+ *
+ * #syscalls: clock_gettime close poll recvfrom sendmsg setsockopt
  */
 #include "capture/capture.h"
 
@@ -20,9 +22,10 @@
 
 #include "base/log.h"
 
-#define PUSH_BYTES ((size_t)256 << 10) /* not to be kept until the turn's end */
-#define SOCKET_BYTES (1 << 20)	       /* wished for */
-#define END_MS 1000
+#define PUSH_BYTES \
+	((size_t)256 << 10)    /* more than this is written before the turn's end */
+#define SOCKET_BYTES (1 << 20) /* size of the socket's buffer to ask for */
+#define END_MS 1000	       /* time to end in good order */
 
 static void read_clock(struct capture *c)
 {
@@ -54,7 +57,7 @@ static void push(struct capture *c)
 	}
 }
 
-/* Return: whether nothing is left to do. */
+/* Write what can be written. Return: whether nothing is left to do. */
 static bool go_on(struct capture *c)
 {
 	bool is_last = false;
@@ -69,7 +72,7 @@ static bool go_on(struct capture *c)
 
 /* ---- the end ---- */
 
-/* No more frames from now on. */
+/* Stop observing frames. Statistics, and what is queued, still go out. */
 static void begin_end(struct capture *c)
 {
 	if (c->is_ending)
@@ -118,7 +121,7 @@ static void work_due(struct deferred *d)
 	uint32_t in = c->is_ending ? 0 : EPOLLIN;
 
 	c->is_timed = false;
-	/* A unix socket says so late that there is room again. */
+	/* epoll reports room in a unix socket late, so a long queue is tried each turn. */
 	if (c->queue.ring.bytes >= PUSH_BYTES)
 		c->is_blocked = false;
 	if (!go_on(c)) {
@@ -171,7 +174,7 @@ void capture_drop(struct capture *c)
 	finish(c);
 }
 
-/* What the reader may have to say is nothing to us, but that it wants no more. */
+/* Whatever the reader sends is ignored. The end of its stream ends the capture. */
 static void fd_ready(struct watch *w, uint32_t events)
 {
 	struct capture *c = container_of(w, struct capture, watch);
@@ -192,8 +195,8 @@ static void fd_ready(struct watch *w, uint32_t events)
 /* ---- frames ---- */
 
 /*
- * The clock is read for each batch: when the first frame of a turn comes, and
- * for the first that is received after some were sent.
+ * Read the clock once for each batch: at the first frame of a turn, and at the first
+ * frame that is received after others were sent.
  */
 static void stamp(struct capture *c, bool is_out)
 {
@@ -224,15 +227,15 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 	bool is_out = direction == FRAME_OUT;
 	bool lost_none = !c->queue.lost;
 
-	if (c->err || !(is_out ? c->wish.out : c->wish.in) ||
-	    (c->wish.port && c->wish.port != p->id))
+	if (c->err || !(is_out ? c->filter.out : c->filter.in) ||
+	    (c->filter.port && c->filter.port != p->id))
 		return;
 	stamp(c, is_out);
 	add_run(c, p, is_out, f);
 	if (lost_none && c->queue.lost)
 		log_warn("capture %s: packets are being lost: the reader is too slow",
 			 c->name);
-	/* A turn may bring more than the queue holds. */
+	/* One turn may bring more than the queue can hold. */
 	if (c->queue.ring.bytes >= PUSH_BYTES)
 		push(c);
 }
@@ -242,24 +245,24 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 static void describe_ports(struct capture *c)
 {
 	for (const struct port *p = c->forward->ports; p; p = p->next)
-		if (!c->wish.port || c->wish.port == p->id)
+		if (!c->filter.port || c->filter.port == p->id)
 			capture_queue_port(&c->queue, p, c->time);
 }
 
 int capture_start(struct capture *c, struct forwarding *forward, struct loop *loop,
-		  int fd, const struct capture_filter *w, const char *name,
+		  int fd, const struct capture_filter *filter, const char *name,
 		  void (*ended)(struct capture *c, void *arg), void *arg)
 {
 	int ret, room = SOCKET_BYTES;
 
 	*c = (struct capture){ .loop = loop,
-			       .wish = *w,
+			       .filter = *filter,
 			       .name = name,
 			       .ended = ended,
 			       .arg = arg,
 			       .watch = WATCH_INIT,
 			       .observer = { .seen = on_seen } };
-	ret = capture_queue_init(&c->queue, w->snaplen);
+	ret = capture_queue_init(&c->queue, filter->snaplen);
 	if (ret < 0)
 		return ret;
 	ret = loop_add(loop, &c->watch, fd, EPOLLIN, fd_ready);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A capture: frames on their way, copied as pcapng to a stream socket, at whose
- * other end somebody writes them to a file or shows them. The relay never waits
- * for that reader. What it does not take is queued, up to CAPTURE_QUEUE_BYTES,
- * and beyond that packets are lost: counted, told of, and noted in the capture.
+ * A capture copies passing frames as pcapng to a stream socket. The reader at its other
+ * end writes them to a file or shows them. The relay never waits for the reader: up to
+ * CAPTURE_QUEUE_BYTES are queued, and packets beyond that are lost. Lost packets are
+ * counted, logged, and noted in the capture.
  *
- * Each port is an interface, described when the capture begins or when its
- * first frame comes. Frames are what the relay handles: a super-frame is one
- * large packet, without its virtio header, and nothing is padded.
+ * Each port is an interface of the capture. It is described when the capture begins or
+ * when its first frame comes. Frames are captured as the relay handles them: a
+ * super-frame (GSO) is one large packet without its virtio header, and no frame is
+ * padded.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -22,16 +23,25 @@
 #include "relay/deliver.h"
 
 /*
- * All zero, it is one that does not run.
- * @forward: NULL: it does not run
- * @queue:   with what was captured and lost so far, also when it has ended
- * @time:    of this batch
+ * A struct capture of all zeros does not run.
+ * @forward: the relay's; NULL while the capture does not run
+ * @name:    the name in messages
+ * @ended, @arg: as of capture_start()
+ * @work:    does the turn's work at its end
+ * @limit:   ends the capture when ending takes too long
+ * @queue:   its counts of captured and lost packets stay when the capture has ended
+ * @time:    timestamp of this batch, ns since 1970
+ * @is_timed:   @time was read in this turn
+ * @is_sending: the batch was received, and is now being sent
+ * @is_blocked: the socket takes no more now
+ * @is_ending:  only statistics, and what is queued, still go out
+ * @err:     0, or the -errno that ends the capture
  */
 struct capture {
 	struct observer observer;
 	struct forwarding *forward;
 	struct loop *loop;
-	struct capture_filter wish;
+	struct capture_filter filter;
 	const char *name;
 	void (*ended)(struct capture *c, void *arg);
 	void *arg;
@@ -40,39 +50,45 @@ struct capture {
 	struct timer limit;
 	struct capture_queue queue;
 	uint64_t time;
-	bool is_timed;	 /* in this turn */
-	bool is_sending; /* a batch, after receiving it */
-	bool is_blocked; /* the socket takes no more now */
-	bool is_ending;	 /* statistics, and what is queued, still go out */
+	bool is_timed;
+	bool is_sending;
+	bool is_blocked;
+	bool is_ending;
 	int err;
 };
 
 /*
- * capture_start() - Begin.
- * @fd:    a connected stream socket; it becomes the capture's, but not on an
- *         error. Nothing is written to it before the end of this turn. When the
- *         peer shuts its side down, the capture comes to its end in good order.
- * @name:  what messages call it; must outlive it
- * @ended: may be NULL. Called once when the capture has ended by itself, from
- *         deferred work: @c may be freed then
+ * capture_start() - Begin a capture.
+ * @c:       set up here
+ * @forward: the relay's; it must outlive the capture
+ * @fd:      a connected stream socket. The capture closes it when it ends, but not if
+ *           this fails. Nothing is written to it before the end of this turn of the
+ *           event loop. If the peer shuts its side down, the capture ends in good order
+ * @filter:  which frames to capture; copied
+ * @name:    the name in messages; it must outlive the capture
+ * @ended:   may be NULL. Called once if the capture ends by itself, from deferred work,
+ *           so that @c may be freed in it
+ * @arg:     passed to @ended
  *
- * A port that is not there yet is captured from when it comes. Return: 0 or -errno.
+ * A port that is added later is captured as well.
+ *
+ * Return: 0 or -errno.
  */
 int capture_start(struct capture *c, struct forwarding *forward, struct loop *loop,
-		  int fd, const struct capture_filter *w, const char *name,
+		  int fd, const struct capture_filter *filter, const char *name,
 		  void (*ended)(struct capture *c, void *arg), void *arg);
 
-/* capture_end() - Have it come to its end within a second; then it has ended(). */
+/* capture_end() - End a running capture within a second; its @ended is called then. */
 void capture_end(struct capture *c);
 
 /*
- * capture_stop() - End it now, for a relay that relays no more: blocks for a
- * second at most, until the reader has taken what is queued. ended() is not
- * called. One that does not run is left alone.
+ * capture_stop() - End the capture now, because the relay ends. It blocks for a second
+ * at most, until the reader has taken what is queued. @ended is not called. It does
+ * nothing if the capture does not run.
  */
 void capture_stop(struct capture *c);
 
-/* capture_drop() - End it, for a relay that never relayed: nothing of it is written. */
+/* capture_drop() - End the capture of a relay that failed to start: nothing is written. */
 void capture_drop(struct capture *c);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every block is its type, its length, a body, options, and the length again,
- * all in units of four bytes.
+ * Builds pcapng blocks. A block consists of its type, its length in bytes, a body,
+ * options, and its length again. Each part is padded to a multiple of four bytes.
  */
 #include "capture/pcapng.h"
 
@@ -18,7 +18,7 @@ enum block_type {
 	BLOCK_SECTION = 0x0a0d0d0a,
 };
 
-/* Options, each with a number space of its block. */
+/* Options; the same number means something else in another type of block. */
 enum {
 	OPTION_END = 0,
 	SECTION_HARDWARE = 2,
@@ -80,7 +80,7 @@ static uint8_t *put_option(uint8_t *to, unsigned code, const void *value, size_t
 	return to + padded(len);
 }
 
-/* It must be UTF-8, and is what a terminal may be shown. */
+/* The format wants UTF-8. The text is escaped, so that a reader can show it on a terminal. */
 static uint8_t *put_text(uint8_t *to, unsigned code, const char *text)
 {
 	char escaped[PCAPNG_TEXT_MAX];
@@ -91,7 +91,7 @@ static uint8_t *put_text(uint8_t *to, unsigned code, const char *text)
 
 static uint8_t *put_head(uint8_t *to, enum block_type type)
 {
-	/* The length is known, and filled in, at the end. */
+	/* put_end() fills in the length. */
 	return put32(to, type) + sizeof(uint32_t);
 }
 

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The answer's first line says whether there is an error; all behind it is
- * printed as it comes. A relay that says nothing is given up after a while, but
- * not between two events.
+ * netrelay ctl: sends a command to a relay and prints its answer. The first line of the
+ * answer is "ok" or "error: ..."; all that follows is printed as it arrives. If the
+ * relay sends nothing for ANSWER_MS it is given up, except while the client waits for
+ * the next event.
+ *
+ * The command capture is different: the client opens the file itself, sends the command
+ * without the file, and writes the capture that it receives.
+ *
+ * #syscalls: close poll recvfrom sendto stat
  */
 #include "client/ctl-client.h"
 
@@ -23,10 +29,10 @@
 #include "conf/capture-filter.h"
 #include "net/sock.h"
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 10000 /* the longest wait for a part of the answer */
 #define CHUNK 16384
 #define WHY_MAX 512
-#define CAPTURE_WORDS_MAX 64 /* many more than the relay takes */
+#define CAPTURE_WORDS_MAX 64 /* many more than the relay accepts */
 #define VERDICT_MAX 8192     /* bytes of the first line */
 
 static const char *connect_fault(const char *path, int err)
@@ -43,9 +49,9 @@ static const char *connect_fault(const char *path, int err)
 			       "with --ctl";
 		return "nobody listens there any more; start the relay again, with --ctl";
 	case EACCES:
-		return "no right to; only the user who runs the relay may, and root";
+		return "permission denied; only root and the user who runs the relay may use it";
 	case EAGAIN:
-		return "the relay does not answer; too many wait for it already";
+		return "the relay does not answer; too many clients wait already";
 	default:
 		return strerror(err);
 	}
@@ -64,17 +70,19 @@ int ctl_connect(const char *path, char *why, size_t size)
 	return fd;
 }
 
-/* The following say themselves what is wrong. */
+/* The following functions log their errors themselves. */
 
+/* Log that the connection failed; @err is an errno, or 0 when the relay closed. Return: -errno. */
 static int lost(const char *path, int err)
 {
-	log_warn("ctl: %s: %s", path, err ? strerror(err) : "the relay has closed");
+	log_warn("ctl: %s: %s", path,
+		 err ? strerror(err) : "the relay has closed the connection");
 	return err ? -err : -EPIPE;
 }
 
 static int wait_for(const char *path, int fd, short events, int ms)
 {
-	/* Of stdout only whether there is anybody left to read it. */
+	/* stdout is polled for POLLERR only: has its reader gone? */
 	struct pollfd pfd[] = {
 		{ .fd = fd, .events = events },
 		{ .fd = STDOUT_FILENO },
@@ -105,7 +113,7 @@ static int send_all(const char *path, int fd, const struct buf *line)
 			sent += (size_t)n;
 			continue;
 		}
-		/* It may have said why before it closed. */
+		/* The relay may have sent the reason before it closed: read that. */
 		if (errno == EPIPE || errno == ECONNRESET)
 			return 0;
 		if (errno != EAGAIN)
@@ -126,7 +134,7 @@ static ssize_t receive(const char *path, int fd, void *to, size_t size, int ms)
 
 		if (n >= 0)
 			return n;
-		/* The relay closed with something of ours unread: what it said is here. */
+		/* The relay closed before it read all of our command; its answer has arrived. */
 		if (errno == ECONNRESET)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
@@ -147,10 +155,10 @@ static int to_stdout(const char *data, size_t len)
 }
 
 /*
- * Read the first line, and print what has come behind it.
- * @step: bytes to read at once; with 1, nothing comes behind it
+ * Read the first line of the answer, and print what was read behind it.
+ * @step: bytes to read at once; with 1, nothing is read behind the line
  *
- * Return: 0 for "ok".
+ * Return: 0 for "ok"; -errno.
  */
 static int read_verdict(const char *path, int fd, size_t step)
 {
@@ -173,7 +181,7 @@ static int read_verdict(const char *path, int fd, size_t step)
 		log_warn("ctl: %s", line + 7);
 		return -EINVAL;
 	}
-	log_warn("ctl: %s: what answers there is no relay", path);
+	log_warn("ctl: %s: the program that answers is not a relay", path);
 	return -EPROTO;
 }
 
@@ -188,7 +196,7 @@ static int print_rest(const char *path, int fd, int ms)
 	return ret;
 }
 
-/* Send the words, and see whether they are taken. */
+/* Send the words as one line, and read the verdict. Return: 0 for "ok"; -errno. */
 static int command_is_taken(const char *path, int fd, char **words, size_t step)
 {
 	struct buf line = { 0 };
@@ -211,10 +219,10 @@ static int command_is_taken(const char *path, int fd, char **words, size_t step)
 
 static int print_answer(const char *path, int fd, char **command)
 {
-	bool goes_on = !strcmp(command[0], "events");
+	bool is_endless = !strcmp(command[0], "events");
 	int ret = command_is_taken(path, fd, command, SIZE_MAX);
 
-	return ret ? ret : print_rest(path, fd, goes_on ? -1 : ANSWER_MS);
+	return ret ? ret : print_rest(path, fd, is_endless ? -1 : ANSWER_MS);
 }
 
 static int dial(const char *path)
@@ -238,13 +246,16 @@ static int print(const char *path, char **command)
 	return ret;
 }
 
-/* Return: the descriptor of what is to be written to; -errno. */
+/* Open the file of a capture. Return: its descriptor; -errno. */
 static int open_file(const char *path, const char *name)
 {
 	char why[WHY_MAX];
 	int to, fd = dial(path);
 
-	/* Only tried: a FIFO's reader may be waited for longer than the relay waits. */
+	/*
+	 * This connection only shows that the relay is there. Opening a FIFO may take
+	 * longer than the relay waits for a command, so the real one is made later.
+	 */
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -269,10 +280,7 @@ static int copy(const char *path, int fd, int to, char **command, const char *na
 	return ret;
 }
 
-/*
- * capture FILE[,WORD...] [WORD...]: what is sent is the command without the file,
- * which is ours.
- */
+/* capture FILE[,WORD...] [WORD...]: send the command without FILE, which we open here. */
 static int capture(const char *path, char **command)
 {
 	char *words[CAPTURE_WORDS_MAX + 1] = { command[0] }, *name = command[1];

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The other end of a control socket: what netrelay ctl does. */
+/* netrelay ctl: the client of a relay's control socket. */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
 #include <stddef.h>
 
 /*
- * ctl_client() - Send a command, and print what is answered.
- * @command: its words, up to a NULL
+ * ctl_client() - Send a command to the relay, and print the answer to stdout.
+ * @path:    the control socket
+ * @command: the command's words, at least one, and a NULL behind them
  *
- * An error, ours or the relay's, goes to the log.
+ * An error of the client or of the relay is logged.
  *
- * Return: 0 or -errno.
+ * Return: 0; -EINVAL when the relay refused the command; another -errno.
  */
 int ctl_client(const char *path, char **command);
 
 /*
- * ctl_connect() - Connect to a control socket, whose path fits.
- * @why: on error, one line that says what is wrong and what to do
+ * ctl_connect() - Connect to a control socket.
+ * @path: shorter than ENDPOINT_PATH_MAX
+ * @why:  on error, one line that says what is wrong and what to do
+ * @size: bytes at @why
  *
- * Return: a descriptor, non-blocking; -errno.
+ * Return: a descriptor, non-blocking, the caller's to close; -errno.
  */
 int ctl_connect(const char *path, char *why, size_t size);
 

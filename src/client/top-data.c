@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of words with tabs between. A line that is not understood spoils them all. */
+/*
+ * Reads the relay's answer to "counters": lines of words, separated by tabs. If one line
+ * is not as expected, the whole answer is refused.
+ */
 #include "client/top-data.h"
 
 #include <errno.h>
@@ -18,7 +21,7 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-/* Cut off what is before @end. Return: it; what follows is at *@text, or NULL. */
+/* Split *@text at the first @end. Return: the part before it; *@text is the rest, or NULL. */
 static char *cut(char **text, char end)
 {
 	char *piece = *text, *at = strchr(piece, end);
@@ -53,7 +56,7 @@ static bool read_numbers(uint64_t **to, char **word, size_t n)
 
 static bool read_relay(struct top_data *d, char **word, size_t n)
 {
-	uint64_t received = 0, copied = 0, sent = 0; /* of no use here */
+	uint64_t received = 0, copied = 0, sent = 0; /* not shown */
 	uint64_t *numbers[] = { &d->uptime, &received,	&copied,
 				&sent,	    &d->queued, &d->dropped };
 
@@ -118,7 +121,6 @@ void top_free(struct top_data *d)
 
 /* ---- two of them ---- */
 
-/* A counter that went back is another relay's. */
 static int by_number(const void *a, const void *b)
 {
 	const struct top_port *p = a, *q = b;
@@ -146,7 +148,7 @@ void top_sort(struct top_data *d, bool by_id)
 		qsort(d->port, d->n, sizeof(*d->port), by_id ? by_number : by_activity);
 }
 
-/* @d is sorted by number. */
+/* @d must be sorted by number. */
 static const struct top_port *find(const struct top_data *d, uint64_t id)
 {
 	const struct top_port key = { .id = id };
@@ -163,10 +165,10 @@ static void compare_port(struct top_port *p, const struct top_port *q, uint64_t 
 	p->drops = per_second(p->dropped, q->dropped, ms);
 }
 
-static void add_way(struct top_way *sum, const struct top_way *way)
+static void add_rate(struct top_rate *sum, const struct top_rate *rate)
 {
-	sum->frames += way->frames;
-	sum->bits += way->bits;
+	sum->frames += rate->frames;
+	sum->bits += rate->bits;
 }
 
 void top_compare(struct top_data *now, struct top_data *before)
@@ -184,7 +186,7 @@ void top_compare(struct top_data *now, struct top_data *before)
 		if (!q)
 			continue;
 		compare_port(p, q, ms);
-		add_way(&now->in, &p->in);
-		add_way(&now->out, &p->out);
+		add_rate(&now->in, &p->in);
+		add_rate(&now->out, &p->out);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What netrelay top knows of a relay: read from the lines that show_counters()
- * writes, and compared with what it read before. The lines come from outside,
- * so nothing in here is more than printable ASCII.
+ * The data that netrelay top shows of a relay. It is read from the lines that
+ * show_counters() writes, and compared with the previous data to compute rates. The
+ * lines come from outside, so all texts here are reduced to printable ASCII.
  */
 #ifndef TOP_DATA_H
 #define TOP_DATA_H
@@ -11,23 +11,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* @frames, @bits, @drops: a second, since what was read before */
-struct top_way {
+/* The rate of one direction, per second, since the previous data. */
+struct top_rate {
 	uint64_t frames, bits;
 };
 
+/*
+ * A port.
+ * @id:    the port's number
+ * @since: how long it has been in this state, ms
+ * @rx_frames, @rx_bytes, @tx_frames, @tx_bytes, @dropped: counters
+ * @queue, @queue_limit: bytes that are queued, and that may be
+ * @in, @out, @drops: rates per second
+ */
 struct top_port {
 	uint64_t id;
 	const char *name, *peer, *state;
 	uint64_t since, rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t queue, queue_limit, dropped;
-	struct top_way in, out;
+	struct top_rate in, out;
 	uint64_t drops;
 };
 
 /*
- * @text: what the strings are in
- * @port: @n of them, in the order of top_sort()
+ * @text:   the memory that all strings point into
+ * @kind, @version: the relay's
+ * @uptime: ms
+ * @dropped, @queued: frames, of the whole relay
+ * @port:   @n ports, in the order of top_sort()
+ * @in, @out, @drops: rates of the whole relay, per second
  */
 struct top_data {
 	char *text;
@@ -35,26 +47,29 @@ struct top_data {
 	uint64_t uptime, dropped, queued;
 	struct top_port *port;
 	size_t n;
-	struct top_way in, out;
+	struct top_rate in, out;
 	uint64_t drops;
 };
 
 /*
- * top_read() - Read the lines, which are cut up in place.
- * @text: becomes the data's, also on error; free()d by top_free()
+ * top_read() - Read the lines, and cut them up in place.
+ * @d:    filled in; top_free() it, also after an error
+ * @text: from malloc(); it becomes part of @d, also on an error
  *
- * Return: 0; -EPROTO when that is not what it should be; -ENOMEM.
+ * Return: 0; -EPROTO when the lines are not as expected; -ENOMEM.
  */
 int top_read(struct top_data *d, char *text);
+
+/* top_free() - Free the ports and the text; @d is empty afterwards. */
 void top_free(struct top_data *d);
 
 /*
- * top_compare() - Fill in what is a second's, from two looks at the same relay.
- * @before: is in another order afterwards
+ * top_compare() - Fill in the rates of @now.
+ * @before: earlier data of the same relay; it is sorted by number here
  */
 void top_compare(struct top_data *now, struct top_data *before);
 
-/* top_sort() - By number, or else the busiest first. */
+/* top_sort() - Sort the ports by number if @by_id is set, otherwise the busiest first. */
 void top_sort(struct top_data *d, bool by_id);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Columns have a rank: in a window too narrow for all, those of the highest rank
- * are left out first. What room is left over goes to the names, up to the
- * longest, then to the bars. A bar's full width is the busiest port's rate.
+ * Draws the picture of netrelay top. Each column has a rank: if the window is too narrow
+ * for all columns, those with the highest rank are left out first. Room that is left
+ * over goes to the names, as much as the longest needs, and then to the bars. A bar of
+ * full width stands for the rate of the busiest port.
  */
 #include "client/top-draw.h"
 
@@ -26,7 +27,7 @@
 #define CYAN "\033[36m"
 #define RED "\033[1;31m"
 #define OFF "\033[m"
-#define ERASE "\033[K" /* the line, from the cursor on */
+#define ERASE "\033[K" /* erase the line from the cursor on */
 
 enum column {
 	COLUMN_ID,
@@ -65,13 +66,18 @@ static const struct {
 
 /* ---- lines ---- */
 
-/* @room: columns left in this line; @lines: left in the window, this one included */
+/*
+ * Where drawing has got to.
+ * @width: columns of the window
+ * @room:  columns that are left in this line
+ * @lines: lines that are left in the window, including this one
+ */
 struct pen {
 	struct buf *out;
 	unsigned width, room, lines;
 };
 
-/* Text of one column a byte, as far as there is room. */
+/* Add text as far as there is room; each of its bytes must take one column. */
 PRINTF_LIKE(3, 4)
 static void put(struct pen *pen, const char *style, const char *fmt, ...)
 {
@@ -92,7 +98,7 @@ static void end_line(struct pen *pen)
 {
 	pen->lines--;
 	pen->room = pen->width;
-	/* Erased before it is drawn: behind a full line, a terminal may erase its end. */
+	/* Erase a line before drawing it: behind a full line, that may erase its last column. */
 	if (pen->lines)
 		buf_printf(pen->out, "\r\n" ERASE);
 }
@@ -100,7 +106,7 @@ static void end_line(struct pen *pen)
 static void put_bar(struct pen *pen, const char *style, uint64_t value, uint64_t max,
 		    unsigned width, bool is_utf8)
 {
-	/* U+2588, a full block, to U+258F, an eighth of one. */
+	/* The blocks are U+2588, a full one, to U+258F, an eighth. */
 	uint64_t eighths = max ? (value / 8 * width * 64 + value % 8 * width * 8) / max
 			       : 0;
 	unsigned full = (unsigned)(eighths / 8), rest = (unsigned)(eighths % 8);
@@ -144,7 +150,7 @@ static unsigned longest_name(const struct top_data *d)
 	return (unsigned)longest;
 }
 
-/* Columns of the window that those of up to @rank take, a blank ahead of each. */
+/* The width of all columns with a rank up to @rank, with a blank before each. */
 static unsigned taken_by(unsigned rank)
 {
 	unsigned sum = 0;
@@ -155,7 +161,7 @@ static unsigned taken_by(unsigned rank)
 	return sum;
 }
 
-/* @width: set for each column; 0: it is left out */
+/* @width: set to the width of each column; 0 if it is left out */
 static void lay_out(const struct top_view *v, unsigned *width)
 {
 	unsigned rank = 9, spare, name, bar;
@@ -174,7 +180,7 @@ static void lay_out(const struct top_view *v, unsigned *width)
 	}
 }
 
-/* Lines besides the ports': the window's height decides which. */
+/* Whether the window is high enough for lines besides those of the ports. */
 static bool has_foot(const struct top_view *v)
 {
 	return v->height >= 7;
@@ -223,14 +229,14 @@ static void draw_title(struct pen *pen, const struct top_view *v)
 	end_line(pen);
 }
 
-static void draw_way(struct pen *pen, const char *name, const char *style,
-		     const struct top_way *way)
+static void draw_rate(struct pen *pen, const char *name, const char *style,
+		      const struct top_rate *rate)
 {
 	char frames[HUMAN_MAX], bits[HUMAN_MAX];
 
 	put(pen, style, " %s", name);
-	put(pen, PLAIN, " %s f/s %s bit/s  ", human_count(way->frames, frames),
-	    human_count(way->bits, bits));
+	put(pen, PLAIN, " %s f/s %s bit/s  ", human_count(rate->frames, frames),
+	    human_count(rate->bits, bits));
 }
 
 static void draw_trouble(struct pen *pen, const struct top_view *v)
@@ -244,8 +250,8 @@ static void draw_sums(struct pen *pen, const struct top_view *v)
 	const struct top_data *d = v->data;
 	char drops[HUMAN_MAX], rate[HUMAN_MAX], queued[HUMAN_MAX];
 
-	draw_way(pen, "in", GREEN, &d->in);
-	draw_way(pen, "out", CYAN, &d->out);
+	draw_rate(pen, "in", GREEN, &d->in);
+	draw_rate(pen, "out", CYAN, &d->out);
 	put(pen, PLAIN, " queued %s  ", human_count(d->queued, queued));
 	put(pen, d->drops ? RED : PLAIN, " dropped %s", human_count(d->dropped, drops));
 	if (d->drops)
@@ -265,7 +271,7 @@ static void draw_titles(struct pen *pen, const unsigned *width)
 	end_line(pen);
 }
 
-/* One that is too long is cut in its middle: names mostly differ at their ends. */
+/* A name that is too long is cut in the middle, as names mostly differ at their ends. */
 static void put_name(struct pen *pen, const char *name, int width)
 {
 	int len = (int)strlen(name), head = (width - 2) / 3, tail = width - 2 - head;

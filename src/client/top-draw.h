@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The picture that netrelay top shows: a function of what is known of the relay
- * and of the window's size alone.
+ * Draws the picture of netrelay top. It depends on nothing but the relay's data and the
+ * size of the window, so it can be tested without a terminal.
  */
 #ifndef TOP_DRAW_H
 #define TOP_DRAW_H
@@ -10,11 +10,13 @@
 #include "client/top-data.h"
 
 /*
- * @data:    what is known; NULL when nothing is yet
- * @trouble: why nothing newer is, or NULL
- * @width, @height: of the window
- * @first:   ports before this one are scrolled away
- * @is_utf8: blocks may be drawn
+ * @data:    the latest data; NULL when there is none yet
+ * @path:    the control socket, printable
+ * @trouble: why there is no newer data; NULL if there is
+ * @width, @height: columns and lines of the window
+ * @first:   index of the first port that is shown; those before it are scrolled away
+ * @is_utf8: the terminal can show block characters
+ * @by_id:   the ports are sorted by number
  */
 struct top_view {
 	const struct top_data *data;
@@ -24,13 +26,13 @@ struct top_view {
 	bool is_utf8, by_id;
 };
 
-/* top_rows() - How many ports fit. */
+/* top_rows() - The number of ports that fit into the window. */
 unsigned top_rows(const struct top_view *v);
 
 /*
- * top_draw() - Append exactly @height lines, none of them wider than @width,
- * with \r\n between. Attributes, and erasing a line before it is drawn, are the
- * only escape sequences in them.
+ * top_draw() - Append the picture to @out: exactly @height lines, separated by \r\n, none
+ * wider than @width. Its only escape sequences set attributes, and erase a line before
+ * it is drawn.
  */
 void top_draw(const struct top_view *v, struct buf *out);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Once a second a connection to the control socket, "counters", and what comes is
- * drawn. The picture is on the terminal's alternate screen, so that the one
- * before is there again when we leave, be it for good or because we are stopped.
+ * netrelay top. Once a second it connects to the control socket, sends "counters", and
+ * draws the answer. It draws on the terminal's alternate screen, so that the previous
+ * contents are there again when it ends or is stopped (^Z).
+ *
+ * #syscalls: close getpid ioctl kill read recvfrom rt_sigprocmask sendto signalfd4
  */
 #include "client/top.h"
 
@@ -28,22 +30,29 @@
 #include "client/top-draw.h"
 #include "conf/endpoint.h"
 
-#define PERIOD_MS 1000
-#define FIRST_MS 300 /* there are no rates before the second look */
+#define PERIOD_MS 1000 /* from the end of one look to the next */
+#define FIRST_MS 300   /* to the second look, which gives the first rates */
 #define ANSWER_MS 3000
-#define ANSWER_BYTES ((size_t)4 << 20)
+#define ANSWER_BYTES ((size_t)4 << 20) /* the longest answer that is accepted */
 #define CHUNK 16384
-#define WINDOW_MAX 500
+#define WINDOW_MAX 500 /* columns and lines that are used at most */
 #define WHY_MAX 512
 
-/* Another screen, no cursor, no line wrapped; and back. */
+/* Switch to the alternate screen, hide the cursor, do not wrap lines; and undo that. */
 #define ENTER "\033[?1049h\033[?25l\033[?7l\033[2J"
 #define LEAVE "\033[m\033[?7h\033[?25h\033[?1049l"
 
 /*
- * @modes:  the terminal's, as they were
- * @link:   the connection, while an answer is waited for
- * @answer: what has come of it
+ * @signals: a signalfd
+ * @keys:    stdin
+ * @link:    the connection to the relay, while an answer is due
+ * @next:    begins the next look
+ * @limit:   ends a look that takes too long
+ * @path_text: @path, printable
+ * @trouble: why there is no newer data; "" if there is
+ * @modes:   the terminal's modes before top began
+ * @answer:  the answer so far
+ * @looks:   how many looks gave data
  */
 struct top {
 	struct loop loop;
@@ -101,7 +110,7 @@ static void draw(struct top *t)
 		v->first = t->data.n > rows ? t->data.n - rows : 0;
 	buf_printf(&out, "\033[H");
 	top_draw(v, &out);
-	/* A hang-up comes as a signal too. */
+	/* If the terminal hung up, SIGHUP comes as well. */
 	if (!out.failed && write_all(STDOUT_FILENO, out.data, out.len) < 0)
 		loop_stop(&t->loop);
 	buf_free(&out);
@@ -124,7 +133,7 @@ static bool is_utf8(void)
 
 static void look(struct timer *timer);
 
-/* One look is over. @why: it came to nothing */
+/* A look is over. @why: why it gave no data; "" if it did */
 static void end_look(struct top *t, const char *why)
 {
 	int fd = t->link.fd;
@@ -156,17 +165,18 @@ static void take_answer(struct top *t)
 
 		if (is_error)
 			text[strcspn(text, "\n")] = '\0';
-		end_look(t, is_error ? text + strlen(error) : "what answers is no relay");
+		end_look(t, is_error ? text + strlen(error)
+				     : "the program that answers is not a relay");
 		return;
 	}
-	/* The memory goes with it. */
+	/* top_read() takes over the memory. */
 	memmove(text, text + 3, strlen(text + 3) + 1);
 	t->answer = (struct buf){ 0 };
 	if (top_read(&data, text) < 0) {
 		top_free(&data);
 		end_look(t,
-			 "the relay speaks of what is not known here: it is of another "
-			 "version, take its own");
+			 "the relay's answer is not understood: it has another version; "
+			 "use its own netrelay");
 		return;
 	}
 	top_compare(&data, &t->data);
@@ -192,7 +202,7 @@ static void link_ready(struct watch *w, uint32_t events)
 	}
 	buf_add(&t->answer, chunk, (size_t)n);
 	if (t->answer.failed || t->answer.len > ANSWER_BYTES)
-		end_look(t, "the relay has too much to say");
+		end_look(t, "the relay's answer is too long");
 }
 
 static void look(struct timer *timer)
@@ -238,7 +248,7 @@ static void sort_otherwise(struct top *t)
 	top_sort(&t->data, t->view.by_id);
 }
 
-/* Return: bytes that the key was of. */
+/* Act on the first key in @key. Return: the bytes that it consists of. */
 static size_t take_key(struct top *t, const char *key)
 {
 	static const struct {
@@ -271,7 +281,7 @@ static void keys_ready(struct watch *w, uint32_t events)
 	char keys[64];
 	ssize_t n = read(w->fd, keys, sizeof(keys) - 1);
 
-	/* Nothing to read is no end here, unless it says so. */
+	/* The terminal is set to return 0 bytes if there are none: only a hang-up is the end. */
 	if (n < 0 || (n == 0 && (events & (EPOLLHUP | EPOLLERR)))) {
 		loop_stop(&t->loop);
 		return;
@@ -288,7 +298,7 @@ static void take_signal(struct top *t, int sig)
 	case SIGTSTP:
 		leave(t);
 		kill(getpid(), SIGSTOP);
-		/* Here it goes on, and SIGCONT is waiting too. */
+		/* We have been continued, so SIGCONT is pending, which draws anew. */
 		break;
 	case SIGCONT:
 	case SIGWINCH:
@@ -333,7 +343,7 @@ static int watch_user(struct top *t)
 	return 0;
 }
 
-/* A path that is wrong is told of at once; a relay that goes away later is waited for. */
+/* Refuse a wrong path at once. A relay that goes away later, however, is waited for. */
 static int check(struct top *t)
 {
 	char why[WHY_MAX];

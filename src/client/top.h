@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* netrelay top: what a relay does, on a whole terminal, drawn anew every second. */
+/* netrelay top: shows a relay's ports and rates on the whole terminal, once a second. */
 #ifndef TOP_H
 #define TOP_H
 
 /*
- * top_run() - Until the user quits, or a signal ends it. The terminal is then as
- * it was. Errors go to the log.
- * @path: of the relay's control socket
+ * top_run() - Run netrelay top until the user quits or a signal ends it. It leaves the
+ * terminal as it was, and logs errors.
+ * @path: the relay's control socket
  *
  * Return: 0 or -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words, each of a key and a value. The last one of a key counts. */
+/* Reads a capture's filter: words KEY=VALUE. If a key comes twice, its last word counts. */
 #include "conf/capture-filter.h"
 
 #include <errno.h>
@@ -27,37 +27,37 @@ static bool read_number(unsigned *to, const char *text, unsigned max)
 	return parse_uint(text, 10, max, to) && *to;
 }
 
-static bool read_direction(struct capture_filter *w, const char *text)
+static bool read_direction(struct capture_filter *f, const char *text)
 {
 	bool both = !strcmp(text, "both");
 
-	w->in = both || !strcmp(text, "in");
-	w->out = both || !strcmp(text, "out");
-	return w->in || w->out;
+	f->in = both || !strcmp(text, "in");
+	f->out = both || !strcmp(text, "out");
+	return f->in || f->out;
 }
 
-static bool read_word(struct capture_filter *w, const char *word)
+static bool read_word(struct capture_filter *f, const char *word)
 {
 	if (!strncmp(word, "port=", 5))
-		return read_number(&w->port, word + 5, INT32_MAX);
+		return read_number(&f->port, word + 5, INT32_MAX);
 	if (!strncmp(word, "snap=", 5))
-		return read_number(&w->snaplen, word + 5, FRAME_MAX);
+		return read_number(&f->snaplen, word + 5, FRAME_MAX);
 	if (!strncmp(word, "dir=", 4))
-		return read_direction(w, word + 4);
+		return read_direction(f, word + 4);
 	return false;
 }
 
-static void wish_all(struct capture_filter *w)
+static void select_all(struct capture_filter *f)
 {
-	*w = (struct capture_filter){ .snaplen = FRAME_MAX, .in = true, .out = true };
+	*f = (struct capture_filter){ .snaplen = FRAME_MAX, .in = true, .out = true };
 }
 
-int capture_filter_words(struct capture_filter *w, char *const *words, char *why,
+int capture_filter_words(struct capture_filter *f, char *const *words, char *why,
 			 size_t size)
 {
-	wish_all(w);
+	select_all(f);
 	for (; *words; words++)
-		if (!read_word(w, *words))
+		if (!read_word(f, *words))
 			return refuse(why, size, *words);
 	return 0;
 }
@@ -79,15 +79,15 @@ char *capture_filter_cut(char *text)
 	return NULL;
 }
 
-int capture_filter_option(struct capture_filter *w, char *text, char *why, size_t size)
+int capture_filter_option(struct capture_filter *f, char *text, char *why, size_t size)
 {
 	char *rest = capture_filter_cut(text), *word;
 
-	wish_all(w);
+	select_all(f);
 	while (rest) {
 		word = rest;
 		rest = capture_filter_cut(word);
-		if (!read_word(w, word))
+		if (!read_word(f, word))
 			return refuse(why, size, word);
 	}
 	return 0;

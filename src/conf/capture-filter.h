@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which frames to capture, and how much of each, as a user says it. */
+/* A capture's filter: which frames to capture, and how much of each. */
 #ifndef CAPTURE_FILTER_H
 #define CAPTURE_FILTER_H
 
@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 /*
- * @port:     a port's id; 0 for all
- * @snaplen:  bytes of each frame
- * @in, @out: what a port receives, what it sends
+ * @port:    the number of the only port to capture; 0 for all ports
+ * @snaplen: bytes to keep of each frame
+ * @in:      capture the frames that a port receives
+ * @out:     capture the frames that a port sends
  */
 struct capture_filter {
 	unsigned port;
@@ -19,28 +20,31 @@ struct capture_filter {
 };
 
 /*
- * capture_filter_words() - Read words of "port=N", "dir=in|out|both", "snap=N".
- * @words: up to a NULL; with none of them the wish is all of every frame
+ * capture_filter_words() - Read the words "port=N", "dir=in|out|both" and "snap=N".
+ * @f:     filled in; without words it selects all frames in full length
+ * @words: the words, and a NULL behind them
  * @why:   on error, one line that says what is wrong and what would be right
+ * @size:  bytes at @why
  *
  * Return: 0 or -EINVAL.
  */
-int capture_filter_words(struct capture_filter *w, char *const *words, char *why,
+int capture_filter_words(struct capture_filter *f, char *const *words, char *why,
 			 size_t size);
 
 /*
- * capture_filter_option() - Read FILE[,WORD...], where a comma of the file's is doubled.
- * @text: becomes the file alone
+ * capture_filter_option() - Read FILE[,WORD...]; a comma within FILE is doubled.
+ * @text: changed in place; it is the file's name alone afterwards
+ * @why, @size: as of capture_filter_words()
  *
- * Return: as capture_filter_words().
+ * Return: 0 or -EINVAL.
  */
-int capture_filter_option(struct capture_filter *w, char *text, char *why, size_t size);
+int capture_filter_option(struct capture_filter *f, char *text, char *why, size_t size);
 
 /*
- * capture_filter_cut() - Cut @text at the first comma that is not doubled, and undouble
- * those before.
+ * capture_filter_cut() - Cut @text in place at its first comma that is not doubled;
+ * of each doubled comma before that, one is kept.
  *
- * Return: what is behind it; NULL when there is none.
+ * Return: the text behind that comma; NULL when there is no such comma.
  */
 char *capture_filter_cut(char *text);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All endpoints are looked at in pairs, and then each beside the capture, which
- * may want stdout.
+ * Finds endpoints that cannot be used together: each is compared with those before
+ * it, and with --capture -, which needs stdout.
  */
 #include "conf/conf-check.h"
 
@@ -16,14 +16,14 @@ static const char *find_fault(const struct endpoint *a, const struct endpoint *b
 	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
 		return find_fault(b, a);
 	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
-		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
+		return b->fd <= 1 ? "this descriptor belongs to -, which is given as well"
 				  : NULL;
 	if (a->kind != b->kind)
 		return NULL;
 	if (a->kind == ENDPOINT_STDIO)
-		return "stdin and stdout can be one endpoint only; name something else "
-		       "for the other";
-	return endpoint_long_clash(a, b);
+		return "stdin and stdout can be one endpoint only; use another endpoint in "
+		       "place of one of them";
+	return endpoint_long_conflict(a, b);
 }
 
 static const struct endpoint *nth(const struct conf *conf, size_t i)
@@ -52,7 +52,7 @@ const char *conf_check(const struct conf *conf, const struct endpoint **which)
 				return fault;
 		}
 		if (capture_has_stdout && has_stdout(*which))
-			return "stdout is what --capture - writes to; name a file there, "
+			return "--capture - writes to stdout; name a file there, "
 			       "or another endpoint here";
 	}
 	return NULL;

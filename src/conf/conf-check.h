@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What is right by itself, and still cannot be had at the same time. For conf.c.
- */
+/* Finds endpoints that are right by themselves but conflict with each other. For conf.c. */
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 
 #include "conf/conf.h"
 
 /*
- * conf_check() - Look for two that want the same thing.
- * @which: set to the endpoint that wants it, too
+ * conf_check() - Look for two users of the same thing: a descriptor, an address, stdout.
+ * @which: on a conflict, set to the endpoint that comes second
  *
- * Return: what is wrong with that one, and what to do; NULL when all is well.
+ * Return: a constant that says what is wrong with that endpoint and what to do;
+ * NULL when there is no conflict.
  */
 const char *conf_check(const struct conf *conf, const struct endpoint **which);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line. getopt_long() takes the options out and leaves the operands
- * behind; endpoint_parse() reads each, in the order they were given. Last,
- * conf_check() looks for what cannot be had at the same time.
+ * Reads the command line. getopt_long() takes the options; the words that remain are
+ * endpoints, which endpoint_parse() reads in the order given. Last, check_options()
+ * refuses options that do not fit the mode (cable, switch or hub), and conf_check()
+ * refuses endpoints that conflict.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,7 +22,7 @@
 #define SOCKET_PATH_MAX (ENDPOINT_PATH_MAX - 1) /* without its NUL */
 #define SEE_HELP "see netrelay --help"
 
-/* A message may repeat what the user typed, which may hold what a terminal obeys. */
+/* The message is escaped: it may repeat what was typed, and that may control a terminal. */
 PRINTF_LIKE(3, 4) static int refuse(char *why, size_t size, const char *fmt, ...)
 {
 	char msg[MESSAGE_MAX];
@@ -40,7 +41,7 @@ static int out_of_memory(char *why, size_t size)
 	return -ENOMEM;
 }
 
-/* The new last element of @list, not filled in; NULL without memory. */
+/* Make room for one more endpoint. Return: the new one, not filled in; NULL without memory. */
 static struct endpoint *append(struct endpoint **list, size_t *n)
 {
 	struct endpoint *grown = reallocarray(*list, *n + 1, sizeof(**list));
@@ -66,7 +67,7 @@ static int add_endpoint(struct conf *conf, const char *text, char *why, size_t s
 	return ep ? endpoint_parse(ep, text, why, size) : out_of_memory(why, size);
 }
 
-/* In the order of the table, so that each has a bit of its own in a mask. */
+/* Options without a letter. GIVEN() gives each a bit of its own in a mask. */
 enum { OPT_HUB = 256, OPT_STORM, OPT_FDB_SIZE, OPT_CTL, OPT_METRICS, OPT_CAPTURE };
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
@@ -91,7 +92,7 @@ static const struct option *find_long(int c)
 	return NULL;
 }
 
-/* getopt_long() says of a long option only that it was the last word it took. */
+/* getopt_long() does not name a wrong long option: it is the last word taken, @word. */
 static int refuse_option(const char *word, char *why, size_t size)
 {
 	if (!optopt)
@@ -126,10 +127,10 @@ static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *nam
 	return 0;
 }
 
-/* [ADDR:]PORT; a port alone is one of this machine only. */
+/* Read [ADDR:]PORT. A port alone listens on 127.0.0.1, so only this machine reaches it. */
 static int read_metrics(struct conf *conf, char *why, size_t size)
 {
-	/* With room for what endpoint_parse_listen() refuses as too long. */
+	/* Longer than an endpoint may be, so that endpoint_parse_listen() refuses that. */
 	char text[ENDPOINT_TEXT_MAX + 16];
 
 	snprintf(text, sizeof(text), "%s%s",
@@ -144,7 +145,7 @@ static int read_metrics(struct conf *conf, char *why, size_t size)
 	return 0;
 }
 
-/* Of a file, which may have any name, or of a socket, which may not. */
+/* Read the path of a file or a socket. @max: bytes that it may have; SIZE_MAX for a file */
 static int read_path(const char **to, const char *path, size_t max, const char *name,
 		     char *why, size_t size)
 {
@@ -161,7 +162,7 @@ static int read_path(const char **to, const char *path, size_t max, const char *
 	return 0;
 }
 
-/* FILE[,dir=...][,port=N][,snap=N] */
+/* Read FILE[,dir=...][,port=N][,snap=N]. */
 static int read_capture(struct conf *conf, char *why, size_t size)
 {
 	const char *file;
@@ -204,13 +205,13 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 	}
 }
 
-/* @given: set to the GIVEN() of those that may be given once only. */
+/* @given: set to the GIVEN() bits of the options that were given; each may come once only */
 static int read_options(struct conf *conf, int argc, char **argv, unsigned int *given,
 			char *why, size_t size)
 {
 	int c, err = 0;
 
-	optind = 0; /* so that glibc and musl both start afresh */
+	optind = 0; /* have both glibc and musl begin anew */
 	opterr = 0;
 	while (!err && (c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1) {
 		unsigned int bit = c >= OPT_HUB ? GIVEN(c) : 0;
@@ -233,7 +234,7 @@ static int read_options(struct conf *conf, int argc, char **argv, unsigned int *
 	return err;
 }
 
-/* What is for a switch only, or for a hub, is not taken in vain by others. */
+/* Refuse options of a switch or a hub in other modes, instead of ignoring them. */
 static int check_options(const struct conf *conf, unsigned int given, char *why,
 			 size_t size)
 {
@@ -264,9 +265,9 @@ static bool is_client(const char *word)
 }
 
 /*
- * netrelay ctl PATH COMMAND..., netrelay top PATH. All that follows is the
- * client's, also what looks like an option. A bridge of one of these names is
- * bridge:ctl.
+ * Read "netrelay ctl PATH COMMAND..." or "netrelay top PATH". The words behind PATH
+ * belong to the client, even those that look like options. A bridge that is called
+ * ctl or top must be named as bridge:ctl or bridge:top.
  */
 static int read_client(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
@@ -310,8 +311,8 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 			      operands[0], operands[0], operands[0]);
 	if (!conf->server && n > 2)
 		return refuse(why, size,
-			      "%d endpoints are more than a cable's two; to join "
-			      "more, be a server: netrelay -l PORT TARGET ...",
+			      "%d endpoints are too many for a cable, which has two; "
+			      "to join more, run a server: netrelay -l PORT TARGET ...",
 			      n);
 	for (int i = 0; i < n && !err; i++)
 		err = add_endpoint(conf, operands[i], why, size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * argv, read into what the program is to do. Nothing is opened or changed
- * here; printing the help text is the only thing that can be seen of it.
+ * The configuration: what the command line tells the program to do. Reading it has
+ * no side effects: nothing is opened, resolved or printed.
  */
 #ifndef CONF_H
 #define CONF_H
@@ -12,25 +12,27 @@
 #include "conf/capture-filter.h"
 #include "conf/endpoint.h"
 
+/* Relay frames; print the help or the version; run netrelay ctl or netrelay top. */
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
 
-#define CONF_STORM_LIMIT 100000 /* flooded frames a second and port */
-#define CONF_FDB_SIZE 16384
-#define CONF_FDB_SIZE_MAX (1u << 20)
+#define CONF_STORM_LIMIT 100000 /* default of --storm: flooded frames a second, a port */
+#define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
+#define CONF_FDB_SIZE_MAX (1u << 20) /* the most that --fdb-size may be */
 
 /*
- * @verbose:   how often -v was given
- * @server:    -l was given
- * @listeners: what -l named, @n_listeners of them
- * @endpoints: a cable's two, or a server's targets, @n_endpoints of them
- * @hub:       --hub was given
- * @storm_limit: flooded frames a second that a port may bring; 0: any number
- * @fdb_size:  addresses that a switch remembers
- * @ctl_path:  of the control socket, to make or (CONF_CTL, CONF_TOP) to talk to; or NULL
- * @command:   CONF_CTL: the command's words, in argv, up to a NULL
- * @has_metrics, @metrics: where to serve them; as of a TCP_LISTEN
- * @capture:   file to capture to, "-" for stdout; or NULL
- * @capture_filter: what of
+ * @verbose:     how often -v was given
+ * @server:      -l was given
+ * @listeners:   the endpoints of -l, @n_listeners of them
+ * @endpoints:   a cable's two ends, or a server's targets; @n_endpoints of them
+ * @hub:         --hub was given
+ * @storm_limit: flooded frames a second that a port may bring; 0 for no limit
+ * @fdb_size:    MAC addresses that a switch remembers
+ * @ctl_path:    path of the control socket, or NULL. CONF_RUN creates the socket,
+ *               CONF_CTL and CONF_TOP connect to it
+ * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
+ * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
+ * @capture:     file to capture to, "-" for stdout; NULL for no capture
+ * @capture_filter: the frames to capture
  */
 struct conf {
 	enum conf_action action;
@@ -47,14 +49,14 @@ struct conf {
 	char **command;
 	bool has_metrics;
 	struct endpoint metrics;
-	char *capture; /* its own copy */
+	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 };
 
 /*
  * conf_read() - Read the command line.
- * @conf: filled in; conf_free() it, also after an error; words of @argv, which
- *        it points to, must outlive it
+ * @conf: filled in; the caller must conf_free() it, also after an error. It points
+ *        to words of @argv, which must outlive it
  * @why:  on error, one line that says what is wrong and what would be right
  * @size: bytes at @why
  *
@@ -62,9 +64,10 @@ struct conf {
  */
 int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size);
 
+/* conf_free() - Free what conf_read() allocated; @conf is empty afterwards. */
 void conf_free(struct conf *conf);
 
-/* conf_help() - The one-screen summary of usage and endpoints. */
+/* conf_help() - The text of --help: usage and endpoints on one screen. A constant. */
 const char *conf_help(void);
 
 #endif

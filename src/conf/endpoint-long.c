@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of kinds says what reads the body of each, and which options may
- * follow after commas. What a comma means depends on the kind: in a path it is
- * doubled, so that a path may hold any byte; a command takes it as it is.
+ * Reads long forms by a table: for each kind of endpoint it names the function that
+ * reads the body and the options that may follow. The meaning of a comma depends on
+ * the kind. Most bodies end at the first comma. In a path a comma is doubled, so
+ * that a path may contain any byte. A command contains commas as they are, and has
+ * no options.
  */
 #include "conf/endpoint-long.h"
 
@@ -16,21 +18,22 @@
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
-#define DEAD_MIN 5 /* seconds; below, what is slow would be called dead */
-#define DEAD_MAX 3600
+#define DEAD_MIN 5 /* seconds; with less, a peer that is only slow would be called dead */
+#define DEAD_MAX 3600 /* seconds */
 
 #define DOUBLED "; a comma within a path is doubled"
 #define MAC_EXAMPLE "52:54:00:00:00:01"
 
+/* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
 
-/* What a comma in the body of a long form means; most are cut by one. */
+/* A comma ends the body; does so unless it is doubled; or is part of the body. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
 /*
- * @form:    what would be right; NULL: the form of the kind says it
- * @is_flag: takes no value
- * @repeats: may be given more than once
+ * @form:    the right form, for messages; NULL if the kind's form shows it
+ * @is_flag: the option has no value
+ * @repeats: the option may be given more than once
  */
 struct option {
 	const char *key;
@@ -41,11 +44,12 @@ struct option {
 };
 
 /*
- * @read:    reads what stands between the prefix and the options
- * @check:   looks at the whole once the options are read; may be NULL
- * @options: up to one without key; may be NULL
+ * @read:    reads the body: the text between the prefix and the options
+ * @check:   checks the whole endpoint once its options are read; may be NULL
+ * @options: options of this kind, up to one whose key is NULL; may be NULL
+ * @form:    the right form, for messages
  * @listens: it accepts connections
- * @clash:   what is wrong when both of two can't be had; NULL if they can; may be NULL
+ * @conflict: what is wrong if two endpoints conflict, or NULL; may be NULL
  */
 struct endpoint_long {
 	const char *prefix;
@@ -56,7 +60,7 @@ struct endpoint_long {
 	const struct option *options;
 	const char *form;
 	bool listens;
-	const char *(*clash)(const struct endpoint *a, const struct endpoint *b);
+	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
 };
 
 static int check_udp(struct parse *p)
@@ -111,8 +115,9 @@ static int check_unixgram(struct parse *p)
 	if (!*p->ep->local_path)
 		return part_refuse(p, "option local is missing; the form is %s", p->form);
 	if (!strcmp(p->ep->path, p->ep->local_path))
-		return part_refuse(p,
-				   "the two paths must differ: theirs, then local=ours");
+		return part_refuse(
+			p,
+			"the two paths must differ: PATH is the peer's, local=PATH is ours");
 	return 0;
 }
 
@@ -125,8 +130,7 @@ static int read_group(struct parse *p, char *body)
 	if (err)
 		return err;
 	if (strchr(group->host, '%'))
-		return part_refuse(
-			p, "a group's interface is not named by %%, but by if=NAME");
+		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
 	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
 	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
 		return 0;
@@ -215,8 +219,8 @@ static int read_fd(struct parse *p, char *body)
 }
 
 /*
- * What comes behind a command is no option. Its frames are not padded: it is no
- * QEMU, and passt, for one, of before August 2023 is deaf to what is.
+ * A command has no options. Frames to it are not padded: it is not QEMU, and passt
+ * before August 2023, for one, ignores padded frames.
  */
 static int read_command(struct parse *p, char *body)
 {
@@ -240,7 +244,9 @@ static int read_mac(struct parse *p, char *value)
 
 	if (endpoint_parse_mac(mac, value))
 		return part_refuse(
-			p, QUOTED " must be one machine's address, as in " MAC_EXAMPLE,
+			p,
+			QUOTED
+			" must be the MAC address of one machine, as in " MAC_EXAMPLE,
 			value);
 	for (unsigned int i = 0; i < rules->n_macs; i++)
 		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
@@ -264,15 +270,15 @@ static bool is_tap(const struct endpoint *ep)
 static int read_pad(struct parse *p, char *value)
 {
 	if (is_tap(p->ep))
-		return part_refuse(p,
-				   "a tap takes short frames as they are; leave it out");
+		return part_refuse(
+			p, "frames to a tap are never padded; leave this option out");
 	p->ep->rules.is_unpadded = !strcmp(value, "0");
 	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
 		return part_refuse(p, QUOTED " must be 0 or 60", value);
 	return 0;
 }
 
-/* What goes with any kind whose text has room for options. */
+/* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
 	{ .key = "isolated", .read = read_isolated, .is_flag = true },
 	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
@@ -310,7 +316,7 @@ static const struct endpoint_long kinds[] = {
 	  .options = tcp_options,
 	  .form = "tcp-listen:[ADDR:]PORT",
 	  .listens = true,
-	  .clash = same_addr },
+	  .conflict = same_addr },
 	{ .prefix = "unix",
 	  .kind = ENDPOINT_UNIX,
 	  .comma = COMMA_DOUBLED,
@@ -323,7 +329,7 @@ static const struct endpoint_long kinds[] = {
 	  .options = listen_options,
 	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
 	  .listens = true,
-	  .clash = same_path },
+	  .conflict = same_path },
 	{ .prefix = "udp",
 	  .kind = ENDPOINT_UDP,
 	  .read = part_remote,
@@ -353,7 +359,7 @@ static const struct endpoint_long kinds[] = {
 	  .kind = ENDPOINT_FD,
 	  .read = read_fd,
 	  .form = "fd:N",
-	  .clash = same_fd },
+	  .conflict = same_fd },
 	{ .prefix = "trunk",
 	  .kind = ENDPOINT_TRUNK,
 	  .read = part_remote,
@@ -382,11 +388,11 @@ bool endpoint_long_listens(const struct endpoint_long *kind)
 	return kind->listens;
 }
 
-const char *endpoint_long_clash(const struct endpoint *a, const struct endpoint *b)
+const char *endpoint_long_conflict(const struct endpoint *a, const struct endpoint *b)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].kind == a->kind && kinds[i].clash)
-			return kinds[i].clash(a, b);
+		if (kinds[i].kind == a->kind && kinds[i].conflict)
+			return kinds[i].conflict(a, b);
 	return NULL;
 }
 
@@ -401,9 +407,9 @@ void endpoint_long_list(char *list, size_t size)
 }
 
 /*
- * End @s at its first comma that separates.
+ * End @s at the first comma that separates; of a doubled comma, keep one.
  *
- * Return: what follows that comma; NULL when there is none.
+ * Return: the text behind that comma; NULL when there is no such comma.
  */
 static char *cut_comma(char *s, enum comma comma)
 {
@@ -422,7 +428,7 @@ static char *cut_comma(char *s, enum comma comma)
 	return NULL;
 }
 
-/* @bit: set to one of the option's own, among those that @kind has. */
+/* @bit: set to a bit that no other option of @kind has */
 static const struct option *find_option(const struct endpoint_long *kind, const char *key,
 					unsigned int *bit)
 {
@@ -436,7 +442,7 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	return NULL;
 }
 
-/* Options with a form of their own are not part of the kind's. */
+/* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
 	const struct option *own = kind->options;

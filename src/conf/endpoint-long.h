@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The long forms of an endpoint, KIND:BODY[,OPTION=VALUE]... For endpoint.c.
- */
+/* Reads the long forms of an endpoint, KIND:BODY[,OPTION=VALUE]... For endpoint.c. */
 #ifndef ENDPOINT_LONG_H
 #define ENDPOINT_LONG_H
 
@@ -10,26 +8,33 @@
 
 #include "conf/endpoint-parts.h"
 
-struct endpoint_long; /* a kind, and how its long form goes */
+struct endpoint_long; /* a kind of endpoint, and how its long form is read */
 
-/* endpoint_long_find() - The kind whose prefix @text begins with, or NULL. */
+/* endpoint_long_find() - Find the kind whose prefix @text begins with. Return: it or NULL. */
 const struct endpoint_long *endpoint_long_find(const char *text);
 
 /* endpoint_long_listens() - Whether it is one of the kinds that accept connections. */
 bool endpoint_long_listens(const struct endpoint_long *kind);
 
-/* endpoint_long_read() - Read p->copy, which begins with that prefix. Return: 0 or -EINVAL. */
+/*
+ * endpoint_long_read() - Read p->copy, which begins with the prefix of @kind, into p->ep.
+ *
+ * Return: 0; -EINVAL, with the message at p->why.
+ */
 int endpoint_long_read(struct parse *p, const struct endpoint_long *kind);
 
 /*
- * endpoint_long_clash() - Two endpoints of one kind.
+ * endpoint_long_conflict() - Compare two endpoints of the same kind.
  *
- * Return: what is wrong when both can't be had at the same time, and what to do;
- * else NULL.
+ * Return: a constant that says what is wrong if they cannot both be used, and what to
+ * do; otherwise NULL.
  */
-const char *endpoint_long_clash(const struct endpoint *a, const struct endpoint *b);
+const char *endpoint_long_conflict(const struct endpoint *a, const struct endpoint *b);
 
-/* endpoint_long_list() - The prefixes of all, as "tcp, udp, ...", at @list. */
+/*
+ * endpoint_long_list() - Write the prefixes of all kinds, as "tcp, udp, ...".
+ * @list: set to the text, cut to @size bytes with its NUL; @size must not be 0
+ */
 void endpoint_long_list(char *list, size_t size);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each reader gets one part of a text, cut out and ended by a NUL, and checks it
- * to the last byte. Whoever finds a fault says so with part_refuse(), which puts
- * the endpoint's name in front and keeps the message printable.
+ * Reads the parts of an endpoint. Each reader gets one part, cut out and ended by a
+ * NUL, and checks all of its bytes. It refuses a wrong part with part_refuse(), which
+ * puts the endpoint's name in front and keeps the message printable.
  */
 #include "conf/endpoint-parts.h"
 
@@ -57,7 +57,10 @@ int part_port(struct parse *p, const char *s, uint16_t *port)
 	return 0;
 }
 
-/* What keeps @s from being an interface's name (dev_valid_name() in the kernel), or NULL. */
+/*
+ * Check the name of an interface, as the kernel does (dev_valid_name() in
+ * net/core/dev.c), and more. Return: what is wrong with it, or NULL.
+ */
 static const char *name_fault(const char *s)
 {
 	if (!*s)
@@ -133,7 +136,10 @@ bool part_addr(const char *s, struct endpoint_addr *addr)
 	return true;
 }
 
-/* Digits and dots alone are a mistyped address: a resolver would make something of 10.1. */
+/*
+ * Digits and dots alone are a mistyped address. A resolver would accept some of them:
+ * it reads 10.1 as 10.0.0.1.
+ */
 bool part_is_host_name(const char *s)
 {
 	return strlen(s) <= HOST_NAME_LEN && part_is_all(s, LETTERS DIGITS "-_.") &&
@@ -192,7 +198,8 @@ int part_local(struct parse *p, char *body)
 		return part_too_many(p);
 	if (n == 2 && !*part[0])
 		return part_refuse(
-			p, "the address is missing; for any, leave its colon out too");
+			p,
+			"the address is missing; for any address, give the port alone");
 	if (n == 2 && !part_addr(part[0], &p->ep->local))
 		return part_refuse(p, QUOTED " is no " ADDRESS, part[0]);
 	return part_port(p, part[n - 1], &p->ep->local.port);

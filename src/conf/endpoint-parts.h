@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts that all forms of an endpoint are made of - addresses, ports, paths,
- * names, numbers - and what is said of one that is wrong. For the files that
- * read endpoints; everybody else wants endpoint.h.
+ * Reads the parts of which all forms of an endpoint are made: addresses, ports,
+ * paths, names and numbers; and refuses wrong ones. For the files that read
+ * endpoints; all others need endpoint.h only.
  */
 #ifndef ENDPOINT_PARTS_H
 #define ENDPOINT_PARTS_H
@@ -21,12 +21,13 @@
 #define DIGITS "0123456789"
 
 /*
- * One text being read.
- * @text:   as typed
- * @copy:   of @text, to be cut up in place
- * @form:   what would be right, for messages
- * @option: the key of the option being read, or NULL
- * @why:    where a message goes, of @size bytes
+ * An endpoint that is being read.
+ * @ep:     the result
+ * @text:   the text as typed
+ * @copy:   a copy of @text, to be cut up in place
+ * @form:   the right form, for messages
+ * @option: the key of the option that is being read, or NULL
+ * @why:    where a message goes, @size bytes
  */
 struct parse {
 	struct endpoint *ep;
@@ -39,43 +40,47 @@ struct parse {
 };
 
 /*
- * part_refuse() - Say what is wrong, and what would be right.
+ * part_refuse() - Write a message to p->why: what is wrong, and what would be right.
  *
- * The endpoint's name goes in front, and the option's if one is being read. The
- * message is printable, whatever the user typed.
+ * The endpoint's text goes in front of it, and the option's key if one is being read.
+ * The message is escaped, so it is printable whatever the user typed.
  *
  * Return: -EINVAL.
  */
 int part_refuse(struct parse *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
- * part_split() - Cut @s in place at the colons outside brackets.
+ * part_split() - Cut @s in place at each colon that is not in brackets.
  *
- * Return: the number of parts, at least 1; no more than @max are put into @part.
+ * Return: the number of parts, at least 1; the first @max of them are at @part.
  */
 size_t part_split(char *s, char **part, size_t max);
 
-/* part_too_many() - Refuse what part_split() has found more parts in than p->form has. */
+/* part_too_many() - Refuse a text that has more colons than p->form. Return: -EINVAL. */
 int part_too_many(struct parse *p);
 
-/* part_is_all() - Whether @s has no bytes but those in @set. */
+/* part_is_all() - Whether all bytes of @s are in @set; true of an empty @s. */
 bool part_is_all(const char *s, const char *set);
 
-/* part_addr() - Read a numeric address. Return: whether it is one; else *@addr is spoilt. */
+/*
+ * part_addr() - Read an IPv4 address or an [IPv6 address] into @addr's host and family.
+ *
+ * Return: whether @s is one; if not, host may have been written to.
+ */
 bool part_addr(const char *s, struct endpoint_addr *addr);
 
-/* part_is_host_name() - Whether @s looks like a name to resolve. */
+/* part_is_host_name() - Whether @s looks like a host name, to be resolved later. */
 bool part_is_host_name(const char *s);
 
 /*
- * Readers that refuse by themselves what is wrong. Return: 0 or -EINVAL.
+ * These read a part, and refuse a wrong one by themselves. Return: 0 or -EINVAL.
  *
- * part_port():   1 to 65535
- * part_name():   an interface's name, for ENDPOINT_NAME_MAX bytes at @name;
- *                @whose it is, is said in messages
- * part_path():   a unix socket's path, for ENDPOINT_PATH_MAX bytes at @path
- * part_remote(): HOST:PORT, into the endpoint's remote
- * part_local():  [ADDR:]PORT, into the endpoint's local
+ * part_port():   a port from 1 to 65535, to @port in host byte order
+ * part_name():   an interface's name, to @name, ENDPOINT_NAME_MAX bytes; messages
+ *                call it "the @whose's name"
+ * part_path():   a unix socket's path, to @path, ENDPOINT_PATH_MAX bytes
+ * part_remote(): HOST:PORT, to the endpoint's remote
+ * part_local():  [ADDR:]PORT, to the endpoint's local
  */
 int part_port(struct parse *p, const char *s, uint16_t *port);
 int part_name(struct parse *p, const char *whose, const char *s, char *name);

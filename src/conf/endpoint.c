@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text of an endpoint, copied once and cut up in place. A word that begins
- * with the prefix of a known kind is a long form (endpoint-long.c). Any other
- * word is a short form, told apart from the others by how many colons it has
- * outside brackets. Both are made of the same parts (endpoint-parts.c).
+ * Reads the text of an endpoint: copies it once and cuts the copy up in place. A
+ * text that begins with the prefix of a known kind is a long form (endpoint-long.c).
+ * Any other text is a short form, and the number of its colons outside brackets says
+ * which one. Both consist of the same parts (endpoint-parts.c).
  */
 #include "conf/endpoint.h"
 
@@ -18,7 +18,7 @@
 #define LISTEN_FORMS \
 	"PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]"
 
-/* @word stands where a long form has its kind, and is not @what the short form has there. */
+/* Refuse @word: it is neither @what a short form begins with, nor the kind of a long form. */
 static int unknown(struct parse *p, const char *word, const char *what)
 {
 	char list[256];
@@ -90,7 +90,7 @@ static int short_udp(struct parse *p, char **part)
 		addr, remote->port, local->port);
 }
 
-/* Take options off a short form, which has none. Return: what they are, or NULL. */
+/* Cut the options off a short form, which must not have any. Return: the options, or NULL. */
 static const char *cut_options(char *s)
 {
 	char *close = strrchr(s, ']');
@@ -101,7 +101,7 @@ static const char *cut_options(char *s)
 	return comma;
 }
 
-/* The form is right but for them: show the long form that may have them. */
+/* Refuse options behind a short form that is right, and show the long form that has them. */
 static int refuse_options(struct parse *p, const char *options)
 {
 	static const char *const prefixes[] = {
@@ -142,9 +142,9 @@ static int begin(struct parse *p)
 
 	*p->ep = (struct endpoint){ .mode = 0600, .dead = ENDPOINT_DEAD_USUAL, .fd = -1 };
 	if (len >= ENDPOINT_TEXT_MAX)
-		return part_refuse(
-			p, "an endpoint of %zu bytes is too long; %d are the most", len,
-			ENDPOINT_TEXT_MAX - 1);
+		return part_refuse(p,
+				   "an endpoint of %zu bytes is too long; %d are allowed",
+				   len, ENDPOINT_TEXT_MAX - 1);
 	memcpy(p->ep->text, p->text, len + 1);
 	memcpy(p->copy, p->text, len + 1);
 	return 0;
@@ -193,7 +193,7 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 	return !err && options ? refuse_options(&p, options) : err;
 }
 
-/* Return: 0 to 15; -1 when it is no hexadecimal digit. */
+/* Return: the digit's value, 0 to 15; -1 when it is no hexadecimal digit. */
 static int hex_digit(char c)
 {
 	const char *digits = "0123456789abcdef", *at;
@@ -214,7 +214,7 @@ int endpoint_parse_mac(uint8_t mac[6], const char *text)
 			return -EINVAL;
 		read[i] = (uint8_t)(high << 4 | low);
 	}
-	/* No machine has a group's address, nor the one that stands for none. */
+	/* A group's address and the address of all zeros cannot be a machine's. */
 	if ((read[0] & 1) || !memcmp(read, (const uint8_t[6]){ 0 }, sizeof(read)))
 		return -EINVAL;
 	memcpy(mac, read, sizeof(read));

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* By the credentials that the kernel keeps of who connected (unix(7), SO_PEERCRED). */
+/*
+ * Decides by the credentials that the kernel keeps of a client (unix(7), SO_PEERCRED).
+ *
+ * #syscalls: close geteuid getsockopt lstat open read
+ */
 #include "ctl/ctl-allow.h"
 
 #include <fcntl.h>
@@ -9,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ALL_UIDS UINT32_MAX /* as many as there are; -1 is none */
-#define MAP_BYTES 16384	    /* 340 lines are the most (user_namespaces(7)) */
+#define ALL_UIDS UINT32_MAX /* how many uids there are; -1 is none */
+#define MAP_BYTES 16384	    /* a map has 340 lines at most (user_namespaces(7)) */
 
-/* Return: whether there is such a file; its beginning, as a string. */
+/* Read the beginning of a file, as a string. Return: whether there was anything to read. */
 static bool read_text(const char *path, char *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -24,7 +28,10 @@ static bool read_text(const char *path, char *to, size_t size)
 	return n > 0;
 }
 
-/* Lines of: first here, first outside, how many. */
+/*
+ * Add up the uids that a namespace maps. Each line of @map has the first uid inside, the
+ * first one outside, and their number (user_namespaces(7)).
+ */
 static uint64_t known_uids(const char *map)
 {
 	uint64_t word[3], sum = 0;

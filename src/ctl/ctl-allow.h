@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may use a control socket: the user we are, and root.
+ * Decides who may use a control socket: the relay's own user, and root.
  *
- * In a user namespace there are users that it does not know: whoever owns it, or is
- * root outside, among them. All of these have one uid there, the overflow uid
- * (user_namespaces(7)), which says nothing of who it is. But the file system knows:
- * to connect takes the right to write to the socket, which is its owner's alone, or
- * that of somebody whom no mode keeps out. Such a one may, as long as the mode is
- * the one that the socket was made with.
+ * In a user namespace, users that it does not map all have the same uid, the overflow
+ * uid (user_namespaces(7)): the namespace's owner and the outer root are among them. So
+ * the uid does not tell who such a client is. But the file system does: connecting needs
+ * the right to write to the socket, and with CTL_MODE only its owner has that, or a user
+ * with the privilege to ignore modes. So a client with the overflow uid is accepted as
+ * long as the socket is ours and still has CTL_MODE.
  */
 #ifndef CTL_ALLOW_H
 #define CTL_ALLOW_H
@@ -17,18 +17,18 @@
 
 #include "net/sock.h"
 
-#define CTL_MODE 0600
+#define CTL_MODE 0600 /* permissions of the socket */
 
-/* @unknown: the overflow uid, if there are users unknown here */
+/* @unknown: the overflow uid, if @has_unknown: the namespace does not map all uids */
 struct ctl_allow {
 	bool has_unknown;
 	uid_t unknown;
 };
 
-/* ctl_allow_init() - Find out what namespace we are in. */
+/* ctl_allow_init() - Find out whether our user namespace maps all uids. */
 void ctl_allow_init(struct ctl_allow *a);
 
-/* ctl_allows() - Whether the peer of @fd may, who connected to the socket at @made. */
+/* ctl_allows() - Whether the client on @fd, connected to the socket @made, may use it. */
 bool ctl_allows(const struct ctl_allow *a, const struct sock_path *made, int fd);
 
 #endif

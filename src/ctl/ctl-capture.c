@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A list of captures, each freed when it has ended. */
+/* Keeps a list of captures, and frees each when it has ended. */
 #include "ctl/ctl-capture.h"
 
 #include <errno.h>
@@ -25,19 +25,19 @@ static void ended(struct capture *capture, void *arg)
 }
 
 int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
-		      const struct capture_filter *wish)
+		      const struct capture_filter *filter)
 {
 	struct ctl_capture *c;
 	int ret;
 
-	if (wish->port && !relay_find(r, wish->port))
+	if (filter->port && !relay_find(r, filter->port))
 		return -ENOENT;
 	if (all->n == CTL_CAPTURES_MAX)
 		return -EBUSY;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	ret = capture_start(&c->capture, &r->forward, r->loop, fd, wish, "ctl capture",
+	ret = capture_start(&c->capture, &r->forward, r->loop, fd, filter, "ctl capture",
 			    ended, NULL);
 	if (ret < 0) {
 		free(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of commands. Those that change something look at all of their words
- * first.
+ * Runs the commands of the control socket, by a table. A command that changes something
+ * checks all of its words first.
  */
 #include "ctl/ctl-command.h"
 
@@ -54,7 +54,7 @@ static int find_named(struct ctl_call *call, const char *word, struct port **fou
 	return 0;
 }
 
-/* @found: NULL when there is none. */
+/* @found: set to the port, or to NULL when there is none */
 static int find_port(struct ctl_call *call, const char *word, struct port **found)
 {
 	uint32_t id;
@@ -109,8 +109,9 @@ int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
 }
 
 /*
- * What has become of it by now. A stream that is still on its way up is tried for
- * ever; any other may yet turn out to be a mistake.
+ * Answer an add, or have the answer wait. A stream that is still connecting is retried
+ * for ever, so it is answered now. Any other port may still turn out to be a mistake, so
+ * its answer waits until it is open or has failed.
  */
 static int tell_added(struct ctl_call *call, unsigned id)
 {
@@ -207,13 +208,14 @@ static int set_mac(struct ctl_call *call, struct endpoint_rules *rules, char *va
 		if (next)
 			*next++ = '\0';
 		if (rules->n_macs == ENDPOINT_MACS_MAX)
-			return fail(call, -EINVAL, "mac: %d addresses are the most",
+			return fail(call, -EINVAL, "mac: a port has %d addresses at most",
 				    ENDPOINT_MACS_MAX);
 		if (endpoint_parse_mac(rules->macs[rules->n_macs++], mac) < 0)
-			return fail(call, -EINVAL,
-				    "mac: \"%.64s\" must be a machine's address, as in "
-				    "52:54:00:00:00:01; a + separates several",
-				    mac);
+			return fail(
+				call, -EINVAL,
+				"mac: \"%.64s\" must be the MAC address of a machine, as in "
+				"52:54:00:00:00:01; a + separates several",
+				mac);
 	}
 	return 0;
 }
@@ -221,12 +223,13 @@ static int set_mac(struct ctl_call *call, struct endpoint_rules *rules, char *va
 static int set_storm(struct ctl_call *call, struct endpoint_rules *rules, char *value)
 {
 	if (!call->relay->forward.storm)
-		return fail(call, -EOPNOTSUPP,
-			    "storm: this relay is no switch, and limits nothing");
+		return fail(
+			call, -EOPNOTSUPP,
+			"storm: this relay is not a switch, so it has no storm limit");
 	if (!parse_uint(value, 10, UINT32_MAX, &rules->storm))
 		return fail(call, -EINVAL,
-			    "storm: \"%.64s\" must be a number from 0 to %u; 0 is what "
-			    "the relay has for all",
+			    "storm: \"%.64s\" must be a number from 0 to %u; 0 takes "
+			    "the limit of the whole relay",
 			    value, UINT32_MAX);
 	return 0;
 }
@@ -289,7 +292,7 @@ static int run_status(struct ctl_call *call)
 	return 0;
 }
 
-/* Those below take no more words than their own. */
+/* The commands below consist of one word. */
 static int check_alone(struct ctl_call *call)
 {
 	if (call->n_words > 1)
@@ -312,7 +315,7 @@ static int run_fdb(struct ctl_call *call)
 
 	if (!ret && !show_fdb(call->relay, call->out))
 		ret = fail(call, -EOPNOTSUPP,
-			   "this relay is no switch, and remembers no addresses");
+			   "this relay is not a switch, so it learns no addresses");
 	return ret;
 }
 
@@ -326,7 +329,7 @@ static int run_events(struct ctl_call *call)
 
 static int run_capture(struct ctl_call *call)
 {
-	int ret = capture_filter_words(&call->wish, call->word + 1, call->why,
+	int ret = capture_filter_words(&call->filter, call->word + 1, call->why,
 				       sizeof(call->why));
 
 	call->captures = !ret;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of the control socket, from a line of words to what the relay
- * says or does. One that is wrong changes nothing; each is over when it
- * returns.
+ * Runs the commands of the control socket: takes a line of words, and does what it says
+ * to the relay. A command with an error changes nothing.
  */
 #ifndef CTL_COMMAND_H
 #define CTL_COMMAND_H
@@ -13,17 +12,18 @@
 #include "show/show-table.h"
 
 #define CTL_WORDS_MAX 16
-#define CTL_WHY_MAX 2048
+#define CTL_WHY_MAX 2048 /* bytes of a message, with its NUL */
 
 /*
- * @word, @n_words: the command, with a NULL behind it
- * @out:     what it has to say is appended here
- * @follows: it goes on: events are to be sent as they happen
- * @awaits:  a port that was added, by its number: it is being opened; what becomes
- *           of that is the answer, see ctl_added(); 0: none
- * @show:    the answer is this, from its beginning
- * @captures: it goes on: what @wish says is to be captured to the connection
- * @why:     on error, one line that says what is wrong and what would be right
+ * A command, and what remains to be done when ctl_command() has returned.
+ * @word, @n_words: the command's words, and a NULL behind them
+ * @out:      the answer is appended here
+ * @follows:  the client is to get events as they happen
+ * @captures: frames are to be captured to the client's connection, as @filter selects
+ * @awaits:   the number of a port that was added and is being opened: the answer waits
+ *            for the result, see ctl_added(); 0 for none
+ * @show:     the view that is the answer; NULL for none
+ * @why:      on error, one line that says what is wrong and what would be right
  */
 struct ctl_call {
 	struct relay *relay;
@@ -33,23 +33,26 @@ struct ctl_call {
 	bool follows, captures;
 	unsigned awaits;
 	show_step *show;
-	struct capture_filter wish;
+	struct capture_filter filter;
 	char why[CTL_WHY_MAX];
 };
 
 /*
- * ctl_command() - Do what @line says; see quote.h. It is cut up in place.
- * @call: relay and out are set, the rest is zero
+ * ctl_command() - Run a command.
+ * @call: its relay and out are set, the rest is zero; its words point into @line
+ * @line: the command, as of quote.h; it is cut up in place
  *
  * Return: 0; -errno, with the reason at @call->why.
  */
 int ctl_command(struct ctl_call *call, char *line);
 
 /*
- * ctl_added() - Say what has become of a port that was added.
- * @why: on error, one line that says why it is gone
+ * ctl_added() - Answer the command that added a port, now that the port is open, waits
+ * to be retried, or has failed.
+ * @out: the answer is appended here
+ * @why: on error, one line that says why the port is gone
  *
- * Return: 0, also for one that will be tried again; -EIO.
+ * Return: 0, also for a port that will be retried; -EIO when the port has failed.
  */
 int ctl_added(const struct port *p, struct buf *out, char *why, size_t size);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each client is read until it has sent its line, then only written to. What it
- * does not take is kept, and is bounded: an answer by what a step of it has, and
- * events by EVENTS_BYTES, beyond which they are left out and counted. Memory of a
- * client is freed at the end of the turn, as loop.h has it.
+ * The control socket. A client is read until it has sent its line; from then on it is
+ * only written to. Output that the client does not take yet is kept in memory, and is
+ * bounded: an answer is written in steps, and events beyond EVENTS_BYTES are left out
+ * and counted. A client's memory is freed at the end of the turn (see loop.h).
+ *
+ * #syscalls: clock_gettime close recvfrom sendto shutdown
  */
 #include "ctl/ctl.h"
 
@@ -24,26 +26,27 @@
 
 #define CLIENTS_MAX 16
 #define REQUEST_BYTES 4096
-#define REQUEST_MS 30000 /* somebody may be typing */
-#define ANSWER_MS 5000	 /* without a byte of it taken */
-#define AWAIT_MS 5000 /* until a port is open, or not; ctl itself gives up after 10 s */
-#define AWAIT_STEP_MS 50
-#define SEND_BYTES ((size_t)64 << 10)
-#define EVENTS_BYTES ((size_t)16 << 10)
-#define EVENT_MAX 1024
+#define REQUEST_MS 30000 /* time for a request: somebody may be typing */
+#define ANSWER_MS 5000	 /* a client that takes no byte for so long is closed */
+#define AWAIT_MS \
+	5000 /* the longest wait for a new port; netrelay ctl gives up after 10 s */
+#define AWAIT_STEP_MS 50		/* between two looks at it */
+#define SEND_BYTES ((size_t)64 << 10)	/* sent at once */
+#define EVENTS_BYTES ((size_t)16 << 10) /* bytes of events that wait for a client */
+#define EVENT_MAX 1024			/* bytes of an event's line */
 /*
- * No event at all but that the client has closed, which is reported unasked. Any
- * other would have to be consumed: EPOLLPRI, too, is there for MSG_OOB to set.
+ * Watch for no event but EPOLLHUP, which epoll reports without being asked. Every other
+ * event would have to be consumed; even EPOLLPRI, which a client can cause by MSG_OOB.
  */
 #define ONLY_HANGUP EPOLLET
 
 /*
- * @request: what has come of its line
- * @out, @sent: what it is told, and how much of that is sent
- * @show, @shown: what it is told, and how much of that was written to @out
- * @awaits:   the port that it added, while that is being opened; 0: none
- * @await_until: when it is told that it is on its way
- * @follows:  it is told of events
+ * @request:  its line so far
+ * @out, @sent: output for it, and how many bytes of that were sent
+ * @show, @shown: the view that it gets, and how far that was written to @out
+ * @awaits:   the number of the port that it added, while that is being opened; 0: none
+ * @await_until: when it is answered even if the port is not open yet, as loop_now(), ms
+ * @follows:  it gets events
  * @left_out: events that it has missed
  */
 struct ctl_client {
@@ -86,7 +89,7 @@ static void reap(struct deferred *d)
 	}
 }
 
-/* It is no client any more. Return: its connection, to be closed or given away. */
+/* End a client. Return: its connection, which the caller must close or pass on. */
 static int part_with(struct ctl_client *k)
 {
 	int fd = k->watch.fd;
@@ -130,7 +133,7 @@ static void show_more(struct ctl_client *k)
 		k->show = NULL;
 }
 
-/* It has taken all that there was. Return: whether there will be more. */
+/* The client has taken all output: add more, if there is any. Return: whether it stays. */
 static bool go_on(struct ctl_client *k)
 {
 	k->sent = k->out.len = 0;
@@ -140,7 +143,7 @@ static bool go_on(struct ctl_client *k)
 	return (k->show || has_output(k) || k->follows) && !k->out.failed;
 }
 
-/* A long answer is written only as it is taken: at most a step a turn. */
+/* Send output. A long answer grows only as the client takes it, one step a turn. */
 static void send_some(struct ctl_client *k)
 {
 	size_t len = min_size(k->out.len - k->sent, SEND_BYTES);
@@ -164,7 +167,7 @@ static void send_some(struct ctl_client *k)
 		 has_output(k) || k->show ? EPOLLOUT : ONLY_HANGUP);
 }
 
-/* It gets no more than this. */
+/* Answer with an error, and nothing else. */
 PRINTF_LIKE(2, 3) static void refuse(struct ctl_client *k, const char *fmt, ...)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
@@ -188,7 +191,7 @@ static const char *capture_fault(int err)
 {
 	switch (err) {
 	case EBUSY:
-		return "as many captures run as may; end one of them";
+		return "no more captures may run at the same time; end one of them";
 	case ENOENT:
 		return "there is no such port; see: status";
 	default:
@@ -196,16 +199,20 @@ static const char *capture_fault(int err)
 	}
 }
 
-/* Its connection is the capture's from now on; nothing was sent to it: there is room. */
-static void give_to_capture(struct ctl_client *k, const struct capture_filter *wish)
+/* Pass the connection on to a capture. Nothing was sent to it yet, so it has room for a line. */
+static void give_to_capture(struct ctl_client *k, const struct capture_filter *filter)
 {
 	struct ctl *c = k->ctl;
-	int fd = part_with(k), ret = ctl_capture_start(&c->captures, c->relay, fd, wish);
+	int fd = part_with(k),
+	    ret = ctl_capture_start(&c->captures, c->relay, fd, filter);
 	char line[128] = "ok\n";
 
 	if (ret < 0)
 		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
-	/* Who has not heard that must not take packets for it; the capture will find out. */
+	/*
+	 * A client that did not get this line must not mistake packets for it: shut the
+	 * connection, and the capture will notice.
+	 */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
 		log_info("%s: %s", c->name, strerror(errno));
 		shutdown(fd, SHUT_RDWR);
@@ -214,7 +221,7 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *w
 		close(fd);
 }
 
-/* The port is open, or will be tried again, or has ended. */
+/* Answer the client that added a port: the port is open, waits to be retried, or has failed. */
 static void tell_awaited(struct ctl_client *k, const struct port *p)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
@@ -239,7 +246,7 @@ static void await_due(struct timer *t)
 	struct ctl_client *k = container_of(t, struct ctl_client, limit);
 	const struct port *p = relay_find(k->ctl->relay, k->awaits);
 
-	/* A port that ends is told of before it goes. */
+	/* If the port has failed, on_event() has answered before it was gone. */
 	if (!p)
 		close_client(k);
 	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
@@ -275,7 +282,7 @@ static void answer(struct ctl_client *k)
 		return;
 	}
 	if (call.captures) {
-		give_to_capture(k, &call.wish);
+		give_to_capture(k, &call.filter);
 		return;
 	}
 	if (call.awaits) {
@@ -328,7 +335,7 @@ static void client_ready(struct watch *w, uint32_t events)
 
 static void turn_away(struct ctl *c, int fd, const char *line)
 {
-	/* Nothing has been sent to it yet: there is room. */
+	/* Nothing was sent to it yet, so there is room for a line. */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		log_info("%s: %s", c->name, strerror(errno));
 	close(fd);
@@ -356,7 +363,9 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 
 	(void)peer;
 	if (!ctl_allows(&c->allow, &c->listener.made, fd))
-		turn_away(c, fd, "error: only the user who runs it, and root, may\n");
+		turn_away(
+			c, fd,
+			"error: only root and the user who runs the relay may use it\n");
 	else if (l->n > CLIENTS_MAX)
 		turn_away(c, fd, "error: too many clients are connected; end one\n");
 	else

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: a unix socket at which a relay that runs is asked what it
- * does, and told what to do. A client sends one line, as in quote.h, of at most
- * 4095 bytes; it is answered by a line "ok" and what there is to say, or by a line
- * "error: ..."; and the connection is closed. Only after "events" it stays, and
- * has a line for each event; and after "capture", and carries pcapng. So
- * `socat - UNIX:PATH` will do for a client.
+ * The control socket: a unix socket that shows and changes a running relay. A client
+ * sends one line, as of quote.h, of at most 4095 bytes. The answer is a line "ok" and
+ * the command's output, or a line "error: ..."; then the connection is closed. There are
+ * two exceptions: after "events" the connection stays open and carries a line for each
+ * event, and after "capture" it carries pcapng. `socat - UNIX:PATH` can be a client.
  *
- * A line that does not end is no command. A client that is in no hurry keeps
- * nobody waiting but itself.
+ * A line without a newline at its end is not run. A slow client delays only itself.
  */
 #ifndef CTL_H
 #define CTL_H
@@ -19,11 +17,11 @@
 #include "relay/rates.h"
 #include "relay/relay.h"
 
-#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8)
+#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8) /* bytes, with the NUL */
 
 struct ctl_client;
 
-/* @name: what messages call it */
+/* @name: its name in messages */
 struct ctl {
 	struct relay *relay;
 	char name[CTL_NAME_MAX];
@@ -37,15 +35,20 @@ struct ctl {
 };
 
 /*
- * ctl_start() - Listen for those whom ctl-allow.h lets in. All zero before.
- * @path: fits a unix socket's, and must outlive it
+ * ctl_start() - Begin to serve the clients that ctl-allow.h allows.
+ * @c:    all zeros before
+ * @path: the socket to make, shorter than ENDPOINT_PATH_MAX; it must outlive @c
  * @why:  on error, one line that says what is wrong and what to do
+ * @size: bytes at @why
  *
  * Return: 0 or -errno.
  */
 int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size);
 
-/* ctl_stop() - Part with all clients, and remove the path. One never started is fine. */
+/*
+ * ctl_stop() - Close all clients, and remove the socket. It does nothing if the control
+ * socket was not started (all zeros).
+ */
 void ctl_stop(struct ctl *c);
 
 #endif

@@ -4,6 +4,8 @@
  * the top goes to the bottom, and top remembers where the upper part ends. The
  * memory is larger than the limit by one longest record, which is the most
  * that can be left unused at the top; so whatever the limit admits also fits.
+ *
+ * #syscalls: madvise mmap munmap
  */
 #include "frame/frame-queue.h"
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper process. Each request is answered by a process forked for it, which
- * sends the answer itself, so that a slow name server keeps nobody from his
- * bridge: a worker, or the keeper of a command. What becomes of one that never
- * gets so far, the helper answers.
+ * The helper process. It forks a process for each request, so that a slow name
+ * server does not delay a bridge: a worker, or the keeper of a command. That process
+ * sends the answer itself. If it is killed, or a worker takes too long, the helper
+ * answers in its place. Workers run do_resolve() or do_attach() below.
+ *
+ * #syscalls: close exit_group fork getpid getppid gettid kill poll prctl read recvfrom
+ * #syscalls: rt_sigaction rt_sigprocmask sendmsg signalfd4 wait4
  */
 #include "helper/helper.h"
 
@@ -25,12 +28,12 @@
 #include "helper/keep.h"
 #include "helper/tree.h"
 
-#define WORK_S 30 /* for a worker; glibc asks three name servers for so long */
+#define WORK_S 30 /* time for a worker; glibc tries three name servers for as long */
 
 /*
- * A process at work on request @id.
- * @due: of a worker, when it is given up, loop_now(); 0 for a keeper
- * @what: it does, for messages
+ * A process that works on request @id.
+ * @due:  when the worker is given up, as loop_now(), ms; 0 for a keeper, which may stay
+ * @what: the request, for messages
  */
 struct job {
 	struct job *next;
@@ -40,7 +43,12 @@ struct job {
 	char what[ENDPOINT_HOST_MAX + 16];
 };
 
-/* @strays: a keeper has ended too early, and what it kept may be ours now */
+/*
+ * @fd:     our end of the socket to the relay
+ * @sigfd:  a signalfd
+ * @jobs:   processes at work
+ * @strays: a keeper has ended too early, so its command may have become our child
+ */
 struct server {
 	int fd;
 	int sigfd;
@@ -110,7 +118,7 @@ static void work(struct server *s, struct helper_request *req, pid_t parent)
 	close(s->sigfd);
 	if (req->op == HELPER_SPAWN)
 		keep_command(s->fd, req->id, req->command, parent);
-	/* Signals to a whole group stay blocked: also this is the relay's to end. */
+	/* Signals to the process group stay blocked: only the relay's end ends a worker. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return;
@@ -122,7 +130,7 @@ static void work(struct server *s, struct helper_request *req, pid_t parent)
 
 /* ---- requests ---- */
 
-/* Return: whether it is a request as it should be. */
+/* End the strings of a request by a NUL. Return: whether its operation is known. */
 static bool check(struct helper_request *req)
 {
 	switch (req->op) {
@@ -212,15 +220,15 @@ static void job_ended(struct server *s, pid_t pid, int status)
 	if (!job)
 		return;
 	*link = job->next;
-	/* If it had answered before that, this is an answer that nobody waits for. */
+	/* If it had answered already, nobody waits for this answer, and it is dropped. */
 	if (WIFSIGNALED(status))
 		refuse(s, job->id, -EIO, job->what,
-		       "the process that was at it was killed");
+		       "the process that worked on it was killed");
 	s->strays |= status && !job->due;
 	free(job);
 }
 
-/* Return: whether any are left. */
+/* Wait for all children that have ended. Return: whether any are left. */
 static bool reap(struct server *s)
 {
 	int status;
@@ -234,7 +242,7 @@ static bool reap(struct server *s)
 	return pid == 0;
 }
 
-/* Return: ms until the next worker is late; -1 when none can be. */
+/* Kill workers that are late. Return: ms until the next one is; -1 when there is none. */
 static int give_up_late(struct server *s)
 {
 	uint64_t now = loop_now(), next = UINT64_MAX;
@@ -265,8 +273,8 @@ static void signals_ready(struct server *s)
 }
 
 /*
- * The relay is gone. There is nobody to give an answer to; keepers have seen it
- * by their life lines, and give what they keep some time to tidy up.
+ * The relay is gone, so nobody waits for answers. Workers are killed. Keepers have
+ * noticed by their life lines, and give their commands some time to tidy up.
  */
 static void end_all(struct server *s)
 {
@@ -295,13 +303,13 @@ static int server_init(struct server *s, int fd)
 	prctl(PR_SET_NAME, "netrelay-helper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/*
-	 * The relay decides when it is over. A signal sent to all of a terminal's
-	 * or a service's processes must not end the helper first.
+	 * The relay decides when the helper ends. A signal to all processes of a
+	 * terminal or a service must not end the helper before the relay.
 	 */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	/* Ignored by whoever started us, ends of children would not be told. */
+	/* If our parent ignored SIGCHLD, we would not learn that children end. */
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay's side of the helper: start it, and start it again, send requests,
- * match answers to calls by their number. SOCK_SEQPACKET keeps requests and
- * answers whole.
+ * The relay's side of the helper: starts it, starts another one when it has ended or
+ * does not answer, sends requests, and matches answers to calls by their number.
+ * SOCK_SEQPACKET keeps requests and answers whole.
+ *
+ * #syscalls: close fork gettid kill poll prlimit64 recvmsg rt_sigprocmask sendto
+ * #syscalls: socketpair wait4
  */
 #include "helper/helper.h"
 
@@ -20,12 +23,14 @@
 #include "base/log.h"
 #include "helper/keep.h"
 
-#define ANSWER_MS 45000 /* the helper gives up on a worker after 30 s, and says so */
-#define STABLE_MS 1000	/* a helper that lived for so long did not fail at once */
-#define DELAY_MIN_MS 100
+#define ANSWER_MS 45000 /* the helper gives up a worker after 30 s, and then answers */
+#define STABLE_MS 1000	/* a helper that ends sooner counts as one that failed at once */
+#define DELAY_MIN_MS \
+	100 /* before another helper is started, if the last one failed at once */
 #define DELAY_MAX_MS 5000
-#define END_MS (KEEP_LIMIT_MS + 1500) /* it takes KEEP_LIMIT_MS at most, and a bit */
-#define END_LOOK_MS 5
+#define END_MS \
+	(KEEP_LIMIT_MS + 1500) /* time to end; the helper needs KEEP_LIMIT_MS and a bit */
+#define END_LOOK_MS 5	       /* between two looks whether it has ended */
 
 static int fork_helper(struct helper *h)
 {
@@ -42,7 +47,7 @@ static int fork_helper(struct helper *h)
 		return ret;
 	}
 	if (h->pid == 0) {
-		/* We may have raised it since we were started. */
+		/* The relay may have raised its own limit; commands get the old one. */
 		setrlimit(RLIMIT_NOFILE, &h->files);
 		helper_serve(sv[1]);
 	}
@@ -66,7 +71,7 @@ int helper_start(struct helper *h)
 	return fork_helper(h);
 }
 
-/* Return: how many descriptors the message brought; all of them at @fds. */
+/* Take the descriptors out of a message, to @fds. Return: how many there are. */
 static size_t take_fds(struct msghdr *msg, int *fds)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
@@ -87,8 +92,8 @@ static void close_fd(int *fd)
 }
 
 /*
- * The kernel hands over as many descriptors as we may still have, and leaves the
- * others out: half of an answer is none.
+ * We are at our limit of descriptors, so the kernel left out some of an answer's
+ * (MSG_CTRUNC). The answer becomes an error, since a part of it is of no use.
  */
 static void none_left(struct helper_answer *answer, int *fds)
 {
@@ -100,7 +105,7 @@ static void none_left(struct helper_answer *answer, int *fds)
 		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
 }
 
-/* One datagram. Return: bytes; 0 at the end; -errno. */
+/* Receive one answer. Return: its bytes; 0 when the helper has closed; -errno. */
 static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 {
 	union {
@@ -146,7 +151,7 @@ static struct helper_call *take_call(struct helper *h, uint32_t id)
 static void answers_ready(struct watch *w, uint32_t events);
 static void helper_lost(struct helper *h, const char *how);
 
-/* What can't be watched is closed, and the helper ends with it. */
+/* If the socket can't be watched, close it: the helper then ends by itself. */
 static int watch_helper(struct helper *h)
 {
 	int fd = h->watch.fd;
@@ -170,7 +175,7 @@ static void again_due(struct timer *t)
 	timer_set(h->loop, &h->again, DELAY_MAX_MS, again_due);
 }
 
-/* Every call gets an answer, also when there is nobody left to give it. */
+/* Answer all calls with an error: each call is answered, even if the helper has ended. */
 static void fail_calls(struct helper *h)
 {
 	struct helper_answer answer = {
@@ -186,7 +191,7 @@ static void fail_calls(struct helper *h)
 	}
 }
 
-/* Another one follows; later and later, if it ends at once. */
+/* Have another helper started: at once, or after a delay that doubles if it failed at once. */
 static void helper_lost(struct helper *h, const char *how)
 {
 	bool was_stable = loop_now() - h->since >= STABLE_MS;
@@ -251,7 +256,7 @@ static void answers_ready(struct watch *w, uint32_t events)
 	}
 }
 
-/* One that is stopped, or stuck, would keep all who ask waiting for ever. */
+/* Replace a helper that is stopped or stuck: calls would wait for it for ever. */
 static void overdue_due(struct timer *t)
 {
 	struct helper *h = container_of(t, struct helper, overdue);
@@ -259,7 +264,10 @@ static void overdue_due(struct timer *t)
 
 	for (const struct helper_call *call = h->calls; call; call = call->next)
 		oldest = call->since < oldest ? call->since : oldest;
-	/* All of us may have been stopped for a while: then its answer comes now. */
+	/*
+	 * If relay and helper were both stopped for a while, its answer is about to come,
+	 * so a helper that is late once gets a little more time.
+	 */
 	if (!h->calls) {
 		h->is_late = false;
 	} else if (now - oldest < h->limit) {
@@ -282,7 +290,7 @@ static int send_request(struct helper *h, const struct helper_request *req)
 {
 	if (h->watch.fd < 0)
 		return -EAGAIN;
-	/* Whatever is wrong with it, the next time there will be another one. */
+	/* Whatever the error is: the caller tries again later, perhaps with another helper. */
 	if (send(h->watch.fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -EAGAIN;
 	return 0;
@@ -314,7 +322,7 @@ void helper_forget(struct helper *h, struct helper_call *call)
 		take_call(h, call->id);
 }
 
-/* Its children have some time to end, so it has some more; but one that is stopped has none. */
+/* Wait for the helper, which waits for its commands; kill it if that takes too long. */
 static void wait_for_end(pid_t pid)
 {
 	uint64_t limit = loop_now() + END_MS;

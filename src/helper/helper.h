@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper: a second process, forked before anything is opened, that does
- * whatever needs privilege or can block - attaching a tap, resolving a name,
- * starting a command. The relay asks over a socketpair and goes on relaying; the
- * answer arrives in its loop, with the descriptor asked for. The requests
- * below are all that it can ask for.
+ * The helper: a second process, forked before anything is opened. It does what needs
+ * privilege or can block: attach a tap, resolve a name, start a command. The relay
+ * sends a request over a socketpair and goes on relaying. The answer arrives in its
+ * event loop, with the descriptor that was asked for. There are no other requests
+ * than those below.
  *
- * A helper that has ended, or that answers nothing, is replaced: by another
- * fork of the relay, which has one thread only, so that what is in its memory
- * is whole. The new one closes all that the relay had open; it can do what the
- * relay may do then.
+ * A helper that has ended or does not answer is replaced by another fork of the
+ * relay. The relay has one thread only, so its memory is consistent when it forks.
+ * The new helper closes all that the relay had open, and has the privileges that the
+ * relay has at that time.
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -26,16 +26,18 @@
 #include "net/sock.h"
 
 #define HELPER_ADDRS_MAX RESOLVE_MAX
-#define HELPER_WHY_MAX 512
+#define HELPER_WHY_MAX 512 /* bytes of a message, with its NUL */
 
-#define HELPER_FDS_MAX 2
+#define HELPER_FDS_MAX 2 /* descriptors in an answer */
 
 enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN };
 
 /*
- * RESOLVE: resolve.addr's host and port, for sockets of resolve.type
- * ATTACH:  a tap as tap_attach() makes it
- * SPAWN:   command, by /bin/sh -c, with a socket as its stdin and stdout; keep.h
+ * A request.
+ * HELPER_RESOLVE: resolve the host of resolve.addr, for sockets of resolve.type
+ * HELPER_ATTACH:  make or open a tap, as tap_attach() does
+ * HELPER_SPAWN:   run command by /bin/sh -c, with a socket as its stdin and stdout;
+ *                 see keep.h
  */
 struct helper_request {
 	uint32_t id; /* set by helper_ask() */
@@ -51,8 +53,11 @@ struct helper_request {
 };
 
 /*
- * @err:  0 or -errno; with an error, @why says in one line what is wrong
- * @life: of SPAWN, the owner's to close, which ends the command; or -1
+ * An answer to the request with the same @id.
+ * @err:  0 or -errno
+ * @life: of HELPER_SPAWN: the life line. The receiver must close it, which ends the
+ *        command. Otherwise -1
+ * @why:  on error, one line that says what is wrong
  */
 struct helper_answer {
 	uint32_t id;
@@ -71,29 +76,36 @@ struct helper_answer {
 struct helper_call;
 
 /*
- * Called once, from the loop, with the answer; @fd is the owner's to close, or -1.
- * Without an error there is each descriptor that belongs to the answer.
+ * Called once for each request, from the event loop, with the answer. @answer lives
+ * until it returns. @fd is the tap or the command's socket, which the receiver must
+ * close, or -1. If there is no error, no descriptor of the answer is missing.
  */
 typedef void helper_done(struct helper_call *call, const struct helper_answer *answer,
 			 int fd);
 
-/* A request under way; lives in its owner's struct. */
+/*
+ * A request under way; part of its owner's struct.
+ * @since: when it was sent, as loop_now(), ms
+ */
 struct helper_call {
 	struct helper_call *next;
 	uint32_t id;
 	bool is_waiting;
-	uint64_t since; /* loop_now() */
+	uint64_t since;
 	helper_done *done;
 };
 
 /*
- * @pid:     0: there is none
- * @since:   when it was started
- * @files:   the limit of descriptors that commands are to have
- * @again:   until another one is started
- * @delay:   how long that will be the next time, if this one ends at once
- * @overdue: until it is looked whether a call waits for longer than @limit ms
- * @is_late: one does, and nothing has come since
+ * The relay's side of the helper.
+ * @calls:   requests without an answer
+ * @pid:     the helper process; 0 when there is none
+ * @since:   when it was started, as loop_now(), ms
+ * @files:   the limit of descriptors that commands get
+ * @again:   starts another helper when it is due
+ * @overdue: checks whether a call has waited for longer than @limit when it is due
+ * @delay:   ms until another helper is started, the next time that one ends at once
+ * @limit:   ms that a call may wait
+ * @is_late: a call has waited for longer, and no answer has come since
  */
 struct helper {
 	struct loop *loop;
@@ -109,42 +121,55 @@ struct helper {
 };
 
 /*
- * helper_start() - Fork it. Call it early: what is open then, beyond stderr, is
- * closed in it, and what it holds stays in its memory.
+ * helper_start() - Fork the helper process. Call it early: the helper closes all
+ * descriptors but stderr, but keeps a copy of the memory that is in use.
  *
  * Return: 0 or -errno.
  */
 int helper_start(struct helper *h);
 
-/* helper_attach() - Have @loop deliver its answers. Return: 0 or -errno. */
+/* helper_attach() - Have @loop deliver the answers; it must outlive @h. Return: 0 or -errno. */
 int helper_attach(struct helper *h, struct loop *loop);
 
 /*
- * helper_stop() - End it, and wait for it, and for the commands it started. Those
- * end at once, or are killed after a grace of two seconds, in which they may tidy up.
+ * helper_stop() - End the helper and its commands, and wait for them. A command gets
+ * SIGTERM and has two seconds to tidy up, then it is killed. Calls are not answered.
  */
 void helper_stop(struct helper *h);
 
-/* helper_reaped() - A child of ours has been waited for: if it was the helper, act on it. */
+/*
+ * helper_reaped() - Tell that wait() has returned the child @pid. If it was the helper,
+ * another one is started.
+ */
 void helper_reaped(struct helper *h, pid_t pid);
 
 /*
- * helper_ask() - Send a request; @done is called with the answer.
+ * helper_ask() - Send a request.
+ * @call: must stay where it is until @done is called, or until helper_forget()
+ * @req:  copied; its @id is set here
+ * @done: called with the answer
  *
- * Return: 0; -EAGAIN when too many are under way, or none is there just now.
+ * Return: 0; -EAGAIN when too many requests are under way, or there is no helper just
+ * now. After an error @done is not called.
  */
 int helper_ask(struct helper *h, struct helper_call *call, struct helper_request *req,
 	       helper_done *done);
 
-/* helper_forget() - Want no answer any more; a late one is thrown away. */
+/* helper_forget() - Cancel a call, if it is under way: its answer will be thrown away. */
 void helper_forget(struct helper *h, struct helper_call *call);
 
-/* helper_serve() - The helper process itself: answer on @fd until it is closed. Never returns. */
+/*
+ * helper_serve() - The helper process: answer requests on @fd, a SOCK_SEQPACKET socket,
+ * until its other end is closed. It never returns.
+ */
 void helper_serve(int fd) __attribute__((noreturn));
 
 /*
- * helper_answer() - In the helper and its workers: send one, with @n descriptors.
- * With nobody left to tell, there is nothing to do about an error.
+ * helper_answer() - Send an answer, from the helper or one of its children.
+ * @fd:  the helper's socket
+ * @fds: @n descriptors to send with it; they stay the caller's
+ *
+ * An error is ignored: it means that the relay is gone.
  */
 void helper_answer(int fd, const struct helper_answer *answer, const int *fds, size_t n);
 

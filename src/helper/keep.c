@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keeper leaves as soon as nothing is below it any more. Whether something is,
- * wait() knows; /proc is looked at only when there is somebody to be ended.
+ * The keeper of a command. It ends as soon as no process is left below it, which it
+ * learns from wait(). It reads /proc only to find the processes that it must end.
+ *
+ * #syscalls: close dup2 execve exit_group fcntl fork getppid gettid kill pipe2 poll
+ * #syscalls: prctl read rt_sigprocmask sendto signalfd4 socketpair wait4 write
  */
 #include "helper/keep.h"
 
@@ -24,12 +27,13 @@
 #include "helper/helper.h"
 #include "helper/tree.h"
 
-#define KILL_AGAIN_MS 100 /* somebody may have forked while he was to be killed */
+#define KILL_AGAIN_MS 100 /* a process may have forked just before it was killed */
 
 /*
- * @command: 0: it has ended
- * @life:    our end of the line; -1: hung up
- * @ending:  when all below was told to end, loop_now(); 0: it was not
+ * @command: the command's process; 0 once it has ended
+ * @life:    our end of the life line; -1 once the relay has closed its end
+ * @sigfd:   a signalfd
+ * @ending:  when all processes below were told to end, as loop_now(), ms; 0 before
  */
 struct keeper {
 	pid_t command;
@@ -38,12 +42,12 @@ struct keeper {
 	uint64_t ending;
 };
 
-/* @err_fd is closed by an exec that succeeds. */
+/* The child: become the command. An errno goes to @err_fd, which a successful exec closes. */
 static void run_command(const char *command, int fd, int err_fd)
 {
 	int err;
 
-	/* Not CLOEXEC any more: these are what the command is to have. */
+	/* dup2() clears CLOEXEC: these two are the descriptors that the command gets. */
 	dup2(fd, STDIN_FILENO);
 	dup2(fd, STDOUT_FILENO);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -55,7 +59,7 @@ static void run_command(const char *command, int fd, int err_fd)
 	_exit(127);
 }
 
-/* Return: 0 once the shell runs; -errno when it can't, with the reason at @what. */
+/* Return: 0 once the shell runs; -errno if it can't, with @what set to the step that failed. */
 static int start_command(struct keeper *k, const char *command, int fd, const char **what)
 {
 	int err = 0, pipes[2];
@@ -85,7 +89,10 @@ static void refuse(int fd, uint32_t id, int err, const char *what)
 	_exit(0);
 }
 
-/* Nobody else has the other ends: what closes them is the relay, or its end. */
+/*
+ * Start the command, and send the relay its socket and the life line. Only the relay
+ * has their other ends, so they are closed when the relay closes them or ends.
+ */
 static void start(struct keeper *k, int fd, uint32_t id, const char *command)
 {
 	struct helper_answer answer = { .id = id };
@@ -118,7 +125,7 @@ static int watch_children(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Return: whether there is anybody left below. */
+/* Wait for all children that have ended. Return: whether any process is left below. */
 static bool reap(struct keeper *k)
 {
 	int status;
@@ -137,7 +144,7 @@ static bool reap(struct keeper *k)
 
 static void signal_all(const struct keeper *k, int sig)
 {
-	/* Without a /proc there is nobody else that we know of. */
+	/* Without /proc, the command is the only process that we know of. */
 	if (tree_signal(sig, NULL, NULL) < 0 && k->command)
 		kill(k->command, sig);
 }
@@ -148,7 +155,7 @@ static void begin_end(struct keeper *k)
 	signal_all(k, SIGTERM);
 }
 
-/* Return: whether the keeper was told to end. */
+/* Wait for up to @ms for a signal or the life line. Return: whether the keeper must end. */
 static bool await(struct keeper *k, int ms)
 {
 	struct pollfd pfd[] = {
@@ -170,8 +177,8 @@ static bool await(struct keeper *k, int ms)
 	return is_over;
 }
 
-/* Return: whether it is worth to go on. */
-static bool turn(struct keeper *k)
+/* Do the next step. Return: false once the time to end all processes is over. */
+static bool step(struct keeper *k)
 {
 	uint64_t passed = k->ending ? loop_now() - k->ending : 0;
 
@@ -183,7 +190,7 @@ static bool turn(struct keeper *k)
 	} else if (k->ending) {
 		await(k, (int)(KEEP_GRACE_MS - passed));
 	} else if (!k->command || await(k, -1)) {
-		/* If it has ended by itself just now, how is still told. */
+		/* If the command has just ended by itself, reap() still sends its status. */
 		if (reap(k))
 			begin_end(k);
 	}
@@ -200,13 +207,13 @@ void keep_command(int fd, uint32_t id, const char *command, pid_t parent)
 	k.sigfd = watch_children();
 	if (k.sigfd < 0)
 		refuse(fd, id, -errno, "signalfd");
-	/* No signal would come of one that has gone already. */
+	/* If the helper has ended before the prctl(), no signal tells. */
 	if (getppid() != parent)
 		_exit(1);
 	start(&k, fd, id, command);
 	close(fd);
 	while (reap(&k))
-		if (!turn(&k))
+		if (!step(&k))
 			_exit(1);
 	_exit(0);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keeper of a command: a process between the helper and the command, which
- * sees to it that all that the command has started ends with it.
+ * The keeper of a command: a process between the helper and the command. It makes
+ * sure that all processes that the command has started end with it.
  *
- * It is the one whom the kernel gives the orphans of all below
- * (PR_SET_CHILD_SUBREAPER), so that nothing gets away from it, not even a
- * daemon. The command could be told from the others by a session or a process
- * group of its own, too; but then ssh could not ask on the terminal for a
- * password.
+ * The keeper becomes the parent of every orphan below it (PR_SET_CHILD_SUBREAPER), so
+ * that no process escapes it, not even a daemon. A session or a process group of its
+ * own would not do for the command: ssh could then not ask for a password on the
+ * terminal.
  *
- * When the command ends, or the relay closes its end of the life line, or the
- * helper ends, all that is left below gets SIGTERM, and after a grace SIGKILL.
+ * When the command ends, or the relay closes its end of the life line, or the helper
+ * ends, all processes that are left below the keeper get SIGTERM, and SIGKILL later.
  */
 #ifndef KEEP_H
 #define KEEP_H
@@ -19,19 +18,21 @@
 #include <sys/types.h>
 
 #define KEEP_GRACE_MS 2000 /* from SIGTERM to SIGKILL */
-#define KEEP_LIMIT_MS 3000 /* after which it is over, whatever comes */
+#define KEEP_LIMIT_MS 3000 /* from SIGTERM until the keeper gives up, and ends itself */
 
 /*
- * keep_command() - What the keeper does, forked by the helper, until it is over.
- * @fd:     where the helper's answers go
- * @id:     the request's
- * @parent: the helper
+ * keep_command() - Run the keeper, in a process that the helper has forked. It never
+ * returns.
+ * @fd:      the socket for the helper's answers
+ * @id:      the number of the request
+ * @command: for /bin/sh -c
+ * @parent:  the helper's pid
  *
- * The answer has a stream socket, which is the command's stdin and stdout, and the
- * life line: closing it ends the command. When that ends by itself, what wait()
- * says of it, an int, comes out of the life line. What signals the helper blocks
- * or ignores, so does the keeper. Its own exit status is not 0 when somebody below
- * it could not be ended.
+ * The answer carries two descriptors: a stream socket that is the command's stdin and
+ * stdout, and the life line, a SOCK_SEQPACKET socket. Closing the life line ends the
+ * command. If the command ends by itself, its wait() status, an int, comes out of the
+ * life line. The keeper blocks and ignores the same signals as the helper. Its exit
+ * status is not 0 if it could not end all processes below it.
  */
 void keep_command(int fd, uint32_t id, const char *command, pid_t parent)
 	__attribute__((noreturn));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * People type what they call a bridge: Open vSwitch's, the network card, or the
- * bond that is to be reached. Each is told what it is, and what gets there. In the
- * texts @ stands for the interface's name, and # for its kind.
+ * Explains an interface that was named as a bridge but is none: an Open vSwitch
+ * bridge, a network card, a bond. Each text says what the interface is and what to use
+ * instead. In the texts @ stands for the interface's name, and # for its kind.
+ *
+ * #syscalls: access
  */
 #include "helper/link-kind.h"
 
@@ -40,7 +42,7 @@ static const struct {
 	      ", with the host's addresses on that" },
 };
 
-/* Put @text at @why, with what stands for something replaced by that. */
+/* Copy @text to @why with @ and # replaced. */
 static void expand(const char *text, const struct nl_link *link, char *why, size_t size)
 {
 	size_t len = 0;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper is run as `qemu-bridge-helper --use-vnet --br=NAME --fd=3`, with one end of a
- * unix socket as descriptor 3. When it has made the tap it sends one byte with
- * the tap's descriptor as SCM_RIGHTS (qemu-bridge-helper.c: send_fd()), and
- * ends. When it has not, it says why on stderr and ends.
+ * Runs QEMU's helper as `qemu-bridge-helper --use-vnet --br=NAME --fd=3`, with one end
+ * of a unix socket as descriptor 3. When it has made the tap it sends one byte with
+ * the tap's descriptor as SCM_RIGHTS (QEMU's qemu-bridge-helper.c: send_fd()), and
+ * ends. If it fails it writes the reason to stderr and ends.
  *
- * Both are read until the descriptor is there, both are closed, or time is up: a
- * helper that writes much, or nothing, or never ends, costs ten seconds at most.
+ * The socket and stderr are read until the descriptor arrives, or both are closed, or
+ * the time is up. So a helper that writes much, or nothing, or never ends, takes ten
+ * seconds at most.
+ *
+ * #syscalls: access close dup2 execve exit_group fcntl fork gettid kill open pipe2 poll
+ * #syscalls: read recvmsg rt_sigaction rt_sigprocmask socketpair wait4 writev
  */
 #include "helper/qemu-bridge-helper.h"
 
@@ -27,9 +31,9 @@
 
 #define TIME_LIMIT_MS 10000
 #define HELPER_FD 3
-#define OUT_OF_THE_WAY 10 /* above every descriptor that the helper is to have */
+#define OUT_OF_THE_WAY 10 /* greater than every descriptor that the helper gets */
 
-/* Debian, Ubuntu, Arch; Fedora, Alpine */
+/* Where it is installed: on Debian, Ubuntu and Arch; on Fedora and Alpine */
 static const char *const paths[] = {
 	"/usr/lib/qemu/qemu-bridge-helper",
 	"/usr/libexec/qemu-bridge-helper",
@@ -38,12 +42,12 @@ static const char *const paths[] = {
 /*
  * A running helper.
  * @sock: our end of the socket; -1 once it is closed
- * @err:  the end of its stderr that we read; -1 once it is closed
- * @fd:   what it sent; -1 before
- * @len:  bytes of its first line in @said so far
+ * @err:  the pipe from its stderr; -1 once it is closed
+ * @fd:   the descriptor that it sent; -1 before
+ * @said: the first line of its stderr, @len bytes so far, room for @size
  * @said_all: the first line is complete
  */
-struct helper {
+struct qemu_helper {
 	pid_t pid;
 	int sock;
 	int err;
@@ -69,7 +73,7 @@ static const char *find_helper(void)
 	return NULL;
 }
 
-/* Put @from at descriptor @to, which the program to be run inherits. */
+/* Make @from the descriptor @to of the program that is about to run. */
 static void hand_down(int from, int to)
 {
 	if (from < 0 || dup2(from, to) < 0)
@@ -77,8 +81,8 @@ static void hand_down(int from, int to)
 }
 
 /*
- * The child. Its stdout is not ours, where frames may be going, and no signal
- * is blocked or ignored because we happen to do so.
+ * The child: become QEMU's helper. Its stdout must not be ours, which may carry
+ * frames, and it must not inherit the signals that we block or ignore.
  */
 static void run_helper(const char *path, const char *bridge, int null, int err, int sock)
 {
@@ -107,7 +111,7 @@ static void run_helper(const char *path, const char *bridge, int null, int err, 
 	_exit(127);
 }
 
-static int start(struct helper *helper, const char *path, const char *bridge)
+static int start(struct qemu_helper *helper, const char *path, const char *bridge)
 {
 	int socks[2] = { -1, -1 }, pipes[2] = { -1, -1 };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -135,7 +139,7 @@ static int start(struct helper *helper, const char *path, const char *bridge)
 	return rc;
 }
 
-/* The one descriptor in @msg; -1 when there is none, or there were more, which are closed. */
+/* Return: the descriptor in @msg, if there is exactly one; otherwise -1, and all are closed. */
 static int sent_fd(struct msghdr *msg)
 {
 	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
@@ -153,7 +157,7 @@ static int sent_fd(struct msghdr *msg)
 	return -1;
 }
 
-static void read_sock(struct helper *helper)
+static void read_sock(struct qemu_helper *helper)
 {
 	union {
 		struct cmsghdr align;
@@ -176,7 +180,7 @@ static void read_sock(struct helper *helper)
 	close_fd(&helper->sock);
 }
 
-static void read_err(struct helper *helper)
+static void read_err(struct qemu_helper *helper)
 {
 	char buf[512];
 	ssize_t n = read(helper->err, buf, sizeof(buf));
@@ -194,8 +198,8 @@ static void read_err(struct helper *helper)
 	helper->said[helper->len] = '\0';
 }
 
-/* Read what the helper sends and says, until it has sent a descriptor or ended. */
-static int listen_to(struct helper *helper)
+/* Read socket and stderr until the helper has sent a descriptor or ended. */
+static int listen_to(struct qemu_helper *helper)
 {
 	uint64_t end = loop_now() + TIME_LIMIT_MS, now;
 
@@ -222,11 +226,10 @@ static int listen_to(struct helper *helper)
 }
 
 /*
- * A helper that has ended does not notice the signal, and one that goes on has
- * no business any more. If the signal is not for us to send, then the helper is
- * not for us to wait for.
+ * Kill the helper, in case it still runs, and wait for it. If we may not send it a
+ * signal, because it is set-uid, we must not wait for it either: it could run on.
  */
-static void reap(const struct helper *helper)
+static void reap(const struct qemu_helper *helper)
 {
 	int options = kill(helper->pid, SIGKILL) ? WNOHANG : 0;
 
@@ -236,7 +239,7 @@ static void reap(const struct helper *helper)
 
 int bridge_helper_tap(const char *bridge, char *said, size_t size)
 {
-	struct helper helper = { .fd = -1, .said = said, .size = size };
+	struct qemu_helper helper = { .fd = -1, .said = said, .size = size };
 	const char *path = find_helper();
 	int rc;
 

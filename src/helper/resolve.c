@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getaddrinfo() is asked for both IP versions at once: then it puts them in order
- * (RFC 6724), by what the host's admin has set. But with musl an error for the
- * one spoils a good answer for the other, and name servers that say NXDOMAIN,
- * REFUSED or nothing of a name without an AAAA are many. So then IPv4 is asked
- * for alone, and IPv6 after it; the first that has an answer has it for all.
+ * Resolves a name with getaddrinfo(). It first asks for both IP versions at once,
+ * because getaddrinfo() then sorts the addresses (RFC 6724) as the host is configured.
+ * But musl fails if one version fails, and many name servers answer NXDOMAIN, REFUSED
+ * or nothing for a name that has no AAAA record. So if the first question fails or is
+ * late, IPv4 is asked for alone, and then IPv6; the first good answer is taken.
+ *
+ * Each question is asked by a process of its own, so they can run at the same time.
+ *
+ * The list has the system calls of musl's getaddrinfo(), too. It may ask a name server
+ * over TCP (sendmsg, recvmsg) since musl 1.2.4.
+ *
+ * #syscalls: bind close connect exit_group fcntl fork getpid getppid getsockname gettid
+ * #syscalls: lseek open pipe2 poll prctl read recvfrom recvmsg rt_sigprocmask sendmsg
+ * #syscalls: sendto setsockopt socket write
  */
 #include "helper/resolve.h"
 
@@ -23,11 +32,17 @@
 #include "base/util.h"
 #include "base/version.h"
 
-#define LATE_MS 2000 /* for a host that has any, one answer is there by then */
+#define LATE_MS \
+	2000 /* a question that takes longer is late: the next one is asked, too */
 
 static const int families[] = { AF_UNSPEC, AF_INET, AF_INET6 };
 
-/* An answer. @err: 0, or what getaddrinfo() gave; @sys: errno with it */
+/*
+ * An answer.
+ * @err: 0, or getaddrinfo()'s EAI_... value
+ * @sys: errno, if @err is EAI_SYSTEM
+ * @n:   number of addresses
+ */
 struct found {
 	int err;
 	int sys;
@@ -64,7 +79,7 @@ static void ask(const struct endpoint_addr *name, int type, int family, struct f
 		f->err = EAI_NONAME;
 }
 
-/* The processes that ask share a pipe, which takes an answer whole. */
+/* The processes that ask share a pipe, which takes up to PIPE_BUF bytes whole (pipe(7)). */
 _Static_assert(sizeof(struct found) <= PIPE_BUF, "answers must not mix");
 
 static int fork_asker(const struct endpoint_addr *name, int type, int family, int fd)
@@ -84,10 +99,10 @@ static int fork_asker(const struct endpoint_addr *name, int type, int family, in
 }
 
 /*
- * Ask for one family after the other, the next one once an answer is an error, or
- * is late, until there are addresses at @f, or nobody who could still have any.
+ * Ask for one family after the other: the next one when an answer is an error or is
+ * late. Stop at the first answer with addresses, or when all have been answered.
  *
- * Return: 0, with the first error at @f, or none; -errno.
+ * Return: 0, with @f set to that answer, or to the first error; -errno.
  */
 static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pipes,
 		       struct found *f)
@@ -116,15 +131,15 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 	return 0;
 }
 
-/* Only the C library that the host's own programs have knows of its NSS modules. */
-static const char *advice(void)
+/* A hint behind an error: a static build cannot use the host's NSS modules, as for mDNS. */
+static const char *static_build_hint(void)
 {
 #ifdef __GLIBC__
 	if (!strcmp(version_libc, "shared"))
 		return "";
 #endif
-	return " (only /etc/hosts and DNS were asked, for this is a static build; if others "
-	       "know the name, as by mDNS, give the address, or take the shared build)";
+	return " (this static build asks /etc/hosts and DNS only; if another service knows the "
+	       "name, such as mDNS, give the address, or use the shared build)";
 }
 
 int resolve_name(const struct endpoint_addr *name, int type, struct sock_addr *out,
@@ -144,7 +159,7 @@ int resolve_name(const struct endpoint_addr *name, int type, struct sock_addr *o
 	if (f.err) {
 		snprintf(why, size, "resolve %s: %s%s", name->host,
 			 f.err == EAI_SYSTEM ? strerror(f.sys) : gai_strerror(f.err),
-			 advice());
+			 static_build_hint());
 		return -EHOSTUNREACH;
 	}
 	memcpy(out, f.addr, f.n * sizeof(f.addr[0]));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a name to addresses. It blocks, so it is the helper's work. */
+/* Resolves a name into addresses. It blocks, so it runs in the helper. */
 #ifndef RESOLVE_H
 #define RESOLVE_H
 
@@ -8,19 +8,21 @@
 #include "conf/endpoint.h"
 #include "net/sock.h"
 
-#define RESOLVE_MAX 8
+#define RESOLVE_MAX 8 /* addresses of a name that are used */
 
 /*
- * resolve_name() - Ask for both IP versions, and make do with one.
+ * resolve_name() - Resolve a name into addresses of both IP versions, or of one.
  * @name: the name, and the port that the addresses get
  * @type: SOCK_STREAM or SOCK_DGRAM
- * @out:  set to up to RESOLVE_MAX addresses, the one to be tried first ahead
- * @why:  on error, one line
+ * @out:  set to up to RESOLVE_MAX addresses, in the order to try them
+ * @why:  on error, one line that says what is wrong
+ * @size: bytes at @why
  *
- * It forks a process for each question, and leaves it to the end of the caller
- * to end those that are still without an answer.
+ * It forks a process for each question. A process that still waits for an answer ends
+ * when the calling process ends.
  *
- * Return: how many; -EHOSTUNREACH; another -errno.
+ * Return: the number of addresses; -EHOSTUNREACH when the name cannot be resolved;
+ * another -errno.
  */
 int resolve_name(const struct endpoint_addr *name, int type, struct sock_addr *out,
 		 char *why, size_t size);

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tap comes from one of three places: made by us, there before (persistent),
- * or made by qemu-bridge-helper. TUNSETIFF with IFF_TUN_EXCL tells the first
- * two apart without a gap in between. What is known of it is then compared with
- * what is asked for, and only the difference is changed, over rtnetlink:
+ * Makes a tap and attaches it. A tap comes from one of three places: we make it, or it
+ * exists already (persistent), or qemu-bridge-helper makes it. TUNSETIFF with
+ * IFF_TUN_EXCL tells the first two apart without a race. Then the tap is compared with
+ * what was asked for, and only the differences are changed, through rtnetlink, in this
+ * order:
  *
- *   1. MAC and MTU   a bridge takes its own MAC and MTU from its ports, so
- *   2. bridge        both must be right before it sees the tap;
- *   3. up            and no frame passes before all is set
+ *   1. MAC and MTU   A bridge takes its own MAC and MTU from its ports, so both must
+ *                    be right before it sees the tap.
+ *   2. bridge
+ *   3. up            No frame passes before all is set.
  *
- * in three messages, as the order inside one is the kernel's and has changed.
- * A tap we made disappears with its descriptor, so that closing it undoes all.
+ * These are three messages because the kernel chooses the order within one message,
+ * and that order has changed. A tap that we made disappears when its descriptor is
+ * closed, so closing it undoes everything.
+ *
+ * #syscalls: close fcntl getuid ioctl open
  */
 #include "helper/tap-attach.h"
 
@@ -35,10 +40,10 @@
 #define TUN_DEVICE "/dev/net/tun"
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
 
-enum origin { MADE, FOUND, HELPED };
+enum origin { MADE, FOUND, FROM_QEMU_HELPER };
 
-/* A request on its way: what it has come to, and where to say what went wrong. */
-struct attempt {
+/* A request under way: its result so far, and where its message goes on error. */
+struct state {
 	const struct tap_request *req;
 	struct tap_dev *dev;
 	struct nl_link bridge; /* index 0 without one */
@@ -47,48 +52,48 @@ struct attempt {
 	size_t size;
 };
 
-static int PRINTF_LIKE(3, 4) fail(struct attempt *try, int rc, const char *fmt, ...)
+static int PRINTF_LIKE(3, 4) fail(struct state *s, int rc, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(try->why, try->size, fmt, args);
+	vsnprintf(s->why, s->size, fmt, args);
 	va_end(args);
 	return rc;
 }
 
-static int no_bridge(struct attempt *try)
+static int no_bridge(struct state *s)
 {
-	const char *name = try->req->bridge;
+	const char *name = s->req->bridge;
 
-	return fail(try, -ENODEV,
+	return fail(s, -ENODEV,
 		    "bridge %s does not exist; create it: ip link add %s type bridge",
 		    name, name);
 }
 
-static int find_bridge(struct attempt *try)
+static int find_bridge(struct state *s)
 {
-	const char *name = try->req->bridge;
+	const char *name = s->req->bridge;
 	int rc;
 
 	if (!name[0])
 		return 0;
-	rc = nl_link_get(name, &try->bridge);
+	rc = nl_link_get(name, &s->bridge);
 	if (rc == -ENODEV)
-		return no_bridge(try);
+		return no_bridge(s);
 	if (rc)
-		return fail(try, rc, "bridge %s: %s", name, strerror(-rc));
-	if (try->bridge.is_bridge)
+		return fail(s, rc, "bridge %s: %s", name, strerror(-rc));
+	if (s->bridge.is_bridge)
 		return 0;
-	link_no_bridge(&try->bridge, link_is_wireless(name), try->why, try->size);
+	link_no_bridge(&s->bridge, link_is_wireless(name), s->why, s->size);
 	return -EINVAL;
 }
 
-/* Nobody lets us make a tap. @said: what qemu-bridge-helper had to say, or "". */
-static int no_right(struct attempt *try, const char *said)
+/* We may not make a tap. @said: qemu-bridge-helper's message, or "" */
+static int permission_denied(struct state *s, const char *said)
 {
-	const char *tap = try->req->tap[0] ? try->req->tap : "tap0";
-	const char *bridge = try->req->bridge;
+	const char *tap = s->req->tap[0] ? s->req->tap : "tap0";
+	const char *bridge = s->req->bridge;
 	char master[sizeof(" master ") + IFNAMSIZ] = "";
 	char form[sizeof("bridge:,tap=") + 2 * IFNAMSIZ];
 
@@ -97,7 +102,7 @@ static int no_right(struct attempt *try, const char *said)
 		snprintf(master, sizeof(master), " master %s", bridge);
 		snprintf(form, sizeof(form), "bridge:%s,tap=%s", bridge, tap);
 	}
-	return fail(try, -EPERM,
+	return fail(s, -EPERM,
 		    "no right to make a tap: run %s, or have an admin make one: "
 		    "ip tuntap add %s mode tap user %u; ip link set %s%s up, "
 		    "then use %s%s%s%s",
@@ -106,61 +111,61 @@ static int no_right(struct attempt *try, const char *said)
 		    said[0] ? ")" : "");
 }
 
-static int ask_helper(struct attempt *try)
+static int ask_helper(struct state *s)
 {
 	char said[100];
 	int flags, rc;
-	int fd = bridge_helper_tap(try->req->bridge, said, sizeof(said));
+	int fd = bridge_helper_tap(s->req->bridge, said, sizeof(said));
 
 	if (fd == -ETIMEDOUT)
-		return fail(try, fd, "qemu-bridge-helper did not answer in time");
+		return fail(s, fd, "qemu-bridge-helper did not answer in time");
 	if (fd < 0)
-		return no_right(try, said);
-	try->dev->fd = fd;
-	try->origin = HELPED;
+		return permission_denied(s, said);
+	s->dev->fd = fd;
+	s->origin = FROM_QEMU_HELPER;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return fail(try, -errno, "qemu-bridge-helper's tap: %s", strerror(errno));
-	rc = tap_identify(fd, try->dev);
+		return fail(s, -errno, "qemu-bridge-helper's tap: %s", strerror(errno));
+	rc = tap_identify(fd, s->dev);
 	if (rc)
-		return fail(try, -EPROTO,
-			    "qemu-bridge-helper gave us something that is no tap");
+		return fail(s, -EPROTO,
+			    "qemu-bridge-helper sent something that is not a tap");
 	return 0;
 }
 
 /* The kernel will not have us make a tap; it may still have the helper do so. */
-static int refused(struct attempt *try)
+static int refused(struct state *s)
 {
-	if (try->req->bridge[0] && !try->req->tap[0])
-		return ask_helper(try);
-	return no_right(try, "");
+	if (s->req->bridge[0] && !s->req->tap[0])
+		return ask_helper(s);
+	return permission_denied(s, "");
 }
 
-static int open_device(struct attempt *try)
+static int open_device(struct state *s)
 {
 	static const struct {
 		int err;
-		const char *advice;
-	} advices[] = {
+		const char *hint;
+	} hints[] = {
 		{ ENOENT, "; modprobe tun, or in a container: --device " TUN_DEVICE },
 		{ ENODEV, "; modprobe tun" },
 		{ ENXIO, "; modprobe tun" },
 		{ EACCES, "; have an admin: chmod 0666 " TUN_DEVICE },
 		{ EPERM, "; in a container: --device " TUN_DEVICE },
 	};
-	const char *advice = "";
+	const char *hint = "";
 	int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	int err = errno;
 
 	if (fd >= 0)
 		return fd;
-	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
-		if (advices[i].err == err)
-			advice = advices[i].advice;
-	return fail(try, -err, TUN_DEVICE ": %s%s", strerror(err), advice);
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (hints[i].err == err)
+			hint = hints[i].hint;
+	return fail(s, -err, TUN_DEVICE ": %s%s", strerror(err), hint);
 }
 
-/* Have the descriptor be the tap @name, in full length or a pattern. */
+/* Make the descriptor the tap @name: a whole name, or a pattern such as TAP_PATTERN. */
 static int set_iff(struct tap_dev *dev, const char *name, int flags)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | IFF_VNET_HDR | flags) };
@@ -174,116 +179,115 @@ static int set_iff(struct tap_dev *dev, const char *name, int flags)
 	return 0;
 }
 
-static int take_existing(struct attempt *try, const char *name)
+static int take_existing(struct state *s, const char *name)
 {
 	struct nl_link found = { 0 };
-	int rc = set_iff(try->dev, name, 0);
+	int rc = set_iff(s->dev, name, 0);
 
 	memcpy(found.name, name, strnlen(name, IFNAMSIZ - 1));
-	try->origin = FOUND;
+	s->origin = FOUND;
 	if (rc == -EBUSY)
 		return fail(
-			try, rc,
+			s, rc,
 			"%s is in use by another program; end that, or take another tap",
 			name);
 	if (rc == -EPERM)
-		return fail(try, rc,
+		return fail(s, rc,
 			    "%s belongs to another user; see: ip -details link show %s",
 			    name, name);
 	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap)) {
-		link_no_tap(&found, try->why, try->size);
+		link_no_tap(&found, s->why, s->size);
 		return rc;
 	}
 	if (rc == -EINVAL)
-		return fail(try, rc, "%s is a tap with multi_queue; make it without",
-			    name);
+		return fail(s, rc, "%s is a tap with multi_queue; make it without", name);
 	if (rc)
-		return fail(try, rc, "%s: %s", name, strerror(-rc));
-	tap_clear_leftovers(try->dev->fd);
+		return fail(s, rc, "%s: %s", name, strerror(-rc));
+	tap_clear_leftovers(s->dev->fd);
 	return 0;
 }
 
-static int open_tap(struct attempt *try)
+static int open_tap(struct state *s)
 {
-	const char *name = try->req->tap[0] ? try->req->tap : TAP_PATTERN;
+	const char *name = s->req->tap[0] ? s->req->tap : TAP_PATTERN;
 	int rc;
 
-	rc = open_device(try);
+	rc = open_device(s);
 	if (rc == -EACCES || rc == -EPERM)
-		return try->req->bridge[0] && !try->req->tap[0] ? ask_helper(try) : rc;
+		return s->req->bridge[0] && !s->req->tap[0] ? ask_helper(s) : rc;
 	if (rc < 0)
 		return rc;
-	try->dev->fd = rc;
-	try->origin = MADE;
-	rc = set_iff(try->dev, name, IFF_TUN_EXCL);
+	s->dev->fd = rc;
+	s->origin = MADE;
+	rc = set_iff(s->dev, name, IFF_TUN_EXCL);
 	if (rc == -EBUSY)
-		return take_existing(try, name);
+		return take_existing(s, name);
 	if (rc == -EPERM) {
-		close(try->dev->fd);
-		try->dev->fd = -1;
-		return refused(try);
+		close(s->dev->fd);
+		s->dev->fd = -1;
+		return refused(s);
 	}
 	if (rc == -EINVAL)
-		return fail(try, rc, "%s is no name that a tap could have", name);
+		return fail(s, rc, "%s cannot be the name of a tap", name);
 	if (rc)
-		return fail(try, rc, "make tap %s: %s", name, strerror(-rc));
+		return fail(s, rc, "make tap %s: %s", name, strerror(-rc));
 	return 0;
 }
 
-/* A tap that is open already, but not by us. */
-static int find_tap(struct attempt *try)
+/* Look up a tap that the relay has open already, by its number. */
+static int find_tap(struct state *s)
 {
 	struct nl_link tap;
-	int rc = nl_link_at(try->req->index, &tap);
+	int rc = nl_link_at(s->req->index, &tap);
 
-	try->origin = FOUND;
+	s->origin = FOUND;
 	if (rc)
-		return fail(try, rc, "look for the tap: %s", strerror(-rc));
-	memcpy(try->dev->name, tap.name, IFNAMSIZ);
+		return fail(s, rc, "look for the tap: %s", strerror(-rc));
+	memcpy(s->dev->name, tap.name, IFNAMSIZ);
 	return 0;
 }
 
-/* No right to make @left of the changes. */
-static int no_right_to_change(struct attempt *try, const struct nl_change *left)
+/* We may not make the changes in @left. */
+static int change_denied(struct state *s, const struct nl_change *left)
 {
 	char mtu[32] = "", master[sizeof(" master ") + IFNAMSIZ] = "";
 
-	if (try->origin == HELPED)
+	if (s->origin == FROM_QEMU_HELPER)
 		return fail(
-			try, -EPERM,
+			s, -EPERM,
 			"no right to set the MTU: qemu-bridge-helper gives a tap that of "
 			"bridge %s; leave out mtu=",
-			try->req->bridge);
+			s->req->bridge);
 	if (left->mtu)
 		snprintf(mtu, sizeof(mtu), " mtu %u", left->mtu);
 	if (left->master >= 0)
-		snprintf(master, sizeof(master), " master %s", try->req->bridge);
-	return fail(try, -EPERM, "no right to change %s; as root: ip link set %s%s%s%s",
-		    try->dev->name, try->dev->name, mtu, master, left->up ? " up" : "");
+		snprintf(master, sizeof(master), " master %s", s->req->bridge);
+	return fail(s, -EPERM, "no right to change %s; as root: ip link set %s%s%s%s",
+		    s->dev->name, s->dev->name, mtu, master, left->up ? " up" : "");
 }
 
-static int explain(struct attempt *try, int rc, const struct nl_change *step,
+static int explain(struct state *s, int rc, const struct nl_change *step,
 		   const struct nl_change *left)
 {
-	const char *tap = try->dev->name;
+	const char *tap = s->dev->name;
 	struct nl_link bridge;
 
 	if (rc == -EPERM)
-		return no_right_to_change(try, left);
+		return change_denied(s, left);
 	if (step->master >= 0) {
-		if (nl_link_get(try->req->bridge, &bridge) == -ENODEV)
-			return no_bridge(try);
-		return fail(try, rc, "attach %s to bridge %s: %s", tap, try->req->bridge,
+		if (nl_link_get(s->req->bridge, &bridge) == -ENODEV)
+			return no_bridge(s);
+		return fail(s, rc, "attach %s to bridge %s: %s", tap, s->req->bridge,
 			    strerror(-rc));
 	}
 	if (step->mtu)
-		return fail(try, rc, "set the MTU of %s to %u: %s", tap, step->mtu,
+		return fail(s, rc, "set the MTU of %s to %u: %s", tap, step->mtu,
 			    strerror(-rc));
-	return fail(try, rc, "set %s up: %s", tap, strerror(-rc));
+	return fail(s, rc, "set %s up: %s", tap, strerror(-rc));
 }
 
-/* Make the changes in @all, in the order that the top of this file explains. */
-static int apply(struct attempt *try, const struct nl_change *all)
+/* Make the changes in @all, in the order that this file's first comment explains. */
+static int apply(struct state *s, const struct nl_change *all)
 {
 	struct nl_change left = *all;
 	const struct nl_change steps[] = {
@@ -298,7 +302,7 @@ static int apply(struct attempt *try, const struct nl_change *all)
 		int rc = idle ? 0 : nl_link_change(step);
 
 		if (rc)
-			return explain(try, rc, step, &left);
+			return explain(s, rc, step, &left);
 		if (step->mtu)
 			left.mtu = 0;
 		if (step->master >= 0)
@@ -307,65 +311,65 @@ static int apply(struct attempt *try, const struct nl_change *all)
 	return 0;
 }
 
-/* Bring the tap into the state that is asked for. */
-static int set_up(struct attempt *try)
+/* Change the tap to the state that was asked for. */
+static int set_up(struct state *s)
 {
-	struct tap_dev *dev = try->dev;
+	struct tap_dev *dev = s->dev;
 	struct nl_link tap;
 	uint8_t mac[6];
 	int rc = nl_link_get(dev->name, &tap);
 
 	if (rc)
-		return fail(try, rc, "%s: %s", dev->name, strerror(-rc));
-	tap_mac(mac, try->req->bridge, dev->name);
+		return fail(s, rc, "%s: %s", dev->name, strerror(-rc));
+	tap_mac(mac, s->req->bridge, dev->name);
 
-	bool attach = try->bridge.index && tap.master != try->bridge.index;
-	uint32_t mtu = try->req->mtu ? try->req->mtu : attach ? try->bridge.mtu : tap.mtu;
+	bool attach = s->bridge.index && tap.master != s->bridge.index;
+	uint32_t mtu = s->req->mtu ? s->req->mtu : attach ? s->bridge.mtu : tap.mtu;
 	const struct nl_change change = {
 		.index = tap.index,
-		.master = attach ? try->bridge.index : -1,
+		.master = attach ? s->bridge.index : -1,
 		.mtu = mtu == tap.mtu ? 0 : mtu,
-		.mac = try->origin == MADE ? mac : NULL,
+		.mac = s->origin == MADE ? mac : NULL,
 		.up = !tap.is_up,
 	};
 
 	dev->index = tap.index;
-	dev->bridge = attach ? try->bridge.index : tap.master;
+	dev->bridge = attach ? s->bridge.index : tap.master;
 	dev->mtu = mtu;
-	dev->bridge_mtu = try->bridge.mtu;
-	dev->is_bridge_up = try->bridge.is_up;
-	dev->was_there = try->origin == FOUND;
-	return apply(try, &change);
+	dev->bridge_mtu = s->bridge.mtu;
+	dev->is_bridge_up = s->bridge.is_up;
+	dev->was_there = s->origin == FOUND;
+	return apply(s, &change);
 }
 
-static int get_tap(struct attempt *try)
+static int get_tap(struct state *s)
 {
 	int rc;
 
-	if (try->req->index)
-		return find_tap(try);
-	rc = open_tap(try);
+	if (s->req->index)
+		return find_tap(s);
+	rc = open_tap(s);
 	if (rc)
 		return rc;
-	rc = tap_set_offload(try->dev);
-	return rc ? fail(try, rc, "%s: %s", try->dev->name, strerror(-rc)) : 0;
+	rc = tap_set_offload(s->dev);
+	return rc ? fail(s, rc, "%s: %s", s->dev->name, strerror(-rc)) : 0;
 }
 
 int tap_attach(const struct tap_request *req, struct tap_dev *dev, char *why, size_t size)
 {
-	struct attempt try = { .req = req, .dev = dev, .why = why, .size = size };
+	struct state s = { .req = req, .dev = dev, .why = why, .size = size };
 	int rc;
 
 	*dev = (struct tap_dev){ .fd = -1 };
 	if (strnlen(req->bridge, IFNAMSIZ) == IFNAMSIZ ||
 	    strnlen(req->tap, IFNAMSIZ) == IFNAMSIZ)
-		return fail(&try, -EINVAL, "an interface's name has at most %d bytes",
+		return fail(&s, -EINVAL, "an interface's name has at most %d bytes",
 			    IFNAMSIZ - 1);
-	rc = find_bridge(&try);
+	rc = find_bridge(&s);
 	if (!rc)
-		rc = get_tap(&try);
+		rc = get_tap(&s);
 	if (!rc)
-		rc = set_up(&try);
+		rc = set_up(&s);
 	if (rc && dev->fd >= 0) {
 		close(dev->fd);
 		dev->fd = -1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a tap and attaches it to a bridge. This is the part of netrelay that
- * needs privilege (CAP_NET_ADMIN), or somebody who has it: an admin who made a
- * persistent tap for the user, or qemu-bridge-helper. It blocks until the kernel
- * has answered, so it runs in the helper process.
+ * Makes a tap and attaches it to a bridge. This is the part of netrelay that needs
+ * privilege: CAP_NET_ADMIN of its own, or a persistent tap that an admin made for the
+ * user, or qemu-bridge-helper. It blocks until the kernel has answered, so it runs in
+ * the helper process.
  */
 #ifndef TAP_ATTACH_H
 #define TAP_ATTACH_H
@@ -15,16 +15,16 @@
 
 #include "net/tap.h"
 
-#define TAP_PATTERN "netrelay%d" /* what the kernel names our taps by */
+#define TAP_PATTERN "netrelay%d" /* the kernel replaces %d by a free number */
 
 /*
- * What to attach to.
- * @bridge: the bridge's name; "" for a tap attached to nothing
- * @tap:    the tap's name; "" to let the kernel number one by TAP_PATTERN
- * @mtu:    the tap's MTU; 0 to take the bridge's when it is attached now, and
- *          else to leave it
- * @index:  not 0: the number of a tap that we have open. It is put back where it
- *          belongs, or its MTU is changed, and no more: dev->fd is -1
+ * A request for a tap.
+ * @bridge: name of the bridge to attach it to; "" for none
+ * @tap:    the tap's name; "" to let the kernel make one from TAP_PATTERN
+ * @mtu:    the tap's MTU, bytes of payload. 0: the bridge's if the tap is attached
+ *          now, otherwise the tap keeps its own
+ * @index:  0, or the ifindex of a tap that the relay has open. That tap is only
+ *          attached again or given its MTU, and no descriptor is returned: dev->fd is -1
  */
 struct tap_request {
 	char bridge[IFNAMSIZ];
@@ -34,18 +34,19 @@ struct tap_request {
 };
 
 /*
- * tap_attach() - Open or make a tap, attach it, set it up.
+ * tap_attach() - Open or make a tap, attach it to the bridge, and set it up.
+ * @dev:  filled in; its fd is the caller's to close
  * @why:  on error, one line: what is wrong and what to do about it
  * @size: bytes at @why
  *
- * A tap that is made has a MAC of its own for good: see tap-mac.h. One that was
- * there before (persistent) keeps its MAC and is changed only where it differs from
- * what is asked for, so that its owner needs no privilege when an admin has set it
- * up. Without the right to make a tap,
- * qemu-bridge-helper is tried, which takes up to 10 s.
+ * A new tap gets a MAC address that is the same each time: see tap-mac.h. A tap that
+ * exists already (persistent) keeps its MAC, and is changed only where it differs from
+ * the request; so its owner needs no privilege if an admin has set it up. If we may
+ * not make a tap, qemu-bridge-helper is tried, which takes up to 10 s.
  *
- * Return: 0; -ENODEV when the bridge does not exist (yet); -EPERM when nobody
- * lets us; another -errno. After an error nothing is left behind.
+ * Return: 0; -ENODEV when the bridge does not exist (yet); -EPERM when we have no
+ * right, and qemu-bridge-helper did not help; another -errno. After an error dev->fd
+ * is -1, and a tap that was made is gone.
  */
 int tap_attach(const struct tap_request *req, struct tap_dev *dev, char *why,
 	       size_t size);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bridge without an address of its own, and without other ports, takes its tap's.
- * Were that a random one, then guests that knew the host would not reach it after a
- * restart, until their ARP entries are too old. So it is a hash: of bridge and tap,
- * of what tells this host from others, and this network namespace from the host's.
+ * Computes the MAC address of a tap that we make. A bridge that has no address of its
+ * own and no other ports takes its tap's. If that were random, guests could not reach
+ * the host after a restart until their ARP entries expired. So the address is a hash
+ * of the names of bridge and tap, and of what distinguishes this host from others and
+ * this network namespace from the host's own.
  *
- * A host is told by its machine-id, its name, and its board's UUID, so that clones
- * are told apart when they differ in any. In a container all of these may be an
- * image's, or another host's too. There, and where a host has neither ID, what is
- * taken instead ends with the boot, as the namespace and its bridge do: the kernel's
- * ID of the boot, which no two hosts have in common, and the namespace's number.
+ * A host is identified by its machine-id, its name, and its board's UUID; clones are
+ * told apart if they differ in one of these. In a container all three may be those of
+ * an image, or of another host. There, and on a host that has neither ID, the kernel's
+ * boot ID and the number of the network namespace take their place. The boot ID is
+ * unique to the host. Both change with a reboot, but so does the namespace itself, with
+ * its bridge.
+ *
+ * #syscalls: close open read stat uname
  */
 #include "helper/tap-mac.h"
 
@@ -25,7 +29,7 @@
 #define FIRST_PID_NS \
 	0xeffffffc /* PROC_PID_INIT_INO, the kernel's include/linux/proc_ns.h */
 
-/* Texts are told apart by the NUL behind each. */
+/* Add @len bytes to the hash. For a text, count its NUL, so that "ab" "c" is not "a" "bc". */
 static void mix(uint64_t *hash, const void *data, size_t len)
 {
 	const uint64_t key[2] = { *hash, 0x6e657472656c6179 };
@@ -39,7 +43,7 @@ static void mix(uint64_t *hash, const void *data, size_t len)
 	*hash = sum;
 }
 
-/* Return: whether there is anything in the file @path. */
+/* Add the first 128 bytes of a file. Return: whether it is more than an empty line. */
 static bool mix_file(uint64_t *hash, const char *path)
 {
 	char text[128];
@@ -59,7 +63,7 @@ static uint64_t inode(const char *path)
 	return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 
-/* Whether we are in the host's own network namespace, that is, in its first process's. */
+/* Whether we are in the host's own network namespace: that of the host's first process. */
 static bool is_at_home(uint64_t netns)
 {
 	return netns && inode("/proc/self/ns/pid") == FIRST_PID_NS &&

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is whose child the kernel lists in /proc/PID/task/TID/children; to look through
- * all processes there are for it would take some hundred commands, which all end
- * at once, longer than they are given.
+ * Sends a signal to a tree of processes. The kernel lists the children of each thread
+ * in /proc/PID/task/TID/children. Reading the parent of every process of the host
+ * instead would take too long when some hundred commands end at the same time.
  *
- * Between the look and the signal a pid may pass to somebody else only if all
- * pids there are have been used up once in those microseconds.
+ * A pid could pass to another process between the look and the signal only if all pids
+ * of the host were used up within those microseconds.
+ *
+ * #syscalls: close fcntl getdents64 getpid kill lseek open read readlink
  */
 #include "helper/tree.h"
 
@@ -16,28 +18,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* @spares, @arg: of this process' own children */
-struct wish {
+/* A signal to send. @spares, @arg: for the first level, see tree_signal(); or NULL */
+struct order {
 	int sig;
 	bool (*spares)(pid_t pid, void *arg);
 	void *arg;
 };
 
-static int signal_below(pid_t pid, const struct wish *wish);
+static int signal_below(pid_t pid, const struct order *order);
 
-/* One who is stopped would not get to hear of it. */
-static void signal_with_all_below(pid_t pid, const struct wish *wish)
+/* A process that is stopped needs SIGCONT, too, before it can act on the signal. */
+static void signal_with_all_below(pid_t pid, const struct order *order)
 {
-	const struct wish below = { .sig = wish->sig };
+	const struct order below = { .sig = order->sig };
 
-	if (wish->spares && wish->spares(pid, wish->arg))
+	if (order->spares && order->spares(pid, order->arg))
 		return;
 	signal_below(pid, &below);
-	kill(pid, wish->sig);
+	kill(pid, order->sig);
 	kill(pid, SIGCONT);
 }
 
-/* Return: the next number; 0 at the end. fscanf() would bring floating point in. */
+/* Return: the next number; 0 at the end. fscanf() would make the binary larger. */
 static pid_t next_pid(FILE *f)
 {
 	pid_t pid = 0;
@@ -48,8 +50,8 @@ static pid_t next_pid(FILE *f)
 	return pid;
 }
 
-/* The children that one thread has made. */
-static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
+/* Signal the children of one thread, and all below them. */
+static int signal_children(pid_t pid, const char *tid, const struct order *order)
 {
 	char path[64];
 	pid_t child;
@@ -60,12 +62,12 @@ static int signal_children(pid_t pid, const char *tid, const struct wish *wish)
 	if (!f)
 		return -errno;
 	while ((child = next_pid(f)))
-		signal_with_all_below(child, wish);
+		signal_with_all_below(child, order);
 	fclose(f);
 	return 0;
 }
 
-static int signal_below(pid_t pid, const struct wish *wish)
+static int signal_below(pid_t pid, const struct order *order)
 {
 	char path[32];
 	const struct dirent *entry;
@@ -78,12 +80,12 @@ static int signal_below(pid_t pid, const struct wish *wish)
 		return -errno;
 	while (ret == 0 && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			ret = signal_children(pid, entry->d_name, wish);
+			ret = signal_children(pid, entry->d_name, order);
 	closedir(dir);
 	return ret;
 }
 
-/* Its numbers may be another PID namespace's. */
+/* Whether /proc belongs to our PID namespace; otherwise its pids are not ours. */
 static bool is_our_proc(void)
 {
 	char self[16];
@@ -97,7 +99,7 @@ static bool is_our_proc(void)
 
 int tree_signal(int sig, bool (*spares)(pid_t pid, void *arg), void *arg)
 {
-	const struct wish wish = { .sig = sig, .spares = spares, .arg = arg };
+	const struct order order = { .sig = sig, .spares = spares, .arg = arg };
 
-	return is_our_proc() ? signal_below(getpid(), &wish) : -ENOENT;
+	return is_our_proc() ? signal_below(getpid(), &order) : -ENOENT;
 }

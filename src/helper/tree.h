@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes below one: its children, theirs, and so on. */
+/* Sends a signal to all processes below this one: its children, their children, and so on. */
 #ifndef TREE_H
 #define TREE_H
 
@@ -7,14 +7,15 @@
 #include <sys/types.h>
 
 /*
- * tree_signal() - Send @sig to all that are below this process, and SIGCONT after it.
- * @spares: which of its children to leave alone, with all that is below them;
- *          NULL: none
+ * tree_signal() - Send @sig, and then SIGCONT, to all processes below this one.
+ * @spares: whether to leave out a child of this process, with all below it; NULL to
+ *          leave out none
+ * @arg:    passed to @spares
  *
- * Each pass finds those that are there; who forks meanwhile needs another one.
+ * It may miss a process that is forked meanwhile: call it again to be sure.
  *
- * Return: 0 or -errno, when /proc can't tell, for it is not there, or the kernel was
- * built without lists of children (CONFIG_PROC_CHILDREN). Then nobody got it.
+ * Return: 0; -errno when /proc is missing or of another PID namespace, or when the
+ * kernel has no lists of children (CONFIG_PROC_CHILDREN). Then no signal was sent.
  */
 int tree_signal(int sig, bool (*spares)(pid_t pid, void *arg), void *arg);
 

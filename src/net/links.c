@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each wants to know of is in one array, apart from who it is: an event is
- * compared with a few kilobytes for hundreds of taps, and most of them are not
- * concerned. Names are compared by a hash; who is told of another's looks closer.
+ * One rtnetlink subscription for all users. Each user's link numbers and the hash of
+ * its link's name are in one array, apart from the users themselves. So an event is
+ * compared with a few kilobytes even for hundreds of taps, and most of them do not
+ * match. Two names may have the same hash: a user must check that a link is its own.
+ *
+ * When the kernel has dropped events, or the socket had to be opened anew, all users
+ * are told to look for themselves.
  */
 #include "net/links.h"
 
@@ -13,9 +17,10 @@
 
 #include "base/util.h"
 
-#define AGAIN_MS 1000
+#define AGAIN_MS 1000 /* between two tries to open the socket */
 #define KEYS_MIN 16
 
+/* The links that @user waits for: two link numbers (0: none), and the hash of a name. */
 struct links_key {
 	int one, other;
 	uint32_t name;
@@ -27,7 +32,7 @@ void links_init(struct links *l, struct loop *loop)
 	*l = (struct links){ .loop = loop, .watch = WATCH_INIT };
 }
 
-/* FNV-1a */
+/* FNV-1a, 32 bits (draft-eastlake-fnv) */
 static uint32_t hash(const char *name)
 {
 	uint32_t h = 2166136261;
@@ -59,7 +64,7 @@ static void close_socket(struct links *l)
 {
 	loop_del(l->loop, &l->watch);
 	if (l->sock)
-		nl_watch_close(l->sock);
+		nl_monitor_close(l->sock);
 	l->sock = NULL;
 }
 
@@ -84,7 +89,7 @@ static void again_due(struct timer *t)
 static void ready(struct watch *w, uint32_t events)
 {
 	struct links *l = container_of(w, struct links, watch);
-	int ret = nl_watch_read(l->sock, hear, l);
+	int ret = nl_monitor_read(l->sock, hear, l);
 
 	(void)events;
 	if (ret == -ENOBUFS) {
@@ -99,7 +104,7 @@ static int open_socket(struct links *l)
 {
 	int fd, ret;
 
-	l->sock = nl_watch_open(&fd);
+	l->sock = nl_monitor_open(&fd);
 	if (!l->sock)
 		return -errno;
 	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, ready);

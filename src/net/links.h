@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * News of links and addresses, for all who want to know: one subscription to
- * rtnetlink for the whole relay, and each event goes to those alone whom it concerns.
+ * Events of links and addresses: one subscription to rtnetlink serves the whole
+ * relay, and passes each event on to the users that it concerns.
  */
 #ifndef LINKS_H
 #define LINKS_H
@@ -14,12 +14,14 @@
 #include "net/nl.h"
 
 /*
- * One who wants to know; lives in its owner's struct.
- * @changed: a link of these numbers, or of that name, came, changed or went; or
- *           with @link NULL: some news was lost, look for yourself. It must not
- *           call links_join() or links_leave().
- * @is_of_host: it wants to hear of every link and address, with @link NULL
- * @slot:    its place in the list
+ * A user of the subscription; part of its owner's struct.
+ * @changed: a link that the user waits for appeared, changed or went. With @link
+ *           NULL events were lost, and the user must look for itself. It must not
+ *           call links_join() or links_leave(). Another link whose name has the
+ *           same hash may be reported too.
+ * @is_of_host: the user is told of every link and address, always with @link NULL
+ * @slot:    the user's place in the list of keys
+ * @is_in:   it has joined
  */
 struct links_user {
 	void (*changed)(struct links_user *u, const struct nl_link *link);
@@ -30,29 +32,42 @@ struct links_user {
 
 struct links_key;
 
-/* Initialise with links_init(). Nothing is open while nobody is in. */
+/*
+ * The subscription. The socket is open only while there are users.
+ * @again: the socket failed; it is opened anew when this is due
+ * @keys:  @n of them in use, room for @size
+ */
 struct links {
 	struct loop *loop;
 	struct watch watch;
-	struct timer again; /* the socket failed, and is to be opened anew */
+	struct timer again;
 	struct mnl_socket *sock;
 	struct links_key *keys;
 	unsigned n, size;
 };
 
+/* links_init() - Make @l ready for use. Nothing is opened; @loop must outlive it. */
 void links_init(struct links *l, struct loop *loop);
 
 /*
- * links_join() - Have @u told of links called @name from now on; once only, if it is in.
+ * links_join() - Tell @u about links called @name from now on, unless @u has joined
+ * already.
+ * @u:    its @changed and @is_of_host are set; it must stay where it is until
+ *        links_leave()
+ * @name: copied as a hash
  *
- * Return: 0 or -errno.
+ * Return: 0; -ENOMEM; another -errno when the socket cannot be opened. An error changes
+ * nothing.
  */
 int links_join(struct links *l, struct links_user *u, const char *name);
 
-/* links_follow() - And of the links of these two numbers; 0 for none. */
+/*
+ * links_follow() - Tell @u, which has joined, about two links by number as well.
+ * @one, @other: ifindex, or 0 for none; these replace the numbers given before
+ */
 void links_follow(struct links *l, const struct links_user *u, int one, int other);
 
-/* links_leave() - No more; the last one closes all. */
+/* links_leave() - Tell @u nothing more. When the last user leaves, all is closed and freed. */
 void links_leave(struct links *l, struct links_user *u);
 
 #endif

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting connections, as many as the owner and the process can take. */
+/*
+ * Accepts connections, as many as the owner and the process can have. When one cannot be
+ * accepted for lack of descriptors or memory, accepting pauses. When the socket itself
+ * fails, it is made anew later.
+ *
+ * #syscalls: accept4 close fcntl listen prlimit64
+ */
 #include "net/listen.h"
 
 #include <errno.h>
@@ -15,7 +21,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define BACKLOG 4096 /* or as many as net.core.somaxconn says */
+#define BACKLOG 4096 /* connections that may wait; net.core.somaxconn may allow less */
 #define ACCEPTS_PER_TURN 16
 #define PAUSE_MS 500   /* when one can't be accepted now */
 #define WANTED_MS 1000 /* while one waits for another's place */
@@ -50,7 +56,7 @@ static void tell_once(struct listener *l, int err, const char *and)
 	l->is_told = true;
 }
 
-/* The lowest number that is free tells how many may be. */
+/* The lowest unused descriptor shows about how many are in use. */
 static bool has_descriptors(const struct listener *l)
 {
 	int fd = fcntl(l->watch.fd, F_DUPFD_CLOEXEC, 0);
@@ -78,8 +84,8 @@ static void name_peer(struct listener *l, const struct sock_addr *from, char *na
 static void reopen_due(struct timer *t);
 
 /*
- * An error that is neither one connection's nor will pass: the socket is of no use
- * any more. It is closed when this turn is over, see loop.h.
+ * The error is not of one connection alone, and will not pass: the socket is of no use
+ * any more. It is closed when this turn is over (see loop.h).
  */
 static void give_up(struct listener *l, int err)
 {
@@ -88,7 +94,7 @@ static void give_up(struct listener *l, int err)
 	timer_set(l->loop, &l->resume, l->reopen_ms, reopen_due);
 }
 
-/* @err: of accept(). Return: whether there may be more. */
+/* Act on an error of accept(), @err. Return: whether another connection may be waiting. */
 static bool accept_failed(struct listener *l, int err)
 {
 	switch (err) {
@@ -99,14 +105,14 @@ static bool accept_failed(struct listener *l, int err)
 	case ENFILE:
 	case ENOMEM:
 	case ENOBUFS:
-		/* A connection that can't be accepted stays ready; so it's waited, not spun. */
+		/* A connection we can't accept keeps the socket readable: pause, do not spin. */
 		tell_once(l, err, "trying again");
 		pause_accepting(l, PAUSE_MS);
 		return false;
 	case EINTR:
 	case ECONNABORTED:
-	case EPERM: /* a firewall's word */
-	/* Of the new connection, as accept(2) says, which has gone by now. */
+	case EPERM: /* a firewall forbids it */
+	/* These are errors of the new connection, which is gone (accept(2)). */
 	case ENETDOWN:
 	case EPROTO:
 	case ENOPROTOOPT:
@@ -121,7 +127,7 @@ static bool accept_failed(struct listener *l, int err)
 	}
 }
 
-/* Return: whether there may be more. */
+/* Accept one connection. Return: whether another one may be waiting. */
 static bool accept_one(struct listener *l)
 {
 	struct sock_addr from = { .len = sizeof(from.storage) };
@@ -155,7 +161,7 @@ static void connection_ready(struct watch *w, uint32_t events)
 			return;
 }
 
-/* Without an address: both families at once, or IPv4 where there is no IPv6. */
+/* Bind to all addresses: to both families at once, or to IPv4 where there is no IPv6. */
 static int listen_tcp(struct listener *l)
 {
 	struct sock_addr addr;
@@ -227,7 +233,7 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 	ret = start_listening(l);
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", l->name, strerror(-ret),
-			 sock_advice(ret));
+			 sock_hint(ret));
 		return ret;
 	}
 	log_info("%s: listening", l->name);

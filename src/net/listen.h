@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A listener: accepts connections over TCP or a unix socket, and gives each to its
- * owner. Where the owner has room for so many only, those who come later wait in the
- * kernel's backlog until one has gone, or the owner finds that it has.
+ * A listener accepts connections over TCP or a unix socket, and passes each to its owner.
+ * If the owner limits their number, later ones wait in the kernel's backlog until a
+ * connection has ended.
  *
- * It leaves some descriptors to others: who connects must not be able to keep the
- * program from what else it needs them for.
+ * A listener leaves some descriptors unused: clients must not be able to use up those
+ * that the program needs for other purposes.
  */
 #ifndef LISTEN_H
 #define LISTEN_H
@@ -20,20 +20,21 @@
 
 /*
  * The owner sets these, and what they point to must outlive the listener:
- * @name:     what messages call it
- * @path:     of a unix socket to listen at, made with access @mode; or NULL
- * @addr:     else, where to listen over TCP; with an empty host, at all addresses
- * @limit:    connections at a time; 0: no limit
- * @accepted: called with a connection, non-blocking, the owner's from then on, and
- *            with the peer's name for messages
- * @wanted:   called now and then while a connection waits and @limit is reached; may be
- *            NULL without a limit
+ * @name:     its name in messages
+ * @path:     path of the unix socket to make, with permissions @mode; NULL for TCP
+ * @addr:     if @path is NULL, the TCP address; an empty host means all addresses
+ * @limit:    connections at the same time; 0 for no limit
+ * @accepted: called with each connection: a non-blocking descriptor, which is the
+ *            owner's from then on, and the peer's name for messages
+ * @wanted:   called every second while a connection waits because of @limit; may be
+ *            NULL if there is no limit
+ * @arg:      passed to both
  *
- * The listener's own:
- * @n:         connections now
- * @count:     connections ever; numbers the peers that have no address
- * @reopen_ms: until a socket that has failed is made anew
- * @is_told:   that connections wait which can't be accepted
+ * The listener's own members:
+ * @n:         connections at present
+ * @count:     connections so far; it numbers peers that have no address
+ * @reopen_ms: ms until a socket that has failed is made anew
+ * @is_told:   it was logged that connections cannot be accepted
  */
 struct listener {
 	const char *name, *path;
@@ -54,17 +55,22 @@ struct listener {
 };
 
 /*
- * listener_start() - Listen.
- * @why: on error, one line that says what is wrong and what to do
+ * listener_start() - Begin to listen.
+ * @loop: it must outlive the listener
+ * @why:  on error, one line that says what is wrong and what to do
+ * @size: bytes at @why
  *
  * Return: 0 or -errno.
  */
 int listener_start(struct listener *l, struct loop *loop, char *why, size_t size);
 
-/* listener_gone() - A connection it gave out has ended. */
+/* listener_gone() - Tell the listener that a connection which it accepted has ended. */
 void listener_gone(struct listener *l);
 
-/* listener_stop() - Listen no more, and remove the path; one never started is fine. */
+/*
+ * listener_stop() - Stop listening, and remove the path. Connections stay. It does nothing
+ * if the listener was not started.
+ */
 void listener_stop(struct listener *l);
 
 #endif

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few functions of libmnl that nl.c calls, for a static binary on systems
- * whose libmnl comes as a shared library only. Where there is a static libmnl,
- * that one is linked, and this file is not. The prototypes are the real
- * header's, so nl.c is the same either way; test/nl-compare holds what this
- * file builds against what libmnl builds, byte by byte. Written from libmnl's
- * documentation and netlink(7), rtnetlink(7).
+ * A built-in subset of libmnl: the few functions that nl.c calls, for a static
+ * binary on systems that have libmnl as a shared library only. Where there is a
+ * static libmnl, that is linked instead of this file. The prototypes come from
+ * libmnl's own header, so nl.c is the same either way. test/net/nl-compare checks
+ * that both build the same messages, byte by byte. Sources: libmnl's documentation,
+ * netlink(7) and rtnetlink(7).
  *
- * Netlink messages and attributes alike are a header that says how long the
- * whole is, a payload, and zeroes up to the next multiple of four.
+ * A netlink message, and an attribute in it as well, is a header with the length of
+ * the whole, a payload, and zeroes up to the next multiple of four.
+ *
+ * #syscalls: bind close getsockname recvmsg sendto socket
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 
 #include <libmnl/libmnl.h>
 
-/* MNL_NLMSG_HDRLEN and MNL_ATTR_HDRLEN, without their detour over negative numbers. */
+/* As MNL_NLMSG_HDRLEN and MNL_ATTR_HDRLEN, but of an unsigned type. */
 #define MESSAGE_HEADER sizeof(struct nlmsghdr)
 #define ATTR_HEADER sizeof(struct nlattr)
 
@@ -53,7 +55,7 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags)
 	return nl;
 }
 
-/* The kernel chooses the port id when @pid is 0: it is asked which one. */
+/* With @pid 0 the kernel chooses the port id, and getsockname() says which one. */
 int mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid)
 {
 	socklen_t len = sizeof(nl->addr);
@@ -99,7 +101,7 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t s
 		      sizeof(kernel));
 }
 
-/* ENOSPC says that a message was longer than @siz. */
+/* As libmnl: a message longer than @siz bytes is an error, ENOSPC. */
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz)
 {
 	struct sockaddr_nl from;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request has a socket of its own, so that no answer to an earlier one can be
- * taken for its own, and so that nothing has to be kept open or thrown away:
- * taps are made rarely. The kernel has queued its answer when sendto() returns
- * (netlink_rcv_skb() runs inside it): the one datagram read afterwards is it,
- * or something is wrong and we say so rather than wait for another.
+ * rtnetlink. Each request opens a socket of its own, so that the answer to an earlier
+ * request can never be mistaken for its own; requests are rare. The kernel has queued
+ * its answer when sendto() returns, because netlink_rcv_skb() runs inside it. So the
+ * first datagram read afterwards must be the answer; any other is an error, and we
+ * do not wait for a second one.
  *
- * Nothing of a message is used before its length has been checked. Attributes
- * are collected by type first, so that their order does not matter.
+ * The length of each part of a message is checked before the part is used. Attributes
+ * are first collected by type, so their order does not matter.
+ *
+ * libmnl makes the other system calls; mnl-builtin.c lists them.
+ *
+ * #syscalls: setsockopt
  */
 #include "net/nl.h"
 
@@ -20,13 +24,14 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 
-#define ANSWER_SIZE 32768 /* the kernel's own limit for a buffer of a dump */
+/* Bytes: the kernel limits the buffer of a dump to this (netlink_recvmsg(), af_netlink.c). */
+#define ANSWER_SIZE 32768
 #define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
-#define WATCH_READS 64	      /* datagrams read before others have their turn */
-#define SEQ 1		      /* a socket sees one request only */
-#define WATCH_BYTES (1 << 20) /* for events that wait; each takes some 3 KiB of it */
+#define WATCH_READS 64 /* datagrams read at once, before other events have their turn */
+#define SEQ 1	       /* a socket sends one request only */
+#define WATCH_BYTES (1 << 20) /* bytes for waiting events; each takes about 3 KiB */
 
-/* Begin a message at @buf, zeroed: libmnl before 1.0.5 leaves padding as it is. */
+/* Begin a message at @buf. It is zeroed, as libmnl before 1.0.5 does not clear padding. */
 static struct nlmsghdr *begin(void *buf, int type, int flags, uint32_t seq)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(memset(buf, 0, NL_BUF_SIZE));
@@ -68,7 +73,7 @@ struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint
 	return nlh;
 }
 
-/* Point @tb, of @max + 1, at the attributes in the @len bytes from @attr. */
+/* Set each of the @max + 1 pointers at @tb to the attribute of that type, if there is one. */
 static int collect(const struct nlattr *attr, int len, const struct nlattr **tb,
 		   uint16_t max)
 {
@@ -95,7 +100,7 @@ static int collect_nested(const struct nlattr *attr, const struct nlattr **tb,
 		       max);
 }
 
-/* An attribute that is not there leaves what it was to be read into as it is. */
+/* If there is no such attribute, @value stays as it is. */
 static int read_u32(const struct nlattr *attr, uint32_t *value)
 {
 	if (!attr)
@@ -135,7 +140,7 @@ static int read_name(const struct nlattr *attr, char name[IFNAMSIZ])
 	return 0;
 }
 
-/* IFLA_INFO_DATA of a link that is of kind "tun": tun_fill_info() in drivers/net/tun.c */
+/* Read IFLA_INFO_DATA of a link of kind "tun"; tun_fill_info() in drivers/net/tun.c writes it. */
 static int read_tun(const struct nlattr *attr, struct nl_link *link)
 {
 	const struct nlattr *tb[IFLA_TUN_PI + 1] = { 0 };
@@ -221,7 +226,7 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 	return 0;
 }
 
-/* What NLMSG_ERROR at @nlh says: 0 for "done", -errno. */
+/* Read an NLMSG_ERROR message. Return: 0 if it is an acknowledgement; -errno. */
 static int read_error(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
@@ -231,7 +236,7 @@ static int read_error(const struct nlmsghdr *nlh)
 	return err->error;
 }
 
-/* A request that asks for an acknowledgement has that for its answer, and nothing else. */
+/* A request with NLM_F_ACK is answered by an acknowledgement alone. */
 static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *buf,
 		    size_t size)
 {
@@ -254,7 +259,7 @@ static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *b
 	return req->nlmsg_flags & NLM_F_ACK ? -EPROTO : 0;
 }
 
-/* Send @req, and have the kernel's answer, a single message, at @buf. */
+/* Send @req and read the kernel's answer, a single message, to @buf. */
 static int ask(const struct nlmsghdr *req, void *buf, size_t size)
 {
 	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -300,7 +305,7 @@ int nl_link_change(const struct nl_change *change)
 	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
 }
 
-struct mnl_socket *nl_watch_open(int *fd)
+struct mnl_socket *nl_monitor_open(int *fd)
 {
 	struct mnl_socket *sock =
 		mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -316,7 +321,7 @@ struct mnl_socket *nl_watch_open(int *fd)
 		return NULL;
 	}
 	*fd = mnl_socket_get_fd(sock);
-	/* Without CAP_NET_ADMIN, as much of it as the host allows. */
+	/* Without CAP_NET_ADMIN we get as much as net.core.rmem_max allows. */
 	if (setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	return sock;
@@ -334,8 +339,8 @@ static void deliver(const struct nlmsghdr *nlh, int left,
 			fn(&link, arg);
 }
 
-int nl_watch_read(struct mnl_socket *sock,
-		  void (*fn)(const struct nl_link *link, void *arg), void *arg)
+int nl_monitor_read(struct mnl_socket *sock,
+		    void (*fn)(const struct nl_link *link, void *arg), void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[ANSWER_SIZE];
 	bool lost = false;
@@ -348,14 +353,14 @@ int nl_watch_read(struct mnl_socket *sock,
 		else if (errno == EAGAIN)
 			break;
 		else if (errno == ENOBUFS || errno == ENOSPC)
-			lost = true; /* the rest of the queue is good all the same */
+			lost = true; /* the rest of the queue is still good */
 		else if (errno != EINTR)
 			return -errno;
 	}
 	return lost ? -ENOBUFS : 0;
 }
 
-void nl_watch_close(struct mnl_socket *sock)
+void nl_monitor_close(struct mnl_socket *sock)
 {
 	mnl_socket_close(sock);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtnetlink through libmnl, and no more of it than taps and bridges need: look
- * a link up, change it, hear of links that come, change and go. Building and
- * reading messages is apart from sending them, so that both can be tested
- * without a kernel.
+ * rtnetlink through libmnl, as far as taps and bridges need it: look up a link,
+ * change it, and receive events of links and addresses. Building and reading
+ * messages is separate from sending them, so that both can be tested without a
+ * kernel.
  */
 #ifndef NL_H
 #define NL_H
@@ -16,18 +16,20 @@
 struct nlmsghdr;
 struct mnl_socket;
 
-#define NL_KIND_MAX 16
+#define NL_KIND_MAX 16 /* bytes of a link's kind that are kept, with the NUL */
 
 /*
  * A link as rtnetlink describes it (rtnetlink(7), linux/if_link.h).
- * @master:    ifindex of the bridge it is attached to; 0 when to none
+ * @index:     its ifindex
+ * @master:    ifindex of the bridge that it is attached to; 0 for none
  * @mtu:       bytes of payload, without the Ethernet header
- * @kind:      IFLA_INFO_KIND, such as "veth"; "" when it has none, as a network card
+ * @kind:      IFLA_INFO_KIND, such as "veth"; "" if it has none, as a network card
+ * @is_up:     IFF_UP is set
  * @is_bridge: its kind is "bridge"
- * @is_tap:    IFLA_INFO_KIND says "tun", and its type is a tap (Linux 4.17)
- * @has_pi:    it is a tun or tap, and frames have a struct tun_pi in front of them.
- *             TUNGETIFF does not tell: there IFF_NO_PI also means IFF_NOFILTER
- * @gone:      it is no more, or not in this network namespace any more
+ * @is_tap:    IFLA_INFO_KIND is "tun", and its type is tap (Linux 4.17)
+ * @has_pi:    it is a tun or tap whose frames begin with a struct tun_pi. TUNGETIFF
+ *             cannot tell: there the bit of IFF_NO_PI also means IFF_NOFILTER
+ * @gone:      it was removed, or moved to another network namespace
  */
 struct nl_link {
 	int index;
@@ -43,84 +45,95 @@ struct nl_link {
 };
 
 /*
- * What to change about link @index; members left zero (-1 for @master) stay as they are.
- * @mac: six bytes, or NULL
+ * A change to the link @index.
+ * @master: ifindex of the bridge to attach it to; 0 to detach it; -1 for no change
+ * @mtu:    bytes; 0 for no change
+ * @mac:    six bytes; NULL for no change
+ * @up:     set the link up; false for no change
  */
 struct nl_change {
 	int index;
-	int master; /* -1: leave; 0: detach */
+	int master;
 	uint32_t mtu;
 	const uint8_t *mac;
 	bool up;
 };
 
-#define NL_BUF_SIZE 1024 /* enough for every message built here */
+#define NL_BUF_SIZE 1024 /* bytes; enough for every message built here */
 
 /*
- * nl_build_get() - RTM_GETLINK at @buf, for link number @index, or if that is 0
- * for @name (shorter than IFNAMSIZ).
- * @buf: NL_BUF_SIZE bytes, aligned for a struct nlmsghdr
+ * nl_build_get() - Build an RTM_GETLINK request.
+ * @buf:   NL_BUF_SIZE bytes, aligned for a struct nlmsghdr
+ * @index: the link's ifindex; if it is 0, @name is used
+ * @name:  the link's name, shorter than IFNAMSIZ
+ * @seq:   the message's sequence number
+ *
+ * Return: the message, at @buf.
  */
 struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t seq);
 
-/* nl_build_change() - RTM_NEWLINK that makes @change, at @buf as above. */
+/* nl_build_change() - Build an RTM_NEWLINK request for @change; @buf and @seq as above. */
 struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint32_t seq);
 
 /*
  * nl_parse_link() - Read an RTM_NEWLINK or RTM_DELLINK.
- *
- * The message must be whole (mnl_nlmsg_ok); its attributes are checked here.
+ * @nlh:  the message, which must be whole (mnl_nlmsg_ok()); its attributes are
+ *        checked here
+ * @link: filled in; without meaning after an error
  *
  * A bridge reports its ports in messages of family AF_BRIDGE to the same group
- * (net/bridge/br_netlink.c). There RTM_DELLINK says that the port left the
- * bridge: the link comes out with no master, and is not gone. And there a
- * bridge names itself as its master: it comes out as a bridge with none.
+ * (net/bridge/br_netlink.c). In these, RTM_DELLINK means that the port left the
+ * bridge: @link then has no master, and is not gone. A bridge names itself as its
+ * master in these: @link is then a bridge without a master.
  *
  * Return: 0; -EINVAL when it is another message or its attributes are malformed.
  */
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link);
 
 /*
- * nl_link_get() - Ask the kernel about link @name.
+ * nl_link_get() - Ask the kernel about the link @name, and wait for the answer.
  *
- * Return: 0; -ENODEV when there is none; -EPROTO when the kernel's answer makes
- * no sense; another -errno.
+ * Return: 0; -ENODEV when there is no such link; -EINVAL when the name is too long;
+ * -EPROTO when the answer makes no sense; another -errno.
  */
 int nl_link_get(const char *name, struct nl_link *link);
 
-/* nl_link_at() - The same, by its number. */
+/* nl_link_at() - As nl_link_get(), for the link with ifindex @index. */
 int nl_link_at(int index, struct nl_link *link);
 
 /*
  * nl_link_change() - Have the kernel make @change, and wait for its answer.
  *
- * Return: 0; -EPERM without CAP_NET_ADMIN; another -errno as the kernel gave it.
+ * Return: 0; -EPERM without CAP_NET_ADMIN; another -errno that the kernel gave.
  */
 int nl_link_change(const struct nl_change *change);
 
 /*
- * nl_watch_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
- * RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR); needs no privilege.
+ * nl_monitor_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
+ * RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR). No privilege is needed.
  * @fd: set to the descriptor to wait on; non-blocking, close-on-exec
  *
- * Hundreds of events may wait in it, as they come when many taps are made at once.
+ * The socket has room for hundreds of waiting events: making many taps at once
+ * causes as many.
  *
- * Return: the socket, for nl_watch_read() and nl_watch_close(); NULL, errno set.
+ * Return: the socket, for nl_monitor_read() and nl_monitor_close(); NULL with errno set.
  */
-struct mnl_socket *nl_watch_open(int *fd);
+struct mnl_socket *nl_monitor_open(int *fd);
 
 /*
- * nl_watch_read() - Hand the events that wait to @fn, those of addresses as NULL.
+ * nl_monitor_read() - Call @fn for each waiting event.
+ * @fn: gets the link; NULL for an event of an address. It must not close @sock.
  *
- * Returns when none is left, or after so many that others should have a turn;
- * level-triggered waiting brings the rest. @fn must not close @sock.
+ * It returns when no event is left, and also after 64 reads, so that other work
+ * of the event loop is not kept waiting; level-triggered waiting brings the rest.
  *
- * Return: 0; -ENOBUFS when events were lost, so that links must be looked up
- * again; another -errno when the socket is of no more use.
+ * Return: 0; -ENOBUFS when events were lost and links must be looked up again;
+ * another -errno when the socket is of no more use.
  */
-int nl_watch_read(struct mnl_socket *sock,
-		  void (*fn)(const struct nl_link *link, void *arg), void *arg);
+int nl_monitor_read(struct mnl_socket *sock,
+		    void (*fn)(const struct nl_link *link, void *arg), void *arg);
 
-void nl_watch_close(struct mnl_socket *sock);
+/* nl_monitor_close() - End the subscription, and free @sock. */
+void nl_monitor_close(struct mnl_socket *sock);
 
 #endif

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets: addresses to and from text, listening, and the options a relay wants. */
+/*
+ * Sockets: turns addresses into text and back, binds, connects, and sets the options
+ * that a relay needs.
+ *
+ * A unix socket's path that was left behind by a program that has ended is taken
+ * over. If several programs try that at once, a lock file beside the path
+ * (PATH.lock) lets only one of them remove the old socket.
+ *
+ * #syscalls: bind close connect flock fstat getpeername getsockname getsockopt ioctl
+ * #syscalls: listen lstat open poll setsockopt socket umask unlink
+ */
 #include "net/sock.h"
 
 #include <arpa/inet.h>
@@ -21,16 +31,16 @@
 
 #include "base/util.h"
 
-#define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: some 6 s of silence */
-#define RTO_MAX_MS 2000	    /* the most they are apart, where that can be set */
+#define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: about 6 s of silence */
+#define RTO_MAX_MS 2000 /* the longest pause between two of them, where it can be set */
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
 #endif
-#define USUAL_DEAD_S 15	   /* for how often a peer is asked that is never dead */
-#define STUCK_TIMES 2	   /* the first time again is after 0.2 s, or more far away */
-#define NEAR_US 1000	   /* a round trip on a LAN, and not beyond */
-#define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of net/tcp.h, and a NUL */
-#define LISTENING_MS 10	   /* more than lies between bind() and listen() */
+#define USUAL_DEAD_S 15 /* sets the keepalive interval for dead=0 */
+#define STUCK_TIMES 2	/* retransmissions; the first comes after 0.2 s or more */
+#define NEAR_US 1000	/* a shorter round trip means that the peer is on the same LAN */
+#define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of the kernel's net/tcp.h, and a NUL */
+#define LISTENING_MS 10	   /* more than a program needs from bind() to listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -45,7 +55,7 @@ static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
 	return 0;
 }
 
-/* An interface, by its name or its index. */
+/* Read the scope of an IPv6 address: an interface's name or index. */
 static int read_scope(const char *text, uint32_t *id)
 {
 	char name[IF_NAMESIZE], *end;
@@ -170,6 +180,7 @@ int sock_bind(const struct sock_addr *addr, int type)
 	return fd;
 }
 
+/* Whether nobody serves the socket at this path: a connection to it is refused. */
 static bool refuses(const struct sock_addr *addr, int type)
 {
 	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
@@ -182,8 +193,9 @@ static bool refuses(const struct sock_addr *addr, int type)
 }
 
 /*
- * A path that refuses is left over from a program that did not end well. But so does
- * one for streams whose program has bound to it and is about to listen.
+ * Whether a path was left behind by a program that ended without removing it. Such a
+ * path refuses connections. A stream socket also does so between bind() and listen(),
+ * so it is tried twice.
  */
 static bool is_abandoned(const struct sock_addr *addr, int type)
 {
@@ -196,11 +208,13 @@ static bool is_abandoned(const struct sock_addr *addr, int type)
 }
 
 /*
- * Of several who find the same path abandoned, one may remove it, or one of them would
- * remove what another has just made. Who holds the lock file is that one; it is gone
- * when he is done, so who comes second may hold one that is none any more.
+ * If several processes find the same path abandoned, only one may remove it; otherwise
+ * one would remove the new socket of another. The one that holds the lock file may.
+ * It removes the lock file when it is done, so a process that comes later may lock a
+ * file that has no name any more: that lock does not count.
  *
- * Return: its descriptor; -EADDRINUSE when another is about it; another -errno.
+ * Return: the lock file's descriptor; -EADDRINUSE when another process holds it;
+ * another -errno.
  */
 static int lock_path(const char *lock)
 {
@@ -228,12 +242,12 @@ static int bind_unix(int fd, const struct sock_addr *addr)
 {
 	if (bind(fd, &addr->sa, addr->len) < 0)
 		return -errno;
-	/* At once, for one that does not listen looks abandoned. */
+	/* Listen at once: a socket that does not listen looks abandoned to others. */
 	listen(fd, SOMAXCONN);
 	return 0;
 }
 
-/* What keeps us from binding to the path: away with it if it is of no use to anybody. */
+/* The path exists. Remove it if it is abandoned, and bind to it. Return: 0 or -errno. */
 static int take_over(int fd, const struct sock_addr *addr, const char *path, int type)
 {
 	char lock_name[ENDPOINT_PATH_MAX + sizeof(".lock")];
@@ -262,7 +276,7 @@ int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *m
 	if (fd < 0)
 		return -errno;
 	sock_unix(path, &addr);
-	/* The mask, not a later chmod: between bind and chmod anyone could connect. */
+	/* A later chmod() would not do: anyone could connect between bind() and chmod(). */
 	old_mask = umask(~mode & 0777);
 	ret = bind_unix(fd, &addr);
 	if (ret == -EADDRINUSE)
@@ -291,7 +305,7 @@ bool sock_is_linked(const struct sock_path *made)
 
 void sock_unlink(const struct sock_path *made)
 {
-	/* Somebody may have put his own in its place. */
+	/* Another program may have put its own socket there. */
 	if (made->path[0] && sock_is_linked(made))
 		unlink(made->path);
 }
@@ -334,7 +348,7 @@ bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b)
 	       (a->sa.sa_family != AF_INET6 || a6->sin6_scope_id == b6->sin6_scope_id);
 }
 
-/* A port is at the same offset in both families. */
+/* The port is at the same offset in IPv4's and IPv6's structs. */
 static in_port_t *port_of(const struct sockaddr_storage *addr)
 {
 	return &((struct sockaddr_in *)(uintptr_t)addr)->sin_port;
@@ -360,26 +374,25 @@ bool sock_is_here(const struct sock_addr *addr)
 	return ret != EADDRNOTAVAIL && ret != ENODEV && ret != EINVAL;
 }
 
-const char *sock_advice(int err)
+const char *sock_hint(int err)
 {
 	static const struct {
 		int err;
-		const char *advice;
-	} advices[] = {
-		{ EADDRINUSE, "; end who uses it, or take another" },
+		const char *hint;
+	} hints[] = {
+		{ EADDRINUSE, "; end the program that uses it, or take another" },
 		{ EADDRNOTAVAIL,
 		  "; no interface has this address; take one of this host" },
 		{ ENODEV, "; there is no such interface; ip link shows which there are" },
-		{ EACCES,
-		  "; no right to: take a port above 1023, or a path of your own" },
+		{ EACCES, "; take a port above 1023, or a path that you may write to" },
 		{ ENOENT, "; make its directory first" },
-		{ ENOTDIR, "; what is named as its directory is none" },
+		{ ENOTDIR, "; a part of the path is a file" },
 		{ ENOTSOCK, "; remove what is there, or take another path" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
-		if (advices[i].err == -err)
-			return advices[i].advice;
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (hints[i].err == -err)
+			return hints[i].hint;
 	return "";
 }
 
@@ -439,11 +452,12 @@ void sock_close_hard(int fd)
 }
 
 /*
- * BBR paces: a frame then waits for a timer although the way is free, which on a
- * LAN cuts the throughput of a trunk to a half. Reno doesn't, and is the one that
- * everybody may choose (tcp_set_congestion_control() in the kernel's tcp_cong.c).
- * Far away, and with any other than BBR, the host's choice is kept. A timer that
- * BBR had the kernel use stays in use, but Reno sets it to more than the window.
+ * BBR paces: a frame waits for a timer although the line is free. On a LAN that halves
+ * the throughput of a trunk. So a connection to a near peer is switched from BBR to
+ * Reno, which does not pace and which every user may choose
+ * (tcp_set_congestion_control() in the kernel's tcp_cong.c). The host's choice is kept
+ * if the peer is far away, or if it is not BBR. The kernel goes on pacing a connection
+ * that BBR began to pace, but Reno sets the rate higher than the window allows.
  */
 static void pace_not_nearby(int fd)
 {
@@ -454,7 +468,7 @@ static void pace_not_nearby(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, now, &now_len) < 0 ||
 	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
 		return;
-	/* A round trip of 0 is one that is not known. */
+	/* A round trip of 0 means that it is not known. */
 	if (strncmp(now, "bbr", 3) == 0 && info.tcpi_rtt && info.tcpi_rtt < NEAR_US)
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
 }
@@ -465,17 +479,20 @@ void sock_tune_tcp(int fd)
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
 	/*
-	 * A window that stays shut is probed ever more seldom, after a minute once
-	 * in a minute, and a peer that goes away then is missed as late. From 6.15
-	 * on Linux can be told to keep asking.
+	 * The kernel probes a window that stays shut ever more rarely, in the end once
+	 * a minute, and notices only then that the peer is gone. Since Linux 6.15 the
+	 * pause between probes can be limited.
 	 */
 	set_option(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, RTO_MAX_MS);
 }
 
 /*
- * With a user timeout neither keepalive nor data that is sent again and again ends
- * the connection before that is over (tcp_keepalive_timer() and tcp_write_timeout()
- * in the kernel's tcp_timer.c): the longest there is stands for never.
+ * The first keepalive goes out after a third of the time, and three unanswered ones, a
+ * fifth apart, end the connection: 14/15 of the time in all.
+ *
+ * With a user timeout, neither keepalives nor retransmissions end a connection before
+ * that timeout (tcp_keepalive_timer() and tcp_write_timeout() in the kernel's
+ * tcp_timer.c). The longest possible timeout therefore means "never".
  */
 void sock_tcp_dead(int fd, unsigned seconds)
 {
@@ -494,8 +511,10 @@ void sock_tcp_may_fragment(int fd)
 }
 
 /*
- * How many probes of a shut window without an answer mean something. One may
- * get lost; and left to itself the kernel sends the next a minute later.
+ * How many unanswered probes of a shut window show that the peer is silent. A single
+ * probe may have got lost. Where the pause between probes is limited (Linux 6.15) another
+ * follows soon, so the first one counts. Elsewhere it may follow a minute later, so
+ * several must be unanswered.
  */
 static int telling_probes(int fd)
 {
@@ -515,7 +534,7 @@ long sock_tcp_silent_ms(int fd)
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -1;
-	/* The peer owes an answer to data, and to probes of its shut window. */
+	/* The peer must answer data, and probes of its shut window. */
 	if (info.tcpi_unacked || info.tcpi_probes >= telling_probes(fd))
 		return (long)info.tcpi_last_ack_recv;
 	return 0;

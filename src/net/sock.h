@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets: addresses to and from text, listening, and the options a relay
- * wants. All descriptors made here are non-blocking and close-on-exec.
+ * Sockets: turns addresses into text and back, binds, connects, and sets the options
+ * that a relay needs. All descriptors made here are non-blocking and close-on-exec,
+ * and belong to the caller.
  */
 #ifndef SOCK_H
 #define SOCK_H
@@ -13,8 +14,9 @@
 
 #include "conf/endpoint.h"
 
-#define SOCK_TEXT_MAX 160 /* the longest text of sock_text(), with its NUL */
+#define SOCK_TEXT_MAX 160 /* bytes of sock_text()'s longest text, with its NUL */
 
+/* A socket address of any family; @len is its size in bytes. */
 struct sock_addr {
 	socklen_t len;
 	union {
@@ -23,7 +25,7 @@ struct sock_addr {
 	};
 };
 
-/* A unix socket's path that we made, and whether it is still ours. */
+/* The path of a unix socket that we made, and the inode that tells whether it is still ours. */
 struct sock_path {
 	char path[ENDPOINT_PATH_MAX];
 	dev_t dev;
@@ -31,130 +33,163 @@ struct sock_path {
 };
 
 /*
- * sock_addr_parse() - The address of a numeric endpoint_addr.
- * @family: which "any address" an empty host stands for
+ * sock_addr_parse() - Make a socket address of a numeric endpoint_addr.
+ * @family: AF_INET or AF_INET6: the family of "any address", if the host is empty
+ * @out:    set to the address
  *
- * Return: 0; -ENXIO when the host is a name, to be resolved; -ENODEV when its
- * %scope is no interface.
+ * Return: 0; -ENXIO when the host is a name, which must be resolved first; -ENODEV
+ * when its %scope is not an interface.
  */
 int sock_addr_parse(const struct endpoint_addr *addr, int family, struct sock_addr *out);
 
-/* sock_unix() - The address of a unix socket's path, which must fit. */
+/* sock_unix() - Make the address of a unix socket; @path is cut to ENDPOINT_PATH_MAX - 1 bytes. */
 void sock_unix(const char *path, struct sock_addr *out);
 
-/* sock_text() - "1.2.3.4:5", "[::1]:5" or a path, at @buf, SOCK_TEXT_MAX bytes. */
+/*
+ * sock_text() - Write an address as "1.2.3.4:5", "[::1]:5" or a path.
+ * @buf: SOCK_TEXT_MAX bytes
+ *
+ * An IPv4 address within IPv6 (::ffff:1.2.3.4) is written as IPv4. Return: @buf.
+ */
 const char *sock_text(const struct sock_addr *addr, char *buf);
 
 /*
- * sock_bind() - A socket bound to @addr.
+ * sock_bind() - Make a socket and bind it to @addr.
  * @type: SOCK_STREAM or SOCK_DGRAM
  *
- * A stream socket gets SO_REUSEADDR, or a relay that restarts would be locked
- * out of its own port for a minute. Its IPv6 "any" serves IPv4 too.
+ * A stream socket gets SO_REUSEADDR: without it a relay that restarts could not have
+ * its own port again for a minute (TIME_WAIT). If it is bound to IPv6's "any
+ * address", it serves IPv4 too.
  *
  * Return: the descriptor or -errno.
  */
 int sock_bind(const struct sock_addr *addr, int type);
 
 /*
- * sock_bound_unix() - A unix socket bound to a path; one of streams listens, too.
- * @mode: access to the path
- * @made: filled in, for sock_unlink()
+ * sock_bound_unix() - Make a unix socket and bind it to @path; a stream socket also
+ * listens.
+ * @type: SOCK_STREAM or SOCK_DGRAM
+ * @mode: permissions of the path
+ * @made: filled in, for sock_is_linked() and sock_unlink()
  *
- * A path that nobody listens on any more is taken over, by one if several try at
- * once; one that is in use, or is no socket, is left alone.
+ * A path that no program serves any more is taken over; if several try that at once,
+ * one of them gets it. A path that is in use, or is not a socket, is left alone. It
+ * waits for 10 ms before it takes over a stream socket's path.
  *
- * Return: the descriptor; -EADDRINUSE; -ENOTSOCK when something else is there;
- * another -errno.
+ * Return: the descriptor; -EADDRINUSE when the path is in use; -ENOTSOCK when it is
+ * not a socket; another -errno.
  */
 int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made);
 
-/* sock_is_linked() - Whether the path still leads to the socket that was bound to it. */
+/* sock_is_linked() - Whether the path still leads to the socket that we bound to it. */
 bool sock_is_linked(const struct sock_path *made);
 
-/* sock_unlink() - Remove the path, unless it is another's by now. */
+/* sock_unlink() - Remove the path, unless it leads to another program's socket by now. */
 void sock_unlink(const struct sock_path *made);
 
-/* sock_unmap() - Make an IPv4 address of an IPv6 one that stands for it: ::ffff:1.2.3.4. */
+/* sock_unmap() - Turn an IPv4 address within IPv6 (::ffff:1.2.3.4) into an IPv4 address. */
 void sock_unmap(struct sock_addr *addr);
 
-/* sock_is_same_host() - Whether two are of one address and scope, whatever their ports. */
+/* sock_is_same_host() - Whether two addresses and their scopes are equal; ports may differ. */
 bool sock_is_same_host(const struct sock_addr *a, const struct sock_addr *b);
 
-/* sock_is_from() - Whether @from is this address and port, whatever its scope. */
+/* sock_is_from() - Whether @from has the address and port of @addr; scopes may differ. */
 bool sock_is_from(const struct sock_addr *addr, const struct sockaddr_storage *from);
 
-/* sock_is_here() - Whether an address is one of this host's, as far as can be told. */
+/*
+ * sock_is_here() - Whether an address belongs to this host: whether a socket can be
+ * bound to it. It is true, too, when that fails for another reason.
+ */
 bool sock_is_here(const struct sock_addr *addr);
 
-/* sock_advice() - What to do when binding failed with @err: "; ..." or "". */
-const char *sock_advice(int err);
+/*
+ * sock_hint() - What the user can do when binding failed.
+ * @err: -errno of sock_bind() or sock_bound_unix()
+ *
+ * Return: a constant to append to the message, "; ...", or "".
+ */
+const char *sock_hint(int err);
 
-#define SOCK_MSS_IPV6 1220 /* what fits into any path's packets: RFC 8200, 5 */
+/* Bytes of TCP payload that fit into IPv6's smallest MTU, 1280: RFC 8200, section 5. */
+#define SOCK_MSS_IPV6 1220
 
 /*
- * sock_connect() - A socket that connects to @addr.
- * @mss: the most that a TCP packet is to carry, either way; 0: what the path takes
+ * sock_connect() - Make a socket and connect it to @addr.
+ * @type: SOCK_STREAM or SOCK_DGRAM
+ * @mss:  bytes that a TCP packet carries at most, in either direction; 0: as the path
+ *        allows
+ * @in_progress: set to whether the connection is not there yet: the socket becomes
+ *        writable when it is, and sock_error() says how it went
  *
  * Return: the descriptor or -errno.
  */
 int sock_connect(const struct sock_addr *addr, int type, unsigned mss, bool *in_progress);
 
 /*
- * sock_is_short() - Whether an errno says that the kernel lacks memory now. The
- * socket is as good as before, and the same call may succeed a moment later.
+ * sock_is_short() - Whether @err, a positive errno, says that the kernel is short of
+ * memory. The socket is still good, and the same call may succeed a moment later.
  */
 bool sock_is_short(int err);
 
-/* sock_error() - What became of a connect in progress. Return: 0 or -errno. */
+/* sock_error() - The result of a connect() in progress that has ended. Return: 0 or -errno. */
 int sock_error(int fd);
 
 /*
- * sock_is_own() - Whether a connected socket is its own peer. When nobody listens
- * at a port of the range that the kernel takes local ports from, and it takes
- * just this one, a connection to it succeeds, by simultaneous open (RFC 9293, 3.5).
+ * sock_is_own() - Whether a connected socket is its own peer.
+ *
+ * It can be if nobody listens at the port, and if the kernel happens to choose this
+ * very port as the local one: then connect() succeeds by simultaneous open (RFC 9293,
+ * section 3.5).
  */
 bool sock_is_own(int fd);
 
-/* sock_close_hard() - By a reset: nothing of a TCP connection is left, no TIME_WAIT either. */
+/*
+ * sock_close_hard() - Close a TCP connection by a reset. Data that was not sent is
+ * dropped, and nothing is left of the connection, no TIME_WAIT either.
+ */
 void sock_close_hard(int fd);
 
 /*
- * sock_tune_tcp() - No delay, a short unsent queue, and no pacing of a connected
- * socket whose peer is near.
+ * sock_tune_tcp() - Set up a connected TCP socket for frames: no delay (TCP_NODELAY),
+ * at most 128 KiB that are not yet sent, so that the queue is ours and not the
+ * kernel's, and no pacing if the peer is near.
  */
 void sock_tune_tcp(int fd);
 
 /*
- * sock_tcp_dead() - After how much silence the kernel calls a TCP peer dead.
- * @seconds: about so many, from 5 on; 0: never. A peer that has forgotten the
- *           connection says so at the next keepalive, and is then gone at once.
+ * sock_tcp_dead() - Set how long a TCP peer may be silent before the kernel ends the
+ * connection.
+ * @seconds: about as many, from 5 on; 0: for ever. Even then a peer that no longer
+ *           knows the connection is noticed, by its answer to the next keepalive.
  */
 void sock_tcp_dead(int fd, unsigned seconds);
 
 /*
- * sock_tcp_silent_ms() - How long a TCP peer has owed an answer.
+ * sock_tcp_silent_ms() - How long a TCP peer has left data or window probes unanswered.
  *
- * Return: milliseconds since its last sign of life; 0 when nothing is under
- * way; -1 when @fd is not TCP.
+ * Return: milliseconds since the peer's last packet; 0 when no answer is due; -1 when
+ * @fd is not a TCP socket.
  */
 long sock_tcp_silent_ms(int fd);
 
 /*
- * sock_tcp_may_fragment() - Have what is sent from now on, and sent again, go
- * through where packets are too long and nobody says so.
+ * sock_tcp_may_fragment() - Let routers fragment what is sent from now on, and what
+ * is sent again.
  *
- * A TCP socket forbids routers to cut its packets, and waits to be told by ICMP of
- * one that is too long. Where a firewall drops that, nothing longer than the
- * narrowest part of the way ever arrives (RFC 2923, 2.1). Without that ban routers
- * cut, over IPv4; over IPv6 nobody may.
+ * By default, TCP forbids routers to fragment its packets, and relies on ICMP to
+ * learn that one is too long. Where a firewall drops that ICMP, no packet that is
+ * larger than the smallest MTU of the path ever arrives (RFC 2923, section 2.1).
+ * This helps over IPv4 only: over IPv6 routers never fragment.
  */
 void sock_tcp_may_fragment(int fd);
 
-/* sock_tcp_is_stuck() - Whether the same data was sent again and again, for nothing. */
+/* sock_tcp_is_stuck() - Whether data was retransmitted twice or more, and is unacknowledged. */
 bool sock_tcp_is_stuck(int fd);
 
-/* sock_tune_datagrams() - Large buffers, as large as we are allowed. */
+/*
+ * sock_tune_datagrams() - Ask for socket buffers of 4 MiB in each direction; without
+ * privilege the kernel gives as much as net.core.rmem_max and wmem_max allow.
+ */
 void sock_tune_datagrams(int fd);
 
 #endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* By the tun driver's ioctls on the descriptor, and rtnetlink for what they don't tell. */
+/*
+ * Uses an open tap by the ioctls of the tun driver (linux/if_tun.h), and asks rtnetlink
+ * for what these do not tell.
+ *
+ * #syscalls: ioctl
+ */
 #include "net/tap.h"
 
 #include <errno.h>
@@ -14,16 +19,16 @@
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
 
-#define MTU_UNKNOWN 65535
+#define MTU_UNKNOWN 65535 /* bytes; at least as much as any tap can have */
 
-/* A request is an unsigned long to glibc, and an int to POSIX and musl. */
+/* glibc's ioctl() takes the request as an unsigned long, musl's takes an int, as POSIX says. */
 #ifdef __GLIBC__
 #define TAP_IOCTL(request) (request)
 #else
 #define TAP_IOCTL(request) ((int)(request))
 #endif
 
-/* Since Linux 6.2, and both or neither; Debian 12's headers lack them. */
+/* Linux 6.2 has both of these; the headers of Debian 12 are older. */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
@@ -37,7 +42,7 @@
 #define TUNSETFILTEREBPF _IOR('T', 225, int)
 #endif
 
-/* The name of the tap at dev->fd, and whether its frames have virtio headers. */
+/* Find out the name of the tap at dev->fd, and whether its frames have virtio headers. */
 static int read_name(struct tap_dev *dev)
 {
 	struct ifreq ifr = { 0 };
@@ -50,7 +55,7 @@ static int read_name(struct tap_dev *dev)
 	return (ifr.ifr_flags & TAP_FLAGS) == TAP_FLAGS ? 0 : -EINVAL;
 }
 
-/* Nothing is to be done about an error: a kernel without the one has none of it on. */
+/* An error is ignored: a kernel that does not know the request has nothing to switch off. */
 static void try_ioctl(int fd, unsigned long request, const void *arg)
 {
 	(void)!ioctl(fd, TAP_IOCTL(request), arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An open tap: what it is, and what its descriptor alone gives the right to. */
+/* An open tap: its properties, and the operations that need no right but its descriptor. */
 #ifndef TAP_H
 #define TAP_H
 
@@ -8,19 +8,22 @@
 #include <stdint.h>
 
 /*
- * A tap that is ready for frames.
+ * A tap that is ready for frames. A super-frame is a GSO packet: one large TCP or UDP
+ * packet that stands for several (see frame/gso.h).
  * @fd:     the tap, non-blocking, close-on-exec; the caller's to close
- * @index:  its ifindex
- * @bridge: the bridge's ifindex; 0 without one
- * @mtu:    bytes of payload
- * @bridge_mtu, @is_bridge_up: how the bridge was, before
- * @was_there: somebody else had made it
- * @has_vnet: a virtio header precedes each frame, which may be a super-frame
- * @has_uso: UDP super-frames too
+ * @name:   its interface's name
+ * @index:  its interface's ifindex
+ * @bridge: ifindex of the bridge that it is attached to; 0 for none
+ * @mtu:    bytes of payload, without the Ethernet header
+ * @bridge_mtu:   the bridge's MTU before the tap was attached
+ * @is_bridge_up: whether the bridge was up before that
+ * @was_there: the tap existed before; another program or an admin had made it
+ * @has_vnet: each frame has a virtio header, and may be a super-frame of TCP
+ * @has_uso:  frames may be super-frames of UDP, too
  *
- * A tap that somebody else opened may be in another network namespace. Nothing
- * can be found out about it there: @index and @bridge are 0, @mtu is 65535, and
- * that it has no packet information header (IFF_NO_PI) is taken on trust.
+ * A tap that another program opened may be in another network namespace, where we
+ * cannot look it up. Then @index and @bridge are 0, @mtu is 65535, and we rely on
+ * its having no packet information header (IFF_NO_PI).
  */
 struct tap_dev {
 	int fd;
@@ -36,45 +39,50 @@ struct tap_dev {
 };
 
 /*
- * tap_set_offload() - Have the kernel give super-frames, and leave checksums to us,
- * as far as it can: into @dev->has_uso.
+ * tap_set_offload() - Have the kernel send us super-frames, and frames without a
+ * checksum, as far as it can.
+ * @dev: its has_vnet must be set; its has_uso is set to the result
  *
- * A tap keeps what whoever used it last had asked for, so it is asked for each time;
- * also that numbers in virtio headers are of the host's byte order.
+ * A tap keeps the settings of the program that used it last, so all of them are made
+ * each time. One of them is that virtio headers have the host's byte order.
  *
  * Return: 0 or -errno.
  */
 int tap_set_offload(struct tap_dev *dev);
 
 /*
- * tap_clear_leftovers() - Undo what else a persistent tap keeps of whoever used it
- * last: filters, of three kinds, of what comes out of it, and a limit on how much may
- * wait to go in.
+ * tap_clear_leftovers() - Undo other settings that a persistent tap keeps from the
+ * program that used it last: three kinds of filters for the frames that we read, and a
+ * limit on the bytes that we may write ahead (TUNSETSNDBUF).
  */
 void tap_clear_leftovers(int fd);
 
 /*
- * tap_identify() - Find out about a tap that somebody else opened.
- * @fd:   the descriptor; stays the caller's, and becomes @dev->fd
+ * tap_identify() - Find out about a tap that another program opened, and set its
+ * offloads.
+ * @fd:  the tap; it stays the caller's, and becomes dev->fd
+ * @dev: filled in
  *
- * Return: 0; -ENOTTY when @fd is no tap; -EINVAL when it carries headers or IP
- * packets; another -errno.
+ * Return: 0; -EBADF when @fd is not open; -ENOTTY when it is not a tap; -EINVAL when
+ * its frames have a packet information header, or it carries IP packets (a tun);
+ * another -errno.
  */
 int tap_identify(int fd, struct tap_dev *dev);
 
 /*
- * tap_is_there() - Whether a tap's interface still exists, in any namespace.
+ * tap_is_there() - Whether the interface of a tap still exists, in any namespace.
  *
- * One that tun made says so by itself: EBADFD. A macvtap does not, neither to who
- * waits, nor reads, nor writes (tap_del_queues() in the kernel's drivers/net/tap.c).
+ * A tap of the tun driver tells by itself when it is gone: EBADFD. A macvtap does
+ * not, neither when it is polled nor when it is read or written to (tap_del_queues()
+ * in the kernel's drivers/net/tap.c).
  */
 bool tap_is_there(int fd);
 
 /*
- * tap_set_carrier() - Have a tap's interface say that it has a carrier, or not.
+ * tap_set_carrier() - Switch the carrier of a tap's interface on or off.
  *
- * Needs no privilege beyond the descriptor (tun_net_change_carrier() in the
- * kernel's drivers/net/tun.c).
+ * It needs no right but the descriptor (tun_net_change_carrier() in the kernel's
+ * drivers/net/tun.c).
  *
  * Return: 0 or -errno.
  */

@@ -4,6 +4,8 @@
  * such a link, and nobody says when it has become void: so what ICMP tells is read,
  * and every two seconds it is looked whether all is as it was. But only while
  * something is sent, or has just changed on this host: who is idle wakes nobody.
+ *
+ * #syscalls: getsockname getsockopt recvmsg setsockopt
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,6 +2,8 @@
 /*
  * Receiving datagrams: many with one call, and with UDP_GRO many in one message.
  * Those go on as the run that they are.
+ *
+ * #syscalls: ioctl poll recvmmsg
  */
 #include <netinet/in.h>
 #include <netinet/udp.h>

@@ -9,6 +9,8 @@
  * drop that frame and count it; the port stays up, for the next one may get
  * through. One of the socket itself, or of this host, takes the port down, so that
  * it is opened again as things are now.
+ *
+ * #syscalls: close sendmsg
  */
 #include "port/dgram.h"
 

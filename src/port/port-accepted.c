@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream that a listener accepted. Nobody but its peer can open it again. */
+/*
+ * A stream that a listener accepted. Nobody but its peer can open it again.
+ *
+ * #syscalls: close
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>

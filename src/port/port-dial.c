@@ -4,6 +4,8 @@
  * lost. A name is resolved anew at each try, by the helper. Of several addresses the
  * first that answers is taken: each is tried a moment after the one ahead of it,
  * which may answer still (RFC 8305).
+ *
+ * #syscalls: close
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -5,6 +5,8 @@
  *
  * The socket says that the output has ended, the keeper's life line how the
  * command has; mostly in this order, and the one a moment after the other.
+ *
+ * #syscalls: close recvfrom
  */
 #include <errno.h>
 #include <stdio.h>

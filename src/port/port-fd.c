@@ -3,6 +3,8 @@
  * An inherited descriptor: a connected socket of streams, datagrams or packets,
  * or a tap. The kernel is asked which. Whoever started us may have it too, so its
  * flags are put back as they were.
+ *
+ * #syscalls: fcntl getpeername getsockopt
  */
 #include <errno.h>
 #include <fcntl.h>

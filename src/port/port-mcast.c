@@ -9,6 +9,8 @@
  * is joined anew now and then, by a socket made as the one that frames leave by;
  * which also tells whether that would go another way today. While the interface
  * is the same, nobody on the network hears of it.
+ *
+ * #syscalls: bind close connect getsockname ioctl setsockopt socket
  */
 #include <errno.h>
 #include <net/if.h>
@@ -130,7 +132,7 @@ static int bound_to_group(struct port *p, const struct sock_addr *group)
 	if (bind(fd, &group->sa, group->len) < 0) {
 		port_why(p, -errno, "bind: %s%s", strerror(errno),
 			 errno == EINVAL ? "; a link-local group needs if=INTERFACE"
-					 : sock_advice(-errno));
+					 : sock_hint(-errno));
 		close(fd);
 		return p->why_err;
 	}

@@ -6,6 +6,8 @@
  * While nobody is there to take its frames, stdin is not read, and epoll is not
  * asked of it: with data waiting it would tell of a hang-up without end. So it is
  * looked at now and then whether it has ended.
+ *
+ * #syscalls: fcntl fstat ioctl lseek poll recvfrom
  */
 #include <errno.h>
 #include <fcntl.h>

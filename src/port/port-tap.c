@@ -15,6 +15,8 @@
  *		it so, and will have to undo it
  *
  * In the latter two the tap is kept, and only its port goes down.
+ *
+ * #syscalls: close fcntl
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -6,6 +6,8 @@
  *
  * Of a name's addresses one is used; the next when nobody is at it. When nothing
  * is heard, the name is looked up now and then: the peer may have another address.
+ *
+ * #syscalls: close connect getpeername setsockopt
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -67,7 +69,7 @@ static int bind_local(struct udp *u, const struct sock_addr *remote)
 	fd = sock_bind(&local, SOCK_DGRAM);
 	p->is_mistake &= fd < 0;
 	return fd < 0 ? port_why(p, fd, "bind to %s: %s%s", sock_text(&local, text),
-				 strerror(-fd), sock_advice(fd))
+				 strerror(-fd), sock_hint(fd))
 		      : fd;
 }
 

@@ -10,6 +10,8 @@
  * Without a connection, epoll would call a full receiver writable. A second socket
  * is connected to it only to wait on; but if it is our own buffer that is full, or
  * the peer is connected to us, and so to nobody else, room shows at the first one.
+ *
+ * #syscalls: close connect poll socket
  */
 #include <errno.h>
 #include <poll.h>
@@ -59,7 +61,7 @@ static int unixgram_open(struct port *p)
 
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
-				sock_advice(fd));
+				sock_hint(fd));
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);
 	u->waiter = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

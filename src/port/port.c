@@ -3,6 +3,8 @@
  * What all ports have in common: the way from closed to up and back, pending
  * frames and the queue behind them. The queue is only used while the kernel
  * takes no more; frames then wait in it in order, and EPOLLOUT empties it.
+ *
+ * #syscalls: getrandom
  */
 #include "port/port.h"
 

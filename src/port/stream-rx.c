@@ -4,6 +4,8 @@
  * into frames where it lies; those that go on as they came are one run. Only
  * what is left at its end is copied, to wait for its rest, which the next read
  * puts right behind it.
+ *
+ * #syscalls: read readv setsockopt
  */
 #include <errno.h>
 #include <netinet/in.h>

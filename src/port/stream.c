@@ -2,6 +2,8 @@
 /*
  * QEMU's stream framing: opening, the greetings of a trunk, and sending, which is
  * one writev for all frames; see stream-layout.h. Receiving is in stream-rx.c.
+ *
+ * #syscalls: close mmap munmap shutdown write writev
  */
 #include "port/stream.h"
 

@@ -2,6 +2,8 @@
 /*
  * A tap's frames. Those that go out are merged where the kernel takes that; where it
  * refuses what it offered, they go one by one from then on.
+ *
+ * #syscalls: read writev
  */
 #include "port/tap-io.h"
 

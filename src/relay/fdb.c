@@ -7,6 +7,8 @@
  * if chance chose one of some bad numbers. The entries of a port are also a
  * list by when they were last seen, in whole seconds, so that a frame costs a
  * move in it once a second.
+ *
+ * #syscalls: getrandom mmap munmap
  */
 #include "relay/fdb.h"
 

@@ -4,6 +4,8 @@
  * they go round between it and the port it is cut against, the loop is there. When
  * that has not been for a while, the port forwards again; a loop that returns soon
  * after makes the while twice as long.
+ *
+ * #syscalls: getrandom
  */
 #include "relay/guard.h"
 

@@ -12,6 +12,8 @@
  *
  * There may be thousands of ports, so nothing that happens to one of them - it comes,
  * it goes, its state changes - walks through all. What a walk would find is counted.
+ *
+ * #syscalls: mmap munmap
  */
 #include "relay/relay.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An event has a word and a few details for programs, and a sentence for people. */
+/* Puts events of ports into words: details for programs, and sentences for people. */
 #include "show/events-text.h"
 
 #include <stdio.h>
@@ -46,33 +46,33 @@ static void loop_sentence(const struct news *n, char *buf, size_t size)
 	if (n->is_limited)
 		snprintf(
 			buf, size,
-			"port %u: there is a loop behind it, or somebody sends back what "
-			"he gets: what goes out comes back; until that has ended, what "
-			"it brings for everybody is limited",
+			"port %u: there is a loop behind it, or a machine there sends back "
+			"what it receives; its broadcasts are limited until that has "
+			"ended",
 			id);
 	else if (n->port == n->other)
-		snprintf(
-			buf, size,
-			"port %u: there is a loop behind it: what goes out comes back; it "
-			"does not forward until that has ended",
-			id);
+		snprintf(buf, size,
+			 "port %u: there is a loop behind it: frames that it sends come "
+			 "back; it does not forward until that has ended",
+			 id);
 	else
 		snprintf(
 			buf, size,
-			"port %u: there is a loop: what goes out here comes back at port "
-			"%u, %s; this one does not forward until that has ended",
-			id, n->other->id, n->other->name);
+			"port %u: there is a loop: frames that it sends come back at port "
+			"%u, %s; port %u does not forward until that has ended",
+			id, n->other->id, n->other->name, id);
 }
 
 static void move_sentence(const struct news *n, char *buf, size_t size)
 {
 	char mac[MAC_TEXT_MAX];
 
-	snprintf(buf, size,
-		 "the address %s is here, at port %u, and at port %u, %s, by turns: two "
-		 "machines have it, and should have one each, or there is a loop; frames "
-		 "for it go to where it was last",
-		 mac_text(n->mac, mac), n->port->id, n->other->id, n->other->name);
+	snprintf(
+		buf, size,
+		"the address %s is alternately at port %u and at port %u, %s: two machines "
+		"have it, and each should have its own, or there is a loop; frames for it "
+		"go to the port where it was seen last",
+		mac_text(n->mac, mac), n->port->id, n->other->id, n->other->name);
 }
 
 void events_sentence(const struct news *n, char *buf, size_t size)
@@ -90,8 +90,8 @@ void events_sentence(const struct news *n, char *buf, size_t size)
 		break;
 	case EVENT_STORM:
 		snprintf(buf, size,
-			 "a storm: more than %u frames a second for everybody; those "
-			 "above are dropped",
+			 "a storm: more than %u broadcasts a second; those above this "
+			 "limit are dropped",
 			 n->limit);
 		break;
 	case EVENT_STORM_OVER:

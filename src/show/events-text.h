@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to ports, in words. */
+/* Puts events of ports into words: for programs (ctl events) and for people (the log). */
 #ifndef EVENTS_TEXT_H
 #define EVENTS_TEXT_H
 
@@ -7,15 +7,21 @@
 
 #include "relay/events.h"
 
-#define EVENTS_TEXT_MAX 640 /* fits all of them, but for names that are very long */
+#define EVENTS_TEXT_MAX 640 /* bytes of a sentence; one with very long names is cut */
 
-/* events_text() - What a line for programs has behind the port's name, at @buf; may be "". */
+/*
+ * events_text() - Write the details of an event, for programs.
+ * @buf: set to the text behind the port's name; may be ""; cut to @size bytes
+ */
 void events_text(const struct news *n, char *buf, size_t size);
 
-/* events_sentence() - What people are told of it, at @buf; "" where the port does itself. */
+/*
+ * events_sentence() - Write an event as a sentence for people.
+ * @buf: set to it, cut to @size bytes; "" for an event that the port logs itself
+ */
 void events_sentence(const struct news *n, char *buf, size_t size);
 
-/* events_log() - Write that sentence to the log; for an event_watcher's told. */
+/* events_log() - Log that sentence, if there is one; for the told of an event_watcher. */
 void events_log(struct event_watcher *w, const struct news *n);
 
 #endif

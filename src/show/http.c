@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request line is kept and judged when it has ended; the header lines are
- * only counted, up to the empty one, and so take no memory.
+ * Reads HTTP requests and writes answers. The request line is kept, and checked once it
+ * is complete. Header lines are skipped up to the empty line, so they take no memory.
  */
 #include "show/http.h"
 
@@ -29,7 +29,7 @@ static const char *reason(enum http_status status)
 	return "";
 }
 
-/* The next word of a line whose words have one space between them; it gets a NUL. */
+/* Cut off the next word of a line; exactly one space separates words. Return: it or NULL. */
 static char *take_word(char **rest)
 {
 	char *word = *rest, *end = word ? strchr(word, ' ') : NULL;
@@ -45,7 +45,7 @@ static bool is_method(const char *word)
 	return word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(word);
 }
 
-/* A proxy asks for http://HOST/PATH. Return: NULL when it is no path. */
+/* Find the path in a request's target; a proxy sends http://HOST/PATH. Return: it or NULL. */
 static const char *path_of(char *target)
 {
 	static const char scheme[] = "http://";
@@ -65,7 +65,7 @@ static bool ends_in_return(const struct http_request *q)
 	return q->line_len && q->line[q->line_len - 1] == '\r';
 }
 
-/* METHOD TARGET HTTP/1.x */
+/* Check the request line: METHOD TARGET HTTP/1.x (RFC 9112, section 3). */
 static enum http_status judge_line(struct http_request *q)
 {
 	char *rest = q->line, *method, *target, *version;
@@ -85,7 +85,7 @@ static enum http_status judge_line(struct http_request *q)
 	return q->path ? HTTP_MORE : HTTP_BAD_REQUEST;
 }
 
-/* A byte of the request line. */
+/* Read a byte of the request line. */
 static enum http_status read_line(struct http_request *q, char c)
 {
 	if (c == '\n')
@@ -98,7 +98,7 @@ static enum http_status read_line(struct http_request *q, char c)
 	return HTTP_MORE;
 }
 
-/* A byte of a header line. */
+/* Read a byte of a header line. */
 static enum http_status read_header(struct http_request *q, char c)
 {
 	if (c == '\n' && !q->column)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A family is its HELP and TYPE, and then all of its samples together. So each
- * family of ports is a text of its own, to which every port adds its samples.
+ * Writes Prometheus' text format. A family of metrics consists of its HELP and TYPE and
+ * then of all its samples. So each family of ports is a text of its own, to which every
+ * port adds its samples.
  */
 #include "show/metrics-text.h"
 
@@ -29,7 +30,7 @@ static void add_number(struct buf *b, uint64_t n)
 	buf_add(b, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-/* A name from outside, as it is in messages; the format knows \\, \" and \n alone. */
+/* Add a label with a text from outside, escaped as in messages; the format knows only \\ \" \n. */
 static void add_label(struct buf *b, const char *before, const char *key,
 		      const char *text)
 {
@@ -49,14 +50,14 @@ static void begin(struct buf *b, const char *scope, const char *name, const char
 }
 
 /*
- * @labels: "{" and labels, or ""
- * @key:    of one label more, with the value @which; or NULL
+ * @labels: "{" and labels; or ""
+ * @key:    the key of one more label, with the value @which; or NULL
  */
 static void add_sample(struct buf *b, const char *scope, const char *name,
 		       const char *labels, const char *key, const char *which,
 		       uint64_t value)
 {
-	/* There are many of these, and printf() is slow. */
+	/* There are many samples, and printf() is slow. */
 	add(b, "netrelay_");
 	add(b, scope);
 	add(b, name);
@@ -106,7 +107,7 @@ static void add_counter(struct buf *b, const char *scope, const struct counter *
 		add_sample(b, scope, c->name, labels, NULL, NULL, value_at(count, c->at));
 		return;
 	}
-	/* Those at 0, too: the first drop would else be no increase. */
+	/* Export zeros as well: without them rate() would miss the first drop. */
 	for (int i = 0; i < DROP_REASONS; i++)
 		add_sample(b, scope, c->name, labels, "reason",
 			   port_drop_name((enum port_drop)i), count->dropped[i]);
@@ -126,7 +127,7 @@ static void add_infos(struct buf *b, const struct relay *r)
 	add_sample(b, "", "relay_info", "", "kind", relay_kind_name(r->kind), 1);
 }
 
-/* By the names that Prometheus has for these of any process. */
+/* Prometheus has given names to these metrics of any process. */
 static void add_process(struct buf *b, const struct metrics_process *p)
 {
 	buf_printf(b,
@@ -158,7 +159,7 @@ static void add_totals(struct buf *b, const struct relay *r,
 	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
 }
 
-/* All at one moment, so that no frame is counted twice, with a port and with those gone. */
+/* Add up all at one moment, so that no port is counted both as present and as gone. */
 static void sum_up(const struct relay *r, struct port_counters *all)
 {
 	*all = r->gone;
@@ -235,7 +236,7 @@ static void add_states(struct buf *b, const struct port *p, const char *labels)
 _Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
 	       "the relay, states, gauges and counters of ports, and what is behind");
 
-/* Their HELP and TYPE. */
+/* Begin the families of ports by their HELP and TYPE. */
 static void begin_families(struct buf *part)
 {
 	begin(part++, "port_", "state", "gauge", "1 for the state that it is in", "");
@@ -246,8 +247,8 @@ static void begin_families(struct buf *part)
 }
 
 /*
- * A peer's address is in none of them: each of its connections would be new series.
- * What a port comes from stays, be it what was configured or the listener.
+ * Make the labels of a port. No label has the peer's address: each connection would
+ * begin new series. The endpoint or the listener that the port comes from stays.
  */
 static void put_labels(struct buf *labels, const struct port *p)
 {
@@ -284,7 +285,7 @@ bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
 	if (!t->is_begun)
 		begin_families(&t->part[1]);
 	t->is_begun = true;
-	/* They are in the order of their numbers. */
+	/* Ports are in the order of their numbers. */
 	while (p && p->id <= t->last)
 		p = p->next;
 	for (; p && n < METRICS_PORTS_A_STEP; p = p->next, n++) {
@@ -296,7 +297,7 @@ bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
 
 /* ---- of listeners ---- */
 
-/* From one listener's labels to the next one's. */
+/* The labels of the next listener: each listener's are one string. */
 static const char *next(const char *labels)
 {
 	return labels + strlen(labels) + 1;
@@ -312,7 +313,7 @@ static uint64_t accepted(const struct acceptor *a)
 	return a->listener.count;
 }
 
-/* @labels: a string for each listener */
+/* @labels: one string for each listener, one behind the other */
 static void add_listener_values(struct buf *b, const struct relay *r, const char *labels,
 				const char *name,
 				uint64_t (*value)(const struct acceptor *a))

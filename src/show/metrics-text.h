@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A relay in Prometheus' text format, version 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/): what the status
- * has, for a program to read. Series of a port end with the port; those of a
- * listener and of the relay as a whole count on, so that a sum never goes back.
+ * Writes the state of a relay in Prometheus' text format, version 0.0.4
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). The series of a port
+ * end with the port. Those of a listener, and of the whole relay, still include ports
+ * that are gone, so that a sum never decreases.
  *
- * Of thousands of ports it has megabytes, too much to write down in one turn of the
- * loop. So it is written by and by, each port at one moment, and the sums at the end.
+ * For thousands of ports the text has megabytes, too much to write in one turn of the
+ * event loop. So it is written in steps, some ports in each, and the sums at the end.
  */
 #ifndef METRICS_TEXT_H
 #define METRICS_TEXT_H
@@ -19,10 +19,10 @@
 #include "relay/relay.h"
 
 /*
- * What is shown of the process.
- * @start_s:        when it began, seconds of Unix time
- * @cpu_us:         microseconds that it had a CPU
- * @resident_bytes: memory in use; 0: not known
+ * The figures of the process.
+ * @start_s:        when it began, in seconds since 1970
+ * @cpu_us:         microseconds of CPU time that it has used
+ * @resident_bytes: memory in use; 0 if that is not known
  */
 struct metrics_process {
 	uint64_t start_s;
@@ -30,13 +30,14 @@ struct metrics_process {
 	uint64_t resident_bytes;
 };
 
-#define METRICS_PARTS 15 /* what is of the relay; a family of ports each; the rest */
-#define METRICS_PORTS_A_STEP 64 /* take some 0.5 ms */
+#define METRICS_PARTS 15	/* the relay's families; each family of ports; the rest */
+#define METRICS_PORTS_A_STEP 64 /* this many take about 0.5 ms */
 
 /*
- * A text, which is its parts, one behind the other. All zero: not begun.
- * @labels:  of the port at hand
- * @last:    the number of the port that was written last
+ * A text: its parts, one behind the other. It begins as all zeros.
+ * @labels: labels of the port that is being written
+ * @is_begun: the families of ports have their HELP and TYPE
+ * @last:   the number of the port that was written last
  */
 struct metrics_text {
 	struct buf part[METRICS_PARTS];
@@ -45,16 +46,17 @@ struct metrics_text {
 	unsigned last;
 };
 
-/* metrics_text_ports() - Write down some ports. Return: whether these were the last. */
+/* metrics_text_ports() - Write the next ports. Return: whether they were the last. */
 bool metrics_text_ports(struct metrics_text *t, const struct relay *r);
 
-/* metrics_text_end() - Then, write down all else. Return: 0; -ENOMEM. */
+/* metrics_text_end() - Write the rest, behind the last ports. Return: 0 or -ENOMEM. */
 int metrics_text_end(struct metrics_text *t, const struct relay *r,
 		     const struct metrics_process *p);
 
-/* metrics_text_len() - Bytes of all parts. */
+/* metrics_text_len() - The bytes of all parts together. */
 size_t metrics_text_len(const struct metrics_text *t);
 
+/* metrics_text_free() - Free all parts; the text can be begun again. */
 void metrics_text_free(struct metrics_text *t);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client goes through these states: its request is read, the text awaited if there
- * is none yet, the answer written, and then it is to close first. If we did, with
- * bytes of its request unread, the kernel would take back what it has not received
- * yet (RFC 2525, 2.17).
+ * Serves metrics. For each client its request is read, the text is awaited if it is
+ * still being built, and the answer is written. Then the client must close first: if we
+ * closed while bytes of its request are unread, the kernel would send a reset, and the
+ * client could lose the end of the answer (RFC 2525, section 2.17).
+ *
+ * #syscalls: close getrusage open pread64 recvfrom sendmsg shutdown
  */
 #include "show/metrics.h"
 
@@ -18,14 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALLED_MS 5000 /* the most a request may take, and again the answer */
-#define READ_BYTES 2048 /* at a time */
-#define SEND_BYTES ((size_t)256 << 10)
-#define STEP_MS 1
+#define STALLED_MS 5000 /* time for a request, and as much again for the answer */
+#define READ_BYTES 2048 /* read at once */
+#define SEND_BYTES ((size_t)256 << 10) /* sent at once */
+#define STEP_MS 1		       /* between two steps of building */
 /*
- * A text is new for so many times as long as it took to build: building takes no
- * more than a fifth of the time, however often they ask. One that was built in a
- * turn is never shared.
+ * A text stays new for this many times as long as it took to build. So building takes at
+ * most a fifth of the time, however often clients ask. A text that was built in one turn
+ * is not shared.
  */
 #define NEW_TIMES 4
 
@@ -36,7 +38,7 @@ static uint64_t us_of(const struct timeval *t)
 	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
 }
 
-/* statm: the program's size, and how much of that is resident, in pages (proc(5)). */
+/* /proc/self/statm: the program's size and its resident part, in pages (proc(5)). */
 static uint64_t resident_bytes(const struct metrics *m)
 {
 	char text[64] = "", *second;
@@ -103,7 +105,7 @@ static void page_is_old(struct timer *t)
 
 static void write_answer(struct metrics_client *c);
 
-/* Call @fn for each client that has this page. It may close it. */
+/* Call @fn for each client that uses this page; @fn may close the client. */
 static void each_user(struct metrics_page *page, void (*fn)(struct metrics_client *c))
 {
 	struct metrics *m = page->metrics;
@@ -131,7 +133,7 @@ static void end_page(struct metrics_page *page)
 	struct metrics_process process;
 
 	look_at_process(m, &process);
-	/* Nobody may free it before all have seen it. */
+	/* Count as a user, so that the page is not freed before all clients have it. */
 	page->users++;
 	if (metrics_text_end(&page->text, m->relay, &process) < 0) {
 		page->is_new = false;
@@ -150,14 +152,14 @@ static void step_due(struct timer *t)
 {
 	struct metrics_page *page = container_of(t, struct metrics_page, step);
 
-	/* Not at once again: in between, others have a turn. */
+	/* Leave time between two steps for the rest of the event loop. */
 	if (metrics_text_ports(&page->text, page->metrics->relay))
 		end_page(page);
 	else
 		timer_set(page->metrics->loop, t, STEP_MS, step_due);
 }
 
-/* The one that is new; else one that nobody uses; else the one that was begun first. */
+/* Find a page: the new one; if none is new, an unused one; if all are used, the oldest. */
 static struct metrics_page *find_page(struct metrics *m)
 {
 	struct metrics_page *found = m->pages;
@@ -226,7 +228,7 @@ static bool has_failed(ssize_t n)
 	return n < 0 && errno != EAGAIN && errno != EINTR;
 }
 
-/* What is left, up to SEND_BYTES: of the answer and then of the page's parts. */
+/* Point @iov at up to SEND_BYTES of what is still to send. Return: its elements. */
 static int fill(const struct metrics_client *c, struct iovec *iov)
 {
 	size_t skip = c->sent, room = SEND_BYTES;
@@ -306,7 +308,7 @@ static void client_ready(struct watch *w, uint32_t events)
 		read_request(c);
 }
 
-/* One that is free, or else made free of the client that has the least time left. */
+/* Find a free slot; if there is none, close the client that is nearest to its timeout. */
 static struct metrics_client *find_place(struct metrics *m)
 {
 	struct metrics_client *oldest = m->clients;
@@ -359,7 +361,7 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 	ret = listener_start(&m->listener, loop, why, size);
 	if (ret < 0)
 		return ret;
-	/* Opened now, for later there may be no descriptors left, or no /proc. */
+	/* Open it now: later there may be no descriptors left, or no /proc. */
 	m->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	m->relay = relay;
 	return 0;

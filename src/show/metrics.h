@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay's metrics over HTTP, for Prometheus to fetch: /metrics is
- * metrics-text.h's text. A client has one request a connection, and little time;
- * there are few at once, and when one more comes the oldest has to go. So nobody
- * who only holds connections can keep others out, or anything busy. Of the text
- * there are two at most, whoever asks and does not read: one more ends the clients
- * that still have the older one.
+ * Serves the relay's metrics over HTTP, for Prometheus: /metrics is the text of
+ * metrics-text.h.
+ *
+ * A connection serves one request, and must end within seconds. When there are
+ * METRICS_CLIENTS, a new client ends the oldest. So a client that only holds
+ * connections cannot lock out others. There are at most METRICS_PAGES copies of the
+ * text, even if clients ask and do not read: a further copy ends the clients that still
+ * read the older one.
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -24,6 +26,7 @@
 #define METRICS_CLIENTS 16
 #define METRICS_PAGES 2
 
+/* A client is in the state of its next event: its request, the text, room, its closing. */
 enum metrics_state {
 	METRICS_READING,
 	METRICS_AWAITING,
@@ -32,13 +35,14 @@ enum metrics_state {
 };
 
 /*
- * A text, which may be of thousands of ports: it is built in as many turns as it
- * takes, and shared by all who ask meanwhile or soon after.
- * @users:   clients that wait for it, or that it is sent to
- * @is_new:  who asks now gets it
- * @began:   when it was begun
- * @step:    goes on building
- * @old:     goes off when it is too old for who asks
+ * A copy of the text. With thousands of ports it is built over several turns of the
+ * event loop. All clients that ask meanwhile, or soon after, share it.
+ * @users:    clients that wait for it or that it is being sent to
+ * @is_new:   it is recent enough for a client that asks now
+ * @is_whole: it is complete
+ * @began:    when building it began, as loop_now(), ms
+ * @step:     goes on building when it is due
+ * @old:      clears @is_new when it is due
  */
 struct metrics_page {
 	struct metrics *metrics;
@@ -50,9 +54,11 @@ struct metrics_page {
 };
 
 /*
- * @timer:  its end, unless it gets on
- * @answer: the beginning of it; what follows is the page, if there is one
- * @sent:   how many bytes of both are on their way
+ * @watch:  its fd is -1 if this slot is free
+ * @timer:  closes the client when it is due
+ * @answer: the head of the answer, or all of it if there is no page
+ * @page:   what follows the head; NULL if there is no page
+ * @sent:   bytes of both that were sent
  */
 struct metrics_client {
 	struct metrics *metrics;
@@ -92,7 +98,7 @@ struct metrics {
 int metrics_start(struct metrics *m, struct loop *loop, const struct relay *relay,
 		  const struct endpoint *ep, char *why, size_t size);
 
-/* metrics_stop() - End it, whether it was started or not. */
+/* metrics_stop() - Stop serving, and free everything. It may be called if not started. */
 void metrics_stop(struct metrics *m);
 
 #endif

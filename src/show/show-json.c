@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay as a JSON object. Its fields are listed in the manual: more may come,
- * but those there are stay, and mean what they mean.
+ * Writes a relay as a JSON object. The manual lists its members. More members may be
+ * added, but those that exist keep their names and meanings.
  */
 #include <inttypes.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/version.h"
 
-/* A field, and the comma before it, unless it is its object's first. */
+/* Begin a member, with a comma before it unless it is the first one of its object. */
 static void begin_field(struct buf *out, const char *key)
 {
 	char last = out->len ? out->data[out->len - 1] : '{';
@@ -105,7 +105,7 @@ static void add_listener(const struct acceptor *a, struct buf *out)
 	buf_printf(out, "}");
 }
 
-/* All but the ports. */
+/* Add all members but the ports. */
 static void add_relay(const struct relay *r, struct buf *out)
 {
 	struct relay_sums sums = relay_sums(r);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The table, and the lines for top. Columns are as wide as the names in them. */
+/*
+ * Writes the table of a relay and the lines for netrelay top. A column of the table is
+ * as wide as its longest name, up to NAME_COLUMNS.
+ *
+ * #syscalls: getpeername getsockopt
+ */
 #include "show/show-table.h"
 
 #include <inttypes.h>
@@ -10,7 +15,7 @@
 #include "base/human.h"
 #include "base/version.h"
 
-#define NAME_COLUMNS 40 /* names are cut at that */
+#define NAME_COLUMNS 40 /* characters; a longer name is cut */
 
 const char *show_endpoint(const struct port *p)
 {
@@ -19,7 +24,7 @@ const char *show_endpoint(const struct port *p)
 	return acceptor_of(p) ? acceptor_of(p)->ep->text : p->name;
 }
 
-/* One that connected to a unix socket has no name there, but it is some process. */
+/* A client of a unix socket has no address, so its process is named instead. */
 static const char *name_process(int fd, char *buf)
 {
 	struct ucred cred;
@@ -54,7 +59,7 @@ bool show_ports(struct show *s, const struct relay *r, struct buf *out,
 {
 	const struct port *p = r->forward.ports;
 
-	/* They are in the order of their numbers. */
+	/* Ports are in the order of their numbers. */
 	while (p && p->id <= s->last)
 		p = p->next;
 	for (unsigned n = 0; p && n < SHOW_PORTS_A_STEP; p = p->next, n++) {
@@ -70,7 +75,7 @@ struct names {
 	char endpoint[NAME_COLUMNS + 1], peer[NAME_COLUMNS + 1];
 };
 
-/* Escaped, and cut where it is too long. Return: its length. */
+/* Copy a name, escaped, and cut if it is too long. Return: its length. */
 static int fit(char *to, const char *from)
 {
 	char text[4 * PORT_WHY_MAX];
@@ -143,7 +148,7 @@ static void add_way(struct buf *out, uint64_t frames, uint64_t bytes, uint64_t f
 		   human_count(byte_rate * 8, text[3]));
 }
 
-/* Why frames were dropped, and why it is not up: a line each, if there is a reason. */
+/* Add a line with reasons for drops, and one with the reason that the port is not up. */
 static void add_reasons(const struct port *p, struct buf *out)
 {
 	const char *lead = "     drops: ";
@@ -186,7 +191,7 @@ static void add_port(struct show *w, const struct port *p, struct buf *out)
 	add_reasons(p, out);
 }
 
-/* All are measured before the first one is shown. */
+/* All ports are measured before the first one is shown. */
 bool show_status(struct show *s, const struct relay *r, struct buf *out)
 {
 	if (!s->is_begun)

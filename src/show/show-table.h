@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A relay, written down for those who ask over the control socket: as a table for
- * people, as JSON for programs, and as lines of words for netrelay top. Whatever
- * names are in it, all of it is printable.
+ * Views of a relay for clients of the control socket: a table for people, JSON for
+ * programs, and lines of words for netrelay top. All texts are escaped, so a view is
+ * printable whatever names it contains.
  *
- * With thousands of ports it is too much for one turn of the loop. So each of these
- * goes on where it was, step by step, and each port is shown as it is at its step.
+ * With thousands of ports a view takes too long for one turn of the event loop. So it is
+ * written in steps. Each port is shown as it is at its step.
  */
 #ifndef SHOW_TABLE_H
 #define SHOW_TABLE_H
@@ -16,12 +16,14 @@
 #include "net/sock.h"
 #include "relay/relay.h"
 
-#define SHOW_PORTS_A_STEP 64
+#define SHOW_PORTS_A_STEP 64 /* ports that a step shows at most */
 
 /*
- * How far a view has come. All zero: not begun.
- * @last: the number of the last port that was dealt with
- * @endpoint, @peer, @state: columns of the table; @is_measured: their width is known
+ * How far a view has got. It begins as all zeros.
+ * @is_begun:    the first step was made
+ * @is_measured: the widths of the table's columns are known
+ * @last:        the number of the last port that was done
+ * @endpoint, @peer, @state: widths of these columns, in characters
  */
 struct show {
 	bool is_begun, is_measured;
@@ -29,48 +31,56 @@ struct show {
 	int endpoint, peer, state;
 };
 
-/* Append a step to @out. Return: whether it was the last. */
+/* Append the next step of a view to @out. Return: whether it was the last step. */
 typedef bool show_step(struct show *s, const struct relay *r, struct buf *out);
 
+/* show_status() - A table for people. */
 show_step show_status;
 
-/* show_json() - One object; the manual has its fields. */
+/* show_json() - A JSON object; the manual lists its members. */
 show_step show_json;
 
 /*
- * show_counters() - A line for the relay, and one for each port, with tabs between:
+ * show_counters() - A line for the relay and one for each port; words are separated by
+ * tabs:
  *
  *   relay KIND VERSION UPTIME RECEIVED COPIED SENT QUEUED DROPPED
  *   port ID STATE SINCE RX_FRAMES RX_BYTES TX_FRAMES TX_BYTES QUEUE_BYTES
  *        QUEUE_LIMIT DROPPED NAME PEER
  *
- * Times are in milliseconds, and count from the start and from the state's.
+ * UPTIME is milliseconds since the relay began, SINCE those since the port's state
+ * began.
  */
 show_step show_counters;
 
-#define SHOW_ADDRESSES_MAX 4096 /* to write down more would take too long */
+#define SHOW_ADDRESSES_MAX 4096 /* showing more would take too long */
 
 /*
- * show_fdb() - The addresses that a switch remembers, as a table.
+ * show_fdb() - Append a table of the addresses that a switch has learned.
  *
- * Return: whether it is one.
+ * Return: whether the relay is a switch.
  */
 bool show_fdb(const struct relay *r, struct buf *out);
 
-/* What more than one of these needs. */
+/* The following are parts of the views. */
 
 /*
- * show_ports() - Have @one called for the next ports, as many as a step has.
+ * show_ports() - Call @one for the next ports, up to SHOW_PORTS_A_STEP.
  *
- * Return: whether these were the last.
+ * Return: whether they were the last.
  */
 bool show_ports(struct show *s, const struct relay *r, struct buf *out,
 		void (*one)(struct show *s, const struct port *p, struct buf *out));
 
-/* show_endpoint() - What the port was made from: its endpoint's text, or its listener's. */
+/* show_endpoint() - The text of the endpoint, or of the listener, that a port comes from. */
 const char *show_endpoint(const struct port *p);
 
-/* show_peer() - What is at the other end, at @buf of SOCK_TEXT_MAX bytes; "" if unknown. */
+/*
+ * show_peer() - Find out the peer of a port.
+ * @buf: set to its address or name, not escaped; "" if it is unknown; SOCK_TEXT_MAX bytes
+ *
+ * Return: @buf.
+ */
 const char *show_peer(const struct port *p, char *buf);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a relay shows of itself. Every frame that came in must be found again
- * in the sums: received + copied = sent + queued + dropped.
+ * Adds up the counters of a relay, and writes them to the log (SIGUSR1). Each frame that
+ * was received is found in the sums: received + copied = sent + queued + dropped.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines are earned with time, and each frame shown spends one. With none left, a
- * frame costs a look at a clock that is a few milliseconds behind, and no more.
+ * Logs frames, up to a limit: a line is earned every LINE_MS, and each frame that is
+ * shown uses one up. When none is left, a frame costs no more than reading a coarse
+ * clock.
+ *
+ * #syscalls: clock_gettime close fstat mmap open
  */
 #include "show/trace.h"
 
@@ -14,22 +17,22 @@
 #include "base/log.h"
 #include "frame/gso.h"
 
-#define LINES_MAX 100 /* at once */
-#define LINE_MS 20    /* to earn one */
+#define LINES_MAX 100 /* lines that can be saved up */
+#define LINE_MS 20    /* time to earn a line */
 
 #define TAGS_MAX 4  /* VLAN tags that are read */
-#define LOOK_MAX 64 /* bytes of a frame that are looked at */
+#define LOOK_MAX 64 /* bytes of a frame that are read */
 _Static_assert(LOOK_MAX > ETH_SIZE + TAGS_MAX * VLAN_SIZE + 2,
 	       "the tags and what follows the last one");
 
-#define TYPE_802_3_MAX 1500 /* IEEE 802.3, 3.2.6: up to here it is a length */
+#define TYPE_802_3_MAX 1500 /* IEEE 802.3, 3.2.6: up to this, the field is a length */
 #define TYPE_SLOW 0x8809    /* IEEE 802.3, annex 57A */
 #define SLOW_LACP 1
 #define LLC_STP 0x4242 /* IEEE 802.1D: both service access points of a BPDU */
 
 /* ---- a line ---- */
 
-/* A line that is written from left to right. */
+/* A line that is being written: where the next text goes, and the bytes left there. */
 struct line {
 	char *at;
 	size_t room;
@@ -50,7 +53,7 @@ PRINTF_LIKE(2, 3) static void add(struct line *l, const char *fmt, ...)
 	l->room -= (size_t)len;
 }
 
-/* The first bytes of a frame, wherever its pieces are. Return: how many. */
+/* Copy the first bytes of a frame, up to @max. Return: how many. */
 static uint32_t look_at(const struct frame *f, uint8_t *to, uint32_t max)
 {
 	uint32_t head = f->head_len < max ? f->head_len : max;
@@ -81,7 +84,7 @@ static const char *type_name(uint16_t type)
 	return NULL;
 }
 
-/* @payload, @len: what was looked at behind the type. */
+/* @payload, @len: the bytes behind the type that were read */
 static void add_type(struct line *l, uint16_t type, const uint8_t *payload, uint32_t len)
 {
 	const char *name = type_name(type);
@@ -103,7 +106,7 @@ static bool is_tag(uint16_t type)
 	return type == TYPE_VLAN || type == TYPE_QINQ;
 }
 
-/* Tags and EtherType, of the @len bytes that were looked at. */
+/* Add VLAN tags and EtherType, as far as they are within the @len bytes. */
 static void add_headers(struct line *l, const uint8_t *bytes, uint32_t len)
 {
 	uint16_t type = vnet_get16(bytes + ETH_ADDRESSES);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -vv: a line a frame, in tcpdump's manner, for each port it comes in at and each
- * it goes out of. Only so many lines: 100 at once, and 50 a second. How many
- * frames were left out is said in the next line.
+ * -vv: logs a line for each frame, as tcpdump does, at each port that receives it and at
+ * each that sends it. There are at most 50 lines a second, and 100 at once. The next
+ * line says how many frames were left out.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -12,12 +12,12 @@
 
 #include "relay/deliver.h"
 
-#define TRACE_LINE_MAX 512
+#define TRACE_LINE_MAX 512 /* bytes of a line, with its NUL */
 
 /*
- * @lines:     that may be written now
- * @earned_ms: when the last of those was earned, on the monotonic clock
- * @left_out:  frames not shown since the last line
+ * @lines:     lines that may be written now
+ * @earned_ms: when the last one of them was earned, ms of CLOCK_MONOTONIC
+ * @left_out:  frames that were not shown since the last line
  */
 struct trace {
 	struct observer observer;
@@ -26,16 +26,21 @@ struct trace {
 	uint64_t left_out;
 };
 
+/* trace_start() - Begin to log the frames of @fwd, which must outlive the trace. */
 void trace_start(struct trace *t, struct forwarding *fwd);
 
-/* trace_stop() - End it, and say what was left out last; if it was started. */
+/*
+ * trace_stop() - End the trace, and log how many frames were left out last. It does
+ * nothing to a trace that was not started (all zeros).
+ */
 void trace_stop(struct trace *t, struct forwarding *fwd);
 
 /*
- * trace_format() - Say one frame in a line.
+ * trace_format() - Describe one frame in one line.
  * @out:    set to the line, without a newline, cut to @size bytes
- * @day_us: the time of day, microseconds
- * @f:      of what is behind it as a run, nothing is said
+ * @day_us: the time of day in microseconds
+ * @p:      the port that receives or sends the frame
+ * @f:      only the first frame of a run is described
  */
 void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
 		  enum direction direction, const struct frame *f);

@@ -286,7 +286,7 @@ static void show_few(void)
 }
 
 /* In: 1 2 3, out: 2 3 4, of 60, 760, 1460 bytes. */
-static void test_wish(const char *words, unsigned want, const char *what)
+static void test_filter(const char *words, unsigned want, const char *what)
 {
 	char copy[64], why[200], *list[4] = { NULL };
 	unsigned n = 0;
@@ -311,7 +311,7 @@ static void test_all(void)
 {
 	uint8_t want[2000];
 
-	test_wish("", 6, "all");
+	test_filter("", 6, "all");
 	for (unsigned i = 0; i < 3; i++) {
 		struct frame f = numbered(want, 60 + i * 700, i);
 
@@ -319,20 +319,20 @@ static void test_all(void)
 			   is_seen(2 * i + 1, i + 2, true, f.data, f.len, f.len),
 		   "frame %u is captured in and out, at its ports, as it is", i);
 	}
-	test_wish("dir=both snap=69632", 6, "all, said in words");
-	test_wish("dir=in", 3, "what is received");
+	test_filter("dir=both snap=69632", 6, "all, said in words");
+	test_filter("dir=in", 3, "what is received");
 	ok(!seen.is_out[0] && !seen.is_out[1] && !seen.is_out[2], "and nothing else");
-	test_wish("dir=out", 3, "what is sent");
+	test_filter("dir=out", 3, "what is sent");
 	ok(seen.is_out[0] && seen.is_out[1] && seen.is_out[2], "and nothing else");
-	test_wish("port=2", 2, "one port");
+	test_filter("port=2", 2, "one port");
 	ok(seen.port[0] == 2 && seen.port[1] == 2, "and no other");
-	test_wish("port=4 dir=in", 0, "one port, one direction");
-	test_wish("snap=100", 6, "the beginning of each");
+	test_filter("port=4 dir=in", 0, "one port, one direction");
+	test_filter("snap=100", 6, "the beginning of each");
 	ok(seen.len[0] == 60 && seen.len[2] == 100 && seen.orig[2] == 760,
 	   "and what they were");
 }
 
-static void test_bad_wishes(void)
+static void test_bad_filters(void)
 {
 	static const char *const bad[] = {
 		"",	   "port",    "port=",	    "port=0",	       "port=x",
@@ -749,7 +749,7 @@ int main(void)
 	if (!bytes || loop_init(&loop) < 0)
 		return 1;
 	test_all();
-	test_bad_wishes();
+	test_bad_filters();
 	test_options();
 	test_later_port();
 	test_run();

@@ -127,8 +127,8 @@ static void test_answers(void)
 		{ "ok\nport 1\nport 2\n", "port 1\nport 2\n", "", 0 },
 		{ "ok\nno newline", "no newline", "", 0 },
 		{ "error: no such port\n", "", "ctl: no such port", EINVAL },
-		{ "HTTP/1.0 400\n", "", "what answers there is no relay", EPROTO },
-		{ "okay\n", "", "what answers there is no relay", EPROTO },
+		{ "HTTP/1.0 400\n", "", "the program that answers is not a relay", EPROTO },
+		{ "okay\n", "", "the program that answers is not a relay", EPROTO },
 		{ "ok", "", "the relay has closed", EPIPE },
 		{ "", "", "the relay has closed", EPIPE },
 	};
@@ -209,7 +209,7 @@ static void test_capture(void)
 	   "leaves the file as it was");
 	run(words, true, "ok\nnonsense, nonsense", 21);
 	ok_eq_int(got.ret, EINVAL, "one that is none");
-	ok(strstr(got.err, "what came is no capture"), "is told: %s", got.err);
+	ok(strstr(got.err, "the data received is not a capture"), "is told: %s", got.err);
 	unlink(file);
 }
 

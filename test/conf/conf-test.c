@@ -133,15 +133,15 @@ static const struct settings settings[] = {
 #define NOTHING                                                                        \
 	"nothing to join: name one or two endpoints, or a port to listen on with -l; " \
 	"see netrelay --help"
-#define TOO_MANY(n)                                                             \
-	n " endpoints are more than a cable's two; to join more, be a server: " \
+#define TOO_MANY(n)                                                                          \
+	n " endpoints are too many for a cable, which has two; to join more, run a server: " \
 	  "netrelay -l PORT TARGET ..."
 #define NO_OPTION ": there is no such option; see netrelay --help"
 #define STDIO_TWICE \
-	"-: stdin and stdout can be one endpoint only; name something else for the other"
+	"-: stdin and stdout can be one endpoint only; use another endpoint in place of one of them"
 #define LISTENER_TWICE ": this listener is given twice; once is enough"
 #define FD_TWICE ": this descriptor is given twice, but can be one endpoint only"
-#define FD_OF_STDIO ": this is a descriptor of -, which is given too"
+#define FD_OF_STDIO ": this descriptor belongs to -, which is given as well"
 
 #define NO_STORM(s) "--storm: \"" s "\" must be a number from 0 to 4294967295"
 #define FOR_SERVER \
@@ -150,8 +150,8 @@ static const struct settings settings[] = {
 #define NO_METRICS(s)                                                    \
 	"--metrics: \"" s "\" must be PORT, ADDR:PORT or [ADDR6]:PORT, " \
 	"and PORT from 1 to 65535"
-#define TO_STDOUT                                                     \
-	": stdout is what --capture - writes to; name a file there, " \
+#define TO_STDOUT                                             \
+	": --capture - writes to stdout; name a file there, " \
 	"or another endpoint here"
 #define NOT_FIRST(s)                                             \
 	s " must be the first word, as in netrelay " s " PATH; " \

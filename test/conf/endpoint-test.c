@@ -199,8 +199,9 @@ static const struct good listen_forms[] = {
 	"option dead: \"" s \
 	"\" must be a number of seconds from 5 to 3600, or 0 for never"
 #define NEED_LONG(s) "options need the long form, as in " s
-#define NO_MAC(s) \
-	"option mac: \"" s "\" must be one machine's address, as in 52:54:00:00:00:01"
+#define NO_MAC(s)          \
+	"option mac: \"" s \
+	"\" must be the MAC address of one machine, as in 52:54:00:00:00:01"
 #define EQUAL(port)                                                                   \
 	"both ports are " port ", but the two ports must differ when the address is " \
 	"left out: it is 127.0.0.1 then"
@@ -305,7 +306,7 @@ static const struct bad bad_host[] = {
 	{ "tcp-listen:",
 	  "nothing follows tcp-listen:; the form is tcp-listen:[ADDR:]PORT" },
 	{ "tcp-listen::5000",
-	  "the address is missing; for any, leave its colon out too" },
+	  "the address is missing; for any address, give the port alone" },
 	{ "tcp-listen:10.0.0.1:", MISSING_PORT },
 	{ "tcp-listen:10.0.0.1", NO_PORT("10.0.0.1") },
 	{ "tcp-listen:host:5000", NO_ADDR("host") },
@@ -324,7 +325,7 @@ static const struct bad bad_host[] = {
 	{ "udp:h:1,local=::1:1",
 	  "option local: " COLONS("udp:HOST:PORT[,local=[ADDR:]PORT]") },
 	{ "udp:h:1,local=:1", "option local: the address is missing; "
-			      "for any, leave its colon out too" },
+			      "for any address, give the port alone" },
 	{ "udp:h:1,local=1,local=1", "option local is given twice; give it once" },
 	{ "udp:h:1,lokal=1",
 	  NO_OPTION("udp", "lokal") "udp:HOST:PORT[,local=[ADDR:]PORT]" },
@@ -343,8 +344,7 @@ static const struct bad bad_host[] = {
 	  "option if: \"[::1]\" must be an IPv4 address, as the group is one" },
 	{ "mcast:[ff02::1]:1,if=a/b",
 	  "option if: " NAME("interface", "a/b", "must not contain '/', ':' or ','") },
-	{ "mcast:[ff02::1%eth0]:1",
-	  "a group's interface is not named by %, but by if=NAME" },
+	{ "mcast:[ff02::1%eth0]:1", "name a group's interface by if=NAME, not by %" },
 };
 
 static const struct bad bad_rest[] = {
@@ -371,7 +371,7 @@ static const struct bad bad_rest[] = {
 	{ "unixgram:,local=a",
 	  "nothing follows unixgram:; the form is unixgram:PATH,local=PATH" DOUBLED },
 	{ "unixgram:a,,b,local=a,,b",
-	  "the two paths must differ: theirs, then local=ours" },
+	  "the two paths must differ: PATH is the peer's, local=PATH is ours" },
 	{ "bridge:",
 	  "nothing follows bridge:; the form is bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ "bridge:..", NAME("bridge", "..", "is one that the kernel refuses") },
@@ -395,9 +395,9 @@ static const struct bad bad_rest[] = {
 	{ "tap:", "nothing follows tap:; the form is tap:NAME" },
 	{ "tap:0123456789abcdef", NAME("tap", "0123456789abcdef", LONG_NAME) },
 	{ "tap:a,pad=0",
-	  "option pad: a tap takes short frames as they are; leave it out" },
+	  "option pad: frames to a tap are never padded; leave this option out" },
 	{ "bridge:a,pad=60",
-	  "option pad: a tap takes short frames as they are; leave it out" },
+	  "option pad: frames to a tap are never padded; leave this option out" },
 	{ "tcp:h:1,pad=1", "option pad: \"1\" must be 0 or 60" },
 	{ "tcp:h:1,pad", "option pad has no value; the form is pad=0 or pad=60" },
 	{ "tcp:h:1,pad=0,pad=0", "option pad is given twice; give it once" },
@@ -644,7 +644,7 @@ static void test_lengths(void)
 	static const char path[] =
 		"the path is 108 bytes long; a unix socket's has 107 at most";
 	static const char too_long[] =
-		"an endpoint of 1024 bytes is too long; 1023 are the most";
+		"an endpoint of 1024 bytes is too long; 1023 are allowed";
 	char why[WHY_MAX];
 
 	test_length("", 15, "", LONG_NAME);

@@ -187,7 +187,7 @@ static void test_refusals(void)
 		{ "1 2 3 4 5 6 7 8 9 a b c d e f g h", "too many words" },
 		{ "help me", "no more words" },
 		{ "fdb 1", "no more words" },
-		{ "fdb", "no switch" },
+		{ "fdb", "not a switch" },
 		{ "events 1", "no more words" },
 		{ "counters 1", "no more words" },
 		{ "add", "the form is add" },
@@ -219,7 +219,7 @@ static void test_refusals(void)
 		{ "set 1 mac=1", "52:54:00:00:00:01" },
 		{ "set 1 mac=01:00:00:00:00:00", "52:54:00:00:00:01" },
 		{ "set 1 mac=52:54:00:00:00:01+", "52:54:00:00:00:01" },
-		{ "set 1 storm=1", "no switch" },
+		{ "set 1 storm=1", "not a switch" },
 	};
 	char text[LONG_TEXT];
 

@@ -197,7 +197,7 @@ static void test_refused(void)
 	refused("none", "", 0, -ENODEV, "does not exist");
 	refused("lo", "", 0, -EINVAL, "lo");
 	refused("", "lo", 0, -EINVAL, "lo");
-	refused("", "a/b", 0, -EINVAL, "no name that a tap could have");
+	refused("", "a/b", 0, -EINVAL, "cannot be the name of a tap");
 	refused("tapbr", "mtu", 70000, -EINVAL, "set the MTU of mtu to 70000");
 	fault_arm(FAULT_open, 1, ENOENT);
 	refused("", "x", 0, -ENOENT, "modprobe tun");
@@ -208,7 +208,7 @@ static void test_refused(void)
 	fault_arm(FAULT_ioctl, 1, EPERM);
 	refused("nobr", "", 0, -EPERM, "(qemu-bridge-helper: access ?denied)");
 	fault_arm(FAULT_ioctl, 1, EPERM);
-	refused("filebr", "", 0, -EPROTO, "something that is no tap");
+	refused("filebr", "", 0, -EPROTO, "something that is not a tap");
 }
 
 /* The kernel does not let us, but QEMU's helper. */

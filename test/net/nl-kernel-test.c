@@ -43,24 +43,24 @@ static void test_watch(void)
 	struct heard heard = { 0 };
 	int fd = -1, size = 1;
 	bool lost = false;
-	struct mnl_socket *sock = nl_watch_open(&fd);
+	struct mnl_socket *sock = nl_monitor_open(&fd);
 
 	if (!ok(sock && fd >= 0, "watch: open"))
 		return;
 	ok(fcntl(fd, F_GETFL) & O_NONBLOCK, "watch: non-blocking");
 	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC, "watch: close-on-exec");
-	ok_eq_int(nl_watch_read(sock, hear, &heard), 0, "watch: nothing waits");
+	ok_eq_int(nl_monitor_read(sock, hear, &heard), 0, "watch: nothing waits");
 	ok_eq_int(heard.events, 0, "watch: nothing heard");
 
 	ok_eq_int(nl_link_change(&change), 0, "change: MTU and MAC");
-	ok_eq_int(nl_watch_read(sock, hear, &heard), 0, "watch: something waits");
+	ok_eq_int(nl_monitor_read(sock, hear, &heard), 0, "watch: something waits");
 	ok(heard.events > 0 && heard.last.mtu == 1400, "watch: heard of the MTU");
 	ok_eq_str(heard.last.name, "lo", "watch: heard of it of the right link");
 
 	for (change.mtu = 2000; change.mtu < 2200; change.mtu++)
 		nl_link_change(&change);
 	for (int i = 0; i < 100; i++)
-		lost |= nl_watch_read(sock, hear, &heard) != 0;
+		lost |= nl_monitor_read(sock, hear, &heard) != 0;
 	ok(!lost, "watch: many may wait");
 	ok_eq_int(heard.last.mtu, 2199, "watch: up to the last");
 
@@ -69,10 +69,11 @@ static void test_watch(void)
 	for (change.mtu = 2000; change.mtu < 2050; change.mtu++)
 		nl_link_change(&change);
 	heard.events = 0;
-	ok_eq_int(nl_watch_read(sock, hear, &heard), -ENOBUFS, "watch: events were lost");
+	ok_eq_int(nl_monitor_read(sock, hear, &heard), -ENOBUFS,
+		  "watch: events were lost");
 	ok(heard.events > 0 && heard.events < 50, "watch: the others were not");
-	ok_eq_int(nl_watch_read(sock, hear, &heard), 0, "watch: goes on");
-	nl_watch_close(sock);
+	ok_eq_int(nl_monitor_read(sock, hear, &heard), 0, "watch: goes on");
+	nl_monitor_close(sock);
 }
 
 static void test_change(void)
@@ -102,7 +103,7 @@ static void test_bridge(void)
 {
 	char name[] = "nltest-br";
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), watch_fd;
-	struct mnl_socket *watch = nl_watch_open(&watch_fd);
+	struct mnl_socket *watch = nl_monitor_open(&watch_fd);
 	struct heard heard = { 0 };
 	struct nl_link link;
 
@@ -112,12 +113,13 @@ static void test_bridge(void)
 		ok_eq_int(nl_link_get(name, &link), 0, "get a bridge");
 		ok(link.is_bridge && !link.is_tap, "it is a bridge");
 		ioctl(fd, SIOCBRDELBR, name);
-		ok_eq_int(nl_watch_read(watch, hear, &heard), 0, "watch: a bridge goes");
+		ok_eq_int(nl_monitor_read(watch, hear, &heard), 0,
+			  "watch: a bridge goes");
 		ok(heard.last.gone && heard.last.index == link.index,
 		   "watch: it is gone");
 	}
 	if (watch)
-		nl_watch_close(watch);
+		nl_monitor_close(watch);
 	close(fd);
 }
 

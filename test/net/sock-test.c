@@ -314,9 +314,9 @@ static void test_failures(void)
 
 static void test_advice(void)
 {
-	ok(strncmp(sock_advice(-EADDRINUSE), "; ", 2) == 0,
+	ok(strncmp(sock_hint(-EADDRINUSE), "; ", 2) == 0,
 	   "there is advice for some errors");
-	ok_eq_str(sock_advice(-ENOMEM), "", "and none for others");
+	ok_eq_str(sock_hint(-ENOMEM), "", "and none for others");
 }
 
 /* ---- unix sockets ---- */

@@ -20,28 +20,27 @@ static const struct {
 	  "" },
 	{ { .event = EVENT_LOOP, .port = &one, .other = &two },
 	  "two",
-	  "port 3: there is a loop: what goes out here comes back at port 4, two; this "
-	  "one does not forward until that has ended" },
+	  "port 3: there is a loop: frames that it sends come back at port 4, two; port 3 "
+	  "does not forward until that has ended" },
 	{ { .event = EVENT_LOOP, .port = &one, .other = &one },
 	  "one",
-	  "port 3: there is a loop behind it: what goes out comes back; it does not "
+	  "port 3: there is a loop behind it: frames that it sends come back; it does not "
 	  "forward until that has ended" },
 	{ { .event = EVENT_LOOP, .port = &one, .other = &one, .is_limited = true },
 	  "one",
-	  "port 3: there is a loop behind it, or somebody sends back what he gets: what "
-	  "goes out comes back; until that has ended, what it brings for everybody is "
-	  "limited" },
+	  "port 3: there is a loop behind it, or a machine there sends back what it "
+	  "receives; its broadcasts are limited until that has ended" },
 	{ { .event = EVENT_LOOP_GONE, .port = &one, .other = &two },
 	  "two",
 	  "port 3: the loop is gone; it forwards again" },
 	{ { .event = EVENT_SAME_MAC, .port = &one, .other = &two, .mac = 0x0200a0000b01 },
 	  "02:00:a0:00:0b:01, also at port 4",
-	  "the address 02:00:a0:00:0b:01 is here, at port 3, and at port 4, two, by turns: "
-	  "two machines have it, and should have one each, or there is a loop; frames for "
-	  "it go to where it was last" },
+	  "the address 02:00:a0:00:0b:01 is alternately at port 3 and at port 4, two: two "
+	  "machines have it, and each should have its own, or there is a loop; frames for "
+	  "it go to the port where it was seen last" },
 	{ { .event = EVENT_STORM, .port = &one, .limit = 1000, .why = "" },
 	  "",
-	  "a storm: more than 1000 frames a second for everybody; those above are "
+	  "a storm: more than 1000 broadcasts a second; those above this limit are "
 	  "dropped" },
 	{ { .event = EVENT_STORM_OVER, .port = &one, .why = "" },
 	  "",
