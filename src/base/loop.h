@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct loop;
+#include "base/timer.h"
 
 /*
  * A descriptor to wait on. Initialise with WATCH_INIT.
@@ -35,22 +35,6 @@ struct watch {
 	{                \
 		.fd = -1 \
 	}
-
-/*
- * Runs once, when due, on the monotonic clock. All zero: not set. Those due at
- * the same time run in the order in which they were set.
- *
- * @child, @next, @prev: its place in a heap: below it, beside it, and the one
- *       beside it or above
- * @due: ms
- * @number: of all that were ever set
- */
-struct timer {
-	struct timer *child, *next, *prev;
-	uint64_t due, number;
-	bool is_set;
-	void (*fn)(struct timer *t);
-};
 
 /* Runs once, at the end of the turn. All zero: not asked for. */
 struct deferred {
@@ -84,7 +68,10 @@ void loop_stop(struct loop *l);
 /* loop_now() - Milliseconds of the monotonic clock. */
 uint64_t loop_now(void);
 
-/* loop_coarse() - The same, cheaper, and up to a few milliseconds behind. */
+/* loop_now_ns() - The same in nanoseconds, for timer_set_at(). */
+uint64_t loop_now_ns(void);
+
+/* loop_coarse() - loop_now(), cheaper, and up to a few milliseconds behind. */
 uint64_t loop_coarse(void);
 
 /*
@@ -106,10 +93,6 @@ void loop_mod(struct loop *l, struct watch *w, uint32_t events);
 
 /* loop_del() - Stop watching; to be called before the descriptor is closed. */
 void loop_del(struct loop *l, struct watch *w);
-
-/* timer_set() - Call @fn once in @ms milliseconds; one that is set is moved. */
-void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t));
-void timer_cancel(struct loop *l, struct timer *t);
 
 /* loop_defer() - Call @fn once at the end of this turn. */
 void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));

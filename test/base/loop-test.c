@@ -79,8 +79,8 @@ static void tick_due(struct timer *t)
 	struct tick *tick = container_of(t, struct tick, timer);
 
 	tick->ran = loop_now();
-	unordered += t->due < last_due;
-	last_due = t->due;
+	unordered += t->due_ns < last_due;
+	last_due = t->due_ns;
 	n_ran++;
 	say(tick->name);
 }
@@ -148,7 +148,7 @@ static void check_heap(const struct timer *t, int *wrong, int *n)
 		return;
 	(*n)++;
 	for (const struct timer *c = t->child; c; prev = c, c = c->next) {
-		*wrong += c->due < t->due || c->prev != prev;
+		*wrong += c->due_ns < t->due_ns || c->prev != prev;
 		check_heap(c, wrong, n);
 	}
 }
@@ -266,6 +266,47 @@ static void test_timer_within_timer(void)
 	ok_said("aa.", "or set itself again");
 }
 
+#define STEP_NS 1000
+
+/* In the order of their nanoseconds, and not ahead of them. */
+static void test_timer_ns(void)
+{
+	struct tick a = { .name = 'a' }, b = { .name = 'b' }, c = { .name = 'c' };
+	uint64_t start = loop_now_ns(), due = start + 3000000, now;
+
+	ok(start / 1000000 <= loop_now() && start / 1000000 + LATE_MS > loop_now(),
+	   "the clock in nanoseconds is the one in milliseconds");
+	timer_set_at(&loop, &b.timer, due + STEP_NS, tick_due);
+	timer_set_at(&loop, &c.timer, due + 2 * STEP_NS, tick_due_and_stop);
+	timer_set_at(&loop, &a.timer, due, tick_due);
+	loop_run(&loop);
+	now = loop_now_ns();
+	ok_said("abc", "timers of one millisecond run in the order of their nanoseconds");
+	ok(now >= due + 2 * STEP_NS && now < due + LATE_MS * 1000000, "none too early");
+	timer_set_at(&loop, &b.timer, start, tick_due);
+	timer_set_at(&loop, &a.timer, 0, tick_due);
+	timer_set_at(&loop, &c.timer, loop_now_ns(), tick_due_and_stop);
+	loop_run(&loop);
+	ok_said("abc", "those whose time has passed run at once, the oldest first");
+}
+
+/* Timers set in milliseconds come due together: the loop wakes once for many. */
+static void test_timer_coalesces(void)
+{
+	static struct tick ticks[50];
+	unsigned dues = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
+		ticks[i].name = 't';
+		timer_set(&loop, &ticks[i].timer, 5, tick_due);
+		dues += i && ticks[i].timer.due_ns != ticks[i - 1].timer.due_ns;
+	}
+	ok(dues < ARRAY_SIZE(ticks) / 2,
+	   "timers set one after the other come due together");
+	run_for(20);
+	said[0] = '\0';
+}
+
 static int n_sets_itself;
 
 static void sets_itself_at_once(struct timer *t)
@@ -280,9 +321,13 @@ static void test_timer_does_not_starve(void)
 
 	timer_set(&loop, &a.timer, 0, sets_itself_at_once);
 	run_for(20);
-	timer_cancel(&loop, &a.timer);
 	ok(n_sets_itself > 1, "one that sets itself again at once runs again");
 	ok_said(".", "and lets others run");
+	n_sets_itself = 0;
+	timer_set_at(&loop, &a.timer, 0, sets_itself_at_once);
+	timer_run_due(&loop);
+	timer_cancel(&loop, &a.timer);
+	ok_eq_int(n_sets_itself, 1, "but only once in a turn");
 }
 
 static void test_idle_costs_nothing(void)
@@ -660,6 +705,8 @@ int main(void)
 	test_timer_many();
 	test_timer_moved();
 	test_timer_within_timer();
+	test_timer_ns();
+	test_timer_coalesces();
 	test_timer_does_not_starve();
 	test_idle_costs_nothing();
 	test_deferred();

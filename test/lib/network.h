@@ -280,7 +280,7 @@ static inline void end(void)
 
 static inline void run_timers(void)
 {
-	while (loop.first && loop.first->due <= clock_us / 1000) {
+	while (loop.first && loop.first->due_ns <= clock_us * 1000) {
 		struct timer *t = loop.first;
 
 		timer_cancel(&loop, t);

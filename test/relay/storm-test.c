@@ -43,7 +43,7 @@ static void ok_said(const char *want, const char *what)
 static void pass_ms(uint64_t ms)
 {
 	clock_ms += ms;
-	while (loop.first && loop.first->due <= clock_ms) {
+	while (loop.first && loop.first->due_ns <= clock_ms * 1000000) {
 		struct timer *t = loop.first;
 
 		timer_cancel(&loop, t);

@@ -191,7 +191,7 @@ static void settle(void)
 static void pass_ms(unsigned ms)
 {
 	for (uint64_t until = clock_ms + ms; clock_ms < until; clock_ms += 10) {
-		while (loop.first && loop.first->due <= clock_ms) {
+		while (loop.first && loop.first->due_ns <= clock_ms * 1000000) {
 			struct timer *t = loop.first;
 
 			timer_cancel(&loop, t);
