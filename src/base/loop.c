@@ -47,37 +47,57 @@ uint64_t loop_coarse(void)
 
 /* ---- deferred work ---- */
 
-void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
+static void put_first(struct deferred **list, struct deferred *d,
+		      void (*fn)(struct deferred *d))
 {
 	if (d->is_set)
 		return;
 	d->is_set = true;
 	d->fn = fn;
-	d->next = l->deferred;
-	l->deferred = d;
+	d->next = *list;
+	if (d->next)
+		d->next->link = &d->next;
+	d->link = list;
+	*list = d;
 }
 
-void loop_undefer(struct loop *l, struct deferred *d)
+void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
 {
-	struct deferred **link = &l->deferred;
+	put_first(&l->deferred, d, fn);
+}
 
+void loop_again(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
+{
+	put_first(&l->again, d, fn);
+}
+
+void loop_undefer(struct deferred *d)
+{
 	if (!d->is_set)
 		return;
-	while (*link != d)
-		link = &(*link)->next;
-	*link = d->next;
+	*d->link = d->next;
+	if (d->next)
+		d->next->link = d->link;
 	d->is_set = false;
 }
 
-static void run_deferred(struct loop *l)
+static void run_all(struct deferred **list)
 {
-	while (l->deferred) {
-		struct deferred *d = l->deferred;
+	while (*list) {
+		struct deferred *d = *list;
 
-		l->deferred = d->next;
-		d->is_set = false;
+		loop_undefer(d);
 		d->fn(d);
 	}
+}
+
+/* Set aside what asked for this turn, so that what it asks for comes in the next one. */
+static void take_again(struct loop *l)
+{
+	l->now = l->again;
+	l->again = NULL;
+	if (l->now)
+		l->now->link = &l->now;
 }
 
 /* ---- watches ---- */
@@ -231,9 +251,11 @@ int loop_run(struct loop *l)
 	l->stop = false;
 	while (!l->stop) {
 		bool ticked = false;
-		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
-				   any_always_ready(l) ? 0 : -1);
+		int n;
 
+		take_again(l);
+		n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
+			       l->now || any_always_ready(l) ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n; i++) {
@@ -245,9 +267,10 @@ int loop_run(struct loop *l)
 				w->fn(w, ev[i].events);
 		}
 		run_always_ready(l);
+		run_all(&l->now);
 		if (ticked)
 			timer_run_due(l);
-		run_deferred(l);
+		run_all(&l->deferred);
 	}
 	return 0;
 }
@@ -284,7 +307,7 @@ void loop_free(struct loop *l)
 {
 	int fd = l->clock.fd;
 
-	run_deferred(l);
+	run_all(&l->deferred);
 	loop_del(l, &l->clock);
 	close(fd);
 	close(l->epfd);

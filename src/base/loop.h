@@ -4,7 +4,8 @@
  *
  * Watches, timers and deferred work live in their owner's struct; the loop
  * allocates nothing. One turn of the loop is: wait, call the watches that are
- * ready, then the timers that are due, then the deferred work. Two rules
+ * ready, then the work that asked for another turn, then the timers that are due,
+ * then the deferred work. Two rules
  * follow from the fact that the events of a turn are fetched at its start:
  * memory that holds a watch is freed only in deferred work, and a watch that
  * was removed is added again only by a timer or by another watch's owner in a
@@ -36,9 +37,12 @@ struct watch {
 		.fd = -1 \
 	}
 
-/* Runs once, at the end of the turn. All zero: not asked for. */
+/*
+ * Runs once, at the end of the turn or in the next one. All zero: not asked for.
+ * @next, @link: its place in the list that it is in
+ */
 struct deferred {
-	struct deferred *next;
+	struct deferred *next, **link;
 	bool is_set;
 	void (*fn)(struct deferred *d);
 };
@@ -48,10 +52,12 @@ struct loop {
 	struct watch *always;
 	struct watch *late; /* to be tried again when @retry is due */
 	struct timer retry;
-	struct timer *first; /* the top of the heap */
-	uint64_t n_set;	     /* timers, ever */
-	struct watch clock;  /* a timerfd, set to the first timer */
-	struct deferred *deferred;
+	struct timer *first;	   /* the top of the heap */
+	uint64_t n_set;		   /* timers, ever */
+	struct watch clock;	   /* a timerfd, set to the first timer */
+	struct deferred *deferred; /* for the end of this turn */
+	struct deferred *again;	   /* for the next turn */
+	struct deferred *now;	   /* for this turn, not yet called */
 	bool stop;
 };
 
@@ -94,10 +100,19 @@ void loop_mod(struct loop *l, struct watch *w, uint32_t events);
 /* loop_del() - Stop watching; to be called before the descriptor is closed. */
 void loop_del(struct loop *l, struct watch *w);
 
-/* loop_defer() - Call @fn once at the end of this turn. */
+/*
+ * loop_defer() - Call @fn once at the end of this turn; work that is deferred by deferred
+ * work runs in the same turn.
+ */
 void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
 
-/* loop_undefer() - Do not call it after all; for one whose memory goes. */
-void loop_undefer(struct loop *l, struct deferred *d);
+/*
+ * loop_again() - Call @fn once in the next turn, which begins at once. All that is ready
+ * gets its share first: it is for work that took its own share and has more.
+ */
+void loop_again(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
+
+/* loop_undefer() - Do not call it after all, whichever was asked for. */
+void loop_undefer(struct deferred *d);
 
 #endif

@@ -434,7 +434,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 void relay_free(struct relay *r)
 {
 	/* The loop may end in the turn in which a port has. */
-	loop_undefer(r->loop, &r->reap);
+	loop_undefer(&r->reap);
 	r->ended = NULL;
 	/* First: that a loop ends now is of no interest. */
 	switching_free(&r->switching);

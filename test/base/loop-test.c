@@ -399,6 +399,122 @@ static void test_deferred(void)
 	close(other);
 }
 
+/* ---- another turn ---- */
+
+/* Asks again as long as it @asks. */
+struct eager {
+	struct deferred deferred;
+	char name;
+	unsigned asks;
+	bool stops;
+	struct deferred *victim; /* to be undone when this one runs */
+};
+
+static void eager_runs(struct deferred *d)
+{
+	struct eager *e = container_of(d, struct eager, deferred);
+
+	say(e->name);
+	if (e->stops)
+		loop_stop(&loop);
+	if (e->victim)
+		loop_undefer(e->victim);
+	if (e->asks) {
+		e->asks--;
+		loop_again(&loop, d, eager_runs);
+	}
+}
+
+static struct eager from_watch = { .name = 'E' };
+
+static void asks_for_turn(struct watch *w, uint32_t events)
+{
+	(void)events;
+	say('w');
+	loop_mod(&loop, w, 0);
+	loop_again(&loop, &from_watch.deferred, eager_runs);
+}
+
+static void test_again(void)
+{
+	struct eager e = { .name = 'e', .asks = 2 };
+	struct tick t = { .name = 't' };
+	struct watch w = WATCH_INIT;
+
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_again(&loop, &e.deferred, eager_runs);
+	turn();
+	ok_said("e", "work that asks for another turn runs once in it");
+	turn();
+	turn();
+	ok_said("ee", "and in the next ones, as often as it asks");
+	turn();
+	ok_said("", "and no more");
+	loop_add(&loop, &w, eventfd(1, EFD_NONBLOCK), EPOLLIN, asks_for_turn);
+	turn();
+	ok_said("w", "asked for by a watch, it does not run in the same turn");
+	turn();
+	ok_said("E", "but in the next");
+	e.asks = 1000000;
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_mod(&loop, &w, EPOLLIN);
+	timer_set(&loop, &t.timer, 10, tick_due_and_stop);
+	loop_run(&loop);
+	loop_undefer(&e.deferred);
+	ok(e.asks > 0 && t.ran && strchr(said, 'w'),
+	   "one that always asks starves neither a watch nor a timer");
+	said[0] = '\0';
+	int fd = w.fd;
+
+	loop_del(&loop, &w);
+	close(fd);
+}
+
+/* The loop does not wait for anything else, nor any longer than it has to. */
+static void test_again_waits(void)
+{
+	struct eager e = { .name = 'e', .stops = true };
+	struct tick late = { .name = '!' };
+	uint64_t start = loop_now();
+
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_defer(&loop, &a_later.deferred, later_runs);
+	timer_set(&loop, &late.timer, 2000, tick_due_and_stop);
+	loop_run(&loop);
+	ok(loop_now() - start < 1000, "the next turn begins at once");
+	ok_said("eA", "the work runs ahead of what is deferred");
+	timer_cancel(&loop, &late.timer);
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_undefer(&e.deferred);
+	loop_undefer(&e.deferred);
+	start = cpu_us();
+	run_for(200);
+	ok(cpu_us() - start < 100000, "undone, it leaves the loop asleep");
+	ok_said(".", "and does not run");
+}
+
+static void test_undo(void)
+{
+	struct eager e[3] = { { .name = '0' }, { .name = '1' }, { .name = '2' } };
+
+	/* Whatever the order, one undoes another that is due in this turn. */
+	for (unsigned i = 0; i < 3; i++) {
+		e[i].victim = &e[(i + 1) % 3].deferred;
+		loop_again(&loop, &e[i].deferred, eager_runs);
+	}
+	turn();
+	ok(strlen(said) >= 1 && strlen(said) <= 2,
+	   "work may undo other work of its turn");
+	said[0] = '\0';
+	for (unsigned i = 0; i < 3; i++) {
+		e[i].victim = NULL;
+		loop_defer(&loop, &e[i].deferred, eager_runs);
+	}
+	loop_undefer(&e[1].deferred);
+	turn();
+	ok_said("20", "out of the middle of a list, too");
+}
+
 /* ---- watches ---- */
 
 struct probe {
@@ -710,6 +826,9 @@ int main(void)
 	test_timer_does_not_starve();
 	test_idle_costs_nothing();
 	test_deferred();
+	test_again();
+	test_again_waits();
+	test_undo();
 	test_events();
 	test_bad_fd();
 	test_late();
