@@ -69,8 +69,9 @@ struct port_rate {
 struct port;
 
 /*
- * What makes a kind of port. Descriptors are given to the loop through
- * port_watch(), and are the driver's to close.
+ * What makes a kind of port. One or two descriptors are given to the loop through
+ * port_set_fds(); a driver with more has watches of its own and @arm. All are the
+ * driver's to close.
  *
  * @is_stream: its end shows when it is read, after all that was sent before it
  * @is_dgram:  takes runs of datagrams whole
@@ -83,6 +84,10 @@ struct port;
  *
  * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
  *          port_opened(); -errno, with the reason in port_why().
+ * @arm:    watch for frames to receive (@rx), and for room to send (@tx), or no longer;
+ *          port_readable() and port_writable() say that there are. Called while the port
+ *          is up only; close() ends all watches. NULL: the descriptors of port_set_fds()
+ *          are all there is, as port_arm_fds() has it.
  * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
  *          Return: 0, also when there was nothing; -errno, with port_why(),
  *          when the link has ended.
@@ -111,6 +116,7 @@ struct port_ops {
 	bool is_stdio;
 
 	int (*open)(struct port *p);
+	void (*arm)(struct port *p, bool rx, bool tx);
 	int (*rx)(struct port *p, struct batch *b);
 	void (*rx_done)(struct port *p);
 	int (*tx)(struct port *p, const struct frame *f, unsigned n);
@@ -215,20 +221,21 @@ struct port {
 	bool owes;	    /* the driver: something to send that is no frame */
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
-	bool is_lending;    /* frames that it received are still being sent on */
-	bool has_failed;    /* went down while it lent, and is to be closed after that */
-	bool is_shut;	    /* the peer was told that no more will be sent */
-	bool is_dirty;	    /* frames are pending */
+	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
+	bool is_lending; /* frames that it received are still being sent on */
+	bool has_failed; /* went down while it lent, and is to be closed after that */
+	bool is_shut;	 /* the peer was told that no more will be sent */
+	bool is_dirty;	 /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
 	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
-	bool waits_on_rd; /* the driver: that room is there shows at rd, not at wr */
 	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
 	char told[PORT_WHY_MAX]; /* the reason last warned of */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
+	struct deferred turn; /* set while it has_later, and may be read */
 	struct timer retry;
 	struct timer trim;   /* gives back the queue's memory, when a stall is over */
 	struct timer pause;  /* set while it is left alone; see port_pause() */
@@ -324,10 +331,28 @@ int port_init(struct port *p, const struct port_ops *ops, const struct port_env 
 	      const char *name);
 
 /*
- * port_watch() - Begin to watch descriptors; @wfd may be @rfd. A port that is up may
- * be given others. Return: 0 or -errno.
+ * port_set_fds() - Frames come from @rfd, and room to send shows at @wfd, which may be the
+ * same. Descriptors that the port had before are watched no longer; -1 for both: none are.
+ *
+ * They are unset when the port goes down, ahead of ops->close().
+ *
+ * Return: 0; -errno, with port_why().
  */
-int port_watch(struct port *p, int rfd, int wfd);
+int port_set_fds(struct port *p, int rfd, int wfd);
+
+/* port_arm_fds() - The same as a driver's arm() for the descriptors of port_set_fds(). */
+void port_arm_fds(struct port *p, bool rx, bool tx);
+
+/*
+ * port_readable() - Frames wait, as a watch of the driver's own has told. They are received
+ * at once; or if the port may not be read now, when it may.
+ *
+ * Both are for a driver's watches and timers, and not to be called from its ops.
+ */
+void port_readable(struct port *p);
+
+/* port_writable() - There may be room to send. */
+void port_writable(struct port *p);
 
 /* port_opened() - What open() returns, when it comes later. */
 void port_opened(struct port *p, int ret);

@@ -76,7 +76,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 			return port_why(&s->port, ret, "%s", strerror(-ret));
 		timer_set(s->port.env->loop, &s->answer, ANSWER_MS, no_answer);
 	}
-	return port_watch(&s->port, rfd, wfd);
+	return port_set_fds(&s->port, rfd, wfd);
 }
 
 /*

@@ -34,7 +34,7 @@ const char *show_peer(const struct port *p, char *buf)
 	struct sock_addr addr;
 
 	buf[0] = '\0';
-	if (p->state != PORT_UP || p->rd.fd < 0)
+	if (p->state != PORT_UP)
 		return buf;
 	if (p->peer) {
 		snprintf(buf, SOCK_TEXT_MAX, "%s", p->peer);

@@ -72,6 +72,7 @@ struct tick {
 	uint64_t ran;
 	struct tick *other; /* to be set, or cancelled, when this one runs */
 	uint64_t ms;
+	unsigned stops; /* the loop, when it has run so many times */
 };
 
 static void tick_due(struct timer *t)
@@ -83,6 +84,8 @@ static void tick_due(struct timer *t)
 	last_due = t->due_ns;
 	n_ran++;
 	say(tick->name);
+	if (tick->stops && --tick->stops == 0)
+		loop_stop(&loop);
 }
 
 static void tick_due_and_stop(struct timer *t)
@@ -248,22 +251,25 @@ static void test_timer_within_timer(void)
 
 	a.other = &b;
 	a.ms = 0;
+	b.stops = 1;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	run_for(10);
-	ok_said("ab.", "a timer may set another, due at once");
+	loop_run(&loop);
+	ok_said("ab", "a timer may set another, due at once");
 	a.ms = 5;
+	b.stops = 1;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	run_for(15);
-	ok_said("ab.", "or later");
+	loop_run(&loop);
+	ok_said("ab", "or later");
 	timer_set(&loop, &a.timer, 1, tick_cancels_other);
 	timer_set(&loop, &b.timer, 1, tick_due);
 	run_for(10);
 	ok_said("a.", "or cancel one that was due with it");
 	a.other = &a;
 	a.ms = 2;
+	a.stops = 2;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	run_for(15);
-	ok_said("aa.", "or set itself again");
+	loop_run(&loop);
+	ok_said("aa", "or set itself again");
 }
 
 #define STEP_NS 1000

@@ -63,7 +63,7 @@ static int fake_open(struct port *p)
 	f->fd = eventfd(f->brings, EFD_NONBLOCK);
 	f->is_open = true;
 	f->is_broken = false;
-	return port_watch(p, f->fd, f->fd);
+	return port_set_fds(p, f->fd, f->fd);
 }
 
 static int fake_rx(struct port *p, struct batch *b)

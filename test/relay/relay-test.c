@@ -169,7 +169,7 @@ static int fake_up(struct port *p)
 	f->rx_fd = eventfd(0, EFD_NONBLOCK);
 	f->tx_fd = eventfd(0, EFD_NONBLOCK);
 	show(f->side);
-	return port_watch(p, f->rx_fd, f->tx_fd);
+	return port_set_fds(p, f->rx_fd, f->tx_fd);
 }
 
 static int fake_open(struct port *p)
