@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/quiet.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 
@@ -212,12 +213,7 @@ static void kick(const struct watch *w)
 		exit(1);
 }
 
-#define until(cond)                                       \
-	do {                                              \
-		uint64_t end_ = loop_now() + PATIENCE_MS; \
-		while (!(cond) && loop_now() < end_)      \
-			turn_for(&loop, 1);               \
-	} while (0)
+#define until(cond) turn_until(&loop, PATIENCE_MS, cond)
 
 /* Whether the loop sleeps when there is nothing to do. */
 static bool sleeps(void)
@@ -386,6 +382,7 @@ static void test_down(void)
 int main(void)
 {
 	alarm(ALARM_S);
+	quiet();
 	env.host = &host;
 	batch.buf = malloc(BATCH_BUF_SIZE);
 	if (!batch.buf || loop_init(&loop) < 0)
