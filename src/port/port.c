@@ -352,7 +352,7 @@ static void drain(struct port *p)
 	if (!p->queue.frames && p->queue.peak > FRAME_QUEUE_KEEP && !p->trim.is_set)
 		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
 	rearm(p);
-	if (p->state == PORT_UP && p->queue.bytes <= PORT_QUEUE_LOW)
+	if (p->state == PORT_UP && port_backlog(p).bytes <= PORT_QUEUE_LOW)
 		p->env->host->relaxed(p, p->env->host_arg);
 }
 

@@ -264,7 +264,27 @@ struct port {
 	struct listener *listener; /* it came from; NULL for a configured endpoint */
 };
 
+/*
+ * What waits to be sent, in all stages between port_flush() and the kernel.
+ * @bytes: of frames, with what each costs to keep
+ * @limit: bytes above which frames are dropped
+ */
+struct port_backlog {
+	unsigned frames;
+	size_t bytes, limit;
+};
+
 /* For those who hold ports. */
+
+/* port_backlog() - How far it is behind; for all who show that or act on it. */
+static inline struct port_backlog port_backlog(const struct port *p)
+{
+	return (struct port_backlog){
+		.frames = p->queue.frames,
+		.bytes = p->queue.bytes,
+		.limit = p->queue.limit,
+	};
+}
 
 /* port_start() - Begin: open it, now and again. */
 void port_start(struct port *p);

@@ -110,7 +110,7 @@ static void check_silence(struct timer *t)
 		port_down(&s->port);
 		return;
 	}
-	if (ms > 0 || s->port.queue.frames)
+	if (ms > 0 || port_backlog(&s->port).frames)
 		timer_set(s->port.env->loop, t, every, check_silence);
 }
 

@@ -73,7 +73,7 @@ static void hold_in_cable(struct relay *r, struct port *p)
 	if (r->drain.has_begun || !other)
 		hold = p->ops->is_stdio;
 	else if (p->ops->has_backpressure)
-		hold = other->queue.bytes > limit;
+		hold = port_backlog(other).bytes > limit;
 	port_hold(p, hold);
 	if (is_up(p) && p->ops->carrier)
 		p->ops->carrier(p, other);

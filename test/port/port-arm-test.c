@@ -333,6 +333,8 @@ static void test_room(void)
 	ok(!d->tx_armed, "no room is waited for while nothing waits");
 	send(&d->port, 5);
 	ok(d->tx_armed && d->port.count.tx_frames == 2, "with the device full, it is");
+	ok(port_backlog(&d->port).frames == 3 && port_backlog(&d->port).bytes >= 3 * LEN,
+	   "and the backlog is what waits");
 	d->takes = 1;
 	kick(&d->room);
 	until(d->port.count.tx_frames == 3);
@@ -342,7 +344,8 @@ static void test_room(void)
 	d->takes = 9;
 	kick(&d->room);
 	until(!d->tx_armed);
-	ok(!d->tx_armed && d->port.count.tx_frames == 5, "and enough for all");
+	ok(!d->tx_armed && d->port.count.tx_frames == 5 && !port_backlog(&d->port).bytes,
+	   "and enough for all");
 	port_writable(&d->port);
 	ok(!d->tx_armed && !wrong, "told of room for nothing, nothing happens");
 	port_free(&d->port);
