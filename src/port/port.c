@@ -424,7 +424,9 @@ void port_received(struct port *p)
 	p->is_lending = false;
 	if (p->ops->rx_done)
 		p->ops->rx_done(p);
-	if (p->has_failed)
+	if (p->is_taken_away)
+		port_end(p);
+	else if (p->has_failed)
 		port_down(p);
 	else if (p->owes || p->has_later)
 		rearm(p);
@@ -497,7 +499,7 @@ void port_flush(struct port *p)
 	if (!n)
 		return;
 	p->n_pending = 0;
-	if (p->state != PORT_UP || p->tx_broken) {
+	if (p->state != PORT_UP || p->has_failed || p->tx_broken) {
 		port_drop(p, DROP_LOST, frames);
 		return;
 	}
@@ -532,6 +534,10 @@ void port_shut(struct port *p)
 
 void port_end(struct port *p)
 {
+	if (p->is_lending) {
+		p->has_failed = p->is_taken_away = true;
+		return;
+	}
 	timer_cancel(p->env->loop, &p->retry);
 	if (p->state == PORT_OPENING || p->state == PORT_UP)
 		close_fds(p);

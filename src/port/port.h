@@ -1,15 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port: a live endpoint inside the relay. What all ports have in common is
- * here - state, counters, pending frames, queue, retries - and what tells them
- * apart is behind struct port_ops, one small file a kind.
+ * A port: a live endpoint inside the relay. What all ports have in common is here: state,
+ * counters, pending frames, the queue and retries. What tells them apart is behind struct
+ * port_ops, in a small file for each kind, its driver.
  *
- * A port comes up by ops->open(), at once or later, and goes down when a
- * driver's function returns an error. One that can come up again is retried
- * with back-off for ever; one that can't has ended.
+ * A port comes up by ops->open(), at once or later, and goes down when one of the
+ * driver's functions returns an error. A port that can be opened again is retried with
+ * back-off for ever; one that can't has ended.
  *
- * A driver embeds struct port as its first member. It is called by this layer
- * and never calls upward; frames it received go up when it is asked for them.
+ * The contract for drivers. A driver embeds struct port as its first member. Everything
+ * runs in one thread, nothing may block, and the ops are called by port.c alone:
+ *
+ *   open -> [ arm | rx.. rx_done | tx | shut | carrier | is_gone ] .. -> close .. -> free
+ *
+ *  - open() is called while the port is closed. close() follows each open() once, also if
+ *    that failed or has not come to an end. free() comes last, once.
+ *  - All others are called only while the port is up: open() or port_opened() gave 0, and
+ *    close() was not called since.
+ *  - rx() is called when the port is readable, and again after the frames have been
+ *    forwarded while the batch says that there are @more. One rx_done() follows the last
+ *    rx() in any case, also if that failed or brought nothing. The frames of a batch, and
+ *    what they point to, must stay as they are until then.
+ *  - Between rx() and rx_done() the port's own tx(), arm(), shut() and carrier() may be
+ *    called; close() never is, even if the port fails or is taken away meanwhile.
+ *  - After an error of rx() neither rx() nor tx() is called again before the next open();
+ *    after an error of tx() no tx() is. A stream is still read after an error of tx(), for
+ *    what the peer sent before it went away.
+ *  - tx() reads the frames before it returns; they are someone else's memory, which it
+ *    must not write to.
+ *  - An error is -errno, with a reason given to port_why(); PORT_CLOSED is an end in good
+ *    order. What concerns one frame only is no error: it is counted by port_drop().
+ *
+ * No calls upward. In its ops a driver may call port_why(), port_take(), port_sent(),
+ * port_drop(), port_pause(), port_set_fds() and port_arm_fds(); in rx() also port_proven().
+ * Everything else that it has to tell is what it returns. In functions that the loop calls,
+ * for its watches, timers and deferred work, it may call all that is below "For drivers";
+ * port_down() and a failed port_opened() have called close() when they return.
  */
 #ifndef PORT_H
 #define PORT_H
@@ -69,7 +95,7 @@ struct port_rate {
 struct port;
 
 /*
- * What makes a kind of port. One or two descriptors are given to the loop through
+ * What makes a kind of port; see the contract at the top. One or two descriptors are given to the loop through
  * port_set_fds(); a driver with more has watches of its own and @arm. All are the
  * driver's to close.
  *
@@ -91,8 +117,7 @@ struct port;
  * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
  *          Return: 0, also when there was nothing; -errno, with port_why(),
  *          when the link has ended.
- * @rx_done: what rx() brought is no longer needed, by anybody. It follows when
- *          rx() has failed, too, and always comes before close().
+ * @rx_done: what rx() brought is no longer needed, by anybody.
  * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
  *          port_drop(). Return: how many frames are dealt with; fewer than all
  *          when the kernel takes no more now: the next call then begins with
@@ -224,8 +249,9 @@ struct port {
 	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
 	bool is_lending; /* frames that it received are still being sent on */
 	bool has_failed; /* went down while it lent, and is to be closed after that */
-	bool is_shut;	 /* the peer was told that no more will be sent */
-	bool is_dirty;	 /* frames are pending */
+	bool is_taken_away; /* the same, for good */
+	bool is_shut;	    /* the peer was told that no more will be sent */
+	bool is_dirty;	    /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
@@ -289,7 +315,7 @@ static inline struct port_backlog port_backlog(const struct port *p)
 /* port_start() - Begin: open it, now and again. */
 void port_start(struct port *p);
 
-/* port_free() - Close it if need be, and free it. */
+/* port_free() - Close it if need be, and free it; at the end of a turn of the loop. */
 void port_free(struct port *p);
 
 /*
@@ -323,7 +349,10 @@ void port_flush(struct port *p);
 /* port_hold() - Read no more from it, or again. */
 void port_hold(struct port *p, bool hold);
 
-/* port_end() - Close it for good: its state is PORT_ENDED. */
+/*
+ * port_end() - Close it for good: its state is PORT_ENDED when this returns; between
+ * port_receive() and port_received(), when the latter does.
+ */
 void port_end(struct port *p);
 
 /* port_shut() - No more will be sent: tell the peer. */
