@@ -117,7 +117,7 @@ static void play(enum relay_kind kind, unsigned fails, unsigned cuts)
 	cuts_at = cuts;
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	relay.is_running = true;
+	relay_set_running(&relay);
 	for (unsigned i = 0; i < PORTS; i++)
 		add(i, &kinds[i]);
 	observer_add(&relay.forward, &o);
