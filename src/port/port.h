@@ -95,9 +95,9 @@ struct port_rate {
 struct port;
 
 /*
- * What makes a kind of port; see the contract at the top. One or two descriptors are given to the loop through
- * port_set_fds(); a driver with more has watches of its own and @arm. All are the
- * driver's to close.
+ * What makes a kind of port; see the contract at the top. One or two descriptors are
+ * given to the loop through port_set_fds(); a driver with more has watches of its own and
+ * @arm. All are the driver's to close.
  *
  * @is_stream: its end shows when it is read, after all that was sent before it
  * @is_dgram:  takes runs of datagrams whole
