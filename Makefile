@@ -39,24 +39,16 @@ SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/
 ifdef LIBMNL_PREFIX
 MNL_STATIC := $(LIBMNL_PREFIX)/lib/libmnl.a
 MNL_CFLAGS := -I$(LIBMNL_PREFIX)/include
-else
+else ifeq ($(findstring musl-gcc,$(CC)),)
 MNL_STATIC := $(wildcard $(shell pkg-config --variable=libdir libmnl 2>/dev/null)/libmnl.a)
 endif
 ifneq ($(findstring musl-gcc,$(CC)),)
 # The kernel's headers, behind musl's own.
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
-# A glibc libmnl.a would not do.
-ifndef LIBMNL_PREFIX
-MNL_STATIC :=
 endif
-endif
-ifeq ($(MNL_STATIC),)
-SRC_MNL := net/mnl-builtin.c
-MNL_NAME := libmnl stand-in
-else
-MNL_NAME := libmnl
-endif
+SRC_MNL := $(if $(MNL_STATIC),,net/mnl-builtin.c)
+MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
@@ -80,17 +72,21 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c $(BUILD)/version
+$(BUILD)/static/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"static"' -DLIBMNL='"$(MNL_NAME)"' -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c $(BUILD)/version
+$(BUILD)/shared/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $< (shared)"
-	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
+	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
+
+# LIBC, LIBMNL; for the one file that shows them
+names = -DVERSION='"$(VERSION)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
+$(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
+$(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
+$(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
 # Touched only when the version is another one, so that a commit rebuilds what shows it.
 $(BUILD)/version: FORCE | $(BUILD)

@@ -74,7 +74,7 @@ has_port_up()
 	for n in 1 2; do
 		ns a ip neigh add "2001:db8::$n" lladdr "02:00:00:00:00:0$n" nud permanent dev d0
 	done
-	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 10 --timeout 60
+	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 10 --lossless --timeout 60
 	relay_with one $'2001:db8::1 far\n2001:db8::2 far\n127.0.0.1 far' \
 		"unix-listen:$DIR/s" tcp:far:6000
 	wait_for 5 "third address" has_port_up "tcp:far:6000"

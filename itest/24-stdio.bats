@@ -57,7 +57,7 @@ sys.exit(relay.wait())' "$NETRELAY" - "unix:$DIR/s"
 	made_frames 20 >"$DIR/in"
 	wait_for 10 "three looks" is_older_than "$DIR/one.out" 3300
 	is_running one
-	frames_start far recv "unix-listen:$DIR/s" --count 20 --timeout 60
+	frames_start far recv "unix-listen:$DIR/s" --count 20 --lossless --timeout 60
 	run -0 frames_wait far
 	run -0 wait_end one
 }

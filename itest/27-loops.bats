@@ -499,6 +499,12 @@ guests_of_two()
 	guests_of_two trunk old
 }
 
+# is_limited RELAY NAME: that port's state says so.
+is_limited()
+{
+	relay_status "$1" | grep -Eq "^netrelay: port [0-9]+ $2[^ ]*: limited, rx "
+}
+
 #   a --- one -l 5001 --- t0 --- br0 --- b, and m who sends back
 @test "who sends back behind an uplink does not cut it" {
 	local what
@@ -516,6 +522,7 @@ guests_of_two()
 	done
 	# What is for everybody comes back too; but that moves nobody any more.
 	wait_for 5 "the uplink to be limited" has_warned "is limited" one
+	is_limited one bridge:br0
 	station_send a 50 "$EVERYBODY" news
 	station_wait b news 50
 	converse a b
@@ -523,6 +530,7 @@ guests_of_two()
 	relay_check_sums one
 	station_tell m echo none
 	wait_healed one
+	run ! is_limited one bridge:br0
 }
 
 #   v, m, a --- one -l 5001        m sends as if it were v

@@ -358,12 +358,12 @@ assert_same()
 @test "VERSION, CHANGELOG, README, manual and --version have the same version" {
 	local version found
 
-	version=$(cat "$BENCH_ROOT/VERSION")
+	version=$(cat "$LAB_ROOT/VERSION")
 	[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]
 	run -0 "$NETRELAY" --version
 	assert_output --regexp "^netrelay ${version//./\\.}(\+g[0-9a-f]+(\.dirty)?)? \\("
 	grep -qx "\.Os netrelay $version" "$MANUAL"
-	found=$(grep -m 1 '^## ' "$BENCH_ROOT/CHANGELOG.md")
+	found=$(grep -m 1 '^## ' "$LAB_ROOT/CHANGELOG.md")
 	[[ $found =~ ^"## $version ("[0-9]{4}-[0-9]{2}-[0-9]{2}")"$ ]]
 	# All that it names, and it names one.
 	grep -oE 'netrelay v?[0-9]+\.[0-9.]*[0-9]' "$README" | sort -u >"$DIR/found"
@@ -380,10 +380,10 @@ version_of()
 @test "the version is that of VERSION, and says of what commit, unless that has its tag" {
 	local version id
 
-	git -C "$BENCH_ROOT" rev-parse HEAD || skip "needs a checkout by git"
-	version=$(cat "$BENCH_ROOT/VERSION")
+	git -C "$LAB_ROOT" rev-parse HEAD || skip "needs a checkout by git"
+	version=$(cat "$LAB_ROOT/VERSION")
 	git init -q "$DIR/tree"
-	cp "$BENCH_ROOT"/{Makefile,VERSION} "$DIR/tree/"
+	cp "$LAB_ROOT"/{Makefile,VERSION} "$DIR/tree/"
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_{AUTHOR,COMMITTER}_{NAME,EMAIL}=test
 	git -C "$DIR/tree" add .
 	git -C "$DIR/tree" commit -qm start
@@ -417,7 +417,7 @@ manual_messages()
 	local part count=0
 
 	# What stands in two literals, one behind the other, is one.
-	cat "$BENCH_ROOT"/src/*.c "$BENCH_ROOT"/src/*/*.c | tr '\n' ' ' |
+	cat "$LAB_ROOT"/src/*.c "$LAB_ROOT"/src/*/*.c | tr '\n' ' ' |
 		sed 's/"[[:space:]]*"//g' >"$DIR/source"
 	while IFS= read -r part; do
 		grep -qF -- "$part" "$DIR/source" || {

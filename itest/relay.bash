@@ -66,11 +66,11 @@ relay_wait_ports()
 
 _has_up()
 {
-	(($(relay_status "$1" | grep -cE '^netrelay: port .*: (up|blocked), rx ') == $2))
+	(($(relay_status "$1" | grep -cE '^netrelay: port .*: (up|blocked|limited), rx ') == $2))
 }
 
 # relay_wait_up NAME COUNT [SECONDS]: until so many of its ports are up; one may
-# be blocked already, for it closes a loop.
+# be blocked or limited already, for a loop.
 relay_wait_up()
 {
 	wait_for "${3:-5}" "$2 ports up at $1" _has_up "$1" "$2"

@@ -48,7 +48,7 @@ interface()
 # The README's interface, of type client, as number 1 at port 5001.
 readme_interface()
 {
-	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$BENCH_ROOT/README.md" |
+	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$LAB_ROOT/README.md" |
 		sed 's/52:54:00:00:00:01/52:54:00:6e:01:01/; s/5000/5001/'
 }
 

@@ -271,7 +271,7 @@ static void test_timer_ns(void)
 	loop_run(&loop);
 	now = loop_now_ns();
 	ok_said("abc", "timers of one millisecond run in the order of their nanoseconds");
-	ok(now >= due + 2 * STEP_NS && now < due + LATE_MS * 1000000, "none too early");
+	ok(now >= due + 2 * STEP_NS, "none too early");
 	timer_set_at(&loop, &b.timer, start, tick_due);
 	timer_set_at(&loop, &a.timer, 0, tick_due);
 	timer_set_at(&loop, &c.timer, loop_now_ns(), tick_due_and_stop);
