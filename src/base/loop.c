@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop. Timers are a pairing heap, for a relay of thousands of ports has
- * thousands of them: to set one is to compare it with the first, and to take the
- * first off costs the logarithm of their number (Fredman and others, "The Pairing
- * Heap", 1986). A timerfd stands for the first one, so a turn without timers due
- * costs no system call for the clock.
+ * The event loop: watches, deferred work and turns. Timers are in timer.c.
  *
  * #syscalls: clock_gettime close epoll_create1 epoll_ctl epoll_pwait read timerfd_create
- * #syscalls: timerfd_settime
  */
 #include "base/loop.h"
 
@@ -31,6 +26,14 @@ static uint64_t clock_ms(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+uint64_t loop_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 uint64_t loop_now(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);
@@ -41,156 +44,59 @@ uint64_t loop_coarse(void)
 	return clock_ms(CLOCK_MONOTONIC_COARSE);
 }
 
-static void arm_clock(struct loop *l)
-{
-	struct itimerspec its = { 0 };
-
-	if (l->first) {
-		/* Due 0 would disarm it. */
-		uint64_t due = l->first->due ? l->first->due : 1;
-
-		its.it_value.tv_sec = (time_t)(due / 1000);
-		its.it_value.tv_nsec = (long)(due % 1000 * 1000000);
-	}
-	timerfd_settime(l->clock.fd, TFD_TIMER_ABSTIME, &its, NULL);
-}
-
-/* ---- timers ---- */
-
-static bool is_before(const struct timer *a, const struct timer *b)
-{
-	return a->due < b->due || (a->due == b->due && a->number < b->number);
-}
-
-/* Of two heaps one; each may be empty. */
-static struct timer *meld(struct timer *a, struct timer *b)
-{
-	struct timer *top, *below;
-
-	if (!a || !b)
-		return a ? a : b;
-	top = is_before(a, b) ? a : b;
-	below = top == a ? b : a;
-	below->next = top->child;
-	if (below->next)
-		below->next->prev = below;
-	below->prev = top;
-	top->child = below;
-	return top;
-}
-
-static struct timer *cut_first(struct timer **list)
-{
-	struct timer *t = *list;
-
-	if (!t)
-		return NULL;
-	*list = t->next;
-	t->next = t->prev = NULL;
-	return t;
-}
-
-/* Of a list of heaps one: in pairs, then those from the last to the first. */
-static struct timer *meld_all(struct timer *list)
-{
-	struct timer *pairs = NULL, *heap = NULL;
-
-	while (list) {
-		struct timer *a = cut_first(&list), *b = cut_first(&list);
-		struct timer *pair = meld(a, b);
-
-		pair->next = pairs;
-		pairs = pair;
-	}
-	while (pairs)
-		heap = meld(heap, cut_first(&pairs));
-	return heap;
-}
-
-static void unlink_timer(struct loop *l, struct timer *t)
-{
-	struct timer *below = meld_all(t->child);
-
-	if (t == l->first) {
-		l->first = below;
-	} else {
-		if (t->prev->child == t)
-			t->prev->child = t->next;
-		else
-			t->prev->next = t->next;
-		if (t->next)
-			t->next->prev = t->prev;
-		l->first = meld(l->first, below);
-	}
-	t->child = t->next = t->prev = NULL;
-	t->is_set = false;
-}
-
-void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t))
-{
-	if (t->is_set)
-		unlink_timer(l, t);
-	t->due = loop_now() + ms;
-	t->number = ++l->n_set;
-	t->fn = fn;
-	t->is_set = true;
-	l->first = meld(l->first, t);
-	if (l->first == t)
-		arm_clock(l);
-}
-
-void timer_cancel(struct loop *l, struct timer *t)
-{
-	if (t->is_set)
-		unlink_timer(l, t);
-}
-
-static void run_timers(struct loop *l)
-{
-	uint64_t now = loop_now();
-
-	while (l->first && l->first->due <= now) {
-		struct timer *t = l->first;
-
-		unlink_timer(l, t);
-		t->fn(t);
-	}
-	arm_clock(l);
-}
-
 /* ---- deferred work ---- */
 
-void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
+static void put_first(struct deferred **list, struct deferred *d,
+		      void (*fn)(struct deferred *d))
 {
 	if (d->is_set)
 		return;
 	d->is_set = true;
 	d->fn = fn;
-	d->next = l->deferred;
-	l->deferred = d;
+	d->next = *list;
+	if (d->next)
+		d->next->link = &d->next;
+	d->link = list;
+	*list = d;
 }
 
-void loop_undefer(struct loop *l, struct deferred *d)
+void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
 {
-	struct deferred **link = &l->deferred;
+	put_first(&l->deferred, d, fn);
+}
 
+void loop_again(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d))
+{
+	put_first(&l->again, d, fn);
+}
+
+void loop_undefer(struct deferred *d)
+{
 	if (!d->is_set)
 		return;
-	while (*link != d)
-		link = &(*link)->next;
-	*link = d->next;
+	*d->link = d->next;
+	if (d->next)
+		d->next->link = d->link;
 	d->is_set = false;
 }
 
-static void run_deferred(struct loop *l)
+static void run_all(struct deferred **list)
 {
-	while (l->deferred) {
-		struct deferred *d = l->deferred;
+	while (*list) {
+		struct deferred *d = *list;
 
-		l->deferred = d->next;
-		d->is_set = false;
+		loop_undefer(d);
 		d->fn(d);
 	}
+}
+
+/* Set aside what asked for this turn, so that what it asks for comes in the next one. */
+static void take_again(struct loop *l)
+{
+	l->now = l->again;
+	l->again = NULL;
+	if (l->now)
+		l->now->link = &l->now;
 }
 
 /* ---- watches ---- */
@@ -344,9 +250,11 @@ int loop_run(struct loop *l)
 	l->stop = false;
 	while (!l->stop) {
 		bool ticked = false;
-		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
-				   any_always_ready(l) ? 0 : -1);
+		int n;
 
+		take_again(l);
+		n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
+			       l->now || any_always_ready(l) ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n; i++) {
@@ -358,9 +266,10 @@ int loop_run(struct loop *l)
 				w->fn(w, ev[i].events);
 		}
 		run_always_ready(l);
+		run_all(&l->now);
 		if (ticked)
-			run_timers(l);
-		run_deferred(l);
+			timer_run_due(l);
+		run_all(&l->deferred);
 	}
 	return 0;
 }
@@ -397,7 +306,7 @@ void loop_free(struct loop *l)
 {
 	int fd = l->clock.fd;
 
-	run_deferred(l);
+	run_all(&l->deferred);
 	loop_del(l, &l->clock);
 	close(fd);
 	close(l->epfd);

@@ -4,7 +4,8 @@
  *
  * Watches, timers and deferred work live in their owner's struct; the loop
  * allocates nothing. One turn of the loop is: wait, call the watches that are
- * ready, then the timers that are due, then the deferred work. Two rules
+ * ready, then the work that asked for another turn, then the timers that are due,
+ * then the deferred work. Two rules
  * follow from the fact that the events of a turn are fetched at its start:
  * memory that holds a watch is freed only in deferred work, and a watch that
  * was removed is added again only by a timer or by another watch's owner in a
@@ -16,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct loop;
+#include "base/timer.h"
 
 /*
  * A descriptor to wait on. Initialise with WATCH_INIT.
@@ -37,24 +38,11 @@ struct watch {
 	}
 
 /*
- * Runs once, when due, on the monotonic clock. All zero: not set. Those due at
- * the same time run in the order in which they were set.
- *
- * @child, @next, @prev: its place in a heap: below it, beside it, and the one
- *       beside it or above
- * @due: ms
- * @number: of all that were ever set
+ * Runs once, at the end of the turn or in the next one. All zero: not asked for.
+ * @next, @link: its place in the list that it is in
  */
-struct timer {
-	struct timer *child, *next, *prev;
-	uint64_t due, number;
-	bool is_set;
-	void (*fn)(struct timer *t);
-};
-
-/* Runs once, at the end of the turn. All zero: not asked for. */
 struct deferred {
-	struct deferred *next;
+	struct deferred *next, **link;
 	bool is_set;
 	void (*fn)(struct deferred *d);
 };
@@ -64,10 +52,12 @@ struct loop {
 	struct watch *always;
 	struct watch *late; /* to be tried again when @retry is due */
 	struct timer retry;
-	struct timer *first; /* the top of the heap */
-	uint64_t n_set;	     /* timers, ever */
-	struct watch clock;  /* a timerfd, set to the first timer */
-	struct deferred *deferred;
+	struct timer *first;	   /* the top of the heap */
+	uint64_t n_set;		   /* timers, ever */
+	struct watch clock;	   /* a timerfd, set to the first timer */
+	struct deferred *deferred; /* for the end of this turn */
+	struct deferred *again;	   /* for the next turn */
+	struct deferred *now;	   /* for this turn, not yet called */
 	bool stop;
 };
 
@@ -84,7 +74,10 @@ void loop_stop(struct loop *l);
 /* loop_now() - Milliseconds of the monotonic clock. */
 uint64_t loop_now(void);
 
-/* loop_coarse() - The same, cheaper, and up to a few milliseconds behind. */
+/* loop_now_ns() - The same in nanoseconds, for timer_set_at(). */
+uint64_t loop_now_ns(void);
+
+/* loop_coarse() - loop_now(), cheaper, and up to a few milliseconds behind. */
 uint64_t loop_coarse(void);
 
 /*
@@ -107,14 +100,19 @@ void loop_mod(struct loop *l, struct watch *w, uint32_t events);
 /* loop_del() - Stop watching; to be called before the descriptor is closed. */
 void loop_del(struct loop *l, struct watch *w);
 
-/* timer_set() - Call @fn once in @ms milliseconds; one that is set is moved. */
-void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t));
-void timer_cancel(struct loop *l, struct timer *t);
-
-/* loop_defer() - Call @fn once at the end of this turn. */
+/*
+ * loop_defer() - Call @fn once at the end of this turn; work that is deferred by deferred
+ * work runs in the same turn.
+ */
 void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
 
-/* loop_undefer() - Do not call it after all; for one whose memory goes. */
-void loop_undefer(struct loop *l, struct deferred *d);
+/*
+ * loop_again() - Call @fn once in the next turn, which begins at once. All that is ready
+ * gets its share first: it is for work that took its own share and has more.
+ */
+void loop_again(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));
+
+/* loop_undefer() - Do not call it after all, whichever was asked for. */
+void loop_undefer(struct deferred *d);
 
 #endif

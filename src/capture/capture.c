@@ -108,7 +108,7 @@ static void finish(struct capture *c)
 	begin_end(c);
 	report(c);
 	loop_del(c->loop, &c->watch);
-	loop_undefer(c->loop, &c->work);
+	loop_undefer(&c->work);
 	timer_cancel(c->loop, &c->limit);
 	close(fd);
 	capture_queue_free(&c->queue);

@@ -68,11 +68,13 @@ void frame_shorten(struct frame *f, unsigned n);
  * those with a virtio header.
  * @buf:  the loop's receive buffer, BATCH_BUF_SIZE bytes, for the driver to fill
  * @more: the driver holds further frames that it has received already
+ * @later: it may have more, but had its share: it is asked again in the next turn of the loop
  */
 struct batch {
 	uint8_t *buf;
 	unsigned n;
 	bool more;
+	bool later;
 	struct frame frame[BATCH_MAX];
 };
 

@@ -163,14 +163,13 @@ static bool keeps_errors(int fd, int level, int option)
 	return setsockopt(fd, level, option, &(int){ 1 }, sizeof(int)) == 0;
 }
 
-int dgram_begin(struct dgram *d, int wait_fd)
+int dgram_begin(struct dgram *d)
 {
 	/* A socket that is not of IP refuses. */
 	d->has_errors = d->rfd == d->wfd &&
 			(keeps_errors(d->rfd, IPPROTO_IPV6, IPV6_RECVERR) ||
 			 keeps_errors(d->rfd, IPPROTO_IP, IP_RECVERR));
 	d->port.far_errno = 0;
-	d->port.waits_on_rd = false;
 	d->refused = 0;
 	d->news.changed = on_news;
 	d->news.is_of_host = true;
@@ -178,5 +177,5 @@ int dgram_begin(struct dgram *d, int wait_fd)
 	if (d->is_udp && d->port.env->links)
 		links_join(d->port.env->links, &d->news, "");
 	dgram_look_on(d);
-	return port_watch(&d->port, d->rfd, wait_fd);
+	return port_set_fds(&d->port, d->rfd, d->wfd);
 }

@@ -26,7 +26,7 @@ struct dgram_message {
  * @rfd, @wfd:  where frames come from and go to; may be equal; -1: closed
  * @to:         whom they go to; its len is 0: whom wfd is connected to
  * @is_foreign: optional; whether a datagram from @from is none of ours
- * @full:       optional; the kernel takes no more: set port.waits_on_rd
+ * @full:       optional; the kernel takes no more: find out where room will show
  * @look:       optional; called now and then: whether the host still is as it was
  *              when the port was opened. Return: 0; -errno, with port_why(), when
  *              the port is to be opened anew.
@@ -83,11 +83,10 @@ union dgram_control {
 
 /*
  * dgram_begin() - Begin to relay over rfd and wfd, and to look after them.
- * @wait_fd: where it shows that wfd takes more
  *
  * Return: 0; -errno, with port_why().
  */
-int dgram_begin(struct dgram *d, int wait_fd);
+int dgram_begin(struct dgram *d);
 
 /* dgram_look_on() - Something was sent: look again now and then. */
 void dgram_look_on(struct dgram *d);

@@ -161,6 +161,14 @@ static void advise(struct port *p)
 		 "to join socat, a tap");
 }
 
+/* The end of its output would be reported again and again. */
+static void exec_arm(struct port *p, bool rx, bool tx)
+{
+	bool has_end = to_exec(p)->has_end;
+
+	port_arm_fds(p, rx && !has_end, tx && !has_end);
+}
+
 static int exec_rx(struct port *p, struct batch *b)
 {
 	struct exec *e = to_exec(p);
@@ -175,8 +183,7 @@ static int exec_rx(struct port *p, struct batch *b)
 	if (e->has_status)
 		return why_over(e);
 	e->has_end = true;
-	/* Its end would be reported again and again. */
-	loop_del(p->env->loop, &p->rd);
+	exec_arm(p, false, false);
 	timer_set(p->env->loop, &e->over, STATUS_MS, over_due);
 	return 0;
 }
@@ -200,6 +207,7 @@ static const struct port_ops ops = {
 	.is_stream = true,
 	.has_backpressure = true,
 	.open = exec_open,
+	.arm = exec_arm,
 	.rx = exec_rx,
 	.rx_done = stream_rx_done,
 	.tx = stream_tx,

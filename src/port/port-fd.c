@@ -65,7 +65,7 @@ static int dgram_fd_open(struct port *p)
 {
 	struct dgram *d = container_of(p, struct dgram, port);
 
-	return dgram_begin(d, d->wfd);
+	return dgram_begin(d);
 }
 
 static void dgram_fd_close(struct port *p)

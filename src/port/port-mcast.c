@@ -216,7 +216,7 @@ static int mcast_open(struct port *p)
 	sock_tune_datagrams(m->dgram.rfd);
 	sock_tune_datagrams(m->dgram.wfd);
 	dgram_use_udp(&m->dgram);
-	return dgram_begin(&m->dgram, m->dgram.wfd);
+	return dgram_begin(&m->dgram);
 }
 
 static void mcast_close(struct port *p)

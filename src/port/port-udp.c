@@ -103,7 +103,7 @@ static int use(struct udp *u, struct sock_addr remote)
 	u->heard_rx = p->count.rx_frames;
 	u->heard_at = loop_now();
 	u->is_known = u->moved = false;
-	return dgram_begin(&u->dgram, fd);
+	return dgram_begin(&u->dgram);
 }
 
 /* The first of its addresses that can be sent to, from number @first on. */
@@ -208,7 +208,7 @@ static int move(struct udp *u, unsigned to)
 	char text[SOCK_TEXT_MAX];
 	int ret;
 
-	loop_del(p->env->loop, &p->rd);
+	port_set_fds(p, -1, -1);
 	dgram_close(p);
 	ret = use_one(u, to);
 	if (ret == 0)

@@ -17,16 +17,24 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "port/dgram.h"
 #include "port/driver.h"
 
+/*
+ * @waiter:  the second socket
+ * @room:    waits for room at it
+ * @waits_on_first: room shows at the first socket instead
+ */
 struct unixgram {
 	struct dgram dgram;
 	const struct endpoint *ep;
 	struct sock_path made;
 	int waiter;
+	struct watch room;
+	bool waits_on_first;
 };
 
 static struct unixgram *to_unixgram(struct port *p)
@@ -39,8 +47,22 @@ static void unixgram_full(struct dgram *d)
 	struct unixgram *u = to_unixgram(&d->port);
 	struct pollfd room = { .fd = u->waiter, .events = POLLOUT };
 
-	d->port.waits_on_rd = connect(u->waiter, &d->to.sa, d->to.len) < 0 ||
-			      poll(&room, 1, 0) != 0;
+	u->waits_on_first = connect(u->waiter, &d->to.sa, d->to.len) < 0 ||
+			    poll(&room, 1, 0) != 0;
+}
+
+static void has_room(struct watch *w, uint32_t events)
+{
+	(void)events;
+	port_writable(&container_of(w, struct unixgram, room)->dgram.port);
+}
+
+static void unixgram_arm(struct port *p, bool rx, bool tx)
+{
+	struct unixgram *u = to_unixgram(p);
+
+	port_arm_fds(p, rx, tx && u->waits_on_first);
+	loop_mod(p->env->loop, &u->room, tx && !u->waits_on_first ? EPOLLOUT : 0);
 }
 
 /* Who tidies up, or is started for the same path, takes it from us. */
@@ -57,7 +79,7 @@ static int unixgram_open(struct port *p)
 {
 	struct unixgram *u = to_unixgram(p);
 	const char *path = u->ep->local_path;
-	int fd = sock_bound_unix(path, SOCK_DGRAM, 0600, &u->made);
+	int ret, fd = sock_bound_unix(path, SOCK_DGRAM, 0600, &u->made);
 
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
@@ -67,7 +89,11 @@ static int unixgram_open(struct port *p)
 	u->waiter = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (u->waiter < 0)
 		return port_why(p, -errno, "socket: %s", strerror(errno));
-	return dgram_begin(&u->dgram, u->waiter);
+	u->waits_on_first = false;
+	ret = loop_add(p->env->loop, &u->room, u->waiter, 0, has_room);
+	if (ret < 0)
+		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	return dgram_begin(&u->dgram);
 }
 
 static void unixgram_close(struct port *p)
@@ -76,6 +102,7 @@ static void unixgram_close(struct port *p)
 
 	if (u->dgram.rfd >= 0)
 		sock_unlink(&u->made);
+	loop_del(p->env->loop, &u->room);
 	if (u->waiter >= 0)
 		close(u->waiter);
 	u->waiter = -1;
@@ -88,6 +115,7 @@ static const struct port_ops ops = {
 	.has_backpressure = true,
 	.open_error_is_fatal = true,
 	.open = unixgram_open,
+	.arm = unixgram_arm,
 	.rx = dgram_rx,
 	.tx = dgram_tx,
 	.close = unixgram_close,
@@ -105,7 +133,7 @@ struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env 
 	}
 	u->ep = ep;
 	u->dgram.rfd = u->dgram.wfd = -1;
-	u->waiter = -1;
+	u->waiter = u->room.fd = -1;
 	u->dgram.full = unixgram_full;
 	u->dgram.look = unixgram_look;
 	u->dgram.port.peer = ep->path;

@@ -112,23 +112,42 @@ static bool has_output(const struct port *p)
 	return !p->tx_broken && (p->queue.frames || p->owes);
 }
 
+void port_arm_fds(struct port *p, bool rx, bool tx)
+{
+	uint32_t in = rx ? EPOLLIN : 0, out = tx ? EPOLLOUT : 0;
+
+	loop_mod(p->env->loop, &p->rd, p->wr.fd < 0 ? in | out : in);
+	loop_mod(p->env->loop, &p->wr, out);
+}
+
+static void turn_has_come(struct deferred *d)
+{
+	struct port *p = container_of(d, struct port, turn);
+
+	p->has_later = false;
+	port_readable(p);
+}
+
+static bool may_read(const struct port *p)
+{
+	return p->state == PORT_UP && !p->is_held && !p->pause.is_set;
+}
+
 /* What to wait for follows from the state alone. */
 static void rearm(struct port *p)
 {
-	uint32_t in = p->state == PORT_UP && !p->is_held ? EPOLLIN : 0;
-	uint32_t out = has_output(p) ? EPOLLOUT : 0;
+	bool rx = may_read(p), tx = has_output(p) && !p->pause.is_set;
 
-	if (p->pause.is_set)
-		in = out = 0;
-	if (p->wr.fd >= 0 && p->waits_on_rd) {
-		loop_mod(p->env->loop, &p->rd, in | out);
-		loop_mod(p->env->loop, &p->wr, 0);
-	} else if (p->wr.fd >= 0) {
-		loop_mod(p->env->loop, &p->rd, in);
-		loop_mod(p->env->loop, &p->wr, out);
-	} else {
-		loop_mod(p->env->loop, &p->rd, in | out);
-	}
+	if (p->state != PORT_UP)
+		return;
+	if (p->ops->arm)
+		p->ops->arm(p, rx, tx);
+	else
+		port_arm_fds(p, rx, tx);
+	if (p->has_later)
+		loop_again(p->env->loop, &p->turn, turn_has_come);
+	else
+		loop_undefer(&p->turn);
 }
 
 static void set_state(struct port *p, enum port_state state)
@@ -199,10 +218,17 @@ static void tell_down(struct port *p, bool will_retry)
 	snprintf(p->told, sizeof(p->told), "%s", p->why);
 }
 
-static void close_fds(struct port *p)
+static void unset_fds(struct port *p)
 {
 	loop_del(p->env->loop, &p->rd);
 	loop_del(p->env->loop, &p->wr);
+}
+
+static void close_fds(struct port *p)
+{
+	unset_fds(p);
+	p->has_later = false;
+	loop_undefer(&p->turn);
 	p->ops->close(p);
 	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
 	port_drop(p, DROP_LOST, frames_in(p->pending, p->n_pending));
@@ -331,44 +357,55 @@ static void drain(struct port *p)
 	if (!p->queue.frames && p->queue.peak > FRAME_QUEUE_KEEP && !p->trim.is_set)
 		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
 	rearm(p);
-	if (p->state == PORT_UP && p->queue.bytes <= PORT_QUEUE_LOW)
+	if (p->state == PORT_UP && port_backlog(p).bytes <= PORT_QUEUE_LOW)
 		p->env->host->relaxed(p, p->env->host_arg);
 }
 
-static void fd_ready(struct port *p, uint32_t events)
+void port_readable(struct port *p)
 {
-	if ((events & EPOLLOUT) && has_output(p))
-		drain(p);
-	else if (events & EPOLLOUT)
-		rearm(p);
-	if (p->state == PORT_UP && !p->is_held && (events & ~(uint32_t)EPOLLOUT))
+	if (may_read(p))
 		p->env->host->readable(p, p->env->host_arg);
+	else
+		p->has_later = p->state == PORT_UP;
+}
+
+void port_writable(struct port *p)
+{
+	if (has_output(p))
+		drain(p);
+	else
+		rearm(p);
 }
 
 static void rd_ready(struct watch *w, uint32_t events)
 {
+	struct port *p = container_of(w, struct port, rd);
+
 	/* A hang-up alone is worth a try to send too: only that tells of it then. */
-	if (events & (EPOLLHUP | EPOLLERR))
-		events |= EPOLLOUT;
-	fd_ready(container_of(w, struct port, rd), events);
+	if (events & (EPOLLHUP | EPOLLERR | EPOLLOUT))
+		port_writable(p);
+	if (events & ~(uint32_t)EPOLLOUT)
+		port_readable(p);
 }
 
 static void wr_ready(struct watch *w, uint32_t events)
 {
 	(void)events;
-	fd_ready(container_of(w, struct port, wr), EPOLLOUT);
+	port_writable(container_of(w, struct port, wr));
 }
 
-int port_watch(struct port *p, int rfd, int wfd)
+int port_set_fds(struct port *p, int rfd, int wfd)
 {
-	int ret = loop_add(p->env->loop, &p->rd, rfd, 0, rd_ready);
+	int ret = 0;
 
+	unset_fds(p);
+	if (rfd >= 0)
+		ret = loop_add(p->env->loop, &p->rd, rfd, 0, rd_ready);
 	if (ret == 0 && wfd != rfd)
 		ret = loop_add(p->env->loop, &p->wr, wfd, 0, wr_ready);
 	if (ret < 0)
 		return port_why(p, ret, "epoll: %s", strerror(-ret));
-	if (p->state == PORT_UP)
-		rearm(p);
+	rearm(p);
 	return 0;
 }
 
@@ -377,9 +414,11 @@ int port_receive(struct port *p, struct batch *b)
 	int ret;
 
 	b->n = 0;
-	b->more = false;
+	b->more = b->later = false;
+	p->has_later = false;
 	p->is_lending = true;
 	ret = p->ops->rx(p, b);
+	p->has_later |= b->later;
 	if (ret < 0)
 		port_down(p);
 	return ret;
@@ -390,9 +429,11 @@ void port_received(struct port *p)
 	p->is_lending = false;
 	if (p->ops->rx_done)
 		p->ops->rx_done(p);
-	if (p->has_failed)
+	if (p->is_taken_away)
+		port_end(p);
+	else if (p->has_failed)
 		port_down(p);
-	else if (p->owes)
+	else if (p->owes || p->has_later)
 		rearm(p);
 }
 
@@ -463,7 +504,7 @@ void port_flush(struct port *p)
 	if (!n)
 		return;
 	p->n_pending = 0;
-	if (p->state != PORT_UP || p->tx_broken) {
+	if (p->state != PORT_UP || p->has_failed || p->tx_broken) {
 		port_drop(p, DROP_LOST, frames);
 		return;
 	}
@@ -498,6 +539,10 @@ void port_shut(struct port *p)
 
 void port_end(struct port *p)
 {
+	if (p->is_lending) {
+		p->has_failed = p->is_taken_away = true;
+		return;
+	}
 	timer_cancel(p->env->loop, &p->retry);
 	if (p->state == PORT_OPENING || p->state == PORT_UP)
 		close_fds(p);

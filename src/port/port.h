@@ -1,15 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port: a live endpoint inside the relay. What all ports have in common is
- * here - state, counters, pending frames, queue, retries - and what tells them
- * apart is behind struct port_ops, one small file a kind.
+ * A port: a live endpoint inside the relay. What all ports have in common is here: state,
+ * counters, pending frames, the queue and retries. What tells them apart is behind struct
+ * port_ops, in a small file for each kind, its driver.
  *
- * A port comes up by ops->open(), at once or later, and goes down when a
- * driver's function returns an error. One that can come up again is retried
- * with back-off for ever; one that can't has ended.
+ * A port comes up by ops->open(), at once or later, and goes down when one of the
+ * driver's functions returns an error. A port that can be opened again is retried with
+ * back-off for ever; one that can't has ended.
  *
- * A driver embeds struct port as its first member. It is called by this layer
- * and never calls upward; frames it received go up when it is asked for them.
+ * The contract for drivers. A driver embeds struct port as its first member. Everything
+ * runs in one thread, nothing may block, and the ops are called by port.c alone:
+ *
+ *   open -> [ arm | rx.. rx_done | tx | shut | carrier | is_gone ] .. -> close .. -> free
+ *
+ *  - open() is called while the port is closed. close() follows each open() once, also if
+ *    that failed or has not come to an end. free() comes last, once.
+ *  - All others are called only while the port is up: open() or port_opened() gave 0, and
+ *    close() was not called since.
+ *  - rx() is called when the port is readable, and again after the frames have been
+ *    forwarded while the batch says that there are @more. One rx_done() follows the last
+ *    rx() in any case, also if that failed or brought nothing. The frames of a batch, and
+ *    what they point to, must stay as they are until then.
+ *  - Between rx() and rx_done() the port's own tx(), arm(), shut() and carrier() may be
+ *    called; close() never is, even if the port fails or is taken away meanwhile.
+ *  - After an error of rx() neither rx() nor tx() is called again before the next open();
+ *    after an error of tx() no tx() is. A stream is still read after an error of tx(), for
+ *    what the peer sent before it went away.
+ *  - tx() reads the frames before it returns; they are someone else's memory, which it
+ *    must not write to.
+ *  - An error is -errno, with a reason given to port_why(); PORT_CLOSED is an end in good
+ *    order. What concerns one frame only is no error: it is counted by port_drop().
+ *
+ * No calls upward. In its ops a driver may call port_why(), port_take(), port_sent(),
+ * port_drop(), port_pause(), port_set_fds() and port_arm_fds(); in rx() also port_proven().
+ * Everything else that it has to tell is what it returns. In functions that the loop calls,
+ * for its watches, timers and deferred work, it may call all that is below "For drivers";
+ * port_down() and a failed port_opened() have called close() when they return.
  */
 #ifndef PORT_H
 #define PORT_H
@@ -69,8 +95,9 @@ struct port_rate {
 struct port;
 
 /*
- * What makes a kind of port. Descriptors are given to the loop through
- * port_watch(), and are the driver's to close.
+ * What makes a kind of port; see the contract at the top. One or two descriptors are
+ * given to the loop through port_set_fds(); a driver with more has watches of its own and
+ * @arm. All are the driver's to close.
  *
  * @is_stream: its end shows when it is read, after all that was sent before it
  * @is_dgram:  takes runs of datagrams whole
@@ -83,11 +110,14 @@ struct port;
  *
  * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
  *          port_opened(); -errno, with the reason in port_why().
+ * @arm:    watch for frames to receive (@rx), and for room to send (@tx), or no longer;
+ *          port_readable() and port_writable() say that there are. Called while the port
+ *          is up only; close() ends all watches. NULL: the descriptors of port_set_fds()
+ *          are all there is, as port_arm_fds() has it.
  * @rx:     mandatory. Fill the batch through port_take(); see struct batch.
  *          Return: 0, also when there was nothing; -errno, with port_why(),
  *          when the link has ended.
- * @rx_done: what rx() brought is no longer needed, by anybody. It follows when
- *          rx() has failed, too, and always comes before close().
+ * @rx_done: what rx() brought is no longer needed, by anybody.
  * @tx:     mandatory. Send or drop, in order, counting through port_sent() and
  *          port_drop(). Return: how many frames are dealt with; fewer than all
  *          when the kernel takes no more now: the next call then begins with
@@ -111,6 +141,7 @@ struct port_ops {
 	bool is_stdio;
 
 	int (*open)(struct port *p);
+	void (*arm)(struct port *p, bool rx, bool tx);
 	int (*rx)(struct port *p, struct batch *b);
 	void (*rx_done)(struct port *p);
 	int (*tx)(struct port *p, const struct frame *f, unsigned n);
@@ -215,20 +246,22 @@ struct port {
 	bool owes;	    /* the driver: something to send that is no frame */
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
-	bool is_lending;    /* frames that it received are still being sent on */
-	bool has_failed;    /* went down while it lent, and is to be closed after that */
+	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
+	bool is_lending; /* frames that it received are still being sent on */
+	bool has_failed; /* went down while it lent, and is to be closed after that */
+	bool is_taken_away; /* the same, for good */
 	bool is_shut;	    /* the peer was told that no more will be sent */
 	bool is_dirty;	    /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
 	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
-	bool waits_on_rd; /* the driver: that room is there shows at rd, not at wr */
 	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
 	char told[PORT_WHY_MAX]; /* the reason last warned of */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
+	struct deferred turn; /* set while it has_later, and may be read */
 	struct timer retry;
 	struct timer trim;   /* gives back the queue's memory, when a stall is over */
 	struct timer pause;  /* set while it is left alone; see port_pause() */
@@ -258,12 +291,32 @@ struct port {
 	struct acceptor *acceptor; /* it came from, maybe stopped; NULL: an endpoint */
 };
 
+/*
+ * What waits to be sent, in all stages between port_flush() and the kernel.
+ * @bytes: of frames, with what each costs to keep
+ * @limit: bytes above which frames are dropped
+ */
+struct port_backlog {
+	unsigned frames;
+	size_t bytes, limit;
+};
+
 /* For those who hold ports. */
+
+/* port_backlog() - How far it is behind; for all who show that or act on it. */
+static inline struct port_backlog port_backlog(const struct port *p)
+{
+	return (struct port_backlog){
+		.frames = p->queue.frames,
+		.bytes = p->queue.bytes,
+		.limit = p->queue.limit,
+	};
+}
 
 /* port_start() - Begin: open it, now and again. */
 void port_start(struct port *p);
 
-/* port_free() - Close it if need be, and free it. */
+/* port_free() - Close it if need be, and free it; at the end of a turn of the loop. */
 void port_free(struct port *p);
 
 /*
@@ -297,7 +350,10 @@ void port_flush(struct port *p);
 /* port_hold() - Read no more from it, or again. */
 void port_hold(struct port *p, bool hold);
 
-/* port_end() - Close it for good: its state is PORT_ENDED. */
+/*
+ * port_end() - Close it for good: its state is PORT_ENDED when this returns; between
+ * port_receive() and port_received(), when the latter does.
+ */
 void port_end(struct port *p);
 
 /* port_shut() - No more will be sent: tell the peer. */
@@ -328,10 +384,28 @@ int port_init(struct port *p, const struct port_ops *ops, const struct port_env 
 	      const char *name);
 
 /*
- * port_watch() - Begin to watch descriptors; @wfd may be @rfd. A port that is up may
- * be given others. Return: 0 or -errno.
+ * port_set_fds() - Frames come from @rfd, and room to send shows at @wfd, which may be the
+ * same. Descriptors that the port had before are watched no longer; -1 for both: none are.
+ *
+ * They are unset when the port goes down, ahead of ops->close().
+ *
+ * Return: 0; -errno, with port_why().
  */
-int port_watch(struct port *p, int rfd, int wfd);
+int port_set_fds(struct port *p, int rfd, int wfd);
+
+/* port_arm_fds() - The same as a driver's arm() for the descriptors of port_set_fds(). */
+void port_arm_fds(struct port *p, bool rx, bool tx);
+
+/*
+ * port_readable() - Frames wait, as a watch of the driver's own has told. They are received
+ * at once; or if the port may not be read now, when it may.
+ *
+ * Both are for a driver's watches and timers, and not to be called from its ops.
+ */
+void port_readable(struct port *p);
+
+/* port_writable() - There may be room to send. */
+void port_writable(struct port *p);
 
 /* port_opened() - What open() returns, when it comes later. */
 void port_opened(struct port *p, int ret);

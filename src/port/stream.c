@@ -78,7 +78,7 @@ int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
 			return port_why(&s->port, ret, "%s", strerror(-ret));
 		timer_set(s->port.env->loop, &s->answer, ANSWER_MS, no_answer);
 	}
-	return port_watch(&s->port, rfd, wfd);
+	return port_set_fds(&s->port, rfd, wfd);
 }
 
 /*
@@ -112,7 +112,7 @@ static void check_silence(struct timer *t)
 		port_down(&s->port);
 		return;
 	}
-	if (ms > 0 || s->port.queue.frames)
+	if (ms > 0 || port_backlog(&s->port).frames)
 		timer_set(s->port.env->loop, t, every, check_silence);
 }
 

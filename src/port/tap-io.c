@@ -32,7 +32,7 @@ int tap_io_begin(struct tap *t)
 	t->merges = t->port.takes_super = t->link.has_vnet;
 	t->gro.udp = t->port.takes_uso = t->link.has_uso;
 	t->port.peer = t->link.name;
-	return port_watch(&t->port, t->link.fd, t->link.fd);
+	return port_set_fds(&t->port, t->link.fd, t->link.fd);
 }
 
 void tap_io_drain(const struct tap *t)

@@ -124,7 +124,7 @@ void acceptor_port_gone(struct acceptor *a, const struct port *p)
 
 void acceptor_free_all(struct relay *r)
 {
-	loop_undefer(r->loop, &r->stopping);
+	loop_undefer(&r->stopping);
 	for (struct acceptor *a = r->acceptors; a; a = a->next)
 		listener_stop(&a->listener);
 	free_list(&r->acceptors);

@@ -15,7 +15,7 @@ static bool is_up(const struct port *p)
 static bool all_drained(const struct forwarding *fwd)
 {
 	for (const struct port *p = fwd->ports; p; p = p->next)
-		if (is_up(p) && p->queue.frames)
+		if (is_up(p) && port_backlog(p).frames)
 			return false;
 	return true;
 }

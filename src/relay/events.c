@@ -58,7 +58,7 @@ void events_free(struct events *e)
 	e->watchers = e->next = NULL;
 	while ((note = take_first(e)))
 		free(note);
-	loop_undefer(e->loop, &e->tell);
+	loop_undefer(&e->tell);
 }
 
 void events_subscribe(struct events *e, struct event_watcher *w)

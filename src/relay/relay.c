@@ -82,7 +82,7 @@ static void hold_in_cable(struct relay *r, struct port *p)
 	if (r->drain.has_begun || !other)
 		hold = p->ops->is_stdio;
 	else if (p->ops->has_backpressure)
-		hold = other->queue.bytes > limit;
+		hold = port_backlog(other).bytes > limit;
 	port_hold(p, hold);
 	if (is_up(p) && p->ops->carrier)
 		p->ops->carrier(p, other);
@@ -360,7 +360,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 void relay_free(struct relay *r)
 {
 	/* The loop may end in the turn in which a port has. */
-	loop_undefer(r->loop, &r->reap);
+	loop_undefer(&r->reap);
 	r->ended = NULL;
 	/* First: that a loop ends now is of no interest. */
 	switching_free(&r->switching);

@@ -196,17 +196,17 @@ static uint64_t addresses(const struct port *p)
 
 static uint64_t queue_frames(const struct port *p)
 {
-	return p->queue.frames;
+	return port_backlog(p).frames;
 }
 
 static uint64_t queue_bytes(const struct port *p)
 {
-	return p->queue.bytes;
+	return port_backlog(p).bytes;
 }
 
 static uint64_t queue_limit(const struct port *p)
 {
-	return p->queue.limit;
+	return port_backlog(p).limit;
 }
 
 static const struct {

@@ -317,7 +317,7 @@ static struct metrics_client *find_place(struct metrics *m)
 	     c++) {
 		if (c->watch.fd < 0)
 			return c;
-		if (c->timer.due < oldest->timer.due)
+		if (c->timer.due_ns < oldest->timer.due_ns)
 			oldest = c;
 	}
 	close_client(oldest);

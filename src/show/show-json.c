@@ -68,9 +68,9 @@ static void add_counters(const struct port *p, struct buf *out)
 	add_number(out, "rx_bytes_rate", p->rate.rx_bytes);
 	add_number(out, "tx_frames_rate", p->rate.tx_frames);
 	add_number(out, "tx_bytes_rate", p->rate.tx_bytes);
-	add_number(out, "queue_frames", p->queue.frames);
-	add_number(out, "queue_bytes", p->queue.bytes);
-	add_number(out, "queue_limit", p->queue.limit);
+	add_number(out, "queue_frames", port_backlog(p).frames);
+	add_number(out, "queue_bytes", port_backlog(p).bytes);
+	add_number(out, "queue_limit", port_backlog(p).limit);
 }
 
 static void add_port(struct show *s, const struct port *p, struct buf *out)

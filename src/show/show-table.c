@@ -40,7 +40,7 @@ const char *show_peer(const struct port *p, char *buf)
 	struct sock_addr addr;
 
 	buf[0] = '\0';
-	if (p->state != PORT_UP || p->rd.fd < 0)
+	if (p->state != PORT_UP)
 		return buf;
 	if (p->peer) {
 		snprintf(buf, SOCK_TEXT_MAX, "%s", p->peer);
@@ -187,7 +187,7 @@ static void add_port(struct show *w, const struct port *p, struct buf *out)
 		p->rate.rx_bytes);
 	add_way(out, p->count.tx_frames, p->count.tx_bytes, p->rate.tx_frames,
 		p->rate.tx_bytes);
-	buf_printf(out, " %6s\n", human_count(p->queue.bytes, queue));
+	buf_printf(out, " %6s\n", human_count(port_backlog(p).bytes, queue));
 	add_reasons(p, out);
 }
 
@@ -264,7 +264,8 @@ static void add_counters(struct show *s, const struct port *p, struct buf *out)
 		   "\t%" PRIu64 "\t%zu\t%zu\t%" PRIu64 "\t%s\t%s\n",
 		   p->id, port_state_text(p), loop_now() - p->since, p->count.rx_frames,
 		   p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
-		   p->queue.bytes, p->queue.limit, relay_drops(&p->count), name, text);
+		   port_backlog(p).bytes, port_backlog(p).limit, relay_drops(&p->count),
+		   name, text);
 }
 
 static void add_relay(const struct relay *r, struct buf *out)

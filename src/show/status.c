@@ -40,7 +40,7 @@ static void print_port(const struct port *p)
 		 " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
 		 p->id, p->name, port_state_text(p), p->count.rx_frames,
 		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
-		 p->queue.frames, p->queue.bytes,
+		 port_backlog(p).frames, port_backlog(p).bytes,
 		 drops_text(&p->count, drops, sizeof(drops)));
 }
 
@@ -56,7 +56,7 @@ struct relay_sums relay_sums(const struct relay *r)
 	for (const struct port *p = r->forward.ports; p; p = p->next) {
 		sums.received += p->count.rx_frames;
 		sums.sent += p->count.tx_frames;
-		sums.queued += p->queue.frames;
+		sums.queued += port_backlog(p).frames;
 		sums.dropped += relay_drops(&p->count);
 	}
 	return sums;

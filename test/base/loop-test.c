@@ -19,7 +19,6 @@
 
 #define EARLY_MS 1 /* the clock is read in whole milliseconds */
 #define LATE_MS 500
-#define PATIENCE_MS 10000
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 
 #define TIMERS 20000
@@ -56,6 +55,7 @@ struct tick {
 	uint64_t ran;
 	struct tick *other; /* to be set, or cancelled, when this one runs */
 	uint64_t ms;
+	unsigned stops; /* the loop, when it has run so many times */
 };
 
 static void tick_due(struct timer *t)
@@ -63,10 +63,12 @@ static void tick_due(struct timer *t)
 	struct tick *tick = container_of(t, struct tick, timer);
 
 	tick->ran = loop_now();
-	unordered += t->due < last_due;
-	last_due = t->due;
+	unordered += t->due_ns < last_due;
+	last_due = t->due_ns;
 	n_ran++;
 	say(tick->name);
+	if (tick->stops && --tick->stops == 0)
+		loop_stop(&loop);
 }
 
 static void tick_due_and_stop(struct timer *t)
@@ -132,7 +134,7 @@ static void check_heap(const struct timer *t, int *wrong, int *n)
 		return;
 	(*n)++;
 	for (const struct timer *c = t->child; c; prev = c, c = c->next) {
-		*wrong += c->due < t->due || c->prev != prev;
+		*wrong += c->due_ns < t->due_ns || c->prev != prev;
 		check_heap(c, wrong, n);
 	}
 }
@@ -232,12 +234,14 @@ static void test_timer_within_timer(void)
 
 	a.other = &b;
 	a.ms = 0;
+	b.stops = 1;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	run_for(10);
-	ok_said("ab.", "a timer may set another, due at once");
+	loop_run(&loop);
+	ok_said("ab", "a timer may set another, due at once");
 	a.ms = 5;
+	b.stops = 1;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	turn_until(&loop, PATIENCE_MS, said[0] && said[1]);
+	loop_run(&loop);
 	ok_said("ab", "or later");
 	timer_set(&loop, &a.timer, 1, tick_cancels_other);
 	timer_set(&loop, &b.timer, 1, tick_due);
@@ -245,9 +249,51 @@ static void test_timer_within_timer(void)
 	ok_said("a.", "or cancel one that was due with it");
 	a.other = &a;
 	a.ms = 2;
+	a.stops = 2;
 	timer_set(&loop, &a.timer, 1, tick_sets_other);
-	turn_until(&loop, PATIENCE_MS, said[0] && said[1]);
+	loop_run(&loop);
 	ok_said("aa", "or set itself again");
+}
+
+#define STEP_NS 1000
+
+/* In the order of their nanoseconds, and not ahead of them. */
+static void test_timer_ns(void)
+{
+	struct tick a = { .name = 'a' }, b = { .name = 'b' }, c = { .name = 'c' };
+	uint64_t start = loop_now_ns(), due = start + 3000000, now;
+
+	ok(start / 1000000 <= loop_now() && start / 1000000 + LATE_MS > loop_now(),
+	   "the clock in nanoseconds is the one in milliseconds");
+	timer_set_at(&loop, &b.timer, due + STEP_NS, tick_due);
+	timer_set_at(&loop, &c.timer, due + 2 * STEP_NS, tick_due_and_stop);
+	timer_set_at(&loop, &a.timer, due, tick_due);
+	loop_run(&loop);
+	now = loop_now_ns();
+	ok_said("abc", "timers of one millisecond run in the order of their nanoseconds");
+	ok(now >= due + 2 * STEP_NS, "none too early");
+	timer_set_at(&loop, &b.timer, start, tick_due);
+	timer_set_at(&loop, &a.timer, 0, tick_due);
+	timer_set_at(&loop, &c.timer, loop_now_ns(), tick_due_and_stop);
+	loop_run(&loop);
+	ok_said("abc", "those whose time has passed run at once, the oldest first");
+}
+
+/* Timers set in milliseconds come due together: the loop wakes once for many. */
+static void test_timer_coalesces(void)
+{
+	static struct tick ticks[50];
+	unsigned dues = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
+		ticks[i].name = 't';
+		timer_set(&loop, &ticks[i].timer, 5, tick_due);
+		dues += i && ticks[i].timer.due_ns != ticks[i - 1].timer.due_ns;
+	}
+	ok(dues < ARRAY_SIZE(ticks) / 2,
+	   "timers set one after the other come due together");
+	run_for(20);
+	said[0] = '\0';
 }
 
 static int n_sets_itself;
@@ -264,9 +310,13 @@ static void test_timer_does_not_starve(void)
 
 	timer_set(&loop, &a.timer, 0, sets_itself_at_once);
 	run_for(20);
-	timer_cancel(&loop, &a.timer);
 	ok(n_sets_itself > 1, "one that sets itself again at once runs again");
 	ok_said(".", "and lets others run");
+	n_sets_itself = 0;
+	timer_set_at(&loop, &a.timer, 0, sets_itself_at_once);
+	timer_run_due(&loop);
+	timer_cancel(&loop, &a.timer);
+	ok_eq_int(n_sets_itself, 1, "but only once in a turn");
 }
 
 static void test_idle_costs_nothing(void)
@@ -336,6 +386,122 @@ static void test_deferred(void)
 	loop_del(&loop, &v);
 	close(fd);
 	close(other);
+}
+
+/* ---- another turn ---- */
+
+/* Asks again as long as it @asks. */
+struct eager {
+	struct deferred deferred;
+	char name;
+	unsigned asks;
+	bool stops;
+	struct deferred *victim; /* to be undone when this one runs */
+};
+
+static void eager_runs(struct deferred *d)
+{
+	struct eager *e = container_of(d, struct eager, deferred);
+
+	say(e->name);
+	if (e->stops)
+		loop_stop(&loop);
+	if (e->victim)
+		loop_undefer(e->victim);
+	if (e->asks) {
+		e->asks--;
+		loop_again(&loop, d, eager_runs);
+	}
+}
+
+static struct eager from_watch = { .name = 'E' };
+
+static void asks_for_turn(struct watch *w, uint32_t events)
+{
+	(void)events;
+	say('w');
+	loop_mod(&loop, w, 0);
+	loop_again(&loop, &from_watch.deferred, eager_runs);
+}
+
+static void test_again(void)
+{
+	struct eager e = { .name = 'e', .asks = 2 };
+	struct tick t = { .name = 't' };
+	struct watch w = WATCH_INIT;
+
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_again(&loop, &e.deferred, eager_runs);
+	turn(&loop);
+	ok_said("e", "work that asks for another turn runs once in it");
+	turn(&loop);
+	turn(&loop);
+	ok_said("ee", "and in the next ones, as often as it asks");
+	turn(&loop);
+	ok_said("", "and no more");
+	loop_add(&loop, &w, eventfd(1, EFD_NONBLOCK), EPOLLIN, asks_for_turn);
+	turn(&loop);
+	ok_said("w", "asked for by a watch, it does not run in the same turn");
+	turn(&loop);
+	ok_said("E", "but in the next");
+	e.asks = 1000000;
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_mod(&loop, &w, EPOLLIN);
+	timer_set(&loop, &t.timer, 10, tick_due_and_stop);
+	loop_run(&loop);
+	loop_undefer(&e.deferred);
+	ok(e.asks > 0 && t.ran && strchr(said, 'w'),
+	   "one that always asks starves neither a watch nor a timer");
+	said[0] = '\0';
+	int fd = w.fd;
+
+	loop_del(&loop, &w);
+	close(fd);
+}
+
+/* The loop does not wait for anything else, nor any longer than it has to. */
+static void test_again_waits(void)
+{
+	struct eager e = { .name = 'e', .stops = true };
+	struct tick late = { .name = '!' };
+	uint64_t start = loop_now();
+
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_defer(&loop, &a_later.deferred, later_runs);
+	timer_set(&loop, &late.timer, 2000, tick_due_and_stop);
+	loop_run(&loop);
+	ok(loop_now() - start < 1000, "the next turn begins at once");
+	ok_said("eA", "the work runs ahead of what is deferred");
+	timer_cancel(&loop, &late.timer);
+	loop_again(&loop, &e.deferred, eager_runs);
+	loop_undefer(&e.deferred);
+	loop_undefer(&e.deferred);
+	start = cpu_us();
+	run_for(200);
+	ok(cpu_us() - start < 100000, "undone, it leaves the loop asleep");
+	ok_said(".", "and does not run");
+}
+
+static void test_undo(void)
+{
+	struct eager e[3] = { { .name = '0' }, { .name = '1' }, { .name = '2' } };
+
+	/* Whatever the order, one undoes another that is due in this turn. */
+	for (unsigned i = 0; i < 3; i++) {
+		e[i].victim = &e[(i + 1) % 3].deferred;
+		loop_again(&loop, &e[i].deferred, eager_runs);
+	}
+	turn(&loop);
+	ok(strlen(said) >= 1 && strlen(said) <= 2,
+	   "work may undo other work of its turn");
+	said[0] = '\0';
+	for (unsigned i = 0; i < 3; i++) {
+		e[i].victim = NULL;
+		loop_defer(&loop, &e[i].deferred, eager_runs);
+	}
+	loop_undefer(&e[1].deferred);
+	turn(&loop);
+	ok_said("20", "out of the middle of a list, too");
 }
 
 /* ---- watches ---- */
@@ -651,9 +817,14 @@ int main(void)
 	test_timer_many();
 	test_timer_moved();
 	test_timer_within_timer();
+	test_timer_ns();
+	test_timer_coalesces();
 	test_timer_does_not_starve();
 	test_idle_costs_nothing();
 	test_deferred();
+	test_again();
+	test_again_waits();
+	test_undo();
 	test_events();
 	test_bad_fd();
 	test_late();

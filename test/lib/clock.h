@@ -46,7 +46,7 @@ static inline void clock_pass_ms(uint64_t ms)
 /* clock_run_timers() - Run those that are due, in order. */
 static inline void clock_run_timers(struct loop *l)
 {
-	while (l->first && l->first->due <= clock_ms()) {
+	while (l->first && l->first->due_ns <= clock_us * 1000) {
 		struct timer *t = l->first;
 
 		timer_cancel(l, t);

@@ -56,6 +56,7 @@ struct fake_peer {
 
 /*
  * @has_fds: it is readable and writable when its peer has something, and room
+ * @is_read: rx() was called, and rx_done() was not, yet
  * @lent:    memory of frames that were brought, until rx_done()
  * @bring:   optional, in place of what is given: brings up to BATCH_MAX of @peer->brings
  * @sent:    optional: is shown each frame that is taken, none of them a run
@@ -65,7 +66,7 @@ struct fake_port {
 	struct port port;
 	struct fake_peer *peer, own_peer;
 	struct fake_plan *plan;
-	bool has_fds, is_allocated, is_open, is_broken;
+	bool has_fds, is_allocated, is_open, is_broken, is_read, has_rx_failed;
 	int rx_fd, tx_fd;
 	unsigned n_lent;
 	void *lent[8];
@@ -136,13 +137,13 @@ static inline uint8_t *fake_lend(struct fake_port *f, size_t len)
 static inline int fake_up(struct fake_port *f)
 {
 	f->is_open = true;
-	f->is_broken = false;
+	f->is_broken = f->has_rx_failed = false;
 	if (!f->has_fds)
 		return 0;
 	f->rx_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	f->tx_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	fake_show(f);
-	return port_watch(&f->port, f->rx_fd, f->tx_fd);
+	return port_set_fds(&f->port, f->rx_fd, f->tx_fd);
 }
 
 /* fake_opened() - An open() that was EINPROGRESS has come to an end. */
@@ -185,12 +186,11 @@ static inline void fake_bring(struct fake_port *f, struct batch *b)
 	}
 }
 
-static inline int fake_rx(struct port *p, struct batch *b)
+static inline int fake_receive(struct port *p, struct batch *b)
 {
 	struct fake_port *f = fake_of(p);
 	struct fake_peer *peer = f->peer;
 
-	fake_expect(f, f->is_open && p->state == PORT_UP, "only what is up is read");
 	if (fake_fails(f))
 		return port_why(p, -EPIPE, "broken");
 	if (peer->rx_err)
@@ -206,11 +206,28 @@ static inline int fake_rx(struct port *p, struct batch *b)
 	return 0;
 }
 
+static inline int fake_rx(struct port *p, struct batch *b)
+{
+	struct fake_port *f = fake_of(p);
+	int ret;
+
+	fake_expect(f, f->is_open && p->state == PORT_UP, "only what is up is read");
+	fake_expect(f, f->is_read || !p->is_held, "no batch is begun while it is held");
+	fake_expect(f, !f->has_rx_failed && !p->has_failed,
+		    "what has failed is not read");
+	f->is_read = true;
+	ret = fake_receive(p, b);
+	f->has_rx_failed = ret < 0;
+	return ret;
+}
+
 static inline void fake_rx_done(struct port *p)
 {
 	struct fake_port *f = fake_of(p);
 
 	fake_expect(f, f->is_open, "rx_done() comes before close()");
+	fake_expect(f, f->is_read, "rx_done() comes once after rx()");
+	f->is_read = false;
 	while (f->n_lent)
 		free(f->lent[--f->n_lent]);
 }
@@ -260,7 +277,9 @@ static inline int fake_tx(struct port *p, const struct frame *frame, unsigned n)
 	unsigned done = 0, i = 0;
 	struct frame run, one;
 
-	fake_expect(f, f->is_open && !f->is_broken, "what has failed is not sent to");
+	fake_expect(f, f->is_open && p->state == PORT_UP, "only what is up is sent to");
+	fake_expect(f, !f->is_broken && !f->has_rx_failed,
+		    "what has failed is not sent to");
 	for (unsigned k = 0; k < n; k++)
 		fake_touch(&frame[k]);
 	if (f->peer->tx_err || fake_fails(f))
@@ -286,6 +305,7 @@ static inline void fake_shut(struct port *p)
 {
 	struct fake_port *f = fake_of(p);
 
+	fake_expect(f, f->is_open, "only what is open is told of the end");
 	if (f->told_shut)
 		f->told_shut(f);
 	f->peer->shuts++;
@@ -304,7 +324,7 @@ static inline void fake_close(struct port *p)
 {
 	struct fake_port *f = fake_of(p);
 
-	fake_expect(f, !f->n_lent, "nothing is closed that lends");
+	fake_expect(f, !f->n_lent && !f->is_read, "nothing is closed that lends");
 	if (f->rx_fd >= 0)
 		close(f->rx_fd);
 	if (f->tx_fd >= 0)

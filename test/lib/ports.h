@@ -35,7 +35,8 @@ static inline uint64_t ports_dropped(const struct port_counters *c)
 static inline int64_t ports_balance(const struct port *p)
 {
 	return (int64_t)(p->count.rx_frames - p->count.tx_frames -
-			 ports_dropped(&p->count) - p->queue.frames - p->n_pending);
+			 ports_dropped(&p->count) - port_backlog(p).frames -
+			 p->n_pending);
 }
 
 #endif

@@ -120,7 +120,7 @@ static bool saw(unsigned n, uint32_t first)
 static int rig_open(struct port *p)
 {
 	(void)p;
-	return dgram_begin(rig.d, rig.d->wfd);
+	return dgram_begin(rig.d);
 }
 
 static const struct port_ops ops = {

@@ -2,8 +2,8 @@
 /*
  * The life of what a port lends: its frames lie in memory that it frees in
  * rx_done(), so that the sanitizer sees who looks at them later. Every call of a
- * driver is made to fail once, in every history of calls, and fake-port.h holds the
- * contract in port.h against what happens.
+ * driver is made to fail once, and ports are taken away while frames are on their way
+ * from or to them; fake-port.h holds the contract in port.h against what happens.
  */
 #include "relay/relay.h"
 
@@ -29,6 +29,9 @@ static struct relay relay;
 static struct fake *fakes[PORTS];
 static struct fake_plan failing;
 static unsigned faults;
+static unsigned seen, cuts_at; /* frames seen on their way; at which of them to cut */
+
+#define CUT_STEP 3 /* at each of thousands of frames would take long */
 
 static void expect(bool holds)
 {
@@ -72,6 +75,17 @@ static void add(unsigned id, const struct port_ops *ops)
 	relay_add_port(&relay, &f->fake.port);
 }
 
+/* Take away the port that a frame comes from, or is about to go to. */
+static void cut(struct observer *o, const struct port *p, enum direction direction,
+		const struct frame *f)
+{
+	(void)o;
+	(void)direction;
+	(void)f;
+	if (++seen == cuts_at)
+		relay_del(&fake_of(p)->port);
+}
+
 static void give(unsigned id)
 {
 	struct fake *f = fakes[id];
@@ -90,19 +104,23 @@ static bool sums_hold(void)
 }
 
 /*
- * Broadcasts from all, in a relay of @kind, and then all of it again, while the
- * call number @at fails. Return: whether there was a call of that number.
+ * Broadcasts from all, in a relay of @kind, and then all of it again, while the call
+ * number @fails of a driver fails, and at frame number @cuts a port is taken away.
  */
-static bool play(enum relay_kind kind, unsigned at)
+static void play(enum relay_kind kind, unsigned fails, unsigned cuts)
 {
 	static const struct switching_limits limits = { .fdb_size = 100 };
+	struct observer o = { .seen = cut };
 
-	failing = (struct fake_plan){ .fails_at = at };
+	failing = (struct fake_plan){ .fails_at = fails };
+	seen = 0;
+	cuts_at = cuts;
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
 	relay_set_running(&relay);
 	for (unsigned i = 0; i < PORTS; i++)
 		add(i, &kinds[i]);
+	observer_add(&relay.forward, &o);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < PORTS; i++)
 			give(i);
@@ -111,19 +129,31 @@ static bool play(enum relay_kind kind, unsigned at)
 	}
 	relay_free(&relay);
 	loop_free(&loop);
-	return failing.calls >= at;
 }
 
 static void test_every_failure(enum relay_kind kind)
 {
-	unsigned at = 1;
+	unsigned at = 0;
 
 	faults = 0;
-	while (play(kind, at))
-		at++;
+	do
+		play(kind, ++at, 0);
+	while (failing.calls >= at);
 	ok(at > 20, "a %s makes calls enough to tell", relay_kind_name(kind));
 	ok_eq_int(faults, 0, "a %s, when the 1st to the %u. call of a driver fails",
 		  relay_kind_name(kind), at - 1);
+}
+
+static void test_cuts(enum relay_kind kind)
+{
+	unsigned at = 1;
+
+	faults = 0;
+	for (play(kind, 0, at); seen >= at; play(kind, 0, at))
+		at += CUT_STEP;
+	ok(at > 1000, "a %s passes frames enough to tell", relay_kind_name(kind));
+	ok_eq_int(faults, 0, "a %s, when a port is taken away on the way of a frame",
+		  relay_kind_name(kind));
 }
 
 int main(void)
@@ -131,5 +161,7 @@ int main(void)
 	quiet();
 	test_every_failure(RELAY_HUB);
 	test_every_failure(RELAY_SWITCH);
+	test_cuts(RELAY_HUB);
+	test_cuts(RELAY_SWITCH);
 	return done();
 }

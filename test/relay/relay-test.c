@@ -189,7 +189,7 @@ static const struct port_ops setup_ops = { .kind = "setup",
 
 static void out_of_time(struct timer *t)
 {
-	t->due = 0;
+	t->due_ns = 0;
 	loop_stop(&loop);
 }
 
@@ -201,7 +201,7 @@ static bool ends_within(uint64_t ms)
 	timer_set(&loop, &t, ms, out_of_time);
 	loop_run(&loop);
 	timer_cancel(&loop, &t);
-	return t.due != 0;
+	return t.due_ns != 0;
 }
 
 static struct port *add(unsigned i, const struct port_ops *ops)
