@@ -521,7 +521,7 @@ is_limited()
 		[[ $what == all ]] || go_on 4 a b
 	done
 	# What is for everybody comes back too; but that moves nobody any more.
-	wait_for 5 "the uplink to be limited" has_warned "is limited" one
+	wait_for 5 "the uplink to be limited" has_warned "are limited" one
 	is_limited one bridge:br0
 	station_send a 50 "$EVERYBODY" news
 	station_wait b news 50
@@ -570,7 +570,7 @@ _both_speak()
 	wait_for 15 "the address to be told" _both_speak
 	assert_equal "$(warnings "$(mac twin)" one)" 1
 	grep "$(mac twin)" "$DIR/one.err" >"$DIR/warning"
-	grep -qE "port (1|2), and at port (1|2), " "$DIR/warning"
+	grep -qE "at port (1|2) and at port (1|2), " "$DIR/warning"
 	nobody_blocked one
 	relay_check_sums one
 }
