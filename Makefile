@@ -16,7 +16,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := base/loop base/byte-ring \
-	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
+	frame/csum frame/gso frame/gro frame/gro-packet frame/frame frame/run frame/stream-layout frame/frame-queue \
 	port/port port/stream port/stream-rx port/dgram port/dgram-rx port/tap-io \
 	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
 
@@ -62,9 +62,9 @@ SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
 # Every unit test is linked with all of the sources but main.
 UNITS := $(patsubst test/%-test.c,%,$(wildcard test/*/*-test.c))
-TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-OFFLOAD_SRC := $(addprefix src/frame/,csum.c gso.c gro.c gro-packet.c)
+OFFLOAD_SRC := $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
 FRAMES_SRC := $(wildcard itest/frames*.c)
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -155,7 +155,7 @@ $(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
 
 offload: $(BUILD)/offload
-$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/lib/packet.h | $(BUILD)
+$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
 

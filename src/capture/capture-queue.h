@@ -53,7 +53,7 @@ struct capture_port *capture_queue_port(struct capture_queue *q, const struct po
 /*
  * capture_queue_frame() - Append a frame, or count it as lost.
  * @entry: of its port; may be NULL
- * @f:     one frame; what it may stand for besides is not looked at
+ * @f:     only the first frame of a run is captured
  */
 void capture_queue_frame(struct capture_queue *q, struct capture_port *entry, bool is_out,
 			 uint64_t time, const struct frame *f);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "frame/run.h"
 
 #define PUSH_BYTES ((size_t)256 << 10) /* not to be kept until the turn's end */
 #define SOCKET_BYTES (1 << 20)	       /* wished for */
@@ -211,8 +212,8 @@ static void add_run(struct capture *c, const struct port *p, bool is_out,
 	struct frame one = *f;
 
 	capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
-	for (unsigned left = f->more; left; left--) {
-		one = frame_next(&one);
+	for (unsigned left = f->n_more; left; left--) {
+		one = run_next(&one);
 		capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
 	}
 }

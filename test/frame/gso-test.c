@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "frame/frame.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 #include "lib/tap.h"
 
 #define FUZZ_ROUNDS 300000
@@ -36,6 +37,14 @@ static const struct packet base = {
 	.fill = 3,
 };
 
+static int begin(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	const struct frame f = pieces_whole(frame, len, vnet);
+	struct gso g;
+
+	return gso_begin(&g, &f);
+}
+
 /* Whether gso.c makes what packet.h makes. */
 static bool is_split_alike(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
@@ -44,14 +53,14 @@ static bool is_split_alike(const uint8_t *frame, uint32_t len, const struct vnet
 	struct gso_segment s;
 	struct gso g;
 	unsigned i = 0;
-	bool same = !gso_begin(&g, copy, len, vnet);
+	const struct frame super = pieces_whole(copy, len, vnet);
+	bool same = !gso_begin(&g, &super);
 
 	for (; same && gso_next(&g, &s); i++) {
 		uint32_t n = packet_segment(want, copy, len, vnet->gso_size, i);
 
-		same = n == s.head_len + s.len && !memcmp(want, s.head, s.head_len) &&
-		       !memcmp(want + s.head_len, s.data, s.len) && s.data >= copy &&
-		       s.data + s.len <= copy + len;
+		same = pieces_are(&s.frame, want, n) && s.frame.data >= copy &&
+		       s.frame.data + frame_data_len(&s.frame) <= copy + len;
 	}
 	same = same && i == g.n && !gso_next(&g, &s) &&
 	       !packet_segment(want, copy, len, vnet->gso_size, i);
@@ -152,9 +161,11 @@ static void test_zero_sum(void)
 	static uint8_t frame[PACKET_MAX];
 	struct packet p = base;
 	struct gso_segment s;
+	struct frame super;
 	struct vnet vnet;
 	unsigned zeros = 0;
 	struct gso g;
+	const uint8_t *end;
 	uint32_t len;
 
 	p.udp = true;
@@ -164,11 +175,13 @@ static void test_zero_sum(void)
 		packet_p16(frame + len - 4, i);
 		packet_p16(frame + len - 2, i);
 		vnet = packet_make_super(frame, len, 2);
-		if (gso_begin(&g, frame, len, &vnet) || !gso_next(&g, &s))
+		super = pieces_whole(frame, len, &vnet);
+		if (gso_begin(&g, &super) || !gso_next(&g, &s))
 			break;
-		if (!s.head[s.head_len - 2] && !s.head[s.head_len - 1])
+		end = s.head + s.frame.head_len;
+		if (!end[-2] && !end[-1])
 			break;
-		zeros += s.head[s.head_len - 2] == 0xff && s.head[s.head_len - 1] == 0xff;
+		zeros += end[-2] == 0xff && end[-1] == 0xff;
 	}
 	ok_eq_int(zeros, 1,
 		  "UDP: a sum of 0 is written as 0xffff, the only time it occurs");
@@ -291,7 +304,6 @@ static void test_lies(void)
 		struct packet p = base;
 		struct vnet vnet;
 		uint8_t *copy;
-		struct gso g;
 		uint32_t len;
 
 		p.v6 = lies[i].v6;
@@ -300,13 +312,12 @@ static void test_lies(void)
 		len = packet_build(frame, &p);
 		vnet = packet_make_super(frame, len, p.udp ? 1000 : 1448);
 		copy = packet_copy(frame, len);
-		if (gso_begin(&g, copy, len, &vnet))
+		if (begin(copy, len, &vnet))
 			ok(false, "%s: good before", lies[i].name);
 		free(copy);
 		lie_about(frame, &len, &vnet, &lies[i]);
 		copy = packet_copy(frame, len);
-		ok_eq_int(gso_begin(&g, copy, len, &vnet), -EINVAL, "refused: %s",
-			  lies[i].name);
+		ok_eq_int(begin(copy, len, &vnet), -EINVAL, "refused: %s", lies[i].name);
 		free(copy);
 	}
 }
@@ -332,25 +343,17 @@ static void test_truncated(void)
 		vnet = packet_make_super(frame, len, 1000);
 		for (len = 0; len <= at.payload; len++) {
 			uint8_t *copy = packet_copy(frame, len);
-			struct gso g;
 
 			if (len >= at.l3 + 40)
 				packet_p16(copy + at.l3 + (p.v6 ? 4 : 2),
 					   len - at.l3 - (p.v6 ? 40 : 0));
 			if (p.udp && len >= at.l4 + 8)
 				packet_p16(copy + at.l4 + 4, len - at.l4);
-			accepted += !gso_begin(&g, copy, len, &vnet);
+			accepted += !begin(copy, len, &vnet);
 			free(copy);
 		}
 	}
 	ok_eq_int(accepted, 0, "refused: cut off anywhere in the headers");
-}
-
-static int begin(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
-{
-	struct gso g;
-
-	return gso_begin(&g, frame, len, vnet);
 }
 
 static void test_headers(void)
@@ -386,6 +389,20 @@ static void test_headers(void)
 		  "refused: an IPv4 header of 16 bytes, and csum_start agrees");
 }
 
+/* Whether completing gives the frame @want, and leaves the one that came as it is. */
+static bool is_completed(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			 const uint8_t *want)
+{
+	uint8_t *copy = packet_copy(frame, len);
+	const struct frame f = pieces_whole(copy, len, vnet);
+	struct gso_segment s;
+	bool good = !gso_complete(&s, &f) && !s.frame.vnet &&
+		    pieces_are(&s.frame, want, len) && !memcmp(copy, frame, len);
+
+	free(copy);
+	return good;
+}
+
 static void test_complete(void)
 {
 	static uint8_t frame[PACKET_MAX], want[PACKET_MAX];
@@ -394,7 +411,6 @@ static void test_complete(void)
 	for (unsigned i = 0; i < 64; i++) {
 		struct packet p = base;
 		struct vnet vnet;
-		uint8_t *copy;
 
 		p.v6 = i & 1;
 		p.udp = i & 2;
@@ -404,12 +420,9 @@ static void test_complete(void)
 		memcpy(frame, want, len);
 		vnet = packet_make_super(frame, len, 0);
 		vnet.gso_type = 0;
-		copy = packet_copy(frame, len);
-		bad += gso_complete(copy, len, &vnet) || memcmp(copy, want, len);
+		bad += !is_completed(frame, len, &vnet, want);
 		vnet.flags = VNET_DATA_VALID;
-		memcpy(copy, frame, len);
-		bad += gso_complete(copy, len, &vnet) || memcmp(copy, frame, len);
-		free(copy);
+		bad += !is_completed(frame, len, &vnet, frame);
 	}
 	ok_eq_int(bad, 0, "complete: every kind; and not when it needs none");
 }
@@ -438,18 +451,24 @@ static void test_complete_edges(void)
 		{ 20, 65522, -EINVAL },
 	};
 	uint8_t *frame = malloc(60);
+	struct gso_segment s;
+	uint8_t got[60];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vnet vnet = { .flags = VNET_NEEDS_CSUM,
 				     .csum_start = cases[i].start,
 				     .csum_offset = cases[i].offset };
 
+		const struct frame f = pieces_whole(frame, 60, &vnet);
+
 		memset(frame, 0xff, 60);
-		ok_eq_int(gso_complete(frame, 60, &vnet), cases[i].want,
+		ok_eq_int(gso_complete(&s, &f), cases[i].want,
 			  "complete: 60 bytes, %u + %u", cases[i].start, cases[i].offset);
-		if (!cases[i].want)
-			ok_eq_int(packet_g16(frame + cases[i].start + cases[i].offset),
-				  0xffff, "complete: 0 is written as 0xffff");
+		if (cases[i].want)
+			continue;
+		pieces_join(got, &s.frame);
+		ok_eq_int(packet_g16(got + cases[i].start + cases[i].offset), 0xffff,
+			  "complete: 0 is written as 0xffff");
 	}
 	free(frame);
 }
@@ -481,10 +500,12 @@ static bool is_sound(struct gso *g, const uint8_t *frame, uint32_t len)
 	unsigned n = 0;
 
 	while (gso_next(g, &s)) {
-		if (s.data != due || !s.len || s.len > g->gso_size ||
-		    s.head_len > GSO_HEAD_MAX)
+		uint32_t payload = frame_data_len(&s.frame);
+
+		if (s.frame.data != due || !payload || payload > g->gso_size ||
+		    s.frame.head_len != g->head_len || s.frame.tail_len)
 			return false;
-		due += s.len;
+		due += payload;
 		n++;
 	}
 	return n == g->n && due == frame + len;
@@ -499,7 +520,9 @@ static void test_fuzz(void)
 	for (int i = 0; i < FUZZ_ROUNDS; i++) {
 		uint32_t kind = packet_random(&random), len;
 		struct packet p = base;
-		struct vnet vnet, simple;
+		struct vnet vnet;
+		struct gso_segment s;
+		struct frame f;
 		uint8_t *copy;
 		struct gso g;
 
@@ -513,14 +536,14 @@ static void test_fuzz(void)
 		vnet = packet_make_super(frame, len, (uint16_t)(1 + kind / 16384 % 80));
 		damage(&random, frame, &len, &vnet);
 		copy = packet_copy(frame, len);
-		if (gso_begin(&g, copy, len, &vnet)) {
+		f = pieces_whole(copy, len, &vnet);
+		if (gso_begin(&g, &f)) {
 			refused++;
 		} else {
 			taken++;
 			bad += !is_sound(&g, copy, len);
 		}
-		simple = vnet;
-		gso_complete(copy, len, &simple);
+		gso_complete(&s, &f);
 		free(copy);
 	}
 	ok_eq_int(bad, 0, "damaged frames: what is split, is split soundly");

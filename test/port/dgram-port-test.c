@@ -102,7 +102,7 @@ static void on_readable(struct port *p, void *arg)
 		if (port_receive(p, b) < 0)
 			return;
 		for (unsigned i = 0; i < b->n; i++) {
-			rig.seen += 1 + b->frame[i].more;
+			rig.seen += 1 + b->frame[i].n_more;
 			rig.last = get_be32(b->frame[i].data);
 		}
 	} while (b->more);

@@ -102,7 +102,7 @@ static void see(const uint8_t *data, size_t got, size_t len)
 
 static void see_run(struct frame run)
 {
-	for (; run.more; run = frame_next(&run))
+	for (; run.n_more; run = run_next(&run))
 		see(run.data, run.len, run.len);
 	see(run.data, run.len, run.len);
 }
@@ -902,7 +902,6 @@ static void test_runs(const char *what, const uint32_t *lens, unsigned n,
 			f.head = f.data;
 			f.head_len = 14;
 			f.data += 14;
-			f.len -= 14;
 		}
 		port_send(rig.p, &f);
 	}
@@ -1045,12 +1044,12 @@ static void test_rx_runs(void)
 static struct frame make_run(uint8_t *at, uint32_t first, unsigned n, uint32_t len,
 			     uint32_t last)
 {
-	struct frame f = { .data = at, .len = n > 1 ? len : last, .more = n - 1 };
+	struct frame f = { .data = at, .len = n > 1 ? len : last, .n_more = n - 1 };
 
 	for (unsigned i = 0; i < n; i++)
 		make(at + (size_t)i * len, first + i, i == n - 1 ? last : len);
 	if (n > 1)
-		f.more_len = f.more_wire = (n - 2) * len + last;
+		f.more_bytes = (n - 2) * len + last;
 	return f;
 }
 
@@ -1073,7 +1072,7 @@ static void test_tx_run(const char *what, const struct run *runs, unsigned n_run
 
 		port_send(rig.p, &f);
 		sent += r->n;
-		bytes += f.len + f.more_len;
+		bytes += f.len + f.more_bytes;
 	}
 	port_flush(rig.p);
 	ok(peer_reads_all(want, n_want), "%s: as %u messages", what, n_want);

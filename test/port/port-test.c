@@ -102,7 +102,7 @@ static void fake_rx_done(struct port *p)
 /* Reads all of it, as a kernel would. */
 static int fake_tx(struct port *p, const struct frame *f, unsigned n)
 {
-	unsigned frames = frames_in(f, n), sum = 0;
+	unsigned frames = run_count(f, n), sum = 0;
 
 	expect(to_fake(p)->is_open && !to_fake(p)->is_broken);
 	for (unsigned i = 0; i < n; i++) {

@@ -22,7 +22,7 @@
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define LEN 100
-#define UNIT (FRAME_WORD + LEN)
+#define UNIT (LAYOUT_PREFIX + LEN)
 
 /* The error that the next @n calls on the port's descriptor give. */
 struct refusal {
@@ -82,7 +82,7 @@ static void on_readable(struct port *p, void *arg)
 	(void)arg;
 	turns++;
 	if (port_receive(p, &batch) == 0)
-		got += frames_in(batch.frame, batch.n);
+		got += run_count(batch.frame, batch.n);
 	port_received(p);
 }
 
@@ -120,9 +120,10 @@ static void end(void)
 static void send_frames(unsigned n)
 {
 	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
-	const struct frame f = { .data = wire + FRAME_WORD,
+	const struct frame f = { .data = wire + LAYOUT_PREFIX,
 				 .len = LEN,
-				 .has_word = true };
+				 .layout = LAYOUT_STREAM,
+				 .gap = LAYOUT_PREFIX };
 
 	for (; n; n--) {
 		port_send(&stream->port, &f);

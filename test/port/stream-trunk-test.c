@@ -65,7 +65,7 @@ static void append(struct bytes *b, const void *data, size_t len)
 
 static void append_word(struct bytes *b, uint32_t word)
 {
-	uint8_t at[FRAME_WORD];
+	uint8_t at[LAYOUT_PREFIX];
 
 	put_be32(at, word);
 	append(b, at, sizeof(at));
@@ -161,7 +161,7 @@ static const struct port_ops ops = {
 
 static void take_frame(const struct frame *f)
 {
-	append_word(&rig.got, frame_word(f, f->len));
+	append_word(&rig.got, layout_word(f, f->len));
 	if (f->vnet)
 		append(&rig.got, f->vnet, VNET_BYTES);
 	append(&rig.got, f->data, f->len);
@@ -172,8 +172,8 @@ static void take_run(const struct frame *run)
 	struct frame f = *run;
 
 	take_frame(&f);
-	for (unsigned left = run->more; left; left--) {
-		f = frame_next(&f);
+	for (unsigned left = run->n_more; left; left--) {
+		f = run_next(&f);
 		take_frame(&f);
 	}
 }
@@ -191,7 +191,7 @@ static void on_readable(struct port *p, void *arg)
 	} while (b->more);
 	port_received(p);
 	/* The buffer is another port's now. */
-	memset(b->buf, 0xee, STREAM_RX_BYTES + FRAME_WORD);
+	memset(b->buf, 0xee, STREAM_RX_BYTES + LAYOUT_PREFIX);
 }
 
 static void on_nothing(struct port *p, void *arg)

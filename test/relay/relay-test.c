@@ -199,7 +199,7 @@ static int fake_rx(struct port *p, struct batch *b)
 		/* What is pending stays where it is while there is more to come. */
 		make_frame(b->buf + s->woke, from, ++s->taken, len);
 		port_take(p, b, &(struct frame){ .data = b->buf + s->woke, .len = len });
-		s->woke += len + FRAME_WORD;
+		s->woke += len + LAYOUT_PREFIX;
 	}
 	b->more = s->taken < s->given && b->n == BATCH_MAX;
 	if (!b->more)
@@ -234,11 +234,11 @@ static int fake_tx(struct port *p, const struct frame *f, unsigned n)
 	if (s->tx_err)
 		return port_why(p, s->tx_err, "broken");
 	for (run = f[0]; n; done++) {
-		one = frame_alone(&run);
+		one = run_first(&run);
 		if (!fake_send(p, &one))
 			break;
-		if (run.more)
-			run = frame_next(&run);
+		if (run.n_more)
+			run = run_next(&run);
 		else if (++i < n)
 			run = f[i];
 		else
@@ -1008,15 +1008,15 @@ static void lay_frames(struct wire *w, uint32_t from, size_t bytes)
 {
 	uint32_t number = 1;
 
-	w->sent = malloc(bytes + FRAME_WORD + FRAME_MAX);
-	w->got = malloc(REAL_BYTES + FRAME_WORD + FRAME_MAX);
+	w->sent = malloc(bytes + LAYOUT_PREFIX + FRAME_MAX);
+	w->got = malloc(REAL_BYTES + LAYOUT_PREFIX + FRAME_MAX);
 	for (w->n_given = 0; w->n_given < bytes; number++) {
 		uint32_t len = len_of(from, number);
 
 		len = len < FRAME_PAD ? FRAME_PAD : len;
 		put_be32(w->sent + w->n_given, len);
-		make_frame(w->sent + w->n_given + FRAME_WORD, from, number, len);
-		w->n_given += FRAME_WORD + len;
+		make_frame(w->sent + w->n_given + LAYOUT_PREFIX, from, number, len);
+		w->n_given += LAYOUT_PREFIX + len;
 	}
 }
 

@@ -59,13 +59,12 @@ static int fake_rx(struct port *p, struct batch *b)
 	uint8_t *at = b->buf;
 
 	for (unsigned i = 0; i < f->n_rx; i++) {
-		put_be32(at, FRAME_BYTES);
-		memcpy(at + FRAME_WORD, f->rx[i], FRAME_BYTES);
-		port_take(p, b,
-			  &(struct frame){ .data = at + FRAME_WORD,
-					   .len = FRAME_BYTES,
-					   .has_word = true });
-		at += FRAME_WORD + FRAME_BYTES;
+		struct frame frame = { .len = FRAME_BYTES };
+
+		memcpy(at + LAYOUT_PREFIX, f->rx[i], FRAME_BYTES);
+		layout_put(&frame, at + LAYOUT_PREFIX);
+		port_take(p, b, &frame);
+		at += LAYOUT_PREFIX + FRAME_BYTES;
 	}
 	f->n_rx = 0;
 	return 0;
