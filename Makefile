@@ -76,7 +76,7 @@ $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -static $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
+	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
 	$(Q)$(STRIP) -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
@@ -86,7 +86,7 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 $(BUILD)/static/%.o: src/%.c $(BUILD)/version
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) $(HOST_INCLUDE) $(MNL_CFLAGS) \
+	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) \
 		-DVERSION='"$(VERSION)"' -DLIBC='"static"' -DLIBMNL='"$(MNL_NAME)"' -c -o $@ $<
 
 $(BUILD)/shared/%.o: src/%.c $(BUILD)/version

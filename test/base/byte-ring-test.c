@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define MODEL_BYTES ((size_t)8 << 20)
@@ -19,15 +20,6 @@
 
 static uint8_t model[MODEL_BYTES];
 static size_t put, taken;
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 /* Whether what is in it is what the model says. */
 static bool same(const struct byte_ring *r)
@@ -64,7 +56,7 @@ static void test_random(uint64_t seed, size_t size, uint32_t piece)
 	unsigned full = 0, empty = 0;
 	struct byte_ring r;
 
-	rnd_state = seed;
+	random_begin(seed);
 	put = taken = 0;
 	if (byte_ring_init(&r, size) < 0)
 		exit(1);

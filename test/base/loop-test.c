@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * loop.c. A turn of the loop can be had singly: a watch on a descriptor that is
- * always readable stops the loop, so that loop_run() returns at that turn's end.
- */
+/* loop.c: timers, deferred work and watches, turn by turn. */
 #include "base/loop.h"
 
 #include <errno.h>
@@ -16,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "lib/random.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 
 #define EARLY_MS 1 /* the clock is read in whole milliseconds */
 #define LATE_MS 500
@@ -28,22 +27,6 @@ static struct loop loop;
 static unsigned refusals; /* of epoll, still to come */
 static unsigned n_ran, unordered;
 static uint64_t last_due;
-static struct watch kick = WATCH_INIT;
-
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&loop);
-}
-
-/* One turn, with all that is ready now. */
-static void turn(void)
-{
-	loop_mod(&loop, &kick, EPOLLIN);
-	loop_run(&loop);
-	loop_mod(&loop, &kick, 0);
-}
 
 /* What is called says so here, by one letter. */
 static char said[256];
@@ -195,13 +178,13 @@ static void test_timer_random(void)
 	int wrong = 0, run = 0, moved = 0;
 
 	memset(ticks, 0, sizeof(ticks));
-	srandom(7);
+	random_begin(7);
 	for (int i = 0; i < 1000; i++) {
-		struct tick *t = &ticks[random() % (long)ARRAY_SIZE(ticks)];
+		struct tick *t = &ticks[rnd(ARRAY_SIZE(ticks))];
 
 		moved += t->timer.is_set;
-		if (random() % 3)
-			timer_set(&loop, &t->timer, (uint64_t)(random() % 50), tick_due);
+		if (rnd(3))
+			timer_set(&loop, &t->timer, rnd(50), tick_due);
 		else
 			timer_cancel(&loop, &t->timer);
 	}
@@ -338,15 +321,15 @@ static void test_deferred(void)
 
 	loop_add(&loop, &w, fd, EPOLLIN, defers);
 	loop_add(&loop, &v, other, EPOLLIN, defers);
-	turn();
+	turn(&loop);
 	ok_said("wwA", "deferred work runs once, behind all watches of the turn");
 	loop_mod(&loop, &w, 0);
 	loop_mod(&loop, &v, 0);
-	turn();
+	turn(&loop);
 	ok_said("", "and not in the next turn");
 	a_later.other = &b_later;
 	loop_defer(&loop, &a_later.deferred, later_runs);
-	turn();
+	turn(&loop);
 	ok_said("AB", "work deferred by deferred work runs in the same turn");
 	loop_del(&loop, &w);
 	loop_del(&loop, &v);
@@ -384,38 +367,45 @@ static void test_events(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv) < 0)
 		return;
 	ok_eq_int(loop_add(&loop, &p.watch, sv[0], EPOLLIN, probe_ready), 0, "a socket");
-	turn();
+	turn(&loop);
 	ok_said("", "is not readable yet");
 	ok_eq_int(write(sv[1], "x", 1), 1, "is sent a byte");
-	turn();
-	turn();
+	turn(&loop);
+	turn(&loop);
 	ok_said("pp", "and is readable until it is read");
 	loop_mod(&loop, &p.watch, EPOLLOUT);
-	turn();
+	turn(&loop);
 	ok_eq_int(p.seen, EPOLLOUT, "asked for writability, it tells only of that");
 	loop_mod(&loop, &p.watch, EPOLLIN | EPOLLOUT);
-	turn();
+	turn(&loop);
 	ok_eq_int(p.seen, EPOLLIN | EPOLLOUT, "asked for both, of both");
 	said[0] = '\0';
 	loop_mod(&loop, &p.watch, 0);
 	close(sv[1]);
-	turn();
+	turn(&loop);
 	ok_said("", "asked for nothing, not even of a hang-up");
 	loop_mod(&loop, &p.watch, EPOLLIN);
-	turn();
+	turn(&loop);
 	ok(p.seen & EPOLLHUP, "which is told when something is asked for again");
 	loop_del(&loop, &p.watch);
 	loop_del(&loop, &p.watch);
 	said[0] = '\0';
-	turn();
+	turn(&loop);
 	ok_said("", "removed, it tells nothing");
 	ok_eq_int(p.watch.fd, -1, "and holds no descriptor");
 	ok_eq_int(loop_add(&loop, &p.watch, sv[0], 0, probe_ready), 0,
 		  "added for nothing");
-	turn();
+	turn(&loop);
 	ok_said("", "it does not tell of a hang-up either");
 	loop_del(&loop, &p.watch);
 	close(sv[0]);
+}
+
+static void stop_now(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	loop_stop(&loop);
 }
 
 static void test_bad_fd(void)
@@ -490,12 +480,12 @@ static void test_gone_within_turn(bool removed)
 		fds[i] = eventfd(1, EFD_NONBLOCK);
 		loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
 	}
-	turn();
+	turn(&loop);
 	called = (unsigned)strlen(said);
 	said[0] = '\0';
 	ok_eq_int(called, pairs, "a watch %s within a turn is not called any more in it",
 		  removed ? "removed" : "asked for nothing");
-	turn();
+	turn(&loop);
 	said[0] = '\0';
 	for (unsigned i = 0; i < MANY; i++) {
 		loop_del(&loop, &p[i].watch);
@@ -514,7 +504,7 @@ static void test_more_than_a_turn_fetches(void)
 		loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
 	}
 	for (int i = 0; i < 6; i++)
-		turn();
+		turn(&loop);
 	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
 		missed += !p[i].seen;
 		loop_del(&loop, &p[i].watch);
@@ -543,18 +533,18 @@ static void test_always_ready(void)
 
 	ok_eq_int(loop_add(&loop, &p.watch, fd, EPOLLIN, probe_ready), 0,
 		  "a regular file");
-	turn();
-	turn();
+	turn(&loop);
+	turn(&loop);
 	ok_said("pp", "is ready in every turn");
 	ok_eq_int(p.seen, EPOLLIN, "for what was asked");
 	loop_mod(&loop, &p.watch, 0);
-	turn();
+	turn(&loop);
 	ok_said("", "but not when nothing is asked for");
 	timer_set(&loop, &a.timer, 10, tick_due_and_stop);
 	loop_run(&loop);
 	ok_said("a", "and the loop then waits");
 	loop_mod(&loop, &p.watch, EPOLLIN);
-	turn();
+	turn(&loop);
 	ok_said("p", "until something is");
 	a.ran = 0;
 	timer_set(&loop, &a.timer, 5, tick_due_and_stop);
@@ -562,7 +552,7 @@ static void test_always_ready(void)
 	ok(a.ran && said[0] == 'p', "timers run beside a file that is ready");
 	said[0] = '\0';
 	loop_del(&loop, &p.watch);
-	turn();
+	turn(&loop);
 	ok_said("", "removed, it is not ready any more");
 	close(fd);
 	fd = open("/dev/null", O_RDONLY);
@@ -605,7 +595,7 @@ static void test_files_removed(void)
 	/* Each takes out another one, so whatever the order, one is called at most twice. */
 	for (int i = 0; i < 3; i++)
 		p[i].victim = &p[(i + 1) % 3].watch;
-	turn();
+	turn(&loop);
 	ok(strlen(said) >= 1 && strlen(said) <= 2,
 	   "a file removed within a turn: not called");
 	said[0] = '\0';
@@ -614,10 +604,10 @@ static void test_files_removed(void)
 		if (p[i].watch.fd < 0)
 			loop_add(&loop, &p[i].watch, fds[i], EPOLLIN, probe_ready);
 	}
-	turn();
+	turn(&loop);
 	ok_eq_int(strlen(said), 3, "each may remove itself");
 	said[0] = '\0';
-	turn();
+	turn(&loop);
 	ok_said("", "and then none is left");
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
@@ -626,16 +616,18 @@ static void test_files_removed(void)
 static void test_stop_ends_turn(void)
 {
 	struct probe p = { .watch = WATCH_INIT, .name = 'p' };
-	int fd = eventfd(1, EFD_NONBLOCK);
+	struct watch first = WATCH_INIT;
+	int fds[2] = { eventfd(1, EFD_NONBLOCK), eventfd(1, EFD_NONBLOCK) };
 
-	/* kick is first in the turn, being the older one. */
-	loop_mod(&loop, &kick, EPOLLIN);
-	loop_add(&loop, &p.watch, fd, EPOLLIN, probe_ready);
+	loop_add(&loop, &first, fds[0], EPOLLIN, stop_now);
+	loop_add(&loop, &p.watch, fds[1], EPOLLIN, probe_ready);
 	loop_defer(&loop, &a_later.deferred, later_runs);
-	turn();
+	loop_run(&loop);
 	ok_said("pA", "a stop lets the turn end, deferred work included");
+	loop_del(&loop, &first);
 	loop_del(&loop, &p.watch);
-	close(fd);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void test_free_runs_deferred(void)
@@ -650,10 +642,8 @@ static void test_free_runs_deferred(void)
 
 int main(void)
 {
-	int fd = eventfd(1, EFD_NONBLOCK);
-
 	alarm(ALARM_S);
-	if (loop_init(&loop) < 0 || loop_add(&loop, &kick, fd, 0, stop_now) < 0)
+	if (loop_init(&loop) < 0)
 		return 1;
 	test_timer_order();
 	test_timer_random();
@@ -674,8 +664,6 @@ int main(void)
 	test_files_removed();
 	test_stop_ends_turn();
 	test_free_runs_deferred();
-	loop_del(&loop, &kick);
-	close(fd);
 	loop_free(&loop);
 	return done();
 }

@@ -8,13 +8,15 @@
 #include "capture/capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/random.h"
+#include "lib/quiet.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 
 #define ALARM_S 60
 #define BLOCK_MAX ((size_t)70 << 10)
@@ -45,31 +47,8 @@ static struct read file;
 static uint8_t *bytes;
 static int reader;
 static unsigned ended;
-static uint64_t rnd_state = 1;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 /* ---- the loop ---- */
-
-static void stop_loop(struct timer *t)
-{
-	(void)t;
-	loop_stop(&loop);
-}
-
-static void turn(void)
-{
-	static struct timer t;
-
-	timer_set(&loop, &t, 0, stop_loop);
-	loop_run(&loop);
-}
 
 static void on_ended(struct capture *c, void *arg)
 {
@@ -191,7 +170,7 @@ static void take_all(void)
 	do {
 		while (take(FILE_MAX))
 			;
-		turn();
+		turn(&loop);
 	} while (take(FILE_MAX));
 }
 
@@ -540,7 +519,7 @@ static void test_stall(void)
 	file.packet = check_number;
 	for (unsigned i = 0; i < 12000; i += 50) {
 		show_numbers(i, i + 50, 1514);
-		turn();
+		turn(&loop);
 	}
 	captured = capture.queue.packets;
 	lost = capture.queue.lost;
@@ -588,7 +567,7 @@ static void test_random(uint64_t seed)
 {
 	unsigned n = 0;
 
-	rnd_state = seed;
+	random_begin(seed);
 	begin(&everything);
 	next_number = wrong = 0;
 	file.packet = check_number;
@@ -597,7 +576,7 @@ static void test_random(uint64_t seed)
 
 		show_numbers(n, n + more, 14 + rnd(rnd(4) ? 1500 : 9000));
 		n += more;
-		turn();
+		turn(&loop);
 		if (step / 100 % 2)
 			take(rnd(1u << 20));
 	}
@@ -654,10 +633,10 @@ static void test_ends_by_reader(void)
 {
 	begin(&everything);
 	show_few();
-	turn();
+	turn(&loop);
 	shutdown(reader, SHUT_WR);
-	turn();
-	turn();
+	turn(&loop);
+	turn(&loop);
 	ok(ended == 1 && !fwd.observers, "a reader that shuts down ends it");
 	while (take(FILE_MAX))
 		;
@@ -670,12 +649,12 @@ static void test_ends_by_reader(void)
 static void test_reader_gone(bool with_frames)
 {
 	begin(&everything);
-	turn();
+	turn(&loop);
 	close(reader);
 	if (with_frames)
 		show_few();
-	turn();
-	turn();
+	turn(&loop);
+	turn(&loop);
 	ok(ended == 1 && !fwd.observers, "a reader that is gone ends it%s",
 	   with_frames ? ", frames or not" : "");
 	capture_stop(&capture);
@@ -690,7 +669,7 @@ static void test_reader_talks(void)
 	begin(&everything);
 	ok(write(reader, noise, sizeof(noise)) == sizeof(noise), "a reader talks");
 	for (int i = 0; i < 20; i++)
-		turn();
+		turn(&loop);
 	show_few();
 	stop_and_parse();
 	ok(!ended && file.is_good && file.packets == 6, "and is not listened to");
@@ -703,14 +682,14 @@ static void test_end_stalled(bool is_stop)
 
 	begin(&everything);
 	show_numbers(0, 3000, 1514);
-	turn();
+	turn(&loop);
 	before = loop_now();
 	if (is_stop) {
 		capture_stop(&capture);
 	} else {
 		capture_end(&capture);
 		while (!ended)
-			turn();
+			turn(&loop);
 	}
 	took = loop_now() - before;
 	ok(took >= 900 && took < 5000, "with a reader that stalls, %s takes %u ms",
@@ -726,11 +705,11 @@ static void test_end_slow(void)
 	next_number = wrong = 0;
 	file.packet = check_number;
 	show_numbers(0, 2000, 1514);
-	turn();
+	turn(&loop);
 	capture_end(&capture);
 	show_few(); /* no more of these */
 	while (!ended) {
-		turn();
+		turn(&loop);
 		take(100000);
 	}
 	while (take(FILE_MAX))
@@ -753,23 +732,14 @@ static void test_two(void)
 	    capture_start(&other, &fwd, &loop, sv[0], &w, "other", NULL, NULL) < 0)
 		exit(1);
 	show_few();
-	turn();
+	turn(&loop);
 	close(sv[1]);
 	show_few();
-	turn();
+	turn(&loop);
 	show_few();
 	ok(!other.forward && other.queue.packets == 4, "one of two ends");
 	stop_and_parse();
 	ok(file.is_good && file.packets == 18, "and the other one goes on");
-}
-
-/* What is lost is warned of. */
-static void quiet(void)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	dup2(null, STDERR_FILENO);
-	close(null);
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 
 #include "base/util.h"
 #include "conf/endpoint.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define WHY_MAX 1024
@@ -745,14 +746,6 @@ static void test_mac(void)
 	ok(mac[0] == 2 && mac[5] == 15, "and is read");
 }
 
-static uint32_t next_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
 static const char *pick_seed(uint32_t r)
 {
 	size_t n_short = ARRAY_SIZE(short_forms), n_long = ARRAY_SIZE(long_forms);
@@ -768,17 +761,17 @@ static const char *pick_seed(uint32_t r)
 }
 
 /* Up to four bytes of a valid text are replaced, removed, doubled or put in. */
-static void mutate(char *text, size_t size, uint32_t *state)
+static void mutate(char *text, size_t size)
 {
 	static const char bytes[] = ":::,,,[[]]%%==..--00159aftu/ \n\x01\x7f\x80\xff";
-	uint32_t rounds = next_random(state) % 5;
+	uint32_t rounds = rnd(5);
 
-	strcpy(text, pick_seed(next_random(state)));
+	strcpy(text, pick_seed(rnd32()));
 	while (rounds--) {
 		size_t len = strlen(text);
-		size_t at = next_random(state) % (len + 1);
-		char byte = bytes[next_random(state) % (sizeof(bytes) - 1)];
-		uint32_t what = next_random(state) % 4;
+		size_t at = rnd((uint32_t)len + 1);
+		char byte = bytes[rnd(sizeof(bytes) - 1)];
+		uint32_t what = rnd(4);
 
 		if (what == 0 && at < len) {
 			text[at] = byte;
@@ -862,11 +855,10 @@ static bool holds(parse_fn parse, const char *text)
 
 static void test_mutations(parse_fn parse, const char *name)
 {
-	uint32_t state = SEED;
 	char text[512];
 
 	for (int i = 0; i < MUTATIONS; i++) {
-		mutate(text, sizeof(text), &state);
+		mutate(text, sizeof(text));
 		if (!holds(parse, text)) {
 			ok(false, "%s: mutation %d holds: %s", name, i, text);
 			return;

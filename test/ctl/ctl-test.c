@@ -17,6 +17,7 @@
 #include "base/quote.h"
 #include "client/ctl-client.h"
 #include "ctl/ctl-command.h"
+#include "lib/fake-port.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 #include "show/show-table.h"
@@ -30,52 +31,12 @@ static struct relay relay;
 
 /* ---- a relay with ports that do nothing ---- */
 
-static int fake_open(struct port *p)
-{
-	(void)p;
-	return 0;
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	(void)p;
-	(void)b;
-	return 0;
-}
-
-static int fake_tx(struct port *p, const struct frame *f, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		port_sent(p, &f[i]);
-	return (int)n;
-}
-
-static void fake_close(struct port *p)
-{
-	(void)p;
-}
-
-static void fake_free(struct port *p)
-{
-	free(p);
-}
-
-static const struct port_ops fake_ops = {
-	.kind = "fake",
-	.open = fake_open,
-	.rx = fake_rx,
-	.tx = fake_tx,
-	.close = fake_close,
-	.free = fake_free,
-};
-
 static struct port *add_fake(const char *name)
 {
-	struct port *p = calloc(1, sizeof(*p));
+	struct fake_port *f = fake_new(sizeof(*f), &fake_plain, &relay.env, name);
 
-	port_init(p, &fake_ops, &relay.env, name);
-	relay_add_port(&relay, p);
-	return p;
+	relay_add_port(&relay, &f->port);
+	return &f->port;
 }
 
 static void begin(enum relay_kind kind)
@@ -417,7 +378,7 @@ static void test_show(void)
 	p->count.dropped[DROP_LOOP] = 3;
 	rates_take(&relay, 2000);
 	port_why(q, -EIO, "broken\033[31m");
-	q->state = PORT_WAITING;
+	port_down(q);
 	show_all(show_status, &out);
 	ok(strstr(out.data, "hub, 2 ports, for "), "its head");
 	ok(strstr(out.data,

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "frame/frame.h"
 #include "lib/packet.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 /* What a sum would be stored as, in network order. */
@@ -52,11 +53,11 @@ static void test_lengths(uint8_t byte, const char *name)
 		0, 1, 0xffff, UINT64_MAX, UINT64_MAX - 1, 0xffffffff00000000
 	};
 	uint8_t buf[320];
-	uint64_t random = 42;
 	unsigned bad = 0;
 
+	random_begin(42);
 	for (size_t i = 0; i < sizeof(buf); i++)
-		buf[i] = byte ? byte : (uint8_t)packet_random(&random);
+		buf[i] = byte ? byte : (uint8_t)rnd32();
 	for (size_t at = 0; at < 16; at++) {
 		for (size_t len = 0; len <= 300; len++) {
 			for (size_t s = 0; s < ARRAY_SIZE(starts); s++)
@@ -83,17 +84,17 @@ static void test_every_bit(void)
 static void test_pieces(void)
 {
 	static uint8_t buf[FRAME_MAX];
-	uint64_t random = 4711;
 	unsigned bad = 0;
 
+	random_begin(4711);
 	for (size_t i = 0; i < sizeof(buf); i++)
-		buf[i] = (uint8_t)(packet_random(&random) | 0xf0);
+		buf[i] = (uint8_t)(rnd32() | 0xf0);
 	for (int n = 0; n < 200; n++) {
-		size_t len = packet_random(&random) % sizeof(buf), at = 0;
+		size_t len = rnd(sizeof(buf)), at = 0;
 		uint64_t sum = 0;
 
 		while (at < len) {
-			size_t piece = packet_random(&random) % 3000 * 2;
+			size_t piece = rnd(3000) * 2;
 
 			if (piece > len - at)
 				piece = len - at;
@@ -134,12 +135,12 @@ static void test_pseudo(void)
 {
 	static const uint32_t lens[] = { 0, 8, 20, 255, 256, 1480, 65535, 65536, 0x12345 };
 	uint8_t ip[40];
-	uint64_t random = 7;
 
+	random_begin(7);
 	for (int version = 4; version <= 6; version += 2) {
 		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 			for (size_t k = 0; k < sizeof(ip); k++)
-				ip[k] = (uint8_t)packet_random(&random);
+				ip[k] = (uint8_t)rnd32();
 			ip[0] = (uint8_t)(version << 4 | 5);
 			ok_eq_int(stored(csum_pseudo(ip, 17, lens[i])),
 				  packet_pseudo(ip, 17, lens[i]), "IPv%d, %u bytes",

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "frame/run.h"
 #include "lib/pieces.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define RECORD_MAX (LAYOUT_PREFIX + FRAME_MAX)
@@ -25,21 +26,10 @@
 /* What frames are made of: every one is a piece of this noise. */
 static uint8_t noise[2 * FRAME_MAX];
 
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
-
 static void make_noise(void)
 {
-	rnd_state = 1;
-	for (size_t i = 0; i < sizeof(noise); i++)
-		noise[i] = (uint8_t)rnd(256);
+	random_begin(1);
+	rnd_bytes(noise, sizeof(noise));
 }
 
 struct history {
@@ -196,7 +186,7 @@ static void test_history(const struct history *h, uint64_t seed)
 	struct frame_queue q;
 	int i;
 
-	rnd_state = seed;
+	random_begin(seed);
 	if (!m || frame_queue_init(&q, h->limit) < 0) {
 		ok(false, "%s: memory", h->name);
 		free(m);
@@ -368,7 +358,7 @@ static void test_kinds(uint64_t seed)
 	struct frame f[KINDS_HELD];
 	struct frame_queue q;
 
-	rnd_state = seed;
+	random_begin(seed);
 	frame_queue_init(&q, 512 << 10);
 	for (int i = 0; i < 3000; i++) {
 		bool is_super;

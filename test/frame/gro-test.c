@@ -11,29 +11,13 @@
 
 #include "base/util.h"
 #include "lib/round-trip.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define ROUNDS 8000
 #define FUZZ_ROUNDS 8000
 
-static const struct packet base = {
-	.from = 1,
-	.to = 2,
-	.sport = 1000,
-	.dport = 2000,
-	.tos = 2,
-	.ttl = 64,
-	.flags = 0x10,
-	.df = true,
-	.id = 0xfffe,
-	.window = 501,
-	.seq = 0xffffff00,
-	.ack = 99,
-	.stamp = 1,
-	.tcp_options = 12,
-	.payload = 100,
-	.fill = 3,
-};
+static const struct packet base = { PACKET_USUAL, .seq = 0xffffff00, .payload = 100 };
 
 /* --- two frames, and what keeps them apart --- */
 
@@ -462,14 +446,14 @@ static const char *const mishaps[] = {
 };
 
 /* Changes a packet or the frame made of it. Return: whether it can't be told apart. */
-static bool mishap(uint64_t *random, const char *what, struct packet *p)
+static bool mishap(const char *what, struct packet *p)
 {
 	if (!strcmp(what, "flags"))
-		p->flags = (uint8_t)packet_random(random);
+		p->flags = (uint8_t)rnd32();
 	else if (!strcmp(what, "length"))
-		p->payload = 1 + packet_random(random) % 300;
+		p->payload = 1 + rnd(300);
 	else if (!strcmp(what, "pad"))
-		p->pad = 1 + packet_random(random) % 20;
+		p->pad = 1 + rnd(20);
 	else if (!strcmp(what, "IP options"))
 		p->ip_options = p->v6 ? 0 : 4;
 	else if (!strcmp(what, "extension"))
@@ -479,52 +463,51 @@ static bool mishap(uint64_t *random, const char *what, struct packet *p)
 	else if (!strcmp(what, "short"))
 		p->payload = 1 + p->payload / 2;
 	else if (!strcmp(what, "ID"))
-		p->id = (uint16_t)(p->id + packet_random(random) % 3);
+		p->id = (uint16_t)(p->id + rnd(3));
 	else if (!strcmp(what, "stamp"))
 		p->stamp++;
 	else if (!strcmp(what, "empty"))
 		p->payload = 0;
 	else if (!strcmp(what, "window"))
-		p->window = (uint16_t)packet_random(random);
+		p->window = (uint16_t)rnd32();
 	return (p->v6 ? p->ext : p->ip_options) > 0;
 }
 
-static bool mishap_to_frame(uint64_t *random, const char *what, uint8_t *f, uint32_t len)
+static bool mishap_to_frame(const char *what, uint8_t *f, uint32_t len)
 {
 	struct packet_at at = packet_find(f);
 
 	if (!strcmp(what, "IP checksum") && !at.v6)
-		f[at.l3 + 10] ^= (uint8_t)(1 + packet_random(random) % 255);
+		f[at.l3 + 10] ^= (uint8_t)(1 + rnd(255));
 	else if (!strcmp(what, "payload"))
-		f[at.l4 + 4 + packet_random(random) % (len - at.l4 - 4)] ^= 0x40;
+		f[at.l4 + 4 + rnd(len - at.l4 - 4)] ^= 0x40;
 	else if (!strcmp(what, "no checksum") && at.udp)
 		packet_p16(f + at.l4 + 6, 0);
 	else if (!strcmp(what, "zero sum") && len - at.payload >= 2)
 		memset(f + at.payload, 0, 2);
 	else if (!strcmp(what, "fragment") && !at.v6)
-		packet_p16(f + at.l3 + 6, packet_random(random) % 2 ? 0x2000 : 7);
+		packet_p16(f + at.l3 + 6, rnd(2) ? 0x2000 : 7);
 	else
 		return false;
 	return !strcmp(what, "fragment");
 }
 
 /* The next frame of a flow, or what became of it. */
-static void emit(uint64_t *random, struct input *in, struct packet *flow, unsigned number,
-		 const char *what)
+static void emit(struct input *in, struct packet *flow, unsigned number, const char *what)
 {
 	static uint8_t frame[PACKET_MAX];
 	struct packet p = *flow;
 	bool is_wall;
 	uint32_t len;
 
-	p.fill = (uint8_t)packet_random(random);
-	is_wall = mishap(random, what, &p);
+	p.fill = (uint8_t)rnd32();
+	is_wall = mishap(what, &p);
 	flow->seq += p.payload;
 	flow->id++;
 	if (!strcmp(what, "lose"))
 		return;
 	len = packet_build(frame, &p);
-	is_wall = mishap_to_frame(random, what, frame, len) || is_wall;
+	is_wall = mishap_to_frame(what, frame, len) || is_wall;
 	for (int twice = !strcmp(what, "double"); twice >= 0 && in->n < BATCH_MAX;
 	     twice--) {
 		input_add(in, frame, len);
@@ -544,14 +527,14 @@ static void emit(uint64_t *random, struct input *in, struct packet *flow, unsign
 }
 
 /* A batch of up to six flows, some between the same addresses, taking turns. */
-static void make_batch(uint64_t *random, struct input *in)
+static void make_batch(struct input *in)
 {
-	unsigned n = 1 + packet_random(random) % 6, often = packet_random(random) % 3;
-	unsigned frames = 1 + packet_random(random) % BATCH_MAX, current = 0;
+	unsigned n = 1 + rnd(6), often = rnd(3);
+	unsigned frames = 1 + rnd(BATCH_MAX), current = 0;
 	struct packet flow[6];
 
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t r = packet_random(random);
+		uint32_t r = rnd32();
 
 		flow[i] = base;
 		flow[i].v6 = r & 1;
@@ -563,27 +546,27 @@ static void make_batch(uint64_t *random, struct input *in)
 		flow[i].to = 2 + (r >> 8 & 1);
 		flow[i].sport = (uint16_t)(1000 + i);
 		flow[i].id = (uint16_t)(r >> 9);
-		flow[i].seq = packet_random(random);
-		flow[i].payload = 1 + packet_random(random) % 120;
+		flow[i].seq = rnd32();
+		flow[i].payload = 1 + rnd(120);
 	}
 	while (in->n < frames && frames--) {
 		const char *what = "none";
 
-		if (packet_random(random) % 4 == 0)
-			current = packet_random(random) % n;
-		if (often && packet_random(random) % (often == 1 ? 3 : 20) == 0)
-			what = mishaps[packet_random(random) % ARRAY_SIZE(mishaps)];
-		emit(random, in, &flow[current], current, what);
+		if (rnd(4) == 0)
+			current = rnd(n);
+		if (often && rnd(often == 1 ? 3 : 20) == 0)
+			what = mishaps[rnd(ARRAY_SIZE(mishaps))];
+		emit(in, &flow[current], current, what);
 	}
 }
 
 /* In every other batch: behind the first bytes, as many as headers have, or anywhere. */
-static void cut_some(uint64_t *random, struct input *in)
+static void cut_some(struct input *in)
 {
-	uint32_t often = packet_random(random) % 6;
+	uint32_t often = rnd(6);
 
 	for (unsigned i = 0; i < in->n && often < 3; i++) {
-		uint32_t r = packet_random(random), len = in->frame[i].len;
+		uint32_t r = rnd32(), len = in->frame[i].len;
 		uint32_t at = r & 16 ? 14 + 20 + 8 + (r >> 5) % 44 : (r >> 5) % (len + 1);
 
 		if ((!often || r % 2) && at && at < len)
@@ -594,12 +577,12 @@ static void cut_some(uint64_t *random, struct input *in)
 static void test_random(void)
 {
 	struct input in = { .n = 0 };
-	uint64_t random = 60;
 	unsigned bad = 0, frames = 0, merged = 0;
 
+	random_begin(60);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		make_batch(&random, &in);
-		cut_some(&random, &in);
+		make_batch(&in);
+		cut_some(&in);
 		bad += !is_faithful(&in);
 		frames += in.n;
 		merged += in.n - gro.n;
@@ -610,16 +593,15 @@ static void test_random(void)
 }
 
 /* Bytes changed anywhere, frames cut off, lengths made to agree or not. */
-static void damage(uint64_t *random, struct frame *f)
+static void damage(struct frame *f)
 {
 	uint8_t *data = packet_copy(f->data, f->len);
-	uint32_t how = packet_random(random), len = f->len;
+	uint32_t how = rnd32(), len = f->len;
 
 	for (uint32_t n = how % 3; n; n--)
-		data[packet_random(random) % (how & 8 ? len : 60) % len] ^=
-			(uint8_t)packet_random(random);
+		data[rnd(how & 8 ? len : 60) % len] ^= (uint8_t)rnd32();
 	if (how & 16)
-		len = packet_random(random) % (len + 1);
+		len = rnd(len + 1);
 	free((void *)(uintptr_t)f->data);
 	f->data = packet_copy(data, len);
 	f->len = len;
@@ -629,18 +611,18 @@ static void damage(uint64_t *random, struct frame *f)
 static void test_fuzz(void)
 {
 	struct input in = { .n = 0 };
-	uint64_t random = 61;
 	unsigned bad = 0, frames = 0;
 
+	random_begin(61);
 	for (unsigned i = 0; i < FUZZ_ROUNDS; i++) {
-		make_batch(&random, &in);
+		make_batch(&in);
 		for (unsigned k = 0; k < in.n; k++) {
-			if (packet_random(&random) % 3 == 0)
-				damage(&random, &in.frame[k]);
+			if (rnd(3) == 0)
+				damage(&in.frame[k]);
 			in.flow[k] = k;
 			in.is_wall[k] = false;
 		}
-		cut_some(&random, &in);
+		cut_some(&in);
 		bad += !is_faithful(&in);
 		frames += in.n;
 		input_free(&in);

@@ -14,28 +14,12 @@
 #include "frame/frame.h"
 #include "lib/packet.h"
 #include "lib/pieces.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define FUZZ_ROUNDS 300000
 
-static const struct packet base = {
-	.from = 1,
-	.to = 2,
-	.sport = 1000,
-	.dport = 2000,
-	.tos = 2,
-	.ttl = 64,
-	.flags = 0x10,
-	.df = true,
-	.id = 0xfffe,
-	.window = 501,
-	.seq = 0xfffffff0,
-	.ack = 99,
-	.stamp = 1,
-	.tcp_options = 12,
-	.payload = 3000,
-	.fill = 3,
-};
+static const struct packet base = { PACKET_USUAL, .seq = 0xfffffff0, .payload = 3000 };
 
 static int begin(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
@@ -474,21 +458,21 @@ static void test_complete_edges(void)
 }
 
 /* Damage: bytes anywhere, mostly in the headers; the end cut off; a random vnet header. */
-static void damage(uint64_t *random, uint8_t *frame, uint32_t *len, struct vnet *vnet)
+static void damage(uint8_t *frame, uint32_t *len, struct vnet *vnet)
 {
-	uint32_t how = packet_random(random);
+	uint32_t how = rnd32();
 
 	for (uint32_t n = how % 4; n; n--) {
-		uint32_t at = packet_random(random) % (how & 16 ? *len : 70);
+		uint32_t at = rnd(how & 16 ? *len : 70);
 
-		frame[at % *len] = (uint8_t)packet_random(random);
+		frame[at % *len] = (uint8_t)rnd32();
 	}
 	if (how & 32)
-		*len = packet_random(random) % (*len + 1);
+		*len = rnd(*len + 1);
 	if ((how & 0xc0) == 0xc0) {
-		uint32_t at = packet_random(random) % VNET_BYTES;
+		uint32_t at = rnd(VNET_BYTES);
 
-		memset((uint8_t *)vnet + at, (int)packet_random(random), 1);
+		memset((uint8_t *)vnet + at, (int)rnd32(), 1);
 	}
 }
 
@@ -514,11 +498,11 @@ static bool is_sound(struct gso *g, const uint8_t *frame, uint32_t len)
 static void test_fuzz(void)
 {
 	static uint8_t frame[PACKET_MAX];
-	uint64_t random = 20;
 	unsigned bad = 0, taken = 0, refused = 0;
 
+	random_begin(20);
 	for (int i = 0; i < FUZZ_ROUNDS; i++) {
-		uint32_t kind = packet_random(&random), len;
+		uint32_t kind = rnd32(), len;
 		struct packet p = base;
 		struct vnet vnet;
 		struct gso_segment s;
@@ -534,7 +518,7 @@ static void test_fuzz(void)
 		p.payload = 1 + kind / 64 % 200;
 		len = packet_build(frame, &p);
 		vnet = packet_make_super(frame, len, (uint16_t)(1 + kind / 16384 % 80));
-		damage(&random, frame, &len, &vnet);
+		damage(frame, &len, &vnet);
 		copy = packet_copy(frame, len);
 		f = pieces_whole(copy, len, &vnet);
 		if (gso_begin(&g, &f)) {

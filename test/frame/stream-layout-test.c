@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "lib/bytes.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define BYTES_MAX ((size_t)BATCH_MAX * (FRAME_MAX + LAYOUT_PREFIX + VNET_BYTES))
@@ -22,19 +24,10 @@ enum kind { AT_ONCE, HAS_WORD, SPLIT, SUPER, SUPER_HAS_WORD, KINDS };
 static struct frame frames[BATCH_MAX];
 static struct vnet vnets[BATCH_MAX];
 static uint8_t heads[BATCH_MAX][100];
-static uint8_t *buf, *want, *got;
-static size_t used, n_want;
+static uint8_t *buf, *got;
+static size_t used;
+static struct bytes want;
 static struct layout_pieces wire;
-
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 static uint32_t rnd_len(void)
 {
@@ -49,22 +42,14 @@ static uint32_t rnd_len(void)
 	}
 }
 
-static void append(const void *data, size_t len)
-{
-	memcpy(want + n_want, data, len);
-	n_want += len;
-}
-
 static uint32_t least = FRAME_PAD; /* what frames are padded to */
 
 static void append_wanted(const struct frame *f)
 {
 	static const uint8_t zeros[FRAME_PAD];
 	uint32_t len = f->len, padded = len < least ? least : len;
-	uint8_t word[LAYOUT_PREFIX];
 
-	put_be32(word, f->vnet ? 0x80000000u | (padded + 10) : padded);
-	append(word, sizeof(word));
+	bytes_append_word(&want, f->vnet ? 0x80000000u | (padded + 10) : padded);
 	if (f->vnet) {
 		/* Little-endian, field by field. */
 		const struct vnet *v = f->vnet;
@@ -81,12 +66,12 @@ static void append_wanted(const struct frame *f)
 			(uint8_t)(v->csum_offset >> 8),
 		};
 
-		append(le, sizeof(le));
+		bytes_append(&want, le, sizeof(le));
 	}
 	if (f->head_len)
-		append(f->head, f->head_len);
-	append(f->data, len - f->head_len);
-	append(zeros, padded - len);
+		bytes_append(&want, f->head, f->head_len);
+	bytes_append(&want, f->data, len - f->head_len);
+	bytes_append(&want, zeros, padded - len);
 }
 
 /* A frame made up in the buffer, @gap bytes behind the last one. */
@@ -115,7 +100,7 @@ static void lay_out(unsigned i, enum kind kind, uint32_t len, uint32_t gap)
 		at[k] = (uint8_t)(i + k);
 	f->data = at;
 	if (kind == SPLIT) {
-		f->head_len = (uint16_t)(1 + rnd(len < 100 ? len : 100));
+		f->head_len = (uint16_t)(1 + rnd(len <= 100 ? len - 1 : 100));
 		memset(heads[i], (int)i + 1, f->head_len);
 		f->head = heads[i];
 		f->data += f->head_len;
@@ -125,7 +110,7 @@ static void lay_out(unsigned i, enum kind kind, uint32_t len, uint32_t gap)
 
 static void fresh(void)
 {
-	used = n_want = 0;
+	used = want.len = 0;
 	wire.n = 0;
 }
 
@@ -138,7 +123,7 @@ static bool is_right(size_t skip)
 		memcpy(got + n, wire.iov[i].iov_base, wire.iov[i].iov_len);
 		n += wire.iov[i].iov_len;
 	}
-	return n == n_want - skip && memcmp(got, want + skip, n) == 0;
+	return n == want.len - skip && memcmp(got, want.at + skip, n) == 0;
 }
 
 static void test_each(void)
@@ -153,7 +138,7 @@ static void test_each(void)
 			lay_out(0, kind, lens[i], 0);
 			append_wanted(&frames[0]);
 			layout_add_frames(&wire, frames, 1, least);
-			good &= is_right(0) && n_want == layout_size(&frames[0], least);
+			good &= is_right(0) && want.len == layout_size(&frames[0], least);
 		}
 		ok(good, "a frame of kind %u, of each length, padded to %u", kind, least);
 	}
@@ -190,7 +175,7 @@ static void test_random(uint64_t seed)
 {
 	unsigned wrong = 0, skips = 0;
 
-	rnd_state = seed;
+	random_begin(seed);
 	for (int round = 0; round < 150; round++) {
 		unsigned n = 1 + rnd(round % 2 ? 6 : BATCH_MAX);
 		uint8_t greeting[64] = { 0xff, 1, 2, 3 };
@@ -199,7 +184,7 @@ static void test_random(uint64_t seed)
 		fresh();
 		if (rnd(3) == 0) {
 			layout_add(&wire, greeting, sizeof(greeting));
-			append(greeting, sizeof(greeting));
+			bytes_append(&want, greeting, sizeof(greeting));
 		}
 		for (unsigned i = 0; i < n; i++) {
 			lay_out(i, rnd(KINDS), rnd_len(), rnd(4) ? 0 : rnd(GAP_MAX));
@@ -208,13 +193,13 @@ static void test_random(uint64_t seed)
 		layout_add_frames(&wire, frames, n, FRAME_PAD);
 		wrong += !is_right(0);
 		/* In two or three steps, as writev() may take it. */
-		skip = rnd(2) ? rnd(200) : rnd((uint32_t)n_want);
-		skip = skip > n_want ? n_want : skip;
+		skip = rnd(2) ? rnd(200) : rnd((uint32_t)want.len);
+		skip = skip > want.len ? want.len : skip;
 		layout_skip(&wire, skip);
 		wrong += !is_right(skip);
 		skips += skip > 0;
-		layout_skip(&wire, n_want - skip);
-		wrong += !is_right(n_want);
+		layout_skip(&wire, want.len - skip);
+		wrong += !is_right(want.len);
 	}
 	ok(!wrong && skips, "seed %d: the same bytes, and the same when some are sent",
 	   (int)seed);
@@ -223,7 +208,6 @@ static void test_random(uint64_t seed)
 int main(void)
 {
 	buf = malloc(BYTES_MAX + BATCH_MAX * GAP_MAX);
-	want = malloc(BYTES_MAX + 64);
 	got = malloc(BYTES_MAX + 64);
 	test_each();
 	least = 0;
@@ -233,7 +217,7 @@ int main(void)
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);
 	free(buf);
-	free(want);
+	bytes_free(&want);
 	free(got);
 	return done();
 }

@@ -3,8 +3,7 @@
  * Small networks for guard.c: switches, and hubs that know nothing of loops, as
  * bridges without STP. A cable takes what one port sends to where another one
  * receives, several frames at a time, in any order between cables, and 20 us of
- * a clock that is the test's own: clock_gettime() is replaced, and timers are
- * run when they are due by it.
+ * the clock of clock.h.
  *
  *   host --- switch === switch --- host       and whatever else chance draws
  *              |          |
@@ -15,12 +14,13 @@
 
 #include "relay/guard.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "lib/packet.h"
+#include "lib/clock.h"
+#include "lib/fake-port.h"
+#include "lib/ports.h"
+#include "lib/quiet.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 #include "relay/forward.h"
 #include "relay/switching.h"
@@ -53,7 +53,7 @@ struct node {
  * @rx: what has come for its port; a tag makes a frame longer
  */
 struct end {
-	struct port port;
+	struct fake_port fake;
 	struct node *node;
 	struct end *peer;
 	int host;
@@ -63,8 +63,6 @@ struct end {
 };
 
 static bool is_greedy; /* ports take all that has come, in turn; else chance says */
-static uint64_t clock_us;
-static uint64_t rnd_state;
 static struct loop loop;
 static struct port_env env;
 static struct node nodes[NODES];
@@ -76,39 +74,11 @@ static unsigned probes_seen;					   /* on all cables */
 static void (*heard_by_host)(struct end *e, const uint8_t *frame); /* optional */
 static void (*every_4_ms)(void);				   /* optional */
 
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	uint64_t us = clock_us;
-
-	if (id == CLOCK_MONOTONIC_COARSE)
-		us -= us % 4000;
-	ts->tv_sec = (time_t)(us / 1000000);
-	ts->tv_nsec = (long)(us % 1000000 * 1000);
-	return 0;
-}
-
-static inline uint32_t rnd(uint32_t below)
-{
-	return packet_random(&rnd_state) % below;
-}
-
 /* ---- ports ---- */
 
 static inline struct end *to_end(struct port *p)
 {
-	return container_of(p, struct end, port);
-}
-
-static inline int end_open(struct port *p)
-{
-	return to_end(p)->is_off ? -EINPROGRESS : 0;
-}
-
-static inline int end_rx(struct port *p, struct batch *b)
-{
-	(void)p;
-	(void)b;
-	return 0;
+	return container_of(p, struct end, fake.port);
 }
 
 static inline bool is_tagged(const uint8_t *frame)
@@ -140,38 +110,9 @@ static inline void arrive(struct end *e, const struct frame *f)
 	push(e->peer, f->data);
 }
 
-static inline int end_tx(struct port *p, const struct frame *f, unsigned n)
+static inline void end_sent(struct fake_port *f, const struct frame *frame)
 {
-	for (unsigned i = 0; i < n; i++) {
-		arrive(to_end(p), &f[i]);
-		port_sent(p, &f[i]);
-	}
-	return (int)n;
-}
-
-static inline void end_close(struct port *p)
-{
-	to_end(p)->n_rx = 0;
-}
-
-static inline void end_free(struct port *p)
-{
-	(void)p;
-}
-
-static const struct port_ops ops = {
-	.kind = "end",
-	.open = end_open,
-	.rx = end_rx,
-	.tx = end_tx,
-	.close = end_close,
-	.free = end_free,
-};
-
-static inline void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
+	arrive(container_of(f, struct end, fake), frame);
 }
 
 static inline void on_changed(struct port *p, void *arg)
@@ -181,7 +122,8 @@ static inline void on_changed(struct port *p, void *arg)
 		switching_changed(&to_end(p)->node->sw, p);
 }
 
-static const struct port_host host = { on_nothing, on_nothing, on_changed };
+static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
+				       on_changed };
 
 /* ---- the network ---- */
 
@@ -217,19 +159,16 @@ static inline struct node *node_add(bool is_hub, uint64_t id)
 static inline struct end *end_add(struct node *node)
 {
 	struct end *e = &ends[n_ends++];
-	struct port **link = &node->fwd.ports;
 
 	memset(e, 0, sizeof(*e));
-	if (port_init(&e->port, &ops, &env, "end") < 0)
-		exit(1);
+	fake_init(&e->fake, &fake_plain, &env, "end");
+	e->fake.sent = end_sent;
 	e->node = node;
 	e->host = -1;
-	e->port.id = ++node->last_id;
-	while (*link)
-		link = &(*link)->next;
-	*link = &e->port;
+	e->fake.port.id = ++node->last_id;
+	ports_join(&node->fwd.ports, &e->fake.port);
 	node->fwd.n_ports++;
-	port_start(&e->port);
+	port_start(&e->fake.port);
 	return e;
 }
 
@@ -254,7 +193,7 @@ static inline struct end *cable(struct node *a, struct node *b)
 static inline void begin(uint64_t seed)
 {
 	is_greedy = seed % 2;
-	rnd_state = seed * 0x9e3779b97f4a7c15u + 1;
+	random_begin(seed);
 	n_nodes = n_ends = n_hosts = number = probes_seen = 0;
 	heard_by_host = NULL;
 	every_4_ms = NULL;
@@ -265,8 +204,8 @@ static inline void begin(uint64_t seed)
 static inline void end(void)
 {
 	for (unsigned i = 0; i < n_ends; i++) {
-		storm_forget(&ends[i].node->sw.storm, &ends[i].port);
-		port_free(&ends[i].port);
+		storm_forget(&ends[i].node->sw.storm, &ends[i].fake.port);
+		port_free(&ends[i].fake.port);
 	}
 	for (unsigned i = 0; i < n_nodes; i++) {
 		nodes[i].fwd.ports = NULL;
@@ -278,16 +217,6 @@ static inline void end(void)
 
 /* ---- time ---- */
 
-static inline void run_timers(void)
-{
-	while (loop.first && loop.first->due <= clock_us / 1000) {
-		struct timer *t = loop.first;
-
-		timer_cancel(&loop, t);
-		t->fn(t);
-	}
-}
-
 /* Hand a port some of what has come over its cable. */
 static inline void step(struct end *e)
 {
@@ -298,17 +227,17 @@ static inline void step(struct end *e)
 	uint8_t *at = buf;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct frame f = { 0 };
+		struct frame f = { .len = is_tagged(e->rx[i]) ? FRAME_MOST
+							      : FRAME_BYTES };
 
-		f.len = is_tagged(e->rx[i]) ? FRAME_MOST : FRAME_BYTES;
 		layout_put(&f, at + LAYOUT_PREFIX);
 		memcpy(at + LAYOUT_PREFIX, e->rx[i], f.len);
-		port_take(&e->port, &b, &f);
+		port_take(&e->fake.port, &b, &f);
 		at += LAYOUT_PREFIX + f.len;
 	}
 	e->n_rx -= n;
 	memmove(e->rx, e->rx[n], e->n_rx * sizeof(e->rx[0]));
-	forward_batch(&e->node->fwd, &e->port, &b);
+	forward_batch(&e->node->fwd, &e->fake.port, &b);
 	clock_us += STEP_US;
 }
 
@@ -324,7 +253,7 @@ static inline bool settle(void)
 			if (!e->n_rx || (!is_greedy && rnd(4) == 0))
 				continue;
 			step(e);
-			run_timers();
+			clock_run_timers(&loop);
 			steps++;
 		}
 		for (unsigned i = 0; i < n_ends; i++)
@@ -342,7 +271,7 @@ static inline bool pass_ms(unsigned ms)
 
 	while (clock_us < until) {
 		clock_us += 4000;
-		run_timers();
+		clock_run_timers(&loop);
 		if (every_4_ms)
 			every_4_ms();
 		settled &= settle();
@@ -406,7 +335,7 @@ static inline unsigned n_blocked(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < n_ends; i++)
-		n += ends[i].port.is_blocked;
+		n += ends[i].fake.port.is_blocked;
 	return n;
 }
 
@@ -433,12 +362,15 @@ static inline bool is_joined(void)
 static inline void set_off(struct end *e, bool is_off)
 {
 	e->is_off = is_off;
-	if (is_off)
-		port_down(&e->port);
-	else if (e->port.state == PORT_OPENING)
-		port_opened(&e->port, 0);
-	port_retry_now(&e->port);
-	run_timers();
+	e->fake.peer->open_ret = is_off ? -EINPROGRESS : 0;
+	if (is_off) {
+		e->n_rx = 0;
+		port_down(&e->fake.port);
+	} else if (e->fake.port.state == PORT_OPENING) {
+		fake_opened(&e->fake, 0);
+	}
+	port_retry_now(&e->fake.port);
+	clock_run_timers(&loop);
 }
 
 /* With @is_told both ports see it; else frames are lost, and nobody says so. */
@@ -453,15 +385,6 @@ static inline void break_cable(struct end *e, bool is_told, bool is_broken)
 }
 
 /* ---- before all tests ---- */
-
-/* Ports that go are warned of. */
-static inline void quiet(void)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	dup2(null, STDERR_FILENO);
-	close(null);
-}
 
 static inline void network_init(void)
 {

@@ -30,6 +30,12 @@ struct packet {
 	uint8_t fill; /* what the payload begins with */
 };
 
+/* Of a packet as there are most: TCP over IPv4. */
+#define PACKET_USUAL                                                                   \
+	.from = 1, .to = 2, .sport = 1000, .dport = 2000, .tos = 2, .ttl = 64,         \
+	.flags = 0x10, .df = true, .id = 0xfffe, .window = 501, .ack = 99, .stamp = 1, \
+	.tcp_options = 12, .fill = 3
+
 struct packet_at {
 	uint32_t l3, l4, payload;
 	bool v6, udp;
@@ -259,15 +265,6 @@ static inline uint8_t *packet_copy(const uint8_t *f, uint32_t len)
 	if (len)
 		memcpy(copy, f, len);
 	return copy;
-}
-
-/* xorshift64*: the same numbers every time. */
-static inline uint32_t packet_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return (uint32_t)(*state * 0x2545f4914f6cdd1d >> 32);
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * A test harness that speaks TAP, https://testanything.org: a line for each
  * check, and the plan at the end, or with plan() at the beginning. Where a check
- * failed is said on stdout too, as a comment behind its line. main() ends with
- * "return done();".
+ * failed is said on stdout too, as a comment behind its line, and the seed of the
+ * random numbers, if there are any. main() ends with "return done();".
  */
 #ifndef LIB_TAP_H
 #define LIB_TAP_H
@@ -17,6 +17,8 @@ static struct {
 	int planned;
 	int run;
 	int failed;
+	bool has_seed; /* of random.h */
+	unsigned long long seed;
 } tap;
 
 /* ok() - Check @cond; the rest is what is checked, as for printf(). Return: @cond. */
@@ -51,6 +53,8 @@ __attribute__((format(printf, 4, 0))) static inline bool tap_report(
 	if (!passed) {
 		tap.failed++;
 		printf("# failed at %s:%d\n", file, line);
+		if (tap.has_seed)
+			printf("# random numbers from seed %llu\n", tap.seed);
 	}
 	fflush(stdout);
 	return passed;

@@ -11,8 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -20,7 +18,9 @@
 
 #include <linux/if_tun.h>
 
+#include "lib/taker.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 #include "port/dgram.h"
 #include "port/driver.h"
 
@@ -29,13 +29,10 @@
 #define LEN 700
 
 static struct {
-	struct loop loop;
-	struct watch kick;
-	struct port_env env;
+	struct taker t;
 	struct port *p;
-	struct batch batch;
-	unsigned seen, last; /* frames that came out of the port; the last one's number */
-	unsigned sends;	     /* calls of sendmmsg() */
+	unsigned last;	/* the number of the last frame that came out of the port */
+	unsigned sends; /* calls of sendmmsg() */
 	struct sockaddr_un theirs;
 } rig;
 
@@ -93,61 +90,19 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 }
 #pragma GCC diagnostic pop
 
-static void on_readable(struct port *p, void *arg)
+static void see_frame(const struct frame *f)
 {
-	struct batch *b = &rig.batch;
-
-	(void)arg;
-	do {
-		if (port_receive(p, b) < 0)
-			return;
-		for (unsigned i = 0; i < b->n; i++) {
-			rig.seen += 1 + b->frame[i].n_more;
-			rig.last = get_be32(b->frame[i].data);
-		}
-	} while (b->more);
-	port_received(p);
-}
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = {
-	.readable = on_readable,
-	.relaxed = on_nothing,
-	.changed = on_nothing,
-};
-
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&rig.loop);
-}
-
-static void turns(unsigned n)
-{
-	while (n--)
-		loop_run(&rig.loop);
+	rig.last = get_be32(f->data);
 }
 
 static void turn_until_seen(unsigned n)
 {
-	uint64_t end = loop_now() + PATIENCE_MS;
-
-	while (rig.seen < n && loop_now() < end)
-		turns(1);
+	turn_until(&rig.t.loop, PATIENCE_MS, rig.t.frames >= n);
 }
 
-static void turn_until(enum port_state state, unsigned ms)
+static void turn_until_state(enum port_state state, unsigned ms)
 {
-	uint64_t end = loop_now() + ms;
-
-	while (rig.p->state != state && loop_now() < end)
-		turns(1);
+	turn_until(&rig.t.loop, ms, rig.p->state == state);
 }
 
 static void begin(struct endpoint *ep, struct port *p)
@@ -156,7 +111,8 @@ static void begin(struct endpoint *ep, struct port *p)
 		exit(1);
 	rig.p = p;
 	p->rules = ep->rules;
-	rig.seen = rig.last = rig.sends = 0;
+	taker_reset(&rig.t);
+	rig.last = rig.sends = 0;
 	port_start(p);
 }
 
@@ -194,7 +150,7 @@ static void begin_unixgram(struct endpoint *ep)
 	snprintf(text, sizeof(text), "unixgram:%s,local=%s/ours", rig.theirs.sun_path,
 		 dir);
 	read_endpoint(ep, text);
-	begin(ep, port_unixgram_new(ep, &rig.env));
+	begin(ep, port_unixgram_new(ep, &rig.t.env));
 }
 
 static int theirs(void)
@@ -249,7 +205,7 @@ static void test_sender(void)
 		perror("connect");
 	ok(send(fd, data, sizeof(data), 0) == LEN, "who hears it can answer");
 	turn_until_seen(1);
-	ok_eq_int(rig.seen, 1, "and is heard");
+	ok_eq_int(rig.t.frames, 1, "and is heard");
 	send_frames(3, 5);
 	ok_eq_int(take(fd, 2), 6, "who is connected to us still gets frames");
 	close(fd);
@@ -282,13 +238,13 @@ static void test_full(const char *what, bool is_connected, int buffer)
 	for (uint32_t i = 0; i < 10; i++)
 		send_frames(1 + i * 50, 50);
 	ok(rig.p->queue.frames > 200, "%s: frames wait", what);
-	turns(3);
+	turns(&rig.t.loop, 3);
 	sends = rig.sends;
-	turns(20);
+	turns(&rig.t.loop, 20);
 	ok_eq_int(rig.sends, sends, "%s: nobody tries before there is room", what);
 	for (unsigned i = 0; i < 1000 && got < 500; i++) {
 		got += take(fd, got + 1);
-		turns(1);
+		turns(&rig.t.loop, 1);
 	}
 	ok_eq_int(got, 500, "%s: all arrive in order", what);
 	close(fd);
@@ -305,10 +261,10 @@ static void test_path_removed(void)
 	begin_unixgram(&ep);
 	fd = theirs();
 	unlink(ep.local_path);
-	turns(1);
+	turns(&rig.t.loop, 1);
 	dgram_of(rig.p)->timer.fn(&dgram_of(rig.p)->timer);
 	ok_eq_int(rig.p->state, PORT_WAITING, "our path is removed: the port is not up");
-	turn_until(PORT_UP, PATIENCE_MS);
+	turn_until_state(PORT_UP, PATIENCE_MS);
 	send_to_ours(fd, &ep, 9);
 	turn_until_seen(1);
 	ok_eq_int(rig.last, 9, "and is there again");
@@ -321,7 +277,7 @@ static void test_path_removed(void)
 	dgram_of(rig.p)->timer.fn(&dgram_of(rig.p)->timer);
 	for (int i = 0; i < 3; i++) {
 		rig.p->retry.fn(&rig.p->retry);
-		timer_cancel(&rig.loop, &rig.p->retry);
+		timer_cancel(&rig.t.loop, &rig.p->retry);
 	}
 	ok_eq_int(rig.p->state, PORT_WAITING, "another's in its place is left to it");
 	ok(access(ep.local_path, F_OK) == 0, "and is still there");
@@ -366,10 +322,10 @@ static void test_strangers(void)
 	early.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	early.stranger = fd;
 	early.peer = peer;
-	begin(&ep, port_udp_new(&ep, &rig.env));
+	begin(&ep, port_udp_new(&ep, &rig.t.env));
 	turn_until_seen(1);
 	ok(rig.p->state == PORT_UP && rig.last == 7, "the peer's frame is taken");
-	ok_eq_int(rig.seen, 1, "and none that a stranger sent before");
+	ok_eq_int(rig.t.frames, 1, "and none that a stranger sent before");
 	port_free(rig.p);
 	close(fd);
 	close(peer);
@@ -389,11 +345,11 @@ static void test_any_peer(void)
 	snprintf(text, sizeof(text), "udp:0.0.0.0:%u,local=127.0.0.1:%u",
 		 ntohs(theirs.sin_port), ntohs(ours.sin_port));
 	read_endpoint(&ep, text);
-	begin(&ep, port_udp_new(&ep, &rig.env));
+	begin(&ep, port_udp_new(&ep, &rig.t.env));
 	if (sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&ours, sizeof(ours)) < 0)
 		perror("sendto");
 	turn_until_seen(1);
-	ok_eq_int(rig.seen, 1, "who is called 0.0.0.0 is no stranger");
+	ok_eq_int(rig.t.frames, 1, "who is called 0.0.0.0 is no stranger");
 	port_free(rig.p);
 	close(fd);
 }
@@ -409,11 +365,11 @@ static void test_macvtap(void)
 	struct endpoint ep;
 
 	read_endpoint(&ep, "fd:3");
-	begin(&ep, port_tap_from_fd(&link, &ep, &rig.env, O_RDWR));
-	turn_until(PORT_ENDED, 2500);
+	begin(&ep, port_tap_from_fd(&link, &ep, &rig.t.env, O_RDWR));
+	turn_until_state(PORT_ENDED, 2500);
 	ok_eq_int(rig.p->state, PORT_UP, "a macvtap that is there stays");
 	is_deleted = true;
-	turn_until(PORT_ENDED, 2500);
+	turn_until_state(PORT_ENDED, 2500);
 	ok_eq_int(rig.p->state, PORT_ENDED, "one that was deleted ends: %s", rig.p->why);
 	port_free(rig.p);
 	is_deleted = false;
@@ -421,26 +377,10 @@ static void test_macvtap(void)
 
 static void set_up(void)
 {
-	int fd = eventfd(1, EFD_NONBLOCK);
-
-	rig.kick.fd = -1;
-	rig.env.loop = &rig.loop;
-	rig.env.host = &host;
-	rig.batch.buf = malloc(BATCH_BUF_SIZE);
-	if (!mkdtemp(dir) || loop_init(&rig.loop) < 0 ||
-	    loop_add(&rig.loop, &rig.kick, fd, EPOLLIN, stop_now) < 0)
+	if (!mkdtemp(dir))
 		exit(1);
+	taker_init(&rig.t, see_frame);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static void tear_down(void)
-{
-	int fd = rig.kick.fd;
-
-	loop_del(&rig.loop, &rig.kick);
-	close(fd);
-	loop_free(&rig.loop);
-	free(rig.batch.buf);
 }
 
 int main(void)
@@ -456,6 +396,6 @@ int main(void)
 	test_any_peer();
 	test_macvtap();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
-	tear_down();
+	taker_free(&rig.t);
 	return done();
 }

@@ -13,13 +13,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/driver-ops.h"
+#include "lib/random.h"
+#include "lib/sockets.h"
+#include "lib/taker.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define PATIENCE_MS 2000
@@ -34,15 +37,12 @@ struct seen {
  * @seen: frames that came out of the port, or, by peer_reads(), to the peer
  */
 static struct {
-	struct loop loop;
-	struct watch kick;
-	struct port_env env;
+	struct taker t;
 	struct dgram *d;
 	struct port *p;
 	int peer;
-	struct batch batch;
 	struct seen seen[SEEN_MAX];
-	unsigned n_seen, batches, entries;
+	unsigned n_seen;
 	struct sockaddr_un path;
 	uint16_t foreign_port;
 	int send_errno;	     /* what sendmmsg() fails with, */
@@ -100,11 +100,9 @@ static void see(const uint8_t *data, size_t got, size_t len)
 	rig.n_seen++;
 }
 
-static void see_run(struct frame run)
+static void see_frame(const struct frame *f)
 {
-	for (; run.n_more; run = run_next(&run))
-		see(run.data, run.len, run.len);
-	see(run.data, run.len, run.len);
+	see(f->data, f->len, f->len);
 }
 
 /* Whether what was seen are @n frames, numbered from @first on, intact. */
@@ -127,84 +125,35 @@ static int rig_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "dgram",
-	.is_dgram = true,
 	.one_shot = true,
 	.open = rig_open,
-	.rx = dgram_rx,
-	.tx = dgram_tx,
-	.close = dgram_close,
-	.free = dgram_free,
+	DGRAM_OPS,
 };
 
 /* As one that can be opened again. */
 static const struct port_ops reopening = {
 	.kind = "dgram",
-	.is_dgram = true,
 	.open = rig_open,
-	.rx = dgram_rx,
-	.tx = dgram_tx,
-	.close = dgram_close,
-	.free = dgram_free,
+	DGRAM_OPS,
 };
 
-static void on_readable(struct port *p, void *arg)
+/* Turn until the port has received @n frames, ever. */
+static void turn_for_frames(uint64_t n)
 {
-	struct batch *b = &rig.batch;
-
-	(void)arg;
-	do {
-		if (port_receive(p, b) < 0)
-			break;
-		rig.batches += b->n > 0;
-		rig.entries += b->n;
-		for (unsigned i = 0; i < b->n; i++)
-			see_run(b->frame[i]);
-	} while (b->more);
-	port_received(p);
-}
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = {
-	.readable = on_readable,
-	.relaxed = on_nothing,
-	.changed = on_nothing,
-};
-
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&rig.loop);
-}
-
-static void turn(void)
-{
-	loop_run(&rig.loop);
-}
-
-static void turn_until(const uint64_t *counter, uint64_t value)
-{
-	uint64_t end = loop_now() + PATIENCE_MS;
-
-	while (*counter < value && loop_now() < end)
-		turn();
+	turn_until(&rig.t.loop, PATIENCE_MS, rig.p->count.rx_frames >= n);
 }
 
 static void begin(int rfd, int wfd, int peer)
 {
 	rig.d = calloc(1, sizeof(*rig.d));
-	if (!rig.d || port_init(&rig.d->port, &ops, &rig.env, "dgram") < 0)
+	if (!rig.d || port_init(&rig.d->port, &ops, &rig.t.env, "dgram") < 0)
 		exit(1);
 	rig.p = &rig.d->port;
 	rig.d->rfd = rfd;
 	rig.d->wfd = wfd;
 	rig.peer = peer;
-	rig.n_seen = rig.batches = rig.entries = 0;
+	rig.n_seen = 0;
+	taker_reset(&rig.t);
 	fcntl(rfd, F_SETFL, O_NONBLOCK);
 	fcntl(wfd, F_SETFL, O_NONBLOCK);
 	port_start(rig.p);
@@ -221,31 +170,17 @@ static void begin_pair(void)
 {
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, sv) < 0)
-		exit(1);
+	sockets_pair(SOCK_DGRAM, sv);
 	begin(sv[0], sv[0], sv[1]);
 }
 
 static int udp_socket(struct sockaddr_in *addr)
 {
-	socklen_t len = sizeof(*addr);
-	int size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int size = 4 << 20, fd = socket_bound(SOCK_DGRAM, addr);
 
-	memset(addr, 0, sizeof(*addr));
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)addr, sizeof(*addr)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)addr, &len) < 0)
-		exit(1);
 	return fd;
-}
-
-static void udp_connect(int fd, const struct sockaddr_in *to)
-{
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
-		exit(1);
 }
 
 static void begin_udp(void)
@@ -253,8 +188,8 @@ static void begin_udp(void)
 	struct sockaddr_in a, b;
 	int ours = udp_socket(&a), theirs = udp_socket(&b);
 
-	udp_connect(ours, &b);
-	udp_connect(theirs, &a);
+	socket_join(ours, &b);
+	socket_join(theirs, &a);
 	begin(ours, ours, theirs);
 }
 
@@ -305,7 +240,7 @@ static void test_rx_lengths(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		rig.n_seen = 0;
 		peer_sends(i + 1, lens[i]);
-		turn();
+		turn(&rig.t.loop);
 		wrong += !saw(1, i + 1) || rig.seen[0].len != lens[i];
 	}
 	ok_eq_int(wrong, 0, "frames of every length come as they were sent");
@@ -318,18 +253,18 @@ static void test_rx_faulty(void)
 	begin_pair();
 	for (uint32_t len = 0; len < FRAME_HEADER; len++) {
 		peer_sends(0, len);
-		turn();
+		turn(&rig.t.loop);
 	}
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 14,
 		  "runts are dropped, none at all too");
 	peer_sends(0, FRAME_MAX + 1);
-	turn();
+	turn(&rig.t.loop);
 	peer_sends(0, FRAME_MAX + 1000);
-	turn();
+	turn(&rig.t.loop);
 	ok_eq_int(rig.p->count.dropped[DROP_OVERSIZE], 2, "too long ones are, not cut");
 	ok_eq_int(rig.p->count.rx_frames, 16, "all are counted as received");
 	peer_sends(1, 100);
-	turn();
+	turn(&rig.t.loop);
 	ok(saw(1, 1), "and none but the good one behind them comes out");
 	end();
 }
@@ -342,8 +277,8 @@ static void test_rx_mixed(void)
 	peer_sends(2, 200);
 	peer_sends(0, 5);
 	peer_sends(3, 14);
-	turn();
-	ok(saw(3, 1) && rig.batches == 1,
+	turn(&rig.t.loop);
+	ok(saw(3, 1) && rig.t.batches == 1,
 	   "faulty ones amid a batch leave the others whole");
 	end();
 }
@@ -353,10 +288,10 @@ static void test_rx_many(void)
 	begin_udp();
 	for (uint32_t i = 1; i <= 80; i++)
 		peer_sends(i, i > 2 ? 1000 + i : 65507);
-	turn_until(&rig.p->count.rx_frames, 80);
+	turn_for_frames(80);
 	ok(saw(80, 1), "more than a batch: all, in order");
-	ok(rig.batches >= 3, "in %u batches", rig.batches);
-	turn();
+	ok(rig.t.batches >= 3, "in %u batches", rig.t.batches);
+	turn(&rig.t.loop);
 	ok(rig.p->state == PORT_UP && saw(80, 1), "and then there is nothing");
 	end();
 }
@@ -375,8 +310,8 @@ static void test_rx_foreign(void)
 	int fd = udp_socket(&ours), peer = udp_socket(&theirs),
 	    other = udp_socket(&foreign);
 
-	udp_connect(peer, &ours);
-	udp_connect(other, &ours);
+	socket_join(peer, &ours);
+	socket_join(other, &ours);
 	begin(fd, fd, peer);
 	rig.d->is_foreign = is_foreign;
 	rig.foreign_port = ntohs(foreign.sin_port);
@@ -386,14 +321,14 @@ static void test_rx_foreign(void)
 		rig.peer = peer;
 		peer_sends(i, 100);
 	}
-	turn_until(&rig.p->count.rx_frames, 20);
-	turn();
+	turn_for_frames(20);
+	turn(&rig.t.loop);
 	ok(saw(20, 1), "datagrams that are none of ours are left out");
 	ok_eq_int(rig.p->count.rx_frames, 20, "and not counted");
 	if (send(other, buf, 0, 0) < 0)
 		perror("send");
 	peer_sends(21, 100);
-	turn_until(&rig.p->count.rx_frames, 21);
+	turn_for_frames(21);
 	ok(rig.p->count.rx_frames == 21 && !rig.p->count.dropped[DROP_RUNT],
 	   "nor is an empty one");
 	close(other);
@@ -541,7 +476,7 @@ static void test_tx_full(void)
 		peer_reads(rig.peer, 0, 0);
 		for (unsigned k = 0; k < rig.n_seen && n < ARRAY_SIZE(all); k++)
 			all[n++] = rig.seen[k];
-		turn();
+		turn(&rig.t.loop);
 	}
 	for (unsigned i = 0; i < n; i++)
 		wrong += !all[i].is_intact || all[i].number != i + 1 ||
@@ -558,7 +493,7 @@ static void test_tx_udp_refused(void)
 	struct sockaddr_in ours, theirs;
 	int fd = udp_socket(&ours), peer = udp_socket(&theirs);
 
-	udp_connect(fd, &theirs);
+	socket_join(fd, &theirs);
 	close(peer);
 	begin(fd, fd, -1);
 	send_frames(1, 1, 100);
@@ -575,7 +510,7 @@ static void test_tx_udp_refused(void)
 	close(peer);
 	for (int i = 0; i < 10; i++) {
 		send_frames(5, 3, 100);
-		turn();
+		turn(&rig.t.loop);
 	}
 	ok_eq_int(rig.p->state, PORT_UP, "so it does when nobody is there for long");
 	ok_eq_int(rig.p->count.tx_frames + rig.p->count.dropped[DROP_REFUSED], 34,
@@ -590,20 +525,20 @@ static void test_rx_udp_refused(void)
 	struct sockaddr_in ours, theirs;
 	int fd = udp_socket(&ours), peer = udp_socket(&theirs);
 
-	udp_connect(fd, &theirs);
+	socket_join(fd, &theirs);
 	close(peer);
 	begin(fd, fd, -1);
 	send_frames(1, 1, 100);
 	pfd.fd = fd;
 	poll(&pfd, 1, PATIENCE_MS);
-	turn();
+	turn(&rig.t.loop);
 	ok_eq_int(poll(&pfd, 1, 0), 0, "a refusal is read away, and does not spin");
 	rig.peer = socket(AF_INET, SOCK_DGRAM, 0);
 	if (bind(rig.peer, (struct sockaddr *)&theirs, sizeof(theirs)) < 0)
 		perror("bind");
-	udp_connect(rig.peer, &ours);
+	socket_join(rig.peer, &ours);
 	peer_sends(1, 100);
-	turn_until(&rig.p->count.rx_frames, 1);
+	turn_for_frames(1);
 	ok(saw(1, 1), "what is received next comes through");
 	end();
 }
@@ -612,12 +547,6 @@ static void look(unsigned times)
 {
 	while (times--)
 		rig.d->timer.fn(&rig.d->timer);
-}
-
-static void turns(unsigned n)
-{
-	while (n--)
-		turn();
 }
 
 /* A datagram counts as sent when it goes, and later it may turn out to be refused. */
@@ -632,19 +561,19 @@ static void test_refused_is_counted(void)
 	c = &rig.p->count;
 	ok_eq_str(port_far_name(rig.p), "silent", "a far end that was never heard");
 	peer_sends(1, 100);
-	turn_until(&c->rx_frames, 1);
+	turn_for_frames(1);
 	ok_eq_str(port_far_name(rig.p), "heard", "one that was");
 	end();
 
 	fd = udp_socket(&theirs);
 	peer = udp_socket(&theirs);
-	udp_connect(fd, &theirs);
+	socket_join(fd, &theirs);
 	close(peer);
 	begin(fd, fd, -1);
 	c = &rig.p->count;
 	for (unsigned i = 1; i <= 20; i++) {
 		send_frames(i, 1, 100);
-		turns(2);
+		turns(&rig.t.loop, 2);
 		backward += c->tx_frames < last;
 		last = c->tx_frames;
 	}
@@ -655,7 +584,7 @@ static void test_refused_is_counted(void)
 	ok_eq_int(backward, 0, "and no counter goes back");
 	ok_eq_str(port_far_name(rig.p), "unreachable", "that is told");
 	send_frames(1, 64, 100);
-	turns(2);
+	turns(&rig.t.loop, 2);
 	ok_eq_int(c->tx_frames + c->dropped[DROP_REFUSED], 84, "so it is for many");
 
 	peer = socket(AF_INET, SOCK_DGRAM, 0);
@@ -691,7 +620,7 @@ static void test_packets(void)
 	peer_sends(0, 0);
 	peer_sends(2, 14);
 	peer_sends(0, 0);
-	turns(2);
+	turns(&rig.t.loop, 2);
 	ok(saw(2, 1) && rig.p->state == PORT_UP && rig.p->count.rx_frames == 4,
 	   "a packet is a frame; an empty one is no end");
 	send_frames(5, 3, 1000);
@@ -702,7 +631,7 @@ static void test_packets(void)
 		peer_sends(i, 100);
 	peer_sends(0, 0);
 	shutdown(rig.peer, SHUT_WR);
-	turns(4);
+	turns(&rig.t.loop, 4);
 	ok(saw(40, 1), "what came before the end comes out");
 	ok(rig.p->state == PORT_ENDED && rig.p->why_err == PORT_CLOSED,
 	   "and then the port ends: %s", rig.p->why);
@@ -713,7 +642,7 @@ static void test_packets(void)
 		peer_sends(0, 0);
 	peer_sends(1, 100);
 	shutdown(rig.peer, SHUT_WR);
-	turns(8);
+	turns(&rig.t.loop, 8);
 	ok(saw(1, 1) && rig.p->state == PORT_ENDED, "nor are many, ahead of a frame");
 	end();
 
@@ -724,7 +653,7 @@ static void test_packets(void)
 	send_frames(1, 2, 100);
 	ok_eq_int(rig.p->count.dropped[DROP_REFUSED], 2,
 		  "a peer that is gone takes none");
-	turns(2);
+	turns(&rig.t.loop, 2);
 	ok(saw(1, 1) && rig.p->state == PORT_ENDED,
 	   "what it had sent is read all the same");
 	end();
@@ -1013,29 +942,32 @@ static void test_rx_runs(void)
 {
 	begin_runs();
 	peer_sends_run(1, 60, 1000, 300);
-	turn_until(&rig.p->count.rx_frames, 60);
-	ok(saw(60, 1) && rig.seen[59].len == 300 && rig.entries == 1,
+	turn_for_frames(60);
+	ok(saw(60, 1) && rig.seen[59].len == 300 && rig.t.entries == 1,
 	   "a run comes in as one");
 	ok_eq_int(rig.p->count.rx_bytes, 59300, "all of its bytes are counted");
-	rig.n_seen = rig.batches = rig.entries = 0;
+	rig.n_seen = 0;
+	taker_reset(&rig.t);
 	peer_sends_run(61, 50, 100, 100);
 	peer_sends(111, 1400);
 	peer_sends_run(112, 50, 200, 14);
 	peer_sends_run(162, 28, 60, 60);
-	turn_until(&rig.p->count.rx_frames, 189);
-	ok(saw(129, 61) && rig.entries == 5, "but for a last one that is to be padded");
-	rig.n_seen = rig.batches = rig.entries = 0;
+	turn_for_frames(189);
+	ok(saw(129, 61) && rig.t.entries == 5, "but for a last one that is to be padded");
+	rig.n_seen = 0;
+	taker_reset(&rig.t);
 	peer_sends_run(1, 64, 20, 20);
-	turn_until(&rig.p->count.rx_frames, 253);
-	ok(saw(64, 1) && rig.batches == 1 && rig.entries == 64 && !rig.batch.more,
+	turn_for_frames(253);
+	ok(saw(64, 1) && rig.t.batches == 1 && rig.t.entries == 64 && !rig.t.batch.more,
 	   "and for one of such: they fill a batch");
-	rig.n_seen = rig.batches = 0;
+	rig.n_seen = 0;
+	taker_reset(&rig.t);
 	for (uint32_t i = 0; i < 3; i++)
 		peer_sends_run(1 + i * 50, 50, 20, 20);
-	turn_until(&rig.p->count.rx_frames, 403);
-	ok(saw(150, 1) && rig.batches == 3, "and go on in the next one");
+	turn_for_frames(403);
+	ok(saw(150, 1) && rig.t.batches == 3, "and go on in the next one");
 	peer_sends_run(1, 20, 10, 10);
-	turn_until(&rig.p->count.rx_frames, 423);
+	turn_for_frames(423);
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 20, "a run of runts is none");
 	end();
 }
@@ -1134,7 +1066,7 @@ static void test_tx_run_singly(void)
 		peer_reads(rig.peer, 1, 0);
 		wrong += !saw(rig.n_seen, seen + 1);
 		seen += rig.n_seen;
-		turn();
+		turn(&rig.t.loop);
 	} while (rig.n_seen && seen < 120);
 	ok(seen == 120 && !wrong, "and all arrives in the end, in order");
 	end();
@@ -1147,20 +1079,20 @@ static void test_tx_random(unsigned seed)
 	struct message m;
 	unsigned sent = 0, wrong = 0;
 
-	srandom(seed);
+	random_begin(seed);
 	begin_runs();
 	for (unsigned round = 0; round < 300; round++) {
-		unsigned n = 1 + (unsigned)random() % ARRAY_SIZE(data), frames = 0;
-		uint32_t len = 61 + (uint32_t)random() % 300;
+		unsigned n = 1 + rnd(ARRAY_SIZE(data)), frames = 0;
+		uint32_t len = 61 + rnd(300);
 
 		for (unsigned i = 0; i < n; i++) {
-			unsigned count = 1 + (unsigned)random() % 40;
-			uint32_t last = 61 + (uint32_t)random() % (len - 60);
+			unsigned count = 1 + rnd(40);
+			uint32_t last = 61 + rnd(len - 60);
 			struct frame f;
 
-			if (random() % 3 == 0)
-				len = 61 + (uint32_t)random() % 300;
-			if (last > len || random() % 2)
+			if (rnd(3) == 0)
+				len = 61 + rnd(300);
+			if (last > len || rnd(2))
 				last = len;
 			f = make_run(data[i], sent + frames + 1, count, len, last);
 			port_send(rig.p, &f);
@@ -1180,26 +1112,8 @@ static void test_tx_random(unsigned seed)
 
 static void set_up(void)
 {
-	int fd = eventfd(1, EFD_NONBLOCK);
-
-	rig.kick.fd = -1;
-	rig.env.loop = &rig.loop;
-	rig.env.host = &host;
-	rig.batch.buf = malloc(BATCH_BUF_SIZE);
-	if (loop_init(&rig.loop) < 0 ||
-	    loop_add(&rig.loop, &rig.kick, fd, EPOLLIN, stop_now) < 0)
-		exit(1);
+	taker_init(&rig.t, see_frame);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static void tear_down(void)
-{
-	int fd = rig.kick.fd;
-
-	loop_del(&rig.loop, &rig.kick);
-	close(fd);
-	loop_free(&rig.loop);
-	free(rig.batch.buf);
 }
 
 int main(void)
@@ -1233,6 +1147,6 @@ int main(void)
 	for (unsigned seed = 1; seed <= 3; seed++)
 		test_tx_random(seed);
 	test_close();
-	tear_down();
+	taker_free(&rig.t);
 	return done();
 }

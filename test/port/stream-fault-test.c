@@ -7,16 +7,17 @@
 #include "port/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lib/driver-ops.h"
+#include "lib/sockets.h"
+#include "lib/taker.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 
@@ -30,13 +31,10 @@ struct refusal {
 	unsigned n;
 };
 
-static struct loop loop;
-static struct port_env env;
+static struct taker taker;
 static struct stream *stream;
-static struct batch batch;
 static struct refusal no_read, no_write;
 static int fd, peer;
-static unsigned got, turns;
 
 static bool refuses(struct refusal *r, int of)
 {
@@ -66,47 +64,23 @@ static int rig_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "stream",
-	.is_stream = true,
 	.has_backpressure = true,
 	.one_shot = true,
 	.open = rig_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
-
-static void on_readable(struct port *p, void *arg)
-{
-	(void)arg;
-	turns++;
-	if (port_receive(p, &batch) == 0)
-		got += run_count(batch.frame, batch.n);
-	port_received(p);
-}
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = { on_readable, on_nothing, on_nothing };
 
 static void begin(void)
 {
 	int sv[2];
 
+	sockets_pair(SOCK_STREAM, sv);
 	stream = calloc(1, sizeof(*stream));
-	if (!stream || socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0 ||
-	    stream_init(stream, &ops, &env, "stream") < 0)
+	if (!stream || stream_init(stream, &ops, &taker.env, "stream") < 0)
 		exit(1);
 	fd = sv[0];
 	peer = sv[1];
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	fcntl(peer, F_SETFL, O_NONBLOCK);
-	got = turns = 0;
+	taker_reset(&taker);
 	port_start(&stream->port);
 }
 
@@ -150,7 +124,7 @@ static void test_short_of_memory_to_send(int err)
 	c = &stream->port.count;
 	no_write = (struct refusal){ err, 3 };
 	send_frames(40);
-	turn_for(&loop, 300);
+	turn_for(&taker.loop, 300);
 	ok_eq_int(no_write.n, 0, "a kernel short of memory to send: asked three times");
 	ok(c->tx_frames == 40 && !c->dropped[DROP_LOST] && peer_got() == 40 * UNIT,
 	   "and then all frames have gone");
@@ -166,8 +140,8 @@ static void test_short_of_memory_to_read(int err)
 	no_read = (struct refusal){ err, 3 };
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn_for(&loop, 300);
-	ok(no_read.n == 0 && got == 1 && stream->port.state == PORT_UP,
+	turn_for(&taker.loop, 300);
+	ok(no_read.n == 0 && taker.frames == 1 && stream->port.state == PORT_UP,
 	   "a kernel short of memory to read: the frame has come in the end");
 	end();
 }
@@ -181,8 +155,8 @@ static void test_no_spin(void)
 	no_read = (struct refusal){ ENOBUFS, 1000000 };
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn_for(&loop, 300);
-	ok(turns < 30, "a kernel that stays short of memory is asked now and then");
+	turn_for(&taker.loop, 300);
+	ok(taker.calls < 30, "a kernel that stays short of memory is asked now and then");
 	no_read.n = 0;
 	end();
 }
@@ -197,11 +171,11 @@ static void test_half_broken(void)
 	send_frames(1);
 	if (write(peer, wire, sizeof(wire)) < 0)
 		exit(1);
-	turn_for(&loop, 100);
-	ok(got == 1 && stream->port.state == PORT_UP,
+	turn_for(&taker.loop, 100);
+	ok(taker.frames == 1 && stream->port.state == PORT_UP,
 	   "what a peer that can't be sent to has sent is read");
 	for (unsigned i = 0; i < 100 && stream->port.state == PORT_UP; i++)
-		turn_for(&loop, 100);
+		turn_for(&taker.loop, 100);
 	ok(stream->port.state == PORT_ENDED, "but it is not called up for long");
 	ok_eq_str(stream->port.why, "Broken pipe", "and why is known");
 	end();
@@ -211,16 +185,13 @@ int main(void)
 {
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
-	if (loop_init(&loop) < 0 || !(batch.buf = malloc(BATCH_BUF_SIZE)))
-		return 1;
-	env = (struct port_env){ .loop = &loop, .host = &host };
+	taker_init(&taker, NULL);
 	test_short_of_memory_to_send(ENOBUFS);
 	test_short_of_memory_to_send(ENOMEM);
 	test_short_of_memory_to_read(ENOBUFS);
 	test_short_of_memory_to_read(ENOMEM);
 	test_no_spin();
 	test_half_broken();
-	free(batch.buf);
-	loop_free(&loop);
+	taker_free(&taker);
 	return done();
 }

@@ -7,6 +7,8 @@
  * Input: whether the stream may be a trunk, then what a peer sends, and in between
  * where he makes a pause.
  */
+#include "lib/driver-ops.h"
+#include "lib/fake-port.h"
 #include "lib/fuzz.h"
 
 #include <string.h>
@@ -192,24 +194,12 @@ static int fuzz_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "fuzz",
-	.is_stream = true,
 	.one_shot = true,
 	.open = fuzz_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
 
-static void on_anything(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = { on_anything, on_anything, on_anything };
-static const struct port_env env = { .loop = &loop, .host = &host };
+static const struct port_env env = { .loop = &loop, .host = &fake_host };
 
 static void see_run(struct frame run)
 {

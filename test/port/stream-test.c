@@ -13,45 +13,37 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/bytes.h"
+#include "lib/driver-ops.h"
 #include "lib/pieces.h"
+#include "lib/random.h"
+#include "lib/sockets.h"
+#include "lib/taker.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define BYTES_MAX ((size_t)24 << 20)
 #define ANY ((size_t)256 << 10) /* to read: more than there is at once */
 #define LAYOUT_BYTES ((size_t)6 << 20)
 
-/* A run of bytes. */
-struct bytes {
-	uint8_t *at;
-	size_t len;
-};
-
 /*
  * One stream port, and the other end of its link.
  * @peer_in, @peer_out: what the peer reads from and writes to; may be equal
  * @next_rfd, @next_wfd: for the port's next open()
  * @got:   frames that came out, with their length words
- * @more:  how often a batch was told to have more behind it
- * @worst: of all batches
  */
 struct rig {
-	struct loop loop;
-	struct watch kick;
-	struct port_env env;
+	struct taker t;
 	struct stream *s;
 	struct port *p;
 	int peer_in, peer_out;
 	int next_rfd, next_wfd;
-	struct batch batch;
 	struct bytes got;
-	unsigned more, worst, bad_words;
-	size_t scribble;
+	unsigned bad_words;
 };
 
 static struct rig rig;
@@ -59,16 +51,6 @@ static struct bytes want;
 
 /* What frames are made of: every one is a piece of this noise. */
 static uint8_t noise[2 * FRAME_MAX];
-
-static uint64_t rnd_state = 1;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 /* Lengths as they come: mostly short, some of each kind. */
 static uint32_t rnd_len(uint32_t shortest)
@@ -84,32 +66,11 @@ static uint32_t rnd_len(uint32_t shortest)
 	}
 }
 
-static void append(struct bytes *b, const void *data, size_t len)
-{
-	if (b->len + len > BYTES_MAX)
-		abort();
-	memcpy(b->at + b->len, data, len);
-	b->len += len;
-}
-
-static void append_word(struct bytes *b, uint32_t len)
-{
-	uint8_t word[LAYOUT_PREFIX];
-
-	put_be32(word, len);
-	append(b, word, sizeof(word));
-}
-
 /* A frame of @len bytes made up, framed. */
 static void append_made_up(struct bytes *b, uint32_t len)
 {
-	append_word(b, len);
-	append(b, noise + rnd(FRAME_MAX), len);
-}
-
-static bool is_same(const struct bytes *a, const struct bytes *b)
-{
-	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0;
+	bytes_append_word(b, len);
+	bytes_append(b, noise + rnd(FRAME_MAX), len);
 }
 
 /* ---- the port ---- */
@@ -122,114 +83,40 @@ static int rig_open(struct port *p)
 
 static const struct port_ops once_ops = {
 	.kind = "once",
-	.is_stream = true,
 	.has_backpressure = true,
 	.one_shot = true,
 	.open = rig_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
 	.shut = stream_shut,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
 
 static const struct port_ops again_ops = {
 	.kind = "again",
-	.is_stream = true,
 	.has_backpressure = true,
 	.open = rig_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
 
 static const struct port_ops pipe_ops = {
 	.kind = "pipe",
-	.is_stream = true,
 	.has_backpressure = true,
 	.one_shot = true,
 	.is_stdio = true,
 	.open = rig_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
 
 static void check_frame(const struct frame *f)
 {
 	if (f->layout == LAYOUT_STREAM)
 		rig.bad_words += get_be32(f->data - LAYOUT_PREFIX) != f->len;
-	append_word(&rig.got, f->len);
-	append(&rig.got, f->data, f->len);
+	bytes_append_word(&rig.got, f->len);
+	bytes_append(&rig.got, f->data, f->len);
 }
 
-static void check_run(const struct frame *run)
-{
-	struct frame f = *run;
-
-	check_frame(&f);
-	for (unsigned left = run->n_more; left; left--) {
-		f = run_next(&f);
-		check_frame(&f);
-	}
-}
-
-/* What a relay does with a port that is readable. */
 static int take_all(void)
 {
-	struct batch *b = &rig.batch;
-	int ret;
-
-	do {
-		ret = port_receive(rig.p, b);
-		if (ret < 0)
-			break;
-		for (unsigned i = 0; i < b->n; i++)
-			check_run(&b->frame[i]);
-		rig.more += b->more;
-		rig.worst = b->n > rig.worst ? b->n : rig.worst;
-	} while (b->more);
-	port_received(rig.p);
-	/* The buffer is another port's now. */
-	memset(b->buf, 0xee, rig.scribble);
-	return ret;
-}
-
-static void on_readable(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-	take_all();
-}
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = {
-	.readable = on_readable,
-	.relaxed = on_nothing,
-	.changed = on_nothing,
-};
-
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&rig.loop);
-}
-
-/* One turn of the loop. */
-static void turn(void)
-{
-	loop_run(&rig.loop);
+	return taker_take(&rig.t, rig.p);
 }
 
 static void use_fds(int rfd, int wfd, int peer_in, int peer_out)
@@ -248,8 +135,7 @@ static void use_socketpair(int buffer)
 {
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
-		exit(1);
+	sockets_pair(SOCK_STREAM, sv);
 	setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	use_fds(sv[0], sv[0], sv[1], sv[1]);
 }
@@ -263,44 +149,24 @@ static void use_pipes(int buffer)
 	use_fds(in[0], out[1], out[0], in[1]);
 }
 
-static int tcp_listener(struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	memset(addr, 0, sizeof(*addr));
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (struct sockaddr *)addr, sizeof(*addr)) < 0 || listen(fd, 1) < 0 ||
-	    getsockname(fd, (struct sockaddr *)addr, &len) < 0)
-		exit(1);
-	return fd;
-}
-
 static void use_tcp(int buffer)
 {
-	struct sockaddr_in addr;
-	int listener = tcp_listener(&addr), ours = socket(AF_INET, SOCK_STREAM, 0),
-	    theirs;
+	int fds[2];
 
-	setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
-	if (connect(ours, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		exit(1);
-	theirs = accept(listener, NULL, NULL);
-	close(listener);
-	use_fds(ours, ours, theirs, theirs);
+	sockets_tcp(fds, buffer);
+	use_fds(fds[0], fds[0], fds[1], fds[1]);
 }
 
 static void begin(const struct port_ops *ops)
 {
 	rig.s = calloc(1, sizeof(*rig.s));
-	if (!rig.s || stream_init(rig.s, ops, &rig.env, ops->kind) < 0)
+	if (!rig.s || stream_init(rig.s, ops, &rig.t.env, ops->kind) < 0)
 		exit(1);
 	rig.p = &rig.s->port;
 	rig.got.len = want.len = 0;
-	rig.more = rig.worst = rig.bad_words = 0;
-	rig.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
+	taker_reset(&rig.t);
+	rig.bad_words = 0;
+	rig.t.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
 	port_start(rig.p);
 }
 
@@ -348,7 +214,7 @@ static unsigned without_runts(const struct bytes *all, struct bytes *good)
 		if (size < LAYOUT_PREFIX + FRAME_HEADER)
 			runts++;
 		else
-			append(good, all->at + at, size);
+			bytes_append(good, all->at + at, size);
 		at += size;
 	}
 	return runts;
@@ -358,12 +224,12 @@ static unsigned without_runts(const struct bytes *all, struct bytes *good)
 static void test_rx_every_cut(void)
 {
 	static const uint32_t lens[] = { 14, 0, 60, 13, 15, 1, 0, 20 };
-	struct bytes all = { .at = malloc(1024) };
+	struct bytes all = { 0 };
 	unsigned wrong = 0, rounds = 0;
 
 	use_socketpair(1 << 20);
 	begin(&once_ops);
-	rig.scribble = 256;
+	rig.t.scribble = 256;
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
 		append_made_up(&all, lens[i]);
 	without_runts(&all, &want);
@@ -376,7 +242,7 @@ static void test_rx_every_cut(void)
 			wrong += take_all() != 0;
 			peer_sends(all.at + j, all.len - j);
 			wrong += take_all() != 0;
-			wrong += !is_same(&rig.got, &want);
+			wrong += !bytes_same(&rig.got, &want);
 		}
 	}
 	ok_eq_int(wrong, 0, "frames in three pieces, cut in each of %u ways", rounds);
@@ -387,7 +253,7 @@ static void test_rx_every_cut(void)
 		  "and its bytes");
 	ok_eq_int(rig.bad_words, 0, "every frame that is said to have a word has it");
 	end();
-	free(all.at);
+	bytes_free(&all);
 }
 
 static void send_in_chunks(const struct bytes *all)
@@ -409,10 +275,10 @@ static void send_in_chunks(const struct bytes *all)
 
 static void test_rx_random(uint64_t seed, const char *over, void (*use)(int))
 {
-	struct bytes all = { .at = malloc(BYTES_MAX) };
+	struct bytes all = { 0 };
 	unsigned runts;
 
-	rnd_state = seed;
+	random_begin(seed);
 	use(1 << 20);
 	begin(&once_ops);
 	for (int i = 0; i < 300; i++)
@@ -424,14 +290,14 @@ static void test_rx_random(uint64_t seed, const char *over, void (*use)(int))
 	send_in_chunks(&all);
 	/* Over TCP the last bytes may still be on their way. */
 	for (int i = 0; i < 10000 && rig.got.len < want.len; i++)
-		turn();
-	ok(is_same(&rig.got, &want),
+		turn(&rig.t.loop);
+	ok(bytes_same(&rig.got, &want),
 	   "over %s, seed %d: exactly the frames that were sent", over, (int)seed);
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], runts, "without the runts");
 	ok_eq_int(rig.p->count.rx_frames, 303, "all of which were counted");
 	ok_eq_int(rig.bad_words, 0, "and have their words");
 	end();
-	free(all.at);
+	bytes_free(&all);
 }
 
 /* So many frames at once, with a piece of another behind them. */
@@ -443,10 +309,10 @@ static void test_rx_batches(unsigned frames, unsigned more, unsigned behind)
 	peer_sends(want.at, want.len);
 	peer_sends((const uint8_t[]){ 0, 0, 0, 14, 1, 2, 3 }, behind);
 	take_all();
-	ok_eq_int(rig.more, more,
+	ok_eq_int(rig.t.more, more,
 		  "%u frames and %u bytes: so many batches have more behind", frames,
 		  behind);
-	ok(rig.worst <= BATCH_MAX && is_same(&rig.got, &want),
+	ok(rig.t.worst <= BATCH_MAX && bytes_same(&rig.got, &want),
 	   "and all come at one wake-up");
 	end();
 }
@@ -487,7 +353,7 @@ static void test_rx_cut(void)
 		want.len = whole;
 		while (take_all() == 0)
 			;
-		wrong += !is_same(&rig.got, &want) || rig.p->state != PORT_ENDED ||
+		wrong += !bytes_same(&rig.got, &want) || rig.p->state != PORT_ENDED ||
 			 rig.p->why_err != PORT_CLOSED ||
 			 rig.p->count.dropped[DROP_CUT] != !between ||
 			 (int)rig.p->count.rx_frames != came;
@@ -518,7 +384,7 @@ static void test_rx_too_long(uint32_t len, unsigned ahead)
 	   "a length of %u: up until it is there whole", len);
 	ok_eq_int(take_all(), -EPROTO, "then an error, behind %u frames", ahead);
 	ok_eq_int(rig.p->state, PORT_ENDED, "that ends the link");
-	ok(is_same(&rig.got, &want), "the frames ahead of it have passed");
+	ok(bytes_same(&rig.got, &want), "the frames ahead of it have passed");
 	ok_eq_int(rig.p->count.dropped[DROP_OVERSIZE], 1, "and it is counted");
 	ok_eq_int(rig.p->count.rx_frames, ahead + 1, "as received too");
 	end();
@@ -566,19 +432,17 @@ static void append_on_wire(struct bytes *b, const struct frame *f)
 {
 	static const uint8_t zeros[FRAME_PAD];
 
-	append_word(b, f->len < FRAME_PAD ? FRAME_PAD : f->len);
-	append(b, f->data, f->len);
+	bytes_append_word(b, f->len < FRAME_PAD ? FRAME_PAD : f->len);
+	bytes_append(b, f->data, f->len);
 	if (f->len < FRAME_PAD)
-		append(b, zeros, FRAME_PAD - f->len);
+		bytes_append(b, zeros, FRAME_PAD - f->len);
 }
 
 /* The peer reads, at most @max bytes. Return: how many. */
 static size_t peer_reads(size_t max)
 {
-	ssize_t n = read(rig.peer_in, rig.got.at + rig.got.len,
-			 min_size(max, BYTES_MAX - rig.got.len));
+	ssize_t n = bytes_read(&rig.got, rig.peer_in, max);
 
-	rig.got.len += n > 0 ? (size_t)n : 0;
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -643,7 +507,7 @@ static void tx_round(struct layout *l, uint64_t *frames, uint64_t *bytes)
 		memset(l->at, 0xee, l->used);
 	}
 	peer_reads(1 + rnd(rnd(4) ? 60000 : 500));
-	turn();
+	turn(&rig.t.loop);
 }
 
 static void test_tx_random(uint64_t seed, const char *over, void (*use)(int), int buffer)
@@ -652,19 +516,20 @@ static void test_tx_random(uint64_t seed, const char *over, void (*use)(int), in
 	uint64_t frames = 0, bytes = 0, drops = 0;
 
 	l->at = malloc(LAYOUT_BYTES);
-	rnd_state = seed;
+	random_begin(seed);
 	use(buffer);
 	begin(&once_ops);
 	for (int i = 0; i < 400; i++)
 		tx_round(l, &frames, &bytes);
 	for (int i = 0; i < 200000 && rig.got.len < want.len; i++) {
 		peer_reads(ANY);
-		turn();
+		turn(&rig.t.loop);
 	}
 	for (int i = 0; i < DROP_REASONS; i++)
 		drops += rig.p->count.dropped[i];
-	ok(is_same(&rig.got, &want), "over %s, seed %d: %d frames, exactly as they were",
-	   over, (int)seed, (int)frames);
+	ok(bytes_same(&rig.got, &want),
+	   "over %s, seed %d: %d frames, exactly as they were", over, (int)seed,
+	   (int)frames);
 	ok(rig.p->count.tx_frames == frames && rig.p->count.tx_bytes == bytes && !drops &&
 		   !rig.p->queue.frames && !rig.s->skip,
 	   "all counted, none dropped, nothing left");
@@ -710,12 +575,12 @@ static void test_tx_overrun(void)
 		port_flush(rig.p);
 		if (i % 3000 == 0)
 			while (peer_reads(ANY))
-				turn();
+				turn(&rig.t.loop);
 	}
 	ok(c->dropped[DROP_QUEUE] && rig.p->queue.bytes > PORT_QUEUE_BYTES - 1600,
 	   "a peer that does not read fills the queue, and then frames are dropped");
 	while (peer_reads(ANY))
-		turn();
+		turn(&rig.t.loop);
 	n = count_numbered(&rig.got, &in_order);
 	ok(in_order, "what gets through is whole and in order");
 	ok(n == c->tx_frames && n + c->dropped[DROP_QUEUE] == 5000, "%u sent, %u dropped",
@@ -779,8 +644,8 @@ static void test_peer_gone(void)
 	port_flush(rig.p);
 	ok_eq_int(rig.p->count.dropped[DROP_LOST], 2, "the next one is lost too");
 	for (int i = 0; i < 3; i++)
-		turn();
-	ok(is_same(&rig.got, &want), "what the peer sent before arrives");
+		turn(&rig.t.loop);
+	ok(bytes_same(&rig.got, &want), "what the peer sent before arrives");
 	ok_eq_int(rig.p->state, PORT_ENDED, "and then the port has ended");
 	ok_eq_int(rig.p->count.tx_frames, 0, "nothing is said to be sent");
 	end();
@@ -816,7 +681,7 @@ static void test_gone_with_queue(void)
 	}
 	close_peer();
 	for (int i = 0; i < 4; i++)
-		turn();
+		turn(&rig.t.loop);
 	ok_eq_int(rig.p->state, PORT_ENDED,
 		  "a peer that goes ends the port, queue or not");
 	ok(rig.p->count.tx_frames + rig.p->count.dropped[DROP_LOST] == n &&
@@ -835,8 +700,8 @@ static void test_shut(void)
 	ok_eq_int(read(rig.peer_in, &c, 1), 0, "a shut stream tells the peer of the end");
 	append_made_up(&want, 50);
 	peer_sends(want.at, want.len);
-	turn();
-	ok(is_same(&rig.got, &want), "and still takes what the peer sends");
+	turn(&rig.t.loop);
+	ok(bytes_same(&rig.got, &want), "and still takes what the peer sends");
 	end();
 }
 
@@ -852,23 +717,23 @@ static void test_fresh_start(void)
 	ok(rig.s->skip && rig.s->part_len == 30, "a link with half a frame each way");
 	close_peer();
 	for (int i = 0; i < 4; i++)
-		turn();
+		turn(&rig.t.loop);
 	ok_eq_int(rig.p->state, PORT_WAITING, "is lost");
 	use_socketpair(1 << 20);
 	port_retry_now(rig.p);
-	turn();
-	turn();
+	turn(&rig.t.loop);
+	turn(&rig.t.loop);
 	ok_eq_int(rig.p->state, PORT_UP, "the next one");
-	append(&want, some_frame, sizeof(some_frame));
+	bytes_append(&want, some_frame, sizeof(some_frame));
 	rig.got.len = 0;
 	peer_sends(some_frame, sizeof(some_frame));
-	turn();
-	ok(is_same(&rig.got, &want), "is in step from its first byte received");
+	turn(&rig.t.loop);
+	ok(bytes_same(&rig.got, &want), "is in step from its first byte received");
 	rig.got.len = 0;
 	port_send(rig.p, &some);
 	port_flush(rig.p);
 	peer_reads(ANY);
-	ok(is_same(&rig.got, &want), "and sent");
+	ok(bytes_same(&rig.got, &want), "and sent");
 	end();
 }
 
@@ -876,17 +741,17 @@ static void test_after_bad_length(void)
 {
 	use_socketpair(1 << 20);
 	begin(&again_ops);
-	append(&want, some_frame, sizeof(some_frame));
+	bytes_append(&want, some_frame, sizeof(some_frame));
 	peer_sends((const uint8_t[]){ 0xff, 0xff, 0xff, 0xff, 9, 9 }, 6);
 	ok_eq_int(take_all(), -EPROTO, "a link that announced too long a frame is lost");
 	close_peer();
 	use_socketpair(1 << 20);
 	port_retry_now(rig.p);
-	turn();
-	turn();
+	turn(&rig.t.loop);
+	turn(&rig.t.loop);
 	peer_sends(some_frame, sizeof(some_frame));
-	turn();
-	ok(is_same(&rig.got, &want), "and the next one is in step");
+	turn(&rig.t.loop);
+	ok(bytes_same(&rig.got, &want), "and the next one is in step");
 	end();
 }
 
@@ -936,7 +801,7 @@ static void test_tcp_nagle(void)
 		peer_sends(some_frame, sizeof(some_frame));
 		peer_sends(some_frame, sizeof(some_frame));
 		while (rig.p->count.rx_frames < 2 * i)
-			turn();
+			turn(&rig.t.loop);
 	}
 	ok(loop_now() - began < rounds * delack_ms / 2,
 	   "a peer that waits for acknowledgements gets them at once");
@@ -945,32 +810,16 @@ static void test_tcp_nagle(void)
 
 static void set_up(void)
 {
-	int fd = eventfd(1, EFD_NONBLOCK);
-
-	rig.kick.fd = -1;
-	rig.env.loop = &rig.loop;
-	rig.env.host = &host;
-	rig.got.at = malloc(BYTES_MAX);
-	want.at = malloc(BYTES_MAX);
-	rig.batch.buf = malloc(BATCH_BUF_SIZE);
-	if (loop_init(&rig.loop) < 0 ||
-	    loop_add(&rig.loop, &rig.kick, fd, EPOLLIN, stop_now) < 0)
-		exit(1);
+	taker_init(&rig.t, check_frame);
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(noise); i++)
-		noise[i] = (uint8_t)rnd(256);
+	rnd_bytes(noise, sizeof(noise));
 }
 
 static void tear_down(void)
 {
-	int fd = rig.kick.fd;
-
-	loop_del(&rig.loop, &rig.kick);
-	close(fd);
-	loop_free(&rig.loop);
-	free(rig.got.at);
-	free(want.at);
-	free(rig.batch.buf);
+	taker_free(&rig.t);
+	bytes_free(&rig.got);
+	bytes_free(&want);
 }
 
 static void test_rx(void)

@@ -11,69 +11,40 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/bytes.h"
+#include "lib/driver-ops.h"
+#include "lib/quiet.h"
+#include "lib/random.h"
+#include "lib/sockets.h"
+#include "lib/taker.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define BYTES_MAX ((size_t)4 << 20)
 #define SMALL_BUFFER 4096
 
-/* A run of bytes. */
-struct bytes {
-	uint8_t *at;
-	size_t len;
-};
-
 /* @got: units that came out: length words, virtio headers, frames */
 static struct {
-	struct loop loop;
-	struct watch kick;
-	struct port_env env;
+	struct taker t;
 	struct stream *s;
 	struct port *p;
 	int fd, peer;
 	enum stream_trunk mode;
-	struct batch batch;
 	struct bytes got;
 } rig;
 
 static struct bytes all, want, sent;
 static uint8_t greeting[TRUNK_PREAMBLE];
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 /* ---- bytes ---- */
 
-static void append(struct bytes *b, const void *data, size_t len)
-{
-	if (b->len + len > BYTES_MAX)
-		abort();
-	memcpy(b->at + b->len, data, len);
-	b->len += len;
-}
-
-static void append_word(struct bytes *b, uint32_t word)
-{
-	uint8_t at[LAYOUT_PREFIX];
-
-	put_be32(at, word);
-	append(b, at, sizeof(at));
-}
-
 static void append_greeting(struct bytes *b)
 {
-	append(b, greeting, sizeof(greeting));
+	bytes_append(b, greeting, sizeof(greeting));
 }
 
 /* Behind @word, as many bytes as it says, of which the first are @number. */
@@ -81,10 +52,12 @@ static void append_unit(struct bytes *b, uint32_t word, uint32_t number)
 {
 	uint32_t len = word & 0x7fffffff;
 
-	append_word(b, word);
+	uint8_t *at;
+
+	bytes_append_word(b, word);
+	at = bytes_room(b, len);
 	for (uint32_t i = 0; i < len; i++)
-		b->at[b->len + i] = (uint8_t)(i < 4 ? number >> (24 - 8 * i) : i * 7);
-	b->len += len;
+		at[i] = (uint8_t)(i < 4 ? number >> (24 - 8 * i) : i * 7);
 }
 
 static void append_frame(struct bytes *b, uint32_t len)
@@ -95,11 +68,6 @@ static void append_frame(struct bytes *b, uint32_t len)
 static void append_super(struct bytes *b, uint32_t len)
 {
 	append_unit(b, 0x80000000u | (len + VNET_BYTES), len);
-}
-
-static bool is_same(const struct bytes *a, const struct bytes *b)
-{
-	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0;
 }
 
 /*
@@ -133,7 +101,7 @@ static bool parse(enum stream_trunk mode, bool *agreed)
 			return true;
 		may_greet &= mode == STREAM_ASKS;
 		if (len - extra >= 14)
-			append(&want, all.at + at, 4 + len);
+			bytes_append(&want, all.at + at, 4 + len);
 		at += len;
 	}
 	return true;
@@ -149,69 +117,17 @@ static int rig_open(struct port *p)
 
 static const struct port_ops ops = {
 	.kind = "again",
-	.is_stream = true,
 	.has_backpressure = true,
 	.open = rig_open,
-	.rx = stream_rx,
-	.rx_done = stream_rx_done,
-	.tx = stream_tx,
-	.close = stream_close,
-	.free = stream_free,
+	STREAM_OPS,
 };
 
 static void take_frame(const struct frame *f)
 {
-	append_word(&rig.got, layout_word(f, f->len));
+	bytes_append_word(&rig.got, layout_word(f, f->len));
 	if (f->vnet)
-		append(&rig.got, f->vnet, VNET_BYTES);
-	append(&rig.got, f->data, f->len);
-}
-
-static void take_run(const struct frame *run)
-{
-	struct frame f = *run;
-
-	take_frame(&f);
-	for (unsigned left = run->n_more; left; left--) {
-		f = run_next(&f);
-		take_frame(&f);
-	}
-}
-
-static void on_readable(struct port *p, void *arg)
-{
-	struct batch *b = &rig.batch;
-
-	(void)arg;
-	do {
-		if (port_receive(p, b) < 0)
-			break;
-		for (unsigned i = 0; i < b->n; i++)
-			take_run(&b->frame[i]);
-	} while (b->more);
-	port_received(p);
-	/* The buffer is another port's now. */
-	memset(b->buf, 0xee, STREAM_RX_BYTES + LAYOUT_PREFIX);
-}
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = { on_readable, on_nothing, on_nothing };
-
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&rig.loop);
-}
-
-static void turn(void)
-{
-	loop_run(&rig.loop);
+		bytes_append(&rig.got, f->vnet, VNET_BYTES);
+	bytes_append(&rig.got, f->data, f->len);
 }
 
 static void use_fds(int fd, int peer)
@@ -227,32 +143,22 @@ static void use_socketpair(void)
 {
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
-		exit(1);
+	sockets_pair(SOCK_STREAM, sv);
 	use_fds(sv[0], sv[1]);
 }
 
 static void use_tcp(void)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM, 0),
-	    ours = socket(AF_INET, SOCK_STREAM, 0);
+	int fds[2];
 
-	if (bind(listener, (struct sockaddr *)&addr, len) < 0 ||
-	    listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&addr, &len) < 0 ||
-	    connect(ours, (struct sockaddr *)&addr, len) < 0)
-		exit(1);
-	use_fds(ours, accept(listener, NULL, NULL));
-	close(listener);
+	sockets_tcp(fds, 0);
+	use_fds(fds[0], fds[1]);
 }
 
 static void begin_with(enum stream_trunk mode)
 {
 	rig.s = calloc(1, sizeof(*rig.s));
-	if (!rig.s || stream_init(rig.s, &ops, &rig.env, "trunk") < 0)
+	if (!rig.s || stream_init(rig.s, &ops, &rig.t.env, "trunk") < 0)
 		exit(1);
 	rig.p = &rig.s->port;
 	rig.mode = mode;
@@ -279,7 +185,7 @@ static void peer_sends(const uint8_t *data, size_t len)
 
 		if (n < 0 && errno != EAGAIN)
 			return;
-		turn();
+		turn(&rig.t.loop);
 		data += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
 	}
@@ -291,9 +197,8 @@ static void peer_reads(void)
 	ssize_t n;
 
 	do {
-		turn();
-		n = read(rig.peer, sent.at + sent.len, BYTES_MAX - sent.len);
-		sent.len += n > 0 ? (size_t)n : 0;
+		turn(&rig.t.loop);
+		n = bytes_read(&sent, rig.peer, BYTES_MAX);
 	} while (n > 0);
 }
 
@@ -343,7 +248,7 @@ static void test_every_cut(enum stream_trunk mode, const char *what)
 		peer_sends(all.at + cut, all.len - cut);
 		peer_reads();
 		good += parse(mode, &agreed) && agreed && is_agreed() &&
-			is_same(&rig.got, &want) && sent.len == TRUNK_PREAMBLE &&
+			bytes_same(&rig.got, &want) && sent.len == TRUNK_PREAMBLE &&
 			!memcmp(sent.at, greeting, sent.len) &&
 			rig.p->count.dropped[DROP_RUNT] == 1;
 		end();
@@ -353,7 +258,7 @@ static void test_every_cut(enum stream_trunk mode, const char *what)
 	lay_conversation(mode);
 	for (size_t i = 0; i < all.len; i++)
 		peer_sends(all.at + i, 1);
-	ok(parse(mode, &agreed) && is_agreed() && is_same(&rig.got, &want),
+	ok(parse(mode, &agreed) && is_agreed() && bytes_same(&rig.got, &want),
 	   "%s: and byte by byte", what);
 	end();
 }
@@ -379,11 +284,11 @@ static void test_refused(const struct refused *r)
 	if (r->greeting_then)
 		append_greeting(&all);
 	else
-		append_word(&all, r->word);
+		bytes_append_word(&all, r->word);
 	good = parse(r->mode, &agreed);
 	peer_sends(all.at, all.len);
-	turn();
-	ok(!good && rig.p->state == PORT_WAITING && is_same(&rig.got, &want),
+	turn(&rig.t.loop);
+	ok(!good && rig.p->state == PORT_WAITING && bytes_same(&rig.got, &want),
 	   "%s: closed, behind what came before", r->what);
 	ok(rig.p->count.dropped[DROP_OVERSIZE] == 1 && !rig.p->takes_super,
 	   "%s: and counted", r->what);
@@ -423,8 +328,8 @@ static void test_lengths(void)
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
 		append_super(&all, lens[i]);
 	peer_sends(all.at, all.len);
-	turn();
-	ok(parse(STREAM_LISTENS, &agreed) && is_same(&rig.got, &want) && is_agreed(),
+	turn(&rig.t.loop);
+	ok(parse(STREAM_LISTENS, &agreed) && bytes_same(&rig.got, &want) && is_agreed(),
 	   "super-frames of every length");
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 2,
 		  "of which the two shortest are none");
@@ -437,7 +342,7 @@ static void test_version(enum stream_trunk mode, const char *what)
 	append_greeting(&all);
 	all.at[5] = 2;
 	peer_sends(all.at, all.len);
-	turn();
+	turn(&rig.t.loop);
 	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "version 2, ours of 1"),
 	   "%s: one of another version is told of", what);
 	peer_reads();
@@ -479,12 +384,12 @@ static void test_answer(void)
 	ok(is_agreed() && !rig.s->answer.is_set, "with one, it is no longer waited for");
 	close(rig.peer);
 	rig.p->since -= 10000;
-	turn();
+	turn(&rig.t.loop);
 	ok(rig.p->state == PORT_WAITING && !rig.p->takes_super, "a trunk that is lost");
 	use_socketpair();
 	port_retry_now(rig.p);
-	turn();
-	turn();
+	turn(&rig.t.loop);
+	turn(&rig.t.loop);
 	ok(rig.p->state == PORT_UP && rig.s->trunk == STREAM_ASKS &&
 		   !rig.p->takes_super && rig.p->awaiting_peer,
 	   "begins anew");
@@ -502,7 +407,7 @@ static void test_hung_up(bool is_reset)
 			   sizeof(struct linger));
 	close(rig.peer);
 	for (int i = 0; i < 1000 && rig.p->state == PORT_UP; i++)
-		turn();
+		turn(&rig.t.loop);
 	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "take tcp:"),
 	   "one who %s on our preamble: it is said what to take instead",
 	   is_reset ? "resets" : "hangs up");
@@ -555,9 +460,9 @@ static void test_boundary(uint32_t len, unsigned more, bool has_room)
 	append_greeting(&all);
 	if (has_room) {
 		/* Made since the loop looked: the frame under way is still not whole. */
-		sent.len = (size_t)read(rig.peer, sent.at, BYTES_MAX);
+		bytes_read(&sent, rig.peer, BYTES_MAX);
 		if (write(rig.peer, all.at, all.len) == (ssize_t)all.len)
-			on_readable(rig.p, NULL);
+			taker_take(&rig.t, rig.p);
 	} else {
 		peer_sends(all.at, all.len);
 	}
@@ -623,7 +528,7 @@ static void test_owed_at_reset(void)
 	port_hold(rig.p, false);
 	for (unsigned i = 0; i < 10; i++) {
 		spoil_stack();
-		turn();
+		turn(&rig.t.loop);
 	}
 	ok(rig.p->state == PORT_WAITING && !rig.p->owes && !rig.p->queue.frames,
 	   "with the peer that resets it is gone, and the link is lost");
@@ -660,7 +565,7 @@ static void test_noise(uint64_t seed)
 						   STREAM_LISTENS };
 	unsigned wrong = 0, agreements = 0;
 
-	rnd_state = seed;
+	random_begin(seed);
 	for (int round = 0; round < 200; round++) {
 		enum stream_trunk mode = modes[rnd(3)];
 		bool good, agreed;
@@ -676,8 +581,9 @@ static void test_noise(uint64_t seed)
 			peer_sends(all.at + at, n);
 			at += n;
 		}
-		turn();
-		wrong += !is_same(&rig.got, &want) || good != (rig.p->state == PORT_UP) ||
+		turn(&rig.t.loop);
+		wrong += !bytes_same(&rig.got, &want) ||
+			 good != (rig.p->state == PORT_UP) ||
 			 (good && agreed != is_agreed());
 		agreements += good && agreed;
 		end();
@@ -687,44 +593,22 @@ static void test_noise(uint64_t seed)
 
 /* ---- all ---- */
 
-/* Ports that go down are warned of. A sanitizer still finds its way out. */
-__attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
-
 static void set_up(void)
 {
-	int out = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
-
-	if (__sanitizer_set_report_fd)
-		__sanitizer_set_report_fd((void *)(intptr_t)out);
-	dup2(null, STDERR_FILENO);
-	close(null);
+	quiet();
 	signal(SIGPIPE, SIG_IGN);
-	rig.kick.fd = -1;
-	rig.env = (struct port_env){ .loop = &rig.loop, .host = &host };
-	rig.batch.buf = malloc(BATCH_BUF_SIZE);
-	rig.got.at = malloc(BYTES_MAX);
-	all.at = malloc(BYTES_MAX);
-	want.at = malloc(BYTES_MAX);
-	sent.at = malloc(BYTES_MAX);
+	taker_init(&rig.t, take_frame);
+	rig.t.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
 	trunk_preamble(greeting);
-	if (loop_init(&rig.loop) < 0 ||
-	    loop_add(&rig.loop, &rig.kick, eventfd(1, EFD_NONBLOCK), EPOLLIN, stop_now) <
-		    0)
-		exit(1);
 }
 
 static void tear_down(void)
 {
-	int fd = rig.kick.fd;
-
-	loop_del(&rig.loop, &rig.kick);
-	close(fd);
-	loop_free(&rig.loop);
-	free(rig.batch.buf);
-	free(rig.got.at);
-	free(all.at);
-	free(want.at);
-	free(sent.at);
+	taker_free(&rig.t);
+	bytes_free(&rig.got);
+	bytes_free(&all);
+	bytes_free(&want);
+	bytes_free(&sent);
 }
 
 int main(void)

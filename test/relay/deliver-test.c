@@ -10,17 +10,19 @@
 #include "relay/forward.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/fake-port.h"
 #include "lib/packet.h"
 #include "lib/pieces.h"
+#include "lib/ports.h"
+#include "lib/random.h"
+#include "lib/quiet.h"
 #include "lib/tap.h"
 
 #define PORTS 6
 #define SEEN_MAX 12000
-#define ALL UINT32_MAX
 
 enum { SRC, TAP, OLD_TAP, PLAIN, PLAIN2, STREAM };
 
@@ -32,13 +34,8 @@ struct seen {
 	struct vnet vnet;
 };
 
-/*
- * @budget:   frames it will take
- * @fails_at: with so many frames taken it breaks; ALL: never
- */
 struct fake {
-	struct port port;
-	uint32_t budget, fails_at;
+	struct fake_port fake;
 	struct seen seen[SEEN_MAX];
 	unsigned n;
 };
@@ -51,22 +48,8 @@ static struct batch batch;
 static struct frame frames[BATCH_MAX];
 static uint8_t *memory[BATCH_MAX];
 static struct vnet vnets[BATCH_MAX];
-static uint64_t rnd_state;
 
 /* ---- ports ---- */
-
-static int fake_open(struct port *p)
-{
-	(void)p;
-	return 0;
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	(void)p;
-	(void)b;
-	return 0;
-}
 
 static void see(struct fake *f, const struct frame *frame)
 {
@@ -80,67 +63,35 @@ static void see(struct fake *f, const struct frame *frame)
 		s->vnet = *frame->vnet;
 }
 
-static int fake_tx(struct port *p, const struct frame *frame, unsigned n)
+static void fake_sent(struct fake_port *p, const struct frame *frame)
 {
-	struct fake *f = container_of(p, struct fake, port);
-	unsigned done = 0;
-
-	for (; done < n && f->budget; done++) {
-		if (f->n == f->fails_at)
-			return done ? (int)done : port_why(p, -EPIPE, "broken");
-		f->budget -= f->budget != ALL;
-		see(f, &frame[done]);
-		port_sent(p, &frame[done]);
-	}
-	return (int)done;
+	see(container_of(p, struct fake, fake), frame);
 }
 
-static void fake_close(struct port *p)
+static void fake_gone(struct fake_port *p)
 {
-	(void)p;
-}
-
-static void fake_free(struct port *p)
-{
-	struct fake *f = container_of(p, struct fake, port);
+	struct fake *f = container_of(p, struct fake, fake);
 
 	for (unsigned i = 0; i < f->n; i++)
 		free(f->seen[i].data);
-	free(f);
 }
-
-#define FAKE_OPS                                                              \
-	.open = fake_open, .rx = fake_rx, .tx = fake_tx, .close = fake_close, \
-	.free = fake_free
 
 static const struct port_ops dgram_ops = { .kind = "dgram", FAKE_OPS };
 static const struct port_ops stream_ops = { .kind = "stream",
 					    .is_stream = true,
 					    FAKE_OPS };
 
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
-}
-
-static const struct port_host host = { on_nothing, on_nothing, on_nothing };
-
 static struct fake *add(unsigned i)
 {
-	struct fake *f = calloc(1, sizeof(*f));
-	struct port **link = &fwd.ports;
+	struct fake *f = fake_new(sizeof(*f), i == STREAM ? &stream_ops : &dgram_ops,
+				  &env, "fake");
 
-	if (!f ||
-	    port_init(&f->port, i == STREAM ? &stream_ops : &dgram_ops, &env, "fake") < 0)
-		exit(1);
-	f->budget = f->fails_at = ALL;
-	f->port.takes_super = i == TAP || i == OLD_TAP;
-	f->port.takes_uso = i == TAP;
-	port_start(&f->port);
-	while (*link)
-		link = &(*link)->next;
-	*link = &f->port;
+	f->fake.sent = fake_sent;
+	f->fake.gone = fake_gone;
+	f->fake.port.takes_super = i == TAP || i == OLD_TAP;
+	f->fake.port.takes_uso = i == TAP;
+	port_start(&f->fake.port);
+	ports_join(&fwd.ports, &f->fake.port);
 	return fakes[i] = f;
 }
 
@@ -167,24 +118,20 @@ static void end(void)
 	free_frames();
 	for (unsigned i = 0; i < PORTS; i++)
 		if (fakes[i])
-			port_free(&fakes[i]->port);
+			port_free(&fakes[i]->fake.port);
 	free(fwd.segments);
 }
 
 /* Every frame that came in must be found again. */
 static bool adds_up(void)
 {
-	uint64_t in = fwd.copied, out = 0;
+	int64_t sum = (int64_t)fwd.copied;
 
-	for (const struct port *p = fwd.ports; p; p = p->next) {
-		in += p->count.rx_frames;
-		out += p->count.tx_frames + p->queue.frames + p->n_pending;
-		for (int i = 0; i < DROP_REASONS; i++)
-			out += p->count.dropped[i];
-	}
-	if (in != out)
-		printf("# in and copied %ju, out %ju\n", (uintmax_t)in, (uintmax_t)out);
-	return in == out;
+	for (const struct port *p = fwd.ports; p; p = p->next)
+		sum += ports_balance(p);
+	if (sum)
+		printf("# in and copied, less what is found: %jd\n", (intmax_t)sum);
+	return !sum;
 }
 
 /* ---- frames ---- */
@@ -205,7 +152,7 @@ static struct frame *give(const uint8_t *data, uint32_t len, const struct vnet *
 		vnets[i] = *vnet;
 	}
 	layout_put(f, memory[i] + head);
-	fakes[SRC]->port.count.rx_frames++;
+	fakes[SRC]->fake.port.count.rx_frames++;
 	batch.n++;
 	frames[i] = *f;
 	return f;
@@ -213,7 +160,7 @@ static struct frame *give(const uint8_t *data, uint32_t len, const struct vnet *
 
 static void forward(void)
 {
-	forward_batch(&fwd, &fakes[SRC]->port, &batch);
+	forward_batch(&fwd, &fakes[SRC]->fake.port, &batch);
 }
 
 static struct packet some_tcp(bool v6, uint32_t payload)
@@ -379,15 +326,15 @@ static void test_slow(void)
 	unsigned n = 0;
 
 	begin(1u << PLAIN | 1u << PLAIN2);
-	fakes[PLAIN]->budget = 7;
+	fakes[PLAIN]->fake.peer->budget = 7;
 	len = give_super(data, &p, 1200);
 	forward();
 	free_frames();
 	memset(fwd.segments, 0xee, BATCH_MAX * sizeof(*fwd.segments));
-	ok(fakes[PLAIN]->n == 7 && fakes[PLAIN]->port.queue.frames == 43,
+	ok(fakes[PLAIN]->n == 7 && fakes[PLAIN]->fake.port.queue.frames == 43,
 	   "a port that takes 7 of 50 segments has the rest queued");
 	ok(adds_up(), "which adds up");
-	n = frame_queue_peek(&fakes[PLAIN]->port.queue, f, BATCH_MAX, false);
+	n = frame_queue_peek(&fakes[PLAIN]->fake.port.queue, f, BATCH_MAX, false);
 	for (unsigned i = 0; i < n; i++)
 		see(fakes[PLAIN], &f[i]);
 	ok(saw_segments(fakes[PLAIN], 0, data, len, 1200, 50) &&
@@ -450,7 +397,7 @@ static void test_malformed(void)
 	bad[7].gso_type = VNET_GSO_NONE;
 	bad[7].csum_start = (uint16_t)(len - 17);
 	begin(1u << TAP | 1u << PLAIN | 1u << STREAM);
-	c = &fakes[SRC]->port.count;
+	c = &fakes[SRC]->fake.port.count;
 	for (int i = 0; i < 8; i++)
 		give(data, len, &bad[i]);
 	give(data, len, &good);
@@ -471,17 +418,18 @@ static void test_breaks(unsigned which, unsigned bad, uint32_t at)
 	uint64_t lost;
 
 	begin(which);
-	fakes[bad]->fails_at = at;
+	fakes[bad]->fake.peer->breaks_at = at;
 	give(plain, 60, NULL);
 	give_super(data, &p, 300);
 	give_super(data, &p, 300);
 	give(plain, 60, NULL);
 	forward();
-	lost = fakes[bad]->port.count.dropped[DROP_LOST] + fakes[bad]->port.queue.frames;
+	lost = fakes[bad]->fake.port.count.dropped[DROP_LOST] +
+	       fakes[bad]->fake.port.queue.frames;
 	ok(adds_up(), "port %u of %#x breaks at %u: all adds up", bad, which, at);
 	for (unsigned i = TAP; i < PORTS; i++)
 		if (fakes[i] && i != bad)
-			ok_eq_int(fakes[i]->n, fakes[i]->port.takes_super ? 4 : 402,
+			ok_eq_int(fakes[i]->n, fakes[i]->fake.port.takes_super ? 4 : 402,
 				  "and port %u is none the worse", i);
 	ok(fakes[bad]->n == at && lost, "what it did not take is lost, or waits");
 	end();
@@ -496,7 +444,7 @@ static void test_alone(void)
 	give_super(data, &p, 1000);
 	give(data, 60, NULL);
 	forward();
-	ok_eq_int(fakes[SRC]->port.count.dropped[DROP_NO_PORT], 2,
+	ok_eq_int(fakes[SRC]->fake.port.count.dropped[DROP_NO_PORT], 2,
 		  "with nobody there, super-frames are dropped for that");
 	ok(adds_up(), "all adds up");
 	end();
@@ -508,19 +456,19 @@ static void test_random(uint64_t seed)
 	static uint8_t data[PACKET_MAX];
 	bool good = true;
 
-	rnd_state = seed;
+	random_begin(seed);
 	for (int round = 0; round < 120 && good; round++) {
-		begin(packet_random(&rnd_state) & ~1u);
+		begin(rnd32() & ~1u);
 		for (unsigned i = TAP; i < PORTS; i++) {
 			if (!fakes[i])
 				continue;
-			if (packet_random(&rnd_state) % 4 == 0)
-				fakes[i]->budget = packet_random(&rnd_state) % 200;
-			if (packet_random(&rnd_state) % 4 == 0)
-				fakes[i]->fails_at = packet_random(&rnd_state) % 200;
+			if (rnd(4) == 0)
+				fakes[i]->fake.peer->budget = rnd(200);
+			if (rnd(4) == 0)
+				fakes[i]->fake.peer->breaks_at = rnd(200);
 		}
-		for (unsigned k = packet_random(&rnd_state) % 12; k; k--) {
-			uint32_t r = packet_random(&rnd_state), len;
+		for (unsigned k = rnd(12); k; k--) {
+			uint32_t r = rnd32(), len;
 			struct packet p = r & 1 ? some_tcp(r & 2, r % 9000)
 						: some_udp(r % 9000);
 			struct vnet vnet;
@@ -541,22 +489,13 @@ static void test_random(uint64_t seed)
 	ok(good, "seed %d: random batches add up", (int)seed);
 }
 
-/* Ports that break are warned of. */
-static void quiet(void)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	dup2(null, STDERR_FILENO);
-	close(null);
-}
-
 int main(void)
 {
 	struct packet tcp4 = some_tcp(false, 20000), tcp6 = some_tcp(true, 20001),
 		      udp = some_udp(20000);
 
 	quiet();
-	env = (struct port_env){ .loop = &loop, .host = &host };
+	env = (struct port_env){ .loop = &loop, .host = &fake_host };
 	if (loop_init(&loop) < 0)
 		return 1;
 	test_plain();

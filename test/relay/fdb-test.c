@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "lib/packet.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 #define PORTS 6
@@ -18,12 +19,6 @@ static struct port all[PORTS];
 static struct port *ports;
 static unsigned n_ports;
 static struct fdb fdb;
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	return packet_random(&rnd_state) % below;
-}
 
 /* It was seen there, and is from now on. Return: where it was, if elsewhere. */
 static struct port *see(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
@@ -100,7 +95,8 @@ static bool is_list_whole(const struct port *p)
 
 		if (i > fdb.size || ++n > fdb.size || e->port != p || e->newer != newer)
 			return false;
-		if (newer && fdb.entries[newer - 1].seen < e->seen)
+		/* The clock may have wrapped in between. */
+		if (newer && (int32_t)(fdb.entries[newer - 1].seen - e->seen) < 0)
 			return false;
 		newer = i;
 	}
@@ -326,7 +322,7 @@ static void test_size(uint32_t size)
 	fdb_key last = 0;
 
 	begin(size, 4);
-	rnd_state = size;
+	random_begin(size);
 	for (uint32_t i = 0; i < 20 * size + 100; i++) {
 		last = rnd(3 * size) * (uint64_t)0x10001;
 		see(&fdb, last, &all[rnd(4)], i / 16);
@@ -354,21 +350,23 @@ static fdb_key key_number(enum key_kind kind, uint64_t i)
 	case BY_MAKER:
 		return i << 24 | 0x123456;
 	default:
-		return (uint64_t)packet_random(&rnd_state) << 16 | i;
+		return (uint64_t)rnd32() << 16 | i;
 	}
 }
 
 /*
  * For a thousand factors that chance may choose, the chains of a full table. A
  * look-up of each of its addresses goes through at most the square of a chain.
+ * @most, @mean: what 16 seeds (TEST_SEED) had at worst, and a half more
  */
-static void test_chains(enum key_kind kind, const char *what)
+static void test_chains(enum key_kind kind, const char *what, unsigned most,
+			unsigned mean)
 {
 	uint32_t size = 1024;
 	unsigned longest = 0;
 	uint64_t worst = 0;
 
-	rnd_state = 1 + kind;
+	random_begin(1 + kind);
 	for (int i = 0; i < 1000; i++) {
 		uint64_t steps = 0;
 
@@ -385,7 +383,7 @@ static void test_chains(enum key_kind kind, const char *what)
 		worst = steps > worst ? steps : worst;
 		end();
 	}
-	ok(longest <= 16 && worst <= 6 * size,
+	ok(longest <= most && worst <= (uint64_t)mean * size,
 	   "addresses %s: whatever the factor, at most %u in a chain, %u.%u in the mean",
 	   what, longest, (unsigned)(worst / size), (unsigned)(worst * 10 / size % 10));
 }
@@ -556,7 +554,7 @@ static void test_history(uint32_t size, uint32_t n_keys, uint64_t seed)
 	/* The clock wraps under way. */
 	uint32_t now = UINT32_MAX - 2000, wrong = 0;
 
-	rnd_state = seed;
+	random_begin(seed);
 	begin(size, PORTS);
 	model = (struct model){ .size = size };
 	for (unsigned i = 0; i < 50000; i++) {
@@ -594,10 +592,10 @@ int main(void)
 		test_size(size);
 	test_size(1000);
 	test_size(16384);
-	test_chains(IN_A_ROW, "in a row");
-	test_chains(BY_CHANCE, "by chance");
-	test_chains(BY_VLAN, "in many VLANs");
-	test_chains(BY_MAKER, "of many makers");
+	test_chains(IN_A_ROW, "in a row", 15, 3);
+	test_chains(BY_CHANCE, "by chance", 15, 3);
+	test_chains(BY_VLAN, "in many VLANs", 22, 10);
+	test_chains(BY_MAKER, "of many makers", 15, 3);
 	test_history(1, 20, 1);
 	test_history(7, 40, 2);
 	test_history(64, 60, 3);

@@ -7,12 +7,14 @@
  */
 #include "relay/forward.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "lib/clock.h"
+#include "lib/fake-port.h"
 #include "lib/packet.h"
+#include "lib/ports.h"
+#include "lib/random.h"
+#include "lib/quiet.h"
 #include "lib/tap.h"
 #include "relay/switching.h"
 
@@ -28,7 +30,7 @@ struct got {
 };
 
 struct fake {
-	struct port port;
+	struct fake_port fake;
 	struct got got[GOT_MAX];
 	unsigned n;
 };
@@ -45,8 +47,6 @@ static struct forwarding fwd;
 static struct switching sw;
 static struct fake fakes[PORTS];
 static struct eyes eyes;
-static uint64_t clock_ms = 1000000;
-static uint64_t rnd_state;
 static uint32_t number;
 static int64_t gone; /* the balance of ports that are no more */
 
@@ -57,33 +57,7 @@ static uint32_t n_frames;
 static bool as_datagrams; /* come in as those do, and not as from a stream */
 static unsigned runs;
 
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	(void)id;
-	ts->tv_sec = (time_t)(clock_ms / 1000);
-	ts->tv_nsec = (long)(clock_ms % 1000 * 1000000);
-	return 0;
-}
-
-static uint32_t rnd(uint32_t below)
-{
-	return packet_random(&rnd_state) % below;
-}
-
 /* ---- ports ---- */
-
-static int fake_open(struct port *p)
-{
-	(void)p;
-	return 0;
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	(void)p;
-	(void)b;
-	return 0;
-}
 
 static uint32_t number_of(const struct frame *f)
 {
@@ -92,40 +66,15 @@ static uint32_t number_of(const struct frame *f)
 	return get_be32(f->data + 20);
 }
 
-static int fake_tx(struct port *p, const struct frame *f, unsigned n)
+static void fake_sent(struct fake_port *p, const struct frame *f)
 {
-	struct fake *fake = container_of(p, struct fake, port);
+	struct fake *fake = container_of(p, struct fake, fake);
+	bool is_probe = guard_is_probe(f->head_len ? f->head : f->data);
 
-	for (unsigned i = 0; i < n; i++) {
-		bool is_probe = guard_is_probe(f[i].head_len ? f[i].head : f[i].data);
-
-		port_sent(p, &f[i]);
-		if (is_probe || fake->n == GOT_MAX)
-			continue;
-		fake->got[fake->n].is_super = f[i].vnet;
-		fake->got[fake->n++].number = number_of(&f[i]);
-	}
-	return (int)n;
-}
-
-static void fake_close(struct port *p)
-{
-	(void)p;
-}
-
-static const struct port_ops ops = {
-	.kind = "fake",
-	.open = fake_open,
-	.rx = fake_rx,
-	.tx = fake_tx,
-	.close = fake_close,
-	.free = fake_close,
-};
-
-static void on_nothing(struct port *p, void *arg)
-{
-	(void)p;
-	(void)arg;
+	if (is_probe || fake->n == GOT_MAX)
+		return;
+	fake->got[fake->n].is_super = f->vnet;
+	fake->got[fake->n++].number = number_of(f);
 }
 
 static void on_changed(struct port *p, void *arg)
@@ -134,7 +83,8 @@ static void on_changed(struct port *p, void *arg)
 	switching_changed(&sw, p);
 }
 
-static const struct port_host host = { on_nothing, on_nothing, on_changed };
+static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
+				       on_changed };
 
 static void on_told(struct switching *s, const char *kind, const struct port *p,
 		    const char *text, const char *sentence)
@@ -160,38 +110,24 @@ static void see(struct observer *o, const struct port *p, enum direction directi
 
 static void add(unsigned i)
 {
-	struct port **link = &fwd.ports, *p = &fakes[i].port;
+	struct port *p = &fakes[i].fake.port;
 
-	if (port_init(p, &ops, &env, "fake") < 0)
-		exit(1);
+	fake_init(&fakes[i].fake, &fake_plain, &env, "fake");
+	fakes[i].fake.sent = fake_sent;
 	p->id = i + 1;
-	while (*link)
-		link = &(*link)->next;
-	*link = p;
+	ports_join(&fwd.ports, p);
 	fwd.n_ports++;
 	port_start(p);
-}
-
-/* Frames that came in, less those that can be found again. */
-static int64_t balance(const struct port *p)
-{
-	uint64_t out = p->count.tx_frames + p->queue.frames + p->n_pending;
-
-	for (int i = 0; i < DROP_REASONS; i++)
-		out += p->count.dropped[i];
-	return (int64_t)(p->count.rx_frames - out);
 }
 
 /* As relay.c removes it. */
 static void remove_port(unsigned i)
 {
-	struct port **link = &fwd.ports, *p = &fakes[i].port;
+	struct port *p = &fakes[i].fake.port;
 
-	while (*link != p)
-		link = &(*link)->next;
-	*link = p->next;
+	ports_leave(&fwd.ports, p);
 	fwd.n_ports--;
-	gone += balance(p);
+	gone += ports_balance(p);
 	switching_gone(&sw, p);
 	port_free(p);
 }
@@ -203,7 +139,7 @@ static void begin(unsigned n, const struct switching_limits *limits)
 	memset(fakes, 0, sizeof(fakes));
 	number = 0;
 	gone = 0;
-	clock_ms += 1000000;
+	clock_pass_ms(1000000);
 	switching_init(&sw, &loop, &fwd);
 	sw.tell = on_told;
 	if (limits && switching_start(&sw, limits) < 0)
@@ -223,7 +159,7 @@ static bool adds_up(void)
 	bool good = true;
 
 	for (const struct port *p = fwd.ports; p; p = p->next) {
-		sum += balance(p);
+		sum += ports_balance(p);
 		good &= eyes.in[p->id - 1] == p->count.rx_frames &&
 			eyes.out[p->id - 1] == p->count.tx_frames;
 	}
@@ -271,7 +207,7 @@ static uint32_t put(unsigned to, unsigned from, unsigned vlan, uint32_t len)
 	return number;
 }
 
-/* Take the length prefix off the frame at @from, and put it to @to. */
+/* Take the word off the frame at @from, and put it to @to. */
 static struct frame strip(uint8_t *to, const uint8_t *from)
 {
 	struct frame f = layout_parse(from);
@@ -320,9 +256,9 @@ static void come_in(unsigned at)
 			n_frames--;
 		}
 		runs += f.n_more > 0;
-		port_take(&fakes[at].port, &b, &f);
+		port_take(&fakes[at].fake.port, &b, &f);
 	}
-	forward_batch(&fwd, &fakes[at].port, &b);
+	forward_batch(&fwd, &fakes[at].fake.port, &b);
 	free(copy);
 	buf_len = 0;
 }
@@ -352,7 +288,7 @@ static unsigned who_got(uint32_t n)
 
 static uint64_t drops(unsigned i, enum port_drop reason)
 {
-	return fakes[i].port.count.dropped[reason];
+	return fakes[i].fake.port.count.dropped[reason];
 }
 
 /* ---- where addresses are ---- */
@@ -373,7 +309,7 @@ static void test_learns(void)
 		  "a group is nowhere, though it may send");
 	ok_eq_int(who_got(one(3, 2, 1)), 0x2, "an address moves");
 	ok_eq_int(who_got(one(1, 1, 2)), 0x8, "and the next frame follows it");
-	clock_ms += (FDB_AGE_S + 1) * 1000;
+	clock_pass_ms((FDB_AGE_S + 1) * 1000);
 	ok_eq_int(who_got(one(1, 1, 2)), 0xd, "not seen for long, it may be anywhere");
 	end("learning");
 }
@@ -443,7 +379,8 @@ static void test_hub(void)
 	one(0, ALL, 1);
 	ok_eq_int(who_got(one(1, 1, 2)), 0x5, "a hub knows nothing");
 	ok_eq_int(who_got(one(0, 1, 1)), 0x6, "and drops nothing");
-	fakes[2].port.rules = (struct endpoint_rules){ .n_macs = 1, .macs = { { 2 } } };
+	fakes[2].fake.port.rules =
+		(struct endpoint_rules){ .n_macs = 1, .macs = { { 2 } } };
 	fwd.has_mac_filter = true;
 	one(2, ALL, 3);
 	ok_eq_int(drops(2, DROP_MAC), 1, "but heeds rules");
@@ -455,7 +392,8 @@ static void test_hub(void)
 static void test_isolated(void)
 {
 	begin(4, &large);
-	fakes[1].port.rules.is_isolated = fakes[2].port.rules.is_isolated = true;
+	fakes[1].fake.port.rules.is_isolated = fakes[2].fake.port.rules.is_isolated =
+		true;
 	ok_eq_int(who_got(one(1, ALL, 1)), 0x9,
 		  "isolated ports do not reach one another");
 	ok_eq_int(who_got(one(0, ALL, 9)), 0xe, "all others reach them");
@@ -468,7 +406,7 @@ static void test_isolated(void)
 
 static void test_pins(void)
 {
-	struct endpoint_rules *rules = &fakes[0].port.rules;
+	struct endpoint_rules *rules = &fakes[0].fake.port.rules;
 	uint32_t n, m;
 
 	begin(3, &large);
@@ -507,7 +445,7 @@ static void test_storm(void)
 	   "of a run, as many are flooded as may be, from its front");
 	ok_eq_int(drops(0, DROP_STORM), 4, "the others are dropped for that reason");
 	ok_eq_int(fakes[1].n, 16, "those whose way is known all pass");
-	clock_ms += 1000;
+	clock_pass_ms(1000);
 	ok_eq_int(who_got(one(0, ALL, 1)), 0x6, "and in the next second all do");
 	end("a storm");
 }
@@ -529,8 +467,8 @@ static void test_storm_super(void)
 		struct frame f = { .data = data, .len = len, .vnet = &vnet };
 		struct batch b = { 0 };
 
-		port_take(&fakes[0].port, &b, &f);
-		forward_batch(&fwd, &fakes[0].port, &b);
+		port_take(&fakes[0].fake.port, &b, &f);
+		forward_batch(&fwd, &fakes[0].fake.port, &b);
 	}
 	ok(drops(0, DROP_STORM) == 2 && fakes[1].n == 9,
 	   "of super-frames that stand for ten each, fifteen frames are one");
@@ -549,26 +487,27 @@ static void test_probes_in_run(void)
 		put(ALL, 2, 0, 60);
 	for (unsigned i = 0; i < 2; i++) {
 		put(0, 0, 0, PORT_PROBE_BYTES);
-		memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[i].port.guard.probe,
+		memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[i].fake.port.guard.probe,
 		       PORT_PROBE_BYTES);
 	}
 	put(ALL, 2, 0, 60);
-	clock_ms += 10;
+	clock_pass_ms(10);
 	come_in(2);
-	ok(fakes[2].port.is_blocked && fakes[2].port.guard.heard == clock_ms,
+	ok(fakes[2].fake.port.is_blocked &&
+		   fakes[2].fake.port.guard.heard == loop_coarse(),
 	   "what came back shows a loop");
 	ok(drops(2, DROP_PROBE) == 2 && drops(2, DROP_LOOP) == 1,
 	   "each probe of a run is taken, and what is behind them does not pass");
-	fakes[2].port.is_blocked = false;
-	fakes[2].port.guard.against = NULL;
+	fakes[2].fake.port.is_blocked = false;
+	fakes[2].fake.port.guard.against = NULL;
 	put(0, 0, 0, PORT_PROBE_BYTES);
-	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[3].port.guard.probe,
+	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[3].fake.port.guard.probe,
 	       PORT_PROBE_BYTES);
 	put(0, 0, 0, PORT_PROBE_BYTES);
-	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[0].port.guard.probe,
+	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[0].fake.port.guard.probe,
 	       PORT_PROBE_BYTES);
 	come_in(1);
-	ok(fakes[3].port.is_blocked && fakes[1].port.is_blocked,
+	ok(fakes[3].fake.port.is_blocked && fakes[1].fake.port.is_blocked,
 	   "the second as the first");
 	end("probes in a run");
 }
@@ -596,12 +535,12 @@ static void test_blocked(void)
 {
 	begin(3, &large);
 	one(1, ALL, 2);
-	fakes[1].port.is_blocked = true;
+	fakes[1].fake.port.is_blocked = true;
 	ok_eq_int(who_got(one(0, ALL, 1)), 0x4, "nothing is flooded to a blocked port");
 	one(1, ALL, 7);
 	ok_eq_int(drops(1, DROP_LOOP), 1, "nor from it");
 	ok_eq_int(who_got(one(0, 7, 1)), 0x4, "nor is anything learnt there");
-	fakes[1].port.is_blocked = false;
+	fakes[1].fake.port.is_blocked = false;
 	end("a blocked port");
 }
 
@@ -638,25 +577,25 @@ static void test_super(void)
 	struct batch b = { .n = 1 };
 
 	begin(4, &large);
-	fakes[1].port.takes_super = true;
+	fakes[1].fake.port.takes_super = true;
 	put_mac(put_mac(data, 1), 2);
 	b.frame[0] = (struct frame){ .data = data, .len = len, .vnet = &vnet };
 	one(1, ALL, 1);
 	n_before = fakes[2].n + fakes[3].n;
-	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	fakes[0].fake.port.count.rx_frames++;
+	forward_batch(&fwd, &fakes[0].fake.port, &b);
 	ok(fakes[1].n == 1 && fakes[1].got[0].is_super && fakes[1].got[0].number == len &&
 		   fakes[2].n + fakes[3].n == n_before,
 	   "a super-frame goes where its destination is, in one piece");
 	one(2, ALL, 1);
-	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	fakes[0].fake.port.count.rx_frames++;
+	forward_batch(&fwd, &fakes[0].fake.port, &b);
 	ok(fakes[2].n == n_before / 2 + 9 && !fakes[2].got[fakes[2].n - 1].is_super,
 	   "in nine where it is not taken whole");
 	/* It was changed for that; flooded, it must still be whole for the first. */
 	put_mac(data, 3);
-	fakes[0].port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].port, &b);
+	fakes[0].fake.port.count.rx_frames++;
+	forward_batch(&fwd, &fakes[0].fake.port, &b);
 	ok(fakes[1].got[fakes[1].n - 1].is_super &&
 		   has_got(3, fakes[2].got[fakes[2].n - 1].number),
 	   "unknown, to each as it takes them");
@@ -683,8 +622,8 @@ static struct {
 
 static unsigned model_send(unsigned to, unsigned at, uint32_t n)
 {
-	if (to == at ||
-	    (fakes[to].port.rules.is_isolated && fakes[at].port.rules.is_isolated))
+	if (to == at || (fakes[to].fake.port.rules.is_isolated &&
+			 fakes[at].fake.port.rules.is_isolated))
 		return 0;
 	model.want[to][model.n[to]++] = n;
 	return 1;
@@ -694,9 +633,9 @@ static void model_flood(unsigned at, uint32_t n)
 {
 	unsigned sent = 0;
 
-	if (model.second[at] != clock_ms / 1000)
+	if (model.second[at] != clock_s())
 		model.flooded[at] = 0;
-	model.second[at] = clock_ms / 1000;
+	model.second[at] = clock_s();
 	if (model.flooded[at] == MODEL_STORM) {
 		model.drops[at][DROP_STORM]++;
 		return;
@@ -718,9 +657,9 @@ static void model_frame(unsigned at, unsigned to, unsigned from, unsigned vlan,
 		model.drops[at][DROP_MAC]++;
 		return;
 	}
-	if (to < ALL && clock_ms / 1000 - q->seen_s <= FDB_AGE_S)
+	if (to < ALL && clock_s() - q->seen_s <= FDB_AGE_S)
 		port = q->port;
-	*p = (struct place){ .port = (int)at, .seen_s = clock_ms / 1000 };
+	*p = (struct place){ .port = (int)at, .seen_s = clock_s() };
 	if (port < 0)
 		model_flood(at, n);
 	else if (port == (int)at)
@@ -768,17 +707,18 @@ static void test_random(uint64_t seed)
 {
 	static const struct switching_limits limits = { .fdb_size = 1024,
 							.storm_limit = MODEL_STORM };
-	struct endpoint_rules *rules = &fakes[4].port.rules;
+	struct endpoint_rules *rules = &fakes[4].fake.port.rules;
 	unsigned wrong = 0;
 	uint64_t sum = 0;
 
-	rnd_state = seed;
+	random_begin(seed);
 	begin(PORTS, &limits);
 	memset(&model, 0, sizeof(model));
 	for (unsigned v = 0; v < 3; v++)
 		for (unsigned i = 0; i < PLACES; i++)
 			model.place[v][i].port = -1;
-	fakes[1].port.rules.is_isolated = fakes[2].port.rules.is_isolated = true;
+	fakes[1].fake.port.rules.is_isolated = fakes[2].fake.port.rules.is_isolated =
+		true;
 	for (rules->n_macs = 0; rules->n_macs < ENDPOINT_MACS_MAX; rules->n_macs++)
 		put_mac(rules->macs[rules->n_macs], rules->n_macs);
 	for (int i = 0; i < 2000; i++) {
@@ -787,7 +727,7 @@ static void test_random(uint64_t seed)
 		draw_run(at);
 		come_in(at);
 		wrong += !is_as_reckoned();
-		clock_ms += rnd(100) ? rnd(300) : 200000 + rnd(200000);
+		clock_pass_ms(rnd(100) ? rnd(300) : 200000 + rnd(200000));
 	}
 	for (unsigned i = 0; i < PORTS; i++)
 		sum += drops(i, DROP_STORM) && drops(i, DROP_LOCAL);
@@ -796,14 +736,6 @@ static void test_random(uint64_t seed)
 	ok(sum >= 4 && drops(1, DROP_NO_PORT) && drops(4, DROP_MAC),
 	   "and meet every fate");
 	end("random runs");
-}
-
-static void quiet(void)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	dup2(null, STDERR_FILENO);
-	close(null);
 }
 
 static void test_all(void)

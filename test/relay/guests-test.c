@@ -208,8 +208,8 @@ static void join(struct node *a, struct node *b, bool is_trunk)
 {
 	struct end *e = cable(a, b);
 
-	e->port.takes_super = true;
-	e->peer->port.takes_super = is_trunk || a->is_hub || b->is_hub;
+	e->fake.port.takes_super = true;
+	e->peer->fake.port.takes_super = is_trunk || a->is_hub || b->is_hub;
 }
 
 /* Two hosts at each, if any; the one after them, at @place, is bad. */
@@ -259,7 +259,7 @@ static unsigned wrongly_blocked(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < n_ends; i++)
-		n += ends[i].port.is_blocked && !is_bad(&ends[i]);
+		n += ends[i].fake.port.is_blocked && !is_bad(&ends[i]);
 	return n;
 }
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay.c, with ports whose drivers are made here: frames come from nowhere and
- * go into a list of numbers, when and as far as the test says. Descriptors tell
- * the loop when: an eventfd is readable or writable as its owner likes. At the
- * end, the same over real sockets.
+ * relay.c, with fake ports: frames come from nowhere and go into a list of numbers,
+ * when and as far as the test says. At the end, the same over real sockets.
  *
  *   side 0 --.
  *   side 1 --+-- relay: the loop is turned once at a time
@@ -12,73 +10,55 @@
 #include "relay/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/random.h"
+#include "lib/fake-port.h"
+#include "lib/ports.h"
+#include "lib/quiet.h"
 #include "lib/tap.h"
+#include "lib/turn.h"
 #include "port/stream.h"
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define SIDES 6
-#define FULL UINT64_C(0xfffffffffffffffe) /* an eventfd that isn't writable */
-#define ALL UINT32_MAX
 #define HEAD 8 /* a frame's first bytes: who sent it, and its number */
 
 /*
- * The world beyond a port.
+ * The world beyond a port, which stays when the port goes.
  * @given, @taken: numbers of frames to come from here: up to, and so far
  * @woke:    bytes taken at this wake-up: a stream's one receive brings only so many
  * @lens:    of those frames: 0: as they come; else this one
  * @faulty:  some of them are no frames
- * @has_ended, @rx_err: how it goes on behind the last one
- * @budget:  frames it will take
- * @refuses: of so many frames it refuses one; 0: none
  * @last, @got: number of the last frame, and how many, from each side
  * @wrong:   frames broken, or out of order
  * @got_at_shut: how many it had got when it was told that there will be no more
  */
 struct side {
+	struct fake_peer peer;
 	struct fake *fake;
 	uint32_t given, taken, lens;
 	size_t woke;
-	bool faulty, has_ended;
-	int open_ret, rx_err, tx_err;
-	uint32_t budget;
-	unsigned refuses, tried;
+	bool faulty;
 	uint32_t last[SIDES];
 	uint32_t got[SIDES];
 	unsigned wrong;
-	unsigned opens, shuts;
 	uint32_t got_at_shut;
 };
 
 struct fake {
-	struct port port;
+	struct fake_port fake;
 	struct side *side;
-	int rx_fd, tx_fd;
 };
 
 static struct loop loop;
-static struct watch kick = WATCH_INIT;
 static struct relay relay;
 static struct side sides[SIDES];
-
-static uint64_t rnd_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (uint32_t)((rnd_state >> 32) % below);
-}
 
 /* ---- frames ---- */
 
@@ -136,61 +116,17 @@ static uint32_t got_all(const struct side *s)
 	return sum;
 }
 
-/* ---- drivers ---- */
+/* ---- ports ---- */
 
-static struct fake *to_fake(struct port *p)
+static struct side *side_of(struct fake_port *p)
 {
-	return container_of(p, struct fake, port);
+	return container_of(p, struct fake, fake)->side;
 }
 
-static void set_ready(int fd, uint64_t value)
+static void bring(struct fake_port *f, struct batch *b)
 {
-	uint64_t old;
+	struct side *s = side_of(f);
 
-	if (read(fd, &old, sizeof(old)) < 0 && errno != EAGAIN)
-		abort();
-	if (value && write(fd, &value, sizeof(value)) < 0)
-		abort();
-}
-
-/* Have the descriptors say what the side would do. */
-static void show(const struct side *s)
-{
-	if (!s->fake || s->fake->rx_fd < 0)
-		return;
-	set_ready(s->fake->rx_fd, s->taken < s->given || s->has_ended || s->rx_err);
-	set_ready(s->fake->tx_fd, s->budget || s->tx_err ? 0 : FULL);
-}
-
-static int fake_up(struct port *p)
-{
-	struct fake *f = to_fake(p);
-
-	f->rx_fd = eventfd(0, EFD_NONBLOCK);
-	f->tx_fd = eventfd(0, EFD_NONBLOCK);
-	show(f->side);
-	return port_watch(p, f->rx_fd, f->tx_fd);
-}
-
-static int fake_open(struct port *p)
-{
-	struct side *s = to_fake(p)->side;
-
-	s->opens++;
-	if (s->open_ret)
-		return port_why(p, s->open_ret, "not now");
-	return fake_up(p);
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	struct fake *f = to_fake(p);
-	struct side *s = f->side;
-
-	if (s->rx_err)
-		return port_why(p, s->rx_err, "reset");
-	if (s->has_ended && s->taken == s->given)
-		return port_why(p, PORT_CLOSED, "closed by the peer");
 	while (s->taken < s->given && b->n < BATCH_MAX) {
 		uint32_t from = (uint32_t)(s - sides), len = len_of(from, s->taken + 1);
 
@@ -198,87 +134,30 @@ static int fake_rx(struct port *p, struct batch *b)
 			break;
 		/* What is pending stays where it is while there is more to come. */
 		make_frame(b->buf + s->woke, from, ++s->taken, len);
-		port_take(p, b, &(struct frame){ .data = b->buf + s->woke, .len = len });
+		port_take(&f->port, b,
+			  &(struct frame){ .data = b->buf + s->woke, .len = len });
 		s->woke += len + LAYOUT_PREFIX;
 	}
-	b->more = s->taken < s->given && b->n == BATCH_MAX;
-	if (!b->more)
+	s->peer.brings = s->given - s->taken;
+	if (!s->peer.brings || b->n < BATCH_MAX)
 		s->woke = 0;
-	show(s);
-	return 0;
 }
 
-/* Return: whether it was dealt with. */
-static bool fake_send(struct port *p, const struct frame *f)
+static void fake_sent(struct fake_port *f, const struct frame *frame)
 {
-	struct side *s = to_fake(p)->side;
-
-	if (!s->budget)
-		return false;
-	s->budget -= s->budget != ALL;
-	if (s->refuses && ++s->tried % s->refuses == 0) {
-		port_drop(p, DROP_REFUSED, 1);
-		return true;
-	}
-	check_frame(s, f);
-	port_sent(p, f);
-	return true;
+	check_frame(side_of(f), frame);
 }
 
-static int fake_tx(struct port *p, const struct frame *f, unsigned n)
+static void told_shut(struct fake_port *f)
 {
-	struct side *s = to_fake(p)->side;
-	unsigned done = 0, i = 0;
-	struct frame run, one;
-
-	if (s->tx_err)
-		return port_why(p, s->tx_err, "broken");
-	for (run = f[0]; n; done++) {
-		one = run_first(&run);
-		if (!fake_send(p, &one))
-			break;
-		if (run.n_more)
-			run = run_next(&run);
-		else if (++i < n)
-			run = f[i];
-		else
-			n = 0;
-	}
-	show(s);
-	return (int)done;
+	if (!side_of(f)->peer.shuts)
+		side_of(f)->got_at_shut = got_all(side_of(f));
 }
 
-static void fake_shut(struct port *p)
+static void fake_gone(struct fake_port *f)
 {
-	struct side *s = to_fake(p)->side;
-
-	if (!s->shuts++)
-		s->got_at_shut = got_all(s);
+	side_of(f)->fake = NULL;
 }
-
-static void fake_close(struct port *p)
-{
-	struct fake *f = to_fake(p);
-
-	if (f->rx_fd >= 0)
-		close(f->rx_fd);
-	if (f->tx_fd >= 0)
-		close(f->tx_fd);
-	f->rx_fd = f->tx_fd = -1;
-	/* What was under way is no more. */
-	f->side->rx_err = f->side->tx_err = 0;
-	f->side->has_ended = false;
-}
-
-static void fake_free(struct port *p)
-{
-	to_fake(p)->side->fake = NULL;
-	free(to_fake(p));
-}
-
-#define FAKE_OPS                                                              \
-	.open = fake_open, .rx = fake_rx, .tx = fake_tx, .close = fake_close, \
-	.free = fake_free
 
 /* As UDP, a dialled stream, an accepted one, stdio, and a tap in the set-up. */
 static const struct port_ops plain_ops = { .kind = "plain", FAKE_OPS };
@@ -308,22 +187,6 @@ static const struct port_ops setup_ops = { .kind = "setup",
 
 /* ---- the relay ---- */
 
-static void stop_now(struct watch *w, uint32_t events)
-{
-	(void)w;
-	(void)events;
-	loop_stop(&loop);
-}
-
-/* Turns of the loop; a timer that is due at once may only show in the second one. */
-static void turn(unsigned n)
-{
-	loop_mod(&loop, &kick, EPOLLIN);
-	for (; n; n--)
-		loop_run(&loop);
-	loop_mod(&loop, &kick, 0);
-}
-
 static void out_of_time(struct timer *t)
 {
 	t->due = 0;
@@ -343,91 +206,84 @@ static bool ends_within(uint64_t ms)
 
 static struct port *add(unsigned i, const struct port_ops *ops)
 {
-	struct fake *f = calloc(1, sizeof(*f));
+	struct fake *f;
 	char name[24];
 
 	snprintf(name, sizeof(name), "side %u", i);
-	if (!f || port_init(&f->port, ops, &relay.env, name) < 0)
-		exit(1);
+	f = sides[i].fake = fake_new(sizeof(*f), ops, &relay.env, name);
 	f->side = &sides[i];
-	f->rx_fd = f->tx_fd = -1;
-	sides[i].fake = f;
-	relay_add_port(&relay, &f->port);
-	return &f->port;
+	f->fake.has_fds = true;
+	f->fake.peer = &sides[i].peer;
+	f->fake.bring = bring;
+	f->fake.sent = fake_sent;
+	f->fake.told_shut = told_shut;
+	f->fake.gone = fake_gone;
+	relay_add_port(&relay, &f->fake.port);
+	return &f->fake.port;
 }
 
 static void begin(bool is_cable)
 {
 	memset(sides, 0, sizeof(sides));
 	for (int i = 0; i < SIDES; i++)
-		sides[i].budget = ALL;
+		sides[i].peer.budget = sides[i].peer.breaks_at = FAKE_ALL;
 	if (loop_init(&loop) < 0 ||
 	    relay_init(&relay, &loop, NULL, is_cable ? RELAY_CABLE : RELAY_HUB, NULL) < 0)
 		exit(1);
-	loop_add(&loop, &kick, eventfd(1, EFD_NONBLOCK), 0, stop_now);
 }
 
 static void end(void)
 {
-	int fd = kick.fd;
-
 	relay_free(&relay);
-	loop_del(&loop, &kick);
-	close(fd);
 	loop_free(&loop);
+}
+
+static void show(const struct side *s)
+{
+	if (s->fake)
+		fake_show(&s->fake->fake);
 }
 
 static void give(unsigned i, uint32_t n)
 {
 	sides[i].given += n;
+	sides[i].peer.brings = sides[i].given - sides[i].taken;
 	show(&sides[i]);
 }
 
 static void allow(unsigned i, uint32_t budget)
 {
-	sides[i].budget = budget;
+	sides[i].peer.budget = budget;
 	show(&sides[i]);
 }
 
 static void end_side(unsigned i)
 {
-	sides[i].has_ended = true;
+	sides[i].peer.has_ended = true;
 	show(&sides[i]);
 }
 
 static void break_tx(unsigned i)
 {
-	sides[i].tx_err = -EPIPE;
+	sides[i].peer.tx_err = -EPIPE;
 	show(&sides[i]);
 }
 
 static void break_rx(unsigned i)
 {
-	sides[i].rx_err = -ECONNRESET;
+	sides[i].peer.rx_err = -ECONNRESET;
 	show(&sides[i]);
-}
-
-static uint64_t drops(const struct port_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < DROP_REASONS; i++)
-		sum += c->dropped[i];
-	return sum;
 }
 
 /* Every frame that came in must be found again. */
 static bool adds_up(void)
 {
-	uint64_t in = relay.gone.rx_frames + relay.forward.copied;
-	uint64_t out = relay.gone.tx_frames + drops(&relay.gone);
+	int64_t sum = (int64_t)(relay.gone.rx_frames + relay.forward.copied -
+				relay.gone.tx_frames - ports_dropped(&relay.gone));
 
-	for (const struct port *p = relay.forward.ports; p; p = p->next) {
-		in += p->count.rx_frames;
-		out += p->count.tx_frames + drops(&p->count) + p->queue.frames +
-		       p->n_pending;
-	}
-	return in == out;
+	for (const struct port *p = relay.forward.ports; p; p = p->next)
+		sum += ports_balance(p);
+	return !sum;
 }
 
 static unsigned wrong_sum(void)
@@ -454,7 +310,7 @@ static void test_cable(void)
 	add(1, &plain_ops);
 	give(0, 1000);
 	give(1, 10);
-	turn(20);
+	turns(&loop, 20);
 	ok(sides[1].got[0] == 1000 && sides[0].got[1] == 10,
 	   "a cable: each end gets what the other one sent");
 	ok_eq_int(relay.forward.copied, 0, "nothing is copied");
@@ -469,7 +325,7 @@ static void test_hub(void)
 		add(i, i % 2 ? &plain_ops : &dial_ops);
 	for (unsigned i = 0; i < 4; i++)
 		give(i, 300);
-	turn(20);
+	turns(&loop, 20);
 	for (unsigned i = 0; i < 4; i++)
 		ok(got_all(&sides[i]) == 900 && sides[i].got[i] == 0,
 		   "a hub: side %u gets what all others sent", i);
@@ -483,11 +339,11 @@ static void test_alone(void)
 	const struct port *p;
 
 	begin(false);
-	sides[1].open_ret = -ECONNREFUSED;
+	sides[1].peer.open_ret = -ECONNREFUSED;
 	p = add(0, &dial_ops);
 	add(1, &dial_ops);
 	give(0, 100);
-	turn(5);
+	turns(&loop, 5);
 	ok_eq_int(p->count.dropped[DROP_NO_PORT], 100,
 		  "with no other port up, frames are dropped for that reason");
 	ok_sums("alone");
@@ -503,11 +359,12 @@ static void test_faulty(void)
 	p = add(0, &dial_ops);
 	add(1, &dial_ops);
 	give(0, 2000);
-	turn(100);
+	turns(&loop, 100);
 	ok(p->count.rx_frames == 2000 && p->count.dropped[DROP_RUNT] &&
 		   p->count.dropped[DROP_OVERSIZE],
 	   "what is no frame is counted");
-	ok_eq_int(sides[1].got[0], 2000 - drops(&p->count), "and all others pass");
+	ok_eq_int(sides[1].got[0], 2000 - ports_dropped(&p->count),
+		  "and all others pass");
 	ok_sums("faulty frames");
 	end();
 }
@@ -526,23 +383,25 @@ static void test_cable_holds(void)
 	q = add(1, &plain_ops);
 	allow(1, 0);
 	give(0, 3000);
-	for (int i = 0; i < 50; i++, turn(1))
+	for (int i = 0; i < 50; i++, turn(&loop))
 		worst = q->queue.bytes > worst ? q->queue.bytes : worst;
 	ok(p->is_held && q->queue.bytes > PORT_QUEUE_HIGH && sides[0].taken < 3000,
 	   "the other end takes nothing: no more is read once much is queued");
-	ok(worst <= PORT_QUEUE_BYTES && !drops(&q->count), "and what was read has room");
+	ok(worst <= PORT_QUEUE_BYTES && !ports_dropped(&q->count),
+	   "and what was read has room");
 	while (q->queue.bytes > PORT_QUEUE_LOW + 10000) {
 		allow(1, 1);
-		turn(1);
+		turn(&loop);
 	}
 	ok(p->is_held, "nor before little is queued");
 	before = sides[0].taken;
 	allow(1, 10);
-	turn(2);
+	turns(&loop, 2);
 	ok(!p->is_held && sides[0].taken > before, "but then it is");
-	allow(1, ALL);
-	turn(50);
-	ok(sides[1].got[0] == 3000 && !drops(&p->count) && !drops(&q->count),
+	allow(1, FAKE_ALL);
+	turns(&loop, 50);
+	ok(sides[1].got[0] == 3000 && !ports_dropped(&p->count) &&
+		   !ports_dropped(&q->count),
 	   "in the end nothing is lost");
 	ok_sums("a cable that holds");
 	end();
@@ -559,11 +418,12 @@ static void test_cable_holds_longest(void)
 	for (int i = 0; i < 60; i++) {
 		allow(1, i % 6 ? 0 : 2);
 		give(0, 1);
-		turn(1);
+		turn(&loop);
 	}
-	allow(1, ALL);
-	turn(60);
-	ok(sides[1].got[0] == 60 && !drops(&q->count), "nor of the longest frames");
+	allow(1, FAKE_ALL);
+	turns(&loop, 60);
+	ok(sides[1].got[0] == 60 && !ports_dropped(&q->count),
+	   "nor of the longest frames");
 	ok_sums("a cable of the longest frames");
 	end();
 }
@@ -577,11 +437,11 @@ static void test_who_is_not_held(void)
 	q = add(1, &dial_ops);
 	allow(1, 0);
 	give(0, 3000);
-	turn(50);
+	turns(&loop, 50);
 	ok(!p->is_held && sides[0].taken == 3000 && q->count.dropped[DROP_QUEUE],
 	   "who would lose frames is not held: here they are dropped and counted");
-	allow(1, ALL);
-	turn(50);
+	allow(1, FAKE_ALL);
+	turns(&loop, 50);
 	ok_sums("a cable that drops");
 	end();
 	begin(false);
@@ -590,16 +450,16 @@ static void test_who_is_not_held(void)
 	add(2, &dial_ops);
 	allow(1, 0);
 	give(0, 3000);
-	turn(50);
+	turns(&loop, 50);
 	ok(!p->is_held && sides[2].got[0] == 3000 && q->count.dropped[DROP_QUEUE],
 	   "in a hub a slow port loses frames, and the others none");
 	break_rx(2);
-	turn(3);
+	turns(&loop, 3);
 	ok(q->queue.bytes > PORT_QUEUE_HIGH && !p->is_held,
 	   "nor is anybody held for it when a third one goes");
 	ok(q->queue.bytes <= PORT_QUEUE_BYTES, "nor does its queue grow");
-	allow(1, ALL);
-	turn(50);
+	allow(1, FAKE_ALL);
+	turns(&loop, 50);
 	ok_sums("a hub with a slow port");
 	end();
 }
@@ -614,11 +474,11 @@ static void test_held_and_gone(void)
 	q = add(1, &dial_ops);
 	allow(1, 0);
 	give(0, 1000);
-	turn(20);
+	turns(&loop, 20);
 	ok(p->is_held, "held, for the other end is behind");
-	sides[1].open_ret = -ECONNREFUSED;
+	sides[1].peer.open_ret = -ECONNREFUSED;
 	break_rx(1);
-	turn(20);
+	turns(&loop, 20);
 	ok(q->state == PORT_WAITING && !p->is_held && sides[0].taken == 1000,
 	   "who then goes away: held no longer");
 	ok_sums("held and gone");
@@ -631,18 +491,17 @@ static void test_pipe_waits(bool is_cable)
 	struct port *q;
 
 	begin(is_cable);
-	sides[1].open_ret = -EINPROGRESS;
+	sides[1].peer.open_ret = -EINPROGRESS;
 	p = add(0, &pipe_ops);
 	q = add(1, &dial_ops);
 	give(0, 100);
 	end_side(0);
-	turn(5);
+	turns(&loop, 5);
 	ok(p->state == PORT_UP && p->is_held && !sides[0].taken,
 	   "a pipe is not read before there is somebody to take its frames");
-	sides[1].open_ret = 0;
-	fake_up(q);
-	port_opened(q, 0);
-	turn(3);
+	sides[1].peer.open_ret = 0;
+	fake_opened(fake_of(q), 0);
+	turns(&loop, 3);
 	ok_eq_int(sides[1].got[0], 100, "but then it is");
 	ok_sums("a pipe that waits");
 	end();
@@ -656,16 +515,16 @@ static void test_pipe_waits_again(void)
 	p = add(0, &pipe_ops);
 	add(1, &dial_ops);
 	give(0, 10);
-	turn(3);
-	sides[1].open_ret = -ECONNREFUSED;
+	turns(&loop, 3);
+	sides[1].peer.open_ret = -ECONNREFUSED;
 	break_rx(1);
-	turn(3);
+	turns(&loop, 3);
 	give(0, 10);
-	turn(3);
+	turns(&loop, 3);
 	ok(sides[0].taken == 10 && p->is_held, "nor when the only other one has gone");
-	sides[1].open_ret = 0;
+	sides[1].peer.open_ret = 0;
 	port_retry_now(relay.forward.ports->next);
-	turn(5);
+	turns(&loop, 5);
 	ok_eq_int(sides[1].got[0], 20, "until it has come back");
 	ok_sums("a pipe that waits again");
 	end();
@@ -682,11 +541,11 @@ static void test_ends_in_flush(unsigned bad, const struct port_ops *ops)
 		add(i, i == bad ? ops : &once_ops);
 	break_tx(bad);
 	give(0, 50);
-	turn(1);
+	turn(&loop);
 	for (unsigned i = 1; i < 5; i++)
 		if (i != bad)
 			ok(sides[i].got[0] == 50 &&
-				   (!sides[i].shuts || sides[i].got_at_shut == 50),
+				   (!sides[i].peer.shuts || sides[i].got_at_shut == 50),
 			   "%s %u ends in the middle of a flush: %u gets all, before its end",
 			   ops->kind, bad, i);
 	ok(!sides[bad].fake && relay.forward.n_ports == 4,
@@ -704,13 +563,13 @@ static void test_all_end_in_flush(void)
 		break_tx(i);
 	}
 	give(0, 50);
-	turn(1);
+	turn(&loop);
 	ok_eq_int(relay.forward.n_ports, 1,
 		  "four that end in the same flush are all gone");
 	ok_eq_int(relay.gone.dropped[DROP_LOST], 200, "and what was for them is lost");
 	ok(!relay.drain.has_begun, "who came and went does not end a hub's work");
 	give(0, 5);
-	turn(1);
+	turn(&loop);
 	ok_sums("all end");
 	end();
 }
@@ -718,29 +577,29 @@ static void test_all_end_in_flush(void)
 static void test_failed_setup(void)
 {
 	begin(false);
-	sides[0].open_ret = -EBUSY;
+	sides[0].peer.open_ret = -EBUSY;
 	add(0, &setup_ops);
 	ok(relay.failed, "a set-up that can't work is a failure");
-	turn(1);
+	turn(&loop);
 	ok_eq_int(relay.forward.n_ports, 0, "and the port is gone");
 	end();
 	/* And the end before the turn's. */
 	begin(false);
-	sides[0].open_ret = -EBUSY;
+	sides[0].peer.open_ret = -EBUSY;
 	add(0, &setup_ops);
 	end();
 	begin(false);
 	add(0, &setup_ops);
-	sides[0].open_ret = -EBUSY;
+	sides[0].peer.open_ret = -EBUSY;
 	break_rx(0);
-	turn(1);
-	ok(!relay.failed && sides[0].fake->port.state == PORT_WAITING,
+	turn(&loop);
+	ok(!relay.failed && sides[0].fake->fake.port.state == PORT_WAITING,
 	   "one that worked once is tried again instead");
-	ok(!ends_within(300) && sides[0].opens > 2, "and again");
-	sides[0].open_ret = 0;
-	port_retry_now(&sides[0].fake->port);
-	turn(3);
-	ok_eq_int(sides[0].fake->port.state, PORT_UP, "until it works");
+	ok(!ends_within(300) && sides[0].peer.opens > 2, "and again");
+	sides[0].peer.open_ret = 0;
+	port_retry_now(&sides[0].fake->fake.port);
+	turns(&loop, 3);
+	ok_eq_int(sides[0].fake->fake.port.state, PORT_UP, "until it works");
 	end();
 }
 
@@ -756,15 +615,15 @@ static void test_finish_drains(bool is_cable)
 	allow(1, 0);
 	give(0, 100);
 	end_side(0);
-	turn(5);
-	ok(relay.drain.has_begun && q->queue.frames == 100 && !sides[1].shuts,
+	turns(&loop, 5);
+	ok(relay.drain.has_begun && q->queue.frames == 100 && !sides[1].peer.shuts,
 	   "a pipe has ended: what is queued waits, and nobody is shut");
 	allow(1, 60);
-	turn(3);
-	ok(sides[1].got[0] == 60 && !sides[1].shuts, "nor when part of it is sent");
-	allow(1, ALL);
-	turn(3);
-	ok(sides[1].shuts == 1 && sides[1].got_at_shut == 100,
+	turns(&loop, 3);
+	ok(sides[1].got[0] == 60 && !sides[1].peer.shuts, "nor when part of it is sent");
+	allow(1, FAKE_ALL);
+	turns(&loop, 3);
+	ok(sides[1].peer.shuts == 1 && sides[1].got_at_shut == 100,
 	   "sent whole, the peer is told that this was all");
 	give(1, 1);
 	end_side(1);
@@ -798,11 +657,11 @@ static void test_finish_no_redial(void)
 	add(0, &pipe_ops);
 	add(1, &dial_ops);
 	end_side(0);
-	turn(3);
-	ok_eq_int(sides[1].shuts, 1, "a dialled peer is told of the end");
+	turns(&loop, 3);
+	ok_eq_int(sides[1].peer.shuts, 1, "a dialled peer is told of the end");
 	end_side(1);
 	ok(ends_within(500), "and when it closes, the work is over");
-	ok_eq_int(sides[1].opens, 1, "and it is not dialled again");
+	ok_eq_int(sides[1].peer.opens, 1, "and it is not dialled again");
 	end();
 }
 
@@ -814,7 +673,7 @@ static struct timer busy;
 
 static void stall_now_and_then(struct timer *t)
 {
-	allow(2, sides[2].budget ? 0 : ALL);
+	allow(2, sides[2].peer.budget ? 0 : FAKE_ALL);
 	give(3, 3);
 	timer_set(&loop, t, 100, stall_now_and_then);
 }
@@ -846,13 +705,13 @@ static void test_finish_drainer_lost(const struct port_ops *ops)
 	allow(2, 0);
 	give(0, 50);
 	end_side(0);
-	turn(3);
-	ok(relay.drain.has_begun && !sides[1].shuts,
+	turns(&loop, 3);
+	ok(relay.drain.has_begun && !sides[1].peer.shuts,
 	   "one of two has frames to drain (%s)", ops->kind);
-	sides[2].open_ret = -ECONNREFUSED;
+	sides[2].peer.open_ret = -ECONNREFUSED;
 	break_rx(2);
-	turn(3);
-	ok(sides[1].shuts == 1, "and is lost: the other one is told of the end");
+	turns(&loop, 3);
+	ok(sides[1].peer.shuts == 1, "and is lost: the other one is told of the end");
 	end_side(1);
 	ok(ends_within(500), "and when that has closed, it is over");
 	ok_sums("finishing without one");
@@ -880,13 +739,13 @@ static const struct history histories[] = {
 
 static void come_up(struct side *s)
 {
-	struct port *p = &s->fake->port;
+	struct port *p = &s->fake->fake.port;
 	int ret = rnd(3) ? 0 : -ECONNREFUSED;
 
 	if (p->state == PORT_WAITING)
 		port_retry_now(p);
 	if (p->state == PORT_OPENING)
-		port_opened(p, ret ? port_why(p, ret, "refused") : fake_up(p));
+		fake_opened(&s->fake->fake, ret);
 }
 
 static void happen(const struct history *h)
@@ -896,11 +755,12 @@ static void happen(const struct history *h)
 	static const int open_rets[] = { 0, 0, 0, -EINPROGRESS, -ECONNREFUSED };
 
 	if (!s->fake) {
-		s->open_ret = 0;
+		s->peer.open_ret = 0;
 		add(i, h->ops[i]);
 		return;
 	}
-	s->open_ret = s->fake->port.was_up ? open_rets[rnd(ARRAY_SIZE(open_rets))] : 0;
+	s->peer.open_ret =
+		s->fake->fake.port.was_up ? open_rets[rnd(ARRAY_SIZE(open_rets))] : 0;
 	switch (rnd(24)) {
 	case 0:
 		break_rx(i);
@@ -918,7 +778,7 @@ static void happen(const struct history *h)
 		break;
 	case 6:
 	case 7:
-		allow(i, ALL);
+		allow(i, FAKE_ALL);
 		break;
 	case 8:
 	case 9:
@@ -936,17 +796,17 @@ static void test_history(const struct history *h, uint64_t seed, unsigned steps)
 	unsigned off = 0, got = 0;
 	struct port_counters c;
 
-	rnd_state = seed;
+	random_begin(seed);
 	begin(h->is_cable);
 	for (unsigned i = 0; i < h->n; i++) {
 		sides[i].faulty = i % 2;
-		sides[i].refuses = i == 2 ? 50 : 0;
+		sides[i].peer.refuses = i == 2 ? 50 : 0;
 		add(i, h->ops[i]);
 	}
 	for (unsigned i = 0; i < steps; i++) {
 		happen(h);
 		if (rnd(3))
-			turn(1);
+			turn(&loop);
 		off += !adds_up();
 	}
 	for (int i = 0; i < SIDES; i++)
@@ -968,7 +828,7 @@ static void test_history(const struct history *h, uint64_t seed, unsigned steps)
 static void test_lossless(uint64_t seed)
 {
 	begin(true);
-	rnd_state = seed;
+	random_begin(seed);
 	add(0, &dial_ops);
 	add(1, &once_ops);
 	for (int i = 0; i < 700; i++) {
@@ -978,15 +838,15 @@ static void test_lossless(uint64_t seed)
 			give(side, rnd(200));
 		else
 			allow(side, rnd(4) ? rnd(100) : 0);
-		turn(1);
+		turn(&loop);
 	}
-	allow(0, ALL);
-	allow(1, ALL);
+	allow(0, FAKE_ALL);
+	allow(1, FAKE_ALL);
 	for (int i = 0; i < 5000 && (sides[0].taken < sides[0].given ||
 				     sides[1].taken < sides[1].given);
 	     i++)
-		turn(1);
-	turn(3);
+		turn(&loop);
+	turns(&loop, 3);
 	ok(sides[1].got[0] == sides[0].given && sides[0].got[1] == sides[1].given,
 	   "a cable at any pace, seed %d: all of %u and %u frames pass", (int)seed,
 	   sides[0].given, sides[1].given);
@@ -1063,7 +923,7 @@ static void test_real(void)
 	char c;
 
 	begin(true);
-	rnd_state = 5;
+	random_begin(5);
 	lay_frames(&a, 0, REAL_BYTES);
 	lay_frames(&b, 1, REAL_BYTES / 2);
 	add_real(&a, 0);
@@ -1072,24 +932,24 @@ static void test_real(void)
 	     i++) {
 		move(&a, &b);
 		move(&b, &a);
-		turn(1);
+		turn(&loop);
 	}
 	ok(is_exact(&a, &b), "over real sockets, a cable: exactly what was sent");
 	ok(a.n_sent > 0 && adds_up(), "and the sums agree");
 	for (int i = 0; i < 100000 && a.n_sent < a.n_given; i++) {
 		move(&a, &b);
 		move(&b, &a);
-		turn(1);
+		turn(&loop);
 	}
 	/* What is under way when one end closes must still come out of the other. */
 	close(a.fd);
 	for (int i = 0; i < 100000 && b.n_got < a.n_given; i++) {
 		move(&b, &a);
-		turn(1);
+		turn(&loop);
 	}
 	ok(is_exact(&b, &a),
 	   "one end closes: the other still gets all that was under way");
-	turn(2);
+	turns(&loop, 2);
 	ok_eq_int(recv(b.fd, &c, 1, MSG_DONTWAIT), 0, "and then the end");
 	close(b.fd);
 	ok(ends_within(500), "closes too, and the work is over");
@@ -1099,22 +959,6 @@ static void test_real(void)
 	free(a.got);
 	free(b.sent);
 	free(b.got);
-}
-
-/*
- * Ports that go are warned of, which is not what is looked at here. A sanitizer
- * still finds its way out.
- */
-__attribute__((weak)) void __sanitizer_set_report_fd(void *fd);
-
-static void quiet(void)
-{
-	int out = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
-
-	if (__sanitizer_set_report_fd)
-		__sanitizer_set_report_fd((void *)(intptr_t)out);
-	dup2(null, STDERR_FILENO);
-	close(null);
 }
 
 static void test_ends(void)

@@ -2,17 +2,16 @@
 /*
  * switching.c in a relay: what those who watch it hear, what becomes of the
  * table meanwhile, and whom a cable tells that the other end is there. Ports
- * are made here, and two of them may be the ends of one cable; the clock is the
- * test's own: clock_gettime() is replaced.
+ * are made here, and two of them may be the ends of one cable; the clock is that
+ * of clock.h.
  */
 #include "relay/relay.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "lib/packet.h"
+#include "lib/clock.h"
+#include "lib/fake-port.h"
+#include "lib/quiet.h"
 #include "lib/tap.h"
 
 #define PORTS 4
@@ -20,93 +19,31 @@
 #define RX_MAX 64
 
 struct fake {
-	struct port port;
+	struct fake_port fake;
 	struct fake *peer; /* at the other end of a cable; NULL: nobody is */
-	bool is_off;
-	uint8_t rx[RX_MAX][FRAME_BYTES];
-	unsigned n_rx;
-	char carrier[8]; /* what it was told, '+' and '-', repetitions left out */
 };
 
-static uint64_t clock_ms = 1000000;
 static struct loop loop;
 static struct relay relay;
 static struct fake *fakes[PORTS];
 
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	(void)id;
-	ts->tv_sec = (time_t)(clock_ms / 1000);
-	ts->tv_nsec = (long)(clock_ms % 1000 * 1000000);
-	return 0;
-}
-
 /* ---- ports ---- */
 
-static struct fake *to_fake(struct port *p)
+/* What its peer has no room for is lost. */
+static void fake_sent(struct fake_port *p, const struct frame *f)
 {
-	return container_of(p, struct fake, port);
+	struct fake *peer = container_of(p, struct fake, fake)->peer;
+
+	if (peer && peer->fake.peer->brings < RX_MAX)
+		fake_give(&peer->fake, f->data, FRAME_BYTES);
 }
 
-static int fake_open(struct port *p)
-{
-	return to_fake(p)->is_off ? -EINPROGRESS : 0;
-}
-
-static int fake_rx(struct port *p, struct batch *b)
-{
-	struct fake *f = to_fake(p);
-	uint8_t *at = b->buf;
-
-	for (unsigned i = 0; i < f->n_rx; i++) {
-		struct frame frame = { .len = FRAME_BYTES };
-
-		memcpy(at + LAYOUT_PREFIX, f->rx[i], FRAME_BYTES);
-		layout_put(&frame, at + LAYOUT_PREFIX);
-		port_take(p, b, &frame);
-		at += LAYOUT_PREFIX + FRAME_BYTES;
-	}
-	f->n_rx = 0;
-	return 0;
-}
-
-static int fake_tx(struct port *p, const struct frame *f, unsigned n)
-{
-	struct fake *peer = to_fake(p)->peer;
-
-	for (unsigned i = 0; i < n; i++) {
-		port_sent(p, &f[i]);
-		if (peer && peer->n_rx < RX_MAX)
-			memcpy(peer->rx[peer->n_rx++], f[i].data, FRAME_BYTES);
-	}
-	return (int)n;
-}
-
-static void fake_carrier(struct port *p, bool is_on)
-{
-	char *at = to_fake(p)->carrier, c = is_on ? '+' : '-';
-	size_t n = strlen(at);
-
-	if ((!n || at[n - 1] != c) && n < sizeof(to_fake(p)->carrier) - 1)
-		at[n] = c;
-}
-
-static void fake_close(struct port *p)
-{
-	to_fake(p)->n_rx = 0;
-}
-
-static void fake_free(struct port *p)
+static void fake_gone(struct fake_port *p)
 {
 	for (int i = 0; i < PORTS; i++)
-		if (fakes[i] == to_fake(p))
+		if (fakes[i] == container_of(p, struct fake, fake))
 			fakes[i] = NULL;
-	free(to_fake(p));
 }
-
-#define FAKE_OPS                                                              \
-	.open = fake_open, .rx = fake_rx, .tx = fake_tx, .close = fake_close, \
-	.free = fake_free
 
 static const struct port_ops plain_ops = { .kind = "plain", FAKE_OPS };
 static const struct port_ops tap_ops = { .kind = "tap",
@@ -115,23 +52,23 @@ static const struct port_ops tap_ops = { .kind = "tap",
 
 static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
 {
-	struct fake *f = calloc(1, sizeof(*f));
+	struct fake *f;
 	char name[24];
 
 	snprintf(name, sizeof(name), "port %u", i);
-	if (!f || port_init(&f->port, ops, &relay.env, name) < 0)
-		exit(1);
-	fakes[i] = f;
-	f->is_off = is_off;
-	relay_add_port(&relay, &f->port);
+	f = fakes[i] = fake_new(sizeof(*f), ops, &relay.env, name);
+	f->fake.sent = fake_sent;
+	f->fake.gone = fake_gone;
+	f->fake.peer->open_ret = is_off ? -EINPROGRESS : 0;
+	relay_add_port(&relay, &f->fake.port);
 	return f;
 }
 
 static void go_down(struct fake *f)
 {
-	f->is_off = true;
-	port_why(&f->port, -EPIPE, "broken");
-	port_down(&f->port);
+	f->fake.peer->open_ret = -EINPROGRESS;
+	port_why(&f->fake.port, -EPIPE, "broken");
+	port_down(&f->fake.port);
 }
 
 /* ---- who watches ---- */
@@ -183,19 +120,14 @@ static void settle(void)
 {
 	for (int i = 0; i < 100; i++)
 		for (int k = 0; k < PORTS; k++)
-			if (fakes[k] && fakes[k]->n_rx)
-				relay.env.host->readable(&fakes[k]->port, &relay);
+			if (fakes[k] && fakes[k]->fake.peer->brings)
+				relay.env.host->readable(&fakes[k]->fake.port, &relay);
 }
 
 static void pass_ms(unsigned ms)
 {
-	for (uint64_t until = clock_ms + ms; clock_ms < until; clock_ms += 10) {
-		while (loop.first && loop.first->due <= clock_ms) {
-			struct timer *t = loop.first;
-
-			timer_cancel(&loop, t);
-			t->fn(t);
-		}
+	for (uint64_t until = clock_ms() + ms; clock_ms() < until; clock_pass_ms(10)) {
+		clock_run_timers(&loop);
 		settle();
 	}
 }
@@ -203,20 +135,20 @@ static void pass_ms(unsigned ms)
 /* From address 2:..:@from to 2:..:@to, or (0) to all. */
 static void come_in(unsigned i, unsigned to, unsigned from)
 {
-	uint8_t *at = fakes[i]->rx[fakes[i]->n_rx++];
+	uint8_t at[FRAME_BYTES] = { 0 };
 
-	memset(at, 0, FRAME_BYTES);
 	memset(at, to ? 0 : 0xff, 6);
 	at[0] = to ? 2 : 0xff;
 	at[5] = (uint8_t)to;
 	at[6] = 2;
 	at[11] = (uint8_t)from;
+	fake_give(&fakes[i]->fake, at, FRAME_BYTES);
 	settle();
 }
 
 static uint64_t sent(unsigned i)
 {
-	return fakes[i]->port.count.tx_frames;
+	return fakes[i]->fake.port.count.tx_frames;
 }
 
 /* ---- tests ---- */
@@ -233,7 +165,7 @@ static void test_ports(void)
 	go_down(fakes[0]);
 	ok_heard("down port 0 broken;", "one that goes down is, and why");
 	relay_unwatch(&relay, &ear.watcher);
-	port_opened(&fakes[1]->port, 0);
+	fake_opened(&fakes[1]->fake, 0);
 	ok_heard("", "who looks away hears no more");
 	ok_eq_str(other_ear.heard, "up port 0;down port 0 broken;up port 1;",
 		  "and others do");
@@ -245,8 +177,7 @@ static bool is_known(uint8_t address)
 {
 	const uint8_t mac[6] = { 2, 0, 0, 0, 0, address };
 
-	return fdb_lookup(&relay.switching.fdb, fdb_key_of(0, mac),
-			  (uint32_t)(clock_ms / 1000));
+	return fdb_lookup(&relay.switching.fdb, fdb_key_of(0, mac), clock_s());
 }
 
 static void test_loop(void)
@@ -278,8 +209,8 @@ static void test_loop(void)
 	go_down(fakes[1]);
 	ok_heard("loop-gone port 2 port 1;down port 1 broken;",
 		 "one end goes: it is gone at once");
-	port_opened(&fakes[1]->port,
-		    fakes[1]->port.state == PORT_OPENING ? 0 : -EINPROGRESS);
+	port_opened(&fakes[1]->fake.port,
+		    fakes[1]->fake.port.state == PORT_OPENING ? 0 : -EINPROGRESS);
 	end();
 }
 
@@ -306,7 +237,8 @@ static void test_same_mac(unsigned every_ms)
 		pass_ms(every_ms);
 	}
 	ok_heard("", "and that is all");
-	ok(!fakes[0]->port.is_blocked && !fakes[1]->port.is_blocked, "nobody is blocked");
+	ok(!fakes[0]->fake.port.is_blocked && !fakes[1]->fake.port.is_blocked,
+	   "nobody is blocked");
 	for (unsigned i = 0; i < 40; i++) {
 		come_in(i % 2, 0, 7);
 		come_in(i % 2, 0, 8);
@@ -380,7 +312,7 @@ static void test_storm(void)
 	for (int i = 0; i < 9; i++)
 		come_in(0, 0, 1);
 	ok_heard("storm port 0;", "a storm is told of, once");
-	ok_eq_int(fakes[0]->port.count.dropped[DROP_STORM], 4,
+	ok_eq_int(fakes[0]->fake.port.count.dropped[DROP_STORM], 4,
 		  "and what was too much is dropped");
 	pass_ms(2000);
 	ok_heard("", "it may go on");
@@ -412,35 +344,27 @@ static void test_carrier(void)
 {
 	begin(RELAY_CABLE, 0);
 	add(0, &tap_ops, false);
-	ok_eq_str(fakes[0]->carrier, "-", "a tap in a cable, alone: no carrier");
+	ok_eq_str(fakes[0]->fake.peer->carrier, "-",
+		  "a tap in a cable, alone: no carrier");
 	add(1, &plain_ops, true);
-	ok_eq_str(fakes[0]->carrier, "-", "nor while the other end is not up");
-	fakes[1]->is_off = false;
-	port_opened(&fakes[1]->port, 0);
-	ok_eq_str(fakes[0]->carrier, "-+", "when it is, there is");
+	ok_eq_str(fakes[0]->fake.peer->carrier, "-", "nor while the other end is not up");
+	fakes[1]->fake.peer->open_ret = 0;
+	fake_opened(&fakes[1]->fake, 0);
+	ok_eq_str(fakes[0]->fake.peer->carrier, "-+", "when it is, there is");
 	go_down(fakes[1]);
-	ok_eq_str(fakes[0]->carrier, "-+-", "it goes: the carrier goes too");
-	fakes[1]->is_off = false;
-	port_retry_now(&fakes[1]->port);
+	ok_eq_str(fakes[0]->fake.peer->carrier, "-+-", "it goes: the carrier goes too");
+	fakes[1]->fake.peer->open_ret = 0;
+	port_retry_now(&fakes[1]->fake.port);
 	pass_ms(20);
-	ok_eq_str(fakes[0]->carrier, "-+-+", "and returns with it");
+	ok_eq_str(fakes[0]->fake.peer->carrier, "-+-+", "and returns with it");
 	end();
 	begin(RELAY_SWITCH, 0);
 	add(0, &tap_ops, false);
 	add(1, &plain_ops, false);
 	go_down(fakes[1]);
-	ok_eq_str(fakes[0]->carrier, "",
+	ok_eq_str(fakes[0]->fake.peer->carrier, "",
 		  "in a switch others may come, and nothing is told");
 	end();
-}
-
-/* Ports that go, and loops, are warned of. */
-static void quiet(void)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	dup2(null, STDERR_FILENO);
-	close(null);
 }
 
 int main(void)

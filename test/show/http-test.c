@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "lib/random.h"
 #include "lib/tap.h"
 
 /* ---- requests ---- */
@@ -120,14 +121,13 @@ static void test_noise(void)
 	struct http_request q;
 	int wrong = 0;
 
-	srand(1);
+	random_begin(1);
 	for (int i = 0; i < 20000; i++) {
 		static const char bytes[] = "GET /HEAD 1.P:\r\n\n ?";
 
 		for (size_t k = 0; k < sizeof(text); k++)
-			text[k] = rand() % 50 ? bytes[(size_t)rand() % sizeof(bytes)]
-					      : (char)rand();
-		if (rand() % 2)
+			text[k] = rnd(50) ? bytes[rnd(sizeof(bytes))] : (char)rnd32();
+		if (rnd(2))
 			memcpy(text, "GET / HTTP/1.1\r", 15);
 		wrong += read_pieces(&q, text, sizeof(text), 7) == HTTP_OK && !q.path;
 	}

@@ -25,15 +25,15 @@ static struct relay relay;
 static struct metrics metrics;
 static struct port ports[PORTS];
 static struct endpoint dials = { .text = "tcp:127.0.0.1:5000" };
-static unsigned turns;
+static unsigned n_turns;
 
-/* Always ready: it has its turn as often as there are turns. */
+/* Always ready: it has its turn as often as there are n_turns. */
 static void other_ready(struct watch *w, uint32_t events)
 {
 	(void)w;
 	(void)events;
 	if (metrics.pages[0].text.is_begun && !metrics.pages[0].is_whole)
-		turns++;
+		n_turns++;
 }
 
 static void begin(unsigned n)
@@ -126,11 +126,11 @@ static void test_turns(void)
 	begin(PORTS);
 	loop_add(&loop, &other, event, EPOLLIN, other_ready);
 	fd = ask(GET);
-	turns = 0;
+	n_turns = 0;
 	while (!metrics.pages[0].is_whole)
 		turn_for(&loop, 1);
-	ok(turns >= PORTS / METRICS_PORTS_A_STEP - 1,
-	   "while a text is built, others have %u turns", turns);
+	ok(n_turns >= PORTS / METRICS_PORTS_A_STEP - 1,
+	   "while a text is built, others have %u n_turns", n_turns);
 	ok(read_all(fd) > PORTS * 1000, "and it comes whole");
 	loop_del(&loop, &other);
 	close(event);

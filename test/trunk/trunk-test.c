@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "frame/stream-layout.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 
 static void test_ours(void)
@@ -75,10 +76,9 @@ static void test_noise(void)
 	unsigned good = 0, version;
 	uint32_t takes;
 
-	srandom(1);
+	random_begin(1);
 	for (int i = 0; i < 100000; i++) {
-		for (int k = 0; k < TRUNK_PREAMBLE; k++)
-			p[k] = (uint8_t)random();
+		rnd_bytes(p, TRUNK_PREAMBLE);
 		good += trunk_read_preamble(p, &version, &takes) == 0;
 	}
 	ok_eq_int(good, 0, "noise is no preamble");
