@@ -561,7 +561,10 @@ static void take_alone(struct batch *b, unsigned i)
 	}
 }
 
-/* Behind length prefixes and virtio headers, as a trunk has them. */
+/*
+ * Behind length prefixes and virtio headers, as a trunk has them; or a tap, which leaves
+ * room for a virtio header that a plain frame does not need.
+ */
 static void take_stream(struct batch *b, unsigned i)
 {
 	for (unsigned k = 0; k < batches[i].n; k++) {
@@ -570,6 +573,7 @@ static void take_stream(struct batch *b, unsigned i)
 		uint8_t *at;
 
 		f.vnet = has_vnet(g) ? &g->vnet : NULL;
+		reserve(f.vnet || rnd(2) ? 0 : VNET_BYTES);
 		at = reserve(layout_prefix_len(&f) + g->len);
 		if (f.vnet) {
 			memcpy(at + LAYOUT_PREFIX, &g->vnet, VNET_BYTES);
