@@ -1,6 +1,10 @@
 # netrelay: `make help` lists the targets.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+# As in VERSION, with +gCOMMIT[.dirty] unless this is just what is tagged so.
+VERSION := $(shell cat VERSION)
+TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
+COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
+VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
@@ -118,7 +122,7 @@ $(BUILD)/$(1)/%-$(3): test/%-$(3).c \
 	@echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
 .PRECIOUS: $(BUILD)/$(1)/src/%.o
--include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*/*.d)
+-include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
 $(eval $(call sanitized_rules,test-gcc,gcc,test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
@@ -175,7 +179,7 @@ lint: ## what can be said of the sources without running them
 	@ci/lint
 
 format: ## lay the sources out
-	clang-format -i src/*.c src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
+	clang-format -i src/*.[ch] src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
 
 demo: ## two virtual machines joined by netrelay -l, on your terminal
 	@ci/deps build demo

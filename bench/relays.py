@@ -17,6 +17,7 @@ from machine import Failure, RUN, sh, start, wait_for
 
 NETRELAY = os.environ.get("NETRELAY")
 TOOLS = None  # where bench/build put its programs
+ITEST = None  # where itest/crowd is
 SOCAT = ["socat", "-b", "131072"]  # as large a receive as netrelay's
 PORTS = iter(range(20000, 30000))
 NAMES = iter(range(1, 10000))

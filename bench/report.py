@@ -35,6 +35,7 @@ class Results:
     def __init__(self, netrelay):
         self.netrelay = netrelay
         self.samples, self.latency, self.flows, self.memory = {}, {}, {}, {}
+        self.crowd = {}
         self.rounds, self.title = 0, None
         self.lines, self.warnings = [], []
 
@@ -97,6 +98,12 @@ class Results:
                     "with 1,000 idle clients")
         for name, (rest, clients, n) in self.memory.items():
             self.row(name, n, rest, clients or "")
+
+    def show_crowd(self, sizes):
+        self.header("one more client", "CPU µs of one that",
+                    *(f"beside {n:,}" for n in sizes))
+        for what, costs in self.crowd.items():
+            self.row(what, *costs)
 
     def show_targets(self):
         self.title = None

@@ -103,6 +103,14 @@ def clients(results):
              "≤ 1.1 x", f"{r:.2f} x", verdict(r <= 1.1))]
 
 
+def crowd(results):
+    """What one more client costs beside the most, to what it does beside the fewest."""
+    if not results.crowd:
+        return []
+    found = {what: costs[-1] / costs[0] for what, costs in results.crowd.items()}
+    return at_most("-l, one client more, 10,000 against 100: CPU", 1.2, found)
+
+
 def look_up(results):
     found = {}
     for (workload, cell, how, relay), s in results.samples.items():
@@ -141,6 +149,6 @@ def judge(results):
         at_most("the same, to the best peer's", 0.6, ratios(results, UDP, ["socat"])) +
         at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
                 ratios(results, TAPS, ["null"])) +
-        bridges(results) + bridge_out(results) + clients(results) + look_up(results) +
-        latency(results) + memory(results))
+        bridges(results) + bridge_out(results) + clients(results) + crowd(results) +
+        look_up(results) + latency(results) + memory(results))
     return [with_cause(row) for row in rows]

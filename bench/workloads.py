@@ -242,6 +242,27 @@ def memory(results):
         rig.close()
 
 
+CROWD = 100, 1000, 10000
+
+
+def crowd(results):
+    """What one more client costs beside so many; itest/crowd does it."""
+    most = machine.resource.getrlimit(machine.resource.RLIMIT_NOFILE)[1]
+    if most < CROWD[-1] + 1000:
+        results.warn(f"{CROWD[-1]:,} clients need more than {most} descriptors")
+        return
+    path = f"{machine.RUN}/crowd"
+    process, _ = relays.netrelay("-l", f"unix-listen:{path}")
+    machine.wait_for("netrelay to listen", lambda: machine.os.path.exists(path))
+    sizes = " ".join(map(str, CROWD))
+    table = machine.sh(f"{relays.ITEST}/crowd {path} {process.pid} {sizes}")
+    machine.end([process])
+    for line in table.splitlines():
+        what, *costs = line.split()
+        results.crowd[what] = [float(c) for c in costs]
+    results.show_crowd(CROWD)
+
+
 def open_files(pid):
     try:
         return machine.os.listdir(f"/proc/{pid}/fd")

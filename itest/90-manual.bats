@@ -365,10 +365,80 @@ assert_same()
 	assert_same "$DIR/source" "$DIR/manual" 8
 }
 
+# --- the version ------------------------------------------------------------
+
+@test "VERSION, CHANGELOG, README, manual and --version have the same version" {
+	local version found
+
+	version=$(cat "$BENCH_ROOT/VERSION")
+	[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]
+	run -0 "$NETRELAY" --version
+	assert_output --regexp "^netrelay ${version//./\\.}(\+g[0-9a-f]+(\.dirty)?)? \\("
+	grep -qx "\.Os netrelay $version" "$MANUAL"
+	found=$(grep -m 1 '^## ' "$BENCH_ROOT/CHANGELOG.md")
+	[[ $found =~ ^"## $version ("[0-9]{4}-[0-9]{2}-[0-9]{2}")"$ ]]
+	# All that it names, and it names one.
+	grep -oE 'netrelay v?[0-9]+\.[0-9.]*[0-9]' "$README" | sort -u >"$DIR/found"
+	diff <(echo "netrelay $version") "$DIR/found"
+}
+
+# version_of DIR: what a build there would print.
+version_of()
+{
+	make -s -C "$1" BUILD="$DIR/version-build" "$DIR/version-build/version" >&2
+	cat "$DIR/version-build/version"
+}
+
+@test "the version is that of VERSION, and says of what commit, unless that has its tag" {
+	local version id
+
+	git -C "$BENCH_ROOT" rev-parse HEAD || skip "needs a checkout by git"
+	version=$(cat "$BENCH_ROOT/VERSION")
+	git init -q "$DIR/tree"
+	cp "$BENCH_ROOT"/{Makefile,VERSION} "$DIR/tree/"
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_{AUTHOR,COMMITTER}_{NAME,EMAIL}=test
+	git -C "$DIR/tree" add .
+	git -C "$DIR/tree" commit -qm start
+	id=$(git -C "$DIR/tree" rev-parse --short HEAD)
+	[[ $(version_of "$DIR/tree") == "$version+g$id" ]]
+	git -C "$DIR/tree" tag v0.0.1
+	[[ $(version_of "$DIR/tree") == "$version+g$id" ]]
+	git -C "$DIR/tree" tag "v$version"
+	[[ $(version_of "$DIR/tree") == "$version" ]]
+	echo "# more" >>"$DIR/tree/Makefile"
+	[[ $(version_of "$DIR/tree") == "$version+g$id.dirty" ]]
+	rm -rf "$DIR/tree/.git"
+	[[ $(GIT_DIR=/nonexistent version_of "$DIR/tree") == "$version" ]]
+}
+
 @test "the manual's markup is in order" {
 	command -v mandoc >/dev/null || skip "needs mandoc"
 	run -0 mandoc -Tlint -W warning "$MANUAL"
 	assert_output ""
+}
+
+# The fixed parts of the messages that the manual explains, a line each.
+manual_messages()
+{
+	awk '/^\.Sh/ { inside = /DIAGNOSTICS/ } inside && /^\.It/' "$MANUAL" |
+		sed -E 's/^\.It //; s/(^| )Ar [^ ]+/\n/g' |
+		sed -E 's/^ *[,;:]?( (No|Ns))? *//; /^$/d'
+}
+
+@test "the messages that the manual explains are the program's" {
+	local part count=0
+
+	# What stands in two literals, one behind the other, is one.
+	cat "$BENCH_ROOT"/src/*.c "$BENCH_ROOT"/src/*/*.c | tr '\n' ' ' |
+		sed 's/"[[:space:]]*"//g' >"$DIR/source"
+	while IFS= read -r part; do
+		grep -qF -- "$part" "$DIR/source" || {
+			echo "not in the source: $part"
+			return 1
+		}
+		count=$((count + 1))
+	done < <(manual_messages)
+	((count >= 60))
 }
 
 # without_numbers: addresses and counts become N.
@@ -384,7 +454,7 @@ without_numbers()
 	awk '/^```/ { inside = !inside; next } inside && /^netrelay: /' "$README" >"$DIR/readme"
 	run -0 awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/readme"
 	ns_add here
-	relay_start relay in here -l 5000
+	relay_start relay in here -l 127.0.0.1:5000
 	wait_listen here tcp 5000
 	frames_start one in here recv tcp:127.0.0.1:5000 --count 6
 	frames_start two in here recv tcp:127.0.0.1:5000 --count 6

@@ -51,6 +51,13 @@ interface()
 		"$2" "$1" "$3"
 }
 
+# The README's interface, of type client, as number 1 at port 5001.
+readme_interface()
+{
+	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$BENCH_ROOT/README.md" |
+		sed 's/52:54:00:00:00:01/52:54:00:6e:01:01/; s/5000/5001/'
+}
+
 # libvirt_guest NAME INTERFACE...: as guest_start of guests.bash has them.
 libvirt_guest()
 {
@@ -111,7 +118,7 @@ pass()
 	relay "${ENDPOINTS[@]}"
 	wait_listen lab tcp 5001
 	libvirt_guest vm \
-		"$(interface 1 client '<source address="127.0.0.1" port="5001"/>')" \
+		"$(readme_interface)" \
 		"$(interface 2 server '<source address="127.0.0.1" port="5002"/>')" \
 		"$(interface 3 udp '<source address="127.0.0.1" port="5103"><local address="127.0.0.1" port="5003"/></source>')" \
 		"$(interface 4 mcast '<source address="230.0.0.1" port="5004"/>')"

@@ -68,7 +68,7 @@ static void find_output(void)
 	}
 }
 
-static bool write_all(const char *data, size_t len)
+static bool write_once(const char *data, size_t len)
 {
 	ssize_t n = is_socket ? send(output, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
 			      : write(output, data, len);
@@ -90,9 +90,9 @@ static int write_line(const char *line, size_t len)
 	find_output();
 	if (!has_room())
 		return -1;
-	if (is_mid_line && !write_all("\n", 1))
+	if (is_mid_line && !write_once("\n", 1))
 		return -1;
-	return write_all(line, len) ? 0 : -1;
+	return write_once(line, len) ? 0 : -1;
 }
 
 PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small things every layer needs: checked reads of network byte order, list
- * arithmetic. Nothing in here knows what netrelay is.
+ * Small things that every layer needs, and that know nothing of what netrelay is.
+ *
+ * System calls: write, poll (write_all), rt_sigaction (signal_is_ignored).
  */
 #ifndef UTIL_H
 #define UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,5 +36,28 @@ static inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
+
+/* per_second() - How fast a counter grew from @before to @now, in @ms; 0 if it did not. */
+static inline uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
+{
+	return now > before && ms ? (now - before) * 1000 / ms : 0;
+}
+
+/*
+ * parse_uint() - Read a number in digits alone.
+ * @base: at most 10
+ *
+ * Return: whether it is one, up to @limit; else *@value is left alone.
+ */
+bool parse_uint(const char *text, unsigned base, uint32_t limit, uint32_t *value);
+
+/* write_all() - Write all of it, and wait where that takes long. Return: 0 or -errno. */
+int write_all(int fd, const void *data, size_t len);
+
+/*
+ * signal_is_ignored() - Whether whoever started us has had @sig ignored, as nohup does.
+ * A signalfd would get it all the same, if it is blocked, too.
+ */
+bool signal_is_ignored(int sig);
 
 #endif

@@ -304,13 +304,6 @@ static int copy_all(struct copy *k)
 
 /* ---- all of it ---- */
 
-static bool is_ignored(int sig)
-{
-	struct sigaction old;
-
-	return sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
-}
-
 static int take_signals(sigset_t *old)
 {
 	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
@@ -318,7 +311,7 @@ static int take_signals(sigset_t *old)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(stops); i++)
-		if (!is_ignored(stops[i]))
+		if (!signal_is_ignored(stops[i]))
 			sigaddset(&set, stops[i]);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -137,28 +137,13 @@ static ssize_t receive(const char *path, int fd, void *to, size_t size, int ms)
 	}
 }
 
-static int write_all(const char *data, size_t len)
+static int to_stdout(const char *data, size_t len)
 {
-	while (len) {
-		ssize_t n = write(STDOUT_FILENO, data, len);
+	int ret = write_all(STDOUT_FILENO, data, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-			poll(&pfd, 1, -1);
-			continue;
-		}
-		if (n < 0) {
-			if (errno != EPIPE)
-				log_warn("ctl: stdout: %s", strerror(errno));
-			return -errno;
-		}
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (ret < 0 && ret != -EPIPE)
+		log_warn("ctl: stdout: %s", strerror(-ret));
+	return ret;
 }
 
 /*
@@ -182,7 +167,7 @@ static int read_verdict(const char *path, int fd, size_t step)
 		len += (size_t)n;
 	}
 	if (end && end - line == 2 && !memcmp(line, "ok", 2))
-		return write_all(end + 1, len - 3);
+		return to_stdout(end + 1, len - 3);
 	if (end && !strncmp(line, "error: ", 7)) {
 		*end = '\0';
 		log_warn("ctl: %s", line + 7);
@@ -199,7 +184,7 @@ static int print_rest(const char *path, int fd, int ms)
 	int ret = 0;
 
 	while (!ret && (n = receive(path, fd, chunk, sizeof(chunk), ms)) != 0)
-		ret = n < 0 ? (int)n : write_all(chunk, (size_t)n);
+		ret = n < 0 ? (int)n : to_stdout(chunk, (size_t)n);
 	return ret;
 }
 

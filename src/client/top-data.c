@@ -119,11 +119,6 @@ void top_free(struct top_data *d)
 /* ---- two of them ---- */
 
 /* A counter that went back is another relay's. */
-static uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
-{
-	return now > before ? (now - before) * 1000 / ms : 0;
-}
-
 static int by_number(const void *a, const void *b)
 {
 	const struct top_port *p = a, *q = b;

@@ -61,21 +61,6 @@ struct top {
 
 /* ---- the terminal ---- */
 
-static int write_all(const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(STDOUT_FILENO, data, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 static void enter(const struct top *t)
 {
 	struct termios raw = t->modes;
@@ -84,12 +69,12 @@ static void enter(const struct top *t)
 	raw.c_cc[VMIN] = 0;
 	raw.c_cc[VTIME] = 0;
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-	write_all(ENTER, strlen(ENTER));
+	write_all(STDOUT_FILENO, ENTER, strlen(ENTER));
 }
 
 static void leave(const struct top *t)
 {
-	write_all(LEAVE, strlen(LEAVE));
+	write_all(STDOUT_FILENO, LEAVE, strlen(LEAVE));
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &t->modes);
 }
 
@@ -117,7 +102,7 @@ static void draw(struct top *t)
 	buf_printf(&out, "\033[H");
 	top_draw(v, &out);
 	/* A hang-up comes as a signal too. */
-	if (!out.failed && write_all(out.data, out.len) < 0)
+	if (!out.failed && write_all(STDOUT_FILENO, out.data, out.len) < 0)
 		loop_stop(&t->loop);
 	buf_free(&out);
 }
@@ -310,7 +295,7 @@ static void take_signal(struct top *t, int sig)
 		if (sig == SIGCONT)
 			enter(t);
 		measure(&t->view);
-		write_all("\033[2J", 4);
+		write_all(STDOUT_FILENO, "\033[2J", 4);
 		draw(t);
 		break;
 	default:

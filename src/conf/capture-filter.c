@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/util.h"
 #include "frame/frame.h"
 
 static int refuse(char *why, size_t size, const char *word)
@@ -23,14 +24,7 @@ static int refuse(char *why, size_t size, const char *word)
 
 static bool read_number(unsigned *to, const char *text, unsigned max)
 {
-	unsigned value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text >= '0' && *text <= '9' && value <= max / 10; text++)
-		value = value * 10 + (unsigned)(*text - '0');
-	*to = value;
-	return !*text && value > 0 && value <= max;
+	return parse_uint(text, 10, max, to) && *to;
 }
 
 static bool read_direction(struct capture_filter *w, const char *text)

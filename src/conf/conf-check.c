@@ -8,45 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/util.h"
+#include "conf/endpoint-long.h"
 
-static bool same_addr(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->local.port == b->local.port && !strcmp(a->local.host, b->local.host);
-}
-
-static bool same_path(const struct endpoint *a, const struct endpoint *b)
-{
-	return !strcmp(a->path, b->path);
-}
-
-static bool same_fd(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->fd == b->fd;
-}
-
-static bool any_two(const struct endpoint *a, const struct endpoint *b)
-{
-	(void)a;
-	(void)b;
-	return true;
-}
-
-/* By kind: when two of it cannot both be had, and what to say then. */
-static const struct {
-	bool (*clash)(const struct endpoint *a, const struct endpoint *b);
-	const char *fault;
-} exclusive[] = {
-	[ENDPOINT_STDIO] = { any_two, "stdin and stdout can be one endpoint only; "
-				      "name something else for the other" },
-	[ENDPOINT_TCP_LISTEN] = { same_addr,
-				  "this listener is given twice; once is enough" },
-	[ENDPOINT_UNIX_LISTEN] = { same_path,
-				   "this listener is given twice; once is enough" },
-	[ENDPOINT_FD] = { same_fd, "this descriptor is given twice, but can be one "
-				   "endpoint only" },
-};
-
+/* - has no long form, and is made of descriptors as fd: is. */
 static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)
@@ -54,10 +18,12 @@ static const char *find_fault(const struct endpoint *a, const struct endpoint *b
 	if (a->kind == ENDPOINT_STDIO && b->kind == ENDPOINT_FD)
 		return b->fd <= 1 ? "this is a descriptor of -, which is given too"
 				  : NULL;
-	if (a->kind != b->kind || a->kind >= ARRAY_SIZE(exclusive) ||
-	    !exclusive[a->kind].clash)
+	if (a->kind != b->kind)
 		return NULL;
-	return exclusive[a->kind].clash(a, b) ? exclusive[a->kind].fault : NULL;
+	if (a->kind == ENDPOINT_STDIO)
+		return "stdin and stdout can be one endpoint only; name something else "
+		       "for the other";
+	return endpoint_long_clash(a, b);
 }
 
 static const struct endpoint *nth(const struct conf *conf, size_t i)

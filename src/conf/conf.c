@@ -115,17 +115,14 @@ static int refuse_without_value(char *why, size_t size)
 static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *name,
 		       char *why, size_t size)
 {
-	uint64_t value = 0;
-	const char *c = optarg;
+	uint32_t value;
 
-	for (; *c >= '0' && *c <= '9' && value <= max; c++)
-		value = value * 10 + (uint64_t)(*c - '0');
-	if (*c || c == optarg || value < min || value > max)
+	if (!parse_uint(optarg, 10, max, &value) || value < min)
 		return refuse(why, size,
 			      "--%s: \"%.64s\" must be a number from %" PRIu32
 			      " to %" PRIu32,
 			      name, optarg, min, max);
-	*to = (uint32_t)value;
+	*to = value;
 	return 0;
 }
 
@@ -361,26 +358,26 @@ const char *conf_help(void)
 {
 	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
 	       "       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too\n"
-	       "       netrelay ctl PATH COMMAND | top PATH    see and change one, or watch it\n"
+	       "       netrelay ctl PATH COMMAND | top PATH    change a running one, or watch it\n"
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
-	       "  --hub  frames to all   --storm N  flooded frames/s a port   --fdb-size N  MACs\n"
+	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  -v  say what happens to ports; -vv to frames       -h, --help    -V, --version\n"
+	       "  -v  report what happens; -vv show frames too       -h, --help    -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
-	       "  -                                  stdin and stdout, framed as QEMU does\n"
-	       "  LPORT:ADDR:RPORT                   UDP, a frame a datagram\n"
-	       "  LPORT:ADDR: or :ADDR:RPORT         the same, from and to the same port\n"
+	       "  -                                  stdin and stdout, in QEMU's stream format\n"
+	       "  LPORT:ADDR:RPORT                   UDP, one frame per datagram\n"
+	       "  LPORT:ADDR: or :ADDR:RPORT         UDP with the same port on both sides\n"
 	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
 	       "  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server\n"
-	       "  trunk:HOST:PORT[,dead=SECONDS]     the same to a netrelay, and faster\n"
+	       "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster\n"
 	       "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted\n"
 	       "  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled\n"
-	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; the local PORT is else the same\n"
+	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the same local port\n"
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
-	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, by a tap made for it\n"
+	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
 	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
 	       "  exec:COMMAND                       stdin and stdout of a command\n"
-	       "Rules, behind any long form but exec: ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
-	       "Exit status: 0 asked to stop, or stdin ended; 1 something failed; 2 wrong usage\n";
+	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
+	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -24,7 +24,7 @@
 
 typedef int (*read_fn)(struct parse *p, char *part);
 
-/* What a comma in the body of a long form means. */
+/* What a comma in the body of a long form means; most are cut by one. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
 /*
@@ -44,6 +44,8 @@ struct option {
  * @read:    reads what stands between the prefix and the options
  * @check:   looks at the whole once the options are read; may be NULL
  * @options: up to one without key; may be NULL
+ * @listens: it accepts connections
+ * @clash:   what is wrong when both of two can't be had; NULL if they can; may be NULL
  */
 struct endpoint_long {
 	const char *prefix;
@@ -53,6 +55,8 @@ struct endpoint_long {
 	int (*check)(struct parse *p);
 	const struct option *options;
 	const char *form;
+	bool listens;
+	const char *(*clash)(const struct endpoint *a, const struct endpoint *b);
 };
 
 static int check_udp(struct parse *p)
@@ -76,7 +80,7 @@ static int read_mode(struct parse *p, char *value)
 {
 	uint32_t mode;
 
-	if (!part_number(value, 8, 0777, &mode))
+	if (!parse_uint(value, 8, 0777, &mode))
 		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
 				   value);
 	p->ep->mode = (mode_t)mode;
@@ -87,8 +91,7 @@ static int read_dead(struct parse *p, char *value)
 {
 	uint32_t seconds;
 
-	if (!part_number(value, 10, DEAD_MAX, &seconds) ||
-	    (seconds && seconds < DEAD_MIN))
+	if (!parse_uint(value, 10, DEAD_MAX, &seconds) || (seconds && seconds < DEAD_MIN))
 		return part_refuse(p,
 				   QUOTED
 				   " must be a number of seconds from %d to %d, or "
@@ -157,7 +160,7 @@ static int read_bridge_tap(struct parse *p, char *value)
 
 static int read_bridge_mtu(struct parse *p, char *value)
 {
-	if (!part_number(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
+	if (!parse_uint(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
 		return part_refuse(p, QUOTED " must be a number from %d to %d", value,
 				   MTU_MIN, MTU_LIMIT);
 	return 0;
@@ -175,11 +178,33 @@ static int read_tap(struct parse *p, char *body)
 	return part_name(p, "tap", body, p->ep->name);
 }
 
+#define LISTENS_TWICE "this listener is given twice; once is enough"
+
+static const char *same_addr(const struct endpoint *a, const struct endpoint *b)
+{
+	bool is_same = a->local.port == b->local.port &&
+		       !strcmp(a->local.host, b->local.host);
+
+	return is_same ? LISTENS_TWICE : NULL;
+}
+
+static const char *same_path(const struct endpoint *a, const struct endpoint *b)
+{
+	return strcmp(a->path, b->path) ? NULL : LISTENS_TWICE;
+}
+
+static const char *same_fd(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->fd == b->fd ? "this descriptor is given twice, but can be one "
+				"endpoint only"
+			      : NULL;
+}
+
 static int read_fd(struct parse *p, char *body)
 {
 	uint32_t fd;
 
-	if (!part_number(body, 10, INT_MAX, &fd))
+	if (!parse_uint(body, 10, INT_MAX, &fd))
 		return part_refuse(
 			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
 	if (fd == STDERR_FILENO)
@@ -274,27 +299,71 @@ static const struct option bridge_options[] = {
 };
 
 static const struct endpoint_long kinds[] = {
-	{ "tcp", ENDPOINT_TCP, COMMA_CUTS, part_remote, NULL, tcp_options,
-	  "tcp:HOST:PORT" },
-	{ "tcp-listen", ENDPOINT_TCP_LISTEN, COMMA_CUTS, part_local, NULL, tcp_options,
-	  "tcp-listen:[ADDR:]PORT" },
-	{ "unix", ENDPOINT_UNIX, COMMA_DOUBLED, read_unix, NULL, NULL,
-	  "unix:PATH" DOUBLED },
-	{ "unix-listen", ENDPOINT_UNIX_LISTEN, COMMA_DOUBLED, read_unix, NULL,
-	  listen_options, "unix-listen:PATH[,mode=0660]" DOUBLED },
-	{ "udp", ENDPOINT_UDP, COMMA_CUTS, part_remote, check_udp, udp_options,
-	  "udp:HOST:PORT[,local=[ADDR:]PORT]" },
-	{ "unixgram", ENDPOINT_UNIXGRAM, COMMA_DOUBLED, read_unix, check_unixgram,
-	  gram_options, "unixgram:PATH,local=PATH" DOUBLED },
-	{ "mcast", ENDPOINT_MCAST, COMMA_CUTS, read_group, NULL, group_options,
-	  "mcast:GROUP:PORT[,if=ADDR]" },
-	{ "bridge", ENDPOINT_BRIDGE, COMMA_CUTS, read_bridge, check_bridge,
-	  bridge_options, "bridge:NAME[,tap=NAME][,mtu=N]" },
-	{ "tap", ENDPOINT_TAP, COMMA_CUTS, read_tap, NULL, NULL, "tap:NAME" },
-	{ "fd", ENDPOINT_FD, COMMA_CUTS, read_fd, NULL, NULL, "fd:N" },
-	{ "trunk", ENDPOINT_TRUNK, COMMA_CUTS, part_remote, NULL, tcp_options,
-	  "trunk:HOST:PORT" },
-	{ "exec", ENDPOINT_EXEC, COMMA_PLAIN, read_command, NULL, NULL, "exec:COMMAND" },
+	{ .prefix = "tcp",
+	  .kind = ENDPOINT_TCP,
+	  .read = part_remote,
+	  .options = tcp_options,
+	  .form = "tcp:HOST:PORT" },
+	{ .prefix = "tcp-listen",
+	  .kind = ENDPOINT_TCP_LISTEN,
+	  .read = part_local,
+	  .options = tcp_options,
+	  .form = "tcp-listen:[ADDR:]PORT",
+	  .listens = true,
+	  .clash = same_addr },
+	{ .prefix = "unix",
+	  .kind = ENDPOINT_UNIX,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .form = "unix:PATH" DOUBLED },
+	{ .prefix = "unix-listen",
+	  .kind = ENDPOINT_UNIX_LISTEN,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .options = listen_options,
+	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
+	  .listens = true,
+	  .clash = same_path },
+	{ .prefix = "udp",
+	  .kind = ENDPOINT_UDP,
+	  .read = part_remote,
+	  .check = check_udp,
+	  .options = udp_options,
+	  .form = "udp:HOST:PORT[,local=[ADDR:]PORT]" },
+	{ .prefix = "unixgram",
+	  .kind = ENDPOINT_UNIXGRAM,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .check = check_unixgram,
+	  .options = gram_options,
+	  .form = "unixgram:PATH,local=PATH" DOUBLED },
+	{ .prefix = "mcast",
+	  .kind = ENDPOINT_MCAST,
+	  .read = read_group,
+	  .options = group_options,
+	  .form = "mcast:GROUP:PORT[,if=ADDR]" },
+	{ .prefix = "bridge",
+	  .kind = ENDPOINT_BRIDGE,
+	  .read = read_bridge,
+	  .check = check_bridge,
+	  .options = bridge_options,
+	  .form = "bridge:NAME[,tap=NAME][,mtu=N]" },
+	{ .prefix = "tap", .kind = ENDPOINT_TAP, .read = read_tap, .form = "tap:NAME" },
+	{ .prefix = "fd",
+	  .kind = ENDPOINT_FD,
+	  .read = read_fd,
+	  .form = "fd:N",
+	  .clash = same_fd },
+	{ .prefix = "trunk",
+	  .kind = ENDPOINT_TRUNK,
+	  .read = part_remote,
+	  .options = tcp_options,
+	  .form = "trunk:HOST:PORT" },
+	{ .prefix = "exec",
+	  .kind = ENDPOINT_EXEC,
+	  .comma = COMMA_PLAIN,
+	  .read = read_command,
+	  .form = "exec:COMMAND" },
 };
 
 const struct endpoint_long *endpoint_long_find(const char *text)
@@ -310,7 +379,15 @@ const struct endpoint_long *endpoint_long_find(const char *text)
 
 bool endpoint_long_listens(const struct endpoint_long *kind)
 {
-	return kind->kind == ENDPOINT_TCP_LISTEN || kind->kind == ENDPOINT_UNIX_LISTEN;
+	return kind->listens;
+}
+
+const char *endpoint_long_clash(const struct endpoint *a, const struct endpoint *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].kind == a->kind && kinds[i].clash)
+			return kinds[i].clash(a, b);
+	return NULL;
 }
 
 void endpoint_long_list(char *list, size_t size)

@@ -38,26 +38,6 @@ int part_refuse(struct parse *p, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* Digits only: strtoul() would take blanks and a sign. */
-bool part_number(const char *s, unsigned int base, uint32_t limit, uint32_t *value)
-{
-	uint64_t n = 0;
-
-	if (!*s)
-		return false;
-	for (; *s; s++) {
-		unsigned int digit = (unsigned int)(unsigned char)*s - '0';
-
-		if (digit >= base)
-			return false;
-		n = n * base + digit;
-		if (n > limit)
-			return false;
-	}
-	*value = (uint32_t)n;
-	return true;
-}
-
 bool part_is_all(const char *s, const char *set)
 {
 	return s[strspn(s, set)] == '\0';
@@ -70,7 +50,7 @@ int part_port(struct parse *p, const char *s, uint16_t *port)
 	if (!*s)
 		return part_refuse(p,
 				   "the port is missing; it is a number from 1 to 65535");
-	if (!part_number(s, 10, UINT16_MAX, &n) || n == 0)
+	if (!parse_uint(s, 10, UINT16_MAX, &n) || n == 0)
 		return part_refuse(p, "port " QUOTED " must be a number from 1 to 65535",
 				   s);
 	*port = (uint16_t)n;

@@ -61,9 +61,6 @@ int part_too_many(struct parse *p);
 /* part_is_all() - Whether @s has no bytes but those in @set. */
 bool part_is_all(const char *s, const char *set);
 
-/* part_number() - Read a number in digits alone. Return: whether it is one, up to @limit. */
-bool part_number(const char *s, unsigned int base, uint32_t limit, uint32_t *value);
-
 /* part_addr() - Read a numeric address. Return: whether it is one; else *@addr is spoilt. */
 bool part_addr(const char *s, struct endpoint_addr *addr);
 

@@ -14,6 +14,7 @@
 
 #include "base/escape.h"
 #include "base/quote.h"
+#include "port/driver.h"
 
 PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fmt, ...)
 {
@@ -23,24 +24,6 @@ PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fm
 	vsnprintf(call->why, sizeof(call->why), fmt, ap);
 	va_end(ap);
 	return err;
-}
-
-/* Return: whether it is a number in digits alone, of at most @limit. */
-static bool read_number(const char *text, uint32_t limit, uint32_t *value)
-{
-	uint64_t n = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		n = n * 10 + (uint64_t)(*text - '0');
-		if (n > limit)
-			return false;
-	}
-	*value = (uint32_t)n;
-	return true;
 }
 
 /* ---- which port, which listener ---- */
@@ -76,19 +59,19 @@ static int find_port(struct ctl_call *call, const char *word, struct port **foun
 {
 	uint32_t id;
 
-	if (!read_number(word, UINT_MAX, &id))
+	if (!parse_uint(word, 10, UINT_MAX, &id))
 		return find_named(call, word, found);
 	*found = relay_find(call->relay, id);
 	return 0;
 }
 
-static struct listener *find_listener(const struct ctl_call *call, const char *word)
+static struct acceptor *find_listener(const struct ctl_call *call, const char *word)
 {
-	struct listener *l = call->relay->listeners;
+	struct acceptor *a = call->relay->acceptors;
 
-	while (l && !is_named(l->ep->text, word))
-		l = l->next;
-	return l;
+	while (a && !is_named(a->ep->text, word))
+		a = a->next;
+	return a;
 }
 
 /* ---- what changes something ---- */
@@ -107,7 +90,7 @@ static int check_room(struct ctl_call *call)
 
 static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
 {
-	if (ep->kind == ENDPOINT_STDIO || ep->kind == ENDPOINT_FD)
+	if (driver_of(ep)->check_inherited)
 		return fail(call, -EINVAL,
 			    "%.64s: a relay that runs can't be given descriptors; name "
 			    "an endpoint that it can open",
@@ -176,7 +159,7 @@ static int run_del(struct ctl_call *call)
 {
 	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
 	const char *word = call->word[by_l ? 2 : 1];
-	struct listener *l = NULL;
+	struct acceptor *a = NULL;
 	struct port *p = NULL;
 	int ret = 0;
 
@@ -187,8 +170,8 @@ static int run_del(struct ctl_call *call)
 	if (!by_l)
 		ret = find_port(call, word, &p);
 	if (!ret && !p)
-		l = find_listener(call, word);
-	if (!ret && !p && !l)
+		a = find_listener(call, word);
+	if (!ret && !p && !a)
 		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
 			   by_l ? "listener" : "port or listener");
 	if (ret < 0)
@@ -196,7 +179,7 @@ static int run_del(struct ctl_call *call)
 	if (p)
 		relay_del(p);
 	else
-		relay_del_listener(call->relay, l);
+		acceptor_del(a);
 	return 0;
 }
 
@@ -240,7 +223,7 @@ static int set_storm(struct ctl_call *call, struct endpoint_rules *rules, char *
 	if (!call->relay->forward.storm)
 		return fail(call, -EOPNOTSUPP,
 			    "storm: this relay is no switch, and limits nothing");
-	if (!read_number(value, UINT32_MAX, &rules->storm))
+	if (!parse_uint(value, 10, UINT32_MAX, &rules->storm))
 		return fail(call, -EINVAL,
 			    "storm: \"%.64s\" must be a number from 0 to %u; 0 is what "
 			    "the relay has for all",

@@ -20,6 +20,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "ctl/ctl-command.h"
+#include "show/events-text.h"
 
 #define CLIENTS_MAX 16
 #define REQUEST_BYTES 4096
@@ -206,17 +207,14 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *w
 		snprintf(line, sizeof(line), "error: %s\n", capture_fault(-ret));
 	/* Who has not heard that must not take packets for it; the capture will find out. */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
-		log_info("%s: %s", c->ep.text, strerror(errno));
+		log_info("%s: %s", c->name, strerror(errno));
 		shutdown(fd, SHUT_RDWR);
 	}
 	if (ret < 0)
 		close(fd);
 }
 
-/*
- * The port is open, or will be tried again, or has ended. Only noted: this may be in
- * the midst of what the relay does.
- */
+/* The port is open, or will be tried again, or has ended. */
 static void tell_awaited(struct ctl_client *k, const struct port *p)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
@@ -332,7 +330,7 @@ static void turn_away(struct ctl *c, int fd, const char *line)
 {
 	/* Nothing has been sent to it yet: there is room. */
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
-		log_info("%s: %s", c->ep.text, strerror(errno));
+		log_info("%s: %s", c->name, strerror(errno));
 	close(fd);
 	listener_gone(&c->listener);
 }
@@ -367,27 +365,26 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 
 /* ---- events ---- */
 
-static int event_line(char *line, size_t size, const char *kind, const struct port *p,
-		      const char *text)
+static int event_line(char *line, size_t size, const struct news *n)
 {
-	char name[4 * PORT_NAME_MAX], more[4 * PORT_WHY_MAX];
+	char name[4 * PORT_NAME_MAX], text[PORT_WHY_MAX], more[4 * PORT_WHY_MAX];
 	struct timespec now;
 	struct tm utc;
 	int len;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	escape_text(name, sizeof(name), p->name);
+	events_text(n, text, sizeof(text));
+	escape_text(name, sizeof(name), n->port->name);
 	escape_text(more, sizeof(more), text);
 	len = snprintf(line, size,
 		       "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s port %u %s%s%s",
 		       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-		       utc.tm_min, utc.tm_sec, (int)(now.tv_nsec / 1000000), kind, p->id,
-		       name, *more ? " " : "", more);
+		       utc.tm_min, utc.tm_sec, (int)(now.tv_nsec / 1000000),
+		       events_name(n->event), n->port->id, name, *more ? " " : "", more);
 	return (int)min_size((size_t)len, size - 1);
 }
 
-/* Only noted: this is in the midst of what the relay does. */
 static void note(struct ctl_client *k, const char *line, size_t len)
 {
 	if (k->out.len + len >= EVENTS_BYTES || k->left_out) {
@@ -402,10 +399,10 @@ static void note(struct ctl_client *k, const char *line, size_t len)
 		loop_mod(loop_of(k), &k->watch, EPOLLOUT);
 }
 
-static void on_event(struct relay_watcher *w, const char *kind, const struct port *p,
-		     const char *text)
+static void on_event(struct event_watcher *w, const struct news *n)
 {
 	struct ctl *c = container_of(w, struct ctl, watcher);
+	const struct port *p = n->port;
 	char line[EVENT_MAX];
 	int len = 0;
 
@@ -417,7 +414,7 @@ static void on_event(struct relay_watcher *w, const char *kind, const struct por
 		if (!k->follows)
 			continue;
 		if (!len)
-			len = event_line(line, sizeof(line), kind, p, text);
+			len = event_line(line, sizeof(line), n);
 		note(k, line, (size_t)len);
 	}
 }
@@ -426,14 +423,12 @@ static void on_event(struct relay_watcher *w, const char *kind, const struct por
 
 int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size)
 {
-	struct endpoint *ep = &c->ep;
 	int ret;
 
-	ep->kind = ENDPOINT_UNIX_LISTEN;
-	ep->mode = CTL_MODE;
-	snprintf(ep->path, sizeof(ep->path), "%s", path);
-	snprintf(ep->text, sizeof(ep->text), "--ctl %s", path);
-	c->listener.ep = ep;
+	snprintf(c->name, sizeof(c->name), "--ctl %s", path);
+	c->listener.name = c->name;
+	c->listener.path = path;
+	c->listener.mode = CTL_MODE;
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	ret = listener_start(&c->listener, r->loop, why, size);
@@ -441,10 +436,9 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 		return ret;
 	ctl_allow_init(&c->allow);
 	c->relay = r;
-	c->watcher.event = on_event;
-	relay_watch(r, &c->watcher);
+	c->watcher.told = on_event;
+	events_subscribe(&r->events, &c->watcher);
 	rates_start(&c->rates, r);
-	r->is_running = true;
 	return 0;
 }
 
@@ -453,7 +447,7 @@ void ctl_stop(struct ctl *c)
 	if (!c->relay)
 		return;
 	rates_stop(&c->rates);
-	relay_unwatch(c->relay, &c->watcher);
+	events_unsubscribe(&c->relay->events, &c->watcher);
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);
 	reap(&c->reap);

@@ -15,17 +15,21 @@
 
 #include "ctl/ctl-allow.h"
 #include "ctl/ctl-capture.h"
+#include "net/listen.h"
 #include "relay/rates.h"
 #include "relay/relay.h"
 
+#define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8)
+
 struct ctl_client;
 
+/* @name: what messages call it */
 struct ctl {
 	struct relay *relay;
-	struct endpoint ep;
+	char name[CTL_NAME_MAX];
 	struct listener listener;
 	struct ctl_allow allow;
-	struct relay_watcher watcher;
+	struct event_watcher watcher;
 	struct rates rates;
 	struct ctl_client *clients;
 	struct ctl_captures captures;
@@ -33,11 +37,11 @@ struct ctl {
 };
 
 /*
- * ctl_start() - Listen at @path, which fits, for those whom ctl-allow.h lets in. All
- * zero before.
- * @why: on error, one line that says what is wrong and what to do
+ * ctl_start() - Listen for those whom ctl-allow.h lets in. All zero before.
+ * @path: fits a unix socket's, and must outlive it
+ * @why:  on error, one line that says what is wrong and what to do
  *
- * From now on, ports may come and go. Return: 0 or -errno.
+ * Return: 0 or -errno.
  */
 int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size);
 

@@ -20,9 +20,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "base/util.h"
 
 #define TIME_LIMIT_MS 10000
@@ -193,29 +193,21 @@ static void read_err(struct helper *helper)
 	helper->said[helper->len] = '\0';
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 /* Read what the helper sends and says, until it has sent a descriptor or ended. */
 static int listen_to(struct helper *helper)
 {
-	long long end = now_ms() + TIME_LIMIT_MS;
+	uint64_t end = loop_now() + TIME_LIMIT_MS, now;
 
 	while (helper->fd < 0 && (helper->sock >= 0 || helper->err >= 0)) {
 		struct pollfd fds[] = {
 			{ .fd = helper->sock, .events = POLLIN },
 			{ .fd = helper->err, .events = POLLIN },
 		};
-		long long left = end - now_ms();
 
-		if (left <= 0)
+		now = loop_now();
+		if (now >= end)
 			return -ETIMEDOUT;
-		if (poll(fds, ARRAY_SIZE(fds), (int)left) < 0) {
+		if (poll(fds, ARRAY_SIZE(fds), (int)(end - now)) < 0) {
 			if (errno == EINTR)
 				continue;
 			return -errno;

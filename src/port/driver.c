@@ -2,50 +2,56 @@
 /* From an endpoint's kind to its driver. */
 #include "port/driver.h"
 
-#include <errno.h>
 #include <string.h>
 
-static struct port *(*const makers[])(const struct endpoint *,
-				      const struct port_env *) = {
-	[ENDPOINT_STDIO] = port_stdio_new,
-	[ENDPOINT_TCP] = port_dial_new,
-	[ENDPOINT_UNIX] = port_dial_new,
-	[ENDPOINT_UDP] = port_udp_new,
-	[ENDPOINT_UNIXGRAM] = port_unixgram_new,
-	[ENDPOINT_MCAST] = port_mcast_new,
-	[ENDPOINT_BRIDGE] = port_tap_new,
-	[ENDPOINT_TAP] = port_tap_new,
-	[ENDPOINT_FD] = port_fd_new,
-	[ENDPOINT_EXEC] = port_exec_new,
-	[ENDPOINT_TRUNK] = port_dial_new,
+static bool always(const struct endpoint *ep)
+{
+	(void)ep;
+	return true;
+}
+
+/* A name is resolved by the helper. */
+static bool has_name(const struct endpoint *ep)
+{
+	return ep->remote.family == AF_UNSPEC;
+}
+
+static const struct driver drivers[] = {
+	[ENDPOINT_STDIO] = { .dial = port_stdio_new,
+			     .check_inherited = port_stdio_check },
+	[ENDPOINT_TCP] = { .dial = port_dial_new, .asks_helper = has_name },
+	[ENDPOINT_TCP_LISTEN] = { .accept = port_accepted_new },
+	[ENDPOINT_UNIX] = { .dial = port_dial_new },
+	[ENDPOINT_UNIX_LISTEN] = { .accept = port_accepted_new },
+	[ENDPOINT_UDP] = { .dial = port_udp_new, .asks_helper = has_name },
+	[ENDPOINT_UNIXGRAM] = { .dial = port_unixgram_new },
+	[ENDPOINT_MCAST] = { .dial = port_mcast_new },
+	[ENDPOINT_BRIDGE] = { .dial = port_tap_new,
+			      .asks_helper = always,
+			      .may_close_loop = true },
+	[ENDPOINT_TAP] = { .dial = port_tap_new, .asks_helper = always },
+	[ENDPOINT_FD] = { .dial = port_fd_new,
+			  .check_inherited = port_fd_check,
+			  .why = port_fd_why },
+	[ENDPOINT_EXEC] = { .dial = port_exec_new, .asks_helper = always },
+	[ENDPOINT_TRUNK] = { .dial = port_dial_new, .asks_helper = has_name },
 };
 
-struct port *driver_new(const struct endpoint *ep, const struct port_env *env)
+const struct driver *driver_of(const struct endpoint *ep)
 {
-	if (ep->kind >= ARRAY_SIZE(makers) || !makers[ep->kind]) {
-		errno = EINVAL;
-		return NULL;
-	}
-	return makers[ep->kind](ep, env);
+	return &drivers[ep->kind];
 }
 
 const char *driver_why(const struct endpoint *ep, int err)
 {
-	return ep->kind == ENDPOINT_FD ? port_fd_why(err) : strerror(err);
+	const struct driver *d = driver_of(ep);
+
+	return d->why ? d->why(err) : strerror(err);
 }
 
-bool driver_needs_helper(const struct endpoint *ep)
+bool driver_asks_helper(const struct endpoint *ep)
 {
-	switch (ep->kind) {
-	case ENDPOINT_BRIDGE:
-	case ENDPOINT_TAP:
-	case ENDPOINT_EXEC:
-		return true;
-	case ENDPOINT_TCP:
-	case ENDPOINT_TRUNK:
-	case ENDPOINT_UDP:
-		return ep->remote.family == AF_UNSPEC;
-	default:
-		return false;
-	}
+	const struct driver *d = driver_of(ep);
+
+	return d->asks_helper && d->asks_helper(ep);
 }

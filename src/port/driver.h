@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The drivers' constructors, and the table from an endpoint's kind to them.
- * All of them return the port, not yet started, or NULL with errno set.
+ * Drivers: what the program must know of a kind of endpoint to make ports of it.
+ * There is one table, in driver.c; whoever would ask which kind an endpoint is
+ * looks it up there instead.
+ *
+ * A new kind is a file in port/ with its constructor, which is declared below, a
+ * line in the table, and one in the grammar, conf/endpoint-long.c.
  */
 #ifndef DRIVER_H
 #define DRIVER_H
@@ -11,23 +15,55 @@
 #include "net/sock.h"
 #include "port/port.h"
 
-/* driver_new() - The port for any endpoint but the two kinds that listen. */
-struct port *driver_new(const struct endpoint *ep, const struct port_env *env);
+/*
+ * All members but one of the first two are optional.
+ *
+ * @dial:   make the port of an endpoint, not yet started. The endpoint must outlive
+ *          it. Return: NULL, with errno set, when it can't be made.
+ * @accept: instead, of a kind that listens: make the port of a connection that came
+ *          in. @fd is the port's, also on an error; @peer is its name in messages.
+ *          Returns as @dial.
+ * @check_inherited: the kind works with descriptors that the program was started
+ *          with, so it can't be added later. Look whether they are there and of use,
+ *          before any other descriptor is opened. Return: 0; -ENOTTY for wrong usage
+ *          or another -errno, with one line that says what to do at @why.
+ * @why:    what an errno means after @dial; else what strerror() says
+ * @asks_helper: whether the port asks the helper for anything
+ * @may_close_loop: there may be a way from what it leads to back to another port that
+ *          the relay does not see, even in a cable
+ */
+struct driver {
+	struct port *(*dial)(const struct endpoint *ep, const struct port_env *env);
+	struct port *(*accept)(const struct endpoint *ep, int fd, const char *peer,
+			       const struct port_env *env);
+	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
+	const char *(*why)(int err);
+	bool (*asks_helper)(const struct endpoint *ep);
+	bool may_close_loop;
+};
 
-/* driver_why() - What errno means after driver_new(). */
+/* driver_of() - The driver for @ep; every kind has one. */
+const struct driver *driver_of(const struct endpoint *ep);
+
+/* driver_why() - What an errno means after its dial(). */
 const char *driver_why(const struct endpoint *ep, int err);
 
-/* driver_needs_helper() - Whether the port of @ep asks the helper for anything. */
-bool driver_needs_helper(const struct endpoint *ep);
+/* driver_asks_helper() - Whether the port of @ep asks the helper for anything. */
+bool driver_asks_helper(const struct endpoint *ep);
+
+/* ---- the constructors; each returns as dial() or accept() ---- */
 
 /* port-stdio.c: frames on stdin and stdout. */
 struct port *port_stdio_new(const struct endpoint *ep, const struct port_env *env);
 
-/* port-stdio.c: refuse a terminal. Return: 0; -ENOTTY, with the reason at @why. */
-int port_stdio_check(char *why, size_t size);
+/* port-stdio.c: refuse a terminal, and what is closed. As check_inherited(). */
+int port_stdio_check(const struct endpoint *ep, char *why, size_t size);
 
 /* port-fd.c: an inherited descriptor, whose kind is found out. */
 struct port *port_fd_new(const struct endpoint *ep, const struct port_env *env);
+
+/* port-fd.c: refuse a descriptor that is closed. As check_inherited(). */
+int port_fd_check(const struct endpoint *ep, char *why, size_t size);
 
 /* port-fd.c: what errno means after port_fd_new(). */
 const char *port_fd_why(int err);
@@ -35,12 +71,8 @@ const char *port_fd_why(int err);
 /* port-dial.c: a stream over TCP or a unix socket, dialled. */
 struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env);
 
-/*
- * port-accepted.c: a stream that a listener accepted.
- * @fd:   the port's, also on error
- * @dead: as that of an endpoint
- */
-struct port *port_accepted_new(int fd, const char *name, int dead,
+/* port-accepted.c: a stream that a listener accepted. */
+struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *peer,
 			       const struct port_env *env);
 
 /* port-exec.c: a child's stdin and stdout. */

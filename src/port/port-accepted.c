@@ -45,14 +45,14 @@ static const struct port_ops ops = {
 	.free = accepted_free,
 };
 
-struct port *port_accepted_new(int fd, const char *name, int dead,
+struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *peer,
 			       const struct port_env *env)
 {
 	struct accepted *a = calloc(1, sizeof(*a));
 
-	if (a && stream_init(&a->stream, &ops, env, name) == 0) {
+	if (a && stream_init(&a->stream, &ops, env, peer) == 0) {
 		a->fd = fd;
-		a->stream.dead = dead;
+		a->stream.dead = ep->dead;
 		return &a->stream.port;
 	}
 	free(a);

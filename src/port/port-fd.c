@@ -144,6 +144,15 @@ const char *port_fd_why(int err)
 	return strerror(err);
 }
 
+int port_fd_check(const struct endpoint *ep, char *why, size_t size)
+{
+	int ret = fcntl(ep->fd, F_GETFD) < 0 ? -errno : 0;
+
+	if (ret < 0)
+		snprintf(why, size, "%s: %s", ep->text, port_fd_why(-ret));
+	return ret;
+}
+
 /* @flags: as they were. Return: NULL, with errno set, when it can't be used. */
 static struct port *new_by_type(const struct endpoint *ep, const struct port_env *env,
 				int flags)

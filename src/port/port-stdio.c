@@ -150,10 +150,11 @@ struct port *port_stdio_new(const struct endpoint *ep, const struct port_env *en
 	return &s->stream.port;
 }
 
-int port_stdio_check(char *why, size_t size)
+int port_stdio_check(const struct endpoint *ep, char *why, size_t size)
 {
 	static const char *const names[] = { "stdin", "stdout" };
 
+	(void)ep;
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) < 0) {
 			snprintf(why, size,

@@ -192,7 +192,7 @@ struct port_guard {
 
 struct helper;
 struct links;
-struct listener;
+struct acceptor;
 
 /* Where a port lives. */
 struct port_env {
@@ -245,9 +245,10 @@ struct port {
 	/* The holder's. */
 	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
 	struct endpoint_rules rules;
-	bool is_told_up;  /* what watchers have heard last */
-	bool may_end;	  /* when it ends, or can't begin, all else goes on */
-	uint64_t lost_at; /* when it went down, loop_now(); 0: it is up, or never was */
+	bool reported_up;   /* in the last event */
+	bool is_counted_up; /* in the relay's number of those that are up */
+	bool may_end;	    /* when it ends, or can't begin, all else goes on */
+	uint64_t lost_at;   /* when it went down, loop_now(); 0: it is up, or never was */
 	struct port_rate rate, rate_base;
 	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
 	struct port_addresses addresses;
@@ -256,7 +257,7 @@ struct port {
 	struct port *next, **link; /* of all; where the list points to this one */
 	struct port *next_dirty;
 	struct port *next_ended;
-	struct listener *listener; /* it came from; NULL for a configured endpoint */
+	struct acceptor *acceptor; /* it came from, maybe stopped; NULL: an endpoint */
 };
 
 /* For those who hold ports. */

@@ -233,10 +233,25 @@ struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint3
 	return NULL;
 }
 
+void fdb_doubt(struct fdb *f, fdb_key key, const struct port *port, uint32_t now)
+{
+	struct fdb_entry *e = fdb_lookup(f, key, now);
+
+	if (e && e->port != port && now != e->seen)
+		release(f, e, e->port);
+}
+
 void fdb_forget(struct fdb *f, struct port *port)
 {
 	while (port->addresses.newest)
 		release(f, &f->entries[port->addresses.newest - 1], port);
+}
+
+void fdb_forget_all(struct fdb *f)
+{
+	for (struct fdb_entry *e = f->entries; f->n; e++)
+		if (e->port)
+			release(f, e, e->port);
 }
 
 void fdb_age(struct fdb *f, uint32_t now)

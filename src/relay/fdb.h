@@ -17,6 +17,8 @@
 /* What a frame's place in the table goes by: VLAN and address in one number. */
 typedef uint64_t fdb_key;
 
+#define FDB_MAC 0xffffffffffffu /* the bits of the address */
+
 static inline fdb_key fdb_key_of(uint16_t vlan, const uint8_t mac[6])
 {
 	return (uint64_t)vlan << 48 | (uint64_t)mac[0] << 40 | (uint64_t)mac[1] << 32 |
@@ -87,8 +89,17 @@ struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint3
 struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
 		      uint32_t now);
 
+/*
+ * fdb_doubt() - @key was seen where nobody can say whether it is there: its entry
+ * goes, unless it was seen elsewhere within a second. Then it is looked for anew.
+ */
+void fdb_doubt(struct fdb *f, fdb_key key, const struct port *port, uint32_t now);
+
 /* fdb_forget() - Remove all entries of @port. */
 void fdb_forget(struct fdb *f, struct port *port);
+
+/* fdb_forget_all() - Remove those of all ports. */
+void fdb_forget_all(struct fdb *f);
 
 /* fdb_age() - Remove what was not seen for FDB_AGE_S. */
 void fdb_age(struct fdb *f, uint32_t now);

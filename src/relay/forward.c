@@ -163,8 +163,10 @@ static bool learn(struct forwarding *fwd, struct port *src, const struct port *t
 	if (is_group(eth + 6))
 		return true;
 	/* Ours may come back there; what is for somebody elsewhere does not. */
-	if (src->guard.is_limited && (!to || to == src))
+	if (src->guard.is_limited && (!to || to == src)) {
+		fdb_doubt(fwd->fdb, key, src, (uint32_t)(now / 1000));
 		return true;
+	}
 	if (!to && moves_are_many(fwd->moves, now) &&
 	    !moves_admit(fwd->moves, key, src, f, now))
 		return false;

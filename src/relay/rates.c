@@ -4,11 +4,6 @@
 
 #define PERIOD_MS 1000
 
-static uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
-{
-	return (now - before) * 1000 / ms;
-}
-
 static void take_port(struct port *p, uint64_t ms)
 {
 	const struct port_rate now = {

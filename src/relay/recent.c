@@ -1,27 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/* A place for each of the hash's lowest values. */
+/* The lowest bits of a hash choose RECENT_WAYS places, which share a cache line. */
 #include "relay/recent.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-static struct recent_one *place(struct recent *r, uint64_t hash)
+static struct recent_one *places(struct recent *r, uint64_t hash)
 {
-	return &r->all[hash % RECENT_MAX];
+	return &r->all[hash % (RECENT_MAX / RECENT_WAYS) * RECENT_WAYS];
+}
+
+static bool is_over(const struct recent_one *one, uint64_t now)
+{
+	return !one->n || (uint32_t)now - one->when >= RECENT_MS;
 }
 
 struct recent_one *recent_find(struct recent *r, uint64_t hash, uint64_t now)
 {
-	struct recent_one *one = place(r, hash);
+	struct recent_one *one = places(r, hash);
 
-	if (!one->n || one->tag != (uint32_t)(hash >> 32) ||
-	    (uint32_t)now - one->when >= RECENT_MS)
-		return NULL;
-	return one;
+	for (int i = 0; i < RECENT_WAYS; i++, one++)
+		if (!is_over(one, now) && one->tag == (uint32_t)(hash >> 32))
+			return one;
+	return NULL;
+}
+
+/* Whether @a is to make room rather than @b, for what @port brings. */
+static bool gives_way(const struct recent_one *a, const struct recent_one *b,
+		      uint32_t port, uint64_t now)
+{
+	if (is_over(a, now) || is_over(b, now))
+		return !is_over(b, now);
+	if ((a->port == port) != (b->port == port))
+		return a->port == port;
+	return (uint32_t)now - a->when > (uint32_t)now - b->when;
 }
 
 void recent_add(struct recent *r, uint64_t hash, uint32_t port, uint64_t now)
 {
-	*place(r, hash) = (struct recent_one){
+	struct recent_one *one = places(r, hash), *room = one;
+
+	for (int i = 1; i < RECENT_WAYS; i++)
+		if (gives_way(&one[i], room, port, now))
+			room = &one[i];
+	*room = (struct recent_one){
 		.tag = (uint32_t)(hash >> 32),
 		.port = port,
 		.when = (uint32_t)now,

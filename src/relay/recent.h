@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What has passed in the last two seconds, so that it is known when it comes
- * again: by the hash of it, in a table of fixed size. Where two would have the
- * same place the newer one has it; so who asks must bear it that one is
- * forgotten early.
+ * again: by the hash of it, in a table of fixed size. Where there is no more room
+ * an older one is forgotten early, which whoever asks must bear. What a port brings
+ * takes the room of what the same port brought, as far as possible, so that nobody
+ * can have others' forgotten.
  */
 #ifndef RECENT_H
 #define RECENT_H
 
 #include <stdint.h>
 
+#define RECENT_WAYS 4 /* places that a hash may have */
 #define RECENT_MAX 1024
 #define RECENT_MS 2000
 

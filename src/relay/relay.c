@@ -3,8 +3,15 @@
  * The ports of a relay: adding, holding back and removing them. What becomes of
  * their frames is in forward.c.
  *
- * There may be thousands, so nothing that happens to one of them - it comes, it
- * goes, its state changes - walks through all. What a walk would find is counted.
+ * A port that comes up, fails or ends does so anywhere: when its descriptor is looked
+ * at, when a timer is due, or in the midst of a batch that could not be sent to it.
+ * on_changed() then puts right at once what frames depend on: who is up, where
+ * addresses are, which ports are cut. Which ports are held follows when the batch is
+ * over. Whoever wants to know is told when the turn ends (events.h), and what has
+ * ended is freed after that.
+ *
+ * There may be thousands of ports, so nothing that happens to one of them - it comes,
+ * it goes, its state changes - walks through all. What a walk would find is counted.
  */
 #include "relay/relay.h"
 
@@ -81,40 +88,11 @@ static void hold_in_cable(struct relay *r, struct port *p)
 
 static void update_holds(struct relay *r)
 {
+	r->has_changed = false;
 	if (r->pipe && !is_cable(r))
 		port_hold(r->pipe, r->drain.has_begun || !has_other_up(r, r->pipe));
 	for (struct port *p = r->forward.ports; is_cable(r) && p; p = p->next)
 		hold_in_cable(r, p);
-}
-
-/* ---- who wants to know ---- */
-
-void relay_watch(struct relay *r, struct relay_watcher *w)
-{
-	w->next = r->watchers;
-	r->watchers = w;
-}
-
-void relay_unwatch(struct relay *r, struct relay_watcher *w)
-{
-	struct relay_watcher **link = &r->watchers;
-
-	while (*link && *link != w)
-		link = &(*link)->next;
-	if (*link)
-		*link = w->next;
-}
-
-static void tell(const struct relay *r, const char *kind, const struct port *p,
-		 const char *text)
-{
-	struct relay_watcher *next;
-
-	/* One may take itself off. */
-	for (struct relay_watcher *w = r->watchers; w; w = next) {
-		next = w->next;
-		w->event(w, kind, p, text);
-	}
 }
 
 /* ---- what ports tell us ---- */
@@ -124,6 +102,7 @@ static void on_readable(struct port *p, void *arg)
 	struct relay *r = arg;
 	struct batch *b = r->batch;
 
+	r->is_forwarding = true;
 	do {
 		if (port_receive(p, b) < 0)
 			break;
@@ -131,7 +110,10 @@ static void on_readable(struct port *p, void *arg)
 	} while (b->more && port_can_read(p));
 	deliver_flush(&r->forward);
 	port_received(p);
-	if (is_cable(r))
+	r->is_forwarding = false;
+	if (r->has_changed)
+		update_holds(r);
+	else if (is_cable(r))
 		hold_in_cable(r, p);
 }
 
@@ -193,11 +175,11 @@ static void remove_port(struct relay *r, struct port *p)
 
 	unlink_port(r, p);
 	switching_gone(&r->switching, p);
+	/* Nobody hears of a port that is not there any more. */
+	events_tell(&r->events);
 	relay_fold(&r->gone, &p->count);
-	if (p->listener) {
-		relay_fold(&p->listener->gone, &p->count);
-		listener_gone(p->listener);
-	}
+	if (p->acceptor)
+		acceptor_port_gone(p->acceptor, p);
 	port_free(p);
 	free(ep);
 }
@@ -230,54 +212,50 @@ static void port_has_ended(struct relay *r, struct port *p)
 	}
 }
 
-static void on_switching(struct switching *sw, const char *kind, const struct port *p,
-			 const char *text, const char *sentence)
+static void on_switching(struct switching *sw, const struct news *n)
 {
-	struct relay *r = container_of(sw, struct relay, switching);
-
-	log_warn("%s: %s", p->name, sentence);
-	tell(r, kind, p, text);
+	events_note(&container_of(sw, struct relay, switching)->events, n);
 }
 
-static void tell_reconnect(const struct relay *r, const struct port *p)
+/* A failed retry is not an event: the link was already reported down. */
+static void note_state(struct relay *r, struct port *p)
 {
-	unsigned ms = (unsigned)(loop_now() - p->lost_at);
-	char text[32];
+	bool was_up = p->reported_up, is_shown_up = port_state_shown(p) == PORT_UP;
+	struct news n = { .port = p, .why = is_shown_up ? NULL : p->why };
 
-	snprintf(text, sizeof(text), "after %u.%u s", ms / 1000, ms / 100 % 10);
-	tell(r, "reconnect", p, text);
-}
-
-/* That a link that is down could not be had back is no news. */
-static void tell_state(const struct relay *r, struct port *p)
-{
-	bool was_up = p->is_told_up;
-	bool is_shown_up = port_state_shown(p) == PORT_UP;
-
-	p->is_told_up = is_shown_up;
 	if (is_shown_up && p->lost_at)
-		tell_reconnect(r, p);
+		n = (struct news){ .event = EVENT_RECONNECT,
+				   .port = p,
+				   .away_ms = loop_now() - p->lost_at };
 	else if (is_shown_up)
-		tell(r, "up", p, "");
+		n.event = EVENT_UP;
 	else if (p->state == PORT_ENDED)
-		tell(r, "gone", p, p->why);
+		n.event = EVENT_GONE;
 	else if (was_up)
-		tell(r, "down", p, p->why);
+		n.event = EVENT_DOWN;
+	else
+		return;
+	events_note(&r->events, &n);
 	if (was_up != is_shown_up)
 		p->lost_at = was_up ? loop_now() : 0;
+	p->reported_up = is_shown_up;
 }
 
+/* This may be in the midst of a batch: what others make of it waits for the end of that. */
 static void on_changed(struct port *p, void *arg)
 {
 	struct relay *r = arg;
 
-	r->n_up += (unsigned)is_up(p) - (unsigned)p->is_told_up;
+	r->n_up += (unsigned)is_up(p) - (unsigned)p->is_counted_up;
+	p->is_counted_up = is_up(p);
 	switching_changed(&r->switching, p);
-	update_holds(r);
-	tell_state(r, p);
+	note_state(r, p);
 	if (p->state == PORT_ENDED)
 		port_has_ended(r, p);
 	drain_check(&r->drain);
+	r->has_changed = true;
+	if (!r->is_forwarding)
+		update_holds(r);
 }
 
 static const struct port_host host = {
@@ -286,7 +264,12 @@ static const struct port_host host = {
 	.changed = on_changed,
 };
 
-/* ---- ports and listeners ---- */
+/* ---- ports ---- */
+
+void relay_set_running(struct relay *r)
+{
+	r->is_running = true;
+}
 
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
 {
@@ -302,69 +285,11 @@ void relay_add_port(struct relay *r, struct port *p)
 	port_start(p);
 }
 
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
-{
-	struct relay *r = arg;
-	struct port *p = port_accepted_new(fd, peer, l->ep->dead, &r->env);
-
-	if (!p) {
-		log_warn("%s: no memory for a port", peer);
-		listener_gone(l);
-		return;
-	}
-	p->listener = l;
-	p->may_end = true;
-	p->rules = l->ep->rules;
-	relay_add_port(r, p);
-}
-
-/*
- * A newcomer waits, and the listener's place is taken, in a cable: by a peer that
- * silence alone does not end, but whose place another one wants now.
- */
-static void make_room(struct listener *l, void *arg)
-{
-	struct relay *r = arg;
-
-	for (struct port *p = r->forward.ports; p; p = p->next) {
-		if (p->listener != l || !is_up(p) || !p->ops->is_gone ||
-		    !p->ops->is_gone(p))
-			continue;
-		port_why(p, -ETIMEDOUT,
-			 "has been silent, and another one wants its place");
-		port_down(p);
-	}
-}
-
-/* @ep becomes the listener's. */
-static int add_listener(struct relay *r, struct endpoint *ep, char *why, size_t size)
-{
-	struct listener *l = calloc(1, sizeof(*l));
-	int ret;
-
-	if (!l) {
-		snprintf(why, size, "%s: out of memory", ep->text);
-		return -ENOMEM;
-	}
-	l->ep = ep;
-	l->limit = is_cable(r) ? 1 : 0;
-	l->accepted = on_accepted;
-	l->wanted = make_room;
-	l->arg = r;
-	ret = listener_start(l, r->loop, why, size);
-	if (ret < 0) {
-		free(l);
-		return ret;
-	}
-	l->next = r->listeners;
-	r->listeners = l;
-	return 0;
-}
-
 /* @ep becomes the port's. */
 static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
-	struct port *p = driver_new(ep, &r->env);
+	const struct driver *driver = driver_of(ep);
+	struct port *p = driver->dial(ep, &r->env);
 
 	if (!p) {
 		int err = errno;
@@ -375,8 +300,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	p->ep = ep;
 	p->may_end = r->is_running;
 	p->rules = ep->rules;
-	/* A bridge may be part of a loop that nobody but us can see. */
-	if (ep->kind == ENDPOINT_BRIDGE && r->kind == RELAY_CABLE)
+	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
 	relay_add_port(r, p);
 	return 0;
@@ -384,8 +308,7 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
 {
-	bool listens = ep->kind == ENDPOINT_TCP_LISTEN ||
-		       ep->kind == ENDPOINT_UNIX_LISTEN;
+	bool listens = driver_of(ep)->accept;
 	struct endpoint *own = malloc(sizeof(*own));
 	int ret;
 
@@ -394,7 +317,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 		return -ENOMEM;
 	}
 	*own = *ep;
-	ret = listens ? add_listener(r, own, why, size) : add_endpoint(r, own, why, size);
+	ret = listens ? acceptor_add(r, own, why, size) : add_endpoint(r, own, why, size);
 	if (ret < 0)
 		free(own);
 	return ret;
@@ -412,6 +335,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
+	events_init(&r->events, loop);
 	links_init(&r->links, loop);
 	r->env.links = &r->links;
 	r->env.host = &host;
@@ -438,9 +362,10 @@ void relay_free(struct relay *r)
 	r->ended = NULL;
 	/* First: that a loop ends now is of no interest. */
 	switching_free(&r->switching);
+	events_free(&r->events);
 	while (r->forward.ports)
 		remove_port(r, r->forward.ports);
-	relay_free_listeners(r);
+	acceptor_free_all(r);
 	drain_free(&r->drain);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);

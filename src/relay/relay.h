@@ -16,40 +16,31 @@
 #include "conf/endpoint.h"
 #include "helper/helper.h"
 #include "net/links.h"
-#include "port/listen.h"
 #include "port/port.h"
+#include "relay/acceptor.h"
 #include "relay/deliver.h"
 #include "relay/drain.h"
+#include "relay/events.h"
 #include "relay/switching.h"
 
 enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
 
 /*
- * What a relay tells of its ports, as it happens: "up", "down", "reconnect"
- * when one is up again, "gone", "loop", "loop-gone", "same-mac", "storm",
- * "storm-over".
- * @text: more of it, or ""
- */
-struct relay_watcher {
-	struct relay_watcher *next;
-	void (*event)(struct relay_watcher *w, const char *kind, const struct port *p,
-		      const char *text);
-};
-
-/*
- * @watchers: those who want to know what happens; see relay_watch()
+ * @events: what happens to the ports, and who wants to know
  * @forward: the ports, and what is on its way between them
  * @switching: what else a switch has
  * @end:    where the next port is put into the list
  * @ended:  ports to be freed at the end of the turn
  * @n_up, @n_mac_filters: how many are up, and have a rule on source addresses
+ * @is_forwarding: a batch is under way
+ * @has_changed: a port's state, since it was last settled which ports are held
  * @pipe:   the port that is one; there can be no other
  * @gone:   counters of ports that are no more
  * @batch:  the receive buffer of all ports
  * @failed: a port's set-up failed: the program's exit status is 1
- * @is_running: its holder's: set up. A port that is added from now on may fail
- *          or end, and the relay goes on
- * @stopped: listeners that were taken away, to be freed at the end of the turn
+ * @is_running: see relay_set_running()
+ * @acceptors: its listeners
+ * @stopped: those that were taken away, to be freed at the end of the turn
  * @started: when, loop_now()
  */
 struct relay {
@@ -57,16 +48,17 @@ struct relay {
 	struct port_env env;
 	struct links links;
 	enum relay_kind kind;
-	struct relay_watcher *watchers;
+	struct events events;
 	bool failed;
 	bool is_running;
 	struct forwarding forward;
 	struct port **end;
 	struct port *ended;
 	unsigned n_up, n_mac_filters;
+	bool is_forwarding, has_changed;
 	struct port *pipe;
 	struct switching switching;
-	struct listener *listeners, *stopped;
+	struct acceptor *acceptors, *stopped;
 	unsigned last_id;
 	struct port_counters gone;
 	struct batch *batch;
@@ -100,6 +92,12 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 /* relay_add_port() - Add a port that its driver made, and start it; it is the relay's now. */
 void relay_add_port(struct relay *r, struct port *p);
 
+/*
+ * relay_set_running() - All that was asked for at the start is there. A port that is
+ * added from now on may fail or end, and the relay goes on.
+ */
+void relay_set_running(struct relay *r);
+
 /* relay_set_rules() - Have @p keep other rules from now on. */
 void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules);
 
@@ -115,18 +113,8 @@ unsigned relay_ends(const struct relay *r);
  */
 void relay_del(struct port *p);
 
-/* relay_del_listener() - Listen no more; the connections that it accepted stay. */
-void relay_del_listener(struct relay *r, struct listener *l);
-
-/* relay_free_listeners() - Stop and free all of them. */
-void relay_free_listeners(struct relay *r);
-
 /* relay_kind_name() - "cable", "switch" or "hub". */
 const char *relay_kind_name(enum relay_kind kind);
-
-/* relay_watch() - Have @w told of events from now on; relay_unwatch() ends it. */
-void relay_watch(struct relay *r, struct relay_watcher *w);
-void relay_unwatch(struct relay *r, struct relay_watcher *w);
 
 /* What came in, and what became of it: received + copied = sent + queued + dropped. */
 struct relay_sums {

@@ -2,93 +2,53 @@
 /* The parts of a switch, wired to the relay's ports and to each other. */
 #include "relay/switching.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
 
 #define AGEING_MS 30000
-#define SENTENCE_MAX 640
-
-static void forget_all(struct switching *sw)
-{
-	for (struct port *p = sw->forward->ports; p; p = p->next)
-		fdb_forget(&sw->fdb, p);
-}
 
 /*
- * What was learnt while frames went round is not where it seemed to be, and once
- * they do not, may be elsewhere again. All is forgotten, so that frames are flooded
- * and relays beyond, who hear nothing of this, learn anew from them. For what one
- * port gives back, which a guest can do at will, only that one's is.
+ * Addresses learned during a loop may be wrong, so all are forgotten when one begins
+ * and when it ends: frames are flooded then, and relays beyond, who hear nothing of
+ * this, learn anew from them. For what one port gives back, which a guest can do at
+ * will, only that one's are.
  */
 static void loop_told(struct guard *g, struct port *p, struct port *other,
 		      enum guard_news news)
 {
 	struct switching *sw = container_of(g, struct switching, guard);
-	char text[SENTENCE_MAX];
 
 	if (sw->forward->fdb && p == other)
 		fdb_forget(&sw->fdb, p);
 	else if (sw->forward->fdb)
-		forget_all(sw);
-	if (news == GUARD_OPEN)
-		snprintf(text, sizeof(text),
-			 "port %u: the loop is gone; it forwards again", p->id);
-	else if (news == GUARD_LIMITED)
-		snprintf(
-			text, sizeof(text),
-			"port %u: there is a loop behind it, or somebody sends back what "
-			"he gets: what goes out comes back; until that has ended, what "
-			"it brings for everybody is limited",
-			p->id);
-	else if (p == other)
-		snprintf(
-			text, sizeof(text),
-			"port %u: there is a loop behind it: what goes out comes back; it "
-			"does not forward until that has ended",
-			p->id);
-	else
-		snprintf(
-			text, sizeof(text),
-			"port %u: there is a loop: what goes out here comes back at port "
-			"%u, %s; this one does not forward until that has ended",
-			p->id, other->id, other->name);
-	sw->tell(sw, news == GUARD_OPEN ? "loop-gone" : "loop", p, other->name, text);
+		fdb_forget_all(&sw->fdb);
+	sw->tell(sw, &(struct news){
+			     .event = news == GUARD_OPEN ? EVENT_LOOP_GONE : EVENT_LOOP,
+			     .port = p,
+			     .other = other,
+			     .is_limited = news == GUARD_LIMITED,
+		     });
 }
 
 static void move_told(struct moves *m, const struct fdb_entry *e, const struct port *from,
 		      const struct port *to)
 {
 	struct switching *sw = container_of(m, struct switching, moves);
-	char text[SENTENCE_MAX], mac[18], more[48];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
-		 (unsigned)(e->key >> 40 & 0xff), (unsigned)(e->key >> 32 & 0xff),
-		 (unsigned)(e->key >> 24 & 0xff), (unsigned)(e->key >> 16 & 0xff),
-		 (unsigned)(e->key >> 8 & 0xff), (unsigned)(e->key & 0xff));
-	snprintf(text, sizeof(text),
-		 "the address %s is here, at port %u, and at port %u, %s, by turns: two "
-		 "machines have it, and should have one each, or there is a loop; frames "
-		 "for it go to where it was last",
-		 mac, to->id, from->id, from->name);
-	snprintf(more, sizeof(more), "%s, also at port %u", mac, from->id);
-	sw->tell(sw, "same-mac", to, more, text);
+	sw->tell(sw, &(struct news){ .event = EVENT_SAME_MAC,
+				     .port = to,
+				     .other = from,
+				     .mac = e->key & FDB_MAC });
 }
 
 static void storm_told(struct storm *s, const struct port *p, bool is_over)
 {
 	struct switching *sw = container_of(s, struct switching, storm);
-	char text[SENTENCE_MAX];
 
-	if (is_over)
-		snprintf(text, sizeof(text), "the storm is over");
-	else
-		snprintf(text, sizeof(text),
-			 "a storm: more than %u frames a second for everybody; those "
-			 "above are dropped",
-			 storm_limit(s, p));
-	sw->tell(sw, is_over ? "storm-over" : "storm", p, "", text);
+	sw->tell(sw, &(struct news){ .event = is_over ? EVENT_STORM_OVER : EVENT_STORM,
+				     .port = p,
+				     .limit = storm_limit(s, p) });
 }
 
 static void ageing_due(struct timer *t)
@@ -170,5 +130,5 @@ void switching_gone(struct switching *sw, struct port *p)
 	fdb_forget(&sw->fdb, p);
 	/* With two left nothing is learnt, and what was would grow old. */
 	if (fwd->n_ports <= 2)
-		forget_all(sw);
+		fdb_forget_all(&sw->fdb);
 }

@@ -8,6 +8,7 @@
 #define SWITCHING_H
 
 #include "relay/deliver.h"
+#include "relay/events.h"
 #include "relay/fdb.h"
 #include "relay/guard.h"
 #include "relay/moves.h"
@@ -22,10 +23,7 @@ struct switching_limits {
 	uint32_t storm_limit;
 };
 
-/*
- * @tell: see struct relay_watcher: @kind of event, port, more of it, and a
- *        sentence for people
- */
+/* @tell: something happened to a port; most often while a batch is being forwarded */
 struct switching {
 	struct loop *loop;
 	struct forwarding *forward;
@@ -34,8 +32,7 @@ struct switching {
 	struct guard guard;
 	struct moves moves;
 	struct timer ageing;
-	void (*tell)(struct switching *sw, const char *kind, const struct port *p,
-		     const char *text, const char *sentence);
+	void (*tell)(struct switching *sw, const struct news *n);
 };
 
 /* switching_init() - Nothing is watched as yet. Set tell afterwards. */

@@ -161,12 +161,12 @@ static void add_totals(struct buf *b, const struct relay *r,
 static void sum_up(const struct relay *r, struct port_counters *all)
 {
 	*all = r->gone;
-	for (struct listener *l = r->listeners; l; l = l->next)
-		l->sum = l->gone;
+	for (struct acceptor *a = r->acceptors; a; a = a->next)
+		a->sum = a->gone;
 	for (const struct port *p = r->forward.ports; p; p = p->next) {
 		relay_fold(all, &p->count);
-		if (p->listener)
-			relay_fold(&p->listener->sum, &p->count);
+		if (acceptor_of(p))
+			relay_fold(&acceptor_of(p)->sum, &p->count);
 	}
 }
 
@@ -245,8 +245,8 @@ static void put_labels(struct buf *labels, const struct port *p)
 {
 	labels->len = 0;
 	buf_printf(labels, "{port=\"%u\"", p->id);
-	if (p->listener)
-		add_label(labels, ",", "listener", p->listener->ep->text);
+	if (acceptor_of(p))
+		add_label(labels, ",", "listener", acceptor_of(p)->ep->text);
 	else if (p->ep)
 		add_label(labels, ",", "name", p->ep->text);
 }
@@ -294,24 +294,24 @@ static const char *next(const char *labels)
 	return labels + strlen(labels) + 1;
 }
 
-static uint64_t connections(const struct listener *l)
+static uint64_t connections(const struct acceptor *a)
 {
-	return l->n;
+	return a->listener.n;
 }
 
-static uint64_t accepted(const struct listener *l)
+static uint64_t accepted(const struct acceptor *a)
 {
-	return l->count;
+	return a->listener.count;
 }
 
 /* @labels: a string for each listener */
 static void add_listener_values(struct buf *b, const struct relay *r, const char *labels,
 				const char *name,
-				uint64_t (*value)(const struct listener *l))
+				uint64_t (*value)(const struct acceptor *a))
 {
-	for (const struct listener *l = r->listeners; l;
-	     l = l->next, labels = next(labels))
-		add_sample(b, "listener_", name, labels, NULL, NULL, value(l));
+	for (const struct acceptor *a = r->acceptors; a;
+	     a = a->next, labels = next(labels))
+		add_sample(b, "listener_", name, labels, NULL, NULL, value(a));
 }
 
 static void add_listener_families(struct buf *b, const struct relay *r,
@@ -328,8 +328,8 @@ static void add_listener_families(struct buf *b, const struct relay *r,
 
 		begin(b, "listener_", counters[i].name, "counter", counters[i].help,
 		      ", at all ports it ever made");
-		for (const struct listener *l = r->listeners; l; l = l->next) {
-			add_counter(b, "listener_", &counters[i], &l->sum, at);
+		for (const struct acceptor *a = r->acceptors; a; a = a->next) {
+			add_counter(b, "listener_", &counters[i], &a->sum, at);
 			at = next(at);
 		}
 	}
@@ -339,8 +339,8 @@ static void add_listeners(struct buf *b, const struct relay *r)
 {
 	struct buf labels = { 0 };
 
-	for (const struct listener *l = r->listeners; l; l = l->next) {
-		add_label(&labels, "{", "listener", l->ep->text);
+	for (const struct acceptor *a = r->acceptors; a; a = a->next) {
+		add_label(&labels, "{", "listener", a->ep->text);
 		buf_add(&labels, "", 1);
 	}
 	if (labels.failed)

@@ -347,13 +347,13 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 
 	m->loop = loop;
 	m->start_s = (uint64_t)time(NULL);
-	m->ep = *ep;
-	snprintf(m->ep.text, sizeof(m->ep.text), "metrics %.900s", ep->text);
+	snprintf(m->name, sizeof(m->name), "metrics %.900s", ep->text);
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		m->clients[i].watch.fd = -1;
 	for (int i = 0; i < METRICS_PAGES; i++)
 		m->pages[i].metrics = m;
-	m->listener.ep = &m->ep;
+	m->listener.name = m->name;
+	m->listener.addr = &ep->local;
 	m->listener.accepted = on_accepted;
 	m->listener.arg = m;
 	ret = listener_start(&m->listener, loop, why, size);

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/loop.h"
 #include "conf/endpoint.h"
-#include "port/listen.h"
+#include "net/listen.h"
 #include "relay/relay.h"
 #include "show/http.h"
 #include "show/metrics-text.h"
@@ -67,13 +67,13 @@ struct metrics_client {
 
 /*
  * All zero: not started.
- * @ep:       where it listens, by a name for messages
+ * @name:     what messages call it
  * @statm_fd: /proc/self/statm, or -1
  */
 struct metrics {
 	const struct relay *relay;
 	struct loop *loop;
-	struct endpoint ep;
+	char name[ENDPOINT_TEXT_MAX];
 	struct listener listener;
 	int statm_fd;
 	uint64_t start_s;
@@ -84,7 +84,7 @@ struct metrics {
 /*
  * metrics_start() - Begin to serve.
  * @relay: must stay until metrics_stop()
- * @ep:    a TCP_LISTEN
+ * @ep:    a TCP_LISTEN; must stay, too
  * @why:   on error, one line that says what is wrong and what to do
  *
  * Return: 0 or -errno.

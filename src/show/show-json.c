@@ -93,12 +93,12 @@ static void add_port(struct show *s, const struct port *p, struct buf *out)
 	buf_printf(out, "}");
 }
 
-static void add_listener(const struct listener *l, struct buf *out)
+static void add_listener(const struct acceptor *a, struct buf *out)
 {
 	buf_printf(out, "{");
-	add_string(out, "endpoint", l->ep->text);
-	add_number(out, "connected", l->n);
-	add_number(out, "accepted", l->count);
+	add_string(out, "endpoint", a->ep->text);
+	add_number(out, "connected", a->listener.n);
+	add_number(out, "accepted", a->listener.count);
 	buf_printf(out, "}");
 }
 
@@ -118,9 +118,9 @@ static void add_relay(const struct relay *r, struct buf *out)
 	add_number(out, "queued", sums.queued);
 	add_number(out, "dropped", sums.dropped);
 	buf_printf(out, ",\n\"listeners\": [");
-	for (const struct listener *l = r->listeners; l; l = l->next, between = ",\n") {
+	for (const struct acceptor *a = r->acceptors; a; a = a->next, between = ",\n") {
 		buf_printf(out, "%s", between);
-		add_listener(l, out);
+		add_listener(a, out);
 	}
 	buf_printf(out, "],\n\"ports\": [");
 }

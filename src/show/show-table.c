@@ -15,7 +15,7 @@ const char *show_endpoint(const struct port *p)
 {
 	if (p->ep)
 		return p->ep->text;
-	return p->listener ? p->listener->ep->text : p->name;
+	return acceptor_of(p) ? acceptor_of(p)->ep->text : p->name;
 }
 
 /* One that connected to a unix socket has no name there, but it is some process. */
@@ -45,7 +45,7 @@ const char *show_peer(const struct port *p, char *buf)
 	if (getpeername(p->rd.fd, &addr.sa, &addr.len) < 0)
 		return buf;
 	sock_text(&addr, buf);
-	return buf[0] || !p->listener ? buf : name_process(p->rd.fd, buf);
+	return buf[0] || !acceptor_of(p) ? buf : name_process(p->rd.fd, buf);
 }
 
 bool show_ports(struct show *s, const struct relay *r, struct buf *out,
@@ -114,10 +114,10 @@ static void add_head(const struct relay *r, struct buf *out)
 		   relay_kind_name(r->kind), r->forward.n_ports,
 		   human_time(loop_now() - r->started, uptime), sums.received,
 		   sums.copied, sums.sent, sums.queued, sums.dropped);
-	for (const struct listener *l = r->listeners; l; l = l->next) {
-		escape_text(text, sizeof(text), l->ep->text);
+	for (const struct acceptor *a = r->acceptors; a; a = a->next) {
+		escape_text(text, sizeof(text), a->ep->text);
 		buf_printf(out, "listener %s: %u connected, %u accepted so far\n", text,
-			   l->n, l->count);
+			   a->listener.n, a->listener.count);
 	}
 }
 

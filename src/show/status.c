@@ -70,9 +70,9 @@ void relay_status(const struct relay *r)
 		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
 		 relay_kind_name(r->kind), r->forward.n_ports, sums.received, sums.copied,
 		 sums.sent, sums.queued, sums.dropped);
-	for (const struct listener *l = r->listeners; l; l = l->next)
-		log_warn("listener %s: %u connected, %u accepted so far", l->ep->text,
-			 l->n, l->count);
+	for (const struct acceptor *a = r->acceptors; a; a = a->next)
+		log_warn("listener %s: %u connected, %u accepted so far", a->ep->text,
+			 a->listener.n, a->listener.count);
 	for (const struct port *p = r->forward.ports; p; p = p->next)
 		print_port(p);
 	log_warn("end of status");

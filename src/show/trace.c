@@ -147,17 +147,9 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
 
 /* ---- how many of them ---- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void earn(struct trace *t)
 {
-	uint64_t lines = (now_ms() - t->earned_ms) / LINE_MS;
+	uint64_t lines = (loop_coarse() - t->earned_ms) / LINE_MS;
 
 	t->earned_ms += lines * LINE_MS;
 	t->lines += lines < LINES_MAX - t->lines ? (unsigned)lines : LINES_MAX - t->lines;
@@ -214,7 +206,7 @@ void trace_start(struct trace *t, struct forwarding *fwd)
 	*t = (struct trace){
 		.observer.seen = seen,
 		.lines = LINES_MAX,
-		.earned_ms = now_ms(),
+		.earned_ms = loop_coarse(),
 	};
 	observer_add(fwd, &t->observer);
 }

@@ -45,7 +45,7 @@ static void begin(enum relay_kind kind)
 
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	relay.is_running = true;
+	relay_set_running(&relay);
 }
 
 static void end(void)
@@ -269,16 +269,13 @@ static void test_set(void)
 }
 
 static unsigned heard;
-static char last_kind[32];
+static enum relay_event last_event;
 
-static void on_event(struct relay_watcher *w, const char *kind, const struct port *p,
-		     const char *text)
+static void on_event(struct event_watcher *w, const struct news *n)
 {
 	(void)w;
-	(void)p;
-	(void)text;
 	heard++;
-	snprintf(last_kind, sizeof(last_kind), "%s", kind);
+	last_event = n->event;
 }
 
 /* With a connection, which is there longer than the listener. */
@@ -294,10 +291,10 @@ static void check_listener(const char *in)
 	ok_eq_str(call.out->data, "listening\n", "it says so");
 	fd = ctl_connect(made, why, sizeof(why));
 	turn_for(&loop, 5);
-	ok(relay.forward.ports && relay.forward.ports->listener, "it accepts");
+	ok(relay.forward.ports && relay.forward.ports->acceptor, "it accepts");
 	memcpy(line, "del", 3);
 	ok_eq_int(command(&call, line), 0, "del it");
-	ok(!relay.listeners, "it is gone");
+	ok(!relay.acceptors, "it is gone");
 	ok(access(made, F_OK) < 0, "and its path");
 	turn_for(&loop, 5);
 	ok(relay.forward.ports && relay.forward.ports->state == PORT_UP,
@@ -309,7 +306,7 @@ static void check_listener(const char *in)
 
 static void test_add_del(enum relay_kind kind)
 {
-	struct relay_watcher watcher = { .event = on_event };
+	struct event_watcher watcher = { .told = on_event };
 	char line[128], path[] = "/tmp/ctl-test.XXXXXX";
 	struct ctl_call call;
 	struct port *p;
@@ -317,7 +314,7 @@ static void test_add_del(enum relay_kind kind)
 	if (!mkdtemp(path))
 		exit(1);
 	begin(kind);
-	relay_watch(&relay, &watcher);
+	events_subscribe(&relay.events, &watcher);
 	p = add_fake(HOSTILE);
 	p->may_end = false;
 	/* To nobody: it waits. */
@@ -326,9 +323,12 @@ static void test_add_del(enum relay_kind kind)
 	ok_eq_str(call.out->data, "port 2\n", "its number");
 	if (kind == RELAY_CABLE)
 		check_refused(line, "a cable has two ends");
+	turn_for(&loop, 1);
 	heard = 0;
 	ok_eq_int(command(&call, "del 2"), 0, "del it");
-	ok_eq_str(last_kind, "gone", "that is told of");
+	ok_eq_int(heard, 0, "it is not told of within the command");
+	events_tell(&relay.events);
+	ok_eq_int(last_event, EVENT_GONE, "but when the turn ends");
 	ok_eq_int(heard, 1, "once");
 	ok(command(&call, "del 2") < 0, "it can't be had twice");
 	turn_for(&loop, 1);
@@ -563,22 +563,26 @@ static void test_events(void)
 	send(slow, "events\n", 7, MSG_NOSIGNAL);
 	turn_for(&loop, 5);
 	p = add_fake(HOSTILE);
+	events_tell(&relay.events);
 	text = ask(fd, "", 0);
 	ok(strstr(text, "Z up port "), "a port is up");
 	ok(strstr(text, "unix:/a\"b\\c\\x0ad\\x1b[2J\\xc3\\xb6,isolated\n"),
 	   "its name is safe");
 	port_why(p, -EIO, "broken");
 	port_down(p);
+	events_tell(&relay.events);
 	ok(strstr(ask(fd, "", 0), "isolated broken\n"), "it is down, and why");
 	turn_for(&loop, 200);
 	ok(strstr(ask(fd, "", 0), "isolated after 0."),
 	   "it is back, and after what time");
 	/* More than the socket and we hold: some 64 bytes each. */
 	for (int i = 0; i < EVENTS; i++)
-		relay.watchers->event(relay.watchers, "test", p, "");
+		events_note(&relay.events,
+			    &(struct news){ .event = EVENT_STORM, .port = p });
 	turn_for(&loop, 20);
 	for (int i = 0; i < EVENTS; i++)
-		relay.watchers->event(relay.watchers, "test", p, "");
+		events_note(&relay.events,
+			    &(struct news){ .event = EVENT_STORM, .port = p });
 	for (int i = 0; i < 100 && !at; i++)
 		at = strstr(ask(slow, "", 0), "... ");
 	ok(at && strstr(at, " events left out\n"), "it is told of losses");

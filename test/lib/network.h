@@ -127,16 +127,12 @@ static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
 
 /* ---- the network ---- */
 
-static inline void on_told(struct switching *sw, const char *kind, const struct port *p,
-			   const char *text, const char *sentence)
+static inline void on_told(struct switching *sw, const struct news *n)
 {
 	struct node *node = container_of(sw, struct node, sw);
 
-	(void)p;
-	(void)text;
-	(void)sentence;
-	node->loops += !strcmp(kind, "loop");
-	node->told += !strcmp(kind, "loop") - !strcmp(kind, "loop-gone");
+	node->loops += n->event == EVENT_LOOP;
+	node->told += (n->event == EVENT_LOOP) - (n->event == EVENT_LOOP_GONE);
 }
 
 static inline struct node *node_add(bool is_hub, uint64_t id)

@@ -100,7 +100,7 @@ static bool play(enum relay_kind kind, unsigned at)
 	failing = (struct fake_plan){ .fails_at = at };
 	if (loop_init(&loop) < 0 || relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	relay.is_running = true;
+	relay_set_running(&relay);
 	for (unsigned i = 0; i < PORTS; i++)
 		add(i, &kinds[i]);
 	for (unsigned round = 0; round < 3; round++) {

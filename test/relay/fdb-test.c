@@ -228,6 +228,16 @@ static void test_forget(void)
 	ok_whole("a port forgotten");
 	fdb_forget(&fdb, &all[1]);
 	ok_eq_int(fdb.n, 40, "twice is once");
+	fdb_forget_all(&fdb);
+	for (fdb_key key = 0; key < 60; key++)
+		found += !where(key, 1);
+	ok(found == 120 && !fdb.n && !all[0].addresses.n && !all[2].addresses.n,
+	   "all are forgotten");
+	ok_whole("an empty table");
+	for (fdb_key key = 0; key < 64; key++)
+		see(&fdb, key, &all[1], 1);
+	ok(fdb.n == 64 && all[1].addresses.n == 64, "and their places are free");
+	ok_whole("and a full one");
 	end();
 }
 
@@ -572,6 +582,24 @@ static void test_history(uint32_t size, uint32_t n_keys, uint64_t seed)
 	end();
 }
 
+/* Seen where nobody can say whether it is: old news of it goes, fresh one stays. */
+static void test_doubt(void)
+{
+	begin(8, 2);
+	see(&fdb, 1, &all[0], 100);
+	see(&fdb, 2, &all[0], 100);
+	fdb_doubt(&fdb, 1, &all[1], 100);
+	ok(fdb_lookup(&fdb, 1, 100),
+	   "in the second in which it was seen elsewhere: stays");
+	fdb_doubt(&fdb, 1, &all[0], 200);
+	ok(fdb_lookup(&fdb, 1, 200), "where it is known to be: stays");
+	fdb_doubt(&fdb, 3, &all[1], 200);
+	fdb_doubt(&fdb, 1, &all[1], 101);
+	ok(!fdb_lookup(&fdb, 1, 101), "later: goes");
+	ok(fdb_lookup(&fdb, 2, 101), "another one stays");
+	end();
+}
+
 int main(void)
 {
 	test_key();
@@ -581,6 +609,7 @@ int main(void)
 	test_age(0);
 	test_age(UINT32_MAX - 100);
 	test_forget();
+	test_doubt();
 	test_each();
 	test_million();
 	for (unsigned n = 1; n <= 5; n++) {

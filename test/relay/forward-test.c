@@ -86,14 +86,10 @@ static void on_changed(struct port *p, void *arg)
 static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
 				       on_changed };
 
-static void on_told(struct switching *s, const char *kind, const struct port *p,
-		    const char *text, const char *sentence)
+static void on_told(struct switching *s, const struct news *n)
 {
 	(void)s;
-	(void)kind;
-	(void)p;
-	(void)text;
-	(void)sentence;
+	(void)n;
 }
 
 static void see(struct observer *o, const struct port *p, enum direction direction,

@@ -13,6 +13,7 @@
 #include "lib/fake-port.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
+#include "show/events-text.h"
 
 #define PORTS 4
 #define FRAME_BYTES 60
@@ -74,26 +75,34 @@ static void go_down(struct fake *f)
 /* ---- who watches ---- */
 
 struct ear {
-	struct relay_watcher watcher;
+	struct event_watcher watcher;
 	char heard[400];
 };
 
 static struct ear ear, other_ear;
 
 /* "KIND PORT TEXT;" for each. */
-static void hear(struct relay_watcher *w, const char *kind, const struct port *p,
-		 const char *text)
+static void hear(struct event_watcher *w, const struct news *n)
 {
 	struct ear *e = container_of(w, struct ear, watcher);
-	size_t n = strlen(e->heard);
+	size_t len = strlen(e->heard);
+	char text[EVENTS_TEXT_MAX];
 
-	snprintf(e->heard + n, sizeof(e->heard) - n, "%s %s%s%s;", kind, p->name,
-		 *text ? " " : "", text);
+	events_text(n, text, sizeof(text));
+	snprintf(e->heard + len, sizeof(e->heard) - len, "%s %s%s%s;",
+		 events_name(n->event), n->port->name, *text ? " " : "", text);
 }
 
 static void ok_heard(const char *want, const char *what)
 {
+	events_tell(&relay.events);
 	ok_eq_str(ear.heard, want, "%s", what);
+	ear.heard[0] = '\0';
+}
+
+static void forget(void)
+{
+	events_tell(&relay.events);
 	ear.heard[0] = '\0';
 }
 
@@ -105,8 +114,8 @@ static void begin(enum relay_kind kind, uint32_t storm_limit)
 
 	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	ear = (struct ear){ .watcher.event = hear };
-	relay_watch(&relay, &ear.watcher);
+	ear = (struct ear){ .watcher.told = hear };
+	events_subscribe(&relay.events, &ear.watcher);
 }
 
 static void end(void)
@@ -122,6 +131,7 @@ static void settle(void)
 		for (int k = 0; k < PORTS; k++)
 			if (fakes[k] && fakes[k]->fake.peer->brings)
 				relay.env.host->readable(&fakes[k]->fake.port, &relay);
+	events_tell(&relay.events);
 }
 
 static void pass_ms(unsigned ms)
@@ -156,20 +166,20 @@ static uint64_t sent(unsigned i)
 static void test_ports(void)
 {
 	begin(RELAY_SWITCH, 0);
-	other_ear = (struct ear){ .watcher.event = hear };
-	relay_watch(&relay, &other_ear.watcher);
+	other_ear = (struct ear){ .watcher.told = hear };
+	events_subscribe(&relay.events, &other_ear.watcher);
 	add(0, &plain_ops, false);
 	ok_heard("up port 0;", "a port that comes up is told of");
 	add(1, &plain_ops, true);
 	ok_heard("", "one that does not is not");
 	go_down(fakes[0]);
 	ok_heard("down port 0 broken;", "one that goes down is, and why");
-	relay_unwatch(&relay, &ear.watcher);
+	events_unsubscribe(&relay.events, &ear.watcher);
 	fake_opened(&fakes[1]->fake, 0);
 	ok_heard("", "who looks away hears no more");
 	ok_eq_str(other_ear.heard, "up port 0;down port 0 broken;up port 1;",
 		  "and others do");
-	relay_unwatch(&relay, &ear.watcher);
+	events_unsubscribe(&relay.events, &ear.watcher);
 	end();
 }
 
@@ -185,7 +195,7 @@ static void test_loop(void)
 	begin(RELAY_SWITCH, 0);
 	for (unsigned i = 0; i < 4; i++)
 		add(i, &plain_ops, false);
-	ear.heard[0] = '\0';
+	forget();
 	come_in(3, 0, 9);
 	come_in(1, 0, 7);
 	ok_eq_int(relay.switching.fdb.n, 2, "addresses are learnt");
@@ -222,7 +232,7 @@ static void test_same_mac(unsigned every_ms)
 	begin(RELAY_SWITCH, 0);
 	for (unsigned i = 0; i < 3; i++)
 		add(i, &plain_ops, false);
-	ear.heard[0] = '\0';
+	forget();
 	for (; turns < 500 && !ear.heard[0]; turns++) {
 		come_in(turns % 2, 0, 9);
 		pass_ms(every_ms);
@@ -231,7 +241,7 @@ static void test_same_mac(unsigned every_ms)
 		   strstr(ear.heard, "02:00:00:00:00:09, also at port "),
 	   "an address at two ports, each %u ms: told of, after %u turns", every_ms,
 	   turns);
-	ear.heard[0] = '\0';
+	forget();
 	for (unsigned i = 0; i < 100; i++) {
 		come_in(i % 2, 0, 9);
 		pass_ms(every_ms);
@@ -255,7 +265,7 @@ static void test_moved(void)
 	begin(RELAY_SWITCH, 0);
 	for (unsigned i = 0; i < 3; i++)
 		add(i, &plain_ops, false);
-	ear.heard[0] = '\0';
+	forget();
 	for (unsigned i = 0; i < 10; i++) {
 		come_in(i % 2, 0, 9);
 		pass_ms(61000);
@@ -276,7 +286,7 @@ static void test_echo(void)
 		add(i, &plain_ops, false);
 	come_in(3, 0, 9);
 	fakes[1]->peer = fakes[1];
-	ear.heard[0] = '\0';
+	forget();
 	for (unsigned i = 0; i < 4; i++) {
 		come_in(0, 0, 8);
 		pass_ms(1000);
@@ -298,7 +308,7 @@ static void test_end_with_loop(void)
 	fakes[0]->peer = fakes[1];
 	fakes[1]->peer = fakes[0];
 	come_in(2, 0, 9);
-	ear.heard[0] = '\0';
+	forget();
 	end();
 	ok_heard("", "at the end, no loop is said to be gone");
 }
@@ -308,7 +318,7 @@ static void test_storm(void)
 	begin(RELAY_SWITCH, 5);
 	for (unsigned i = 0; i < 3; i++)
 		add(i, &plain_ops, false);
-	ear.heard[0] = '\0';
+	forget();
 	for (int i = 0; i < 9; i++)
 		come_in(0, 0, 1);
 	ok_heard("storm port 0;", "a storm is told of, once");

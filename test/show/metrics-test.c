@@ -38,7 +38,7 @@ static void other_ready(struct watch *w, uint32_t events)
 
 static void begin(unsigned n)
 {
-	struct endpoint at;
+	static struct endpoint at;
 	char why[256];
 
 	memset(&relay, 0, sizeof(relay));

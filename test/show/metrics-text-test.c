@@ -175,16 +175,15 @@ static struct port port = {
 		   { [DROP_RUNT] = 5, [DROP_QUEUE] = UINT64_MAX, [DROP_REFUSED] = 6 } },
 };
 static struct endpoint listens = { .text = "unix-listen:/\\\"" };
-static struct listener listener = {
+static struct acceptor acceptor = {
 	.ep = &listens,
-	.n = 2,
-	.count = 3,
+	.listener = { .n = 2, .count = 3 },
 	.gone = { 10, 20, 30, 40, { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
 };
 static struct relay relay = {
 	.kind = RELAY_SWITCH,
 	.forward = { .ports = &port, .copied = 9, .fdb = &fdb },
-	.listeners = &listener,
+	.acceptors = &acceptor,
 	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 } },
 };
 static const struct metrics_process process = {
@@ -329,15 +328,15 @@ static uint64_t value(const char *text, const char *series)
 static void test_many(void)
 {
 	static struct port ports[MANY + 1];
-	static struct listener one = { .ep = &listens };
-	struct relay many = { .forward.ports = ports, .listeners = &one };
+	static struct acceptor one = { .ep = &listens };
+	struct relay many = { .forward.ports = ports, .acceptors = &one };
 	struct metrics_text t = { 0 };
 	unsigned turns = 2; /* the first, and the last */
 	struct buf b = { 0 };
 
 	for (unsigned i = 0; i <= MANY; i++) {
 		ports[i].id = i + 1;
-		ports[i].listener = &one;
+		ports[i].acceptor = &one;
 		ports[i].count.rx_frames = 1;
 		ports[i].next = i < MANY - 1 ? &ports[i + 1] : NULL;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting connections, as many as the holder and the process can take. */
-#include "port/listen.h"
+/* Accepting connections, as many as the owner and the process can take. */
+#include "net/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static void pause_accepting(struct listener *l, unsigned ms)
 static void tell_once(struct listener *l, int err, const char *and)
 {
 	if (!l->is_told)
-		log_warn("%s: accept: %s; %s", l->ep->text, strerror(err), and);
+		log_warn("%s: accept: %s; %s", l->name, strerror(err), and);
 	l->is_told = true;
 }
 
@@ -69,10 +69,10 @@ static void name_peer(struct listener *l, const struct sock_addr *from, char *na
 	char text[SOCK_TEXT_MAX];
 
 	l->count++;
-	if (l->ep->kind == ENDPOINT_TCP_LISTEN)
-		snprintf(name, size, "tcp:%s", sock_text(from, text));
+	if (l->path)
+		snprintf(name, size, "unix:%s#%u", l->path, l->count);
 	else
-		snprintf(name, size, "unix:%s#%u", l->ep->path, l->count);
+		snprintf(name, size, "tcp:%s", sock_text(from, text));
 }
 
 static void reopen_due(struct timer *t);
@@ -159,13 +159,13 @@ static void connection_ready(struct watch *w, uint32_t events)
 static int listen_tcp(struct listener *l)
 {
 	struct sock_addr addr;
-	int ret = sock_addr_parse(&l->ep->local, AF_INET6, &addr);
+	int ret = sock_addr_parse(l->addr, AF_INET6, &addr);
 
 	if (ret < 0)
 		return ret;
 	ret = sock_bind(&addr, SOCK_STREAM);
-	if (!l->ep->local.host[0] && (ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL)) {
-		sock_addr_parse(&l->ep->local, AF_INET, &addr);
+	if (!l->addr->host[0] && (ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL)) {
+		sock_addr_parse(l->addr, AF_INET, &addr);
 		ret = sock_bind(&addr, SOCK_STREAM);
 	}
 	return ret;
@@ -176,10 +176,10 @@ static int start_listening(struct listener *l)
 {
 	int ret, fd;
 
-	if (l->ep->kind == ENDPOINT_TCP_LISTEN)
-		fd = listen_tcp(l);
+	if (l->path)
+		fd = sock_bound_unix(l->path, SOCK_STREAM, l->mode, &l->made);
 	else
-		fd = sock_bound_unix(l->ep->path, SOCK_STREAM, l->ep->mode, &l->made);
+		fd = listen_tcp(l);
 	ret = fd;
 	if (fd >= 0 && listen(fd, BACKLOG) < 0)
 		ret = -errno;
@@ -212,7 +212,7 @@ static void reopen_due(struct timer *t)
 	l->reopen_ms = l->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS
 							: l->reopen_ms * 2;
 	if (start_listening(l) == 0)
-		log_info("%s: listening again", l->ep->text);
+		log_info("%s: listening again", l->name);
 	else
 		timer_set(l->loop, t, l->reopen_ms, reopen_due);
 }
@@ -226,11 +226,11 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 	l->reopen_ms = PAUSE_MS;
 	ret = start_listening(l);
 	if (ret < 0) {
-		snprintf(why, size, "%s: listen: %s%s", l->ep->text, strerror(-ret),
+		snprintf(why, size, "%s: listen: %s%s", l->name, strerror(-ret),
 			 sock_advice(ret));
 		return ret;
 	}
-	log_info("%s: listening", l->ep->text);
+	log_info("%s: listening", l->name);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * A listener, and a kernel that has no connections for it: accept4() is made here,
  * and gives the errors that a test wants before it does its work.
  */
-#include "port/listen.h"
+#include "net/listen.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@
 
 static struct loop loop;
 static struct listener listener;
-static struct endpoint ep;
+static char path[64];
 static char dir[] = "/tmp/listen-test.XXXXXX";
 static int refusal, taken[CROWD], crowd[CROWD];
 static unsigned n_refusals, n_asked, n_taken, n_crowd, n_wanted;
@@ -61,7 +61,7 @@ static int dial(void)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", ep.path);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
 		return fd;
 	close(fd);
@@ -88,7 +88,9 @@ static void begin(unsigned limit)
 
 	memset(&listener, 0, sizeof(listener));
 	n_refusals = n_asked = n_taken = n_crowd = n_wanted = 0;
-	listener.ep = &ep;
+	listener.name = "listener";
+	listener.path = path;
+	listener.mode = 0600;
 	listener.limit = limit;
 	listener.accepted = on_accepted;
 	listener.wanted = on_wanted;
@@ -211,10 +213,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(dir) || loop_init(&loop) < 0)
 		return 1;
-	ep.kind = ENDPOINT_UNIX_LISTEN;
-	ep.mode = 0600;
-	snprintf(ep.path, sizeof(ep.path), "%s/s", dir);
-	snprintf(ep.text, sizeof(ep.text), "listener");
+	snprintf(path, sizeof(path), "%s/s", dir);
 	for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
 		test_passing(passing[i]);
 	test_useless(EINVAL);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each part has a start and a stop; here they are called in an order in which none
+ * inherits what is not its own, and each finds what it needs.
+ */
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "capture/capture-writer.h"
+#include "capture/capture.h"
+#include "ctl/ctl.h"
+#include "helper/helper.h"
+#include "port/driver.h"
+#include "relay/relay.h"
+#include "show/events-text.h"
+#include "show/metrics.h"
+#include "show/trace.h"
+
+struct program {
+	const struct conf *conf;
+	struct loop loop;
+	struct helper helper;
+	struct relay relay;
+	struct event_watcher log;
+	struct trace trace;
+	struct metrics metrics;
+	struct capture_writer writer;
+	int capture_fd; /* to the writer, until the capture has it */
+	struct capture capture;
+	struct ctl ctl;
+	struct watch signals;
+	char why[PROGRAM_WHY_MAX];
+};
+
+/* Also whom we never knew: as PID 1 of a container we get all orphans there are. */
+static void reap(struct program *prog)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		if (pid == prog->writer.pid)
+			prog->writer.pid = 0;
+		helper_reaped(&prog->helper, pid);
+	}
+}
+
+static void signal_ready(struct watch *w, uint32_t events)
+{
+	struct program *prog = container_of(w, struct program, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			relay_status(&prog->relay);
+		else if (info.ssi_signo == SIGCHLD)
+			reap(prog);
+		else
+			loop_stop(&prog->loop);
+	}
+}
+
+static void block_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+
+	sigemptyset(set);
+	/* Ignored by whoever started us, the ends of children would not be told. */
+	signal(SIGCHLD, SIG_DFL);
+	sigaddset(set, SIGCHLD);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!signal_is_ignored(signals[i]))
+			sigaddset(set, signals[i]);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int watch_signals(struct program *prog, const sigset_t *set)
+{
+	int fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return loop_add(&prog->loop, &prog->signals, fd, EPOLLIN, signal_ready);
+}
+
+/* A server's clients are descriptors; the limit we were given may be raised. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* What is added later may need it, and then it is too late to start it. */
+static bool needs_helper(const struct conf *conf)
+{
+	if (conf->ctl_path)
+		return true;
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		if (driver_asks_helper(&conf->endpoints[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Before we open anything ourselves, which would take the number of a descriptor
+ * that is not there.
+ */
+static int check_inherited(const struct conf *conf, char *why, size_t size)
+{
+	for (size_t i = 0; i < conf->n_endpoints; i++) {
+		const struct endpoint *ep = &conf->endpoints[i];
+		const struct driver *driver = driver_of(ep);
+		int ret = 0;
+
+		if (driver->check_inherited)
+			ret = driver->check_inherited(ep, why, size);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* A socket of ours must not become what messages, or a child, write to. */
+static int fill_standard_fds(char *why, size_t size)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
+			continue;
+		snprintf(why, size,
+			 "descriptor %d is closed, and /dev/null can't stand in", fd);
+		return -EBADF;
+	}
+	return 0;
+}
+
+static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < n && ret == 0; i++)
+		ret = relay_add(&prog->relay, &eps[i], prog->why, sizeof(prog->why));
+	return ret;
+}
+
+static enum relay_kind kind_of(const struct conf *conf)
+{
+	if (!conf->server)
+		return RELAY_CABLE;
+	return conf->hub ? RELAY_HUB : RELAY_SWITCH;
+}
+
+/* Nobody but the writer holds its stdout open, so that a reader sees its end. */
+static int start_writer(struct program *prog)
+{
+	const char *path = prog->conf->capture;
+	int null;
+
+	if (!path)
+		return 0;
+	prog->capture_fd =
+		capture_writer_start(&prog->writer, path, prog->why, sizeof(prog->why));
+	if (prog->capture_fd < 0)
+		return prog->capture_fd;
+	if (!strcmp(path, "-") && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0) {
+		dup2(null, STDOUT_FILENO);
+		close(null);
+	}
+	return 0;
+}
+
+static int start_capture(struct program *prog)
+{
+	int ret;
+
+	if (!prog->conf->capture)
+		return 0;
+	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
+			    prog->capture_fd, &prog->conf->capture_filter,
+			    prog->conf->capture, NULL, NULL);
+	if (ret < 0)
+		close(prog->capture_fd);
+	return ret;
+}
+
+/* What shows the relay from the start. */
+static int set_up_views(struct program *prog)
+{
+	const struct conf *conf = prog->conf;
+	int ret;
+
+	if (conf->verbose >= 2)
+		trace_start(&prog->trace, &prog->relay.forward);
+	ret = start_capture(prog);
+	if (ret < 0 || !conf->has_metrics)
+		return ret;
+	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
+			     prog->why, sizeof(prog->why));
+}
+
+static int set_up(struct program *prog)
+{
+	const struct conf *conf = prog->conf;
+	const struct switching_limits limits = {
+		.fdb_size = conf->fdb_size,
+		.storm_limit = conf->storm_limit,
+	};
+	sigset_t signals;
+	int ret;
+
+	prog->helper.watch.fd = prog->signals.fd = -1;
+	/* First of all, so that they inherit nothing and hold nothing. */
+	ret = start_writer(prog);
+	if (ret < 0)
+		return ret;
+	snprintf(prog->why, sizeof(prog->why),
+		 "not enough memory or descriptors to start");
+	if (needs_helper(conf))
+		ret = helper_start(&prog->helper);
+	if (ret < 0)
+		return ret;
+	raise_fd_limit();
+	block_signals(&signals);
+	ret = loop_init(&prog->loop);
+	if (ret < 0)
+		return ret;
+	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
+			 &limits);
+	prog->log.told = events_log;
+	events_subscribe(&prog->relay.events, &prog->log);
+	if (ret == 0)
+		ret = watch_signals(prog, &signals);
+	if (ret == 0 && prog->helper.pid)
+		ret = helper_attach(&prog->helper, &prog->loop);
+	if (ret == 0)
+		ret = set_up_views(prog);
+	if (ret == 0)
+		ret = add_all(prog, conf->listeners, conf->n_listeners);
+	if (ret == 0)
+		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	if (ret == 0 && conf->ctl_path)
+		ret = ctl_start(&prog->ctl, &prog->relay, conf->ctl_path, prog->why,
+				sizeof(prog->why));
+	if (ret == 0)
+		relay_set_running(&prog->relay);
+	return ret;
+}
+
+static void tear_down(struct program *prog)
+{
+	ctl_stop(&prog->ctl);
+	metrics_stop(&prog->metrics);
+	trace_stop(&prog->trace, &prog->relay.forward);
+	capture_stop(&prog->capture);
+	relay_free(&prog->relay);
+	capture_writer_stop(&prog->writer);
+	helper_stop(&prog->helper);
+	if (prog->signals.fd >= 0) {
+		int fd = prog->signals.fd;
+
+		loop_del(&prog->loop, &prog->signals);
+		close(fd);
+	}
+	loop_free(&prog->loop);
+}
+
+int program_check(const struct conf *conf, char *why, size_t size)
+{
+	int ret = check_inherited(conf, why, size);
+
+	return ret < 0 ? ret : fill_standard_fds(why, size);
+}
+
+int program_run(const struct conf *conf)
+{
+	static struct program prog;
+	int ret;
+
+	prog.conf = conf;
+	ret = set_up(&prog);
+	if (ret < 0)
+		log_warn("%s", prog.why);
+	if (ret == 0 && !prog.relay.failed) {
+		ret = loop_run(&prog.loop);
+		if (ret < 0)
+			log_warn("event loop: %s", strerror(-ret));
+		if (conf->verbose)
+			relay_status(&prog.relay);
+	} else {
+		/* What is in the file from an earlier time stays. */
+		capture_drop(&prog.capture);
+	}
+	if (prog.relay.failed)
+		ret = -EIO;
+	if (prog.loop.epfd > 0)
+		tear_down(&prog);
+	return ret;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Nothing here walks through the ports of a relay but in a cable, which has two. */
+#include "relay/acceptor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "port/driver.h"
+#include "relay/relay.h"
+
+static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+{
+	struct acceptor *a = arg;
+	struct port *p = driver_of(a->ep)->accept(a->ep, fd, peer, &a->relay->env);
+
+	if (!p) {
+		log_warn("%s: no memory for a port", peer);
+		listener_gone(l);
+		return;
+	}
+	p->acceptor = a;
+	p->may_end = true;
+	p->rules = a->ep->rules;
+	relay_add_port(a->relay, p);
+}
+
+/*
+ * A newcomer waits, and the listener's place is taken, in a cable: by a peer that
+ * silence alone does not end, but whose place another one wants now.
+ */
+static void make_room(struct listener *l, void *arg)
+{
+	struct acceptor *a = arg;
+
+	(void)l;
+	for (struct port *p = a->relay->forward.ports; p; p = p->next) {
+		if (p->acceptor != a || p->state != PORT_UP || !p->ops->is_gone ||
+		    !p->ops->is_gone(p))
+			continue;
+		port_why(p, -ETIMEDOUT,
+			 "has been silent, and another one wants its place");
+		port_down(p);
+	}
+}
+
+int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
+{
+	struct acceptor *a = calloc(1, sizeof(*a));
+	int ret;
+
+	if (!a) {
+		snprintf(why, size, "%s: out of memory", ep->text);
+		return -ENOMEM;
+	}
+	a->relay = r;
+	a->ep = ep;
+	a->listener.name = ep->text;
+	a->listener.path = ep->path[0] ? ep->path : NULL;
+	a->listener.mode = ep->mode;
+	a->listener.addr = &ep->local;
+	a->listener.limit = r->kind == RELAY_CABLE ? 1 : 0;
+	a->listener.accepted = on_accepted;
+	a->listener.wanted = make_room;
+	a->listener.arg = a;
+	ret = listener_start(&a->listener, r->loop, why, size);
+	if (ret < 0) {
+		free(a);
+		return ret;
+	}
+	a->next = r->acceptors;
+	r->acceptors = a;
+	return 0;
+}
+
+static void free_one(struct acceptor *a)
+{
+	free(a->ep);
+	free(a);
+}
+
+static void free_list(struct acceptor **list)
+{
+	while (*list) {
+		struct acceptor *a = *list;
+
+		*list = a->next;
+		free_one(a);
+	}
+}
+
+static void free_stopped(struct deferred *d)
+{
+	free_list(&container_of(d, struct relay, stopping)->stopped);
+}
+
+void acceptor_del(struct acceptor *a)
+{
+	struct relay *r = a->relay;
+	struct acceptor **link = &r->acceptors;
+
+	while (*link != a)
+		link = &(*link)->next;
+	*link = a->next;
+	listener_stop(&a->listener);
+	a->is_stopped = true;
+	if (a->listener.n)
+		return;
+	/* Its watch may have an event in this turn still. */
+	a->next = r->stopped;
+	r->stopped = a;
+	loop_defer(r->loop, &r->stopping, free_stopped);
+}
+
+void acceptor_port_gone(struct acceptor *a, const struct port *p)
+{
+	relay_fold(&a->gone, &p->count);
+	listener_gone(&a->listener);
+	/* Ports are freed at the end of a turn. */
+	if (a->is_stopped && !a->listener.n)
+		free_one(a);
+}
+
+void acceptor_free_all(struct relay *r)
+{
+	loop_undefer(r->loop, &r->stopping);
+	for (struct acceptor *a = r->acceptors; a; a = a->next)
+		listener_stop(&a->listener);
+	free_list(&r->acceptors);
+	free_list(&r->stopped);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A relay's listener: makes a port of each connection that it accepts, and counts
+ * what all of these have carried. Its ports outlive it: one that was taken away
+ * listens no more, and is freed with the last of them.
+ */
+#ifndef ACCEPTOR_H
+#define ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/endpoint.h"
+#include "net/listen.h"
+#include "port/port.h"
+
+struct relay;
+
+/*
+ * @ep:         its own copy
+ * @gone:       counters of its ports that are no more
+ * @sum:        the same and those of its ports that are, while they are added up
+ * @is_stopped: it was taken away
+ * @next:       in the relay's list; or of those to be freed at the end of the turn
+ */
+struct acceptor {
+	struct listener listener;
+	struct relay *relay;
+	struct endpoint *ep;
+	struct port_counters gone, sum;
+	bool is_stopped;
+	struct acceptor *next;
+};
+
+/*
+ * acceptor_add() - Listen as @ep says, for @r. In a cable there is room for one
+ * connection at a time.
+ * @ep:  on success it is the acceptor's, to be given to free()
+ * @why: on error, one line that says what is wrong and what to do
+ *
+ * Return: 0 or -errno.
+ */
+int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
+
+/* acceptor_del() - Listen no more; the ports that it made stay. */
+void acceptor_del(struct acceptor *a);
+
+/* acceptor_of() - The one that @p came from; NULL if it was dialled, or that is no more. */
+static inline struct acceptor *acceptor_of(const struct port *p)
+{
+	return p->acceptor && !p->acceptor->is_stopped ? p->acceptor : NULL;
+}
+
+/* acceptor_port_gone() - @p, which it made, is about to be freed. */
+void acceptor_port_gone(struct acceptor *a, const struct port *p);
+
+/* acceptor_free_all() - Stop and free all of @r, whose ports are gone already. */
+void acceptor_free_all(struct relay *r);
+
+#endif
