@@ -66,6 +66,7 @@ static unsigned n_batches;
  *        the other with @gap bytes between them
  * @n: pieces of each frame; 1 to 5
  * @has_guard: loops are looked for
+ * @is_trunk: the stream takes super-frames
  * @is_foreign: what is behind the head is a guest's
  * @changes: and the guest writes to it, when a frame is on its way out
  */
@@ -73,7 +74,7 @@ struct how {
 	enum { ALONE, ON_STREAM, IN_A_ROW } lies;
 	uint8_t gap;
 	unsigned n;
-	bool has_guard, is_foreign, changes;
+	bool has_guard, is_trunk, is_foreign, changes;
 };
 
 /* What came out. */
@@ -177,14 +178,10 @@ static void on_changed(struct port *p, void *arg)
 	switching_changed(&rig.sw, p);
 }
 
-static void on_told(struct switching *sw, const char *kind, const struct port *p,
-		    const char *text, const char *sentence)
+static void on_told(struct switching *sw, const struct news *news)
 {
 	(void)sw;
-	(void)kind;
-	(void)p;
-	(void)text;
-	(void)sentence;
+	(void)news;
 }
 
 /* The guest changes all that is not ours, just now. */
@@ -261,6 +258,7 @@ static void rig_begin(struct result *r, const struct how *how)
 		rig.fwd.n_ports++;
 		port_start(rig.port[i]);
 	}
+	rig.port[STREAM]->takes_super = rig.port[STREAM]->takes_uso = how->is_trunk;
 	rig.observer.seen = see;
 	observer_add(&rig.fwd, &rig.observer);
 }
@@ -738,7 +736,9 @@ static unsigned count_differences(const struct result *a, const struct result *b
 
 static void test_same(const char *what, struct how how, uint64_t seed)
 {
-	const struct how whole = { .n = 1, .has_guard = how.lies == ALONE };
+	const struct how whole = { .n = 1,
+				   .has_guard = how.lies == ALONE,
+				   .is_trunk = how.is_trunk };
 	unsigned wrong = 0, moved = 0, storms = 0, runs = 0;
 	uint64_t sent = 0, queued = 0;
 	struct result a, b;
@@ -843,6 +843,9 @@ int main(void)
 	test_same("a guest's, five pieces", (struct how){ .n = 5, .is_foreign = true },
 		  5);
 	test_same("on a stream", (struct how){ .lies = ON_STREAM }, 6);
+	test_same("on a trunk", (struct how){ .lies = ON_STREAM, .is_trunk = true }, 10);
+	test_same("five pieces, to a trunk", (struct how){ .n = 5, .is_trunk = true },
+		  11);
 	test_same("in a row", (struct how){ .lies = IN_A_ROW }, 7);
 	test_same("in a row, with gaps", (struct how){ .lies = IN_A_ROW, .gap = 8 }, 8);
 	test_changes(9);
