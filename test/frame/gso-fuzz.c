@@ -77,12 +77,41 @@ static void check_split(const uint8_t *frame, uint32_t len, const struct vnet *v
 	check_bytes(frame, len, vnet);
 }
 
+/* Cut in two behind @at bytes, as a guest's frame if that is FRAME_PEEK: all is the same. */
+static void check_cut(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+		      uint32_t at)
+{
+	static uint8_t want[PACKET_MAX];
+	uint32_t head = at < len ? at : len;
+	const struct frame whole = pieces_whole(frame, len, vnet),
+			   f = { .head = packet_copy(frame, head),
+				 .head_len = (uint16_t)head,
+				 .data = packet_copy(frame + head, len - head),
+				 .len = len,
+				 .vnet = vnet,
+				 .is_foreign = at == FRAME_PEEK };
+	struct gso_segment s, t;
+	struct gso a, b;
+
+	must(gso_begin(&a, &whole) == gso_begin(&b, &f) && a.n == b.n);
+	while (gso_next(&a, &s)) {
+		pieces_join(want, &s.frame);
+		must(gso_next(&b, &t) && pieces_are(&t.frame, want, s.frame.len));
+	}
+	free((void *)(uintptr_t)f.head);
+	free((void *)(uintptr_t)f.data);
+}
+
 static void check(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
 	uint8_t *copy = packet_copy(frame, len);
 
 	check_complete(copy, len, vnet);
 	check_split(copy, len, vnet);
+	if (len) {
+		check_cut(copy, len, vnet, 1 + vnet->gso_size % (FRAME_PEEK - 1));
+		check_cut(copy, len, vnet, FRAME_PEEK);
+	}
 	free(copy);
 }
 

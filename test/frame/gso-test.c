@@ -411,6 +411,108 @@ static void test_complete(void)
 	ok_eq_int(bad, 0, "complete: every kind; and not when it needs none");
 }
 
+/*
+ * The same frame in three pieces, the first of which is a head of @head bytes, if any,
+ * and the second ends at @second.
+ */
+static struct frame cut(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			uint32_t head, uint32_t second, struct iovec *tail)
+{
+	struct frame f = { .head = packet_copy(frame, head),
+			   .head_len = (uint16_t)head,
+			   .data = packet_copy(frame + head, second - head),
+			   .tail = tail,
+			   .tail_len = len - second,
+			   .len = len,
+			   .vnet = vnet };
+
+	*tail = (struct iovec){ packet_copy(frame + second, len - second), len - second };
+	return f;
+}
+
+/* Whether a frame cut so is split, or completed, as it is in one piece. */
+static bool is_cut_alike(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			 uint32_t head, uint32_t second)
+{
+	struct gso_segment want, got;
+	struct iovec tail;
+	const struct frame whole = pieces_whole(frame, len, vnet),
+			   f = cut(frame, len, vnet, head, second, &tail);
+	static uint8_t bytes[PACKET_MAX];
+	struct gso a, b;
+	bool same = true;
+
+	if (!vnet->gso_type) {
+		same = !gso_complete(&want, &whole) && !gso_complete(&got, &f);
+		pieces_join(bytes, &want.frame);
+		same = same && pieces_are(&got.frame, bytes, len);
+	} else {
+		same = !gso_begin(&a, &whole) && !gso_begin(&b, &f) && a.n == b.n;
+		while (same && gso_next(&a, &want)) {
+			pieces_join(bytes, &want.frame);
+			same = gso_next(&b, &got) &&
+			       pieces_are(&got.frame, bytes, want.frame.len);
+		}
+	}
+	free((void *)(uintptr_t)f.head);
+	free((void *)(uintptr_t)f.data);
+	free(tail.iov_base);
+	return same;
+}
+
+/* At every place in its headers, and by odd numbers of bytes in its payload. */
+static void test_cuts(void)
+{
+	static uint8_t frame[PACKET_MAX];
+	unsigned wrong = 0, ways = 0;
+
+	for (unsigned kind = 0; kind < 16; kind++) {
+		struct packet p = base;
+		struct vnet vnet;
+		uint32_t len;
+
+		p.v6 = kind & 1;
+		p.udp = kind & 2;
+		p.tags = kind & 4 ? 2 : 0;
+		p.payload = 500;
+		len = packet_build(frame, &p);
+		vnet = packet_make_super(frame, len, 101);
+		if (kind & 8)
+			vnet.gso_type = VNET_GSO_NONE;
+		for (uint32_t head = 0; head <= FRAME_PEEK; head++, ways += 2) {
+			wrong += !is_cut_alike(frame, len, &vnet, head, head);
+			wrong += !is_cut_alike(frame, len, &vnet, head,
+					       head + (head * 37 + 1) % (len - head));
+		}
+	}
+	ok_eq_int(wrong, 0, "cut into pieces, in %u ways: split and completed as ever",
+		  ways);
+}
+
+/* A checksum that is farther behind than a head reaches, as behind a tunnel's options. */
+static void test_complete_far(void)
+{
+	uint8_t frame[700], got[700];
+	struct vnet vnet = { .flags = VNET_NEEDS_CSUM, .csum_start = 401 };
+	struct frame f = pieces_whole(frame, sizeof(frame), &vnet);
+	struct gso_segment s;
+	bool good;
+
+	for (size_t i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 11);
+	vnet.csum_offset = 16;
+	good = !gso_complete(&s, &f) && pieces_join(got, &s.frame) == sizeof(got);
+	ok(good && !memcmp(got, frame, 417) && !memcmp(got + 419, frame + 419, 700 - 419),
+	   "complete: far behind, only the checksum is another one");
+	ok_eq_int(packet_g16(got + 417), 0xffff - packet_sum(0, frame + 401, 299),
+		  "complete: and it is right");
+	f.head = frame;
+	f.head_len = 10;
+	f.data += 10;
+	ok_eq_int(gso_complete(&s, &f), -EINVAL,
+		  "complete: of several pieces it is refused");
+}
+
 static void test_complete_edges(void)
 {
 	static const struct {
@@ -546,6 +648,8 @@ int main(void)
 	test_headers();
 	test_complete();
 	test_complete_edges();
+	test_complete_far();
+	test_cuts();
 	test_fuzz();
 	return done();
 }

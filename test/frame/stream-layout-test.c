@@ -171,6 +171,28 @@ static void test_pieces(void)
 	   "a batch of frames in two pieces, padded, has room beside a preamble");
 }
 
+/* A list that is full takes whole frames only, and at least one whatever it has to be. */
+static void test_many_pieces(void)
+{
+	struct iovec tail[FRAME_PIECES_MAX - 1];
+	unsigned n, wrong = 0;
+
+	fresh();
+	for (unsigned k = 0; k < ARRAY_SIZE(tail); k++)
+		tail[k] = (struct iovec){ buf + k, 1 };
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		frames[i] = (struct frame){ .data = buf,
+					    .len = 1 + (uint32_t)ARRAY_SIZE(tail),
+					    .tail = tail,
+					    .tail_len = (uint32_t)ARRAY_SIZE(tail) };
+	layout_add(&wire, buf, 1);
+	wrong += layout_add_frames(&wire, frames, 1, FRAME_PAD) != 1 || wire.n != 35;
+	n = 1 + layout_add_frames(&wire, frames + 1, BATCH_MAX - 1, FRAME_PAD);
+	wrong += n != (LAYOUT_PIECES - 1) / (FRAME_PIECES_MAX + 2) ||
+		 wire.n != 1 + n * (FRAME_PIECES_MAX + 2);
+	ok_eq_int(wrong, 0, "of frames of %u pieces %u have room", FRAME_PIECES_MAX, n);
+}
+
 static void test_random(uint64_t seed)
 {
 	unsigned wrong = 0, skips = 0;
@@ -214,6 +236,7 @@ int main(void)
 	test_each();
 	least = FRAME_PAD;
 	test_pieces();
+	test_many_pieces();
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);
 	free(buf);

@@ -47,6 +47,22 @@ static inline uint32_t pieces_join(uint8_t *to, const struct frame *f)
 	return len;
 }
 
+/*
+ * pieces_most() - The same frame in FRAME_PIECES_MAX pieces, which none can have more of.
+ * @tail: as many but for one
+ */
+static inline struct frame pieces_most(const uint8_t *data, uint32_t len,
+				       struct iovec tail[FRAME_PIECES_MAX - 1])
+{
+	uint32_t at = len - (FRAME_PIECES_MAX - 1);
+
+	for (unsigned i = 0; i < FRAME_PIECES_MAX - 1; i++)
+		tail[i] = (struct iovec){ (void *)(uintptr_t)(data + at + i), 1 };
+	return (struct frame){
+		.data = data, .len = len, .tail = tail, .tail_len = FRAME_PIECES_MAX - 1
+	};
+}
+
 /* pieces_are() - Whether a frame has just these bytes. */
 static inline bool pieces_are(const struct frame *f, const uint8_t *want, uint32_t len)
 {

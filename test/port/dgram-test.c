@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/driver-ops.h"
+#include "lib/pieces.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
 #include "lib/taker.h"
@@ -434,6 +435,28 @@ static void test_tx_many(void)
 	send_frames(1, 2, 65507);
 	peer_reads(rig.peer, 2, 0);
 	ok(saw(2, 1), "the longest that UDP takes too");
+	end();
+}
+
+/* Batches in more pieces than there is room for, with segmentation and without. */
+static void test_tx_many_pieces(bool has_segments)
+{
+	static uint8_t data[BATCH_MAX][100];
+	struct iovec tail[BATCH_MAX][FRAME_PIECES_MAX - 1];
+
+	begin_udp();
+	if (has_segments)
+		dgram_use_udp(rig.d);
+	for (unsigned i = 0; i < BATCH_MAX; i++) {
+		struct frame f = pieces_most(data[i], sizeof(data[i]), tail[i]);
+
+		make(data[i], i + 1, sizeof(data[i]));
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	peer_reads(rig.peer, BATCH_MAX, 0);
+	ok(saw(BATCH_MAX, 1) && rig.p->count.tx_frames == BATCH_MAX,
+	   "frames in many pieces: all of them leave, in order");
 	end();
 }
 
@@ -1129,6 +1152,8 @@ int main(void)
 	test_tx_unpadded();
 	test_tx_errors();
 	test_tx_many();
+	test_tx_many_pieces(false);
+	test_tx_many_pieces(true);
 	test_tx_too_long();
 	test_tx_full();
 	test_tx_udp_refused();

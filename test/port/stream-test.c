@@ -617,6 +617,37 @@ static void test_tx_datagrams(void)
 	end();
 }
 
+/* A batch in more pieces than one writev() takes. */
+static void test_tx_many_pieces(void)
+{
+	static uint8_t data[BATCH_MAX][100];
+	struct iovec tail[BATCH_MAX][FRAME_PIECES_MAX - 1];
+	unsigned good = 0;
+
+	use_socketpair(ANY);
+	begin(&once_ops);
+	for (unsigned i = 0; i < BATCH_MAX; i++) {
+		struct frame f = pieces_most(data[i], sizeof(data[i]), tail[i]);
+
+		memset(data[i], (int)i + 1, sizeof(data[i]));
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	ok_eq_int(rig.p->queue.frames, 0, "frames in many pieces: nothing waits");
+	while (peer_reads(ANY))
+		;
+	for (size_t i = 0; i < BATCH_MAX; i++) {
+		const uint8_t *at = rig.got.at + i * (LAYOUT_PREFIX + sizeof(data[i]));
+
+		good += get_be32(at) == sizeof(data[i]) &&
+			memcmp(at + LAYOUT_PREFIX, data[i], sizeof(data[i])) == 0;
+	}
+	ok(rig.got.len == BATCH_MAX * (LAYOUT_PREFIX + sizeof(data[0])) &&
+		   good == BATCH_MAX && rig.p->count.tx_frames == BATCH_MAX,
+	   "frames in many pieces: all of them leave, in order");
+	end();
+}
+
 /* ---- the end of a link, and the next one ---- */
 
 static const uint8_t some_frame[LAYOUT_PREFIX + 100] = { 0, 0, 0, 100, 1, 2, 3 };
@@ -850,6 +881,7 @@ static void test_tx(void)
 	test_tx_random(6, "TCP", use_tcp, 4096);
 	test_tx_overrun();
 	test_tx_datagrams();
+	test_tx_many_pieces();
 }
 
 int main(void)
