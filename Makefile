@@ -20,7 +20,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := base/loop base/byte-ring \
-	frame/csum frame/gso frame/gro frame/gro-packet frame/frame frame/run frame/stream-layout frame/frame-queue \
+	$(addprefix frame/,csum frame run gso gro gro-packet stream-layout frame-queue) \
 	port/port port/stream port/stream-rx port/dgram port/dgram-rx port/tap-io \
 	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
 

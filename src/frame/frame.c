@@ -38,19 +38,18 @@ unsigned frame_pieces(const struct frame *f, struct iovec *iov, unsigned max)
 void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n)
 {
 	struct iovec iov[FRAME_PIECES_MAX];
-	const struct iovec *piece = iov;
+	unsigned pieces;
 
 	if (is_one_piece(f)) {
 		memcpy(to, f->data + from, n);
 		return;
 	}
-	frame_pieces(f, iov, FRAME_PIECES_MAX);
-	for (; n; piece++) {
-		uint32_t skip = (uint32_t)min_size(from, piece->iov_len);
-		uint32_t len = (uint32_t)min_size(n, piece->iov_len - skip);
+	pieces = frame_pieces(f, iov, FRAME_PIECES_MAX);
+	for (unsigned i = 0; i < pieces && n; i++) {
+		uint32_t skip = (uint32_t)min_size(from, iov[i].iov_len);
+		uint32_t len = (uint32_t)min_size(n, iov[i].iov_len - skip);
 
-		if (len)
-			memcpy(to, (const uint8_t *)piece->iov_base + skip, len);
+		memcpy(to, (const uint8_t *)iov[i].iov_base + skip, len);
 		to += len;
 		from -= skip;
 		n -= len;

@@ -76,7 +76,10 @@ static inline bool run_join(struct frame *run, const struct frame *f)
 	return true;
 }
 
-/* batch_add() - Append a frame or a run; there must be room. A plain one joins the last if it can. */
+/*
+ * batch_add() - Append a frame or a run; there must be room. One without a virtio header
+ * joins the last if it can.
+ */
 static inline void batch_add(struct batch *b, const struct frame *f)
 {
 	struct frame *last = b->n ? &b->frame[b->n - 1] : NULL;

@@ -3,8 +3,9 @@
  * Frames of several pieces, through all that reads, splits, sends or keeps them. Each
  * batch is sent twice through a switch made anew: once with every frame in one piece,
  * and once cut into pieces at random places, mostly inside its headers; or in runs, as
- * frames lie on a stream or in datagrams, with gaps. What comes out must be the same: of a stream, of a UDP socket, of two taps, of a capture, of a trace,
- * and all that is counted.
+ * frames lie on a stream or in datagrams, with gaps. What comes out must be the same: of
+ * a stream, of a UDP socket, of two taps, of a capture, of a trace, and all that is
+ * counted.
  *
  *	a --+          +-- stream, whose queue is in use
  *	    +- switch -+-- datagrams
