@@ -20,7 +20,7 @@ STRIP   ?= strip
 # Small; the files that every frame passes through are fast instead.
 CFLAGS  ?= -Os -g
 HOT := base/loop base/byte-ring \
-	$(addprefix frame/,csum frame run gso gro gro-packet stream-layout frame-queue) \
+	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
 	port/port port/stream port/stream-rx port/dgram port/dgram-rx port/tap-io \
 	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
 
@@ -28,12 +28,9 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 	-Wstrict-prototypes -Wvla -Wformat=2
 # Files of any size and times of any year, also where a C library has these in 32 bits.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP \
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP $(if $(WERROR),-Werror) \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
-ifdef WERROR
-BASE += -Werror
-endif
 
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
@@ -42,34 +39,22 @@ SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/
 ifdef LIBMNL_PREFIX
 MNL_STATIC := $(LIBMNL_PREFIX)/lib/libmnl.a
 MNL_CFLAGS := -I$(LIBMNL_PREFIX)/include
-else
+else ifeq ($(findstring musl-gcc,$(CC)),)
 MNL_STATIC := $(wildcard $(shell pkg-config --variable=libdir libmnl 2>/dev/null)/libmnl.a)
 endif
 ifneq ($(findstring musl-gcc,$(CC)),)
 # The kernel's headers, behind musl's own.
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
-# A glibc libmnl.a would not do.
-ifndef LIBMNL_PREFIX
-MNL_STATIC :=
 endif
-endif
-ifeq ($(MNL_STATIC),)
-SRC_MNL := net/mnl-builtin.c
-MNL_NAME := libmnl stand-in
-else
-MNL_NAME := libmnl
-endif
+SRC_MNL := $(if $(MNL_STATIC),,net/mnl-builtin.c)
+MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
-# Every unit test is linked with all of the sources but main.
-UNITS := $(patsubst test/%-test.c,%,$(wildcard test/*/*-test.c))
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-OFFLOAD_SRC := $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
-FRAMES_SRC := $(wildcard itest/frames*.c)
 
 Q := $(if $(filter 1,$(V)),,@)
 
@@ -87,17 +72,21 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c $(BUILD)/version
+$(BUILD)/static/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"static"' -DLIBMNL='"$(MNL_NAME)"' -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c $(BUILD)/version
+$(BUILD)/shared/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $< (shared)"
-	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) \
-		-DVERSION='"$(VERSION)"' -DLIBC='"shared"' -DLIBMNL='"libmnl"' -c -o $@ $<
+	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
+
+# LIBC, LIBMNL; for the one file that shows them
+names = -DVERSION='"$(VERSION)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
+$(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
+$(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
+$(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
 # Touched only when the version is another one, so that a commit rebuilds what shows it.
 $(BUILD)/version: FORCE | $(BUILD)
@@ -105,31 +94,33 @@ $(BUILD)/version: FORCE | $(BUILD)
 
 $(BUILD):
 	@mkdir -p $@
-
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
 # ---- tests ----
 
+# All sources but main are one library, so that a change links once.
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
-$(BUILD)/$(1)/src/%.o: src/%.c
+$(BUILD)/$(1)/src/%.o: src/%.c Makefile
 	@mkdir -p $$(@D)
 	@echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $(SANITIZE) $(4) $(TEST_NAMES) -c -o $$@ $$<
-$(BUILD)/$(1)/%-$(3): test/%-$(3).c \
-		$(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
+	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
+$(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
+	@echo "  LINK    $$@"
+	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl
+$(BUILD)/$(1)/%-$(3): test/%-$(3).c Makefile | $(BUILD)/$(1)/src.so
 	@mkdir -p $$(@D)
 	@echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$(filter %.c %.o,$$^) -lmnl
-.PRECIOUS: $(BUILD)/$(1)/src/%.o
+	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
+		-Wl,-z,now,-rpath,'$$$$ORIGIN/..'
+tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard test/*/*-$(3).c))
 -include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
 $(eval $(call sanitized_rules,test-gcc,gcc,test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
-
-tests-gcc: $(UNITS:%=$(BUILD)/test-gcc/%-test)
-tests-clang: $(UNITS:%=$(BUILD)/test-clang/%-test)
+$(eval $(call sanitized_rules,coverage,gcc,test))
+$(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
 # The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
 sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
@@ -142,9 +133,6 @@ $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
-list-tests:
-	@echo $(UNITS)
-
 # libFuzzer's programs; what they find is left in build/fuzz.
 FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*/*-fuzz.c))
 FUZZ_LIMIT ?= -max_total_time=20
@@ -153,27 +141,31 @@ FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## hostile input for what reads any; 20 s each
 	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
 
-frames: $(BUILD)/frames
-$(BUILD)/frames: $(FRAMES_SRC) itest/frames.h | $(BUILD)
-	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -O2 -g -o $@ $(FRAMES_SRC) -lpthread
+frames offload: %: $(BUILD)/%
 
-offload: $(BUILD)/offload
-$(BUILD)/offload: itest/offload.c $(OFFLOAD_SRC) test/lib/packet.h test/lib/pieces.h | $(BUILD)
+$(BUILD)/frames: $(wildcard itest/frames*.[ch])
+$(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
+$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Itest -O2 -g -o $@ $< $(OFFLOAD_SRC)
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
+		$(filter %.c,$^) -lpthread
 
-test: ## all tests; installs what it needs (Debian, as root or by sudo)
+test: ## all tests, or with QUICK=1 none that is slow; installs what they need (Debian)
 	@ci/test $(TESTS)
 
 test-real: ## tests with other programs, which they install or unpack
 	@ci/test build real
 
-unit: ## only the unit tests
-	@ci/test build unit
+check: ## what a change may have broken, in seconds; of T=relay/fdb only that
+	@ci/test check
 
-itest: ## only the tests end to end
-	@ci/test build itest
+unit: ## only the unit tests
+itest: ## only the tests end to end; T=50-bridge, F=MTU: a file of them, by names
+unit itest:
+	@ci/test build $@
+
+coverage: ## which lines of src the unit tests run
+	@ci/coverage
 
 lint: ## what can be said of the sources without running them
 	@ci/lint
@@ -202,6 +194,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared sanitized tests-gcc tests-clang frames offload list-tests fuzz \
-	test test-real unit itest lint format demo bench install clean help FORCE
+.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload fuzz \
+	test test-real check unit itest coverage lint format demo bench install clean help FORCE
 .DELETE_ON_ERROR:

@@ -7,20 +7,9 @@
 #
 # shellcheck disable=SC2016 # shells that are started read what is quoted
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
-PASS_FD=$BENCH_ROOT/itest/pass-fd
+PASS_FD=$LAB_ROOT/itest/pass-fd
 
 # one_line FILE TEXT...: holds one line, printable, with all of the texts in it.
 one_line()
@@ -135,7 +124,7 @@ wrong_endpoints()
 	run -0 bash -c '"$0" --help | grep -oE "(^  | or )[a-z-]+:" | grep -o "[a-z-]*:" | tr -d : | sort -u' "$NETRELAY"
 	((${#lines[@]} == 12))
 	for word in "${lines[@]}"; do
-		grep -qE "Cm $word( |$)" "$BENCH_ROOT/man/netrelay.1"
+		grep -qE "Cm $word( |$)" "$LAB_ROOT/man/netrelay.1"
 	done
 }
 
@@ -408,7 +397,6 @@ wrong_endpoints()
 # --- set-ups that can't work ------------------------------------------------
 
 @test "set-up: bridges and taps" {
-	needs_root
 	ns_add lab
 	veth_pair lab plain lab peer
 	bridge_add lab br0
@@ -431,7 +419,6 @@ wrong_endpoints()
 }
 
 @test "set-up: addresses that are in use, or nobody's" {
-	needs_root
 	ns_add lab
 	relay_start one in lab -l 5000 udp:127.0.0.1:6001,local=6000 \
 		'udp:[::1]:6001,local=6000'
@@ -517,7 +504,6 @@ wrong_endpoints()
 		"${pass[@]}" listening -- "$NETRELAY" fd:3 -
 	fails "fd:3: is a socket, but neither of streams nor of datagrams" -- \
 		"${pass[@]}" netlink -- "$NETRELAY" fd:3 -
-	needs_root
 	ns_add lab
 	fails in lab "fd:3: is a tap that carries headers, or IP packets" -- \
 		"${pass[@]}" tap-headers t0 -- "$NETRELAY" fd:3 -
@@ -589,7 +575,7 @@ wrong_endpoints()
 	assert_file_contains "$DIR/one.err" \
 		'^netrelay: status: switch, 0 ports: received 50, copied 0, sent 0, queued 0, dropped 50$'
 	[[ $(tail -n 1 "$DIR/one.err") == "netrelay: end of status" ]]
-	awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/one.err"
+	awk -f "$LAB_ROOT/itest/status.awk" "$DIR/one.err"
 	[[ ! -s $DIR/one.out ]]
 }
 
@@ -622,7 +608,7 @@ pass_frames()
 	wait_for 5 "the status" grep -q "end of status" "$DIR/read"
 	kill %1
 	assert_file_contains "$DIR/read" '^netrelay: [0-9]* messages left out here$'
-	awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/read"
+	awk -f "$LAB_ROOT/itest/status.awk" "$DIR/read"
 	exec {pipe}<&-
 	run -0 relay_stop one
 }
@@ -643,7 +629,6 @@ pass_frames()
 @test "started without stdin, stdout or stderr, it does not mix them up" {
 	local closed fd
 
-	needs_root
 	ns_add lab
 	for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 		frames_start rx in lab recv tcp-listen:127.0.0.1:6000 --count 500 --lossless
@@ -670,7 +655,7 @@ pass_frames()
 @test "environment, umask and directory do not matter" {
 	mkdir "$DIR/d"
 	start one sh -c 'cd "$1/d" && rmdir "$1/d" && umask 0777 &&
-		exec env -i BENCH_MARK="$BENCH_MARK" POSIXLY_CORRECT=1 LC_ALL=xx_XX.UTF-8 LANGUAGE=x \
+		exec env -i LAB_MARK="$LAB_MARK" POSIXLY_CORRECT=1 LC_ALL=xx_XX.UTF-8 LANGUAGE=x \
 		TZ=:/none HOME= IFS=l TMPDIR=/none LD_LIBRARY_PATH=/none RES_OPTIONS=x \
 		"$0" -l "unix-listen:$1/s,mode=0600" exec:cat' "$NETRELAY" "$DIR"
 	relay_wait_up one 1
@@ -744,7 +729,7 @@ leaves_nobody()
 }
 
 @test "a command that ignores TERM ends with the relay all the same" {
-	BENCH_GRACE=10 leaves_nobody TERM 0 "trap '' TERM; exec sleep 1000"
+	LAB_GRACE=10 leaves_nobody TERM 0 "trap '' TERM; exec sleep 1000"
 	leaves_nobody KILL 137 "trap '' TERM; exec sleep 1000"
 }
 

@@ -7,20 +7,9 @@
 #
 # shellcheck disable=SC2016 # shells that are started read what is quoted
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
-PASS_FD=$BENCH_ROOT/itest/pass-fd
+PASS_FD=$LAB_ROOT/itest/pass-fd
 
 # What waits in one place at the start must fit there: 512 KiB in a queue of the
 # relay, 500 frames in a tap, 1000 packets of both ways in the kernel's backlog.
@@ -125,7 +114,7 @@ end_exchange()
 	shift
 	for name in "$@"; do
 		relay_status "$name" >"$DIR/status" # once, for there are many of these
-		awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/status"
+		awk -f "$LAB_ROOT/itest/status.awk" "$DIR/status"
 		sent=$(awk -F'[ ,]+' '/queued 0, dropped 0$/ { print $11 }' "$DIR/status")
 		((sent == 2 * count + probes))
 		run -0 relay_stop "$name"
@@ -149,7 +138,6 @@ cable()
 # --- streams ----------------------------------------------------------------
 
 @test "tcp, in all its forms" {
-	needs_root
 	ns_add lab
 	cable 127.0.0.1:5000 tcp-listen:127.0.0.1:5000
 	cable '[::1]:5000' 'tcp-listen:[::1]:5000'
@@ -171,7 +159,6 @@ dial_both()
 @test "tcp, by a name, whichever of its addresses answers" {
 	local far
 
-	needs_root
 	ns_add lab
 	cable tcp:localhost:5000 tcp-listen:127.0.0.1:5000
 	for far in 127.0.0.1 '[::1]'; do
@@ -181,7 +168,6 @@ dial_both()
 }
 
 @test "tcp-listen, in all its forms" {
-	needs_root
 	ns_add lab
 	cable tcp-listen:5000 tcp:127.0.0.1:5000
 	cable tcp-listen:5000 'tcp:[::1]:5000'
@@ -194,7 +180,6 @@ dial_both()
 @test "unix and unix-listen, with commas and blanks in the path" {
 	local dir=$DIR/a,b
 
-	needs_root
 	ns_add lab
 	mkdir "$dir"
 	cable "unix:$DIR/s" "unix-listen:$DIR/s"
@@ -204,7 +189,6 @@ dial_both()
 }
 
 @test "streams carry what is longest, and fill up what is too short" {
-	needs_root
 	ns_add lab
 	cable tcp:127.0.0.1:5000 tcp-listen:127.0.0.1:5000 500 --min 65535 --max 69632
 	cable tcp-listen:5000 tcp:127.0.0.1:5000 500 --min 26 --max 90 --padded
@@ -214,7 +198,6 @@ dial_both()
 # --- datagrams --------------------------------------------------------------
 
 @test "udp, in all its short forms" {
-	needs_root
 	ns_add lab
 	ns lab ip addr add 10.0.0.1/24 dev lo
 	ns lab ip addr add 10.0.0.2/24 dev lo
@@ -227,7 +210,6 @@ dial_both()
 
 #   frames 10.0.0.2 far ---veth--- 10.0.0.1 lab one --- frames
 @test "udp, in the short forms with one port for both ends" {
-	needs_root
 	ns_add lab far
 	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
 	ns lab ip addr add fd00::1/64 dev v
@@ -252,7 +234,6 @@ across()
 }
 
 @test "udp, in all its long forms" {
-	needs_root
 	ns_add lab
 	cable udp:127.0.0.1:5002,local=5001 udp:127.0.0.1:5001,local=127.0.0.1:5002
 	cable udp:127.0.0.1:5002,local=127.0.0.1:5001 udp:127.0.0.1:5001,local=127.0.0.1:5002
@@ -262,7 +243,6 @@ across()
 }
 
 @test "udp carries what is longest, and fills up what is too short" {
-	needs_root
 	ns_add lab
 	cable 5001::5002 udp:127.0.0.1:5001,local=127.0.0.1:5002 7 --min 65500 --max 65507
 	cable 5001::5002 udp:127.0.0.1:5001,local=127.0.0.1:5002 "$COUNT" --min 26 --max 90 --padded
@@ -270,7 +250,6 @@ across()
 
 #   frames 10.0.0.2 far ---veth, MTU 1280--- 10.0.0.1 lab one --- frames
 @test "udp frames longer than the MTU between hosts arrive" {
-	needs_root
 	ns_add lab far
 	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
 	ns lab ip addr add fd00::1/64 dev v
@@ -290,7 +269,6 @@ sneak()
 #   frames 10.0.0.2 far ---veth--- 10.0.0.1 lab one --- frames
 #          10.0.0.3 a stranger
 @test "udp hears nobody but its peer" {
-	needs_root
 	ns_add lab far
 	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
 	ns far ip addr add 10.0.0.3/24 dev v
@@ -312,7 +290,6 @@ sneak()
 @test "unixgram, with commas in the paths" {
 	local dir=$DIR/a,b
 
-	needs_root
 	ns_add lab
 	mkdir "$dir"
 	cable "unixgram:$DIR/b,local=$DIR/a" "unixgram:$DIR/a,local=$DIR/b"
@@ -326,7 +303,6 @@ sneak()
 @test "with pad=0, all kinds of streams and datagrams leave short frames as they are" {
 	local near far
 
-	needs_root
 	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	while read -r near far; do
@@ -353,7 +329,6 @@ link_local()
 
 #   frames fe80::2%v far ---veth--- fe80::1%v lab one --- frames
 @test "IPv6 link-local addresses, with their interface" {
-	needs_root
 	ns_add lab far
 	veth_pair lab v far v
 	ns lab ip addr add fe80::1/64 dev v
@@ -370,7 +345,6 @@ link_local()
 
 #   frames --- one mcast ---lo--- mcast two --- frames
 @test "mcast: two members on a host hear each other, and not themselves" {
-	needs_root
 	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	exchange lab "unix:$DIR/u" lab "unix:$DIR/w" "$COUNT" -- \
@@ -386,7 +360,6 @@ link_local()
 @test "mcast: two members on two hosts, IPv4 and IPv6, by an interface" {
 	local group
 
-	needs_root
 	ns_add lab far
 	veth_pair lab other far other 10.1.0.1/24 10.1.0.2/24
 	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
@@ -408,7 +381,6 @@ link_local()
 @test "mcast: what a third one sends to the group is heard by both" {
 	local name
 
-	needs_root
 	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	for name in one two; do
@@ -436,9 +408,9 @@ lab_bridge()
 
 	ns_add lab far
 	for name in lab far; do
-		ns "$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+		no_ipv6 "$name"
 	done
-	ns lab ip link add br0 up type bridge mcast_snooping 0
+	quiet_bridge lab br0
 	veth_pair lab v far v
 	bridge_port lab br0 v
 }
@@ -521,7 +493,7 @@ given()
 	# What -v has said in the end.
 	awk '/: status: / { block = "" } { block = block $0 "\n" } END { printf "%s", block }' \
 		"$DIR/one.err" | tee "$DIR/status"
-	awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/status"
+	awk -f "$LAB_ROOT/itest/status.awk" "$DIR/status"
 	assert_file_contains "$DIR/status" "queued 0, dropped 0$"
 }
 
@@ -533,7 +505,6 @@ is_netrelay()
 }
 
 @test "fd: a TCP connection, from a shell and from a program" {
-	needs_root
 	ns_add lab
 	given lab tcp-listen:127.0.0.1:5000 \
 		bash -c 'exec 3<>/dev/tcp/127.0.0.1/5000; exec "$@"' bash
@@ -541,13 +512,11 @@ is_netrelay()
 }
 
 @test "fd: a unix connection" {
-	needs_root
 	ns_add lab
 	given lab "unix-listen:$DIR/s" "$PASS_FD" unix "$DIR/s" --
 }
 
 @test "fd: a connected datagram socket" {
-	needs_root
 	ns_add lab
 	# Its buffer is as small as it was given.
 	COUNT=60 given lab udp:127.0.0.1:5001,local=127.0.0.1:5002 \
@@ -556,7 +525,6 @@ is_netrelay()
 
 #   frames --- netrelay fd:3 ---socketpair--- fd:3 one --- frames
 @test "fd: a socketpair of datagrams" {
-	needs_root
 	ns_add lab
 	given_pair pair
 	relay_check_sums one
@@ -564,7 +532,6 @@ is_netrelay()
 }
 
 @test "fd: a socketpair of packets, whose end is the end" {
-	needs_root
 	ns_add lab
 	given_pair packets
 	relay_check_sums one
@@ -583,17 +550,10 @@ given_pair()
 		"$NETRELAY" -v fd:3 "unix:$DIR/u"
 	wait_for 5 "netrelay in the launcher's place" is_netrelay one
 	relay_wait_up one 2
-	wait_for 5 "the other one's connection" connected_to "$DIR/s"
+	wait_for 5 "the other one's connection" has_connection lab "$DIR/s"
 	signal_all CONT left right
 	got left 2 "$COUNT"
 	got right 1 "$COUNT"
-}
-
-# connected_to PATH: has a connection to this unix listener been made, or accepted?
-connected_to()
-{
-	(($(ns lab ss -Hxa src "unix:$1" | grep -vc LISTEN) > 0)) ||
-		(($(ns lab ss -Hxl src "unix:$1" | awk '{ print $3 }') > 0))
 }
 
 #   frames v far ---veth--- br0 lab --- tap of the launcher, one --- frames
@@ -621,7 +581,6 @@ run_command()
 }
 
 @test "exec: a command with arguments, quotes and commas" {
-	needs_root
 	ns_add lab
 	exchange lab "unix-listen:$DIR/a,b c" lab "unix:$DIR/u" "$COUNT" -- \
 		"one by 1 run_command"
@@ -639,16 +598,10 @@ run_command()
 
 # --- pipelines --------------------------------------------------------------
 
-made_frames()
-{
-	"$FRAMES" send - --count "$1" "${@:2}" >"$DIR/made" 2>/dev/null
-}
-
 #   file --- one --- frames
 @test "-: a file as stdin; the far end comes late, and all arrives" {
-	needs_root
 	ns_add lab
-	made_frames 5000 --max 9000
+	made_frames 5000 --max 9000 >"$DIR/made"
 	START_IN=$DIR/made relay_start one in lab - tcp:127.0.0.1:5000
 	wait_for 5 "first try" grep -q 'Connection refused; trying again' "$DIR/one.err"
 	frames_start rx in lab recv tcp-listen:127.0.0.1:5000 --count 5000 --lossless
@@ -660,7 +613,7 @@ made_frames()
 @test "-: a file as stdin, to one who connects late, also with the order turned round" {
 	local ends
 
-	made_frames 5000 --max 9000
+	made_frames 5000 --max 9000 >"$DIR/made"
 	for ends in "- unix-listen:$DIR/s" "unix-listen:$DIR/s -" "unix-listen:$DIR/s"; do
 		# shellcheck disable=SC2086
 		START_IN=$DIR/made relay_start one $ends
@@ -672,7 +625,7 @@ made_frames()
 }
 
 @test "-: a reader that stops for a while gets all that stdin had" {
-	made_frames 20000
+	made_frames 20000 >"$DIR/made"
 	frames_start rx recv "unix-listen:$DIR/s" --count 20000 --lossless --stop-after 10 \
 		--resume-after 1000
 	START_IN=$DIR/made relay_start one - "unix:$DIR/s"
@@ -692,7 +645,6 @@ made_frames()
 
 #   frames | netrelay - X --- Y netrelay - | frames
 @test "-: from a pipe, through two relays, into a pipe" {
-	needs_root
 	ns_add lab
 	mkfifo "$DIR/in" "$DIR/out"
 	START_IN=$DIR/out start rx "$FRAMES" recv - --count 5000 --lossless
@@ -751,7 +703,6 @@ link()
 }
 
 @test "two relays, joined by every kind of link" {
-	needs_root
 	ns_add lab
 	link 127.0.0.1:5000 tcp-listen:5000
 	link trunk:127.0.0.1:5000 tcp-listen:5000
@@ -767,7 +718,6 @@ link()
 
 #   frames --- a =tcp= b =udp= c =unixgram= d =unix= e =exec= netrelay --- frames
 @test "a chain of six relays" {
-	needs_root
 	ns_add lab
 	begin_end right lab "unix-listen:$DIR/w" --id 2 --count "$COUNT" --lossless --linger 100
 	relay_start e in lab "unix-listen:$DIR/de" "exec:exec '$NETRELAY' - 'unix:$DIR/w'"
@@ -781,7 +731,7 @@ link()
 		relay_wait_up "$name" 2
 	done
 	relay_wait_up a 1
-	wait_for 5 "the last one's connection" connected_to "$DIR/w"
+	wait_for 5 "the last one's connection" has_connection lab "$DIR/w"
 	frames_start left in lab both "unix:$DIR/u" --id 1 --count "$COUNT" --lossless --linger 100
 	signal_all CONT right
 	got left 2 "$COUNT"

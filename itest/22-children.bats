@@ -5,23 +5,7 @@
 # with them, whoever ends or is killed; and a helper that is lost comes back.
 
 # shellcheck disable=SC2016 # shells that are started read what is quoted
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
-has_lines()
-{
-	(($(wc -l <"$1") >= $2))
-}
 
 is_all_gone()
 {
@@ -177,7 +161,6 @@ has_no_zombies()
 # --- the helper -------------------------------------------------------------
 
 @test "the helper is killed: names, taps and commands work again" {
-	needs_root
 	ns_add a
 	bridge_add a br0
 	relay_start one in a --ctl "$DIR/ctl" -l "unix-listen:$DIR/s" br0 \
@@ -194,7 +177,7 @@ has_no_zombies()
 	relay_wait_up one 3 15
 	[[ $(grep -c "the helper process has ended; starting another one" "$DIR/one.err") == 1 ]]
 	run -0 relay_stop one
-	stop far TERM || true
+	dismiss far TERM
 }
 
 @test "a helper that is killed again and again: few words, and no spinning" {
@@ -214,28 +197,22 @@ has_no_zombies()
 
 # --- what is told -----------------------------------------------------------
 
-# has_logged PATTERN
-has_logged()
-{
-	grep -Eq "$1" "$DIR/one.err"
-}
-
 @test "a command that speaks something else: its words, and what would do" {
 	relay_start one -l "unix-listen:$DIR/s" \
 		"exec:echo 'SSH-2.0-OpenSSH_9.2'; sleep 1000 # 1" \
 		"exec:printf '\\000\\074\\377\\377\\377\\377\\377\\377'; sleep 1000 # 2"
-	wait_for 5 "text" has_logged '# 1: .*announced.*It sent "SSH-2.0-OpenSSH_9.2".*udp://.*a tap'
-	wait_for 5 "bytes" has_logged '# 2: .*announced.*It sent 00 3c ff ff ff ff ff ff.*udp://'
+	wait_for 5 "text" has_logged one '# 1: .*announced.*It sent "SSH-2.0-OpenSSH_9.2".*udp://.*a tap'
+	wait_for 5 "bytes" has_logged one '# 2: .*announced.*It sent 00 3c ff ff ff ff ff ff.*udp://'
 	run -0 relay_stop one
 }
 
 @test "a command that we end is not said to have failed" {
 	relay_start one -v -l "unix-listen:$DIR/s" \
 		"exec:trap 'exit 143' TERM; echo 'no frame'; while :; do sleep 0.1; done"
-	wait_for 5 "first end" has_logged "announced.*trying again"
+	wait_for 5 "first end" has_logged one "announced.*trying again"
 	wait_for 10 "three tries" tried 3
 	run -0 relay_stop one
-	run ! has_logged "exited with|ended by"
+	run ! has_logged one "exited with|ended by"
 }
 
 tried()
@@ -246,7 +223,7 @@ tried()
 @test "a command that fails at once, again and again, is never up" {
 	relay_start one -v -l "unix-listen:$DIR/s" "exec:echo >>'$DIR/n'; exit 3"
 	wait_for 15 "5 tries" has_lines "$DIR/n" 5
-	run ! has_logged "exec:.*: up"
+	run ! has_logged one "exec:.*: up"
 	[[ $(grep -c "exec:.*exited with status 3" "$DIR/one.err") == 1 ]]
 	run -0 relay_stop one
 }
@@ -256,8 +233,8 @@ tried()
 	wait_for 5 "command" has_command one cat
 	run -0 "$FRAMES" send "unix:$DIR/s" --count 10
 	wait_for 5 "frames" test -s "$DIR/got"
-	run ! has_logged "exec:.*: no-port"
-	wait_for 5 "up" has_logged "exec:.*: up"
+	run ! has_logged one "exec:.*: no-port"
+	wait_for 5 "up" has_logged one "exec:.*: up"
 	run stop one
 }
 
@@ -269,7 +246,7 @@ tried()
 	touch "$DIR/root/dev/null"
 	start one unshare -m sh -c 'mount --bind /dev/null "$0/dev/null" &&
 		exec chroot "$0" /netrelay -l unix-listen:/s exec:cat' "$DIR/root"
-	wait_for 5 "message" has_logged "exec:cat: exec: needs a shell: /bin/sh: No such file"
+	wait_for 5 "message" has_logged one "exec:cat: exec: needs a shell: /bin/sh: No such file"
 	wait_for 10 "several tries" has_tried_for 1500
 	run -0 cat "$DIR/one.err"
 	((${#lines[@]} == 1))

@@ -5,20 +5,9 @@
 # nobody answers, and of a resolver that hangs.
 
 # shellcheck disable=SC2016 # shells that are started read what is quoted
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-	needs_root
-	ns_add a
-}
-
-teardown()
-{
-	common_teardown
-}
+namespaces a
 
 # relay_with NAME HOSTS ARGS...: one for which HOSTS is the hosts file, and the name
 # server is at 127.0.0.1.
@@ -36,14 +25,8 @@ relay_with()
 
 stub_start()
 {
-	start stub in a "$BENCH_ROOT/itest/dns-stub" "$1"
+	start stub in a "$LAB_ROOT/itest/dns-stub" "$1"
 	wait_for 5 "name server" grep -q ready "$DIR/stub.out"
-}
-
-# has_logged PATTERN
-has_logged()
-{
-	grep -Eq "$1" "$DIR/one.err"
 }
 
 has_port_up()
@@ -67,15 +50,15 @@ has_port_up()
 		wait_for 15 "TCP where AAAA is $kind" has_port_up "tcp:$kind.test:6000"
 		wait_for 15 "UDP where AAAA is $kind" has_port_up "udp:$kind.test:6000,.*"
 	done
-	run ! has_logged "resolve"
+	run ! has_logged one "resolve"
 	run -0 relay_stop one
-	stop far TERM || true
+	dismiss far TERM
 }
 
 @test "a name that nobody knows: what was asked, and what to do" {
 	"$NETRELAY" --version | grep -q "(static" || skip "a shared build asks all that the host's programs do"
 	relay_with one "" -l "unix-listen:$DIR/s" tcp:vm1.local:6000
-	wait_for 15 "message" has_logged \
+	wait_for 15 "message" has_logged one \
 		"tcp:vm1.local:6000: resolve vm1.local: .*/etc/hosts and DNS.*static.*address.*shared build.*trying again"
 	run -0 relay_stop one
 }
@@ -91,7 +74,7 @@ has_port_up()
 	for n in 1 2; do
 		ns a ip neigh add "2001:db8::$n" lladdr "02:00:00:00:00:0$n" nud permanent dev d0
 	done
-	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 10 --timeout 60
+	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 10 --lossless --timeout 60
 	relay_with one $'2001:db8::1 far\n2001:db8::2 far\n127.0.0.1 far' \
 		"unix-listen:$DIR/s" tcp:far:6000
 	wait_for 5 "third address" has_port_up "tcp:far:6000"
@@ -103,15 +86,15 @@ has_port_up()
 @test "of several addresses none answers: one line; then the second one does" {
 	ns a ip addr add 10.9.0.1/32 dev lo
 	relay_with one $'10.9.0.1 far\n127.0.0.1 far' -l "unix-listen:$DIR/s" tcp:far:6000
-	wait_for 5 "message" has_logged "connect to .*:6000: Connection refused; trying again"
+	wait_for 5 "message" has_logged one "connect to .*:6000: Connection refused; trying again"
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 1 --timeout 60
 	wait_for 10 "second address" has_port_up "tcp:far:6000"
 	frames_start other in a recv tcp-listen:10.9.0.1:6000 --count 1 --timeout 60
-	stop far KILL || true
+	dismiss far KILL
 	wait_for 10 "the other one" has_port_up "tcp:far:6000"
 	(($(grep -c "trying again" "$DIR/one.err") <= 2))
 	run -0 relay_stop one
-	stop other TERM || true
+	dismiss other TERM
 }
 
 # By simultaneous open: with two ports to choose from, about each second try.
@@ -121,21 +104,15 @@ has_port_up()
 	ns a sh -c 'echo 50000 50001 >/proc/sys/net/ipv4/ip_local_port_range'
 	for kind in tcp trunk; do
 		relay_start one in a -v -l "unix-listen:$DIR/s" "$kind:127.0.0.1:50000"
-		wait_for 5 "first try" has_logged "Connection refused; trying again"
+		wait_for 5 "first try" has_logged one "Connection refused; trying again"
 		wait_for 10 "several tries" is_older_than "$DIR/one.out" 2500
-		run ! has_logged "$kind:127.0.0.1:50000: up"
+		run ! has_logged one "$kind:127.0.0.1:50000: up"
 		relay_start far in a -l 127.0.0.1:50000
 		wait_listen a tcp 50000
 		wait_for 10 "real peer" has_port_up "$kind:127.0.0.1:50000"
 		run -0 relay_stop one
 		run -0 relay_stop far
 	done
-}
-
-# is_older_than FILE MS: of a file that nobody writes to.
-is_older_than()
-{
-	(($(_now_us) - $(stat -c %.6Y "$1" | tr -d .) >= $2 * 1000))
 }
 
 # workers NAME: what the helper of it has started, and is no command's keeper.
@@ -150,7 +127,7 @@ workers()
 	wait_listen a unix "$DIR/s"
 	wait_for 5 "worker" workers one
 	kill -KILL "$(workers one)"
-	wait_for 5 "message" has_logged "resolve deaf.test: the process that was at it was killed"
+	wait_for 5 "message" has_logged one "resolve deaf.test: the process that was at it was killed"
 	wait_for 5 "another one" workers one
 	run -0 stop one TERM
 }

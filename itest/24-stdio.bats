@@ -5,23 +5,7 @@
 # then, and still the program must not stay for ever.
 
 # shellcheck disable=SC2016 # shells that are started read what is quoted
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
-made_frames()
-{
-	"$FRAMES" send - --count "$1" 2>/dev/null
-}
 
 # hold PATHS...: keeps FIFOs open for reading and writing, until it is stopped.
 hold()
@@ -73,14 +57,9 @@ sys.exit(relay.wait())' "$NETRELAY" - "unix:$DIR/s"
 	made_frames 20 >"$DIR/in"
 	wait_for 10 "three looks" is_older_than "$DIR/one.out" 3300
 	is_running one
-	frames_start far recv "unix-listen:$DIR/s" --count 20 --timeout 60
+	frames_start far recv "unix-listen:$DIR/s" --count 20 --lossless --timeout 60
 	run -0 frames_wait far
 	run -0 wait_end one
-}
-
-is_older_than()
-{
-	(($(_now_us) - $(stat -c %.6Y "$1" | tr -d .) >= $2 * 1000))
 }
 
 # As behind an ssh that has lost its connection: both pipes are closed at once.
@@ -117,7 +96,7 @@ with_flags()
 		shift
 	done
 	# shellcheck disable=SC2016 # for the shell below
-	start one in lab "$BENCH_ROOT/itest/pass-fd" "${kind[@]}" -- sh -c '
+	start one in lab "$LAB_ROOT/itest/pass-fd" "${kind[@]}" -- sh -c '
 		grep -h flags /proc/self/fdinfo/3; "$@"; grep -h flags /proc/self/fdinfo/3' \
 		sh "$NETRELAY" fd:3 "${@:2}"
 }
@@ -125,7 +104,6 @@ with_flags()
 @test "fd: the flags of what was inherited are as they were, afterwards" {
 	local kind
 
-	needs_root
 	ns_add lab
 	for kind in "udp 127.0.0.1 6000 127.0.0.1 6001" "tap own0" "tap-vnet own1"; do
 		# shellcheck disable=SC2086 # words

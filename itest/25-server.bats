@@ -6,18 +6,7 @@
 #
 # shellcheck disable=SC2016 # shells that are started read what is quoted
 
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
 
 # So many frames of each member that what all of them send fits one member's queue
 # (512 KiB), a tap (500 frames) and a kernel's backlog (1000 packets): none is lost.
@@ -83,7 +72,6 @@ is_refused()
 
 #   1, 2, 3, ... === one
 @test "three clients: each frame reaches the others, and not its sender" {
-	needs_root
 	ns_add lab
 	MEMBERS=3
 	relay_start one in lab -l 5000
@@ -99,7 +87,6 @@ is_refused()
 }
 
 @test "ten clients" {
-	needs_root
 	ns_add lab
 	MEMBERS=10
 	relay_start one in lab -l 5000
@@ -113,7 +100,6 @@ is_refused()
 }
 
 @test "a server with a single member keeps to itself what that sends" {
-	needs_root
 	ns_add lab
 	relay_start one in lab -l 5000
 	wait_listen lab tcp 5000
@@ -136,13 +122,12 @@ is_refused()
 #                  | |  \------- exec: netrelay - ---unix--- m7
 #                  | \---------- - =pipes= m8
 @test "members of every kind at once" {
-	needs_root
 	ns_add lab far
 	MEMBERS=8
 	for name in lab far; do # no frames but ours
-		ns "$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+		no_ipv6 "$name"
 	done
-	ns lab ip link add br0 up type bridge mcast_snooping 0
+	quiet_bridge lab br0
 	veth_pair lab v far v
 	bridge_port lab br0 v
 	dialled_member 7 "unix-listen:$DIR/m7"
@@ -153,7 +138,7 @@ is_refused()
 		-l "unix-listen:$DIR/s" 5001::5002 "unixgram:$DIR/b,local=$DIR/a" br0 \
 		"exec:exec '$NETRELAY' - 'unix:$DIR/m7'" -
 	relay_wait_up one 5 10
-	wait_for 5 "connection of the command" connected_to "$DIR/m7"
+	wait_for 5 "connection of the command" has_connection lab "$DIR/m7"
 	relay_pause
 	member 1 tcp:127.0.0.1:5000
 	member 2 'tcp:[::1]:5000'
@@ -167,16 +152,8 @@ is_refused()
 	run -0 wait_end one # for its stdin has ended
 }
 
-# connected_to PATH: has a connection to this unix listener been made, or accepted?
-connected_to()
-{
-	(($(ns lab ss -Hxa src "unix:$1" | grep -vc LISTEN) > 0)) ||
-		(($(ns lab ss -Hxl src "unix:$1" | awk '{ print $3 }') > 0))
-}
-
 #   1, 2 --unix--- one ---tcp--- 3
 @test "two clients of a unix-listen target in a server" {
-	needs_root
 	ns_add lab
 	MEMBERS=3
 	relay_start one in lab -l 5000 "unix-listen:$DIR/s"
@@ -193,7 +170,6 @@ connected_to()
 
 #   1, 2 === one ---tcp--- two === 3, 4
 @test "two servers, one of which dials the other, are one" {
-	needs_root
 	ns_add lab
 	MEMBERS=4
 	relay_start two in lab -l 5002
@@ -224,7 +200,6 @@ connected_to()
 # --- where it listens -------------------------------------------------------
 
 @test "-l PORT listens at every address of both IP versions" {
-	needs_root
 	ns_add lab
 	ns lab ip addr add 10.0.0.1/24 dev lo
 	ns lab ip addr add fd00::1/64 dev lo
@@ -243,7 +218,6 @@ connected_to()
 }
 
 @test "-l PORT listens at IPv4 where there is no IPv6" {
-	needs_root
 	ns_add lab
 	ns lab sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
 	MEMBERS=2
@@ -257,7 +231,6 @@ connected_to()
 }
 
 @test "-l ADDR:PORT and [ADDR6]:PORT listen there and nowhere else, -l may be repeated" {
-	needs_root
 	ns_add lab
 	ns lab ip addr add 10.0.0.1/24 dev lo
 	ns lab ip addr add fd00::1/64 dev lo
@@ -300,7 +273,6 @@ have_received()
 
 #   1, 2 === one === visitors
 @test "clients come and go under traffic, and the others lose nothing" {
-	needs_root
 	ns_add lab
 	relay_start one in lab -l 5000 -l "unix-listen:$DIR/s"
 	wait_listen lab tcp 5000
@@ -350,8 +322,8 @@ probes_beyond()
 }
 
 #   1 --- one === 200 clients
+# bats test_tags=slow
 @test "200 clients connect, hear everything, and leave" {
-	needs_root
 	ns_add lab
 	relay_start one in lab -l 5000
 	wait_listen lab tcp 5000
@@ -381,7 +353,6 @@ probes_beyond()
 
 #   1, then 2 --- one ---unix--- frames
 @test "a cable's tcp-listen takes one at a time; the second one has its turn" {
-	needs_root
 	ns_add lab
 	frames_start rx in lab recv "unix-listen:$DIR/s" --count 100 --lossless --timeout 30
 	relay_start one in lab tcp-listen:5000 "unix:$DIR/s"

@@ -6,22 +6,15 @@
 # keeps to: isolated, mac=, and how much it may flood. What becomes of loops is
 # in 27-loops.
 
-bats_require_minimum_version 1.5.0
 load helpers
 load stations
 
 setup()
 {
 	common_setup
-	needs_root
 	ns_add lab
 	# No frames but ours.
-	ns lab sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
-}
-
-teardown()
-{
-	common_teardown
+	no_ipv6 lab
 }
 
 # switch [OPTION...]: with three stations on it.
@@ -33,16 +26,6 @@ switch()
 	wait_listen lab tcp 5000
 	stations a=5000 b=5000 c=5000
 	relay_wait_up one 3
-}
-
-# stations NAME=PORT...: each at the relay in lab that listens there.
-stations()
-{
-	local each
-
-	for each in "$@"; do
-		station_start "${each%=*}" in lab "tcp:127.0.0.1:${each#*=}"
-	done
 }
 
 # known NAME...: the switch has heard of each, and all the others have heard that.
@@ -91,19 +74,6 @@ passed_by()
 		[[ $from == "$1" ]] || station_send "$from" 1 "$(mac "$1")" "$word"
 	done
 	station_wait "$1" "$word" 2 20
-}
-
-# drops REASON: how many of the relay's ports' drops are for that.
-drops()
-{
-	relay_status one |
-		awk -v reason="$1" '/^netrelay: port / { sub(/.*dropped: /, "")
-			for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) } END { print n + 0 }'
-}
-
-has_drops()
-{
-	(($(drops "$1") == $2))
 }
 
 # --- who is where -----------------------------------------------------------
@@ -237,12 +207,8 @@ has_made_up()
 	(($(grep -c '^sources sent' "$DIR/c.out") >= $1))
 }
 
-has_at_most() # KIB
-{
-	(($(rss_kib one) < $1))
-}
-
 #   a, b, d === one === c: with a million addresses
+# bats test_tags=slow
 @test "a million addresses of one port: no more memory, and the others stay known" {
 	local full after most n=0
 
@@ -264,7 +230,7 @@ has_at_most() # KIB
 	# What a stalled queue held is given back a second later, but for the 256 KiB that it
 	# keeps once it was used; which it may have been by now for the first time.
 	most=$((full + 256 + 64))
-	wait_for 5 "memory to be given back" has_at_most "$most" || true
+	wait_for 5 "memory to be given back" is_rss_below one "$most" || true # and is judged below
 	after=$(rss_kib one)
 	echo "# RSS $full KiB with 20,000, $after KiB after a million; $n frames meanwhile" >&3
 	((n >= 20 && after < most && after < 4000))
@@ -327,7 +293,7 @@ has_at_most() # KIB
 	for to in b c d; do
 		assert_equal "$(heard "$to" to-another)" 0
 	done
-	has_drops no-port 10
+	has_drops one no-port 10
 	relay_check_sums one
 }
 
@@ -345,7 +311,7 @@ has_at_most() # KIB
 	station_wait b allowed 4
 	station_wait c allowed 4
 	assert_equal "$(heard b forged) $(heard c forged)" "0 0"
-	has_drops mac 5
+	has_drops one mac 5
 	# Where b is was not forgotten for it.
 	station_send c 3 "$(mac b)" for-b
 	only for-b 3 b a
@@ -366,7 +332,7 @@ has_at_most() # KIB
 	# At the turn of a second it begins anew.
 	((passed >= 99 && passed <= 200))
 	assert_equal "$(heard c storm)" "$passed"
-	has_drops storm $((1000 - passed))
+	has_drops one storm $((1000 - passed))
 	assert_equal "$(grep -c 'a storm: more than 100 frames a second' "$DIR/one.err")" 1
 	# What looks like a relay's probe is not beyond that.
 	station_send a 1000 03:6e:65:74:72:6c 88b5:netrelay
@@ -394,7 +360,7 @@ wait_carrier()
 
 #   lab: br0 --- t0 cable l0 === l0 cable t1 --- br0 :far
 @test "a tap has a carrier while there is somebody at the other end of its cable" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add far
 	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
 	bridge_add lab br0
@@ -447,16 +413,6 @@ has_converged()
 	[[ $(port_states "${@:2}") == "$1" ]]
 }
 
-# veth_station NAME NS: behind the bridge there, in a namespace of its own.
-veth_station()
-{
-	ns_add "$1"
-	ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
-	veth_pair "$1" e0 "$2" "to-$1"
-	bridge_port "$2" br0 "to-$1"
-	station_start "$1" in "$1" if:e0
-}
-
 # broken NAME...: whether one of these relays has seen a loop.
 broken()
 {
@@ -475,7 +431,7 @@ broken()
 @test "a spanning tree through cables is left to cut the loop" {
 	local name
 
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add far
 	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
 	tree lab
@@ -486,8 +442,8 @@ broken()
 		relay_start "far$n" in far "192.0.2.1:500$n" br0
 		relay_wait_up "far$n" 2
 	done
-	veth_station a lab
-	veth_station b far
+	veth_station a lab br0
+	veth_station b far br0
 	wait_for 30 "one blocked port" has_converged 3334 lab far
 	converse a b 10
 	station_send a 5 "$EVERYBODY" once
@@ -502,12 +458,12 @@ broken()
 
 #   a --- one -l 5000 === netrelay0, netrelay1 === br0 --- b
 @test "a spanning tree through a switch is left to cut the loop" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	tree lab
 	relay_start one in lab -l 5000 br0 br0
 	wait_listen lab tcp 5000
 	stations a=5000
-	veth_station b lab
+	veth_station b lab br0
 	relay_wait_up one 3
 	wait_for 30 "one blocked port" has_converged 34 lab
 	converse a b 10
@@ -531,17 +487,18 @@ in_guests()
 	done
 }
 
-received()
+nic_received()
 {
 	guest "$1" cat /sys/class/net/nic1/statistics/rx_packets | grep .
 }
 
 has_received()
 {
-	(($(received "$1") >= $2))
+	(($(nic_received "$1") >= $2))
 }
 
 #   a, b === one -l 5000 === c: sniffs
+# bats test_tags=slow
 @test "guests: one that sniffs sees what is for nobody, and nothing that others send each other" {
 	local before
 
@@ -591,6 +548,7 @@ has_partner()
 
 #   guest a: nic1 --- r1 --- nic1 :guest b
 #   bond0    nic2 --- r2 --- nic2    bond0
+# bats test_tags=slow
 @test "guests: a bond of two links by LACP, each through a cable" {
 	local n mac_a mac_b
 

@@ -6,7 +6,6 @@
 # when a way round is gone, the port that was blocked forwards again. A bridge's
 # own spanning tree is left to do its work.
 
-bats_require_minimum_version 1.5.0
 load helpers
 load stations
 
@@ -16,15 +15,9 @@ COPIES=100
 setup()
 {
 	common_setup
-	needs_root
 	ns_add lab
 	# No frames but ours.
-	ns lab sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
-}
-
-teardown()
-{
-	common_teardown
+	no_ipv6 lab
 }
 
 # --- what relays say --------------------------------------------------------
@@ -100,13 +93,6 @@ copies_few()
 	done
 }
 
-# cpu_ms NAME: what it has used so far.
-cpu_ms()
-{
-	awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1000 / hz) }' \
-		"/proc/$(pid_of "$1")/stat"
-}
-
 # --- what there is to be joined ---------------------------------------------
 
 # relay_in NS NAME PORT TARGET...: a server there, once all of that is up.
@@ -135,33 +121,6 @@ wire()
 pull()
 {
 	run -0 relay_stop "$1-m"
-}
-
-# stations NAME=PORT...: each at the relay in lab that listens there.
-stations()
-{
-	local each
-
-	for each in "$@"; do
-		station_start "${each%=*}" in lab "tcp:127.0.0.1:${each#*=}"
-	done
-}
-
-# veth_station NAME NS BRIDGE: behind that bridge, in a namespace of its own.
-veth_station()
-{
-	ns_add "$1"
-	ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
-	veth_pair "$1" e0 "$2" "to-$1"
-	bridge_port "$2" "$3" "to-$1"
-	station_start "$1" in "$1" if:e0
-}
-
-# quiet_bridge NS NAME: one that says nothing by itself.
-quiet_bridge()
-{
-	ns "$1" ip link add "$2" type bridge mcast_snooping 0
-	ns "$1" ip link set "$2" up
 }
 
 # disable_port NS PORT: its bridge passes nothing there any more, nor looks for anybody
@@ -232,7 +191,7 @@ failover()
 	copies_few storm a a b
 	told_once one two
 	since=$(_now_us)
-	stop older KILL || true
+	dismiss older KILL
 	wait_for 2 "traffic over the other link" _talk a b over
 	say "traffic again after $((($(_now_us) - since) / 1000)) ms"
 	converse a b
@@ -321,7 +280,7 @@ has_sent_on()
 #   a --- one -l 5001      br0 --- b
 #               \--- t1 ---/
 @test "two taps on a bridge: cut, told once, healed when one is disabled" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	quiet_bridge lab br0
 	relay_in lab one 5001 bridge:br0,tap=t0 bridge:br0,tap=t1
 	stations a=5001
@@ -342,7 +301,7 @@ has_sent_on()
 #   a --- br0 --- cable --- tcp --- cable --- br0 --- b
 #    lab: br0 --- cable --- tcp --- cable --- br0 :far
 @test "two cables between two bridges: cut, told once, healed" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add far
 	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
 	quiet_bridge lab br0
@@ -375,7 +334,7 @@ has_sent_on()
 #   a --- one -l 5001      br0
 #   b ---/      \--- t1 ---/
 @test "a loop in a VLAN only: cut, told once" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	quiet_bridge lab br0
 	ns lab nft -f - <<-'EOT'
 		table bridge lab {
@@ -409,9 +368,9 @@ has_sent_on()
 @test "a loop behind one port: told, blocked, and the others go on" {
 	local before since used
 
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add far
-	ns far sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	no_ipv6 far
 	quiet_bridge lab br0
 	quiet_bridge far br0
 	veth_pair lab out far in
@@ -428,11 +387,11 @@ has_sent_on()
 	converse a b
 	wait_for 10 "the loop to be noticed" has_warned "loop behind it" one
 	say "told after $((($(_now_us) - since) / 1000)) ms"
-	before=$(cpu_ms one) since=$(_now_us)
+	before=$(cpu_us one) since=$(_now_us)
 	for _ in 1 2 3 4 5; do
 		converse a b
 	done
-	used=$(($(cpu_ms one) - before)) since=$((($(_now_us) - since) / 1000))
+	used=$((($(cpu_us one) - before) / 1000)) since=$((($(_now_us) - since) / 1000))
 	say "$used ms of CPU in $since ms"
 	((used * 2 < since))
 	ns far ip link del v0
@@ -446,7 +405,7 @@ has_sent_on()
 #   a --- one -l 5001      br0
 #   b ---/      \--- t1 ---/
 @test "a loop that no probe gets through: held, and nobody is blocked" {
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	quiet_bridge lab br0
 	ns lab nft -f - <<-'EOT'
 		table bridge lab {
@@ -540,11 +499,17 @@ guests_of_two()
 	guests_of_two trunk old
 }
 
+# is_limited RELAY NAME: that port's state says so.
+is_limited()
+{
+	relay_status "$1" | grep -Eq "^netrelay: port [0-9]+ $2[^ ]*: limited, rx "
+}
+
 #   a --- one -l 5001 --- t0 --- br0 --- b, and m who sends back
 @test "who sends back behind an uplink does not cut it" {
 	local what
 
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	quiet_bridge lab br0
 	relay_in lab one 5001 bridge:br0,tap=t0
 	stations a=5001
@@ -557,6 +522,7 @@ guests_of_two()
 	done
 	# What is for everybody comes back too; but that moves nobody any more.
 	wait_for 5 "the uplink to be limited" has_warned "is limited" one
+	is_limited one bridge:br0
 	station_send a 50 "$EVERYBODY" news
 	station_wait b news 50
 	converse a b
@@ -564,6 +530,7 @@ guests_of_two()
 	relay_check_sums one
 	station_tell m echo none
 	wait_healed one
+	run ! is_limited one bridge:br0
 }
 
 #   v, m, a --- one -l 5001        m sends as if it were v

@@ -1,27 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 #
 # Thousands of ports: what one more of them costs does not depend on how many
 # there are, and those that are down cost next to nothing.
 
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
-# cpu_us NAME: what it has used of the processor.
-cpu_us()
-{
-	awk '{ print int($1 / 1000) }' "/proc/$(pid_of "$1")/schedstat"
-}
 
 # As many as a process may have descriptors for, 10,000 at most.
 @test "a client more costs beside 10,000 what it costs beside 100" {
@@ -31,7 +15,7 @@ cpu_us()
 	((many >= 2000)) || skip "needs some thousand descriptors"
 	relay_start relay -l "unix-listen:$DIR/s"
 	wait_listen - unix "$DIR/s"
-	"$BENCH_ROOT/itest/crowd" "$DIR/s" "$(pid_of relay)" 100 "$many" | tee "$DIR/costs" >&3
+	"$LAB_ROOT/itest/crowd" "$DIR/s" "$(pid_of relay)" 100 "$many" | tee "$DIR/costs" >&3
 	awk '{ bad += $3 > 1.5 * $2 } END { exit bad > 0 || NR != 3 }' "$DIR/costs"
 }
 

@@ -7,15 +7,9 @@
 #
 #   near --- unix --- relay, namespace a --- datagrams --- far
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-	needs_root
-	ns_add a
-}
+namespaces a
 
 teardown()
 {
@@ -75,12 +69,6 @@ refuses()
 	(($(value "$1" udp: refused) > 0))
 }
 
-# told RELAY PATTERN: how often it has warned of that.
-told()
-{
-	grep -Ec "$2" "$DIR/$1.err" || true
-}
-
 # --- names ------------------------------------------------------------------
 
 @test "udp: of a name's addresses, one that local= can reach, and where somebody is" {
@@ -106,15 +94,15 @@ told()
 	begin one udp:far.test:5002,local=127.0.0.1:5001
 	# In these 7 s it is asked again where the name leads.
 	run -0 frames_wait far
-	[[ $(told one "now$") == 0 ]]
+	[[ $(log_lines one "now$") == 0 ]]
 	names '127.0.0.3 far.test'
 	hears a udp:127.0.0.1:5001,local=127.0.0.3:5002
-	[[ $(told one "goes to 127.0.0.3:5002 now$") == 1 ]]
-	[[ $(told one "trying again") == 0 ]]
+	[[ $(log_lines one "goes to 127.0.0.3:5002 now$") == 1 ]]
+	[[ $(log_lines one "trying again") == 0 ]]
 	# A name that can't be resolved is no reason to go anywhere.
 	names '127.0.0.1 localhost'
 	hears a udp:127.0.0.1:5001,local=127.0.0.3:5002 700
-	[[ $(told one "now$") == 1 ]]
+	[[ $(log_lines one "now$") == 1 ]]
 	relay_check_sums one
 }
 
@@ -135,7 +123,7 @@ told()
 	ns a ip addr add 192.0.2.9/24 dev v
 	ns a ip addr add 2001:db8::9/64 dev v
 	ns a ip addr del 192.0.2.1/24 dev v # and so .9, which is second to it
-	ns a ip addr add 192.0.2.9/24 dev v || true
+	ns a ip addr replace 192.0.2.9/24 dev v
 	ns a ip addr del 2001:db8::1/64 dev v
 	hears far udp:192.0.2.9:5000,local=192.0.2.2:5000
 	hears far 'udp:[2001:db8::9]:6000,local=[2001:db8::2]:6000'
@@ -143,8 +131,8 @@ told()
 	ns a ip addr add 192.0.2.1/24 dev v
 	hears far udp:192.0.2.1:7000,local=192.0.2.2:7000
 	for name in four six fixed; do
-		(($(told "$name" "trying again") >= 1))
-		[[ $(told "$name" "^netrelay: udp.*: .*trying again") -le 3 ]]
+		(($(log_lines "$name" "trying again") >= 1))
+		[[ $(log_lines "$name" "^netrelay: udp.*: .*trying again") -le 3 ]]
 		relay_check_sums "$name"
 	done
 }
@@ -167,7 +155,7 @@ link_local()
 	wait_for 5 "port down" is_value one udp: state waiting
 	link_local
 	hears far 'udp:[fe80::1%v]:5000,local=[fe80::2%v]:5000'
-	[[ $(told one "^netrelay: udp.*trying again") -le 3 ]]
+	[[ $(log_lines one "^netrelay: udp.*trying again") -le 3 ]]
 	relay_check_sums one
 }
 
@@ -214,7 +202,7 @@ ways()
 	ways
 	for name in route if route6 if6; do
 		hears far "unix:$DIR/far-$name"
-		[[ $(told "$name" "^netrelay: mcast.*trying again") -le 8 ]]
+		[[ $(log_lines "$name" "^netrelay: mcast.*trying again") -le 8 ]]
 		relay_check_sums "$name"
 	done
 }
@@ -243,7 +231,7 @@ ways()
 	wait_for 12 "nobody to refuse" is_value udp udp: far_end silent
 	run -0 state udp
 	assert_line --regexp '^ *far end: nothing heard from it yet'
-	stop far KILL || true
+	dismiss far KILL
 	frames_start far in a both udp:127.0.0.1:5001,local=127.0.0.1:5002 --count 1 \
 		--expect 1000000
 	wait_for 5 "a frame" is_value udp udp: far_end heard
@@ -270,6 +258,6 @@ ways()
 	ns a tc qdisc del dev v root
 	hears far udp:192.0.2.1:5000,local=192.0.2.2:5000 200
 	is_value one udp: state up
-	[[ $(told one "trying again") == 0 ]]
+	[[ $(log_lines one "trying again") == 0 ]]
 	relay_check_sums one
 }

@@ -5,31 +5,9 @@
 # garbage on every input. Whatever one port is sent, no other may see half a
 # frame, or lose one.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
 # --- what a relay says ------------------------------------------------------
-
-has_status()
-{
-	relay_status "$1" | grep -Eq "^netrelay: $2"
-}
-
-# wait_status RELAY PATTERN [SECONDS]: until a line of its status matches.
-wait_status()
-{
-	wait_for "${3:-10}" "status like $2 at $1" has_status "$1" "$2"
-}
 
 # word LENGTH: a length word, in hex.
 word()
@@ -58,7 +36,6 @@ hub()
 # 10 of ours, and nothing that is shorter than 60 bytes.
 watchers()
 {
-	needs_root
 	ns_add a
 	frames_start dgram recv "unixgram:$DIR/own,local=$DIR/far" --count 10 --lossless --padded
 	frames_start udp in a recv udp:127.0.0.1:6000,local=127.0.0.1:6001 --count 10 \
@@ -276,7 +253,6 @@ split_script()
 @test "two frames, split in two writes at every byte" {
 	local k n=127
 
-	needs_root
 	ns_add a
 	for ((k = 1; k <= n; k++)); do
 		"$FRAMES" send - --id "$k" --count 2 --min 60 --max 60 >"$DIR/two.$k" 2>/dev/null
@@ -386,7 +362,6 @@ tiny()
 @test "jumbo frames through TCP, unix streams and unix datagrams, up to 69632" {
 	local max
 
-	needs_root
 	ns_add a
 	for max in 65535 69632; do
 		relay_start one in a tcp-listen:127.0.0.1:5000 "unix-listen:$DIR/mid"
@@ -412,7 +387,6 @@ tiny()
 
 #   tx --- unix --- relay --- udp --- rx
 @test "UDP carries up to 65507 bytes; what is longer is dropped as too-long" {
-	needs_root
 	ns_add a
 	relay_start relay in a "unix-listen:$DIR/near" udp:127.0.0.1:6001,local=127.0.0.1:6000
 	wait_listen a unix "$DIR/near"
@@ -453,7 +427,6 @@ crosses()
 @test "a path that narrows under UDP_SEGMENT: what fits goes on in runs, nothing is lost" {
 	local spent
 
-	needs_root
 	ns_add lab far
 	veth_pair lab v far v 10.0.0.1/24 10.0.0.2/24
 	relay_start relay in lab "unix-listen:$DIR/near" :10.0.0.2:5000
@@ -560,7 +533,6 @@ bystanders_lost_nothing()
 # A namespace where multicast goes round, and a relay with every kind of input.
 garbage_relay()
 {
-	needs_root
 	ns_add a
 	ns a ip link set lo multicast on
 	ns a ip route add 224.0.0.0/4 dev lo
@@ -632,10 +604,10 @@ raw_at()
 	done
 }
 
+# bats test_tags=slow
 @test "1000 clients silent in mid-frame: a pair loses nothing, memory stays small" {
 	local before after
 
-	needs_root
 	ns_add a
 	relay_start relay in a -l 5000
 	wait_listen a tcp 5000
@@ -651,7 +623,7 @@ raw_at()
 	echo "$before KiB before, $after KiB with 1000 clients"
 	# A page for the part of a frame, and the port itself.
 	((after - before < 16 * 1024))
-	stop crowd TERM || true
+	dismiss crowd TERM
 	relay_wait_ports relay 0 20
 	# Each of them was cut in the middle of its frame.
 	has_status relay "status: .* received 1200, "

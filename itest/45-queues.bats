@@ -4,41 +4,13 @@
 # Slow readers and stopped ones: what a cable holds back, what a server drops,
 # what either costs in memory, and that every frame is accounted for meanwhile.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
 QUEUE_LIMIT=$((512 << 10))
 QUEUE_HIGH=$((256 << 10))
 QUEUE_LOW=$((64 << 10))
 
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
-
 # --- what a relay says ------------------------------------------------------
-
-has_status()
-{
-	relay_status "$1" | grep -Eq "^netrelay: $2"
-}
-
-# wait_status RELAY PATTERN [SECONDS]: until a line of its status matches.
-wait_status()
-{
-	wait_for "${3:-10}" "status like $2 at $1" has_status "$1" "$2"
-}
-
-# received RELAY: frames in all.
-received()
-{
-	relay_status "$1" | sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p'
-}
 
 # queued_bytes RELAY: of the port that has most.
 queued_bytes()
@@ -55,11 +27,6 @@ is_queued_above()
 is_queued_below()
 {
 	(($(queued_bytes "$1") < $2))
-}
-
-has_spent()
-{
-	(($(_now_us) - $1 >= $2 * 1000))
 }
 
 # has_unread RELAY NS: something has come to one of its sockets, and was not read.
@@ -83,16 +50,6 @@ stands_still()
 	done
 }
 
-# small_buffers NS: so that TCP keeps little, and a reader that stops is felt soon.
-# Segments must be small as well: with but one or two to a window, it may open
-# again without its sender being told, who then asks half a minute later.
-small_buffers()
-{
-	ns "$1" ip link set lo mtu 1500
-	ns "$1" sh -c 'cd /proc/sys/net/ipv4 && echo 4096 65536 131072 >tcp_rmem &&
-		echo 4096 16384 131072 >tcp_wmem'
-}
-
 # proc_status PID FIELD: KiB, or a count.
 proc_status()
 {
@@ -105,7 +62,6 @@ proc_status()
 # is stopped before anything comes, until all stands still, and then goes on.
 stopped_reader()
 {
-	needs_root
 	ns_add a
 	small_buffers a
 	relay_start relay in a -v "$1" "$2"
@@ -155,7 +111,6 @@ stopped_reader()
 }
 
 @test "a source that is slow is not taken for one that is held" {
-	needs_root
 	ns_add a
 	relay_start relay in a tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
 	wait_listen a tcp 5000
@@ -166,11 +121,10 @@ stopped_reader()
 		"0000003c$(printf '0%.0s' {1..120})"
 	wait_status relay "status: .* received 1,"
 	run ! stands_still relay
-	stop tx || true
+	dismiss tx
 }
 
 @test "cable, both ways at once, and both readers stop: nothing is lost" {
-	needs_root
 	ns_add a
 	small_buffers a
 	relay_start relay in a tcp-listen:127.0.0.1:5000 tcp-listen:127.0.0.1:5001
@@ -246,7 +200,6 @@ take()
 	local name lost got probes
 	local -A port=([slow]=tcp [dgram]=unixgram)
 
-	needs_root
 	ns_add a
 	small_buffers a
 	frames_start dgram in a recv "unixgram:$DIR/own,local=$DIR/far" --count 3000 \
@@ -293,15 +246,9 @@ full_queues()
 		END { exit full != due }'
 }
 
-is_rss_below()
-{
-	(($(rss_kib relay) < $1))
-}
-
 @test "memory: bounded with 20 stopped readers, and given back" {
 	local before full drained n
 
-	needs_root
 	ns_add a
 	small_buffers a
 	relay_start relay in a -l 5000
@@ -327,13 +274,13 @@ is_rss_below()
 		kill -USR1 "$(pid_of "rx$n")"
 	done
 	wait_for 20 "10 full queues" full_queues 10
-	wait_for 10 "memory of those that drained" is_rss_below $((full - 10 * 200))
+	wait_for 10 "memory of those that drained" is_rss_below relay $((full - 10 * 200))
 	drained=$(rss_kib relay)
 	for n in {1..20}; do
-		stop "rx$n" TERM || true
+		dismiss "rx$n" TERM
 	done
 	relay_wait_ports relay 0
-	wait_for 10 "memory of those that left" is_rss_below $((before + 512))
+	wait_for 10 "memory of those that left" is_rss_below relay $((before + 512))
 	echo "KiB before $before, full $full, half drained $drained, after $(rss_kib relay)"
 	relay_check_sums relay
 }
@@ -365,10 +312,9 @@ asleep_for()
 @test "idle: two processes of less than 1 MB each, which never wake up" {
 	local relay helper
 
-	needs_root
 	ns_add a
 	# Or its kernel would speak to the tap now and then.
-	ns a sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	no_ipv6 a
 	relay_start relay in a -l 5000 -l "unix-listen:$DIR/hub" tap:nrt0 \
 		'exec:exec sleep 1000' udp:127.0.0.1:6001,local=127.0.0.1:6000
 	wait_listen a tcp 5000
@@ -395,7 +341,6 @@ asleep_for()
 @test "received + copied = sent + queued + dropped, at every stage of traffic" {
 	local n
 
-	needs_root
 	ns_add a
 	small_buffers a
 	relay_start relay in a -l 5000 "unixgram:$DIR/nobody,local=$DIR/own" \
@@ -421,8 +366,8 @@ asleep_for()
 	done
 	is_running tx
 	run -0 frames_wait tx
-	stop dgram TERM || true
-	stop fast TERM || true
+	dismiss dgram TERM
+	dismiss fast TERM
 	relay_wait_ports relay 2
 	relay_check_sums relay
 	wait_status relay "status: .* queued 0, dropped [1-9]"
@@ -436,7 +381,6 @@ asleep_for()
 @test "SIGTERM with frames queued: it ends at once, and says what was queued" {
 	local asked
 
-	needs_root
 	ns_add a
 	small_buffers a
 	relay_start relay in a -v tcp-listen:127.0.0.1:5000 "unix-listen:$DIR/out"
@@ -455,7 +399,7 @@ asleep_for()
 	run tail -n 6 "$DIR/relay.err"
 	assert_line --regexp "status: cable, 2 ports: .* queued [1-9][0-9]*, dropped 0$"
 	assert_line "netrelay: end of status"
-	awk -f "$BENCH_ROOT/itest/status.awk" <<<"$output"
+	awk -f "$LAB_ROOT/itest/status.awk" <<<"$output"
 	[[ ! -e $DIR/out ]]
 	# What had left it arrives, and no half frame with it.
 	run frames_wait rx
@@ -464,7 +408,6 @@ asleep_for()
 
 #   a file --- stdin, relay --- tcp --- rx, slow
 @test "stdin's end with a slow receiver: all is delivered, and it ends well" {
-	needs_root
 	ns_add a
 	small_buffers a
 	"$FRAMES" send - --count 300 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null
@@ -478,7 +421,6 @@ asleep_for()
 
 #   a file --- stdin, relay --- tcp --- rx, which stops for good
 @test "stdin's end with a receiver that takes nothing: it is not waited for, and told" {
-	needs_root
 	ns_add a
 	small_buffers a
 	"$FRAMES" send - --count 250 --min 1000 --max 1000 >"$DIR/file" 2>/dev/null

@@ -5,23 +5,16 @@
 # and taps that go and come back, MTUs, and users without any right. The
 # topology of nearly every test is that of lab().
 
-bats_require_minimum_version 1.5.0
 load helpers
 
 HELPER=/usr/lib/qemu/qemu-bridge-helper
-AS_USER=$BENCH_ROOT/itest/as-user
+AS_USER=$LAB_ROOT/itest/as-user
 MAX_FRAME=18 # an Ethernet header and a VLAN tag, above the MTU
 
 setup()
 {
 	common_setup
-	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
-}
-
-teardown()
-{
-	common_teardown
+	needs_tun
 }
 
 # lab [MTU]: a bridge with a member, behind which frames can be sent and seen.
@@ -36,7 +29,7 @@ lab()
 
 	ns_add lab far
 	for where in lab far; do
-		ns "$where" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+		no_ipv6 "$where"
 	done
 	veth_pair lab m0 far m1
 	ns lab ip link set m0 mtu "${1:-1500}"
@@ -46,9 +39,7 @@ lab()
 
 make_bridge()
 {
-	# Snooping would send a frame of its own.
-	ns lab ip link add br0 type bridge mcast_snooping 0
-	ns lab ip link set br0 up
+	quiet_bridge lab br0
 	bridge_port lab br0 m0
 }
 
@@ -77,46 +68,10 @@ carries()
 	relay_check_sums relay
 }
 
-# link NS IF [WORD]: what "ip link" says of it, or the word after WORD there.
-link()
-{
-	ns "$1" ip -details -o link show "$2" |
-		awk -v word="${3-}" '!word { print }
-			word { for (i = 1; i < NF; i++) if ($i == word) { print $(i + 1); exit } }'
-}
-
-has_link()
-{
-	ns "$1" ip link show "$2" >/dev/null 2>&1
-}
-
-has_no_link()
-{
-	ns "$1" true && ! has_link "$@"
-}
-
 # The bridge's ports but m0.
 taps()
 {
 	bridge_ports lab br0 | grep -vx m0
-}
-
-# drops REASON: how often the relay gives it as its own ports' reason.
-drops()
-{
-	relay_status relay |
-		awk -v reason="$1" '/^netrelay: port / { sub(/.*dropped: /, "")
-			for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) } END { print n + 0 }'
-}
-
-has_drops()
-{
-	(($(drops "$1") == $2))
-}
-
-says()
-{
-	grep -q -- "$1" "$DIR/relay.err"
 }
 
 # twice_tagged BYTES [TYPE]: the same with a tag of another VLAN ahead, or what is like one.
@@ -138,24 +93,24 @@ tagged()
 	local mac
 
 	lab 1400
-	mac=$(link lab br0 link/ether)
+	mac=$(link_word lab br0 link/ether)
 	relay_in_lab br0
 	assert_equal "$(taps)" netrelay0
-	assert_equal "$(link lab netrelay0 mtu)" 1400
-	assert_equal "$(link lab br0 mtu)" 1400
-	assert_regex "$(link lab netrelay0)" '[<,]UP[,>].*link/ether fe:.* tun type tap'
-	assert_equal "$(link lab br0 link/ether)" "$mac"
+	assert_equal "$(link_word lab netrelay0 mtu)" 1400
+	assert_equal "$(link_word lab br0 mtu)" 1400
+	assert_regex "$(link_word lab netrelay0)" '[<,]UP[,>].*link/ether fe:.* tun type tap'
+	assert_equal "$(link_word lab br0 link/ether)" "$mac"
 	carries 1414
 	run -0 relay_stop relay
 	assert_equal "$(taps)" ""
 	has_no_link lab netrelay0
-	assert_equal "$(link lab br0 link/ether)" "$mac"
+	assert_equal "$(link_word lab br0 link/ether)" "$mac"
 }
 
 @test "a bridge with an MTU of 9000 has its tap take as much" {
 	lab 9000
 	relay_in_lab br0
-	assert_equal "$(link lab netrelay0 mtu)" 9000
+	assert_equal "$(link_word lab netrelay0 mtu)" 9000
 	carries 9014
 }
 
@@ -172,7 +127,7 @@ tagged()
 	lab
 	relay_in_lab bridge:br0,tap=mine,mtu=1300
 	assert_equal "$(taps)" mine
-	assert_equal "$(link lab mine mtu)" 1300
+	assert_equal "$(link_word lab mine mtu)" 1300
 	carries 1314
 }
 
@@ -182,25 +137,25 @@ tagged()
 	lab
 	ns lab ip tuntap add tap0 mode tap
 	ns lab ip link set tap0 mtu 1450
-	mac=$(link lab tap0 link/ether)
+	mac=$(link_word lab tap0 link/ether)
 	relay_in_lab bridge:br0,tap=tap0
 	assert_equal "$(taps)" tap0
-	assert_equal "$(link lab tap0 link/ether)" "$mac"
-	assert_equal "$(link lab tap0 mtu)" 1500 # the bridge's, as it was not on it
+	assert_equal "$(link_word lab tap0 link/ether)" "$mac"
+	assert_equal "$(link_word lab tap0 mtu)" 1500 # the bridge's, as it was not on it
 	carries
 	run -0 relay_stop relay
 	has_link lab tap0
 	ns lab ip link set tap0 mtu 1450
 	relay_in_lab bridge:br0,tap=tap0
-	assert_equal "$(link lab tap0 mtu)" 1450 # its own, as it was on the bridge
+	assert_equal "$(link_word lab tap0 mtu)" 1450 # its own, as it was on the bridge
 	carries 1464
 }
 
 @test "tap: makes one on no bridge, and removes it" {
 	lab
 	relay_in_lab tap:mine
-	assert_equal "$(link lab mine master)" ""
-	assert_regex "$(link lab mine)" '[<,]UP[,>].* tun type tap'
+	assert_equal "$(link_word lab mine master)" ""
+	assert_regex "$(link_word lab mine)" '[<,]UP[,>].* tun type tap'
 	ns lab ip link set mine master br0
 	carries
 	run -0 relay_stop relay
@@ -213,11 +168,11 @@ tagged()
 	lab
 	ns lab ip tuntap add tap0 mode tap
 	bridge_port lab br0 tap0
-	mac=$(link lab tap0 link/ether)
+	mac=$(link_word lab tap0 link/ether)
 	relay_in_lab tap:tap0
 	carries
 	run -0 relay_stop relay
-	assert_equal "$(link lab tap0 link/ether)" "$mac"
+	assert_equal "$(link_word lab tap0 link/ether)" "$mac"
 	assert_equal "$(taps)" tap0
 }
 
@@ -260,7 +215,7 @@ tagged()
 	run -0 wait_end capture
 	assert_file_contains "$DIR/capture.out" "length $most: vlan 7,"
 	ns lab "$FRAMES" send tcp:127.0.0.1:5000 --count 10 --min $((most + 1)) --max 9000
-	wait_for 5 "drops of what was too long" has_drops too-long 11
+	wait_for 5 "drops of what was too long" has_drops relay too-long 11
 	relay_check_sums relay
 }
 
@@ -276,7 +231,7 @@ tagged()
 	ns lab "$FRAMES" raw tcp:127.0.0.1:5000 --wait 0 "$(twice_tagged "$most")"
 	run -0 wait_end capture
 	assert_file_contains "$DIR/capture.out" "length $most: vlan 9,"
-	wait_for 5 "drops of what was too long" has_drops too-long 2
+	wait_for 5 "drops of what was too long" has_drops relay too-long 2
 	relay_check_sums relay
 }
 
@@ -293,18 +248,18 @@ tagged()
 	ns lab ip link set mine mtu 9000
 	wait_for 5 "the tap's MTU" has_mtu netrelay0 9000
 	carries 9014
-	assert_equal "$(link lab netrelay1 mtu)" 1300
+	assert_equal "$(link_word lab netrelay1 mtu)" 1300
 	# Smaller again: what is sent still goes as far as it can.
 	ns lab ip link set br0 mtu 1400
 	ns lab ip link set br0 mtu 2000
 	carries 1414
-	assert_equal "$(link lab netrelay0 mtu)" 9000
+	assert_equal "$(link_word lab netrelay0 mtu)" 9000
 	assert_equal "$(grep -c "br0: up$" "$DIR/relay.err")" 1
 }
 
 has_mtu()
 {
-	[[ $(link lab "$1" mtu) == "$2" ]]
+	[[ $(link_word lab "$1" mtu) == "$2" ]]
 }
 
 @test "a tap's new MTU is heard of" {
@@ -312,10 +267,10 @@ has_mtu()
 	relay_in_lab br0
 	ns lab ip link set netrelay0 mtu 1000
 	ns lab "$FRAMES" send tcp:127.0.0.1:5000 --count 5 --min 1019 --max 1019
-	wait_for 5 "drops of what is too long now" has_drops too-long 5
+	wait_for 5 "drops of what is too long now" has_drops relay too-long 5
 	ns lab ip link set netrelay0 mtu 1400
 	carries 1414
-	has_drops too-long 5
+	has_drops relay too-long 5
 }
 
 # --- what comes and goes ----------------------------------------------------
@@ -337,7 +292,7 @@ is_on_bridge()
 	ns lab ip link del br0
 	wait_for 5 "port to go down" is_down
 	has_no_link lab netrelay0
-	says "^netrelay: br0: bridge br0 was deleted; trying again"
+	has_logged relay "^netrelay: br0: bridge br0 was deleted; trying again"
 	ns lab "$FRAMES" send tcp:127.0.0.1:5000 --count 7
 	wait_for 5 "drops of what has no port" is_accounted_for 'received .* dropped 7$'
 	make_bridge
@@ -409,7 +364,7 @@ is_opening()
 	carries
 	ns lab ip link del netrelay0
 	wait_for 5 "what it waits for" \
-		says "bridge br0 does not exist; create it: ip link add br0 type bridge"
+		has_logged relay "bridge br0 does not exist; create it: ip link add br0 type bridge"
 	ns lab ip link set other name br0
 	carries
 	assert_equal "$(taps)" netrelay0
@@ -421,9 +376,9 @@ is_opening()
 	ns lab ip link del mine
 	wait_for 5 "tap on the bridge" is_on_bridge mine
 	carries 1414
-	says "tap mine: was deleted; trying again"
-	assert_equal "$(link lab mine mtu)" 1400
-	assert_regex "$(link lab mine link/ether)" '^fe:'
+	has_logged relay "tap mine: was deleted; trying again"
+	assert_equal "$(link_word lab mine mtu)" 1400
+	assert_regex "$(link_word lab mine link/ether)" '^fe:'
 }
 
 @test "a bridge that a tap: happens to be on may go" {
@@ -435,7 +390,7 @@ is_opening()
 	make_bridge
 	bridge_port lab br0 tap0
 	carries
-	run ! says "deleted"
+	run ! has_logged relay "deleted"
 }
 
 # --- what others do to it ---------------------------------------------------
@@ -448,7 +403,7 @@ told()
 
 is_back()
 {
-	[[ $(link lab "$1" master) == "${2:-br0}" && $(link lab "$1") =~ [\<,]UP[,\>] ]]
+	[[ $(link_word lab "$1" master) == "${2:-br0}" && $(link_word lab "$1") =~ [\<,]UP[,\>] ]]
 }
 
 index_of()
@@ -462,13 +417,13 @@ index_of()
 	lab
 	relay_in_lab br0
 	carries
-	index=$(index_of netrelay0) mac=$(link lab netrelay0 link/ether)
+	index=$(index_of netrelay0) mac=$(link_word lab netrelay0 link/ether)
 	ns lab ip link set netrelay0 nomaster
 	wait_for 10 "the tap to be put back" is_back netrelay0
 	carries
 	told "tap netrelay0 was taken off bridge br0 by someone else"
 	assert_equal "$(index_of netrelay0)" "$index"
-	assert_equal "$(link lab netrelay0 link/ether)" "$mac"
+	assert_equal "$(link_word lab netrelay0 link/ether)" "$mac"
 	ns lab ip link set netrelay0 nomaster down
 	wait_for 10 "the tap to be put back" is_back netrelay0
 	carries
@@ -504,7 +459,7 @@ index_of()
 	ns lab ip link set mine down
 	wait_for 10 "the tap to be up" is_back mine
 	carries
-	says "^netrelay: tap:mine: tap mine was set down by someone else; trying again$"
+	has_logged relay "^netrelay: tap:mine: tap mine was set down by someone else; trying again$"
 	ns lab ip link add br1 type bridge
 	ns lab ip link set br1 up
 	ns lab ip link set mine master br1
@@ -523,7 +478,7 @@ index_of()
 	wait_for 10 "the tap to be up" is_back lan
 	carries
 	assert_equal "$(taps)" lan
-	wait_for 5 "its new name" says "br0: tap netrelay0 is called lan now$"
+	wait_for 5 "its new name" has_logged relay "br0: tap netrelay0 is called lan now$"
 	ns lab ip link set lan nomaster
 	wait_for 10 "the tap to be put back" is_back lan
 	carries
@@ -675,19 +630,19 @@ watches()
 	lab
 	relay_start relay in lab -v -l 127.0.0.1:5000 br0 br0 tap:mine
 	relay_wait_up relay 3
-	first=$(link lab netrelay0 link/ether) second=$(link lab netrelay1 link/ether)
+	first=$(link_word lab netrelay0 link/ether) second=$(link_word lab netrelay1 link/ether)
 	assert_regex "$first" '^fe:'
 	assert_not_equal "$first" "$second"
-	assert_not_equal "$first" "$(link lab mine link/ether)"
+	assert_not_equal "$first" "$(link_word lab mine link/ether)"
 	run -0 relay_stop relay
 	relay_in_lab br0
-	assert_equal "$(link lab netrelay0 link/ether)" "$first"
+	assert_equal "$(link_word lab netrelay0 link/ether)" "$first"
 	# Another namespace has its own network, or the same one by some way.
 	ns far ip link add br0 type bridge
 	ns far ip link set br0 up
 	relay_start two in far -l 127.0.0.1:5000 br0
 	relay_wait_up two 1
-	assert_not_equal "$(link far netrelay0 link/ether)" "$first"
+	assert_not_equal "$(link_word far netrelay0 link/ether)" "$first"
 }
 
 @test "a bridge that has the tap's address for its own keeps it over a restart" {
@@ -697,11 +652,11 @@ watches()
 	ns lab ip link add br0 type bridge
 	ns lab ip link set br0 up
 	relay_in_lab br0
-	before=$(link lab br0 link/ether)
-	assert_equal "$before" "$(link lab netrelay0 link/ether)"
+	before=$(link_word lab br0 link/ether)
+	assert_equal "$before" "$(link_word lab netrelay0 link/ether)"
 	run -0 relay_stop relay
 	relay_in_lab br0
-	assert_equal "$(link lab br0 link/ether)" "$before"
+	assert_equal "$(link_word lab br0 link/ether)" "$before"
 }
 
 # What whoever used it last may have set: see tap_clear_leftovers() and tap_set_offload() in
@@ -855,7 +810,7 @@ bridge_conf()
 	wait_for 5 "port to go down" is_down
 	make_bridge
 	wait_for 10 "what to do about it" \
-		says "no right to change tap0; as root: ip link set tap0 master br0; trying again$"
+		has_logged relay "no right to change tap0; as root: ip link set tap0 master br0; trying again$"
 	bridge_port lab br0 tap0
 	relay_wait_up relay 1 10
 	carries
@@ -868,8 +823,8 @@ bridge_conf()
 	user_relay_start bridge:br0,tap=tap0
 	ns lab ip link set tap0 nomaster
 	wait_for 10 "what to do about it" \
-		says "no right to change tap0; as root: ip link set tap0 master br0; trying again$"
-	says "^netrelay: bridge:br0,tap=tap0: tap tap0 was taken off bridge br0 by someone else"
+		has_logged relay "no right to change tap0; as root: ip link set tap0 master br0; trying again$"
+	has_logged relay "^netrelay: bridge:br0,tap=tap0: tap tap0 was taken off bridge br0 by someone else"
 	bridge_port lab br0 tap0
 	relay_wait_up relay 1 10
 	carries
@@ -882,7 +837,7 @@ bridge_conf()
 	bridge_port lab br0 tap0
 	user_relay_start bridge:br0,tap=tap0
 	ns lab ip link set br0 mtu 2000
-	wait_for 5 "what to do about it" says "no right to change tap0; as root: ip link set tap0 mtu 2000$"
+	wait_for 5 "what to do about it" has_logged relay "no right to change tap0; as root: ip link set tap0 mtu 2000$"
 	carries 1414
 	assert_equal "$(grep -c "larger MTU" "$DIR/relay.err")" 1
 }
@@ -929,8 +884,8 @@ bridge_conf()
 	bridge_conf "allow br0"
 	user_relay_start br0
 	tap=$(taps)
-	assert_equal "$(link lab "$tap" mtu)" 1400
-	assert_regex "$(link lab "$tap" link/ether)" '^fe:'
+	assert_equal "$(link_word lab "$tap" mtu)" 1400
+	assert_regex "$(link_word lab "$tap" link/ether)" '^fe:'
 	# The tap is there; the one who made it is not.
 	assert_equal "$(pgrep -P "$(pid_of relay)" -l | cut -d' ' -f2)" netrelay-helper
 	carries 1414

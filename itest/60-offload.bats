@@ -3,20 +3,9 @@
 #
 # Splitting and merging, against the kernel's: see offload.c.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-OFFLOAD=${OFFLOAD:-$BENCH_ROOT/build/offload}
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
+OFFLOAD=${OFFLOAD:-$LAB_ROOT/build/offload}
 
 #  +------------ a ------------+
 #  |  tap a ----+              |
@@ -25,10 +14,9 @@ teardown()
 #  +---------------------------+
 offload()
 {
-	needs_root
 	ns_add a
 	# Nothing of the kernel's own is to come in between.
-	ns a sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	no_ipv6 a
 	ns a ip link add br0 type bridge forward_delay 0 mcast_snooping 0
 	ns a ip link set br0 up
 	run ns a "$OFFLOAD" br0 "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 #
 # Real QEMU guests on every kind of -netdev that has a way to netrelay. Two of
 # them, a and b, are booted once for all tests; each of their NICs is of another
@@ -7,13 +8,23 @@
 # links() has it. A third, c, whose NICs are for jumbo frames, is the one that is
 # killed and started again. All are in the namespace lab.
 
-bats_require_minimum_version 1.5.0
 load helpers
+
+# All is set up but once.
+setup()
+{
+	:
+}
+
+teardown()
+{
+	:
+}
 
 setup_file()
 {
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	common_setup
 	guest_image
 	make_lab
@@ -23,7 +34,6 @@ setup_file()
 
 teardown_file()
 {
-	[[ ${DIR-} ]] || return 0
 	common_teardown
 }
 
@@ -421,7 +431,7 @@ has_dropped()
 	run -1 guest a arping -c 1 -w 1 -I nic1 10.0.1.99
 	wait_for 5 "ARP request of 60 bytes" \
 		has_bytes "0000003cffffffffffff5254006e01010806[0-9a-f]{56}0{36}"
-	stop watcher || true
+	dismiss watcher
 }
 
 is_listed()

@@ -5,73 +5,21 @@
 # for who takes only plain frames; and what becomes of those who are no netrelay,
 # or another one, or lie.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-PEER=$BENCH_ROOT/itest/trunk-peer
+PEER=$LAB_ROOT/itest/trunk-peer
 GIB=$((1 << 30))
-
-setup()
-{
-	common_setup
-	needs_root
-}
-
-teardown()
-{
-	common_teardown
-}
-
-# hosts: two, joined by a wire.
-#
-#   h1: w 192.0.2.1, 2001:db8::1 ====== 192.0.2.2, 2001:db8::2 w :h2
-hosts()
-{
-	ns_add h1 h2
-	veth_pair h1 w h2 w 192.0.2.1/24 192.0.2.2/24
-	ns h1 ip addr add 2001:db8::1/64 dev w
-	ns h2 ip addr add 2001:db8::2/64 dev w
-}
-
-# bridged: a bridge on each host, with a station behind it.
-#
-#   s1: e0 10.0.0.1 --- p0 br0 :h1 ====== h2: br0 p0 --- e0 10.0.0.2 :s2
-#          fd00::1                                          fd00::2
-bridged()
-{
-	local n
-
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
-	hosts
-	ns_add s1 s2
-	for n in 1 2; do
-		veth_pair "s$n" e0 "h$n" p0
-		bridge_add "h$n" br0
-		bridge_port "h$n" br0 p0
-		ns "s$n" ip addr add "10.0.0.$n/24" dev e0
-		ns "s$n" ip addr add "fd00::$n/64" dev e0
-	done
-}
 
 # trunked: one listens at h1, with its bridge; two of h2 dials it.
 trunked()
 {
-	bridged
+	hosts
+	bridged_hosts
 	one -l 5000 br0
 	two br0 trunk:192.0.2.1:5000
 	relay_wait_up one 2
 	relay_wait_up two 2
 	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
-}
-
-one()
-{
-	relay_start one in h1 -v "$@"
-}
-
-two()
-{
-	relay_start two in h2 -v "$@"
 }
 
 # stream BYTES: always the same noise, which nothing can make shorter.
@@ -108,28 +56,6 @@ sent_to()
 		index($4, name) == 1 { sub(/.*, tx /, ""); print $1, $3 }'
 }
 
-says()
-{
-	grep -q -- "$2" "$DIR/$1.err"
-}
-
-# count_of RELAY TEXT: how often it says that.
-count_of()
-{
-	grep -c -- "$2" "$DIR/$1.err" || true
-}
-
-# ticks NAME: processor time so far, in 1/100 s.
-ticks()
-{
-	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$(pid_of "$1")/stat"
-}
-
-has_drops()
-{
-	relay_status "$1" | grep -q "dropped:.* $2"
-}
-
 # --- frames, byte by byte ---------------------------------------------------
 
 # exchange FROM TO FRAMES-OPTION...: frames both ways between a client of one, in
@@ -160,7 +86,7 @@ exchange()
 	hosts
 	one -l 5000
 	wait_listen h1 tcp 5000
-	for to in 192.0.2.1 '[2001:db8::1]'; do
+	for to in 192.0.2.1 '[2001:db8:1::1]'; do
 		two tcp-listen:127.0.0.1:5001 "trunk:$to:5000"
 		relay_wait_up two 1
 		relay_wait_up one 1
@@ -184,11 +110,12 @@ exchange()
 	relay_wait_up two 1
 	relay_wait_up one 1
 	exchange 127.0.0.1:5000 127.0.0.1:5001 --count 5000 --max 65000 --sizes log
-	refute says two "take tcp:"
+	refute has_logged two "take tcp:"
 }
 
 # --- bridges ----------------------------------------------------------------
 
+# bats test_tags=slow
 @test "1 GiB from bridge to bridge, by IPv4 and IPv6, in super-frames that cross whole" {
 	local units bytes
 
@@ -252,7 +179,8 @@ exchange()
 @test "plain ports beside a trunk get only plain frames, whose checksums are good" {
 	local n
 
-	bridged
+	hosts
+	bridged_hosts
 	one --hub -l 5000 br0
 	two --hub -l 5000 br0 trunk:192.0.2.1:5000
 	relay_wait_up one 2
@@ -332,6 +260,7 @@ in_guest()
 }
 
 #   s1 --- br0 - one :h1 ====== trunk ====== h2: two - br0 - three -l --- guest
+# bats test_tags=slow
 @test "1 GiB from a bridge through a trunk and a bridge to a guest with a plain NIC, and files back" {
 	trunked
 	relay_start three in h2 -l 127.0.0.1:5001 br0
@@ -364,9 +293,9 @@ in_guest()
 	for n in 1 2 3; do
 		# As QEMU does, it gives up with what we said.
 		frames_start "qemu$n" in h1 recv tcp-listen:192.0.2.1:5000 --expect 1
-		wait_end "qemu$n" 15 || true
+		wait_gone "qemu$n" 15
 	done
-	wait_for 5 "a message" says two "take tcp:"
+	wait_for 5 "a message" has_logged two "take tcp:"
 	run cat "$DIR/two.err"
 	assert_line --regexp '^netrelay: trunk:192.0.2.1:5000: .*no netrelay.*; to reach a QEMU, take tcp:; trying again$'
 }
@@ -376,11 +305,11 @@ in_guest()
 	start silent in h1 socat -u TCP4-LISTEN:5000,fork,reuseaddr -
 	wait_listen h1 tcp 5000
 	relay_start two in h2 tcp-listen:5001 trunk:192.0.2.1:5000
-	wait_for 10 "a message" says two "no answer as a netrelay gives it; to reach a QEMU, take tcp:"
+	wait_for 10 "a message" has_logged two "no answer as a netrelay gives it; to reach a QEMU, take tcp:"
 	wait_for 15 "the next try" has_dialled 2
 	wait_for 15 "one more" has_dialled 3
-	assert_equal "$(count_of two "take tcp:")" 1
-	(($(ticks two) < 20))
+	assert_equal "$(log_lines two "take tcp:")" 1
+	(($(cpu_us two) < 200000))
 }
 
 # Preambles that socat was sent.
@@ -394,15 +323,15 @@ has_dialled()
 	start stub in h1 "$PEER" stub 192.0.2.1 5000 7
 	wait_for 10 "the stub" grep -q ready "$DIR/stub.out"
 	two tcp-listen:5001 trunk:192.0.2.1:5000
-	wait_for 10 "a message" says two \
+	wait_for 10 "a message" has_logged two \
 		"^netrelay: trunk:192.0.2.1:5000: the peer's trunk is of version 7, ours of 1; .*; trying again"
-	(($(ticks two) < 20))
+	(($(cpu_us two) < 200000))
 	run -0 relay_stop two
 	# The other way round; our preamble comes back, for the other side to know.
 	one -l 5001
 	wait_listen h1 tcp 5001
 	start caller in h2 "$PEER" send 192.0.2.1 5001 "ff6e7472000700400000000100$(printf '%0*d' 102 0)"
-	wait_for 5 "a message" says one "^netrelay: tcp:192.0.2.2:.*: the peer's trunk is of version 7, ours of 1; "
+	wait_for 5 "a message" has_logged one "^netrelay: tcp:192.0.2.2:.*: the peer's trunk is of version 7, ours of 1; "
 	wait_for 5 "the end" grep -q 'closed, of version 1' "$DIR/caller.out"
 	relay_wait_ports one 0
 }
@@ -442,7 +371,7 @@ refused()
 	# connection goes on: that it is dropped is counted.
 	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \
 		"80000046$(printf '0101000000010000%0*d' 124 0)" frame
-	wait_for 5 "the drop" has_drops one "malformed 1"
+	wait_for 5 "the drop" has_drops one malformed 1
 	ns h1 "$FRAMES" send tcp:192.0.2.1:5000 --id 9 --count 500
 	run -0 frames_wait bystander
 	relay_check_sums one
@@ -470,12 +399,12 @@ refused()
 @test "either side is killed and started again: traffic goes on" {
 	trunked
 	kill -KILL "$(pid_of one)"
-	wait_end one || true
+	wait_gone one
 	one -l 5000 br0
 	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	cross s1 s2 4 10.0.0.2 $((GIB / 64))
 	kill -KILL "$(pid_of two)"
-	wait_end two || true
+	wait_gone two
 	two br0 trunk:192.0.2.1:5000
 	wait_for 15 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	cross s2 s1 4 10.0.0.1 $((GIB / 64))

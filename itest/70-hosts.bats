@@ -6,32 +6,7 @@
 # What is sent from one end to the other comes whole, over TCP, UDP and a
 # command's pipe, over both versions of IP.
 
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-	needs_root
-}
-
-teardown()
-{
-	common_teardown
-}
-
-# hosts MTU
-#
-#   h1: l0 192.0.2.1, 2001:db8:1::1 ====== MTU ====== l0 192.0.2.2, 2001:db8:1::2 :h2
-hosts()
-{
-	ns_add h1 h2
-	veth_pair h1 l0 h2 l0 192.0.2.1/24 192.0.2.2/24
-	ns h1 ip addr add 2001:db8:1::1/64 dev l0 nodad
-	ns h2 ip addr add 2001:db8:1::2/64 dev l0 nodad
-	ns h1 ip link set l0 mtu "$1"
-	ns h2 ip link set l0 mtu "$1"
-}
 
 # routed_hosts MTU: the hosts do not see it, it is that of the routers' link.
 #
@@ -72,36 +47,6 @@ add_v6()
 	ns "$4" ip addr add "$6/64" dev "$5" nodad
 }
 
-# stations: a bridge on each host, and one who is behind it.
-#
-#   s1: e0 10.0.0.1, fd00::1 --- p0 - br0 :h1       h2: br0 - p0 --- e0 10.0.0.2, fd00::2 :s2
-stations()
-{
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
-	ns_add s1 s2
-	veth_pair s1 e0 h1 p0
-	veth_pair s2 e0 h2 p0
-	bridge_add h1 br0
-	bridge_add h2 br0
-	bridge_port h1 br0 p0
-	bridge_port h2 br0 p0
-	ns s1 ip addr add 10.0.0.1/24 dev e0
-	ns s2 ip addr add 10.0.0.2/24 dev e0
-	ns s1 ip addr add fd00::1/64 dev e0 nodad
-	ns s2 ip addr add fd00::2/64 dev e0 nodad
-}
-
-# one RELAY_ARGS..., two RELAY_ARGS...: the netrelays of the hosts.
-one()
-{
-	relay_start one in h1 -v "$@"
-}
-
-two()
-{
-	relay_start two in h2 -v "$@"
-}
-
 # joined: the stations reach each other as if they had one wire.
 joined()
 {
@@ -133,7 +78,7 @@ whole()
 
 @test "bridge to bridge over TCP and a link with an MTU of 600" {
 	hosts 600
-	stations
+	bridged_hosts
 	one -l 5000 br0
 	two -l 5000 br0 tcp:192.0.2.1:5000
 	joined
@@ -141,7 +86,7 @@ whole()
 
 @test "bridge to bridge over TCP on IPv6 and a link with an MTU of 1280" {
 	hosts 1280
-	stations
+	bridged_hosts
 	one -l 5000 br0
 	two br0 '[2001:db8:1::1]:5000'
 	joined
@@ -149,7 +94,7 @@ whole()
 
 @test "bridge to bridge over a trunk and a link with an MTU of 600" {
 	hosts 600
-	stations
+	bridged_hosts
 	one -l 5000 br0
 	two br0 trunk:192.0.2.1:5000
 	joined
@@ -157,7 +102,7 @@ whole()
 
 @test "bridge to bridge over UDP and a link with an MTU of 600" {
 	hosts 600
-	stations
+	bridged_hosts
 	one br0 udp:192.0.2.2:5001,local=192.0.2.1:5000
 	two 5001:192.0.2.1:5000 br0
 	joined
@@ -165,7 +110,7 @@ whole()
 
 @test "bridge to bridge over UDP on IPv6 and a link with an MTU of 1280" {
 	hosts 1280
-	stations
+	bridged_hosts
 	one br0 'udp:[2001:db8:1::2]:5000'
 	two '5000:[2001:db8:1::1]:' br0
 	joined
@@ -173,7 +118,7 @@ whole()
 
 @test "bridge to bridge by a command that runs netrelay on the other host" {
 	hosts 600
-	stations
+	bridged_hosts
 	one br0 "exec:ip netns exec $(ns_name h2) '$NETRELAY' - br0"
 	relay_wait_up one 2 10
 	wait_for 10 "tap at h2" has_tap h2
@@ -210,7 +155,7 @@ has_no_tap()
 
 @test "over a router with an MTU smaller than the hosts', over TCP" {
 	routed_hosts 600
-	stations
+	bridged_hosts
 	one -l 5000 br0
 	two br0 192.0.2.1:5000
 	joined
@@ -218,7 +163,7 @@ has_no_tap()
 
 @test "over a router with an MTU smaller than the hosts', over UDP" {
 	routed_hosts 600
-	stations
+	bridged_hosts
 	one br0 udp:192.0.3.1:5000
 	two br0 udp:192.0.2.1:5000
 	joined
@@ -228,7 +173,7 @@ has_no_tap()
 # and tell.
 @test "over a router with an MTU smaller than the hosts', on IPv6" {
 	routed_hosts 1280
-	stations
+	bridged_hosts
 	one -l '[2001:db8:1::1]:5000' br0
 	two br0 'tcp:[2001:db8:1::1]:5000'
 	joined
@@ -248,7 +193,7 @@ has_no_tap()
 @test "servers joined in a row" {
 	hosts 600
 	ns_add h3 s1 s2
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	veth_pair h2 l1 h3 l0 192.0.3.2/24 192.0.3.3/24
 	veth_pair s1 e0 h1 p0
 	veth_pair s2 e0 h3 p0
@@ -276,7 +221,7 @@ has_no_tap()
 # The kernel's own TCP, whose segments are of 1500 bytes, between the stations.
 @test "a TCP connection between the stations brings every byte" {
 	hosts 600
-	stations
+	bridged_hosts
 	one -l 5000 br0
 	two br0 192.0.2.1:5000
 	relay_wait_up one 2
@@ -300,6 +245,7 @@ have_ipv6()
 
 #   guest a nic1 - one :h1 ====== TCP, MTU 600 ====== h2: two - nic1 guest b
 #           nic2 - udp1 ========= UDP, MTU 600 ========== udp2 - nic2
+# bats test_tags=slow
 @test "a guest on each host, over TCP and over UDP" {
 	hosts 600
 	one -l 127.0.0.1:5000 -l 192.0.2.1:5000

@@ -6,15 +6,9 @@
 #
 # shellcheck disable=SC1003,SC2016 # what is quoted is for others to read
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-PEER=$BENCH_ROOT/itest/ctl-peer
-
-setup()
-{
-	common_setup
-}
+PEER=$LAB_ROOT/itest/ctl-peer
 
 teardown()
 {
@@ -81,7 +75,6 @@ set_up_of_relay()
 
 #   a --- one === sink, nobody
 @test "status: the table, JSON and counters of a server" {
-	needs_root
 	ns_add lab
 	peer_start sink in lab sink 127.0.0.1 5001
 	relay_with_ctl one in lab -l 5000 --hub tcp:127.0.0.1:5001 tcp:127.0.0.1:5002
@@ -107,7 +100,6 @@ set_up_of_relay()
 }
 
 @test "rates are those of now" {
-	needs_root
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
 	wait_listen lab tcp 5000
@@ -118,9 +110,9 @@ set_up_of_relay()
 	wait_for 20 "rates" is_json "any(0 < 2 * p['rx_frames_rate'] < p['rx_frames'] and
 		p['rx_bytes_rate'] // 100 in (p['rx_frames_rate'], p['rx_frames_rate'] + 1)
 		for p in r['ports'])" True
-	stop tx || true
+	dismiss tx
 	wait_for 10 "rest" is_json "all(p['tx_frames_rate'] == 0 for p in r['ports'])" True
-	stop rx || true
+	dismiss rx
 	run -0 relay_stop one
 }
 
@@ -146,7 +138,7 @@ set_up_of_relay()
 	wait_listen - unix "$DIR/l"
 	frames_start a recv "unix:$DIR/l" --timeout 30
 	wait_for 5 "its port" port_is 1 peer "pid $(pid_of a)"
-	stop a || true
+	dismiss a
 	run -0 relay_stop one
 }
 
@@ -189,7 +181,6 @@ set_up_of_relay()
 }
 
 @test "add, set and del" {
-	needs_root
 	ns_add lab
 	peer_start sink in lab sink 127.0.0.1 5001
 	relay_with_ctl one in lab -l 5000
@@ -216,7 +207,7 @@ set_up_of_relay()
 	run -0 json "[l['endpoint'] for l in r['listeners']], len(r['ports'])"
 	assert_output "(['5000'], 3)"
 	run ! ns lab bash -c 'exec 3<>/dev/tcp/127.0.0.1/5002'
-	stop a || true
+	dismiss a
 	wait_for 5 "it to go" is_json "len(r['ports'])" 2
 	run -0 ctl del 1
 	run -0 ctl del 'exec:cat # "as is" \n \'
@@ -229,7 +220,6 @@ set_up_of_relay()
 
 #   tx --- one === rx1, rx2
 @test "fdb: what a switch has learnt; and storm, what it lets through from then on" {
-	needs_root
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
 	wait_listen lab tcp 5000
@@ -269,8 +259,7 @@ storm_is_over()
 }
 
 @test "an endpoint that can't be opened is told of, and is the end of nothing" {
-	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
 	wait_listen lab tcp 5000
@@ -300,8 +289,7 @@ helper_is()
 @test "what takes long to open is answered in time, and who waits for it may go" {
 	local helper
 
-	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
 	helper=$(pgrep -P "$(pid_of one)")
@@ -349,7 +337,6 @@ is_connected()
 @test "events: up, down, reconnect, gone" {
 	local stamp="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
 
-	needs_root
 	ns_add lab
 	relay_with_ctl one in lab -l 5000 tcp:127.0.0.1:5001
 	START_OUT=$DIR/events.out start events "$NETRELAY" ctl "$DIR/ctl" events
@@ -472,12 +459,12 @@ open_dir()
 
 as_user()
 {
-	"$BENCH_ROOT/itest/as-user" "$NETRELAY" "$@"
+	"$LAB_ROOT/itest/as-user" "$NETRELAY" "$@"
 }
 
 @test "the socket is its user's alone, and others who reach it are turned away" {
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "as-user needs /dev/net/tun"
+	needs_tun
 	open_dir
 	relay_start one --ctl "$OPEN_DIR/ctl" -l "unix-listen:$OPEN_DIR/l"
 	wait_listen - unix "$OPEN_DIR/ctl"
@@ -494,10 +481,10 @@ as_user()
 
 @test "root may control a user's relay, and the user too" {
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "as-user needs /dev/net/tun"
+	needs_tun
 	open_dir
 	chmod 777 "$OPEN_DIR"
-	start one "$BENCH_ROOT/itest/as-user" "$NETRELAY" --ctl "$OPEN_DIR/ctl" -l "unix-listen:$OPEN_DIR/l"
+	start one "$LAB_ROOT/itest/as-user" "$NETRELAY" --ctl "$OPEN_DIR/ctl" -l "unix-listen:$OPEN_DIR/l"
 	wait_listen - unix "$OPEN_DIR/ctl"
 	run -0 "$NETRELAY" ctl "$OPEN_DIR/ctl" status
 	run -0 as_user ctl "$OPEN_DIR/ctl" status
@@ -510,11 +497,11 @@ as_user()
 	local user
 
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "as-user needs /dev/net/tun"
+	needs_tun
 	open_dir
 	chmod 777 "$OPEN_DIR"
 	cp "$NETRELAY" "$OPEN_DIR/netrelay"
-	start one "$BENCH_ROOT/itest/in-userns" "$OPEN_DIR/netrelay" --ctl "$OPEN_DIR/ctl" \
+	start one "$LAB_ROOT/itest/in-userns" "$OPEN_DIR/netrelay" --ctl "$OPEN_DIR/ctl" \
 		-l "unix-listen:$OPEN_DIR/l"
 	wait_listen - unix "$OPEN_DIR/ctl"
 	[[ $(stat -c %u "$OPEN_DIR/ctl") == 100000 ]]
@@ -613,7 +600,6 @@ only_we_are_connected()
 @test "64 ports added and removed under load: nothing is lost on the others" {
 	local i ids count=16000
 
-	needs_root
 	ns_add lab
 	peer_start sink in lab sink 127.0.0.1 5001
 	relay_with_ctl one in lab -l 5000 --hub

@@ -1,24 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 #
 # A million frames of 60 to 65,535 bytes, numbered, every byte compared. Through
 # a cable none is lost; a server may drop what a receiver is too slow for, and
 # then has counted it.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-setup()
-{
-	common_setup
-	needs_root
-	ns_add lab
-}
-
-teardown()
-{
-	common_teardown
-}
+namespaces lab
 
 MILLION=1000000
 SHAPE=(--count "$MILLION" --min 60 --max 65535 --sizes log)

@@ -4,20 +4,14 @@
 # netrelay top, looked at in tmux: the pictures that it draws, in windows of several
 # sizes, and the terminal that it leaves behind.
 
-bats_require_minimum_version 1.5.0
 load helpers
+
+namespaces lab
 
 setup()
 {
 	command -v tmux >/dev/null || skip "needs tmux"
-	needs_root
 	common_setup
-	ns_add lab
-}
-
-teardown()
-{
-	[[ ! ${DIR-} ]] || common_teardown
 }
 
 in_tmux()
@@ -238,14 +232,14 @@ pkill_top()
 	shows 'netrelay v +x\?\[31mx, 0 of 0 ports up'
 	keys q
 	terminal_is_restored
-	stop fake || true
+	dismiss fake
 	start fake socat "UNIX-LISTEN:$DIR/fake,fork" "SYSTEM:head -c 100000 /dev/urandom"
 	wait_listen - unix "$DIR/fake"
 	keys "'$NETRELAY' top '$DIR/fake'" Enter
 	shows 'what answers is no relay'
 	keys q
 	terminal_is_restored
-	stop fake || true
+	dismiss fake
 }
 
 @test "no terminal, no socket: one line" {

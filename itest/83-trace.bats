@@ -4,18 +4,7 @@
 # -vv: each frame is told of where it comes in and where it goes out; not all of
 # them when there are many, and then how many were not.
 
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
 
 # What is said of frames, without the time.
 lines()
@@ -23,7 +12,7 @@ lines()
 	sed -nE 's/^netrelay: ([0-9]{2}:){2}[0-9]{2}\.[0-9]{6} //p' "$DIR/one.err"
 }
 
-has_lines()
+has_told()
 {
 	(($(lines | wc -l) >= $1))
 }
@@ -54,7 +43,7 @@ frame()
 	relay_wait_ports one 1
 	run -0 "$FRAMES" raw "unix:$DIR/a" --wait 100 "$(frame 08060001)" "$(frame 810000070800)" \
 		"$(frame 88a800058100000786dd)" "$(frame 0026424203)" "$(frame 88b5)"
-	wait_for 5 "ten lines" has_lines 10
+	wait_for 5 "ten lines" has_told 10
 	run -0 lines
 	assert_line "2 unix:$DIR/a#1 in $from, ARP, length 60"
 	assert_line "1 unix:$DIR/b#1 out $from, ARP, length 60"
@@ -64,7 +53,7 @@ frame()
 	assert_line "2 unix:$DIR/a#1 in $from, STP, length 60"
 	assert_line "1 unix:$DIR/b#1 out $from, 0x88b5, length 60"
 	[[ ${#lines[@]} == 10 ]]
-	stop sink || true
+	dismiss sink
 	run -0 relay_stop one
 }
 
@@ -77,7 +66,7 @@ frame()
 	wait_listen - unix "$DIR/a"
 	before=$(TZ=XXX-5:30 date +%H:%M:%S)
 	run -0 "$FRAMES" raw "unix:$DIR/a" --wait 100 "$(frame 0806)"
-	wait_for 5 "a line" has_lines 1
+	wait_for 5 "a line" has_told 1
 	after=$(TZ=XXX-5:30 date +%H:%M:%S)
 	at=$(sed -nE 's/^netrelay: ([0-9:]{8})\..* in .*/\1/p' "$DIR/one.err")
 	# Around midnight the last is less than the first.

@@ -4,18 +4,7 @@
 # Captures, as tshark and capinfos read them: everything that went through is in
 # there, and whatever becomes of the reader or the disk, the relay goes on.
 
-bats_require_minimum_version 1.5.0
 load helpers
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
 
 # --- reading captures -------------------------------------------------------
 
@@ -102,7 +91,7 @@ check_frames()
 		from+=(--from "$id")
 	done
 	tshark -n -r "$1" -Y "$2" -F nsecpcap -w "$DIR/some.pcap" 2>/dev/null
-	"$BENCH_ROOT/itest/pcap-frames" <"$DIR/some.pcap" >"$DIR/some.frames"
+	"$LAB_ROOT/itest/pcap-frames" <"$DIR/some.pcap" >"$DIR/some.frames"
 	run -0 "$FRAMES" recv - --count "$3" --lossless "${from[@]}" <"$DIR/some.frames"
 	assert_output --partial "total: received $3 lost 0 damaged 0 reordered 0 duplicated 0"
 }
@@ -148,7 +137,6 @@ has_packets()
 @test "a server's capture has an interface for each of its ports" {
 	local file=$DIR/c.pcapng name
 
-	needs_root
 	ns_add n
 	frames_start a in n both tcp-listen:127.0.0.1:5001 --id 1 --count 300 --rate 2000 \
 		--lossless
@@ -216,8 +204,7 @@ has_packets()
 @test "a super-frame from one bridge's tap to another's is captured whole" {
 	local file=$DIR/c.pcapng n
 
-	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add h s1 s2
 	for n in 1 2; do
 		veth_pair "s$n" e0 h "p$n"
@@ -253,11 +240,6 @@ relayed()
 	run -0 frames_wait rx
 	run -0 frames_wait tx
 	relay_check_sums relay
-}
-
-has_lines()
-{
-	(($(wc -l <"$1") == $2))
 }
 
 @test "a capture on stdout can be read while it is made" {
@@ -404,19 +386,19 @@ check_counts_with_gap()
 
 # --- what can't be ----------------------------------------------------------
 
-# says STATUS TEXT ARGS...: one line, and that exit status.
-says()
+# refused_with STATUS TEXT ARGS...: one line, and that exit status.
+refused_with()
 {
 	run "-$1" "$NETRELAY" "${@:3}"
 	assert_output "netrelay: $2"
 }
 
 @test "a file that can't be opened is told of, and nothing is begun" {
-	says 1 "capture $DIR/no/file: No such file or directory" --capture "$DIR/no/file" \
+	refused_with 1 "capture $DIR/no/file: No such file or directory" --capture "$DIR/no/file" \
 		-l "unix-listen:$DIR/hub"
-	says 1 "capture $DIR: Is a directory" --capture "$DIR" -l "unix-listen:$DIR/hub"
+	refused_with 1 "capture $DIR: Is a directory" --capture "$DIR" -l "unix-listen:$DIR/hub"
 	assert_not_exist "$DIR/hub"
-	says 2 "-: stdout is what --capture - writes to; name a file there, or another endpoint here" --capture - \
+	refused_with 2 "-: stdout is what --capture - writes to; name a file there, or another endpoint here" --capture - \
 		"unix:$DIR/x"
 }
 

@@ -4,21 +4,10 @@
 # That README, manual and --help are true: their examples are run as they stand
 # there, what they list is what the program has, and they list the same.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
-README=$BENCH_ROOT/README.md
-MANUAL=$BENCH_ROOT/man/netrelay.1
-
-setup()
-{
-	common_setup
-}
-
-teardown()
-{
-	common_teardown
-}
+README=$LAB_ROOT/README.md
+MANUAL=$LAB_ROOT/man/netrelay.1
 
 # --- taking texts apart -----------------------------------------------------
 
@@ -93,8 +82,7 @@ simplify()
 #   here: br0      l0 192.0.2.1 ------ l0 192.0.2.7      br0 :other
 two_hosts()
 {
-	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
 	ns_add here other
 	veth_pair here l0 other l0 192.0.2.1/24 192.0.2.7/24
 	bridge_add here br0
@@ -149,7 +137,7 @@ run_line()
 	case $2 in
 	"netrelay -l 5000 bridge:br0,tap=tap0")
 		# "as that user"
-		start "$1" in here bash -c "exec '$BENCH_ROOT/itest/as-user' '$NETRELAY' ${2#netrelay }"
+		start "$1" in here bash -c "exec '$LAB_ROOT/itest/as-user' '$NETRELAY' ${2#netrelay }"
 		;;
 	"netrelay ctl "*)
 		wait_for 5 "control socket" test -S "$DIR/ctl"
@@ -173,7 +161,7 @@ run_line()
 		wait_for 5 "status of the server" _has_statuses server $((before + 1))
 		;;
 	"make "*)
-		make -C "$BENCH_ROOT" help | grep -q "^  $2 "
+		make -C "$LAB_ROOT" help | grep -q "^  $2 "
 		;;
 	*)
 		echo "no way known to try this out"
@@ -236,7 +224,7 @@ has_tap()
 }
 
 # The guests of the block, at its second line and below, ping each other. They
-# are not the bench's own, which gives NICs a name.
+# are not the lab's own, which gives NICs a name.
 guests_meet()
 {
 	local mac
@@ -287,7 +275,7 @@ try_block()
 	run_block <"$DIR/block"
 	all_works
 	for name in $(_running | grep '^example'); do
-		stop "$name" || true
+		dismiss "$name"
 	done
 }
 
@@ -322,7 +310,7 @@ assert_same()
 	manual_rules >"$DIR/manual"
 	assert_same "$DIR/help" "$DIR/manual" 2
 	sed -n '/^static const struct option rules/,/^}/s/.*key = "\([a-z]*\)".*/,\1/p' \
-		"$BENCH_ROOT/src/conf/endpoint-long.c" | sort >"$DIR/source"
+		"$LAB_ROOT/src/conf/endpoint-long.c" | sort >"$DIR/source"
 	sed 's/=.*//' "$DIR/manual" >"$DIR/words"
 	assert_same "$DIR/source" "$DIR/words" 2
 }
@@ -332,16 +320,16 @@ assert_same()
 		sed 's/^-vv$/-v/' | sort -u >"$DIR/help"
 	grep -oE '\<Fl -?[a-zA-Z]+(-[a-z]+)*' "$MANUAL" | sed 's/^Fl /-/' | sort -u >"$DIR/manual"
 	assert_same "$DIR/help" "$DIR/manual" 12
-	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$BENCH_ROOT/src/conf/conf.c" |
+	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$LAB_ROOT/src/conf/conf.c" |
 		tr -d : | grep -o . | sed 's/^/-/' >"$DIR/source"
-	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$BENCH_ROOT/src/conf/conf.c" >>"$DIR/source"
+	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$LAB_ROOT/src/conf/conf.c" >>"$DIR/source"
 	sort -o "$DIR/source" "$DIR/source"
 	assert_same "$DIR/source" "$DIR/manual" 12
 	run -2 "$NETRELAY" --nonsense
 }
 
 @test "the manual has every reason for a drop" {
-	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$BENCH_ROOT/src/port/port.c" | cut -d'"' -f2 |
+	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$LAB_ROOT/src/port/port.c" | cut -d'"' -f2 |
 		sort >"$DIR/source"
 	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
 		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
@@ -349,16 +337,16 @@ assert_same()
 }
 
 @test "the manual has every field of status --json, and every command of ctl" {
-	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$BENCH_ROOT/src/show/show-json.c" |
+	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$LAB_ROOT/src/show/show-json.c" |
 		cut -d'"' -f2 | sort -u >"$DIR/source"
-	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$BENCH_ROOT/src/show/show-json.c" |
+	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$LAB_ROOT/src/show/show-json.c" |
 		grep -oE '[a-z]+$' >>"$DIR/source"
 	sort -u -o "$DIR/source" "$DIR/source"
 	awk '/has these fields/ { inside = 1 } /^In names/ { inside = 0 }
 		inside && /^\.It/ { gsub(/ ,/, ""); for (i = 2; i <= NF; i++) print $i }' "$MANUAL" |
 		sort -u >"$DIR/manual"
 	assert_same "$DIR/source" "$DIR/manual" 30
-	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$BENCH_ROOT/src/ctl/ctl-command.c" |
+	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$LAB_ROOT/src/ctl/ctl-command.c" |
 		sort >"$DIR/source"
 	awk '/^\.Sh/ { inside = /CONTROL/ } inside && /^\.It Cm/ { print $3 }' "$MANUAL" |
 		sort >"$DIR/manual"
@@ -370,12 +358,12 @@ assert_same()
 @test "VERSION, CHANGELOG, README, manual and --version have the same version" {
 	local version found
 
-	version=$(cat "$BENCH_ROOT/VERSION")
+	version=$(cat "$LAB_ROOT/VERSION")
 	[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]
 	run -0 "$NETRELAY" --version
 	assert_output --regexp "^netrelay ${version//./\\.}(\+g[0-9a-f]+(\.dirty)?)? \\("
 	grep -qx "\.Os netrelay $version" "$MANUAL"
-	found=$(grep -m 1 '^## ' "$BENCH_ROOT/CHANGELOG.md")
+	found=$(grep -m 1 '^## ' "$LAB_ROOT/CHANGELOG.md")
 	[[ $found =~ ^"## $version ("[0-9]{4}-[0-9]{2}-[0-9]{2}")"$ ]]
 	# All that it names, and it names one.
 	grep -oE 'netrelay v?[0-9]+\.[0-9.]*[0-9]' "$README" | sort -u >"$DIR/found"
@@ -392,10 +380,10 @@ version_of()
 @test "the version is that of VERSION, and says of what commit, unless that has its tag" {
 	local version id
 
-	git -C "$BENCH_ROOT" rev-parse HEAD || skip "needs a checkout by git"
-	version=$(cat "$BENCH_ROOT/VERSION")
+	git -C "$LAB_ROOT" rev-parse HEAD || skip "needs a checkout by git"
+	version=$(cat "$LAB_ROOT/VERSION")
 	git init -q "$DIR/tree"
-	cp "$BENCH_ROOT"/{Makefile,VERSION} "$DIR/tree/"
+	cp "$LAB_ROOT"/{Makefile,VERSION} "$DIR/tree/"
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_{AUTHOR,COMMITTER}_{NAME,EMAIL}=test
 	git -C "$DIR/tree" add .
 	git -C "$DIR/tree" commit -qm start
@@ -429,7 +417,7 @@ manual_messages()
 	local part count=0
 
 	# What stands in two literals, one behind the other, is one.
-	cat "$BENCH_ROOT"/src/*.c "$BENCH_ROOT"/src/*/*.c | tr '\n' ' ' |
+	cat "$LAB_ROOT"/src/*.c "$LAB_ROOT"/src/*/*.c | tr '\n' ' ' |
 		sed 's/"[[:space:]]*"//g' >"$DIR/source"
 	while IFS= read -r part; do
 		grep -qF -- "$part" "$DIR/source" || {
@@ -450,9 +438,8 @@ without_numbers()
 @test "the README's status is as the program prints it, and adds up" {
 	local status
 
-	needs_root
 	awk '/^```/ { inside = !inside; next } inside && /^netrelay: /' "$README" >"$DIR/readme"
-	run -0 awk -f "$BENCH_ROOT/itest/status.awk" "$DIR/readme"
+	run -0 awk -f "$LAB_ROOT/itest/status.awk" "$DIR/readme"
 	ns_add here
 	relay_start relay in here -l 127.0.0.1:5000
 	wait_listen here tcp 5000
@@ -476,7 +463,7 @@ tried_links()
 	local functions
 
 	functions=$(awk '/^(links|link|inet|unix|unixgram|udp|dgram)\(\)$/, /^}$/' \
-		"$BENCH_ROOT/itest/60-qemu.bats")
+		"$LAB_ROOT/itest/60-qemu.bats")
 	(eval "$functions" && links)
 }
 
@@ -547,7 +534,7 @@ is_tried()
 @test "the README's make targets are there" {
 	local target count=0
 
-	run -0 make -C "$BENCH_ROOT" --no-print-directory help
+	run -0 make -C "$LAB_ROOT" --no-print-directory help
 	while read -r target; do
 		assert_line --regexp "^  make $target "
 		count=$((count + 1))

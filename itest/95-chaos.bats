@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# bats file_tags=slow
 #
 # A minute of chaos: see itest/chaos. The seed is the clock's, and is shown, also
 # when all held. CHAOS_SEED chooses one, CHAOS_SECONDS how long each test takes:
@@ -14,7 +15,6 @@
 #
 # What is found ends it, with the command that does that round again.
 
-bats_require_minimum_version 1.5.0
 load helpers
 
 setup()
@@ -23,18 +23,13 @@ setup()
 	SEED=${CHAOS_SEED:-$(date +%s)}
 }
 
-teardown()
-{
-	common_teardown
-}
-
 # chaos SECONDS PROGRAM
 chaos()
 {
 	local seconds=${CHAOS_SECONDS:-$1}
 
 	echo "# chaos: seed $SEED, $seconds s, ${2##*/}" >&3
-	run "$BENCH_ROOT/itest/chaos" --seed "$SEED" --seconds "$seconds" --program "$2"
+	run "$LAB_ROOT/itest/chaos" --seed "$SEED" --seconds "$seconds" --program "$2"
 	assert_success
 	assert_line --partial "all held"
 	assert_line --partial "honest frames"
@@ -42,9 +37,9 @@ chaos()
 
 @test "chaos for the sanitized program" {
 	if [[ ! ${NETRELAY_SANITIZED-} ]]; then
-		make -s -C "$BENCH_ROOT" sanitized
+		make -s -C "$LAB_ROOT" sanitized
 	fi
-	chaos 35 "${NETRELAY_SANITIZED:-$BENCH_ROOT/build/netrelay-sanitized}"
+	chaos 35 "${NETRELAY_SANITIZED:-$LAB_ROOT/build/netrelay-sanitized}"
 }
 
 @test "chaos for the program as it is released" {

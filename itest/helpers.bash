@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What the .bats files load: bench.bash (processes, namespaces), guests.bash,
-# and here set-up and teardown, netrelay itself, and waiting for listeners.
+# What the .bats files load: lab.bash (processes, namespaces), networks.bash,
+# relay.bash (netrelay itself) and guests.bash; and here set-up and teardown, who
+# listens, what time, memory and processor time are spent, and the traffic tool.
+#
+# A file that says "namespaces a b" has these in each of its tests. One that has more
+# to set up has a setup() of its own, which begins with common_setup.
 #
 # A test's files are in $DIR: NAME.out and NAME.err of what it started. When it
 # fails, the ends of the .err files and of guests' consoles are shown.
 #
 # NETRELAY and FRAMES may name other programs than those in build/.
 
-# shellcheck source=itest/bench.bash
-source "$(dirname "${BASH_SOURCE[0]}")/bench.bash"
+# shellcheck source=itest/lab.bash
+source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
+# shellcheck source=itest/networks.bash
+source "$LAB_ROOT/itest/networks.bash"
+# shellcheck source=itest/relay.bash
+source "$LAB_ROOT/itest/relay.bash"
 # shellcheck source=itest/guests.bash
-source "$BENCH_ROOT/itest/guests.bash"
+source "$LAB_ROOT/itest/guests.bash"
 
-NETRELAY=${NETRELAY:-$BENCH_ROOT/build/netrelay}
-FRAMES=${FRAMES:-$BENCH_ROOT/build/frames}
+NETRELAY=${NETRELAY:-$LAB_ROOT/build/netrelay}
+FRAMES=${FRAMES:-$LAB_ROOT/build/frames}
 
 if [[ ${BATS_VERSION-} ]]; then
 	: "${BATS_LIB_PATH:=/usr/lib/bats}"
 	export BATS_LIB_PATH
+	bats_require_minimum_version 1.5.0
 	bats_load_library bats-support
 	bats_load_library bats-assert
 	bats_load_library bats-file
@@ -27,18 +36,40 @@ fi
 
 # --- set-up and teardown ----------------------------------------------------
 
+# namespaces NAME...: what common_setup makes.
+namespaces()
+{
+	NAMESPACES=$*
+}
+
 # common_setup: for setup(). Also does for setup_file(), with common_teardown in
 # teardown_file(); the tests of that file then need neither.
 common_setup()
 {
-	bench_open "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/bench"
+	local name
+
+	lab_open "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/lab"
+	for name in ${NAMESPACES-}; do
+		ns_add "$name"
+	done
+}
+
+setup()
+{
+	common_setup
+}
+
+teardown()
+{
+	common_teardown
 }
 
 common_teardown()
 {
 	local sad=0
 
-	bench_close || sad=1
+	[[ ${DIR-} ]] || return 0 # skipped before that
+	lab_close || sad=1
 	if ((sad)) || [[ -z ${BATS_TEST_COMPLETED-} && ${BATS_TEST_TMPDIR-} ]]; then
 		_show_errors
 	fi
@@ -61,6 +92,11 @@ _show_errors()
 needs_root()
 {
 	((EUID == 0)) || skip "needs root, for namespaces"
+}
+
+needs_tun()
+{
+	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
 }
 
 # --- who listens ------------------------------------------------------------
@@ -97,6 +133,13 @@ wait_listen()
 	wait_for "${4:-5}" "listener on $2 $3" is_listening "$1" "$2" "$3"
 }
 
+# has_connection NS PATH: whether one to that unix listener was made, or accepted.
+has_connection()
+{
+	(($(ns "$1" ss -Hxa src "unix:$2" | grep -vc LISTEN) > 0)) ||
+		(($(ns "$1" ss -Hxl src "unix:$2" | awk '{ print $3 }') > 0))
+}
+
 # free_port: a TCP port that nobody listens on here.
 free_port()
 {
@@ -108,12 +151,32 @@ free_port()
 	echo "$port"
 }
 
+# --- files --------------------------------------------------------------------
+
+# has_lines FILE COUNT: no fewer.
+has_lines()
+{
+	[[ -e $1 ]] && (($(wc -l <"$1") >= $2))
+}
+
 # --- time ---------------------------------------------------------------------
 
 # has_spent SINCE MS: whether so much time has gone by since that _now_us.
 has_spent()
 {
 	(($(_now_us) - $1 >= $2 * 1000))
+}
+
+# is_older_than FILE MS: of a file that nobody writes to.
+is_older_than()
+{
+	has_spent "$(stat -c %.6Y "$1" | tr -d .)" "$2"
+}
+
+# cpu_us NAME: processor time that it has used so far, in microseconds.
+cpu_us()
+{
+	awk '{ print int($1 / 1000) }' "/proc/$(pid_of "$1")/schedstat"
 }
 
 # --- memory -------------------------------------------------------------------
@@ -123,6 +186,11 @@ has_spent()
 rss_kib()
 {
 	awk '$1 == "Rss:" { print $2 }' "/proc/$(pid_of "$1")/smaps_rollup"
+}
+
+is_rss_below() # NAME KIB
+{
+	(($(rss_kib "$1") < $2))
 }
 
 # --- the traffic tool -------------------------------------------------------
@@ -147,6 +215,12 @@ _is_ready_or_over()
 	_has_ended "$1" || grep -qx ready "$DIR/$1.out" "$DIR/$1.err"
 }
 
+# made_frames COUNT [OPTION...]: a stream of them, to stdout.
+made_frames()
+{
+	"$FRAMES" send - --count "$1" "${@:2}" 2>/dev/null
+}
+
 # frames_wait NAME [SECONDS]: until it ends; shows its report; its exit status.
 frames_wait()
 {
@@ -161,119 +235,4 @@ frames_wait()
 frames_total()
 {
 	sed -nE "s/^total: .*\\b$2 ([0-9]+).*/\\1/p" "$DIR/$1.out" "$DIR/$1.err"
-}
-
-# --- netrelay ---------------------------------------------------------------
-
-# relay_start NAME [in NS] ARGS...
-relay_start()
-{
-	local name=$1 where=()
-
-	shift
-	if [[ $1 == in ]]; then
-		where=(in "$2")
-		shift 2
-	fi
-	start "$name" "${where[@]}" "$NETRELAY" "$@"
-}
-
-# relay_stop NAME: asks it to stop; its exit status.
-relay_stop()
-{
-	stop "$1" TERM
-}
-
-_count_statuses()
-{
-	grep -c '^netrelay: end of status' "$DIR/$1.err" || true
-}
-
-_has_statuses()
-{
-	(($(_count_statuses "$1") >= $2))
-}
-
-# While it forks, a program blocks all there are: SIGILL, for one, must be free.
-_blocks_usr1()
-{
-	_has_ended "$1" || [[ $(grep '^SigBlk:' "/proc/$(pid_of "$1")/status") == *[2367abef]?[0-7] ]]
-}
-
-# relay_status NAME: asks for its counters, and prints them.
-relay_status()
-{
-	local before
-
-	# Before it has got so far as to block it, the signal would be its end.
-	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
-	before=$(_count_statuses "$1")
-	kill -USR1 "$(pid_of "$1")" || return
-	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1)) || return
-	awk '/^netrelay: status: / { block = "" } { block = block $0 "\n" }
-		/^netrelay: end of status/ { last = block } END { printf "%s", last }' "$DIR/$1.err"
-}
-
-_has_ports()
-{
-	relay_status "$1" | grep -q "^netrelay: status: [a-z]*, $2 ports\?:"
-}
-
-# relay_wait_ports NAME COUNT [SECONDS]: until it has so many ports.
-relay_wait_ports()
-{
-	wait_for "${3:-5}" "$2 ports at $1" _has_ports "$1" "$2"
-}
-
-_has_up()
-{
-	(($(relay_status "$1" | grep -cE '^netrelay: port .*: (up|blocked), rx ') == $2))
-}
-
-# relay_wait_up NAME COUNT [SECONDS]: until so many of its ports are up; one may
-# be blocked already, for it closes a loop.
-relay_wait_up()
-{
-	wait_for "${3:-5}" "$2 ports up at $1" _has_up "$1" "$2"
-}
-
-# relay_check_sums NAME: every frame is accounted for.
-relay_check_sums()
-{
-	local status
-
-	status=$(relay_status "$1") || return
-	awk -f "$BENCH_ROOT/itest/status.awk" <<<"$status" || {
-		echo "$status"
-		return 1
-	}
-}
-
-# --- the helper, and commands -----------------------------------------------
-
-# helper_of NAME: its pid.
-helper_of()
-{
-	pgrep -P "$(pid_of "$1")" -x netrelay-helper
-}
-
-# command_of NAME PROGRAM: the pid of what exec: runs, when the shell has become it.
-command_of()
-{
-	local keeper
-
-	for keeper in $(pgrep -P "$(helper_of "$1")" -x netrelay-exec); do
-		pgrep -P "$keeper" -x "$2" || true
-	done
-}
-
-has_command()
-{
-	[[ $(command_of "$1" "$2") ]]
-}
-
-# is_gone PID: or dead, and waiting for init to take notice.
-is_gone()
-{
-	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
 }

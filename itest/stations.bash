@@ -10,7 +10,7 @@
 #   station_wait b hello 3                 until they have come
 #   heard b hello                          how many have
 
-STATION=$BENCH_ROOT/itest/station
+STATION=$LAB_ROOT/itest/station
 # shellcheck disable=SC2034 # for the files that load this one
 EVERYBODY=ff:ff:ff:ff:ff:ff
 
@@ -20,6 +20,26 @@ station_start()
 	mkfifo "$DIR/$1.commands" 2>/dev/null || true
 	start "$1" in "$3" "$STATION" "$4" "$DIR/$1.commands"
 	wait_for 10 "station $1" grep -qx ready "$DIR/$1.out"
+}
+
+# stations NAME=PORT...: each at the relay in lab that listens there.
+stations()
+{
+	local each
+
+	for each in "$@"; do
+		station_start "${each%=*}" in lab "tcp:127.0.0.1:${each#*=}"
+	done
+}
+
+# veth_station NAME NS BRIDGE: behind that bridge, in a namespace of its own.
+veth_station()
+{
+	ns_add "$1"
+	no_ipv6 "$1"
+	veth_pair "$1" e0 "$2" "to-$1"
+	bridge_port "$2" "$3" "to-$1"
+	station_start "$1" in "$1" if:e0
 }
 
 # mac NAME: that station's address, or any word's.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "client/ctl-client.h"
 #include "client/top.h"
 #include "conf/conf.h"
@@ -44,8 +45,12 @@ static enum exit_status help(const struct conf *conf)
 
 static enum exit_status version(const struct conf *conf)
 {
+	char text[200];
+
 	(void)conf;
-	return print("netrelay " VERSION " (" LIBC ", " LIBMNL ")\n");
+	snprintf(text, sizeof(text), "%s (%s, %s)\n", version_name, version_libc,
+		 version_libmnl);
+	return print(text);
 }
 
 static enum exit_status ctl(const struct conf *conf)

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Other programs that carry frames. On netrelay's side is a tap with an address,
 # on the other one, too:
@@ -8,20 +7,15 @@
 #   near: nr0 10.0.0.1 --- netrelay --- program --- e0 10.0.0.2 :far
 #         l0 192.0.2.1 ============================ l0 192.0.2.2
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces near far
 
 setup()
 {
 	real_setup
-	ns_add near far
-	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
-}
-
-teardown()
-{
-	common_teardown
+	wire near far
 }
 
 # relay ENDPOINT: from nr0 to there.
@@ -66,7 +60,7 @@ ends_pass()
 	relay 127.0.0.1:5001
 	address far e0 10.0.0.2/24
 	ends_pass
-	stop socat || true
+	dismiss socat
 	start socat in near socat TCP-LISTEN:5001,bind=127.0.0.1,reuseaddr TCP:192.0.2.2:5002
 	ends_pass
 }

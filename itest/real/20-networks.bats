@@ -1,26 +1,20 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Programs that manage a host's network, and think that a tap of ours on their
 # bridge is a mistake. Each has a bridge of its own making, br0, on the host lab:
 #
 #   lab: br0 10.0.0.1 - netrelay0 --- netrelay -l --- unix --- netrelay --- e0 10.0.0.2 :far
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces lab far
 
 setup()
 {
 	real_setup
-	ns_add lab far
 	host_start lab
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # file_on HOST PATH: makes it, from stdin.
@@ -106,7 +100,7 @@ nm()
 # It is not one of its devices then. But a bridge that it activates again loses all ports.
 @test "NetworkManager that activates its bridge again, and has our file" {
 	nm
-	file_on lab /etc/NetworkManager/conf.d/netrelay.conf <"$BENCH_ROOT/share/netrelay-networkmanager.conf"
+	file_on lab /etc/NetworkManager/conf.d/netrelay.conf <"$LAB_ROOT/share/netrelay-networkmanager.conf"
 	on lab nmcli general reload
 	relay
 	wait_for 10 "NetworkManager to leave the tap alone" _is_unmanaged
@@ -187,7 +181,7 @@ networkd_start()
 
 @test "systemd-networkd that is started again, and has our file" {
 	networkd
-	file_on lab /etc/systemd/network/00-netrelay.network <"$BENCH_ROOT/share/00-netrelay.network"
+	file_on lab /etc/systemd/network/00-netrelay.network <"$LAB_ROOT/share/00-netrelay.network"
 	on lab networkctl reload
 	relay
 	host_daemon_stop lab networkd systemd-networkd

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Programs that give a guest the network that any program of this host has,
 # without a right. The guest is a tap here:
@@ -9,16 +8,16 @@
 #                                                    l0 192.0.2.1 --- l0 192.0.2.254 :world
 #                                                                        198.51.100.1
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces guest home world
 
 WORLD=198.51.100.1
 
 setup()
 {
 	real_setup
-	ns_add guest home world
 	veth_pair home l0 world l0 192.0.2.1/24 192.0.2.254/24
 	ns home ip route add default via 192.0.2.254
 	ns world ip addr add "$WORLD/32" dev lo

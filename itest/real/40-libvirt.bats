@@ -1,28 +1,22 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # libvirt's guests, with each type of interface that a relay can be at the other
 # end of. One guest has all of them:
 #
 #   lab: nr0 10.0.N.1 --- netrelay --- what libvirt calls the type --- nicN 10.0.N.2 :guest
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces lab
 
 setup()
 {
 	real_setup
 	needs qemu-system-x86_64
-	ns_add lab
 	ns lab ip route add 224.0.0.0/4 dev lo
 	host_start lab
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # libvirt: libvirtd. Users whom its installation would make must be there.
@@ -54,7 +48,7 @@ interface()
 # The README's interface, of type client, as number 1 at port 5001.
 readme_interface()
 {
-	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$BENCH_ROOT/README.md" |
+	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$LAB_ROOT/README.md" |
 		sed 's/52:54:00:00:00:01/52:54:00:6e:01:01/; s/5000/5001/'
 }
 
@@ -71,7 +65,7 @@ libvirt_guest()
 		<name>$name</name><memory unit="MiB">128</memory><vcpu>1</vcpu>
 		<os><type arch="x86_64">hvm</type><kernel>$GUEST_DIR/vmlinuz</kernel>
 		<initrd>$GUEST_DIR/initrd.gz</initrd>
-		<cmdline>console=ttyS0 panic=-1 quiet agent</cmdline></os>
+		<cmdline>console=ttyS0 panic=-1 quiet no_timer_check agent</cmdline></os>
 		<features><acpi/></features><cpu mode="maximum"/>
 		<devices>
 		<serial type="file"><source path="$DIR/$name.console"/><target port="0"/></serial>

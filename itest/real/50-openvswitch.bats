@@ -1,26 +1,20 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Open vSwitch, whose bridges are none of the kernel's. Its datapath is that in
 # user space, which needs no module:
 #
 #   far: e0 10.0.0.2 --- netrelay --- unix --- netrelay --- nr0 - ovs-br0 10.0.0.1 :lab
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces lab far
 
 setup()
 {
 	real_setup
-	ns_add lab far
 	host_start lab
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # openvswitch: database and switch, with a bridge.

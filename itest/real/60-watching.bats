@@ -1,26 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # Who looks on: tshark, which judges what it sees of a TCP flow, and Prometheus.
 #
 #   near: e0 10.0.0.1 --- netrelay --- unix --- netrelay -l --- unix --- netrelay --- e0 10.0.0.2 :far
 #                                                 :lab
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
 
-setup()
-{
-	real_setup
-	ns_add near far lab
-}
-
-teardown()
-{
-	common_teardown
-}
+namespaces near far lab
 
 # relay OPTION...
 relay()
@@ -53,7 +42,7 @@ packets()
 	start capture "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/in.pcapng" dir=in
 	wait_for 5 "capture" test -s "$DIR/in.pcapng"
 	tcp_passes near far 10.0.0.2
-	stop capture INT || true
+	dismiss capture INT
 	capinfos "$DIR/in.pcapng"
 	(($(packets "$DIR/in.pcapng" tcp) > 700))
 	for what in retransmission out_of_order lost_segment ack_lost_segment duplicate_ack; do

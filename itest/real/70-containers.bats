@@ -1,21 +1,20 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # netrelay in a container, in an image with nothing else, run by podman:
 #
 #   far: e0 10.0.0.2 --- netrelay --- l0 192.0.2.2 === l0 192.0.2.1 --- container :lab
 #   (and far2 in the same manner)
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces lab far
 
 setup()
 {
 	real_setup
-	ns_add lab far
-	veth_pair lab l0 far l0 192.0.2.1/24 192.0.2.2/24
+	wire lab far
 	host_start lab
 	# What limits containers is the machine's; they go without.
 	on lab mount -t cgroup2 -o ro cgroup2 /sys/fs/cgroup

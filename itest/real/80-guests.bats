@@ -1,22 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # What the manual says of QEMU, and of a macvtap.
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
-
-setup()
-{
-	real_setup
-}
-
-teardown()
-{
-	common_teardown
-}
 
 @test "QEMU 7.2 whose connect= is refused says nothing, and stays without a network" {
 	local port version

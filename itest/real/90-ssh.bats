@@ -1,29 +1,23 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# bats file_tags=real
 #
 # A link by ssh, which is encrypted, and whose far end is started by it:
 #
 #   near: nr0 10.0.0.1 --- netrelay - ssh --- sshd - netrelay - --- e0 10.0.0.2 :far
 #         l0 192.0.2.1 ============================ l0 192.0.2.2
 
-bats_require_minimum_version 1.5.0
 load ../helpers
 load hosts
+
+namespaces near far
 
 setup()
 {
 	real_setup
-	ns_add near far
-	veth_pair near l0 far l0 192.0.2.1/24 192.0.2.2/24
+	wire near far
 	host_start near
 	host_start far
 	sshd
-}
-
-teardown()
-{
-	common_teardown
 }
 
 # sshd: on far, and what near needs to get there.

@@ -13,16 +13,28 @@
 #   on lab nmcli con show
 
 # shellcheck source=itest/helpers.bash
-[[ ${BENCH_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/../helpers.bash"
+[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/../helpers.bash"
 
-REAL=$BENCH_ROOT/itest/real
-REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$BENCH_ROOT/build/real}
+REAL=$LAB_ROOT/itest/real
+REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$LAB_ROOT/build/real}
 
+# real_setup: for setup(), which it is unless a file has more to do.
 real_setup()
 {
 	common_setup
 	needs_root
-	[[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+	needs_tun
+}
+
+setup()
+{
+	real_setup
+}
+
+# wire NS1 NS2: between two of them, 192.0.2.1 and 192.0.2.2, l0 at both ends.
+wire()
+{
+	veth_pair "$1" l0 "$2" l0 192.0.2.1/24 192.0.2.2/24
 }
 
 # needs PROGRAM...: skips the test where one is missing.
@@ -40,7 +52,7 @@ manual_block()
 {
 	awk -v word="$1" '/^\.Ed/ { if (index(block, word)) printf "%s", block; inside = 0 }
 		inside { block = block $0 "\n" }
-		/^\.Bd -literal/ { inside = 1; block = "" }' "$BENCH_ROOT/man/netrelay.1"
+		/^\.Bd -literal/ { inside = 1; block = "" }' "$LAB_ROOT/man/netrelay.1"
 }
 
 # in_manual LINE: fails unless that is one of the examples there.

@@ -18,6 +18,7 @@
 #include <sys/utsname.h>
 
 #include "base/util.h"
+#include "base/version.h"
 #include "capture/pcapng.h"
 
 #define SLOTS 16384u
@@ -57,7 +58,7 @@ static void add_section(struct capture_queue *q)
 
 	uname(&host);
 	snprintf(os, sizeof(os), "%s %s", host.sysname, host.release);
-	len = pcapng_section(block, host.machine, os, "netrelay " VERSION);
+	len = pcapng_section(block, host.machine, os, version_name);
 	add_block(q, block, len);
 }
 

@@ -194,6 +194,12 @@ unsigned top_rows(const struct top_view *v)
 
 /* ---- the parts ---- */
 
+/* One that is limited passes frames, too. */
+static bool is_up(const struct top_port *p)
+{
+	return !strcmp(p->state, "up") || !strcmp(p->state, "limited");
+}
+
 static void draw_title(struct pen *pen, const struct top_view *v)
 {
 	const struct top_data *d = v->data;
@@ -201,7 +207,7 @@ static void draw_title(struct pen *pen, const struct top_view *v)
 	size_t up = 0, len;
 
 	for (size_t i = 0; d && i < d->n; i++)
-		up += !strcmp(d->port[i].state, "up");
+		up += is_up(&d->port[i]);
 	if (d)
 		snprintf(left, sizeof(left),
 			 " netrelay %.32s  %.16s, %zu of %zu ports up, for %s",
@@ -274,7 +280,7 @@ static void draw_cell(struct pen *pen, enum column column, const struct top_port
 		      int width)
 {
 	char text[TEXT_MAX];
-	bool is_up = !strcmp(p->state, "up");
+	bool is_well = !strcmp(p->state, "up");
 
 	switch (column) {
 	case COLUMN_ID:
@@ -284,7 +290,7 @@ static void draw_cell(struct pen *pen, enum column column, const struct top_port
 		put_name(pen, name_text(p, text), width);
 		break;
 	case COLUMN_STATE:
-		put(pen, is_up ? PLAIN : RED, "%-*.*s", width, width, p->state);
+		put(pen, is_well ? PLAIN : RED, "%-*.*s", width, width, p->state);
 		break;
 	case COLUMN_SINCE:
 		put(pen, DIM, "%*s", width, human_time(p->since, text));

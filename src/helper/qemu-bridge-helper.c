@@ -135,21 +135,22 @@ static int start(struct helper *helper, const char *path, const char *bridge)
 	return rc;
 }
 
-/* The one descriptor in @msg; -1 when there is none, or there were more. */
+/* The one descriptor in @msg; -1 when there is none, or there were more, which are closed. */
 static int sent_fd(struct msghdr *msg)
 {
 	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	int fd;
+	size_t n = 0;
+	int fd = -1;
 
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	if (msg->msg_flags & MSG_CTRUNC) {
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+		if (n == 1 && !(msg->msg_flags & MSG_CTRUNC))
+			return fd;
 		close(fd);
-		return -1;
 	}
-	return fd;
+	return -1;
 }
 
 static void read_sock(struct helper *helper)

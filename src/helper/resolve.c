@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "base/version.h"
 
 #define LATE_MS 2000 /* for a host that has any, one answer is there by then */
 
@@ -119,7 +120,7 @@ static int ask_in_turn(const struct endpoint_addr *name, int type, const int *pi
 static const char *advice(void)
 {
 #ifdef __GLIBC__
-	if (!strcmp(LIBC, "shared"))
+	if (!strcmp(version_libc, "shared"))
 		return "";
 #endif
 	return " (only /etc/hosts and DNS were asked, for this is a static build; if others "

@@ -59,9 +59,12 @@ enum port_state port_state_shown(const struct port *p)
 
 const char *port_state_text(const struct port *p)
 {
-	return p->state == PORT_UP && p->is_blocked
-		       ? "blocked"
-		       : port_state_name(port_state_shown(p));
+	enum port_state shown = port_state_shown(p);
+
+	if (p->state == PORT_UP && p->is_blocked)
+		return "blocked";
+	return shown == PORT_UP && p->guard.is_limited ? "limited"
+						       : port_state_name(shown);
 }
 
 const char *port_far_name(const struct port *p)

@@ -310,7 +310,10 @@ const char *port_state_name(enum port_state state);
 /* port_state_shown() - As the state is told: one that has not proved to be of use is not up yet. */
 enum port_state port_state_shown(const struct port *p);
 
-/* port_state_text() - "connecting", "up", "blocked" (it closes a loop), "waiting" or "ended". */
+/*
+ * port_state_text() - "connecting", "up", "waiting" or "ended"; of one that is up also
+ * "blocked" (it closes a loop) or "limited" (what goes out there comes back).
+ */
 const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/version.h"
 
 static void add(struct buf *b, const char *text)
 {
@@ -117,9 +118,9 @@ static void add_infos(struct buf *b, const struct relay *r)
 {
 	begin(b, "", "build_info", "gauge", "Which netrelay this is", "");
 	add(b, "netrelay_build_info");
-	add_label(b, "{", "version", VERSION);
-	add_label(b, ",", "libc", LIBC);
-	add_label(b, ",", "libmnl", LIBMNL);
+	add_label(b, "{", "version", version_number());
+	add_label(b, ",", "libc", version_libc);
+	add_label(b, ",", "libmnl", version_libmnl);
 	buf_printf(b, "} 1\n");
 	begin(b, "", "relay_info", "gauge", "How frames go between ports", "");
 	add_sample(b, "", "relay_info", "", "kind", relay_kind_name(r->kind), 1);
@@ -182,6 +183,11 @@ static uint64_t is_blocked(const struct port *p)
 	return p->is_blocked;
 }
 
+static uint64_t is_limited(const struct port *p)
+{
+	return p->guard.is_limited;
+}
+
 static uint64_t addresses(const struct port *p)
 {
 	return p->addresses.n;
@@ -208,6 +214,8 @@ static const struct {
 } gauges[] = {
 	{ "up", "Whether frames can be sent and received", is_up },
 	{ "blocked", "Whether nothing is forwarded, for it closes a loop", is_blocked },
+	{ "limited", "Whether it is limited, for what goes out there comes back",
+	  is_limited },
 	{ "addresses", "Addresses that are known to be behind it", addresses },
 	{ "queue_frames", "Frames that wait to be sent", queue_frames },
 	{ "queue_bytes", "Bytes that wait to be sent, length words included",

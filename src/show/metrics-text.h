@@ -30,7 +30,7 @@ struct metrics_process {
 	uint64_t resident_bytes;
 };
 
-#define METRICS_PARTS 14 /* what is of the relay; a family of ports each; the rest */
+#define METRICS_PARTS 15 /* what is of the relay; a family of ports each; the rest */
 #define METRICS_PORTS_A_STEP 64 /* take some 0.5 ms */
 
 /*

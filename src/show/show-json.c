@@ -7,6 +7,8 @@
 
 #include "show/show-table.h"
 
+#include "base/version.h"
+
 /* A field, and the comma before it, unless it is its object's first. */
 static void begin_field(struct buf *out, const char *key)
 {
@@ -85,6 +87,7 @@ static void add_port(struct show *s, const struct port *p, struct buf *out)
 	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_string(out, "far_end", port_far_name(p));
 	add_bool(out, "blocked", p->is_blocked);
+	add_bool(out, "limited", p->guard.is_limited);
 	add_bool(out, "isolated", p->rules.is_isolated);
 	add_macs(&p->rules, out);
 	add_number(out, "storm", p->rules.storm);
@@ -109,7 +112,7 @@ static void add_relay(const struct relay *r, struct buf *out)
 	const char *between = "\n";
 
 	buf_printf(out, "{");
-	add_string(out, "version", VERSION);
+	add_string(out, "version", version_number());
 	add_string(out, "kind", relay_kind_name(r->kind));
 	add_number(out, "uptime_ms", loop_now() - r->started);
 	add_number(out, "received", sums.received);

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/human.h"
+#include "base/version.h"
 
 #define NAME_COLUMNS 40 /* names are cut at that */
 
@@ -266,10 +267,10 @@ static void add_relay(const struct relay *r, struct buf *out)
 	struct relay_sums sums = relay_sums(r);
 
 	buf_printf(out,
-		   "relay\t%s\t" VERSION "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-		   "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
-		   relay_kind_name(r->kind), loop_now() - r->started, sums.received,
-		   sums.copied, sums.sent, sums.queued, sums.dropped);
+		   "relay\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+		   "\t%" PRIu64 "\t%" PRIu64 "\n",
+		   relay_kind_name(r->kind), version_number(), loop_now() - r->started,
+		   sums.received, sums.copied, sums.sent, sums.queued, sums.dropped);
 }
 
 bool show_counters(struct show *s, const struct relay *r, struct buf *out)

@@ -224,6 +224,11 @@ static void test_picture(void)
 	ok(strstr(text, "\u2588\u2588\u2588"), "a full bar");
 	ok(strstr(text, "\u258f"), "and an eighth of one, for little");
 	ok(strstr(text, "3m12s"), "since");
+	d.port[0].state = "limited";
+	d.port[1].state = "blocked";
+	text = draw(&v);
+	ok(strstr(text, "2 of 3 ports up") && strstr(text, "\033[1;31mlimited "),
+	   "one that is limited is up, but stands out; one that is blocked is not up");
 	v.is_utf8 = false;
 	ok(strstr(draw(&v), "######"), "a bar in ASCII");
 	v.width = 60;

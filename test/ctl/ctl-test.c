@@ -363,6 +363,15 @@ static unsigned show_all(show_step *step, struct buf *out)
 	return n;
 }
 
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
 static void test_show(void)
 {
 	struct buf out = { 0 };
@@ -408,13 +417,38 @@ static void test_show(void)
 	end();
 }
 
-static unsigned count(const char *text, const char *word)
+/* Nobody can say who is at fault behind it, so it passes less, and is up. */
+static void test_show_limited(void)
 {
-	unsigned n = 0;
+	struct buf out = { 0 };
+	struct port *p, *q;
 
-	for (; (text = strstr(text, word)); text++)
-		n++;
-	return n;
+	begin(RELAY_SWITCH);
+	p = add_fake("tcp:127.0.0.1:1");
+	q = add_fake("tcp:127.0.0.1:2");
+	show_all(show_json, &out);
+	ok(count(out.data, "\"limited\": false") == 2, "JSON: none is limited");
+	p->guard.is_limited = true;
+	p->state = q->state = PORT_UP;
+	out.len = 0;
+	show_all(show_json, &out);
+	ok(count(out.data, "\"state\": \"up\"") == 2 &&
+		   count(out.data, "\"blocked\": false, \"limited\": true") == 1,
+	   "JSON: one that is limited is up");
+	out.len = 0;
+	show_all(show_counters, &out);
+	ok(strstr(out.data, "port\t1\tlimited\t") && strstr(out.data, "port\t2\tup\t"),
+	   "its line");
+	out.len = 0;
+	show_all(show_status, &out);
+	ok(count(out.data, " limited ") == 1, "its state in the table");
+	out.len = 0;
+	p->awaiting_peer = true;
+	show_all(show_status, &out);
+	ok(count(out.data, " limited ") == 0 && count(out.data, " connecting ") == 1,
+	   "but not before it counts as up");
+	buf_free(&out);
+	end();
 }
 
 #define MANY (10 * SHOW_PORTS_A_STEP)
@@ -793,6 +827,7 @@ int main(void)
 	test_add_del(RELAY_CABLE);
 	test_add_del(RELAY_HUB);
 	test_show();
+	test_show_limited();
 	test_many();
 	test_fdb();
 	test_socket();

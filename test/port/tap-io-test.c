@@ -56,10 +56,10 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 	return sendmsg(fd, &msg, MSG_DONTWAIT);
 }
 
-static void begin(bool has_vnet)
+static void begin_with(bool has_vnet, bool has_uso)
 {
 	struct tap_dev link = {
-		.name = "t0", .mtu = 1500, .has_vnet = has_vnet, .has_uso = has_vnet
+		.name = "t0", .mtu = 1500, .has_vnet = has_vnet, .has_uso = has_uso
 	};
 	int fds[2];
 
@@ -72,6 +72,11 @@ static void begin(bool has_vnet)
 	if (!rig.p || tap_io_begin(container_of(rig.p, struct tap, port)) < 0)
 		abort();
 	rig.attempts = 0;
+}
+
+static void begin(bool has_vnet)
+{
+	begin_with(has_vnet, has_vnet);
 }
 
 static void end(void)
@@ -174,6 +179,20 @@ static void test_merged(void)
 	end();
 }
 
+/* Linux before 6.2. */
+static void test_no_uso(void)
+{
+	begin_with(true, false);
+	rig.refuses = NOTHING;
+	ok(rig.p->takes_super && !rig.p->takes_uso, "no USO: TCP's super-frames alone");
+	send_run(UDP);
+	ok(all_arrive(), "no USO: UDP goes one by one");
+	ok_eq_int(rig.attempts, 0, "no USO: none is merged");
+	send_run(TCP);
+	ok_eq_int(rig.attempts, 1, "no USO: TCP is merged");
+	end();
+}
+
 /* A peer's: it may be what the peer has made of it that the kernel does not like. */
 static void test_foreign(void)
 {
@@ -247,6 +266,7 @@ int main(void)
 		return 1;
 	rig.env.loop = &loop;
 	test_merged();
+	test_no_uso();
 	test_foreign();
 	test_plain();
 	test_pieces(true);

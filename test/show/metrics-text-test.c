@@ -89,6 +89,10 @@ static const struct family families[] = {
 	  "gauge",
 	  "Whether nothing is forwarded, for it closes a loop.",
 	  { "{" PORT "} 1" } },
+	{ "netrelay_port_limited",
+	  "gauge",
+	  "Whether it is limited, for what goes out there comes back.",
+	  { "{" PORT "} 0" } },
 	{ "netrelay_port_addresses",
 	  "gauge",
 	  "Addresses that are known to be behind it.",
@@ -251,6 +255,23 @@ static void test_text(void)
 	buf_free(&b);
 }
 
+static void test_limited(void)
+{
+	struct relay r = relay;
+	struct port p = port;
+	struct buf b = { 0 };
+	unsigned steps;
+
+	p.is_blocked = false;
+	p.guard.is_limited = true;
+	r.forward.ports = &p;
+	whole_text(&b, &r, &process, &steps);
+	ok(strstr(b.data, "\nnetrelay_port_limited{" PORT "} 1\n") &&
+		   strstr(b.data, "\nnetrelay_port_blocked{" PORT "} 0\n"),
+	   "a port that is limited, not blocked");
+	buf_free(&b);
+}
+
 /* A label's value: what it has must be printable, and each backslash one of three. */
 static bool is_good_value(const char *from, const char *end)
 {
@@ -367,6 +388,7 @@ static void test_many(void)
 int main(void)
 {
 	test_text();
+	test_limited();
 	test_many();
 	test_names();
 	test_empty();

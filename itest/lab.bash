@@ -3,7 +3,7 @@
 #
 # Processes and namespaces of a test, from start to end. All that is started or
 # made is written down in files below $DIR, not in variables: functions that
-# bats calls by `run` are in a subshell, whose variables are lost. bench_close
+# bats calls by `run` are in a subshell, whose variables are lost. lab_close
 # ends and removes what is written there, and nothing else, and complains of
 # what should not have been left.
 #
@@ -11,20 +11,20 @@
 # test's own; namespaces get their real, unique name from ns_name.
 
 # shellcheck disable=SC2034 # for the files that load this one
-BENCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BENCH_GRACE=5 # seconds that a process may take to end
+LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+LAB_GRACE=5 # seconds that a process may take to end
 
-# bench_open DIRECTORY: makes it, and makes it $DIR.
-bench_open()
+# lab_open DIRECTORY: makes it, and makes it $DIR.
+lab_open()
 {
-	export DIR=$1 BENCH_TAG="nr$$"
+	export DIR=$1 LAB_TAG="nr$$"
 	mkdir -p "$DIR/.run" "$DIR/.ns"
 	mkfifo "$DIR/.hold"
 	_interfaces >"$DIR/.interfaces"
 }
 
-# bench_close: ends and removes everything; fails when it found what should not be there.
-bench_close()
+# lab_close: ends and removes everything; fails when it found what should not be there.
+lab_close()
 {
 	local name sad=0
 
@@ -116,7 +116,7 @@ _supervise()
 
 	shift
 	# By this mark its children can be told, too, wherever they went.
-	export BENCH_MARK="$BENCH_TAG:$DIR"
+	export LAB_MARK="$LAB_TAG:$DIR"
 	# In the background a shell ignores SIGINT, and so would the program.
 	set -- env --default-signal=INT,QUIT "$@"
 	if [[ $in == hold ]]; then
@@ -179,7 +179,7 @@ stop()
 {
 	if is_running "$1"; then
 		_signal "$1" "${2:-TERM}"
-		if ! wait_for "$BENCH_GRACE" "end of $1" _has_ended "$1"; then
+		if ! wait_for "$LAB_GRACE" "end of $1" _has_ended "$1"; then
 			echo "$1" >>"$DIR/.hard"
 			_signal "$1" KILL
 		fi
@@ -187,10 +187,24 @@ stop()
 	wait_end "$1"
 }
 
+# dismiss NAME [SIGNAL]: stops one whose exit status says nothing, as a peer's that the
+# signal ends; fails when it had to be killed.
+dismiss()
+{
+	stop "$@" || true
+	! grep -qsxF "$1" "$DIR/.hard"
+}
+
+# wait_gone NAME [SECONDS]: until it ends by itself, with whatever status.
+wait_gone()
+{
+	wait_for "${2:-10}" "end of $1" _has_ended "$1"
+}
+
 # Pids of processes that carry our mark.
 _marked()
 {
-	grep -lzxF "BENCH_MARK=$BENCH_TAG:$DIR" /proc/[0-9]*/environ 2>/dev/null |
+	grep -lzxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ 2>/dev/null |
 		cut -d/ -f3 || true
 }
 
@@ -216,14 +230,17 @@ _end_strays()
 
 ns_name()
 {
-	echo "$BENCH_TAG-$1"
+	echo "$LAB_TAG-$1"
 }
 
-# ns_add NAME...: makes namespaces.
+# ns_add NAME...: makes namespaces. In a test of who is not root, it is skipped.
 ns_add()
 {
 	local name
 
+	if ((EUID)) && [[ ${BATS_VERSION-} ]]; then
+		skip "needs root, for namespaces"
+	fi
 	for name in "$@"; do
 		ip netns add "$(ns_name "$name")"
 		touch "$DIR/.ns/$name"

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# netrelay in a test: starting and stopping it, what its status and its log say, and the
+# processes that it has for names and commands.
+
+# relay_start NAME [in NS] ARGS...
+relay_start()
+{
+	local name=$1 where=()
+
+	shift
+	if [[ $1 == in ]]; then
+		where=(in "$2")
+		shift 2
+	fi
+	start "$name" "${where[@]}" "$NETRELAY" "$@"
+}
+
+# relay_stop NAME: asks it to stop; its exit status.
+relay_stop()
+{
+	stop "$1" TERM
+}
+
+_count_statuses()
+{
+	grep -c '^netrelay: end of status' "$DIR/$1.err" || true
+}
+
+_has_statuses()
+{
+	(($(_count_statuses "$1") >= $2))
+}
+
+# While it forks, a program blocks all there are: SIGILL, for one, must be free.
+_blocks_usr1()
+{
+	_has_ended "$1" || [[ $(grep '^SigBlk:' "/proc/$(pid_of "$1")/status") == *[2367abef]?[0-7] ]]
+}
+
+# relay_status NAME: asks for its counters, and prints them.
+relay_status()
+{
+	local before
+
+	# Before it has got so far as to block it, the signal would be its end.
+	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
+	before=$(_count_statuses "$1")
+	kill -USR1 "$(pid_of "$1")" || return
+	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1)) || return
+	awk '/^netrelay: status: / { block = "" } { block = block $0 "\n" }
+		/^netrelay: end of status/ { last = block } END { printf "%s", last }' "$DIR/$1.err"
+}
+
+_has_ports()
+{
+	relay_status "$1" | grep -q "^netrelay: status: [a-z]*, $2 ports\?:"
+}
+
+# relay_wait_ports NAME COUNT [SECONDS]: until it has so many ports.
+relay_wait_ports()
+{
+	wait_for "${3:-5}" "$2 ports at $1" _has_ports "$1" "$2"
+}
+
+_has_up()
+{
+	(($(relay_status "$1" | grep -cE '^netrelay: port .*: (up|blocked|limited), rx ') == $2))
+}
+
+# relay_wait_up NAME COUNT [SECONDS]: until so many of its ports are up; one may
+# be blocked or limited already, for a loop.
+relay_wait_up()
+{
+	wait_for "${3:-5}" "$2 ports up at $1" _has_up "$1" "$2"
+}
+
+# relay_check_sums NAME: every frame is accounted for.
+relay_check_sums()
+{
+	local status
+
+	status=$(relay_status "$1") || return
+	awk -f "$LAB_ROOT/itest/status.awk" <<<"$status" || {
+		echo "$status"
+		return 1
+	}
+}
+
+# has_status RELAY PATTERN: whether a line of its status matches.
+has_status()
+{
+	relay_status "$1" | grep -Eq "^netrelay: $2"
+}
+
+# wait_status RELAY PATTERN [SECONDS]
+wait_status()
+{
+	wait_for "${3:-10}" "status like $2 at $1" has_status "$1" "$2"
+}
+
+# has_port RELAY PATTERN: whether one of its port lines, from the name on, matches.
+has_port()
+{
+	has_status "$1" "port [0-9]+ $2"
+}
+
+# wait_port RELAY PATTERN [SECONDS]
+wait_port()
+{
+	wait_for "${3:-10}" "port like $2 at $1" has_port "$1" "$2"
+}
+
+# received RELAY: frames in all.
+received()
+{
+	relay_status "$1" | sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p'
+}
+
+# drops RELAY REASON: how many of its ports' drops are for that.
+drops()
+{
+	relay_status "$1" |
+		awk -v reason="$2" '/^netrelay: port / { sub(/.*dropped: /, "")
+			for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) } END { print n + 0 }'
+}
+
+has_drops() # RELAY REASON COUNT
+{
+	(($(drops "$1" "$2") == $3))
+}
+
+# --- what it says -----------------------------------------------------------
+
+# log_lines RELAY PATTERN: how many lines of its log match.
+log_lines()
+{
+	grep -Ec -- "$2" "$DIR/$1.err" || true
+}
+
+# has_logged RELAY PATTERN [COUNT]: no fewer; 1 when it is not given.
+has_logged()
+{
+	(($(log_lines "$1" "$2") >= ${3:-1}))
+}
+
+# --- the helper, and commands -----------------------------------------------
+
+# helper_of NAME: its pid.
+helper_of()
+{
+	pgrep -P "$(pid_of "$1")" -x netrelay-helper
+}
+
+# command_of NAME PROGRAM: the pid of what exec: runs, when the shell has become it.
+command_of()
+{
+	local keeper
+
+	for keeper in $(pgrep -P "$(helper_of "$1")" -x netrelay-exec); do
+		pgrep -P "$keeper" -x "$2" || true
+	done
+}
+
+has_command()
+{
+	[[ $(command_of "$1" "$2") ]]
+}
+
+# is_gone PID: or dead, and waiting for init to take notice.
+is_gone()
+{
+	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+}
