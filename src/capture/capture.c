@@ -213,7 +213,7 @@ static void add_run(struct capture *c, const struct port *p, bool is_out,
 
 	capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
 	for (unsigned left = f->n_more; left; left--) {
-		one = run_next(&one);
+		one = run_skip(&one, 1);
 		capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
 	}
 }

@@ -432,7 +432,7 @@ static void enqueue_run(struct port *p, struct frame run)
 {
 	if (frame_queue_put(&p->queue, &run))
 		return;
-	for (; run.n_more; run = run_next(&run)) {
+	for (; run.n_more; run = run_skip(&run, 1)) {
 		struct frame one = run_first(&run);
 
 		if (!frame_queue_put(&p->queue, &one))

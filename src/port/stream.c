@@ -186,7 +186,7 @@ static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 	uint32_t least = port_pad(&s->port);
 	unsigned done = 0;
 
-	for (; run.n_more; run = run_next(&run), done++) {
+	for (; run.n_more; run = run_skip(&run, 1), done++) {
 		struct frame one = run_first(&run);
 
 		if (*bytes < layout_size(&one, least))

@@ -193,7 +193,7 @@ static void seen(struct observer *o, const struct port *p, enum direction direct
 	while (left && t->lines) {
 		show(t, p, direction, f);
 		if (--left) {
-			next = run_next(f);
+			next = run_skip(f, 1);
 			f = &next;
 		}
 	}
