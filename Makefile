@@ -53,7 +53,7 @@ MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
-TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"'
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -144,8 +144,8 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## hostile input for what reads any; 20 s e
 frames offload: %: $(BUILD)/%
 
 $(BUILD)/frames: $(wildcard itest/frames*.[ch])
-$(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c gso.c gro.c gro-packet.c)
-$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h | $(BUILD)
+$(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
+$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
 		$(filter %.c,$^) -lpthread

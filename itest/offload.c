@@ -34,6 +34,7 @@
 #include "frame/gro.h"
 #include "frame/gso.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 #include "lib/tap.h"
 #include "base/util.h"
 
@@ -61,17 +62,22 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void list_add(struct list *l, const uint8_t *head, size_t head_len,
-		     const uint8_t *data, size_t len)
+static void list_add_frame(struct list *l, const struct frame *f)
 {
-	uint8_t *copy = malloc(head_len + len + 1);
+	uint8_t *copy = malloc(f->len + 1);
 
 	if (!copy || l->n == FRAMES_MAX)
 		die("too many frames");
-	memcpy(copy, head, head_len);
-	memcpy(copy + head_len, data, len);
+	pieces_join(copy, f);
 	l->data[l->n] = copy;
-	l->len[l->n++] = (uint32_t)(head_len + len);
+	l->len[l->n++] = f->len;
+}
+
+static void list_add(struct list *l, const uint8_t *data, uint32_t len)
+{
+	const struct frame f = pieces_whole(data, len, NULL);
+
+	list_add_frame(l, &f);
 }
 
 static void list_free(struct list *l)
@@ -176,26 +182,27 @@ static void take_plain(struct list *l, unsigned n)
 
 		if (!len)
 			break;
-		list_add(l, buf, len, buf, 0);
+		list_add(l, buf, (uint32_t)len);
 	}
 }
 
 /* By gso.c. Return: whether it took it. */
 static bool split(struct list *l, uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
+	const struct frame f = pieces_whole(frame, len, vnet);
 	struct gso_segment s;
 	struct gso g;
 
 	if (!vnet->gso_type) {
-		if (gso_complete(frame, len, vnet))
+		if (gso_complete(&s, &f))
 			return false;
-		list_add(l, frame, len, frame, 0);
+		list_add_frame(l, &s.frame);
 		return true;
 	}
-	if (gso_begin(&g, frame, len, vnet))
+	if (gso_begin(&g, &f))
 		return false;
 	while (gso_next(&g, &s))
-		list_add(l, s.head, s.head_len, s.data, s.len);
+		list_add_frame(l, &s.frame);
 	return true;
 }
 
@@ -380,7 +387,7 @@ static void test_merge(unsigned kind, unsigned tags, uint32_t payload, bool is_f
 	for (unsigned i = 0; i < BATCH_MAX; i++) {
 		if (is_fixed)
 			p.id = 0;
-		list_add(&want, frame, make_frame(frame, &p, i), frame, 0);
+		list_add(&want, frame, make_frame(frame, &p, i));
 		frames[i] = (struct frame){ .data = want.data[i], .len = want.len[i] };
 	}
 	gro.udp = has_uso;
@@ -402,6 +409,7 @@ static void test_pieces(unsigned kind, unsigned tags)
 	struct packet p = flow(kind, tags);
 	struct frame frames[BATCH_MAX];
 	struct list want = { 0 };
+	struct frame f;
 	struct vnet vnet;
 	struct gso g;
 	unsigned n = 0;
@@ -411,15 +419,12 @@ static void test_pieces(unsigned kind, unsigned tags)
 	p.payload = 40000;
 	len = packet_build(frame, &p);
 	vnet = packet_make_super(frame, len, 1300);
-	good = !gso_begin(&g, frame, len, &vnet);
+	f = pieces_whole(frame, len, &vnet);
+	good = !gso_begin(&g, &f);
 	while (good && gso_next(&g, &segments[n])) {
-		const struct gso_segment *s = &segments[n];
-
-		list_add(&want, s->head, s->head_len, s->data, s->len);
-		frames[n++] = (struct frame){ .head = s->head,
-					      .head_len = s->head_len,
-					      .data = s->data,
-					      .len = s->len };
+		list_add_frame(&want, &segments[n].frame);
+		frames[n] = segments[n].frame;
+		n++;
 	}
 	gro.udp = has_uso;
 	gro_merge(&gro, frames, n);

@@ -141,21 +141,12 @@ struct capture_port *capture_queue_port(struct capture_queue *q, const struct po
 	return entry;
 }
 
-static void copy(uint8_t *to, const struct frame *f, size_t len)
-{
-	size_t head = min_size(f->head_len, len);
-
-	if (head)
-		memcpy(to, f->head, head);
-	memcpy(to + head, f->data, len - head);
-}
-
 void capture_queue_frame(struct capture_queue *q, struct capture_port *entry, bool is_out,
 			 uint64_t time, const struct frame *f)
 {
 	struct pcapng_packet k = {
 		.time = time,
-		.len = frame_len(f),
+		.len = f->len,
 		.is_out = is_out,
 	};
 	uint8_t *at = NULL;
@@ -167,7 +158,7 @@ void capture_queue_frame(struct capture_queue *q, struct capture_port *entry, bo
 		at = byte_ring_add(&q->ring, pcapng_packet_size(&k));
 	}
 	if (at) {
-		copy(pcapng_packet(at, &k), f, k.captured);
+		frame_copy(pcapng_packet(at, &k), f, 0, k.captured);
 		entry->gap = 0;
 		entry->packets++;
 		q->packets++;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "frame/run.h"
 
 #define PUSH_BYTES \
 	((size_t)256 << 10)    /* more than this is written before the turn's end */
@@ -214,8 +215,8 @@ static void add_run(struct capture *c, const struct port *p, bool is_out,
 	struct frame one = *f;
 
 	capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
-	for (unsigned left = f->more; left; left--) {
-		one = frame_next(&one);
+	for (unsigned left = f->n_more; left; left--) {
+		one = run_skip(&one, 1);
 		capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
 	}
 }

@@ -14,13 +14,13 @@
 #include <sys/mman.h>
 
 #include "base/util.h"
+#include "frame/run.h"
 
-#define RECORD_MAX ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
 #define PAGE_MAX ((size_t)64 << 10) /* the largest pages that machines have */
 
 static size_t memory_size(const struct frame_queue *q)
 {
-	return q->limit + RECORD_MAX;
+	return q->limit + LAYOUT_FRAME_MAX;
 }
 
 int frame_queue_init(struct frame_queue *q, size_t limit)
@@ -67,41 +67,36 @@ static uint8_t *reserve(struct frame_queue *q, size_t size)
 /* A run is stored as it lies on its stream. */
 static void store_run(uint8_t *at, const struct frame *run)
 {
-	memcpy(at, frame_wire(run), frame_wire_head(run) + run->len + run->more_wire);
+	memcpy(at, layout_start(run), layout_size(run, 0) + run_rest_size(run));
 }
 
 static void store(uint8_t *at, const struct frame *f)
 {
-	put_be32(at, frame_word(f, frame_len(f)));
-	at += FRAME_WORD;
-	if (f->vnet) {
-		memcpy(at, f->vnet, VNET_BYTES);
-		at += VNET_BYTES;
-	}
-	if (f->head_len)
-		memcpy(at, f->head, f->head_len);
-	memcpy(at + f->head_len, f->data, f->len);
+	put_be32(at, layout_word(f, f->len));
+	if (f->vnet)
+		memcpy(at + LAYOUT_PREFIX, f->vnet, VNET_BYTES);
+	frame_copy(at + layout_prefix_len(f), f, 0, f->len);
 }
 
 bool frame_queue_put(struct frame_queue *q, const struct frame *f)
 {
-	size_t size = frame_wire_head(f) + frame_len(f) + f->more_wire;
+	size_t size = layout_size(f, 0) + run_rest_size(f);
 
-	if (q->bytes + size > q->limit || (f->more && !f->has_word))
+	if (q->bytes + size > q->limit || (f->n_more && f->layout != LAYOUT_STREAM))
 		return false;
 	/* What a run would leave unused at the top may be more than there is to spare. */
-	if (f->more && !has_wrapped(q) && q->tail + size > memory_size(q))
+	if (f->n_more && !has_wrapped(q) && q->tail + size > memory_size(q))
 		return false;
-	(f->more ? store_run : store)(reserve(q, size), f);
+	(f->n_more ? store_run : store)(reserve(q, size), f);
 	q->bytes += size;
-	q->frames += 1 + f->more;
+	q->frames += 1 + f->n_more;
 	return true;
 }
 
 /* Bytes behind the length word of the record at @pos. */
 static uint32_t record_len(const struct frame_queue *q, size_t pos)
 {
-	return get_be32(q->buf + pos) & ~FRAME_VNET_BIT;
+	return get_be32(q->buf + pos) & ~LAYOUT_VNET_BIT;
 }
 
 unsigned frame_queue_peek(const struct frame_queue *q, struct frame *f, unsigned max,
@@ -117,12 +112,12 @@ unsigned frame_queue_peek(const struct frame_queue *q, struct frame *f, unsigned
 			pos = 0;
 			end = q->tail;
 		}
-		size = runs ? frame_run(&f[n], q->buf + pos, q->buf + end) : 0;
+		size = runs ? layout_parse_run(&f[n], q->buf + pos, q->buf + end) : 0;
 		if (!size) {
-			f[n] = frame_at(q->buf + pos);
-			size = FRAME_WORD + record_len(q, pos);
+			f[n] = layout_parse(q->buf + pos);
+			size = LAYOUT_PREFIX + record_len(q, pos);
 		}
-		frames += 1 + f[n].more;
+		frames += 1 + f[n].n_more;
 		pos += size;
 	}
 	return n;
@@ -155,7 +150,7 @@ void frame_queue_drop(struct frame_queue *q, unsigned n)
 		return;
 	}
 	for (; n; n--) {
-		size_t size = FRAME_WORD + record_len(q, q->head);
+		size_t size = LAYOUT_PREFIX + record_len(q, q->head);
 
 		q->head += size;
 		q->bytes -= size;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The queue of a port that can't take frames now: whole frames, first in,
- * first out, bounded in bytes. A frame is stored with its length word ahead of
- * it and in one piece, so a drained run goes to a stream as it lies.
+ * first out, bounded in bytes. A frame is copied into one piece, in LAYOUT_STREAM, so
+ * that a drained run goes to a stream as it lies.
  */
 #ifndef FRAME_QUEUE_H
 #define FRAME_QUEUE_H
@@ -12,12 +12,13 @@
 #include <stdint.h>
 
 #include "frame/frame.h"
+#include "frame/stream-layout.h"
 
 #define FRAME_QUEUE_KEEP ((size_t)256 << 10) /* memory that it keeps, once it was used */
 
 /*
- * @limit:  bytes it takes, length words included
- * @bytes:  bytes it holds, length words included
+ * @limit:  bytes it takes, prefixes included; frame_queue_size() says how many a frame needs
+ * @bytes:  bytes it holds, prefixes included
  * @frames: how many those are
  */
 struct frame_queue {
@@ -33,18 +34,24 @@ struct frame_queue {
 
 /*
  * frame_queue_init() - Reserve memory; none of it is resident before it is used.
- * @limit: at least FRAME_WORD + FRAME_MAX
+ * @limit: at least LAYOUT_PREFIX + FRAME_MAX
  *
  * Return: 0 or -ENOMEM.
  */
 int frame_queue_init(struct frame_queue *q, size_t limit);
 void frame_queue_free(struct frame_queue *q);
 
+/* frame_queue_size() - What a plain frame of @len bytes takes of a queue's limit. */
+static inline size_t frame_queue_size(size_t len)
+{
+	return LAYOUT_PREFIX + len;
+}
+
 /*
  * frame_queue_put() - Append a copy of a frame, or of a run.
  *
  * Return: false, and nothing changed, when it is full; or, for a run, when it has no
- * room for all of it in one piece, or the run is one of datagrams.
+ * room for all of it in one piece, or the run is not in LAYOUT_STREAM.
  */
 bool frame_queue_put(struct frame_queue *q, const struct frame *f);
 

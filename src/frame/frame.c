@@ -1,35 +1,99 @@
 /* SPDX-License-Identifier: MIT */
-/* What little about frames is not inline. */
+/* Frames of several pieces. Most have one, and the callers' fast ways are inline. */
 #include "frame/frame.h"
+
+#include <assert.h>
+#include <string.h>
 
 const uint8_t frame_padding[FRAME_PAD];
 
-unsigned frames_in(const struct frame *f, unsigned n)
+static bool is_one_piece(const struct frame *f)
 {
-	unsigned frames = n;
-
-	for (unsigned i = 0; i < n; i++)
-		frames += f[i].more;
-	return frames;
+	return !f->head_len && !f->tail_len;
 }
 
-struct frame frame_behind(const struct frame *run, unsigned n)
+unsigned frame_pieces(const struct frame *f, struct iovec *iov, unsigned max)
 {
-	struct frame f = *run;
+	const struct iovec own[] = {
+		{ (void *)(uintptr_t)f->head, f->head_len },
+		{ (void *)(uintptr_t)f->data, frame_data_len(f) },
+	};
+	const struct iovec *piece = own;
+	uint32_t left = f->len;
+	unsigned n = 0;
 
-	for (; n; n--)
-		f = frame_next(&f);
-	return f;
+	while (left) {
+		uint32_t len = (uint32_t)min_size(left, piece->iov_len);
+
+		if (len && n == max)
+			return 0;
+		if (len)
+			iov[n++] = (struct iovec){ piece->iov_base, len };
+		left -= len;
+		piece = piece == &own[1] ? f->tail : piece + 1;
+	}
+	return n;
 }
 
-void frame_shorten(struct frame *f, unsigned n)
+void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n)
 {
-	struct frame last;
+	struct iovec iov[FRAME_PIECES_MAX];
+	unsigned pieces;
 
-	if (n > f->more)
+	if (is_one_piece(f)) {
+		memcpy(to, f->data + from, n);
 		return;
-	last = frame_behind(f, n - 1);
-	f->more -= last.more;
-	f->more_len -= last.more_len;
-	f->more_wire -= last.more_wire;
+	}
+	pieces = frame_pieces(f, iov, FRAME_PIECES_MAX);
+	for (unsigned i = 0; i < pieces && n; i++) {
+		uint32_t skip = (uint32_t)min_size(from, iov[i].iov_len);
+		uint32_t len = (uint32_t)min_size(n, iov[i].iov_len - skip);
+
+		memcpy(to, (const uint8_t *)iov[i].iov_base + skip, len);
+		to += len;
+		from -= skip;
+		n -= len;
+	}
 }
+
+const uint8_t *frame_gather(const struct frame *f, uint32_t n, uint8_t *room)
+{
+	if (n > f->len || f->is_foreign)
+		return NULL;
+	frame_copy(room, f, 0, n);
+	return room;
+}
+
+struct frame frame_part(const struct frame *f, uint32_t from, uint32_t len)
+{
+	struct frame part = { .data = f->data, .tail = f->tail, .len = len };
+	uint32_t have = frame_data_len(f);
+
+	part.is_foreign = f->is_foreign;
+	from -= f->head_len;
+	while (from >= have && len) {
+		from -= have;
+		part.data = part.tail->iov_base;
+		have = (uint32_t)part.tail->iov_len;
+		part.tail++;
+	}
+	part.data += from;
+	have -= from;
+	if (have < len)
+		part.tail_len = len - have;
+	return part;
+}
+
+#ifdef FRAME_ASSERTS
+void frame_assert(const struct frame *f)
+{
+	struct iovec iov[FRAME_PIECES_MAX];
+
+	assert(f->head_len <= FRAME_PEEK);
+	assert(f->head_len + f->tail_len <= f->len);
+	assert(frame_pieces(f, iov, FRAME_PIECES_MAX) || !f->len);
+	assert(is_one_piece(f) || (!f->n_more && f->layout == LAYOUT_NONE));
+	assert(!f->is_foreign || f->head_len == frame_peek_len(f));
+	assert(f->n_more || !f->more_bytes);
+}
+#endif

@@ -1,7 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames and batches. A frame is a slice of somebody else's buffer and lives
- * until the batch it came in has been sent or queued: nobody keeps one.
+ * Frames and batches.
+ *
+ * A frame is not copied on its way: struct frame says where its bytes are, in the
+ * memory of the port that received it or of the guest that sent it.
+ *
+ *	source's rx()  ->  batch  ->  decision  ->  tx() of each target  ->  rx_done()
+ *	lends memory                    reads headers     sends or queues           takes it back
+ *
+ * Where the bytes are:
+ *
+ *	one piece	data                      received from a socket or a tap
+ *	two pieces	head | data               headers made here ahead of a payload
+ *	more		head | data | tail ...    a guest's descriptors
+ *	a run		data gap data gap data    frames that lie one behind the other
+ *
+ * Three rules hold for everybody:
+ *
+ * F1 Nobody writes through a frame. A source may write to memory of its own until its
+ *    rx() has returned, and not after that. What has to differ for one target gets a
+ *    head of its own.
+ * F2 Foreign bytes (is_foreign) may change at any time, because a guest can write to
+ *    them. They are sent or copied, once, and nothing is decided by them: their source
+ *    has copied the frame's first FRAME_PEEK bytes into @head, and headers are read
+ *    there. Payload may be summed up for a checksum or a hash on its way: a guest that
+ *    changes it meanwhile only spoils its own frame.
+ * F3 A frame lives from its source's rx() until that source's rx_done(). Whoever needs
+ *    it longer (a queue, a capture) copies it with frame_copy(). A frame made here lives
+ *    until its targets have been flushed.
+ *
+ * So headers are read with frame_peek() only, all bytes are listed with
+ * frame_pieces() only, and copied with frame_copy() only. Runs are in run.h, and how
+ * frames lie on a stream is in stream-layout.h.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -9,6 +39,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/util.h"
 #include "frame/vnet.h"
@@ -16,71 +47,95 @@
 #define FRAME_HEADER 14 /* two addresses and an EtherType: the shortest frame */
 #define FRAME_MAX 69632 /* NET_BUFSIZE in QEMU's include/net/net.h: the longest */
 #define FRAME_PAD 60	/* IEEE 802.3's shortest on a wire, without its checksum */
-#define FRAME_WORD 4	/* QEMU's length word, big-endian, ahead of a frame on a stream */
 
-/* On a trunk, bit 31 of a length word says that a virtio header follows it. */
-#define FRAME_VNET_BIT 0x80000000u
+#define FRAME_PEEK 256	     /* bytes of headers that anybody may ask for */
+#define FRAME_PIECES_MAX 32u /* of one frame; a source that has more of them copies it */
 
 /*
- * @head, @head_len: the frame's first bytes, where they are not at @data: the
- *             headers made for a segment; head_len is else 0
- * @data, @len: the frame, or the rest of it; FRAME_HEADER to FRAME_MAX bytes in all
- * @vnet:      what is left to do for a super-frame, or for one without a
- *             checksum; NULL for a frame as it is on a wire
- * @has_word:  ahead of @data is what goes ahead of it on a stream: its length
- *             word, and between the two its virtio header, if it has one
- * @more, @more_wire, @more_len: how many frames lie behind this one, and their
- *             bytes with and without what is ahead of each: then it stands for
- *             the whole run. If it has_word, they lie as they go on a stream, and
- *             all are ready. If not, they are as many datagrams: one right behind
- *             the other, each as long as the first, but for the last, which may be
- *             shorter; none is shorter than FRAME_PAD.
+ * What is ahead of @data in its buffer, of a frame of one piece.
+ * LAYOUT_NONE:   nothing that anybody may use
+ * LAYOUT_STREAM: what goes ahead of it on a stream; see stream-layout.h
+ */
+enum frame_layout { LAYOUT_NONE, LAYOUT_STREAM };
+
+/*
+ * @head, @head_len: its first bytes, in memory of our own; at most FRAME_PEEK, or none
+ * @data:     the bytes behind head; all of them for most frames
+ * @tail, @tail_len: further pieces behind data, and how many bytes of them are the
+ *            frame's: the last piece may be longer. For most frames NULL and 0.
+ * @len:      bytes of all pieces: FRAME_HEADER to FRAME_MAX
+ * @vnet:     what is left to do for a super-frame (a TCP or UDP packet that is to be
+ *            split) or for a frame without a checksum; in our own memory. NULL: nothing,
+ *            the frame is as it is on a wire.
+ * @n_more, @more_bytes: how many frames follow this one, and their bytes without the
+ *            gaps: then it stands for a run. All frames of a run are of one piece.
+ * @gap:      bytes between two frames of a run
+ * @layout:   of the frame, and of all frames of its run
+ * @is_foreign: data and tail may change at any time; head has min(len, FRAME_PEEK) bytes
  */
 struct frame {
-	const uint8_t *data;
-	const uint8_t *head;
+	const uint8_t *head, *data;
+	const struct iovec *tail;
 	const struct vnet *vnet;
-	uint32_t len;
-	uint32_t head_len;
-	uint32_t more, more_wire, more_len;
-	bool has_word;
+	uint32_t len, tail_len;
+	uint32_t n_more, more_bytes;
+	uint16_t head_len;
+	uint8_t layout, gap;
+	bool is_foreign;
 };
 
-/* frame_len() - All of a frame's bytes. */
-static inline uint32_t frame_len(const struct frame *f)
+/* frame_data_len() - Bytes of the frame at @data. */
+static inline uint32_t frame_data_len(const struct frame *f)
 {
-	return f->head_len + f->len;
+	return f->len - f->head_len - f->tail_len;
 }
 
-/* frames_in() - How many frames @n of these stand for. */
-unsigned frames_in(const struct frame *f, unsigned n);
-
-/* frame_behind() - What of a run is behind its first @n frames; it must have more. */
-struct frame frame_behind(const struct frame *run, unsigned n);
-
-/* frame_shorten() - Have the run @f stand for its first @n frames only, at least one. */
-void frame_shorten(struct frame *f, unsigned n);
-
-#define BATCH_MAX 64
+/* frame_gather() - What is left of frame_peek(). */
+const uint8_t *frame_gather(const struct frame *f, uint32_t n, uint8_t *room);
 
 /*
- * What one receive brought, and the buffer for it. Frames may be runs, but for
- * those with a virtio header.
- * @buf:  the loop's receive buffer, BATCH_BUF_SIZE bytes, for the driver to fill
- * @more: the driver holds further frames that it has received already
- * @later: it may have more, but had its share: it is asked again in the next turn of the loop
+ * frame_peek() - Its first @n bytes in one piece: the only way to read headers.
+ * @n:    at least 1
+ * @room: @n bytes for a copy, in case they are in several pieces; only then it is used
+ *
+ * Return: where they are; NULL if the frame is shorter, or if it is foreign and @n
+ * exceeds FRAME_PEEK.
  */
-struct batch {
-	uint8_t *buf;
-	unsigned n;
-	bool more;
-	bool later;
-	struct frame frame[BATCH_MAX];
-};
+static inline const uint8_t *frame_peek(const struct frame *f, uint32_t n, uint8_t *room)
+{
+	if (n <= f->head_len)
+		return f->head;
+	if (!f->head_len && n <= f->len - f->tail_len)
+		return f->data;
+	return frame_gather(f, n, room);
+}
 
-/* A datagram may be as long as the longest frame, and so many are taken at once. */
-#define BATCH_DATAGRAMS 32
-#define BATCH_BUF_SIZE ((size_t)BATCH_DATAGRAMS * FRAME_MAX)
+/* frame_peek_len() - How many bytes of a frame frame_peek() shows at most. */
+static inline uint32_t frame_peek_len(const struct frame *f)
+{
+	return f->len < FRAME_PEEK ? f->len : FRAME_PEEK;
+}
+
+/*
+ * frame_pieces() - All pieces of a frame, or of a run's first one.
+ * @max: how many there is room for at @iov; FRAME_PIECES_MAX is enough for any frame
+ *
+ * Return: how many there are; 0 when those are more than @max.
+ */
+unsigned frame_pieces(const struct frame *f, struct iovec *iov, unsigned max);
+
+/*
+ * frame_copy() - Copy @n bytes of a frame, from offset @from on; it must have them.
+ *
+ * The only copy function: for all who keep a frame longer than it lives.
+ */
+void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n);
+
+/*
+ * frame_part() - The pieces of a frame from offset @from on, @len bytes, as a frame
+ * without head. @from lies behind the head, and all bytes exist.
+ */
+struct frame frame_part(const struct frame *f, uint32_t from, uint32_t len);
 
 /* frame_padded() - A frame's length when it is filled up to @least; 0: as it is. */
 static inline uint32_t frame_padded(uint32_t len, uint32_t least)
@@ -101,138 +156,39 @@ static inline enum frame_fault frame_check_len(size_t len)
 	return len > FRAME_MAX ? FRAME_OVERSIZE : FRAME_OK;
 }
 
-/* frame_wire_head() - Bytes ahead of a frame on a stream. */
-static inline uint32_t frame_wire_head(const struct frame *f)
+/*
+ * frame_assert() - Stop the program if a frame breaks what struct frame says of it.
+ *
+ * Only where FRAME_ASSERTS is defined, as it is for the unit tests.
+ */
+#ifdef FRAME_ASSERTS
+void frame_assert(const struct frame *f);
+#else
+static inline void frame_assert(const struct frame *f)
 {
-	return f->vnet ? FRAME_WORD + VNET_BYTES : FRAME_WORD;
+	(void)f;
 }
+#endif
 
-/* frame_wire() - Where a frame that has_word begins, as it goes on a stream. */
-static inline const uint8_t *frame_wire(const struct frame *f)
-{
-	return f->data - frame_wire_head(f);
-}
+#define BATCH_MAX 64
 
-/* frame_word() - A frame's length word for @len bytes of it, in host byte order. */
-static inline uint32_t frame_word(const struct frame *f, uint32_t len)
-{
-	return f->vnet ? FRAME_VNET_BIT | (len + VNET_BYTES) : len;
-}
-
-/* frame_is_ready() - Whether a frame lies in a buffer as it goes on a stream. */
-static inline bool frame_is_ready(const struct frame *f)
-{
-	return f->has_word && f->len >= FRAME_PAD && (!f->vnet || VNET_IS_WIRE);
-}
-
-/* frame_follows() - Whether @b lies right behind @a, and behind what @a stands for. */
-static inline bool frame_follows(const struct frame *a, const struct frame *b)
-{
-	return a->has_word && b->has_word &&
-	       a->data + a->len + a->more_wire == frame_wire(b);
-}
+/* A datagram may be as long as the longest frame, and so many are taken at once. */
+#define BATCH_DATAGRAMS 32
+#define BATCH_BUF_SIZE ((size_t)BATCH_DATAGRAMS * FRAME_MAX)
 
 /*
- * frame_join() - Have @run stand for @f too, if both are ready and @f lies right behind it.
- *
- * Return: whether it does now.
+ * What one receive brought, and the buffer for it. Frames may be runs, but those with
+ * a virtio header are single: who gets them is decided for each.
+ * @buf:  the loop's receive buffer, BATCH_BUF_SIZE bytes, for the driver to fill
+ * @more: the driver holds further frames that it has received already
+ * @later: it may have more, but had its share: it is asked again in the next turn
  */
-static inline bool frame_join(struct frame *run, const struct frame *f)
-{
-	if (!frame_is_ready(run) || !frame_is_ready(f) || !frame_follows(run, f))
-		return false;
-	run->more += 1 + f->more;
-	run->more_wire += frame_wire_head(f) + f->len + f->more_wire;
-	run->more_len += f->len + f->more_len;
-	return true;
-}
-
-/* frame_at() - The frame whose length word is at @wire, with all of its bytes behind it. */
-static inline struct frame frame_at(const uint8_t *wire)
-{
-	struct frame f = { .has_word = true };
-	uint32_t word = get_be32(wire);
-
-	f.len = word & ~FRAME_VNET_BIT;
-	f.data = wire + FRAME_WORD;
-	if (word & FRAME_VNET_BIT) {
-		f.vnet = (const struct vnet *)f.data;
-		f.data += VNET_BYTES;
-		f.len -= VNET_BYTES;
-	}
-	return f;
-}
-
-/* frame_next() - What of a run is behind its first frame, of which it must have more. */
-static inline struct frame frame_next(const struct frame *run)
-{
-	const uint8_t *at = run->data + run->len;
-	struct frame f = { .data = at };
-
-	if (run->has_word)
-		f = frame_at(at);
-	else
-		f.len = run->more_len < run->len ? run->more_len : run->len;
-	f.more = run->more - 1;
-	f.more_wire = run->more_wire - (uint32_t)(f.data - at) - f.len;
-	f.more_len = run->more_len - f.len;
-	return f;
-}
-
-/* frame_alone() - A run's first frame. */
-static inline struct frame frame_alone(const struct frame *run)
-{
-	struct frame f = *run;
-
-	f.more = f.more_wire = f.more_len = 0;
-	return f;
-}
-
-/*
- * frame_run() - The frames from @wire on that are ready, plain and not cut off at @end, as one.
- *
- * Most are as long as the one ahead, which is compared with: then the processor
- * need not wait for a length to know where the next one is.
- *
- * Return: how many bytes they are on the stream; 0 if there is none.
- */
-static inline size_t frame_run(struct frame *run, const uint8_t *wire, const uint8_t *end)
-{
-	const uint8_t *at = wire;
-	uint32_t n = 0;
-
-	while (end - at >= FRAME_WORD) {
-		uint32_t len = get_be32(at);
-		size_t step = FRAME_WORD + (size_t)len;
-
-		if (len < FRAME_PAD || len > FRAME_MAX || (size_t)(end - at) < step)
-			break;
-		do {
-			at += step;
-			n++;
-		} while ((size_t)(end - at) >= step && get_be32(at) == len);
-	}
-	if (!n)
-		return 0;
-	*run = frame_at(wire);
-	run->more = n - 1;
-	run->more_wire = (uint32_t)(at - run->data) - run->len;
-	run->more_len = run->more_wire - run->more * FRAME_WORD;
-	return (size_t)(at - wire);
-}
-
-/*
- * batch_add() - Append a frame, or a run; there must be room.
- *
- * It joins the last one if it can. Super-frames stay single: who gets them is
- * decided for each.
- */
-static inline void batch_add(struct batch *b, const struct frame *f)
-{
-	struct frame *last = b->n ? &b->frame[b->n - 1] : NULL;
-
-	if (!last || f->vnet || last->vnet || !frame_join(last, f))
-		b->frame[b->n++] = *f;
-}
+struct batch {
+	uint8_t *buf;
+	unsigned n;
+	bool more;
+	bool later;
+	struct frame frame[BATCH_MAX];
+};
 
 #endif

@@ -111,6 +111,14 @@ static bool is_l4_mergeable(const struct gro_packet *p)
 	       !(l4[TCP_DATA_OFFSET] & 0xf) && l4[TCP_DATA_OFFSET] >> 4 >= TCP_SIZE / 4;
 }
 
+/* What is behind its first @skip bytes; NULL when that is not one piece. */
+static const uint8_t *payload_of(const struct frame *f, uint32_t skip)
+{
+	if (skip < f->head_len)
+		return f->head_len == f->len ? f->head + skip : NULL;
+	return f->tail_len ? NULL : f->data + (skip - f->head_len);
+}
+
 /* The flow is known; whether the frame can be one of several. */
 static bool is_mergeable(struct gro_packet *p, const struct frame *f, bool udp)
 {
@@ -121,7 +129,7 @@ static bool is_mergeable(struct gro_packet *p, const struct frame *f, bool udp)
 		p->head_len = p->l4 + (p->head[p->l4 + TCP_DATA_OFFSET] >> 4) * 4u;
 	if (p->head_len > p->have || p->head_len >= p->len)
 		return false;
-	p->payload = gro_frame_behind(f, p->head_len);
+	p->payload = payload_of(f, p->head_len);
 	p->payload_len = p->len - p->head_len;
 	return p->payload;
 }
@@ -154,12 +162,11 @@ static const struct gro_kind *kind_of(const struct gro_packet *p)
 	return NULL;
 }
 
-enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp)
+/* With p->head, p->have and p->len set. */
+static enum gro_known parse(struct gro_packet *p, const struct frame *f, bool udp)
 {
 	uint16_t type = 0;
 
-	p->head = gro_frame_head(f, &p->have);
-	p->len = frame_len(f);
 	p->l3 = vnet_l3(p->head, p->have, &type);
 	if (!p->l3 || !parse_ip(p, type))
 		return GRO_KNOWN_ETHERNET;
@@ -171,6 +178,24 @@ enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp)
 		return GRO_KNOWN_ADDRESSES;
 	p->hash = hash_of(p);
 	return is_mergeable(p, f, udp) ? GRO_KNOWN_MERGEABLE : GRO_KNOWN_FLOW;
+}
+
+enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp,
+			 uint8_t *room)
+{
+	enum gro_known known;
+
+	p->len = f->len;
+	p->have = f->head_len ? f->head_len : frame_data_len(f);
+	p->head = frame_peek(f, p->have, room);
+	known = parse(p, f, udp);
+	if (known == GRO_KNOWN_MERGEABLE || p->have >= frame_peek_len(f))
+		return known;
+	/* The first piece may not have all headers. */
+	p->have = frame_peek_len(f);
+	p->head = frame_peek(f, p->have, room);
+	known = parse(p, f, udp);
+	return known == GRO_KNOWN_MERGEABLE ? GRO_KNOWN_FLOW : known;
 }
 
 bool gro_is_same_flow(const struct gro_packet *a, const struct gro_packet *b)

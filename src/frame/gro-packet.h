@@ -33,7 +33,7 @@ enum gro_known {
 
 /*
  * A frame, taken apart.
- * @head:     its headers, in one piece; @have bytes of them
+ * @head:     its first bytes, @have of them
  * @payload:  in one piece, of GRO_KNOWN_MERGEABLE; @payload_len is not 0 then
  */
 struct gro_packet {
@@ -46,30 +46,15 @@ struct gro_packet {
 };
 
 /*
- * gro_frame_head() - A frame's first bytes, as many as there are in one piece. With
- * gro_frame_behind() all that knows how many pieces a frame is of.
- */
-static inline const uint8_t *gro_frame_head(const struct frame *f, uint32_t *have)
-{
-	*have = f->head_len ? f->head_len : f->len;
-	return f->head_len ? f->head : f->data;
-}
-
-/* gro_frame_behind() - What is behind its first @skip bytes; NULL when that is not one piece. */
-static inline const uint8_t *gro_frame_behind(const struct frame *f, uint32_t skip)
-{
-	if (skip < f->head_len)
-		return NULL;
-	return skip <= frame_len(f) ? f->data + (skip - f->head_len) : NULL;
-}
-
-/*
  * gro_parse() - Take a frame apart.
- * @udp: whether UDP is merged at all
+ * @udp:  whether UDP is merged at all
+ * @room: FRAME_PEEK bytes, for the headers of a frame that has them in several pieces;
+ *        such a frame is not mergeable. Must stay as long as @p is used.
  *
  * Return: how far it went; only so much of @p is set.
  */
-enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp);
+enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp,
+			 uint8_t *room);
 
 /*
  * gro_is_same_flow() - Whether both have the same Ethernet header and VLAN tags,

@@ -56,7 +56,7 @@ static uint8_t *find(struct merge *m, const struct gro_packet *p)
 	return &m->slot[i];
 }
 
-/* Of one flow; whether it is what a split would make as the next frame. */
+/* Whether @p, of the same flow, is the segment that splitting the merged packet would make next. */
 static bool is_next(const struct flow *fl, const struct gro_packet *p)
 {
 	const uint8_t *ip = p->head + p->l3, *l4 = p->head + p->l4;
@@ -76,7 +76,7 @@ static void add_piece(struct gro_unit *u, const uint8_t *data, size_t len)
 	u->iov[u->n_iov++] = (struct iovec){ (void *)(uintptr_t)data, len };
 }
 
-/* What must be due next, and whether anything may be. */
+/* Note the sequence number and IP ID expected next, and whether another segment may follow. */
 static void note(struct flow *fl, const struct gro_packet *p)
 {
 	const uint8_t *l4 = p->head + p->l4;
@@ -128,17 +128,12 @@ static struct flow *begin(struct merge *m, const struct frame *f)
 {
 	struct gro_unit *u = &m->g->unit[m->g->n];
 	struct flow *fl = &m->flow[m->g->n++];
-	uint32_t have;
-	const uint8_t *head = gro_frame_head(f, &have);
 
 	memset(&u->vnet, 0, sizeof(u->vnet));
 	u->frames = 1;
-	u->bytes = frame_len(f);
-	u->n_iov = 0;
-	add_piece(u, (const uint8_t *)&u->vnet, VNET_BYTES);
-	add_piece(u, head, have);
-	if (f->head_len)
-		add_piece(u, f->data, f->len);
+	u->bytes = f->len;
+	u->iov[0] = (struct iovec){ &u->vnet, VNET_BYTES };
+	u->n_iov = 1 + (int)frame_pieces(f, u->iov + 1, GRO_IOV_MAX - 1);
 	fl->is_open = false;
 	return fl;
 }
@@ -151,7 +146,7 @@ static void open_flow(struct flow *fl, const struct gro_packet *p)
 
 /*
  * Closes all between the same Ethernet addresses, or the same IP addresses; and just
- * all, for a frame whose addresses are not in its first piece.
+ * all, for a frame that is too short to have any.
  */
 static void close_between(struct merge *m, const struct gro_packet *p,
 			  enum gro_known known)
@@ -180,7 +175,8 @@ static void close_between(struct merge *m, const struct gro_packet *p,
 static unsigned add_frame(struct merge *m, const struct frame *f)
 {
 	struct gro_packet p = { 0 };
-	enum gro_known known = gro_parse(&p, f, m->g->udp);
+	uint8_t room[FRAME_PEEK];
+	enum gro_known known = gro_parse(&p, f, m->g->udp, room);
 	bool is_bad = false;
 	uint8_t *slot;
 	unsigned last;

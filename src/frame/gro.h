@@ -29,9 +29,11 @@
 #include "frame/frame.h"
 #include "frame/vnet.h"
 
-#define GRO_HEAD_MAX 256
+#define GRO_HEAD_MAX FRAME_PEEK
 #define GRO_IOV_MAX (2 + BATCH_MAX) /* vnet header, headers, payloads */
 #define GRO_IP_MAX 65535	    /* longest merged IP packet, its header included */
+
+_Static_assert(GRO_IOV_MAX > FRAME_PIECES_MAX, "for any frame, and its vnet header");
 
 /*
  * One thing to write to the tap: a frame as it came, or several merged.
@@ -75,7 +77,8 @@ struct gro {
  * between its two IP addresses; one that shows no IP addresses, all between its
  * Ethernet addresses.
  *
- * Frames may be of two pieces: what is merged has all of its headers in the first.
+ * Frames may be of several pieces: what is merged has all of its headers in one, and
+ * all of its payload in one.
  * The frames' memory must stay until the units are written. Both checksums of
  * a frame are verified before it is merged; once, and not at all if it is alone.
  * Rules: the kernel's tcp_gro_receive(), udp_gro_receive(), inet_gro_receive(),

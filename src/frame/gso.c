@@ -14,7 +14,6 @@
 
 #include "base/util.h"
 #include "frame/csum.h"
-#include "frame/frame.h"
 
 #define IP4_FRAGMENT 0x3fff /* of IP4_FRAG: more fragments, or not the first */
 #define EXT_UNIT 8	    /* IPv6 extension headers: bytes, and what lengths count */
@@ -22,13 +21,14 @@
 /* Sets where the transport header begins and what it is. */
 static int walk_ip4(struct gso *g, uint8_t *proto)
 {
-	const uint8_t *ip = g->frame + g->l3;
-	uint32_t room = g->frame_len - g->l3, len;
+	const uint8_t *ip = g->head + g->l3;
+	uint32_t have = g->have - g->l3, len;
 
-	if (room < IP4_SIZE || ip[0] >> 4 != 4)
+	if (have < IP4_SIZE || ip[0] >> 4 != 4)
 		return -EINVAL;
 	len = (ip[0] & 0xfu) * 4;
-	if (len < IP4_SIZE || len > room || vnet_get16(ip + IP4_LEN) != room ||
+	if (len < IP4_SIZE || len > have ||
+	    vnet_get16(ip + IP4_LEN) != g->frame->len - g->l3 ||
 	    vnet_get16(ip + IP4_FRAG) & IP4_FRAGMENT)
 		return -EINVAL;
 	g->l4 = g->l3 + len;
@@ -44,19 +44,19 @@ static bool is_passed_over(uint8_t proto)
 
 static int walk_ip6(struct gso *g, uint8_t *proto)
 {
-	const uint8_t *ip = g->frame + g->l3;
-	uint32_t room = g->frame_len - g->l3, at = IP6_SIZE;
+	const uint8_t *ip = g->head + g->l3;
+	uint32_t have = g->have - g->l3, at = IP6_SIZE;
 
-	if (room < IP6_SIZE || ip[0] >> 4 != 6 ||
-	    vnet_get16(ip + IP6_LEN) != room - IP6_SIZE)
+	if (have < IP6_SIZE || ip[0] >> 4 != 6 ||
+	    vnet_get16(ip + IP6_LEN) != g->frame->len - g->l3 - IP6_SIZE)
 		return -EINVAL;
 	*proto = ip[IP6_PROTO];
 	while (is_passed_over(*proto)) {
-		if (room - at < EXT_UNIT)
+		if (have - at < EXT_UNIT)
 			return -EINVAL;
 		*proto = ip[at];
 		at += (ip[at + 1] + 1u) * EXT_UNIT;
-		if (at > room)
+		if (at > have)
 			return -EINVAL;
 	}
 	g->l4 = g->l3 + at;
@@ -66,10 +66,11 @@ static int walk_ip6(struct gso *g, uint8_t *proto)
 /* The transport header: its length is all the headers', its numbers are the frame's. */
 static int check_l4(struct gso *g, const struct vnet *vnet)
 {
-	const uint8_t *l4 = g->frame + g->l4;
-	uint32_t room = g->frame_len - g->l4, len;
+	const uint8_t *l4 = g->head + g->l4;
+	uint32_t room = g->frame->len - g->l4, len;
 
-	if (room < (g->is_tcp ? TCP_SIZE : UDP_SIZE) || vnet->csum_start != g->l4 ||
+	if (g->have - g->l4 < (g->is_tcp ? TCP_SIZE : UDP_SIZE) ||
+	    vnet->csum_start != g->l4 ||
 	    vnet->csum_offset != (g->is_tcp ? TCP_CSUM : UDP_CSUM))
 		return -EINVAL;
 	len = g->is_tcp ? (l4[TCP_DATA_OFFSET] >> 4) * 4u : UDP_SIZE;
@@ -79,7 +80,7 @@ static int check_l4(struct gso *g, const struct vnet *vnet)
 		return -EINVAL;
 	g->head_len = g->l4 + len;
 	/* Without payload there is nothing to split, and no segment to make. */
-	return len >= room || g->head_len > GSO_HEAD_MAX ? -EINVAL : 0;
+	return len >= room || g->head_len > g->have ? -EINVAL : 0;
 }
 
 static int check_type(const struct gso *g, uint16_t type, uint8_t proto,
@@ -105,15 +106,20 @@ static int check_type(const struct gso *g, uint16_t type, uint8_t proto,
 	return -EINVAL;
 }
 
-int gso_begin(struct gso *g, const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+int gso_begin(struct gso *g, const struct frame *f)
 {
+	const struct vnet *vnet = f->vnet;
 	uint16_t type = 0;
 	uint8_t proto = 0;
 	uint32_t payload;
 	int ret;
 
-	*g = (struct gso){ .frame = frame, .frame_len = len, .gso_size = vnet->gso_size };
-	g->l3 = vnet_l3(frame, len, &type);
+	g->frame = f;
+	g->have = frame_peek_len(f);
+	g->head = frame_peek(f, g->have, g->room);
+	g->gso_size = vnet->gso_size;
+	g->next = g->n = 0;
+	g->l3 = vnet_l3(g->head, g->have, &type);
 	g->is_ipv6 = type == TYPE_IP6;
 	if (!g->l3)
 		return -EINVAL;
@@ -127,13 +133,33 @@ int gso_begin(struct gso *g, const uint8_t *frame, uint32_t len, const struct vn
 	ret = check_l4(g, vnet);
 	if (ret < 0)
 		return ret;
-	payload = len - g->head_len;
+	payload = f->len - g->head_len;
 	g->n = (payload + g->gso_size - 1) / g->gso_size;
 	if (g->n > (g->is_tcp ? GSO_TCP_SEGMENTS_MAX : GSO_UDP_SEGMENTS_MAX)) {
 		g->n = 0;
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* The sum of all bytes from @from on, which lies in the head if there is one. */
+static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
+{
+	struct iovec iov[FRAME_PIECES_MAX];
+	unsigned n = frame_pieces(f, iov, FRAME_PIECES_MAX);
+	bool is_odd = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t skip = (uint32_t)min_size(from, iov[i].iov_len);
+		size_t len = iov[i].iov_len - skip;
+		uint64_t part = csum_add(0, (uint8_t *)iov[i].iov_base + skip, len);
+
+		/* RFC 1071, 2 (B): bytes that change places change them in the sum, too. */
+		sum += is_odd ? __builtin_bswap16(csum_fold(part)) : csum_fold(part);
+		is_odd ^= len & 1;
+		from -= skip;
+	}
+	return sum;
 }
 
 /* A checksum is in the machine's byte order from beginning to end. */
@@ -145,7 +171,7 @@ static void store_csum(uint8_t *p, uint16_t csum)
 static void make_ip(const struct gso *g, struct gso_segment *s, unsigned i)
 {
 	uint8_t *ip = s->head + g->l3;
-	uint32_t len = g->head_len - g->l3 + s->len;
+	uint32_t len = s->frame.len - g->l3;
 
 	if (g->is_ipv6) {
 		vnet_put16(ip + IP6_LEN, len - IP6_SIZE);
@@ -160,7 +186,7 @@ static void make_ip(const struct gso *g, struct gso_segment *s, unsigned i)
 static void make_l4(const struct gso *g, struct gso_segment *s, unsigned i)
 {
 	uint8_t *l4 = s->head + g->l4;
-	uint32_t len = g->head_len - g->l4 + s->len;
+	uint32_t len = s->frame.len - g->l4;
 	uint64_t sum;
 	uint16_t csum;
 
@@ -175,13 +201,41 @@ static void make_l4(const struct gso *g, struct gso_segment *s, unsigned i)
 	}
 	/* The field's sum is of the whole length: take that out, and put ours in. */
 	sum = (uint64_t)htons((uint16_t)len) +
-	      (uint16_t)~htons((uint16_t)(g->frame_len - g->l4));
-	sum = csum_add(sum, l4, g->head_len - g->l4);
-	csum = (uint16_t)~csum_fold(csum_add(sum, s->data, s->len));
+	      (uint16_t)~htons((uint16_t)(g->frame->len - g->l4));
+	csum = (uint16_t)~csum_fold(sum_from(sum, &s->frame, g->l4));
 	/* RFC 768: 0 is for a datagram without checksum. */
 	if (!g->is_tcp && !csum)
 		csum = 0xffff;
 	store_csum(l4 + (g->is_tcp ? TCP_CSUM : UDP_CSUM), csum);
+}
+
+/*
+ * How much of a segment's payload, which begins at @at, is copied behind its headers:
+ * what the super-frame has in its head, where it lies behind the same headers and so
+ * fits; and, of foreign bytes, as many as frame_peek() must find there.
+ */
+static uint32_t copied_of(const struct gso *g, uint32_t at, uint32_t len)
+{
+	const struct frame *f = g->frame;
+
+	if (f->is_foreign)
+		return (uint32_t)min_size(GSO_HEAD_MAX - g->head_len, len);
+	return at < f->head_len ? (uint32_t)min_size(f->head_len - at, len) : 0;
+}
+
+/* A segment of @len bytes of payload, which begins at offset @at of the super-frame. */
+static void share(const struct gso *g, struct gso_segment *s, uint32_t at, uint32_t len)
+{
+	const struct frame *f = g->frame;
+	uint32_t copied = copied_of(g, at, len);
+
+	memcpy(s->head, g->head, g->head_len);
+	if (copied)
+		frame_copy(s->head + g->head_len, f, at, copied);
+	s->frame = frame_part(f, at + copied, len - copied);
+	s->frame.head = s->head;
+	s->frame.head_len = (uint16_t)(g->head_len + copied);
+	s->frame.len = g->head_len + len;
 }
 
 bool gso_next(struct gso *g, struct gso_segment *s)
@@ -192,26 +246,62 @@ bool gso_next(struct gso *g, struct gso_segment *s)
 	if (i >= g->n)
 		return false;
 	g->next++;
-	s->data = g->frame + at;
-	s->len = (uint32_t)min_size(g->gso_size, g->frame_len - at);
-	s->head_len = g->head_len;
-	memcpy(s->head, g->frame, g->head_len);
+	share(g, s, at, (uint32_t)min_size(g->gso_size, g->frame->len - at));
 	make_ip(g, s, i);
 	make_l4(g, s, i);
 	return true;
 }
 
-int gso_complete(uint8_t *frame, uint32_t len, const struct vnet *vnet)
+/* A copy of the frame's first bytes, ahead of the rest where it is. */
+static void take_head(struct gso_segment *s, const struct frame *f)
 {
+	uint32_t n = frame_peek_len(f);
+
+	frame_copy(s->head, f, 0, n);
+	s->frame = frame_part(f, n, f->len - n);
+	s->frame.head = s->head;
+	s->frame.head_len = (uint16_t)n;
+	s->frame.len = f->len;
+}
+
+/* The two bytes at @field of a frame of one piece become a piece of their own, s->head. */
+static void cut_out(struct gso_segment *s, const struct frame *f, uint32_t field)
+{
+	uint32_t behind = field + (uint32_t)sizeof(uint16_t);
+
+	s->frame.data = f->data;
+	s->frame.len = f->len;
+	s->frame.tail = s->tail;
+	s->frame.tail_len = f->len - field;
+	s->tail[0] = (struct iovec){ s->head, sizeof(uint16_t) };
+	s->tail[1] =
+		(struct iovec){ (void *)(uintptr_t)(f->data + behind), f->len - behind };
+}
+
+int gso_complete(struct gso_segment *s, const struct frame *f)
+{
+	const struct vnet *vnet = f->vnet;
 	uint32_t start = vnet->csum_start, field = start + vnet->csum_offset;
 	uint16_t csum;
 
+	s->frame = *f;
+	s->frame.vnet = NULL;
+	/* Ahead of it is the virtio header, which a plain frame does not have there. */
+	s->frame.layout = LAYOUT_NONE;
 	if (!(vnet->flags & VNET_NEEDS_CSUM))
 		return 0;
-	if (start < FRAME_HEADER || field + sizeof(csum) > len)
+	if (start < FRAME_HEADER || field + sizeof(csum) > f->len)
 		return -EINVAL;
 	/* The field holds the pseudo-header's sum, and is part of what is summed up. */
-	csum = (uint16_t)~csum_fold(csum_add(0, frame + start, len - start));
-	store_csum(frame + field, csum ? csum : 0xffff);
+	csum = (uint16_t)~csum_fold(sum_from(0, f, start));
+	if (field + sizeof(csum) <= FRAME_PEEK) {
+		take_head(s, f);
+		store_csum(s->head + field, csum ? csum : 0xffff);
+		return 0;
+	}
+	if (f->head_len || f->tail_len)
+		return -EINVAL;
+	cut_out(s, f, field);
+	store_csum(s->head, csum ? csum : 0xffff);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splitting super-frames for ports that need plain frames. A segment is two
- * pieces: headers made for it, and a slice of the super-frame's payload, which
- * is not copied.
+ * Splitting super-frames for ports that need plain frames, and completing frames that
+ * came without a checksum. What comes out has a head of its own, ahead of the payload,
+ * which stays where it is.
  */
 #ifndef GSO_H
 #define GSO_H
@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frame/vnet.h"
+#include "frame/frame.h"
 
-#define GSO_HEAD_MAX \
-	256 /* longest headers accepted: Ethernet, VLAN tags, IP, TCP or UDP */
+/* Longest headers accepted: Ethernet, VLAN tags, IP, TCP or UDP. */
+#define GSO_HEAD_MAX FRAME_PEEK
 
 /*
  * Most segments of one super-frame. UDP: the kernel's UDP_MAX_SEGMENTS of Linux
@@ -24,44 +24,47 @@
 #define GSO_UDP_SEGMENTS_MAX 128
 
 /*
- * One segment on its way out.
- * @head, @head_len: its headers, complete with all checksums
- * @data, @len:      its payload, in the super-frame's memory
+ * A frame made from another one, whose payload it shares. It must not be moved or
+ * copied, because @frame points into it.
+ * @frame: plain, complete with all checksums
+ * @head:  its first bytes
+ * @tail:  for gso_complete()
  */
 struct gso_segment {
+	struct frame frame;
+	struct iovec tail[2];
 	uint8_t head[GSO_HEAD_MAX];
-	uint32_t head_len;
-	const uint8_t *data;
-	uint32_t len;
 };
 
-/* A super-frame on its way through gso_next(). Opaque but for @n. */
+/* A super-frame on its way through gso_next(). Opaque but for @n and the offsets. */
 struct gso {
-	const uint8_t *frame; /* headers, then payload; stays the caller's */
-	uint32_t frame_len;
+	const struct frame *frame; /* the caller's */
+	const uint8_t *head;	   /* its first bytes, @have of them */
+	uint32_t have;
 	uint32_t head_len; /* all headers */
 	uint32_t l3, l4;   /* where the IP and the transport header begin */
 	uint32_t gso_size;
 	bool is_ipv6, is_tcp;
-	unsigned next, n; /* the next segment; how many there are */
+	unsigned next, n;	  /* the next segment; how many there are */
+	uint8_t room[FRAME_PEEK]; /* for @head */
 };
 
 /*
  * gso_begin() - Check a super-frame, every header and length of it, and get ready to split it.
- * @frame: bytes from outside; nothing in them is trusted, nor in @vnet:
- *         hdr_len is ignored, VNET_NEEDS_CSUM must be set, and the headers must agree
- *         with gso_type, csum_start and csum_offset. Must stay until the last gso_next().
+ * @f: of any number of pieces, with a virtio header. Nothing in either is trusted: hdr_len
+ *     is ignored, VNET_NEEDS_CSUM must be set, and the frame's headers must agree with
+ *     gso_type, csum_start and csum_offset. Must stay until the last gso_next().
  *
  * Goes through: up to two VLAN tags; IPv4 with options, no fragment; IPv6 with
  * hop-by-hop, routing and destination headers. A payload of no more than gso_size
  * is one segment.
  *
- * Return: 0; -EINVAL when it is not what @vnet says, or is malformed: drop it.
+ * Return: 0; -EINVAL when it is not what its virtio header says, or is malformed: drop it.
  */
-int gso_begin(struct gso *g, const uint8_t *frame, uint32_t len, const struct vnet *vnet);
+int gso_begin(struct gso *g, const struct frame *f);
 
 /*
- * gso_next() - Make the next segment.
+ * gso_next() - Make the next segment: headers of its own, and a part of the payload.
  *
  * As the kernel's tcp_gso_segment(), __udp_gso_segment(), inet_gso_segment()
  * and ipv6_gso_segment() make it: IPv4 ID counted up, lengths, sequence number,
@@ -73,14 +76,14 @@ int gso_begin(struct gso *g, const uint8_t *frame, uint32_t len, const struct vn
 bool gso_next(struct gso *g, struct gso_segment *s);
 
 /*
- * gso_complete() - Fill in the checksum of a frame that is no super-frame but
- * came without one (VNET_NEEDS_CSUM), in place. Any other stays as it is.
+ * gso_complete() - A frame that is no super-frame but has a virtio header, as a plain one:
+ * with its checksum filled in, if it came without one (VNET_NEEDS_CSUM).
  *
  * As the kernel's skb_checksum_help(): 0 is written as 0xffff, which UDP needs.
  *
- * Return: 0; -EINVAL when @vnet's offsets do not lie within it, behind the
- * Ethernet header.
+ * Return: 0, s->frame is it; -EINVAL when the virtio header's offsets do not lie within
+ * the frame, behind the Ethernet header, or too far behind for one of several pieces.
  */
-int gso_complete(uint8_t *frame, uint32_t len, const struct vnet *vnet);
+int gso_complete(struct gso_segment *s, const struct frame *f);
 
 #endif

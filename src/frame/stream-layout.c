@@ -1,64 +1,112 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames as they go on a stream. */
+/* Frames as they go on a stream: parsed where they lie, and listed for a writev(). */
 #include "frame/stream-layout.h"
 
 #include <string.h>
 
 #include "base/util.h"
+#include "frame/run.h"
 
-void wire_add(struct wire *w, const void *data, size_t len)
+/*
+ * Most frames are as long as the one ahead. So each length is compared with that: then
+ * the processor need not wait for a length to know where the next one is.
+ */
+size_t layout_parse_run(struct frame *run, const uint8_t *at, const uint8_t *end)
 {
-	w->iov[w->n].iov_base = (void *)(uintptr_t)data;
-	w->iov[w->n].iov_len = len;
-	w->n++;
+	const uint8_t *from = at;
+	uint32_t n = 0;
+
+	while (end - at >= LAYOUT_PREFIX) {
+		uint32_t len = get_be32(at);
+		size_t step = LAYOUT_PREFIX + (size_t)len;
+
+		if (len < FRAME_PAD || len > FRAME_MAX || (size_t)(end - at) < step)
+			break;
+		do {
+			at += step;
+			n++;
+		} while ((size_t)(end - at) >= step && get_be32(at) == len);
+	}
+	if (!n)
+		return 0;
+	*run = layout_parse(from);
+	run->n_more = n - 1;
+	run->more_bytes = (uint32_t)(at - run->data) - run->len - run->n_more * run->gap;
+	return (size_t)(at - from);
 }
 
-static void add_in_pieces(struct wire *w, const struct frame *f, uint32_t least,
-			  uint8_t *word)
+void layout_add(struct layout_pieces *p, const void *data, size_t len)
 {
-	uint32_t len = frame_len(f), padded = frame_padded(len, least);
+	p->iov[p->n].iov_base = (void *)(uintptr_t)data;
+	p->iov[p->n].iov_len = len;
+	p->n++;
+}
 
-	put_be32(word, frame_word(f, padded));
+/* Return: whether there was room; if not, nothing has changed. */
+static bool add_in_pieces(struct layout_pieces *p, const struct frame *f, uint32_t least,
+			  uint8_t *prefix)
+{
+	uint32_t padded = frame_padded(f->len, least);
+	unsigned n;
+
+	/* The prefix is ahead of the frame, and padding may be behind it. */
+	if (p->n + 2 > LAYOUT_PIECES)
+		return false;
+	n = frame_pieces(f, &p->iov[p->n + 1], LAYOUT_PIECES - p->n - 2);
+	if (!n)
+		return false;
+	put_be32(prefix, layout_word(f, padded));
 	if (f->vnet) {
 		struct vnet v = *f->vnet;
 
 		vnet_swap(&v);
-		memcpy(word + FRAME_WORD, &v, VNET_BYTES);
+		memcpy(prefix + LAYOUT_PREFIX, &v, VNET_BYTES);
 	}
-	wire_add(w, word, frame_wire_head(f));
-	if (f->head_len)
-		wire_add(w, f->head, f->head_len);
-	wire_add(w, f->data, f->len);
-	if (padded > len)
-		wire_add(w, frame_padding, padded - len);
+	layout_add(p, prefix, layout_prefix_len(f));
+	p->n += n;
+	if (padded > f->len)
+		layout_add(p, frame_padding, padded - f->len);
+	return true;
 }
 
-/* One that is ready is no shorter than FRAME_PAD, and so needs no padding for anybody. */
-static size_t ready_size(const struct frame *f)
+/* Bytes of a run that is ready; none of its frames needs padding. */
+static size_t ready_size(const struct frame *run)
 {
-	return wire_size(f, 0) + f->more_wire;
+	return layout_size(run, 0) + run_rest_size(run);
 }
 
-void wire_frames(struct wire *w, const struct frame *f, unsigned n, uint32_t least)
+/* Whether @b lies right behind the run @a. */
+static bool follows(const struct frame *a, const struct frame *b)
+{
+	return layout_is_ready(a) &&
+	       a->data + a->len + run_rest_size(a) == layout_start(b);
+}
+
+unsigned layout_add_frames(struct layout_pieces *p, const struct frame *f, unsigned n,
+			   uint32_t least)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!frame_is_ready(&f[i]))
-			add_in_pieces(w, &f[i], least, w->words[i]);
-		else if (i && frame_is_ready(&f[i - 1]) &&
-			 frame_follows(&f[i - 1], &f[i]))
-			w->iov[w->n - 1].iov_len += ready_size(&f[i]);
-		else
-			wire_add(w, frame_wire(&f[i]), ready_size(&f[i]));
+		if (!layout_is_ready(&f[i])) {
+			if (!add_in_pieces(p, &f[i], least, p->prefixes[i]))
+				return i;
+		} else if (i && follows(&f[i - 1], &f[i])) {
+			p->iov[p->n - 1].iov_len += ready_size(&f[i]);
+		} else if (p->n == LAYOUT_PIECES) {
+			return i;
+		} else {
+			layout_add(p, layout_start(&f[i]), ready_size(&f[i]));
+		}
 	}
+	return n;
 }
 
-void wire_skip(struct wire *w, size_t bytes)
+void layout_skip(struct layout_pieces *p, size_t bytes)
 {
-	for (int i = 0; i < w->n && bytes; i++) {
-		size_t now = min_size(bytes, w->iov[i].iov_len);
+	for (unsigned i = 0; i < p->n && bytes; i++) {
+		size_t now = min_size(bytes, p->iov[i].iov_len);
 
-		w->iov[i].iov_base = (uint8_t *)w->iov[i].iov_base + now;
-		w->iov[i].iov_len -= now;
+		p->iov[i].iov_base = (uint8_t *)p->iov[i].iov_base + now;
+		p->iov[i].iov_len -= now;
 		bytes -= now;
 	}
 }

@@ -14,7 +14,6 @@
 
 #include "port/dgram.h"
 
-#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
 #define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
 #define RUNS_AT_ONCE 4		     /* with 64 KiB each it is that */
 
@@ -82,8 +81,8 @@ static unsigned room(const struct dgram *d)
 	if (!d->port.ops->has_backpressure)
 		return (unsigned)slots;
 	for (unsigned i = 0; i < d->n_got; i++)
-		spare -= min_size(spare, FRAME_WORD + d->got[i].len);
-	return (unsigned)min_size(slots, spare / RECORD_MAX);
+		spare -= min_size(spare, frame_queue_size(d->got[i].len));
+	return (unsigned)min_size(slots, spare / frame_queue_size(FRAME_MAX));
 }
 
 static void receive(struct dgram *d, uint8_t *buf)
@@ -135,8 +134,8 @@ static struct frame frame_in(const struct dgram *d, const struct dgram_message *
 	last = left % size;
 	if (last < FRAME_PAD)
 		last = 0;
-	f.more = whole - 1 + !!last;
-	f.more_len = f.more_wire = (whole - 1) * size + last;
+	f.n_more = whole - 1 + !!last;
+	f.more_bytes = (whole - 1) * size + last;
 	return f;
 }
 
@@ -154,7 +153,7 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 		if (b->n == BATCH_MAX)
 			return false;
 		f = frame_in(d, got, data);
-		d->offset += f.len + f.more_len;
+		d->offset += f.len + f.more_bytes;
 		/* One cut at FRAME_MAX is counted as what it is: too long. */
 		f.len += got->is_cut && d->offset == got->len;
 		port_take(&d->port, b, &f);

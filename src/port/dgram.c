@@ -22,10 +22,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SEGMENTS_MAX 64	  /* UDP_MAX_SEGMENTS of kernels before 6.9 */
-#define MESSAGE_MAX 65000 /* below what IP takes with any header */
-#define PIECES 3	  /* of a frame: its head, its data, padding */
-#define PIECES_MAX (PIECES * BATCH_MAX)
+#define SEGMENTS_MAX 64		   /* UDP_MAX_SEGMENTS of kernels before 6.9 */
+#define MESSAGE_MAX 65000	   /* below what IP takes with any header */
+#define PIECES_MAX (3 * BATCH_MAX) /* for most, a frame is a head, data and padding */
+
+_Static_assert(PIECES_MAX > FRAME_PIECES_MAX, "for any frame, and padding");
 
 /*
  * Frames to send, runs among them: @n, of which the first is what is left of
@@ -40,13 +41,13 @@ struct rest {
 /* The first @frames of it are dealt with. */
 static void skip(struct rest *r, unsigned frames)
 {
-	while (frames > r->first.more) {
-		frames -= 1 + r->first.more;
+	while (frames > r->first.n_more) {
+		frames -= 1 + r->first.n_more;
 		if (--r->n == 0)
 			return;
 		r->first = *r->next++;
 	}
-	r->first = frame_behind(&r->first, frames);
+	r->first = run_skip(&r->first, frames);
 }
 
 /*
@@ -64,37 +65,45 @@ struct outgoing {
 	struct iovec iov[PIECES_MAX];
 };
 
-/* For one more frame. */
-static bool has_room(const struct outgoing *o)
+/* Room for the pieces of one more frame, and for padding behind it. */
+static bool has_room(const struct outgoing *o, const struct frame *f)
 {
-	return o->n_iov + PIECES <= PIECES_MAX;
+	struct iovec iov[FRAME_PIECES_MAX];
+	unsigned room = PIECES_MAX - o->n_iov;
+
+	return room > FRAME_PIECES_MAX || frame_pieces(f, iov, FRAME_PIECES_MAX) < room;
 }
 
-static void add_piece(struct outgoing *o, const void *data, size_t len)
+/* The last message has one more piece, which is at the end of o->iov. */
+static void count_piece(struct outgoing *o)
 {
-	if (!len)
-		return;
-	o->iov[o->n_iov].iov_base = (void *)(uintptr_t)data;
-	o->iov[o->n_iov].iov_len = len;
 	o->n_iov++;
 	o->m[o->n].msg_hdr.msg_iovlen++;
 }
 
+static void add_piece(struct outgoing *o, const void *data, size_t len)
+{
+	o->iov[o->n_iov] = (struct iovec){ (void *)(uintptr_t)data, len };
+	count_piece(o);
+}
+
 static void add_frame(struct outgoing *o, const struct frame *f)
 {
-	uint32_t len = frame_len(f);
+	uint32_t padded = frame_padded(f->len, o->least);
+	unsigned n = frame_pieces(f, &o->iov[o->n_iov], PIECES_MAX - o->n_iov);
 
-	add_piece(o, f->head, f->head_len);
-	add_piece(o, f->data, f->len);
-	add_piece(o, frame_padding, frame_padded(len, o->least) - len);
-	o->bytes[o->n] += len;
+	while (n--)
+		count_piece(o);
+	if (padded > f->len)
+		add_piece(o, frame_padding, padded - f->len);
+	o->bytes[o->n] += f->len;
 	o->frames[o->n]++;
 }
 
-/* The first @n frames of a run. */
+/* The first @n frames of a run, which has no gaps. */
 static void add_part(struct outgoing *o, const struct frame *run, unsigned n)
 {
-	uint32_t bytes = n > run->more ? run->len + run->more_len : n * run->len;
+	uint32_t bytes = n > run->n_more ? run->len + run->more_bytes : n * run->len;
 
 	add_piece(o, run->data, bytes);
 	o->bytes[o->n] += bytes;
@@ -110,9 +119,9 @@ static void add_part(struct outgoing *o, const struct frame *run, unsigned n)
 static bool add_some(struct outgoing *o, struct rest *r, uint32_t size, unsigned most)
 {
 	struct frame *f = &r->first;
-	unsigned n = frame_len(f) < size ? 1 : (unsigned)min_size(most, 1 + f->more);
-	bool is_shorter = frame_padded(frame_len(f), o->least) < size ||
-			  (n > f->more && f->more_len < f->more * f->len);
+	unsigned n = f->len < size ? 1 : (unsigned)min_size(most, 1 + f->n_more);
+	bool is_shorter = frame_padded(f->len, o->least) < size ||
+			  (n > f->n_more && f->more_bytes < f->n_more * f->len);
 
 	if (n > 1)
 		add_part(o, f, n);
@@ -144,7 +153,7 @@ static void set_segment(struct outgoing *o, uint32_t size)
  */
 static void add_message(struct outgoing *o, const struct dgram *d, struct rest *r)
 {
-	uint32_t size = frame_padded(frame_len(&r->first), o->least);
+	uint32_t size = frame_padded(r->first.len, o->least);
 	unsigned most = (unsigned)min_size(SEGMENTS_MAX, MESSAGE_MAX / size);
 	unsigned *frames = &o->frames[o->n];
 
@@ -158,7 +167,7 @@ static void add_message(struct outgoing *o, const struct dgram *d, struct rest *
 	if (size > d->segment_max || !most)
 		most = 1;
 	while (add_some(o, r, size, most - *frames) && *frames < most && r->n &&
-	       has_room(o) && frame_padded(frame_len(&r->first), o->least) <= size)
+	       has_room(o, &r->first) && frame_padded(r->first.len, o->least) <= size)
 		;
 	if (*frames > 1)
 		set_segment(o, size);
@@ -172,7 +181,7 @@ static void build(struct outgoing *o, const struct dgram *d, struct rest r)
 	o->least = port_pad(&d->port);
 	do
 		add_message(o, d, &r);
-	while (r.n && o->n < BATCH_MAX && has_room(o));
+	while (r.n && o->n < BATCH_MAX && has_room(o, &r.first));
 }
 
 /*
@@ -280,7 +289,7 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct rest 
 	if (err == EINTR)
 		return 0;
 	if (o->frames[0] > 1 && (err == EINVAL || err == EIO || err == EMSGSIZE)) {
-		segment_less(d, frame_len(&rest->first));
+		segment_less(d, rest->first.len);
 		return 0;
 	}
 	if (is_passing(err)) {

@@ -231,7 +231,7 @@ static void close_fds(struct port *p)
 	loop_undefer(&p->turn);
 	p->ops->close(p);
 	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
-	port_drop(p, DROP_LOST, frames_in(p->pending, p->n_pending));
+	port_drop(p, DROP_LOST, run_count(p->pending, p->n_pending));
 	p->n_pending = 0;
 	p->tx_broken = p->has_failed = false;
 	timer_cancel(p->env->loop, &p->pause);
@@ -351,7 +351,7 @@ static void drain(struct port *p)
 			break;
 		}
 		frame_queue_drop(&p->queue, (unsigned)done);
-		if ((unsigned)done < frames_in(f, n))
+		if ((unsigned)done < run_count(f, n))
 			break;
 	} while (p->queue.frames);
 	if (!p->queue.frames && p->queue.peak > FRAME_QUEUE_KEEP && !p->trim.is_set)
@@ -446,8 +446,8 @@ static inline void append(struct port *p, const struct frame *f)
 
 static void append_each(struct port *p, struct frame run)
 {
-	for (; run.more; run = frame_next(&run)) {
-		struct frame one = frame_alone(&run);
+	for (; run.n_more; run = run_next(&run)) {
+		struct frame one = run_first(&run);
 
 		append(p, &one);
 	}
@@ -456,13 +456,15 @@ static void append_each(struct port *p, struct frame run)
 
 void port_send(struct port *p, const struct frame *f)
 {
-	bool is_whole = f->has_word ? p->ops->is_stream : p->ops->is_dgram;
+	bool is_whole = f->layout == LAYOUT_STREAM ? p->ops->is_stream
+						   : p->ops->is_dgram && !f->gap;
 
+	frame_assert(f);
 	/* What lies one behind the other is one piece to send. */
 	if (p->ops->is_stream && p->n_pending &&
-	    frame_join(&p->pending[p->n_pending - 1], f))
+	    run_join(&p->pending[p->n_pending - 1], f))
 		return;
-	if (f->more && !is_whole)
+	if (f->n_more && !is_whole)
 		append_each(p, *f);
 	else
 		append(p, f);
@@ -473,8 +475,8 @@ static void enqueue_run(struct port *p, struct frame run)
 {
 	if (frame_queue_put(&p->queue, &run))
 		return;
-	for (; run.more; run = frame_next(&run)) {
-		struct frame one = frame_alone(&run);
+	for (; run.n_more; run = run_skip(&run, 1)) {
+		struct frame one = run_first(&run);
 
 		if (!frame_queue_put(&p->queue, &one))
 			port_drop(p, DROP_QUEUE, 1);
@@ -487,18 +489,18 @@ static void enqueue_run(struct port *p, struct frame run)
 static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (done > f[i].more) {
-			done -= 1 + f[i].more;
+		if (done > f[i].n_more) {
+			done -= 1 + f[i].n_more;
 			continue;
 		}
-		enqueue_run(p, frame_behind(&f[i], done));
+		enqueue_run(p, run_skip(&f[i], done));
 		done = 0;
 	}
 }
 
 void port_flush(struct port *p)
 {
-	unsigned n = p->n_pending, frames = frames_in(p->pending, n);
+	unsigned n = p->n_pending, frames = run_count(p->pending, n);
 	int done = 0;
 
 	if (!n)

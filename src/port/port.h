@@ -49,6 +49,7 @@
 #include "conf/endpoint.h"
 #include "frame/frame-queue.h"
 #include "frame/frame.h"
+#include "frame/run.h"
 
 #define PORT_NAME_MAX 192
 #define PORT_WHY_MAX 512
@@ -99,8 +100,9 @@ struct port;
  * given to the loop through port_set_fds(); a driver with more has watches of its own and
  * @arm. All are the driver's to close.
  *
- * @is_stream: its end shows when it is read, after all that was sent before it
- * @is_dgram:  takes runs of datagrams whole
+ * @is_stream: takes runs in LAYOUT_STREAM whole; rx() sees its end after all data that
+ *             was sent before it
+ * @is_dgram:  takes runs in LAYOUT_NONE whole, if there are no gaps
  * @has_backpressure:  frames not received now are not lost: the peer holds them back, or
  *             the kernel, which for a tap has a queue of its own
  * @one_shot: when it goes down it has ended: there is no way to open it again
@@ -441,22 +443,23 @@ static inline void port_drop(struct port *p, enum port_drop reason, unsigned fra
 
 static inline void port_sent(struct port *p, const struct frame *f)
 {
-	p->count.tx_frames += 1 + f->more;
-	p->count.tx_bytes += frame_len(f) + f->more_len;
+	p->count.tx_frames += 1 + f->n_more;
+	p->count.tx_bytes += f->len + f->more_bytes;
 }
 
 /*
  * port_take() - Count a received frame, and put it into the batch if it is one.
- * @f: of one piece; or a run of frames
+ * @f: a frame, or a run; what struct frame says must hold, but for the length
  *
  * The batch must have room.
  */
 static inline void port_take(struct port *p, struct batch *b, const struct frame *f)
 {
-	p->count.rx_frames += 1 + f->more;
-	p->count.rx_bytes += f->len + f->more_len;
+	p->count.rx_frames += 1 + f->n_more;
+	p->count.rx_bytes += f->len + f->more_bytes;
 	switch (frame_check_len(f->len)) {
 	case FRAME_OK:
+		frame_assert(f);
 		batch_add(b, f);
 		break;
 	case FRAME_RUNT:

@@ -34,16 +34,16 @@ static ssize_t unit_size(struct stream *s, const uint8_t *at, size_t have)
 {
 	char quote[ESCAPE_QUOTED_MAX];
 	uint32_t word = get_be32(at);
-	uint32_t len = word & ~FRAME_VNET_BIT;
+	uint32_t len = word & ~LAYOUT_VNET_BIT;
 	bool may_greet = s->trunk == STREAM_ASKS || s->trunk == STREAM_LISTENS;
 
 	if (word == TRUNK_MAGIC && may_greet)
 		return TRUNK_PREAMBLE;
-	if (!(word & FRAME_VNET_BIT) && len <= FRAME_MAX)
-		return FRAME_WORD + (ssize_t)len;
-	if (s->trunk == STREAM_AGREED && (word & FRAME_VNET_BIT) && len >= VNET_BYTES &&
+	if (!(word & LAYOUT_VNET_BIT) && len <= FRAME_MAX)
+		return LAYOUT_PREFIX + (ssize_t)len;
+	if (s->trunk == STREAM_AGREED && (word & LAYOUT_VNET_BIT) && len >= VNET_BYTES &&
 	    len <= VNET_BYTES + FRAME_MAX)
-		return FRAME_WORD + (ssize_t)len;
+		return LAYOUT_PREFIX + (ssize_t)len;
 	s->port.count.rx_frames++;
 	port_drop(&s->port, DROP_OVERSIZE, 1);
 	return port_why(&s->port, -EPROTO,
@@ -60,9 +60,9 @@ static int take_unit(struct stream *s, struct batch *b, uint8_t *at)
 
 	if (word == TRUNK_MAGIC && s->trunk != STREAM_AGREED)
 		return stream_greeted(s, at);
-	if (word & FRAME_VNET_BIT)
-		vnet_swap((struct vnet *)(at + FRAME_WORD));
-	f = frame_at(at);
+	if (word & LAYOUT_VNET_BIT)
+		vnet_swap((struct vnet *)(at + LAYOUT_PREFIX));
+	f = layout_parse(at);
 	port_take(&s->port, b, &f);
 	/* Only the first bytes of a connection can be a preamble. */
 	if (s->trunk == STREAM_LISTENS)
@@ -73,7 +73,7 @@ static int take_unit(struct stream *s, struct batch *b, uint8_t *at)
 /* A unit whose length word has arrived, and which itself has not, goes on in s->part. */
 static size_t part_missing(struct stream *s)
 {
-	if (s->part_len < FRAME_WORD)
+	if (s->part_len < LAYOUT_PREFIX)
 		return 0;
 	/* It was found good before it was kept. */
 	return (size_t)unit_size(s, s->part, s->part_len) - s->part_len;
@@ -169,7 +169,7 @@ static bool read_rest(struct stream *s, size_t size)
 static bool take_run(struct stream *s, struct batch *b)
 {
 	struct frame run;
-	size_t size = frame_run(&run, s->cur, s->end);
+	size_t size = layout_parse_run(&run, s->cur, s->end);
 
 	if (!size || s->trunk == STREAM_LISTENS)
 		return false;
@@ -191,7 +191,7 @@ static int slice(struct stream *s, struct batch *b)
 		s->has_whole_part = false;
 		ret = take_unit(s, b, s->part);
 	}
-	while (ret == 0 && s->end - s->cur >= FRAME_WORD) {
+	while (ret == 0 && s->end - s->cur >= LAYOUT_PREFIX) {
 		ssize_t size;
 
 		if (b->n == BATCH_MAX) {

@@ -188,12 +188,12 @@ static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 	uint32_t least = port_pad(&s->port);
 	unsigned done = 0;
 
-	for (; run.more; run = frame_next(&run), done++) {
-		struct frame one = frame_alone(&run);
+	for (; run.n_more; run = run_skip(&run, 1), done++) {
+		struct frame one = run_first(&run);
 
-		if (*bytes < wire_size(&one, least))
+		if (*bytes < layout_size(&one, least))
 			break;
-		*bytes -= wire_size(&one, least);
+		*bytes -= layout_size(&one, least);
 		port_sent(&s->port, &one);
 	}
 	return done;
@@ -207,41 +207,49 @@ static unsigned account(struct stream *s, const struct frame *f, unsigned n, siz
 
 	bytes += s->skip;
 	for (unsigned i = 0; i < n; i++) {
-		size_t size = wire_size(&f[i], least) + f[i].more_wire;
+		size_t size = layout_size(&f[i], least) + run_rest_size(&f[i]);
 
 		if (bytes < size) {
 			done += account_run(s, f[i], &bytes);
 			break;
 		}
 		bytes -= size;
-		done += 1 + f[i].more;
+		done += 1 + f[i].n_more;
 		port_sent(&s->port, &f[i]);
 	}
 	s->skip = (uint32_t)bytes;
 	return done;
 }
 
-/* What is left of our preamble goes ahead of the first frame that is not begun. */
-static void build(struct stream *s, struct wire *w, const struct frame *f, unsigned n)
+/*
+ * What is left of our preamble goes ahead of the first frame that is not begun.
+ *
+ * Return: how many of @n there was room for; at least one.
+ */
+static unsigned build(struct stream *s, struct layout_pieces *out, const struct frame *f,
+		      unsigned n)
 {
-	w->n = 0;
+	out->n = 0;
 	if (s->n_greeting && !s->skip)
-		wire_add(w, s->greeting + sizeof(s->greeting) - s->n_greeting,
-			 s->n_greeting);
-	wire_frames(w, f, s->n_greeting && s->skip && n ? 1 : n, port_pad(&s->port));
-	wire_skip(w, s->skip);
+		layout_add(out, s->greeting + sizeof(s->greeting) - s->n_greeting,
+			   s->n_greeting);
+	n = layout_add_frames(out, f, s->n_greeting && s->skip && n ? 1 : n,
+			      port_pad(&s->port));
+	layout_skip(out, s->skip);
+	return n;
 }
 
-int stream_tx(struct port *p, const struct frame *f, unsigned n)
+/* @n: how many there are; is set to how many of them were tried. Returns as ops->tx(). */
+static int send_some(struct stream *s, const struct frame *f, unsigned *n)
 {
-	struct stream *s = stream_of(p);
-	struct wire w;
+	struct port *p = &s->port;
+	struct layout_pieces out;
 	ssize_t sent;
 	size_t greeted = 0;
 
-	build(s, &w, f, n);
+	*n = build(s, &out, f, *n);
 	do
-		sent = writev(s->wfd, w.iov, w.n);
+		sent = writev(s->wfd, out.iov, (int)out.n);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && sock_is_short(errno))
 		port_pause(p);
@@ -256,7 +264,28 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 		greeted = min_size(s->n_greeting, (size_t)sent);
 	s->n_greeting -= greeted;
 	p->owes = s->n_greeting;
-	return (int)account(s, f, n, (size_t)sent - greeted);
+	return (int)account(s, f, *n, (size_t)sent - greeted);
+}
+
+int stream_tx(struct port *p, const struct frame *f, unsigned n)
+{
+	unsigned done = 0, tried;
+
+	do {
+		int now;
+
+		tried = n;
+		now = send_some(stream_of(p), f, &tried);
+		/* What was sent before is told first; the next call brings the error again. */
+		if (now < 0)
+			return done ? (int)done : now;
+		done += (unsigned)now;
+		if ((unsigned)now < run_count(f, tried))
+			break;
+		f += tried;
+		n -= tried;
+	} while (n);
+	return (int)done;
 }
 
 void stream_shut(struct port *p)

@@ -12,7 +12,7 @@
 #include "trunk/trunk.h"
 
 #define STREAM_RX_BYTES ((size_t)128 << 10) /* the most one receive takes */
-#define STREAM_PART_BYTES ((size_t)FRAME_WORD + VNET_BYTES + FRAME_MAX)
+#define STREAM_PART_BYTES ((size_t)LAYOUT_FRAME_MAX)
 
 /*
  * Whether a stream may become a trunk.
@@ -27,7 +27,7 @@ enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
  * @rfd, @wfd: where frames come from and go to; equal for a socket; -1: closed
  * @trunk:     where it stands
  * @greeting, @n_greeting: our preamble, and what of it is still to be sent
- * @part:      a unit - a frame with its length word - that has not arrived whole
+ * @part:      a unit - a frame with its length prefix, or a preamble - that has not arrived whole
  * @cur, @end: what was received and is not yet sliced
  * @has_whole_part: the unit in @part is whole, and the first to be taken
  * @is_full:   the receive brought all that it had room for

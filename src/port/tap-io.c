@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "frame/gro-packet.h"
 #include "frame/gso.h"
 
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
@@ -45,30 +44,29 @@ void tap_io_drain(const struct tap *t)
 }
 
 /*
- * @is_tight: right behind the frame ahead of it, but for a length word
+ * @is_tight: there is only room for a length prefix between it and the frame ahead
  *
  * Return: whether the next one is to lie so, too.
  */
 static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
 		 const struct vnet *vnet, bool is_tight)
 {
-	struct frame f = { .data = data, .len = (uint32_t)len, .has_word = true };
+	struct frame f = { .data = data, .len = (uint32_t)len };
 
-	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM))) {
+	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM)))
 		f.vnet = vnet;
-		f.has_word = !is_tight;
-	}
-	if (f.has_word)
-		put_be32((uint8_t *)(uintptr_t)frame_wire(&f), frame_word(&f, f.len));
+	if (!f.vnet || !is_tight)
+		layout_put(&f, data);
 	port_take(&t->port, b, &f);
 	return !f.vnet;
 }
 
 /*
- * A frame is read to where it can leave on a stream as it lies. Behind one that
- * needs its virtio header there is room for that and a length word; behind a plain
- * one only for the word, so that runs of them are one piece. The virtio header
- * then comes over the end of the frame ahead, which is put right at once.
+ * A frame is read to where it can leave on a stream as it lies. Behind one that needs
+ * its virtio header there is room for that and a length prefix; behind a plain one only
+ * for the prefix, so that plain frames become a run. read() then overwrites the last
+ * bytes of the previous frame, which are saved before and restored after. It is memory
+ * of our own, and nobody sees the frame until this function returns.
  */
 int tap_rx(struct port *p, struct batch *b)
 {
@@ -78,7 +76,8 @@ int tap_rx(struct port *p, struct batch *b)
 
 	/* Most likely the next is as long as the last. */
 	for (unsigned i = 0; i < BATCH_MAX && used + last <= RX_BYTES; i++) {
-		uint8_t *data = b->buf + used + FRAME_WORD + (is_tight ? 0 : VNET_BYTES);
+		uint8_t *data =
+			b->buf + used + LAYOUT_PREFIX + (is_tight ? 0 : VNET_BYTES);
 		uint8_t *vnet = data - VNET_BYTES, ahead[VNET_BYTES];
 		ssize_t n;
 
@@ -106,32 +105,32 @@ int tap_rx(struct port *p, struct batch *b)
 static uint32_t longest_on_wire(const struct frame *f)
 {
 	const struct vnet *v = f->vnet;
-	uint32_t head, size;
+	uint8_t room[FRAME_PEEK];
+	uint32_t head, size, have = frame_peek_len(f);
 
 	if (!v || !v->gso_type)
-		return frame_len(f);
+		return f->len;
 	head = v->csum_start;
 	if (v->gso_type == VNET_GSO_UDP_L4)
 		head += UDP_SIZE;
-	else if (head + TCP_SIZE <= f->len)
-		head += (f->data[head + TCP_DATA_OFFSET] >> 4) * 4u;
+	else if (head + TCP_SIZE <= have)
+		head += (frame_peek(f, have, room)[head + TCP_DATA_OFFSET] >> 4) * 4u;
 	size = head + v->gso_size;
-	return size < frame_len(f) ? size : frame_len(f);
+	return size < f->len ? size : f->len;
 }
 
 static bool has_two_tags(const struct frame *f)
 {
-	uint32_t have;
-	const uint8_t *at = gro_frame_head(f, &have);
+	uint8_t room[ETH_ADDRESSES + 2 * VLAN_SIZE];
+	const uint8_t *at = frame_peek(f, sizeof(room), room);
 
-	for (int i = 1; i <= 2; i++) {
-		uint32_t end = ETH_ADDRESSES + (uint32_t)i * VLAN_SIZE;
-		uint16_t type = have < end ? 0 : vnet_get16(at + end - VLAN_SIZE);
+	for (uint32_t end = ETH_ADDRESSES; at && end < sizeof(room); end += VLAN_SIZE) {
+		uint16_t type = vnet_get16(at + end);
 
 		if (type != TYPE_VLAN && type != TYPE_QINQ)
 			return false;
 	}
-	return true;
+	return at;
 }
 
 /*
@@ -169,14 +168,11 @@ static void account(struct tap *t, int ret, unsigned frames, uint32_t bytes)
 /* All of a frame, in pieces behind a virtio header. */
 static int put_frame(const struct tap *t, const struct frame *f, const struct vnet *vnet)
 {
-	struct iovec iov[] = {
-		{ .iov_base = (void *)(uintptr_t)vnet,
-		  .iov_len = t->link.has_vnet ? VNET_BYTES : 0 },
-		{ .iov_base = (void *)(uintptr_t)f->head, .iov_len = f->head_len },
-		{ .iov_base = (void *)(uintptr_t)f->data, .iov_len = f->len },
+	struct iovec iov[1 + FRAME_PIECES_MAX] = {
+		{ (void *)(uintptr_t)vnet, t->link.has_vnet ? VNET_BYTES : 0 },
 	};
 
-	return put(t, iov, ARRAY_SIZE(iov));
+	return put(t, iov, 1 + (int)frame_pieces(f, iov + 1, FRAME_PIECES_MAX));
 }
 
 static const struct vnet plain;
@@ -189,16 +185,10 @@ static int put_split(const struct tap *t, const struct frame *f)
 {
 	struct gso_segment s;
 	struct gso g;
-	int ret = gso_begin(&g, f->data, f->len, f->vnet);
+	int ret = gso_begin(&g, f);
 
-	while (ret == 0 && gso_next(&g, &s)) {
-		const struct frame one = { .head = s.head,
-					   .head_len = s.head_len,
-					   .data = s.data,
-					   .len = s.len };
-
-		ret = put_frame(t, &one, &plain);
-	}
+	while (ret == 0 && gso_next(&g, &s))
+		ret = put_frame(t, &s.frame, &plain);
 	return ret;
 }
 
@@ -208,7 +198,7 @@ static void write_one(struct tap *t, const struct frame *f)
 
 	if (ret == -EINVAL && f->vnet && f->vnet->gso_type)
 		ret = put_split(t, f);
-	account(t, ret, 1, frame_len(f));
+	account(t, ret, 1, f->len);
 }
 
 /* The kernel has refused what we have merged, which is well-formed: it offered too much. */

@@ -139,40 +139,37 @@ static bool is_wanted_plain(const struct forwarding *fwd, const struct dest *way
 	return false;
 }
 
+/* Memory for a frame made here. Those of frames that are pending are still needed. */
+static struct gso_segment *new_segment(struct forwarding *fwd)
+{
+	if (fwd->n_segments == BATCH_MAX)
+		deliver_flush(fwd);
+	return &fwd->segments[fwd->n_segments];
+}
+
 static unsigned send_split(struct forwarding *fwd, const struct dest *way,
 			   const struct frame *super, struct gso *g)
 {
+	struct gso_segment *s;
 	unsigned sent = 0;
 
-	for (;;) {
-		struct gso_segment *s;
-		struct frame f = { 0 };
-
-		/* The headers of those that are pending are still needed. */
-		if (fwd->n_segments == BATCH_MAX)
-			deliver_flush(fwd);
-		s = &fwd->segments[fwd->n_segments];
-		if (!gso_next(g, s))
-			return sent;
+	while (s = new_segment(fwd), gso_next(g, s)) {
 		fwd->n_segments++;
-		f.head = s->head;
-		f.head_len = s->head_len;
-		f.data = s->data;
-		f.len = s->len;
-		sent += send_to_some(fwd, way, super, false, &f);
+		sent += send_to_some(fwd, way, super, false, &s->frame);
 	}
+	return sent;
 }
 
-/* One that lacks only its checksum: with that filled in, it is plain for all. */
-static bool complete(struct frame *f)
+/* A frame that lacks only its checksum: with that filled in, it is plain for all. */
+static int send_completed(struct forwarding *fwd, const struct dest *way,
+			  const struct frame *f)
 {
-	if (gso_complete((uint8_t *)(uintptr_t)f->data, f->len, f->vnet) < 0)
-		return false;
-	f->vnet = NULL;
-	/* Its virtio header has done its work, and makes room for a length word. */
-	if (f->has_word)
-		put_be32((uint8_t *)(uintptr_t)f->data - FRAME_WORD, f->len);
-	return true;
+	struct gso_segment *s = new_segment(fwd);
+
+	if (gso_complete(s, f) < 0)
+		return -EINVAL;
+	fwd->n_segments++;
+	return (int)send_plain(fwd, way, &s->frame);
 }
 
 static int send_super(struct forwarding *fwd, const struct dest *way,
@@ -182,13 +179,9 @@ static int send_super(struct forwarding *fwd, const struct dest *way,
 	struct gso g;
 
 	if (is_wanted_plain(fwd, way, f)) {
-		if (f->vnet->gso_type == VNET_GSO_NONE) {
-			struct frame plain = *f;
-
-			return complete(&plain) ? (int)send_plain(fwd, way, &plain)
-						: -EINVAL;
-		}
-		if (gso_begin(&g, f->data, f->len, f->vnet) < 0)
+		if (f->vnet->gso_type == VNET_GSO_NONE)
+			return send_completed(fwd, way, f);
+		if (gso_begin(&g, f) < 0)
 			return -EINVAL;
 		sent = send_split(fwd, way, f, &g);
 	}
@@ -200,6 +193,6 @@ int deliver_frame(struct forwarding *fwd, const struct dest *way, const struct f
 	int sent = f->vnet ? send_super(fwd, way, f) : (int)send_plain(fwd, way, f);
 
 	if (sent > 0)
-		fwd->copied += (uint64_t)(sent - 1) * (1 + f->more);
+		fwd->copied += (uint64_t)(sent - 1) * (1 + f->n_more);
 	return sent;
 }

@@ -42,7 +42,7 @@ struct storm;
  * @moves:    what becomes of addresses that move; as @fdb
  * @has_mac_filter: a port has a rule on source addresses
  * @dirty:    those with frames pending
- * @segments: headers of split super-frames, in use until the dirty are flushed
+ * @segments: frames made of others, in use until the dirty are flushed
  * @copied:   frames made here: what was sent beyond one for each received
  */
 struct forwarding {

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "frame/run.h"
 #include "relay/fdb.h"
 #include "relay/guard.h"
 #include "relay/moves.h"
 #include "relay/storm.h"
 
 #define VLAN_ID 0x0fff
+#define LOOK_BYTES (ETH_SIZE + VLAN_SIZE) /* of a frame that are looked at */
 
 /* ---- what a header says ---- */
 
@@ -24,21 +26,27 @@ static bool is_group(const uint8_t *mac)
 	return mac[0] & 1;
 }
 
-/* Of the outer tag; a frame that ends in it has none. */
-static uint16_t vlan_of(const struct frame *f)
+/* The first bytes of a frame, LOOK_BYTES or all of it. */
+static const uint8_t *first_bytes(const struct frame *f, uint8_t *room)
 {
-	uint16_t type = vnet_get16(f->data + 12);
+	return frame_peek(f, f->len < LOOK_BYTES ? f->len : LOOK_BYTES, room);
+}
 
-	if ((type != TYPE_VLAN && type != TYPE_QINQ) || f->len < ETH_SIZE + VLAN_SIZE)
+/* The outer tag's VLAN; a frame that ends in it has none. @eth: first_bytes() */
+static uint16_t vlan_of(const struct frame *f, const uint8_t *eth)
+{
+	uint16_t type = vnet_get16(eth + 12);
+
+	if ((type != TYPE_VLAN && type != TYPE_QINQ) || f->len < LOOK_BYTES)
 		return 0;
-	return vnet_get16(f->data + 14) & VLAN_ID;
+	return vnet_get16(eth + 14) & VLAN_ID;
 }
 
 /*
  * Whether two frames have the same addresses and the same tag. Both are long
  * enough to be part of a run, so there are 16 bytes.
  */
-static bool is_same_way(const uint8_t *a, const uint8_t *b)
+static bool is_same_flow(const uint8_t *a, const uint8_t *b)
 {
 	uint64_t a0, a1, b0, b1;
 	uint16_t type = vnet_get16(a + 12);
@@ -55,39 +63,32 @@ static bool is_same_way(const uint8_t *a, const uint8_t *b)
 }
 
 /*
- * Cut off the frames at the front of @rest that have one way. Probes have each
- * their own, though their headers are the same; as do all while it matters what is
- * in them (@is_single).
+ * Cut off the frames at the front of the run @rest that go the same way. Probes are
+ * taken one by one, though their headers are the same; so are all frames while it
+ * matters what is in them (@is_single).
  *
  * Return: those; @rest is then what is left, with a len of 0 when nothing is.
  */
-static struct frame cut_same_way(struct frame *rest, bool is_single)
+static struct frame cut_same_flow(struct frame *rest, bool is_single)
 {
 	struct frame first = *rest, last = *rest;
-	uint32_t head = first.has_word ? FRAME_WORD : 0;
-	uint32_t n = 0, most = is_single || guard_is_probe(first.data) ? 0 : first.more;
 
-	while (n < most) {
-		const uint8_t *next = last.data + last.len + head;
+	if (!is_single && !guard_is_probe(first.data)) {
+		while (last.n_more) {
+			struct frame next = run_next(&last);
 
-		if (!is_same_way(first.data, next))
-			break;
-		last.data = next;
-		if (head)
-			last.len = get_be32(next - FRAME_WORD);
-		n++;
+			if (!is_same_flow(first.data, next.data))
+				break;
+			last = next;
+		}
 	}
-	if (n == rest->more) {
+	if (!last.n_more) {
 		rest->len = 0;
 		return first;
 	}
-	first.more = n;
-	first.more_wire = (uint32_t)(last.data - first.data) + last.len - first.len;
-	first.more_len = first.more_wire - n * head;
-	last.more -= first.more;
-	last.more_wire -= first.more_wire;
-	last.more_len -= first.more_len;
-	*rest = frame_next(&last);
+	first.n_more -= last.n_more;
+	first.more_bytes -= last.more_bytes;
+	*rest = run_next(&last);
 	return first;
 }
 
@@ -103,7 +104,7 @@ static bool may_send(const struct endpoint_rules *rules, const uint8_t *mac)
 
 static void drop(struct port *src, enum port_drop reason, const struct frame *f)
 {
-	port_drop(src, reason, 1 + f->more);
+	port_drop(src, reason, 1 + f->n_more);
 }
 
 static void send_on(struct forwarding *fwd, struct port *src, struct port *only,
@@ -129,7 +130,7 @@ static void flood(struct forwarding *fwd, struct port *src, const struct frame *
 		  uint64_t now)
 {
 	struct frame part = *f;
-	uint32_t all = 1 + f->more, n = all, admitted, each = weight_of(f);
+	uint32_t all = 1 + f->n_more, n = all, admitted, each = weight_of(f);
 
 	if (src->guard.is_limited)
 		n = guard_admit(src, n, each, now);
@@ -140,7 +141,7 @@ static void flood(struct forwarding *fwd, struct port *src, const struct frame *
 	port_drop(src, DROP_STORM, admitted - n);
 	if (!n)
 		return;
-	frame_shorten(&part, n);
+	run_shorten(&part, n);
 	if (fwd->guard)
 		guard_flood(fwd->guard, n * each, now);
 	send_on(fwd, src, NULL, &part);
@@ -148,17 +149,18 @@ static void flood(struct forwarding *fwd, struct port *src, const struct frame *
 
 /*
  * Note where its source is.
- * @to: where it is for; NULL: all
+ * @to:  where it is for; NULL: all
+ * @eth: first_bytes()
  *
  * Return: false when it is one copy too many, and goes no further.
  */
 static bool learn(struct forwarding *fwd, struct port *src, const struct port *to,
-		  const struct frame *f, uint16_t vlan, uint64_t now)
+		  const struct frame *f, const uint8_t *eth, uint64_t now)
 {
-	fdb_key key = fdb_key_of(vlan, f->data + 6);
+	fdb_key key = fdb_key_of(vlan_of(f, eth), eth + 6);
 	struct fdb_entry *elsewhere;
 
-	if (is_group(f->data + 6))
+	if (is_group(eth + 6))
 		return true;
 	/* Ours may come back there; what is for somebody elsewhere does not. */
 	if (src->guard.is_limited && (!to || to == src)) {
@@ -187,12 +189,11 @@ static struct port *where_is(const struct forwarding *fwd, const uint8_t *mac,
 }
 
 static void route(struct forwarding *fwd, struct port *src, const struct frame *f,
-		  uint64_t now)
+		  const uint8_t *eth, uint64_t now)
 {
-	uint16_t vlan = vlan_of(f);
-	struct port *to = where_is(fwd, f->data, vlan, now);
+	struct port *to = where_is(fwd, eth, vlan_of(f, eth), now);
 
-	if (!learn(fwd, src, to, f, vlan, now))
+	if (!learn(fwd, src, to, f, eth, now))
 		drop(src, DROP_LOOP, f);
 	else if (!to)
 		flood(fwd, src, f, now);
@@ -219,20 +220,22 @@ static void pass(struct forwarding *fwd, struct port *src, const struct frame *f
 		 uint64_t now)
 {
 	enum guard_verdict verdict = GUARD_NO_PROBE;
+	uint8_t room[LOOK_BYTES];
+	const uint8_t *eth = first_bytes(f, room);
 
-	if (fwd->guard && guard_is_probe(f->data))
+	if (fwd->guard && guard_is_probe(eth))
 		verdict = guard_take(fwd->guard, src, f, now);
 	if (verdict == GUARD_ENDS)
 		drop(src, DROP_PROBE, f);
 	else if (src->is_blocked)
 		drop(src, DROP_LOOP, f);
-	else if (src->rules.n_macs && !may_send(&src->rules, f->data + 6))
+	else if (src->rules.n_macs && !may_send(&src->rules, eth + 6))
 		drop(src, DROP_MAC, f);
 	else if (verdict == GUARD_PASSES)
 		send_on(fwd, src, NULL, f);
 	else if (fwd->fdb && fwd->n_ports > 2)
-		route(fwd, src, f, now);
-	else if (is_group(f->data))
+		route(fwd, src, f, eth, now);
+	else if (is_group(eth))
 		flood(fwd, src, f, now);
 	else
 		go_through(fwd, src, f, now);
@@ -244,12 +247,12 @@ static void look_at(struct forwarding *fwd, struct port *src, const struct frame
 	struct frame rest = *run;
 	bool is_single = fwd->fdb && moves_are_many(fwd->moves, now);
 
-	if (!run->more) {
+	if (!run->n_more) {
 		pass(fwd, src, run, now);
 		return;
 	}
 	while (rest.len) {
-		struct frame f = cut_same_way(&rest, is_single);
+		struct frame f = cut_same_flow(&rest, is_single);
 
 		pass(fwd, src, &f, now);
 	}

@@ -218,14 +218,19 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	g->again = again;
 }
 
+static bool is_tagged(const uint8_t *eth)
+{
+	uint16_t type = vnet_get16(eth + TYPE);
+
+	return type == TYPE_VLAN || type == TYPE_QINQ;
+}
+
 void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct frame *f,
 		   uint64_t now)
 {
-	uint16_t type = vnet_get16(f->data + TYPE);
-	bool is_tagged = type == TYPE_VLAN || type == TYPE_QINQ;
-	uint32_t tag = is_tagged && f->len >= ETH_SIZE + VLAN_SIZE
-			       ? get_be32(f->data + TYPE)
-			       : 0;
+	uint8_t room[TYPE + 4 + 2];
+	const uint8_t *eth = frame_peek(f, sizeof(room), room);
+	uint32_t tag = eth && is_tagged(eth) ? get_be32(eth + TYPE) : 0;
 
 	if (is_cut(a) || is_cut(b) || now - g->suspected < SUSPECT_MS)
 		return;
@@ -426,16 +431,17 @@ static bool may_pass(struct guard *g, struct port *p, const uint8_t *at, uint32_
 enum guard_verdict guard_take(struct guard *g, struct port *p, const struct frame *f,
 			      uint64_t now)
 {
-	uint16_t type = vnet_get16(f->data + TYPE);
-	bool is_tagged = type == TYPE_VLAN || type == TYPE_QINQ;
-	uint32_t skip = is_tagged ? VLAN_SIZE : 0, tag;
-	const uint8_t *at = f->data + skip;
+	uint8_t room[PORT_PROBE_MAX];
+	uint32_t have = (uint32_t)min_size(f->len, sizeof(room)), skip, tag;
+	const uint8_t *eth = frame_peek(f, have, room), *at;
 	uint64_t id;
 
-	if (f->len < PORT_PROBE_BYTES + skip ||
+	skip = is_tagged(eth) ? VLAN_SIZE : 0;
+	at = eth + skip;
+	if (have < PORT_PROBE_BYTES + skip ||
 	    memcmp(at + TYPE, head + TYPE, ID - TYPE) != 0)
 		return GUARD_NO_PROBE;
-	tag = skip ? get_be32(f->data + TYPE) : 0;
+	tag = skip ? get_be32(eth + TYPE) : 0;
 	id = get_be64(at + ID);
 	if (id == g->id) {
 		take_own(g, p, at, tag, now);

@@ -4,11 +4,14 @@
 
 #include <string.h>
 
+#include "base/util.h"
+
 #define MANY 8	     /* moves of one address in a second */
 #define LOOK_MS 2000 /* from then on, for so long, copies are looked for */
 #define COPIES 5     /* of one frame pass, within RECENT_MS */
 #define TURNS 5 /* seconds with moves, none long after the other, until that is told */
 #define TELL_MS 10000 /* and of another address not sooner */
+#define HASH_WORDS 32 /* that a hash takes at a time */
 
 void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
 {
@@ -22,18 +25,18 @@ void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
 /* Not a secret one: who finds another frame with the same gains nothing by it. */
 static uint64_t hash_of(const struct frame *f)
 {
-	uint64_t hash = f->len;
-	uint32_t at = 0;
+	uint64_t hash = f->len, words[HASH_WORDS];
+	uint32_t size;
 
-	for (; f->len - at >= 8; at += 8) {
-		uint64_t word;
-
-		memcpy(&word, f->data + at, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
+	for (uint32_t at = 0; at < f->len; at += size) {
+		size = (uint32_t)min_size(f->len - at, sizeof(words));
+		memset(words, 0, sizeof(words));
+		frame_copy((uint8_t *)words, f, at, size);
+		for (uint32_t i = 0; i * sizeof(words[0]) < size; i++) {
+			hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+			hash ^= hash >> 29;
+		}
 	}
-	for (; at < f->len; at++)
-		hash = (hash ^ f->data[at]) * 0x9e3779b97f4a7c15u;
 	return hash ^ hash >> 32;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "frame/gso.h"
+#include "frame/run.h"
 
 #define LINES_MAX 100 /* lines that can be saved up */
 #define LINE_MS 20    /* time to earn a line */
@@ -51,19 +52,6 @@ PRINTF_LIKE(2, 3) static void add(struct line *l, const char *fmt, ...)
 	len = (int)min_size((size_t)len, l->room - 1);
 	l->at += len;
 	l->room -= (size_t)len;
-}
-
-/* Copy the first bytes of a frame, up to @max. Return: how many. */
-static uint32_t look_at(const struct frame *f, uint8_t *to, uint32_t max)
-{
-	uint32_t head = f->head_len < max ? f->head_len : max;
-	uint32_t rest = f->len < max - head ? f->len : max - head;
-
-	if (head)
-		memcpy(to, f->head, head);
-	if (rest)
-		memcpy(to + head, f->data, rest);
-	return head + rest;
 }
 
 static const char *type_name(uint16_t type)
@@ -129,7 +117,7 @@ static void add_super(struct line *l, const struct frame *f)
 
 	if (!f->vnet || f->vnet->gso_type == VNET_GSO_NONE)
 		return;
-	if (!f->head_len && gso_begin(&g, f->data, f->len, f->vnet) == 0)
+	if (gso_begin(&g, f) == 0)
 		add(l, ", super-frame of %u", g.n);
 	else
 		add(l, ", malformed super-frame");
@@ -146,8 +134,9 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
 {
 	struct line l = { .at = out, .room = size };
 	uint32_t s = (uint32_t)(day_us / 1000000);
-	uint8_t bytes[LOOK_MAX] = { 0 };
-	uint32_t len = look_at(f, bytes, sizeof(bytes));
+	uint8_t room[LOOK_MAX];
+	uint32_t len = (uint32_t)min_size(f->len, sizeof(room));
+	const uint8_t *bytes = frame_peek(f, len, room);
 
 	add(&l, "%02u:%02u:%02u.%06u %u %s %s", s / 3600, s / 60 % 60, s % 60,
 	    (uint32_t)(day_us % 1000000), p->id, p->name,
@@ -156,7 +145,7 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
 	add_mac(&l, " > ", bytes);
 	add_headers(&l, bytes, len);
 	add_super(&l, f);
-	add(&l, ", length %u", frame_len(f));
+	add(&l, ", length %u", f->len);
 }
 
 /* ---- how many of them ---- */
@@ -200,14 +189,14 @@ static void seen(struct observer *o, const struct port *p, enum direction direct
 		 const struct frame *f)
 {
 	struct trace *t = container_of(o, struct trace, observer);
-	unsigned left = 1 + f->more;
+	unsigned left = 1 + f->n_more;
 	struct frame next;
 
 	earn(t);
 	while (left && t->lines) {
 		show(t, p, direction, f);
 		if (--left) {
-			next = frame_next(f);
+			next = run_skip(f, 1);
 			f = &next;
 		}
 	}

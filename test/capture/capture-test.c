@@ -419,26 +419,27 @@ static void test_run(void)
 	struct frame f;
 
 	for (int i = 0; i < 3; i++)
-		total += FRAME_WORD + lens[i];
+		total += LAYOUT_PREFIX + lens[i];
 	wire = at = malloc(total);
 	for (unsigned i = 0; i < 3; i++) {
 		put_be32(at, lens[i]);
-		numbered(at + FRAME_WORD, lens[i], i);
-		at += FRAME_WORD + lens[i];
+		numbered(at + LAYOUT_PREFIX, lens[i], i);
+		at += LAYOUT_PREFIX + lens[i];
 	}
-	f = frame_at(wire);
-	f.more = 2;
+	f = layout_parse(wire);
+	f.n_more = 2;
+	f.more_bytes = lens[1] + lens[2];
 	begin(&everything);
 	seen.n = 0;
 	file.packet = keep;
 	see(&ports[0], FRAME_IN, &f);
 	stop_and_parse();
 	ok(file.is_good && seen.n == 3, "a run is as many packets as it has frames");
-	at = wire + FRAME_WORD;
+	at = wire + LAYOUT_PREFIX;
 	for (unsigned i = 0; i < 3; i++) {
 		ok(is_seen(i, 1, false, at, lens[i], lens[i]), "and this is number %u",
 		   i);
-		at += FRAME_WORD + lens[i];
+		at += LAYOUT_PREFIX + lens[i];
 	}
 	free(wire);
 }
@@ -448,7 +449,7 @@ static void test_pieces(uint32_t snaplen)
 	struct capture_filter w = everything;
 	uint8_t head[54], data[500], whole[554];
 	struct frame f = {
-		.head = head, .head_len = sizeof(head), .data = data, .len = sizeof(data)
+		.head = head, .head_len = sizeof(head), .data = data, .len = sizeof(whole)
 	};
 
 	memset(head, 1, sizeof(head));

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "frame/run.h"
+#include "lib/pieces.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
-#define RECORD_MAX (FRAME_WORD + FRAME_MAX)
+#define RECORD_MAX (LAYOUT_PREFIX + FRAME_MAX)
 #define STEPS 8000
 #define PHASE 900
 #define PEEK_MAX 80
@@ -61,10 +63,10 @@ static bool step_put(struct frame_queue *q, struct model *m, const struct histor
 	bool fits;
 
 	f.len = h->shortest + rnd(h->longest - h->shortest + 1);
-	fits = m->bytes + FRAME_WORD + f.len <= h->limit;
+	fits = m->bytes + LAYOUT_PREFIX + f.len <= h->limit;
 	if (fits) {
 		m->put[m->end++] = f;
-		m->bytes += FRAME_WORD + f.len;
+		m->bytes += LAYOUT_PREFIX + f.len;
 	} else {
 		m->refused++;
 	}
@@ -89,10 +91,11 @@ static bool step_put_run(struct frame_queue *q, struct model *m, const struct hi
 		f->len = h->shortest + rnd(h->longest - h->shortest + 1);
 		f->len = f->len < FRAME_PAD ? FRAME_PAD : f->len;
 		put_be32(at, f->len);
-		memcpy(at + FRAME_WORD, f->data, f->len);
-		at += FRAME_WORD + f->len;
+		memcpy(at + LAYOUT_PREFIX, f->data, f->len);
+		at += LAYOUT_PREFIX + f->len;
 	}
-	if (frame_run(&run, wire, at) != (size_t)(at - wire) || run.more != n - 1)
+	if (layout_parse_run(&run, wire, at) != (size_t)(at - wire) ||
+	    run.n_more != n - 1)
 		return false;
 	if (!frame_queue_put(q, &run))
 		return true;
@@ -104,8 +107,8 @@ static bool step_put_run(struct frame_queue *q, struct model *m, const struct hi
 
 static bool is_same(const struct frame *got, const struct frame *want)
 {
-	return got->len == want->len && got->has_word &&
-	       get_be32(got->data - FRAME_WORD) == want->len &&
+	return got->len == want->len && got->layout == LAYOUT_STREAM &&
+	       get_be32(got->data - LAYOUT_PREFIX) == want->len &&
 	       memcmp(got->data, want->data, want->len) == 0;
 }
 
@@ -121,7 +124,7 @@ static bool step_peek(const struct frame_queue *q, struct model *m)
 		if (!is_same(&f[i], &m->put[m->first + i]))
 			return false;
 		/* One run, or two when it wraps. */
-		breaks += i && !frame_follows(&f[i - 1], &f[i]);
+		breaks += i && f[i - 1].data + f[i - 1].len + LAYOUT_PREFIX != f[i].data;
 	}
 	m->wraps += breaks;
 	return breaks <= 1;
@@ -134,10 +137,10 @@ static bool step_peek_runs(const struct frame_queue *q, const struct model *m)
 	unsigned n = frame_queue_peek(q, f, PEEK_MAX, true), seen = m->first;
 
 	for (unsigned i = 0; i < n; i++) {
-		for (; f[i].more; f[i] = frame_next(&f[i]))
+		for (; f[i].n_more; f[i] = run_next(&f[i]))
 			if (!is_same(&f[i], &m->put[seen++]))
 				return false;
-		if (f[i].more_wire || f[i].more_len || !is_same(&f[i], &m->put[seen++]))
+		if (f[i].more_bytes || !is_same(&f[i], &m->put[seen++]))
 			return false;
 	}
 	return n == PEEK_MAX || seen == m->end;
@@ -150,7 +153,7 @@ static bool step_drop(struct frame_queue *q, struct model *m)
 
 	frame_queue_drop(q, n);
 	for (; n; n--)
-		m->bytes -= FRAME_WORD + m->put[m->first++].len;
+		m->bytes -= LAYOUT_PREFIX + m->put[m->first++].len;
 	return true;
 }
 
@@ -243,7 +246,7 @@ static void test_round_and_round(void)
 	struct frame_queue q;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-		size_t fit = (256 << 10) / (FRAME_WORD + lens[i]);
+		size_t fit = (256 << 10) / (LAYOUT_PREFIX + lens[i]);
 		unsigned wrong = 0;
 
 		frame_queue_init(&q, 256 << 10);
@@ -307,10 +310,10 @@ static void test_memory(void)
 /* Whether a record is what was put: in one piece, as it goes on a stream. */
 static bool is_put(const struct frame *got, const struct frame *put)
 {
-	uint32_t len = put->head_len + put->len;
+	uint32_t len = put->len;
 	const uint8_t *at = got->data;
 
-	if (!got->has_word || got->head_len || got->len != len ||
+	if (got->layout != LAYOUT_STREAM || got->head_len || got->len != len ||
 	    !got->vnet != !put->vnet)
 		return false;
 	if (put->vnet) {
@@ -321,10 +324,9 @@ static bool is_put(const struct frame *got, const struct frame *put)
 		len |= 0x80000000u;
 		len += VNET_BYTES;
 	}
-	if (get_be32(at - FRAME_WORD) != len)
+	if (get_be32(at - LAYOUT_PREFIX) != len)
 		return false;
-	return !memcmp(got->data, put->head ? put->head : got->data, put->head_len) &&
-	       !memcmp(got->data + put->head_len, put->data, put->len);
+	return pieces_are(put, got->data, got->len);
 }
 
 static struct frame any_frame(bool *is_super)
@@ -335,9 +337,8 @@ static struct frame any_frame(bool *is_super)
 
 	f.len = FRAME_HEADER + rnd(rnd(6) ? 3000 : FRAME_MAX + 1 - FRAME_HEADER);
 	if (rnd(3) == 0 && f.len > 500) {
-		f.head_len = 1 + rnd(256);
+		f.head_len = (uint16_t)(1 + rnd(256));
 		f.head = noise + rnd(FRAME_MAX);
-		f.len -= f.head_len;
 	}
 	*is_super = rnd(3) == 0;
 	if (*is_super) {
@@ -362,7 +363,7 @@ static void test_kinds(uint64_t seed)
 	for (int i = 0; i < 3000; i++) {
 		bool is_super;
 		struct frame one = any_frame(&is_super);
-		size_t size = frame_wire_head(&one) + frame_len(&one);
+		size_t size = layout_prefix_len(&one) + one.len;
 		bool fits = bytes + size <= q.limit;
 
 		wrong += frame_queue_put(&q, &one) != fits;
@@ -385,7 +386,7 @@ static void test_kinds(uint64_t seed)
 		for (unsigned k = 0; k < held; k++)
 			wrong += !is_put(&f[k], &put[k]);
 		for (unsigned n = rnd(held + 1); n; n--) {
-			bytes -= frame_wire_head(&put[0]) + frame_len(&put[0]);
+			bytes -= layout_prefix_len(&put[0]) + put[0].len;
 			frame_queue_drop(&q, 1);
 			memmove(put, put + 1, --held * sizeof(put[0]));
 			memmove(vnets, vnets + 1, held * sizeof(vnets[0]));

@@ -76,8 +76,8 @@ static void cut(struct input *batch, uint8_t every)
 
 	if (!every || !batch->n || last % every || f->head_len)
 		return;
-	input_cut(f,
-		  last % 8 && f->len > 57 ? 42 + last % 16 : 1 + last * 7 % (f->len - 1));
+	input_cut(f, last % 8 && f->len > 57 ? 42 + last % 16
+					     : 1 + last * 7 % (frame_peek_len(f) - 1));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

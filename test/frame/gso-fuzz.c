@@ -12,17 +12,22 @@
 #include "frame/gso.h"
 #include "lib/fuzz-packet.h"
 #include "lib/fuzz.h"
+#include "lib/pieces.h"
 
 static void check_complete(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
-	uint8_t *copy = packet_copy(frame, len);
+	static uint8_t got[PACKET_MAX];
+	const struct frame f = pieces_whole(frame, len, vnet);
 	uint32_t field = (uint32_t)vnet->csum_start + vnet->csum_offset;
-	int ret = gso_complete(copy, len, vnet);
+	struct gso_segment s;
+	int ret = gso_complete(&s, &f);
 
 	must(ret == 0 || ret == -EINVAL);
+	if (ret)
+		return;
+	must(pieces_join(got, &s.frame) == len && !s.frame.vnet);
 	for (uint32_t i = 0; i < len; i++)
-		must(copy[i] == frame[i] || (!ret && (i == field || i == field + 1)));
-	free(copy);
+		must(got[i] == frame[i] || i == field || i == field + 1);
 }
 
 /* With the sum in the checksum field that a kernel puts there. */
@@ -30,17 +35,16 @@ static void check_bytes(const uint8_t *frame, uint32_t len, const struct vnet *v
 {
 	static uint8_t want[PACKET_MAX];
 	uint8_t *copy = packet_copy(frame, len);
+	const struct frame f = pieces_whole(copy, len, vnet);
 	struct gso_segment s;
 	struct gso g;
 
 	packet_make_super(copy, len, vnet->gso_size);
-	must(gso_begin(&g, copy, len, vnet) == 0);
+	must(gso_begin(&g, &f) == 0);
 	for (unsigned i = 0; gso_next(&g, &s); i++) {
 		uint32_t n = packet_segment(want, copy, len, vnet->gso_size, i);
 
-		must(n == s.head_len + s.len);
-		must(!memcmp(want, s.head, s.head_len));
-		must(!memcmp(want + s.head_len, s.data, s.len));
+		must(pieces_are(&s.frame, want, n));
 	}
 	must(!packet_segment(want, copy, len, vnet->gso_size, g.n));
 	free(copy);
@@ -48,11 +52,12 @@ static void check_bytes(const uint8_t *frame, uint32_t len, const struct vnet *v
 
 static void check_split(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 {
+	const struct frame f = pieces_whole(frame, len, vnet);
 	struct gso_segment s;
 	struct gso g;
-	uint32_t at;
+	uint32_t at, size;
 	unsigned n = 0;
-	int ret = gso_begin(&g, frame, len, vnet);
+	int ret = gso_begin(&g, &f);
 
 	must(ret == 0 || ret == -EINVAL);
 	if (ret < 0)
@@ -62,13 +67,39 @@ static void check_split(const uint8_t *frame, uint32_t len, const struct vnet *v
 	must(packet_g16(frame + g.l3 + (g.is_ipv6 ? 4 : 2)) ==
 	     len - g.l3 - (g.is_ipv6 ? 40 : 0));
 	must(vnet->csum_start == g.l4 && vnet->flags & VNET_NEEDS_CSUM);
-	for (at = g.head_len; gso_next(&g, &s); at += s.len, n++) {
-		must(s.data == frame + at && s.len && s.len <= vnet->gso_size);
-		must(s.len == vnet->gso_size || at + s.len == len);
-		must(s.head_len == g.head_len);
+	for (at = g.head_len; gso_next(&g, &s); at += size, n++) {
+		size = frame_data_len(&s.frame);
+		must(s.frame.data == frame + at && size && size <= vnet->gso_size);
+		must(size == vnet->gso_size || at + size == len);
+		must(s.frame.head_len == g.head_len);
 	}
 	must(at == len && n == g.n);
 	check_bytes(frame, len, vnet);
+}
+
+/* Cut in two behind @at bytes, as a guest's frame if that is FRAME_PEEK: all is the same. */
+static void check_cut(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+		      uint32_t at)
+{
+	static uint8_t want[PACKET_MAX];
+	uint32_t head = at < len ? at : len;
+	const struct frame whole = pieces_whole(frame, len, vnet),
+			   f = { .head = packet_copy(frame, head),
+				 .head_len = (uint16_t)head,
+				 .data = packet_copy(frame + head, len - head),
+				 .len = len,
+				 .vnet = vnet,
+				 .is_foreign = at == FRAME_PEEK };
+	struct gso_segment s, t;
+	struct gso a, b;
+
+	must(gso_begin(&a, &whole) == gso_begin(&b, &f) && a.n == b.n);
+	while (gso_next(&a, &s)) {
+		pieces_join(want, &s.frame);
+		must(gso_next(&b, &t) && pieces_are(&t.frame, want, s.frame.len));
+	}
+	free((void *)(uintptr_t)f.head);
+	free((void *)(uintptr_t)f.data);
 }
 
 static void check(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
@@ -77,6 +108,10 @@ static void check(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
 
 	check_complete(copy, len, vnet);
 	check_split(copy, len, vnet);
+	if (len) {
+		check_cut(copy, len, vnet, 1 + vnet->gso_size % (FRAME_PEEK - 1));
+		check_cut(copy, len, vnet, FRAME_PEEK);
+	}
 	free(copy);
 }
 

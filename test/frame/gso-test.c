@@ -13,12 +13,21 @@
 #include "base/util.h"
 #include "frame/frame.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
 #define FUZZ_ROUNDS 300000
 
 static const struct packet base = { PACKET_USUAL, .seq = 0xfffffff0, .payload = 3000 };
+
+static int begin(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
+{
+	const struct frame f = pieces_whole(frame, len, vnet);
+	struct gso g;
+
+	return gso_begin(&g, &f);
+}
 
 /* Whether gso.c makes what packet.h makes. */
 static bool is_split_alike(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
@@ -28,14 +37,14 @@ static bool is_split_alike(const uint8_t *frame, uint32_t len, const struct vnet
 	struct gso_segment s;
 	struct gso g;
 	unsigned i = 0;
-	bool same = !gso_begin(&g, copy, len, vnet);
+	const struct frame super = pieces_whole(copy, len, vnet);
+	bool same = !gso_begin(&g, &super);
 
 	for (; same && gso_next(&g, &s); i++) {
 		uint32_t n = packet_segment(want, copy, len, vnet->gso_size, i);
 
-		same = n == s.head_len + s.len && !memcmp(want, s.head, s.head_len) &&
-		       !memcmp(want + s.head_len, s.data, s.len) && s.data >= copy &&
-		       s.data + s.len <= copy + len;
+		same = pieces_are(&s.frame, want, n) && s.frame.data >= copy &&
+		       s.frame.data + frame_data_len(&s.frame) <= copy + len;
 	}
 	same = same && i == g.n && !gso_next(&g, &s) &&
 	       !packet_segment(want, copy, len, vnet->gso_size, i);
@@ -136,9 +145,11 @@ static void test_zero_sum(void)
 	static uint8_t frame[PACKET_MAX];
 	struct packet p = base;
 	struct gso_segment s;
+	struct frame super;
 	struct vnet vnet;
 	unsigned zeros = 0;
 	struct gso g;
+	const uint8_t *end;
 	uint32_t len;
 
 	p.udp = true;
@@ -148,11 +159,13 @@ static void test_zero_sum(void)
 		packet_p16(frame + len - 4, i);
 		packet_p16(frame + len - 2, i);
 		vnet = packet_make_super(frame, len, 2);
-		if (gso_begin(&g, frame, len, &vnet) || !gso_next(&g, &s))
+		super = pieces_whole(frame, len, &vnet);
+		if (gso_begin(&g, &super) || !gso_next(&g, &s))
 			break;
-		if (!s.head[s.head_len - 2] && !s.head[s.head_len - 1])
+		end = s.head + s.frame.head_len;
+		if (!end[-2] && !end[-1])
 			break;
-		zeros += s.head[s.head_len - 2] == 0xff && s.head[s.head_len - 1] == 0xff;
+		zeros += end[-2] == 0xff && end[-1] == 0xff;
 	}
 	ok_eq_int(zeros, 1,
 		  "UDP: a sum of 0 is written as 0xffff, the only time it occurs");
@@ -275,7 +288,6 @@ static void test_lies(void)
 		struct packet p = base;
 		struct vnet vnet;
 		uint8_t *copy;
-		struct gso g;
 		uint32_t len;
 
 		p.v6 = lies[i].v6;
@@ -284,13 +296,12 @@ static void test_lies(void)
 		len = packet_build(frame, &p);
 		vnet = packet_make_super(frame, len, p.udp ? 1000 : 1448);
 		copy = packet_copy(frame, len);
-		if (gso_begin(&g, copy, len, &vnet))
+		if (begin(copy, len, &vnet))
 			ok(false, "%s: good before", lies[i].name);
 		free(copy);
 		lie_about(frame, &len, &vnet, &lies[i]);
 		copy = packet_copy(frame, len);
-		ok_eq_int(gso_begin(&g, copy, len, &vnet), -EINVAL, "refused: %s",
-			  lies[i].name);
+		ok_eq_int(begin(copy, len, &vnet), -EINVAL, "refused: %s", lies[i].name);
 		free(copy);
 	}
 }
@@ -316,25 +327,17 @@ static void test_truncated(void)
 		vnet = packet_make_super(frame, len, 1000);
 		for (len = 0; len <= at.payload; len++) {
 			uint8_t *copy = packet_copy(frame, len);
-			struct gso g;
 
 			if (len >= at.l3 + 40)
 				packet_p16(copy + at.l3 + (p.v6 ? 4 : 2),
 					   len - at.l3 - (p.v6 ? 40 : 0));
 			if (p.udp && len >= at.l4 + 8)
 				packet_p16(copy + at.l4 + 4, len - at.l4);
-			accepted += !gso_begin(&g, copy, len, &vnet);
+			accepted += !begin(copy, len, &vnet);
 			free(copy);
 		}
 	}
 	ok_eq_int(accepted, 0, "refused: cut off anywhere in the headers");
-}
-
-static int begin(const uint8_t *frame, uint32_t len, const struct vnet *vnet)
-{
-	struct gso g;
-
-	return gso_begin(&g, frame, len, vnet);
 }
 
 static void test_headers(void)
@@ -370,6 +373,20 @@ static void test_headers(void)
 		  "refused: an IPv4 header of 16 bytes, and csum_start agrees");
 }
 
+/* Whether completing gives the frame @want, and leaves the one that came as it is. */
+static bool is_completed(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			 const uint8_t *want)
+{
+	uint8_t *copy = packet_copy(frame, len);
+	const struct frame f = pieces_whole(copy, len, vnet);
+	struct gso_segment s;
+	bool good = !gso_complete(&s, &f) && !s.frame.vnet &&
+		    pieces_are(&s.frame, want, len) && !memcmp(copy, frame, len);
+
+	free(copy);
+	return good;
+}
+
 static void test_complete(void)
 {
 	static uint8_t frame[PACKET_MAX], want[PACKET_MAX];
@@ -378,7 +395,6 @@ static void test_complete(void)
 	for (unsigned i = 0; i < 64; i++) {
 		struct packet p = base;
 		struct vnet vnet;
-		uint8_t *copy;
 
 		p.v6 = i & 1;
 		p.udp = i & 2;
@@ -388,14 +404,113 @@ static void test_complete(void)
 		memcpy(frame, want, len);
 		vnet = packet_make_super(frame, len, 0);
 		vnet.gso_type = 0;
-		copy = packet_copy(frame, len);
-		bad += gso_complete(copy, len, &vnet) || memcmp(copy, want, len);
+		bad += !is_completed(frame, len, &vnet, want);
 		vnet.flags = VNET_DATA_VALID;
-		memcpy(copy, frame, len);
-		bad += gso_complete(copy, len, &vnet) || memcmp(copy, frame, len);
-		free(copy);
+		bad += !is_completed(frame, len, &vnet, frame);
 	}
 	ok_eq_int(bad, 0, "complete: every kind; and not when it needs none");
+}
+
+/*
+ * The same frame in three pieces, the first of which is a head of @head bytes, if any,
+ * and the second ends at @second.
+ */
+static struct frame cut(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			uint32_t head, uint32_t second, struct iovec *tail)
+{
+	struct frame f = { .head = packet_copy(frame, head),
+			   .head_len = (uint16_t)head,
+			   .data = packet_copy(frame + head, second - head),
+			   .tail = tail,
+			   .tail_len = len - second,
+			   .len = len,
+			   .vnet = vnet };
+
+	*tail = (struct iovec){ packet_copy(frame + second, len - second), len - second };
+	return f;
+}
+
+/* Whether a frame cut so is split, or completed, as it is in one piece. */
+static bool is_cut_alike(const uint8_t *frame, uint32_t len, const struct vnet *vnet,
+			 uint32_t head, uint32_t second)
+{
+	struct gso_segment want, got;
+	struct iovec tail;
+	const struct frame whole = pieces_whole(frame, len, vnet),
+			   f = cut(frame, len, vnet, head, second, &tail);
+	static uint8_t bytes[PACKET_MAX];
+	struct gso a, b;
+	bool same = true;
+
+	if (!vnet->gso_type) {
+		same = !gso_complete(&want, &whole) && !gso_complete(&got, &f);
+		pieces_join(bytes, &want.frame);
+		same = same && pieces_are(&got.frame, bytes, len);
+	} else {
+		same = !gso_begin(&a, &whole) && !gso_begin(&b, &f) && a.n == b.n;
+		while (same && gso_next(&a, &want)) {
+			pieces_join(bytes, &want.frame);
+			same = gso_next(&b, &got) &&
+			       pieces_are(&got.frame, bytes, want.frame.len);
+		}
+	}
+	free((void *)(uintptr_t)f.head);
+	free((void *)(uintptr_t)f.data);
+	free(tail.iov_base);
+	return same;
+}
+
+/* At every place in its headers, and by odd numbers of bytes in its payload. */
+static void test_cuts(void)
+{
+	static uint8_t frame[PACKET_MAX];
+	unsigned wrong = 0, ways = 0;
+
+	for (unsigned kind = 0; kind < 16; kind++) {
+		struct packet p = base;
+		struct vnet vnet;
+		uint32_t len;
+
+		p.v6 = kind & 1;
+		p.udp = kind & 2;
+		p.tags = kind & 4 ? 2 : 0;
+		p.payload = 500;
+		len = packet_build(frame, &p);
+		vnet = packet_make_super(frame, len, 101);
+		if (kind & 8)
+			vnet.gso_type = VNET_GSO_NONE;
+		for (uint32_t head = 0; head <= FRAME_PEEK; head++, ways += 2) {
+			wrong += !is_cut_alike(frame, len, &vnet, head, head);
+			wrong += !is_cut_alike(frame, len, &vnet, head,
+					       head + (head * 37 + 1) % (len - head));
+		}
+	}
+	ok_eq_int(wrong, 0, "cut into pieces, in %u ways: split and completed as ever",
+		  ways);
+}
+
+/* A checksum that is farther behind than a head reaches, as behind a tunnel's options. */
+static void test_complete_far(void)
+{
+	uint8_t frame[700], got[700];
+	struct vnet vnet = { .flags = VNET_NEEDS_CSUM, .csum_start = 401 };
+	struct frame f = pieces_whole(frame, sizeof(frame), &vnet);
+	struct gso_segment s;
+	bool good;
+
+	for (size_t i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 11);
+	vnet.csum_offset = 16;
+	good = !gso_complete(&s, &f) && pieces_join(got, &s.frame) == sizeof(got);
+	ok(good && !memcmp(got, frame, 417) && !memcmp(got + 419, frame + 419, 700 - 419),
+	   "complete: far behind, only the checksum is another one");
+	ok_eq_int(packet_g16(got + 417), 0xffff - packet_sum(0, frame + 401, 299),
+		  "complete: and it is right");
+	f.head = frame;
+	f.head_len = 10;
+	f.data += 10;
+	ok_eq_int(gso_complete(&s, &f), -EINVAL,
+		  "complete: of several pieces it is refused");
 }
 
 static void test_complete_edges(void)
@@ -422,18 +537,24 @@ static void test_complete_edges(void)
 		{ 20, 65522, -EINVAL },
 	};
 	uint8_t *frame = malloc(60);
+	struct gso_segment s;
+	uint8_t got[60];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vnet vnet = { .flags = VNET_NEEDS_CSUM,
 				     .csum_start = cases[i].start,
 				     .csum_offset = cases[i].offset };
 
+		const struct frame f = pieces_whole(frame, 60, &vnet);
+
 		memset(frame, 0xff, 60);
-		ok_eq_int(gso_complete(frame, 60, &vnet), cases[i].want,
+		ok_eq_int(gso_complete(&s, &f), cases[i].want,
 			  "complete: 60 bytes, %u + %u", cases[i].start, cases[i].offset);
-		if (!cases[i].want)
-			ok_eq_int(packet_g16(frame + cases[i].start + cases[i].offset),
-				  0xffff, "complete: 0 is written as 0xffff");
+		if (cases[i].want)
+			continue;
+		pieces_join(got, &s.frame);
+		ok_eq_int(packet_g16(got + cases[i].start + cases[i].offset), 0xffff,
+			  "complete: 0 is written as 0xffff");
 	}
 	free(frame);
 }
@@ -465,10 +586,12 @@ static bool is_sound(struct gso *g, const uint8_t *frame, uint32_t len)
 	unsigned n = 0;
 
 	while (gso_next(g, &s)) {
-		if (s.data != due || !s.len || s.len > g->gso_size ||
-		    s.head_len > GSO_HEAD_MAX)
+		uint32_t payload = frame_data_len(&s.frame);
+
+		if (s.frame.data != due || !payload || payload > g->gso_size ||
+		    s.frame.head_len != g->head_len || s.frame.tail_len)
 			return false;
-		due += s.len;
+		due += payload;
 		n++;
 	}
 	return n == g->n && due == frame + len;
@@ -483,7 +606,9 @@ static void test_fuzz(void)
 	for (int i = 0; i < FUZZ_ROUNDS; i++) {
 		uint32_t kind = rnd32(), len;
 		struct packet p = base;
-		struct vnet vnet, simple;
+		struct vnet vnet;
+		struct gso_segment s;
+		struct frame f;
 		uint8_t *copy;
 		struct gso g;
 
@@ -497,14 +622,14 @@ static void test_fuzz(void)
 		vnet = packet_make_super(frame, len, (uint16_t)(1 + kind / 16384 % 80));
 		damage(frame, &len, &vnet);
 		copy = packet_copy(frame, len);
-		if (gso_begin(&g, copy, len, &vnet)) {
+		f = pieces_whole(copy, len, &vnet);
+		if (gso_begin(&g, &f)) {
 			refused++;
 		} else {
 			taken++;
 			bad += !is_sound(&g, copy, len);
 		}
-		simple = vnet;
-		gso_complete(copy, len, &simple);
+		gso_complete(&s, &f);
 		free(copy);
 	}
 	ok_eq_int(bad, 0, "damaged frames: what is split, is split soundly");
@@ -523,6 +648,8 @@ int main(void)
 	test_headers();
 	test_complete();
 	test_complete_edges();
+	test_complete_far();
+	test_cuts();
 	test_fuzz();
 	return done();
 }

@@ -15,7 +15,7 @@
 #include "lib/random.h"
 #include "lib/tap.h"
 
-#define BYTES_MAX ((size_t)BATCH_MAX * (FRAME_MAX + FRAME_WORD + VNET_BYTES))
+#define BYTES_MAX ((size_t)BATCH_MAX * (FRAME_MAX + LAYOUT_PREFIX + VNET_BYTES))
 #define GAP_MAX 3
 
 /* How a frame comes. */
@@ -27,7 +27,7 @@ static uint8_t heads[BATCH_MAX][100];
 static uint8_t *buf, *got;
 static size_t used;
 static struct bytes want;
-static struct wire wire;
+static struct layout_pieces wire;
 
 static uint32_t rnd_len(void)
 {
@@ -47,7 +47,7 @@ static uint32_t least = FRAME_PAD; /* what frames are padded to */
 static void append_wanted(const struct frame *f)
 {
 	static const uint8_t zeros[FRAME_PAD];
-	uint32_t len = frame_len(f), padded = len < least ? least : len;
+	uint32_t len = f->len, padded = len < least ? least : len;
 
 	bytes_append_word(&want, f->vnet ? 0x80000000u | (padded + 10) : padded);
 	if (f->vnet) {
@@ -70,7 +70,7 @@ static void append_wanted(const struct frame *f)
 	}
 	if (f->head_len)
 		bytes_append(&want, f->head, f->head_len);
-	bytes_append(&want, f->data, f->len);
+	bytes_append(&want, f->data, len - f->head_len);
 	bytes_append(&want, zeros, padded - len);
 }
 
@@ -86,9 +86,10 @@ static void lay_out(unsigned i, enum kind kind, uint32_t len, uint32_t gap)
 		f->vnet = &vnets[i];
 	}
 	if (kind == HAS_WORD || kind == SUPER_HAS_WORD) {
-		f->has_word = true;
-		put_be32(at, frame_word(f, len));
-		at += FRAME_WORD;
+		f->layout = LAYOUT_STREAM;
+		f->gap = layout_prefix_len(f);
+		put_be32(at, layout_word(f, len));
+		at += LAYOUT_PREFIX;
 		if (f->vnet) {
 			memcpy(at, f->vnet, VNET_BYTES);
 			f->vnet = (const struct vnet *)at;
@@ -99,8 +100,7 @@ static void lay_out(unsigned i, enum kind kind, uint32_t len, uint32_t gap)
 		at[k] = (uint8_t)(i + k);
 	f->data = at;
 	if (kind == SPLIT) {
-		f->head_len = 1 + rnd(len < 100 ? len : 100);
-		f->len -= f->head_len;
+		f->head_len = (uint16_t)(1 + rnd(len <= 100 ? len - 1 : 100));
 		memset(heads[i], (int)i + 1, f->head_len);
 		f->head = heads[i];
 		f->data += f->head_len;
@@ -119,7 +119,7 @@ static bool is_right(size_t skip)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < wire.n; i++) {
+	for (unsigned i = 0; i < wire.n; i++) {
 		memcpy(got + n, wire.iov[i].iov_base, wire.iov[i].iov_len);
 		n += wire.iov[i].iov_len;
 	}
@@ -137,8 +137,8 @@ static void test_each(void)
 			fresh();
 			lay_out(0, kind, lens[i], 0);
 			append_wanted(&frames[0]);
-			wire_frames(&wire, frames, 1, least);
-			good &= is_right(0) && want.len == wire_size(&frames[0], least);
+			layout_add_frames(&wire, frames, 1, least);
+			good &= is_right(0) && want.len == layout_size(&frames[0], least);
 		}
 		ok(good, "a frame of kind %u, of each length, padded to %u", kind, least);
 	}
@@ -149,7 +149,7 @@ static void test_pieces(void)
 	fresh();
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		lay_out(i, i % 3 ? HAS_WORD : SUPER_HAS_WORD, 60 + i, 0);
-	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
+	layout_add_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
 	ok(wire.n == 1 && wire.iov[0].iov_base == buf && wire.iov[0].iov_len == used,
 	   "frames that lie one behind the other are one piece, super-frames or not");
 
@@ -158,16 +158,39 @@ static void test_pieces(void)
 		lay_out(i, HAS_WORD, i == 3 ? 59 : 100, i == 1);
 	for (unsigned i = 0; i < 6; i++)
 		append_wanted(&frames[i]);
-	wire_frames(&wire, frames, 6, FRAME_PAD);
+	layout_add_frames(&wire, frames, 6, FRAME_PAD);
 	/* 0 | 1 2 | word, 3, padding | 4 5 */
 	ok(wire.n == 6 && is_right(0), "a gap, or padding, breaks the run");
 
 	fresh();
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		lay_out(i, SPLIT, FRAME_HEADER + 1, 0);
-	wire_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
-	ok(wire.n <= WIRE_PIECES - 1 && wire.n == 4 * BATCH_MAX && WIRE_PIECES <= IOV_MAX,
+	layout_add_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
+	ok(wire.n <= LAYOUT_PIECES - 1 && wire.n == 4 * BATCH_MAX &&
+		   LAYOUT_PIECES <= IOV_MAX,
 	   "a batch of frames in two pieces, padded, has room beside a preamble");
+}
+
+/* A list that is full takes whole frames only, and at least one whatever it has to be. */
+static void test_many_pieces(void)
+{
+	struct iovec tail[FRAME_PIECES_MAX - 1];
+	unsigned n, wrong = 0;
+
+	fresh();
+	for (unsigned k = 0; k < ARRAY_SIZE(tail); k++)
+		tail[k] = (struct iovec){ buf + k, 1 };
+	for (unsigned i = 0; i < BATCH_MAX; i++)
+		frames[i] = (struct frame){ .data = buf,
+					    .len = 1 + (uint32_t)ARRAY_SIZE(tail),
+					    .tail = tail,
+					    .tail_len = (uint32_t)ARRAY_SIZE(tail) };
+	layout_add(&wire, buf, 1);
+	wrong += layout_add_frames(&wire, frames, 1, FRAME_PAD) != 1 || wire.n != 35;
+	n = 1 + layout_add_frames(&wire, frames + 1, BATCH_MAX - 1, FRAME_PAD);
+	wrong += n != (LAYOUT_PIECES - 1) / (FRAME_PIECES_MAX + 2) ||
+		 wire.n != 1 + n * (FRAME_PIECES_MAX + 2);
+	ok_eq_int(wrong, 0, "of frames of %u pieces %u have room", FRAME_PIECES_MAX, n);
 }
 
 static void test_random(uint64_t seed)
@@ -182,22 +205,22 @@ static void test_random(uint64_t seed)
 
 		fresh();
 		if (rnd(3) == 0) {
-			wire_add(&wire, greeting, sizeof(greeting));
+			layout_add(&wire, greeting, sizeof(greeting));
 			bytes_append(&want, greeting, sizeof(greeting));
 		}
 		for (unsigned i = 0; i < n; i++) {
 			lay_out(i, rnd(KINDS), rnd_len(), rnd(4) ? 0 : rnd(GAP_MAX));
 			append_wanted(&frames[i]);
 		}
-		wire_frames(&wire, frames, n, FRAME_PAD);
+		layout_add_frames(&wire, frames, n, FRAME_PAD);
 		wrong += !is_right(0);
 		/* In two or three steps, as writev() may take it. */
 		skip = rnd(2) ? rnd(200) : rnd((uint32_t)want.len);
 		skip = skip > want.len ? want.len : skip;
-		wire_skip(&wire, skip);
+		layout_skip(&wire, skip);
 		wrong += !is_right(skip);
 		skips += skip > 0;
-		wire_skip(&wire, want.len - skip);
+		layout_skip(&wire, want.len - skip);
 		wrong += !is_right(want.len);
 	}
 	ok(!wrong && skips, "seed %d: the same bytes, and the same when some are sent",
@@ -213,6 +236,7 @@ int main(void)
 	test_each();
 	least = FRAME_PAD;
 	test_pieces();
+	test_many_pieces();
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);
 	free(buf);

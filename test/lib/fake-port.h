@@ -171,7 +171,7 @@ static inline void fake_bring(struct fake_port *f, struct batch *b)
 	uint8_t *at;
 
 	for (; n < BATCH_MAX - b->n && n < peer->brings; n++)
-		len += FRAME_WORD + get_be32(peer->given.at + len);
+		len += LAYOUT_PREFIX + get_be32(peer->given.at + len);
 	if (!n)
 		return;
 	at = fake_lend(f, len);
@@ -179,10 +179,10 @@ static inline void fake_bring(struct fake_port *f, struct batch *b)
 	bytes_drop(&peer->given, len);
 	peer->brings -= n;
 	for (; n; n--) {
-		struct frame frame = frame_at(at);
+		struct frame frame = layout_parse(at);
 
 		port_take(&f->port, b, &frame);
-		at += FRAME_WORD + frame.len;
+		at += LAYOUT_PREFIX + frame.len;
 	}
 }
 
@@ -237,12 +237,13 @@ static volatile uint8_t fake_touched;
 /* As a kernel would read it. */
 static inline void fake_touch(const struct frame *f)
 {
+	struct iovec iov[FRAME_PIECES_MAX];
+	unsigned n = frame_pieces(f, iov, FRAME_PIECES_MAX);
 	uint8_t sum = 0;
 
-	for (uint32_t i = 0; i < f->head_len; i++)
-		sum ^= f->head[i];
-	for (uint32_t i = 0; i < f->len; i++)
-		sum ^= f->data[i];
+	for (unsigned k = 0; k < n; k++)
+		for (size_t i = 0; i < iov[k].iov_len; i++)
+			sum ^= ((const uint8_t *)iov[k].iov_base)[i];
 	fake_touched = sum;
 }
 
@@ -287,11 +288,11 @@ static inline int fake_tx(struct port *p, const struct frame *frame, unsigned n)
 	for (run = frame[0]; n; done++) {
 		if (f->peer->taken == f->peer->breaks_at)
 			return done ? (int)done : fake_break(f, -EPIPE);
-		one = frame_alone(&run);
+		one = run_first(&run);
 		if (!fake_take(f, &one))
 			break;
-		if (run.more)
-			run = frame_next(&run);
+		if (run.n_more)
+			run = run_next(&run);
 		else if (++i < n)
 			run = frame[i];
 		else

@@ -216,20 +216,20 @@ static inline void end(void)
 /* Hand a port some of what has come over its cable. */
 static inline void step(struct end *e)
 {
-	static uint8_t buf[RX_MAX * (FRAME_WORD + FRAME_MOST)];
+	static uint8_t buf[RX_MAX * (LAYOUT_PREFIX + FRAME_MOST)];
 	unsigned most = e->n_rx < BATCH_MAX ? e->n_rx : BATCH_MAX;
 	unsigned n = is_greedy ? most : 1 + rnd(most);
 	struct batch b = { .buf = buf };
 	uint8_t *at = buf;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct frame f = { .data = at + FRAME_WORD, .has_word = true };
+		struct frame f = { .len = is_tagged(e->rx[i]) ? FRAME_MOST
+							      : FRAME_BYTES };
 
-		f.len = is_tagged(e->rx[i]) ? FRAME_MOST : FRAME_BYTES;
-		put_be32(at, f.len);
-		memcpy(at + FRAME_WORD, e->rx[i], f.len);
+		layout_put(&f, at + LAYOUT_PREFIX);
+		memcpy(at + LAYOUT_PREFIX, e->rx[i], f.len);
 		port_take(&e->fake.port, &b, &f);
-		at += FRAME_WORD + f.len;
+		at += LAYOUT_PREFIX + f.len;
 	}
 	e->n_rx -= n;
 	memmove(e->rx, e->rx[n], e->n_rx * sizeof(e->rx[0]));

@@ -10,6 +10,7 @@
 #include "frame/gro.h"
 #include "frame/gso.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 
 /* Frames of a batch, each piece of them in memory of its own size. */
 struct input {
@@ -49,9 +50,8 @@ static inline void input_cut(struct frame *f, uint32_t at)
 	const uint8_t *whole = f->data;
 
 	f->head = packet_copy(whole, at);
-	f->head_len = at;
-	f->len -= at;
-	f->data = packet_copy(whole + at, f->len);
+	f->head_len = (uint16_t)at;
+	f->data = packet_copy(whole + at, f->len - at);
 	free((void *)(uintptr_t)whole);
 }
 
@@ -108,18 +108,17 @@ static inline bool split(const struct gro_unit *u, const uint8_t *frame, uint32_
 			 struct output *out)
 {
 	static uint8_t want[PACKET_MAX];
+	const struct frame whole = pieces_whole(frame, len, &u->vnet);
 	struct gso_segment s;
 	uint32_t n, bytes = 0;
 	struct gso g;
 
-	if (gso_begin(&g, frame, len, &u->vnet) || g.n != u->frames ||
-	    u->vnet.hdr_len != g.head_len || len - g.l3 > 65535)
+	if (gso_begin(&g, &whole) || g.n != u->frames || u->vnet.hdr_len != g.head_len ||
+	    len - g.l3 > 65535)
 		return false;
 	for (unsigned i = 0; gso_next(&g, &s); i++) {
 		n = packet_segment(want, frame, len, u->vnet.gso_size, i);
-		if (n != s.head_len + s.len || memcmp(want, s.head, s.head_len) ||
-		    memcmp(want + s.head_len, s.data, s.len) ||
-		    !output_add(out, s.head, s.head_len, s.data, s.len))
+		if (!pieces_are(&s.frame, want, n) || !output_add(out, want, n, want, 0))
 			return false;
 		bytes += n;
 	}
@@ -152,9 +151,7 @@ static inline bool round_trip(const struct input *in, struct output *out)
 
 static inline bool is_frame(const struct frame *f, const uint8_t *data, uint32_t len)
 {
-	return len == frame_len(f) &&
-	       (!f->head_len || !memcmp(data, f->head, f->head_len)) &&
-	       !memcmp(data + f->head_len, f->data, f->len);
+	return pieces_are(f, data, len);
 }
 
 /* Finds each frame's place in the output. Return: whether all are there, and no other. */

@@ -34,13 +34,13 @@ struct taker {
 
 static inline void taker_show(struct taker *t, struct frame f)
 {
-	for (;; f = frame_next(&f)) {
-		struct frame alone = frame_alone(&f);
+	for (;; f = run_next(&f)) {
+		struct frame alone = run_first(&f);
 
 		t->frames++;
 		if (t->frame)
 			t->frame(&alone);
-		if (!f.more)
+		if (!f.n_more)
 			return;
 	}
 }

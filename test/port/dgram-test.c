@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/driver-ops.h"
+#include "lib/pieces.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
 #include "lib/taker.h"
@@ -437,6 +438,28 @@ static void test_tx_many(void)
 	end();
 }
 
+/* Batches in more pieces than there is room for, with segmentation and without. */
+static void test_tx_many_pieces(bool has_segments)
+{
+	static uint8_t data[BATCH_MAX][100];
+	struct iovec tail[BATCH_MAX][FRAME_PIECES_MAX - 1];
+
+	begin_udp();
+	if (has_segments)
+		dgram_use_udp(rig.d);
+	for (unsigned i = 0; i < BATCH_MAX; i++) {
+		struct frame f = pieces_most(data[i], sizeof(data[i]), tail[i]);
+
+		make(data[i], i + 1, sizeof(data[i]));
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	peer_reads(rig.peer, BATCH_MAX, 0);
+	ok(saw(BATCH_MAX, 1) && rig.p->count.tx_frames == BATCH_MAX,
+	   "frames in many pieces: all of them leave, in order");
+	end();
+}
+
 static void test_tx_too_long(void)
 {
 	static uint8_t data[5][FRAME_MAX];
@@ -831,7 +854,6 @@ static void test_runs(const char *what, const uint32_t *lens, unsigned n,
 			f.head = f.data;
 			f.head_len = 14;
 			f.data += 14;
-			f.len -= 14;
 		}
 		port_send(rig.p, &f);
 	}
@@ -977,12 +999,12 @@ static void test_rx_runs(void)
 static struct frame make_run(uint8_t *at, uint32_t first, unsigned n, uint32_t len,
 			     uint32_t last)
 {
-	struct frame f = { .data = at, .len = n > 1 ? len : last, .more = n - 1 };
+	struct frame f = { .data = at, .len = n > 1 ? len : last, .n_more = n - 1 };
 
 	for (unsigned i = 0; i < n; i++)
 		make(at + (size_t)i * len, first + i, i == n - 1 ? last : len);
 	if (n > 1)
-		f.more_len = f.more_wire = (n - 2) * len + last;
+		f.more_bytes = (n - 2) * len + last;
 	return f;
 }
 
@@ -1005,7 +1027,7 @@ static void test_tx_run(const char *what, const struct run *runs, unsigned n_run
 
 		port_send(rig.p, &f);
 		sent += r->n;
-		bytes += f.len + f.more_len;
+		bytes += f.len + f.more_bytes;
 	}
 	port_flush(rig.p);
 	ok(peer_reads_all(want, n_want), "%s: as %u messages", what, n_want);
@@ -1130,6 +1152,8 @@ int main(void)
 	test_tx_unpadded();
 	test_tx_errors();
 	test_tx_many();
+	test_tx_many_pieces(false);
+	test_tx_many_pieces(true);
 	test_tx_too_long();
 	test_tx_full();
 	test_tx_udp_refused();

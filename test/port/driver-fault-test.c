@@ -64,9 +64,9 @@ static struct {
 } rig;
 
 static char dir[] = "/tmp/driver-fault-test.XXXXXX";
-static uint8_t frame[FRAME_WORD + LEN] = { 0,	 0,    0,    LEN,  [4] = 0xff, 0xff,
-					   0xff, 0xff, 0xff, 0xff, 0x52,       0x54,
-					   0,	 0,    0,    1,	   0x88,       0xb5 };
+static uint8_t frame[LAYOUT_PREFIX + LEN] = { 0,    0,	  0,	LEN,  [4] = 0xff, 0xff,
+					      0xff, 0xff, 0xff, 0xff, 0x52,	  0x54,
+					      0,    0,	  0,	1,    0x88,	  0xb5 };
 
 /* ---- what stands at the other end ---- */
 
@@ -214,7 +214,7 @@ static const struct kind kinds[] = {
 
 static void on_frame(const struct frame *f)
 {
-	if (f->len < LEN || memcmp(f->data, frame + FRAME_WORD, LEN))
+	if (f->len < LEN || memcmp(f->data, frame + LAYOUT_PREFIX, LEN))
 		return;
 	rig.is_brought = true;
 	rig.is_heard |= rig.kind->is_echo;
@@ -253,7 +253,7 @@ static void find_peer(void)
 /* What can't be sent or received is lost: there will be more. */
 static void peer_speaks(void)
 {
-	const uint8_t *data = rig.kind->is_stream ? frame : frame + FRAME_WORD;
+	const uint8_t *data = rig.kind->is_stream ? frame : frame + LAYOUT_PREFIX;
 	size_t len = rig.kind->is_stream ? sizeof(frame) : LEN;
 	struct sockaddr_un own = path_of("own");
 	struct sockaddr_in group = loopback(5001);
@@ -277,7 +277,10 @@ static void peer_speaks(void)
 static void port_speaks(void)
 {
 	static uint8_t own[sizeof(frame)];
-	const struct frame f = { .data = own + FRAME_WORD, .len = LEN, .has_word = true };
+	const struct frame f = { .data = own + LAYOUT_PREFIX,
+				 .len = LEN,
+				 .layout = LAYOUT_STREAM,
+				 .gap = LAYOUT_PREFIX };
 
 	memcpy(own, frame, sizeof(own));
 	/* An echo is compared as a whole. */

@@ -46,7 +46,7 @@ static bool is_ended;
 static void send(struct fake_port *to, const struct frame *f, unsigned *count)
 {
 	port_send(&to->port, f);
-	*count += 1 + f->more;
+	*count += 1 + f->n_more;
 }
 
 static void act(enum moment when)

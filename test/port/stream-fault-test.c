@@ -23,7 +23,7 @@
 
 #define ALARM_S 60 /* the end of a test that would wait for ever */
 #define LEN 100
-#define UNIT (FRAME_WORD + LEN)
+#define UNIT (LAYOUT_PREFIX + LEN)
 
 /* The error that the next @n calls on the port's descriptor give. */
 struct refusal {
@@ -94,9 +94,10 @@ static void end(void)
 static void send_frames(unsigned n)
 {
 	static const uint8_t wire[UNIT] = { 0, 0, 0, LEN };
-	const struct frame f = { .data = wire + FRAME_WORD,
+	const struct frame f = { .data = wire + LAYOUT_PREFIX,
 				 .len = LEN,
-				 .has_word = true };
+				 .layout = LAYOUT_STREAM,
+				 .gap = LAYOUT_PREFIX };
 
 	for (; n; n--) {
 		port_send(&stream->port, &f);

@@ -53,7 +53,7 @@ static void add(const uint8_t *data, size_t len)
 
 static void add_word(uint32_t word)
 {
-	uint8_t bytes[FRAME_WORD];
+	uint8_t bytes[LAYOUT_PREFIX];
 
 	put_be32(bytes, word);
 	add(bytes, sizeof(bytes));
@@ -100,14 +100,14 @@ static void add_one(struct fuzz_input *in)
 		add_greeting(in);
 		break;
 	case 2:
-		add_frame(in, FRAME_VNET_BIT, fuzz_number(in, 2));
+		add_frame(in, LAYOUT_VNET_BIT, fuzz_number(in, 2));
 		break;
 	case 3:
 		/* Just as long as may be, or just not. */
 		add_frame(in, 0, FRAME_MAX - 2 + fuzz_byte(in) % 4);
 		break;
 	case 4:
-		add_frame(in, FRAME_VNET_BIT,
+		add_frame(in, LAYOUT_VNET_BIT,
 			  FRAME_MAX + VNET_BYTES - 2 + fuzz_byte(in) % 4);
 		break;
 	case 5:
@@ -129,10 +129,10 @@ static void add_one(struct fuzz_input *in)
 
 static void see(struct seen *s, uint32_t word, const uint8_t *data, uint32_t len)
 {
-	must(s->len + FRAME_WORD + len <= BYTES_MAX);
+	must(s->len + LAYOUT_PREFIX + len <= BYTES_MAX);
 	put_be32(s->bytes + s->len, word);
-	memcpy(s->bytes + s->len + FRAME_WORD, data, len);
-	s->len += FRAME_WORD + len;
+	memcpy(s->bytes + s->len + LAYOUT_PREFIX, data, len);
+	s->len += LAYOUT_PREFIX + len;
 	s->frames++;
 }
 
@@ -142,7 +142,7 @@ static ssize_t slice(enum stream_trunk *trunk, const uint8_t *at, size_t left)
 	uint32_t word, len, head = 0, takes;
 	unsigned version;
 
-	if (left < FRAME_WORD)
+	if (left < LAYOUT_PREFIX)
 		return 0;
 	word = packet_g32(at);
 	if (word == TRUNK_MAGIC && (*trunk == STREAM_ASKS || *trunk == STREAM_LISTENS)) {
@@ -161,15 +161,15 @@ static ssize_t slice(enum stream_trunk *trunk, const uint8_t *at, size_t left)
 	}
 	if (len - head > FRAME_MAX)
 		return -EPROTO;
-	if (left - FRAME_WORD < len)
+	if (left - LAYOUT_PREFIX < len)
 		return 0;
 	if (*trunk == STREAM_LISTENS)
 		*trunk = STREAM_PLAIN;
 	if (len - head < FRAME_HEADER)
 		want.runts++;
 	else
-		see(&want, word, at + FRAME_WORD, len);
-	return FRAME_WORD + (ssize_t)len;
+		see(&want, word, at + LAYOUT_PREFIX, len);
+	return LAYOUT_PREFIX + (ssize_t)len;
 }
 
 static void slice_all(enum stream_trunk trunk)
@@ -203,16 +203,16 @@ static const struct port_env env = { .loop = &loop, .host = &fake_host };
 
 static void see_run(struct frame run)
 {
-	for (unsigned left = run.more + 1;; run = frame_next(&run)) {
+	for (unsigned left = run.n_more + 1;; run = run_next(&run)) {
 		uint32_t head = run.vnet ? VNET_BYTES : 0;
 
-		must(!run.head_len && run.has_word);
+		must(!run.head_len && run.layout == LAYOUT_STREAM);
 		must(!run.vnet || (const uint8_t *)run.vnet == run.data - VNET_BYTES);
-		see(&got, frame_word(&run, run.len), run.data - head, head + run.len);
+		see(&got, layout_word(&run, run.len), run.data - head, head + run.len);
 		if (!--left)
 			break;
 	}
-	must(!run.more_wire && !run.more_len);
+	must(!run.more_bytes);
 }
 
 /* As the relay does with one that is readable. */

@@ -18,6 +18,7 @@
 
 #include "lib/bytes.h"
 #include "lib/driver-ops.h"
+#include "lib/pieces.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
 #include "lib/taker.h"
@@ -107,8 +108,8 @@ static const struct port_ops pipe_ops = {
 
 static void check_frame(const struct frame *f)
 {
-	if (f->has_word)
-		rig.bad_words += get_be32(f->data - FRAME_WORD) != f->len;
+	if (f->layout == LAYOUT_STREAM)
+		rig.bad_words += get_be32(f->data - LAYOUT_PREFIX) != f->len;
 	bytes_append_word(&rig.got, f->len);
 	bytes_append(&rig.got, f->data, f->len);
 }
@@ -165,7 +166,7 @@ static void begin(const struct port_ops *ops)
 	rig.got.len = want.len = 0;
 	taker_reset(&rig.t);
 	rig.bad_words = 0;
-	rig.t.scribble = STREAM_RX_BYTES + FRAME_WORD;
+	rig.t.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
 	port_start(rig.p);
 }
 
@@ -208,9 +209,9 @@ static unsigned without_runts(const struct bytes *all, struct bytes *good)
 
 	good->len = 0;
 	for (size_t at = 0; at < all->len;) {
-		size_t size = FRAME_WORD + get_be32(all->at + at);
+		size_t size = LAYOUT_PREFIX + get_be32(all->at + at);
 
-		if (size < FRAME_WORD + FRAME_HEADER)
+		if (size < LAYOUT_PREFIX + FRAME_HEADER)
 			runts++;
 		else
 			bytes_append(good, all->at + at, size);
@@ -322,7 +323,7 @@ static void test_rx_batch_limit(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(behind); i++) {
 		use_socketpair(1 << 20);
-		test_rx_batches(BATCH_MAX, behind[i] > FRAME_WORD, behind[i]);
+		test_rx_batches(BATCH_MAX, behind[i] > LAYOUT_PREFIX, behind[i]);
 		use_socketpair(1 << 20);
 		test_rx_batches(BATCH_MAX + 1, 1, behind[i]);
 		use_socketpair(1 << 20);
@@ -333,7 +334,7 @@ static void test_rx_batch_limit(void)
 /* The stream ends behind each byte of two frames. */
 static void test_rx_cut(void)
 {
-	const size_t first = FRAME_WORD + 20, total = first + FRAME_WORD + 30;
+	const size_t first = LAYOUT_PREFIX + 20, total = first + LAYOUT_PREFIX + 30;
 	unsigned wrong = 0;
 
 	for (size_t cut = 0; cut <= total; cut++) {
@@ -365,7 +366,7 @@ static void test_rx_cut(void)
 /* Not a byte is read behind a length word that can't be. */
 static void test_rx_too_long(uint32_t len, unsigned ahead)
 {
-	uint8_t word[FRAME_WORD];
+	uint8_t word[LAYOUT_PREFIX];
 	int ret = 0;
 
 	use_socketpair(1 << 20);
@@ -408,13 +409,11 @@ static void lay_out(struct layout *l, uint32_t len, bool has_word, size_t gap)
 	uint8_t *at = l->at + l->used + gap;
 
 	put_be32(at, has_word ? len : 0xdeadbeef);
-	memcpy(at + FRAME_WORD, noise + rnd(FRAME_MAX), len);
-	f->data = at + FRAME_WORD;
-	f->len = len;
-	f->has_word = has_word;
-	f->head_len = 0;
-	f->vnet = NULL;
-	l->used += gap + FRAME_WORD + len;
+	memcpy(at + LAYOUT_PREFIX, noise + rnd(FRAME_MAX), len);
+	*f = pieces_prefixed(at + LAYOUT_PREFIX, len);
+	if (!has_word)
+		f->layout = LAYOUT_NONE;
+	l->used += gap + LAYOUT_PREFIX + len;
 }
 
 static void lay_out_random(struct layout *l)
@@ -474,7 +473,8 @@ static void test_tx_skip(void)
 		for (unsigned k = 0; k < l->n; k++)
 			append_on_wire(&want, &l->frame[k]);
 		for (uint32_t skip = 0;
-		     skip < frame_padded(lens[i / 4], FRAME_PAD) + FRAME_WORD; skip++) {
+		     skip < frame_padded(lens[i / 4], FRAME_PAD) + LAYOUT_PREFIX;
+		     skip++) {
 			rig.got.len = 0;
 			rig.s->skip = skip;
 			wrong += stream_tx(rig.p, l->frame, l->n) != 3 ||
@@ -546,12 +546,12 @@ static unsigned count_numbered(const struct bytes *b, bool *in_order)
 	size_t at;
 
 	*in_order = true;
-	for (at = 0; at + FRAME_WORD + 4 <= b->len; n++) {
-		uint32_t number = get_be32(b->at + at + FRAME_WORD);
+	for (at = 0; at + LAYOUT_PREFIX + 4 <= b->len; n++) {
+		uint32_t number = get_be32(b->at + at + LAYOUT_PREFIX);
 
 		*in_order &= number > last && get_be32(b->at + at) == 100 + number % 1400;
 		last = number;
-		at += FRAME_WORD + get_be32(b->at + at);
+		at += LAYOUT_PREFIX + get_be32(b->at + at);
 	}
 	*in_order &= at == b->len;
 	return n;
@@ -559,7 +559,7 @@ static unsigned count_numbered(const struct bytes *b, bool *in_order)
 
 static void test_tx_overrun(void)
 {
-	uint8_t frame[FRAME_WORD + 1600] = { 0 };
+	uint8_t frame[LAYOUT_PREFIX + 1600] = { 0 };
 	const struct port_counters *c;
 	bool in_order;
 	unsigned n;
@@ -568,9 +568,9 @@ static void test_tx_overrun(void)
 	begin(&once_ops);
 	c = &rig.p->count;
 	for (uint32_t i = 1; i <= 5000; i++) {
-		struct frame f = { .data = frame + FRAME_WORD, .len = 100 + i % 1400 };
+		struct frame f = { .data = frame + LAYOUT_PREFIX, .len = 100 + i % 1400 };
 
-		put_be32(frame + FRAME_WORD, i);
+		put_be32(frame + LAYOUT_PREFIX, i);
 		port_send(rig.p, &f);
 		port_flush(rig.p);
 		if (i % 3000 == 0)
@@ -592,10 +592,10 @@ static void test_tx_overrun(void)
 static void test_tx_datagrams(void)
 {
 	uint8_t data[9 * 100 + 60];
-	struct frame run = { .data = data, .len = 100, .more = 9 };
+	struct frame run = { .data = data, .len = 100, .n_more = 9 };
 	unsigned good = 0;
 
-	run.more_len = run.more_wire = 8 * 100 + 60;
+	run.more_bytes = 8 * 100 + 60;
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7);
 	use_socketpair(ANY);
@@ -605,24 +605,56 @@ static void test_tx_datagrams(void)
 	while (peer_reads(ANY))
 		;
 	for (size_t i = 0; i < 10; i++) {
-		const uint8_t *at = rig.got.at + i * (FRAME_WORD + 100);
+		const uint8_t *at = rig.got.at + i * (LAYOUT_PREFIX + 100);
 		uint32_t len = i < 9 ? 100 : 60;
 
 		good += get_be32(at) == len &&
-			memcmp(at + FRAME_WORD, data + i * 100, len) == 0;
+			memcmp(at + LAYOUT_PREFIX, data + i * 100, len) == 0;
 	}
-	ok(rig.got.len == sizeof(data) + 10 * FRAME_WORD && good == 10 &&
+	ok(rig.got.len == sizeof(data) + 10 * LAYOUT_PREFIX && good == 10 &&
 		   rig.p->count.tx_frames == 10 && rig.p->count.tx_bytes == sizeof(data),
-	   "a run of datagrams leaves as frames with their words");
+	   "a run of datagrams leaves as frames with their length prefixes");
+	end();
+}
+
+/* A batch in more pieces than one writev() takes. */
+static void test_tx_many_pieces(void)
+{
+	static uint8_t data[BATCH_MAX][100];
+	struct iovec tail[BATCH_MAX][FRAME_PIECES_MAX - 1];
+	unsigned good = 0;
+
+	use_socketpair(ANY);
+	begin(&once_ops);
+	for (unsigned i = 0; i < BATCH_MAX; i++) {
+		struct frame f = pieces_most(data[i], sizeof(data[i]), tail[i]);
+
+		memset(data[i], (int)i + 1, sizeof(data[i]));
+		port_send(rig.p, &f);
+	}
+	port_flush(rig.p);
+	ok_eq_int(rig.p->queue.frames, 0, "frames in many pieces: nothing waits");
+	while (peer_reads(ANY))
+		;
+	for (size_t i = 0; i < BATCH_MAX; i++) {
+		const uint8_t *at = rig.got.at + i * (LAYOUT_PREFIX + sizeof(data[i]));
+
+		good += get_be32(at) == sizeof(data[i]) &&
+			memcmp(at + LAYOUT_PREFIX, data[i], sizeof(data[i])) == 0;
+	}
+	ok(rig.got.len == BATCH_MAX * (LAYOUT_PREFIX + sizeof(data[0])) &&
+		   good == BATCH_MAX && rig.p->count.tx_frames == BATCH_MAX,
+	   "frames in many pieces: all of them leave, in order");
 	end();
 }
 
 /* ---- the end of a link, and the next one ---- */
 
-static const uint8_t some_frame[FRAME_WORD + 100] = { 0, 0, 0, 100, 1, 2, 3 };
-static const struct frame some = { .data = some_frame + FRAME_WORD,
+static const uint8_t some_frame[LAYOUT_PREFIX + 100] = { 0, 0, 0, 100, 1, 2, 3 };
+static const struct frame some = { .data = some_frame + LAYOUT_PREFIX,
 				   .len = 100,
-				   .has_word = true };
+				   .layout = LAYOUT_STREAM,
+				   .gap = LAYOUT_PREFIX };
 
 /* The peer has sent frames, and then went away: they must not be lost with it. */
 static void test_peer_gone(void)
@@ -849,6 +881,7 @@ static void test_tx(void)
 	test_tx_random(6, "TCP", use_tcp, 4096);
 	test_tx_overrun();
 	test_tx_datagrams();
+	test_tx_many_pieces();
 }
 
 int main(void)

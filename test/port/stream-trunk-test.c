@@ -124,7 +124,7 @@ static const struct port_ops ops = {
 
 static void take_frame(const struct frame *f)
 {
-	bytes_append_word(&rig.got, frame_word(f, f->len));
+	bytes_append_word(&rig.got, layout_word(f, f->len));
 	if (f->vnet)
 		bytes_append(&rig.got, f->vnet, VNET_BYTES);
 	bytes_append(&rig.got, f->data, f->len);
@@ -598,7 +598,7 @@ static void set_up(void)
 	quiet();
 	signal(SIGPIPE, SIG_IGN);
 	taker_init(&rig.t, take_frame);
-	rig.t.scribble = STREAM_RX_BYTES + FRAME_WORD;
+	rig.t.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
 	trunk_preamble(greeting);
 }
 

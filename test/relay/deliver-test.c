@@ -15,6 +15,7 @@
 
 #include "lib/fake-port.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 #include "lib/ports.h"
 #include "lib/random.h"
 #include "lib/quiet.h"
@@ -54,11 +55,9 @@ static void see(struct fake *f, const struct frame *frame)
 {
 	struct seen *s = &f->seen[f->n++ % SEEN_MAX];
 
-	s->len = frame_len(frame);
+	s->len = frame->len;
 	s->data = malloc(s->len);
-	if (frame->head_len)
-		memcpy(s->data, frame->head, frame->head_len);
-	memcpy(s->data + frame->head_len, frame->data, frame->len);
+	pieces_join(s->data, frame);
 	s->is_super = frame->vnet;
 	if (frame->vnet)
 		s->vnet = *frame->vnet;
@@ -137,22 +136,22 @@ static bool adds_up(void)
 
 /* ---- frames ---- */
 
-/* Into the batch: laid out as a port that has_word leaves it, in memory of just that size. */
+/* Into the batch: laid out for a stream, in memory of just that size. */
 static struct frame *give(const uint8_t *data, uint32_t len, const struct vnet *vnet)
 {
 	unsigned i = batch.n;
-	uint32_t head = FRAME_WORD + VNET_BYTES;
+	uint32_t head = LAYOUT_PREFIX_MAX;
 	struct frame *f = &batch.frame[i];
 
 	memory[i] = malloc(head + len);
 	memcpy(memory[i] + head, data, len);
-	*f = (struct frame){ .data = memory[i] + head, .len = len, .has_word = true };
+	*f = (struct frame){ .len = len };
 	if (vnet) {
-		memcpy(memory[i] + FRAME_WORD, vnet, VNET_BYTES);
-		f->vnet = (const struct vnet *)(memory[i] + FRAME_WORD);
+		memcpy(memory[i] + LAYOUT_PREFIX, vnet, VNET_BYTES);
+		f->vnet = (const struct vnet *)(memory[i] + LAYOUT_PREFIX);
 		vnets[i] = *vnet;
 	}
-	put_be32(memory[i] + head - frame_wire_head(f), frame_word(f, len));
+	layout_put(f, memory[i] + head);
 	fakes[SRC]->fake.port.count.rx_frames++;
 	batch.n++;
 	frames[i] = *f;
@@ -371,9 +370,7 @@ static void test_complete(unsigned which, bool is_wanted_plain)
 	ok(good, "without its checksum, %s",
 	   is_wanted_plain ? "a frame is completed for all"
 			   : "and with nobody who wants it, a frame stays as it is");
-	if (is_wanted_plain)
-		ok_eq_int(get_be32(batch.frame[0].data - FRAME_WORD), len,
-			  "and its length word is a plain frame's");
+	ok(pieces_are(&batch.frame[0], data, len), "and what came is not written to");
 	ok(adds_up(), "all adds up");
 	end();
 }

@@ -62,7 +62,7 @@ static unsigned runs;
 static uint32_t number_of(const struct frame *f)
 {
 	if (f->head_len || f->vnet || f->len < FRAME_PAD)
-		return frame_len(f);
+		return f->len;
 	return get_be32(f->data + 20);
 }
 
@@ -97,11 +97,11 @@ static void see(struct observer *o, const struct port *p, enum direction directi
 {
 	struct eyes *e = container_of(o, struct eyes, observer);
 	unsigned i = p->id - 1;
-	struct frame last = frame_behind(f, f->more);
+	struct frame last = run_skip(f, f->n_more);
 
-	*(direction == FRAME_IN ? &e->in[i] : &e->out[i]) += 1 + f->more;
+	*(direction == FRAME_IN ? &e->in[i] : &e->out[i]) += 1 + f->n_more;
 	/* A run is to know how long it is. */
-	e->wrong += last.more || last.more_len || last.more_wire;
+	e->wrong += last.n_more || last.more_bytes;
 }
 
 static void add(unsigned i)
@@ -191,14 +191,14 @@ static uint32_t put(unsigned to, unsigned from, unsigned vlan, uint32_t len)
 {
 	uint8_t *at = buf + buf_len;
 
-	memset(at, 0, FRAME_WORD + len);
+	memset(at, 0, LAYOUT_PREFIX + len);
 	put_be32(at, len);
-	at += FRAME_WORD;
+	at += LAYOUT_PREFIX;
 	put_mac(put_mac(at, to), from);
 	vnet_put16(at + 12, vlan ? TYPE_VLAN : 0x88b6);
 	vnet_put16(at + 14, vlan);
 	put_be32(at + 20, ++number);
-	buf_len += FRAME_WORD + len;
+	buf_len += LAYOUT_PREFIX + len;
 	n_frames++;
 	return number;
 }
@@ -206,7 +206,7 @@ static uint32_t put(unsigned to, unsigned from, unsigned vlan, uint32_t len)
 /* Take the word off the frame at @from, and put it to @to. */
 static struct frame strip(uint8_t *to, const uint8_t *from)
 {
-	struct frame f = frame_at(from);
+	struct frame f = layout_parse(from);
 
 	memmove(to, f.data, f.len);
 	return (struct frame){ .data = to, .len = f.len };
@@ -220,16 +220,15 @@ static struct frame make_datagrams(uint8_t *to, uint8_t *wire)
 
 	for (;;) {
 		n_frames--;
-		wire += FRAME_WORD + last;
+		wire += LAYOUT_PREFIX + last;
 		if (!n_frames || last < run.len || run.len < FRAME_PAD)
 			return run;
 		len = get_be32(wire);
 		if (len > run.len || len < FRAME_PAD)
 			return run;
-		last = strip(to + run.len + run.more_len, wire).len;
-		run.more++;
-		run.more_len += last;
-		run.more_wire = run.more_len;
+		last = strip(to + run.len + run.more_bytes, wire).len;
+		run.n_more++;
+		run.more_bytes += last;
 	}
 }
 
@@ -245,14 +244,14 @@ static void come_in(unsigned at)
 
 		if (as_datagrams) {
 			f = make_datagrams(end, wire);
-			end += f.len + f.more_len;
-			wire += (1 + f.more) * FRAME_WORD + f.len + f.more_len;
+			end += f.len + f.more_bytes;
+			wire += (1 + f.n_more) * LAYOUT_PREFIX + f.len + f.more_bytes;
 		} else {
-			f = frame_at(wire);
-			wire += FRAME_WORD + f.len;
+			f = layout_parse(wire);
+			wire += LAYOUT_PREFIX + f.len;
 			n_frames--;
 		}
-		runs += f.more > 0;
+		runs += f.n_more > 0;
 		port_take(&fakes[at].fake.port, &b, &f);
 	}
 	forward_batch(&fwd, &fakes[at].fake.port, &b);
@@ -343,8 +342,8 @@ static void test_short(void)
 	begin(3, &large);
 	for (uint32_t len = FRAME_HEADER; len <= sizeof(data); len++) {
 		put_be32(buf, len);
-		memcpy(buf + FRAME_WORD, data, len);
-		buf_len = FRAME_WORD + len;
+		memcpy(buf + LAYOUT_PREFIX, data, len);
+		buf_len = LAYOUT_PREFIX + len;
 		n_frames = 1;
 		come_in(0);
 		ok(fakes[1].n == len - 13 && sw.fdb.n == (len < 18 ? 1 : 2),
@@ -517,7 +516,7 @@ static void test_no_probes(void)
 
 	begin(3, &limits);
 	for (int i = 0; i < 8; i++) {
-		uint8_t *at = buf + buf_len + FRAME_WORD;
+		uint8_t *at = buf + buf_len + LAYOUT_PREFIX;
 
 		put(0, 1, 0, 60);
 		memcpy(at, (uint8_t[]){ 0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c }, 6);

@@ -136,7 +136,7 @@ static void bring(struct fake_port *f, struct batch *b)
 		make_frame(b->buf + s->woke, from, ++s->taken, len);
 		port_take(&f->port, b,
 			  &(struct frame){ .data = b->buf + s->woke, .len = len });
-		s->woke += len + FRAME_WORD;
+		s->woke += len + LAYOUT_PREFIX;
 	}
 	s->peer.brings = s->given - s->taken;
 	if (!s->peer.brings || b->n < BATCH_MAX)
@@ -868,15 +868,15 @@ static void lay_frames(struct wire *w, uint32_t from, size_t bytes)
 {
 	uint32_t number = 1;
 
-	w->sent = malloc(bytes + FRAME_WORD + FRAME_MAX);
-	w->got = malloc(REAL_BYTES + FRAME_WORD + FRAME_MAX);
+	w->sent = malloc(bytes + LAYOUT_PREFIX + FRAME_MAX);
+	w->got = malloc(REAL_BYTES + LAYOUT_PREFIX + FRAME_MAX);
 	for (w->n_given = 0; w->n_given < bytes; number++) {
 		uint32_t len = len_of(from, number);
 
 		len = len < FRAME_PAD ? FRAME_PAD : len;
 		put_be32(w->sent + w->n_given, len);
-		make_frame(w->sent + w->n_given + FRAME_WORD, from, number, len);
-		w->n_given += FRAME_WORD + len;
+		make_frame(w->sent + w->n_given + LAYOUT_PREFIX, from, number, len);
+		w->n_given += LAYOUT_PREFIX + len;
 	}
 }
 

@@ -95,7 +95,7 @@ static void test_kind(const struct kind *k)
 		head = packet_copy((const uint8_t *)whole, at);
 		rest = packet_copy((const uint8_t *)whole + at, len - at);
 		f = (struct frame){
-			.head = head, .head_len = at, .data = rest, .len = len - at
+			.head = head, .head_len = (uint16_t)at, .data = rest, .len = len
 		};
 		wrong += strcmp(format(&f), want) != 0;
 		free(head);
@@ -162,18 +162,18 @@ static int said; /* a pipe's end to read from */
 /* As @first, a run of RUN frames, each with its number as the EtherType. */
 static void make_run(uint8_t *wire, struct frame *first)
 {
-	memset(wire, 0, (size_t)RUN * (FRAME_WORD + FRAME_BYTES));
+	memset(wire, 0, (size_t)RUN * (LAYOUT_PREFIX + FRAME_BYTES));
 	for (uint32_t i = 0; i < RUN; i++) {
-		uint8_t *at = wire + i * (FRAME_WORD + FRAME_BYTES);
+		uint8_t *at = wire + i * (LAYOUT_PREFIX + FRAME_BYTES);
 		struct frame f;
 
 		put_be32(at, FRAME_BYTES);
-		memcpy(at + FRAME_WORD, MACS, 12);
-		vnet_put16(at + FRAME_WORD + 12, 0x9000 + i);
-		f = frame_at(at);
+		memcpy(at + LAYOUT_PREFIX, MACS, 12);
+		vnet_put16(at + LAYOUT_PREFIX + 12, 0x9000 + i);
+		f = layout_parse(at);
 		if (i == 0)
 			*first = f;
-		else if (!frame_join(first, &f))
+		else if (!run_join(first, &f))
 			abort();
 	}
 }
@@ -213,7 +213,7 @@ static unsigned read_lines(uint64_t *left_out, bool *numbers)
 /* Time passes while this runs, so there may be a few lines more. */
 static void test_limit(void)
 {
-	static uint8_t wire[RUN * (FRAME_WORD + FRAME_BYTES)];
+	static uint8_t wire[RUN * (LAYOUT_PREFIX + FRAME_BYTES)];
 	uint64_t left_out = 0;
 	unsigned first, second;
 	struct frame run;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
-#include "frame/frame.h"
+#include "frame/stream-layout.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
@@ -64,8 +64,8 @@ static void test_others(void)
 
 static void test_magic(void)
 {
-	ok(TRUNK_MAGIC & FRAME_VNET_BIT, "the magic is no length of QEMU's");
-	ok((TRUNK_MAGIC & ~FRAME_VNET_BIT) > VNET_BYTES + FRAME_MAX,
+	ok(TRUNK_MAGIC & LAYOUT_VNET_BIT, "the magic is no length of QEMU's");
+	ok((TRUNK_MAGIC & ~LAYOUT_VNET_BIT) > VNET_BYTES + FRAME_MAX,
 	   "and on a trunk no super-frame's either");
 }
 
