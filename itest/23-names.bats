@@ -59,7 +59,7 @@ has_port_up()
 	"$NETRELAY" --version | grep -q "(static" || skip "a shared build asks all that the host's programs do"
 	relay_with one "" -l "unix-listen:$DIR/s" tcp:vm1.local:6000
 	wait_for 15 "message" has_logged one \
-		"tcp:vm1.local:6000: resolve vm1.local: .*/etc/hosts and DNS.*static.*address.*shared build.*trying again"
+		"tcp:vm1.local:6000: resolve vm1.local: .*static build asks /etc/hosts and DNS.*address.*shared build.*trying again"
 	run -0 relay_stop one
 }
 
