@@ -73,6 +73,17 @@ struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint
 	return nlh;
 }
 
+struct nlmsghdr *nl_build_route(void *buf, struct in_addr to, uint32_t seq)
+{
+	struct nlmsghdr *nlh = begin(buf, RTM_GETROUTE, NLM_F_REQUEST, seq);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = AF_INET;
+	rtm->rtm_dst_len = 8 * sizeof(to);
+	mnl_attr_put(nlh, RTA_DST, sizeof(to), &to);
+	return nlh;
+}
+
 /* Set each of the @max + 1 pointers at @tb to the attribute of that type, if there is one. */
 static int collect(const struct nlattr *attr, int len, const struct nlattr **tb,
 		   uint16_t max)
@@ -176,16 +187,24 @@ static int read_kind(const struct nlattr *attr, struct nl_link *link)
 	return strcmp(kind, "tun") ? 0 : read_tun(tb[IFLA_INFO_DATA], link);
 }
 
+/* Those of @nlh, whose payload begins with a header of @header bytes. */
+static int collect_behind(const struct nlmsghdr *nlh, size_t header,
+			  const struct nlattr **tb, uint16_t max)
+{
+	size_t len = mnl_nlmsg_get_payload_len(nlh);
+
+	if (len < header || len - header > ANSWER_SIZE)
+		return -EINVAL;
+	return collect(mnl_nlmsg_get_payload_offset(nlh, header), (int)(len - header), tb,
+		       max);
+}
+
 static int read_attributes(const struct nlmsghdr *nlh, struct nl_link *link)
 {
 	const struct nlattr *tb[IFLA_LINKINFO + 1] = { 0 };
-	size_t len = mnl_nlmsg_get_payload_len(nlh) - sizeof(struct ifinfomsg);
 	uint32_t master = 0;
 
-	if (len > ANSWER_SIZE)
-		return -EINVAL;
-	if (collect(mnl_nlmsg_get_payload_offset(nlh, sizeof(struct ifinfomsg)), (int)len,
-		    tb, IFLA_LINKINFO))
+	if (collect_behind(nlh, sizeof(struct ifinfomsg), tb, IFLA_LINKINFO))
 		return -EINVAL;
 	if (read_name(tb[IFLA_IFNAME], link->name) ||
 	    read_u32(tb[IFLA_MTU], &link->mtu) || read_u32(tb[IFLA_MASTER], &master) ||
@@ -224,6 +243,18 @@ int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 	if (of_bridge && deleted)
 		link->master = 0;
 	return 0;
+}
+
+int nl_parse_route(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *tb[RTA_OIF + 1] = { 0 };
+	uint32_t index = 0;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	    collect_behind(nlh, sizeof(struct rtmsg), tb, RTA_OIF) ||
+	    read_u32(tb[RTA_OIF], &index) || !index || index > INT32_MAX)
+		return -EINVAL;
+	return (int)index;
 }
 
 /* Read an NLMSG_ERROR message. Return: 0 if it is an acknowledgement; -errno. */
@@ -303,6 +334,18 @@ int nl_link_change(const struct nl_change *change)
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
 
 	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
+}
+
+int nl_route_link(struct in_addr to)
+{
+	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
+	_Alignas(struct nlmsghdr) char answer[NL_BUF_SIZE] = { 0 }; /* it is short */
+	int rc = ask(nl_build_route(req, to, SEQ), answer, sizeof(answer));
+
+	if (rc)
+		return rc;
+	rc = nl_parse_route((const void *)answer);
+	return rc < 0 ? -EPROTO : rc;
 }
 
 struct mnl_socket *nl_monitor_open(int *fd)

@@ -9,6 +9,7 @@
 #define NL_H
 
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,6 +76,17 @@ struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t s
 /* nl_build_change() - Build an RTM_NEWLINK request for @change; @buf and @seq as above. */
 struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint32_t seq);
 
+/* nl_build_route() - RTM_GETROUTE for packets to @to, at @buf as above. */
+struct nlmsghdr *nl_build_route(void *buf, struct in_addr to, uint32_t seq);
+
+/*
+ * nl_parse_route() - Read an RTM_NEWROUTE, which must be whole as below.
+ *
+ * Return: the number of the link that it leads to; -EINVAL when it is another message,
+ * names none, or is malformed.
+ */
+int nl_parse_route(const struct nlmsghdr *nlh);
+
 /*
  * nl_parse_link() - Read an RTM_NEWLINK or RTM_DELLINK.
  * @nlh:  the message, which must be whole (mnl_nlmsg_ok()); its attributes are
@@ -107,6 +119,14 @@ int nl_link_at(int index, struct nl_link *link);
  * Return: 0; -EPERM without CAP_NET_ADMIN; another -errno that the kernel gave.
  */
 int nl_link_change(const struct nl_change *change);
+
+/*
+ * nl_route_link() - Ask the kernel by which link packets to @to leave, whatever address
+ * they are sent from.
+ *
+ * Return: its number; -ENETUNREACH when there is no route; another -errno.
+ */
+int nl_route_link(struct in_addr to);
 
 /*
  * nl_monitor_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,

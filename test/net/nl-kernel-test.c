@@ -6,6 +6,7 @@
  */
 #include "net/nl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -123,6 +124,14 @@ static void test_bridge(void)
 	close(fd);
 }
 
+static void test_route(void)
+{
+	struct in_addr self = { htonl(INADDR_LOOPBACK) }, group = { htonl(0xe6000001) };
+
+	ok_eq_int(nl_route_link(self), 1, "the route to ourselves leads to lo");
+	ok_eq_int(nl_route_link(group), -ENETUNREACH, "none to a group");
+}
+
 int main(void)
 {
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
@@ -130,6 +139,7 @@ int main(void)
 		return 0;
 	}
 	test_change();
+	test_route();
 	test_watch();
 	test_bridge();
 	return done();

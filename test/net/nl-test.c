@@ -9,6 +9,7 @@
  */
 #include "net/nl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,99 @@ static void test_build_change(void)
 	put(&want, &(struct attr){ IFLA_MASTER, 4, &u32_0, 0 });
 	ok_same(nl_build_change(buf, &detach, SEQ), &want, "detach");
 }
+
+/* ---- routes ---- */
+
+static void begin_route(struct message *msg, uint16_t type, uint16_t flags,
+			uint8_t dst_len)
+{
+	struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = dst_len };
+
+	begin(msg, type, flags);
+	msg->nlh->nlmsg_len = sizeof(*msg->nlh) + sizeof(rtm);
+	memcpy(msg->buf + sizeof(*msg->nlh), &rtm, sizeof(rtm));
+}
+
+static struct in_addr group(void)
+{
+	return (struct in_addr){ htonl(0xe6000001) };
+}
+
+static void test_build_route(void)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[NL_BUF_SIZE];
+	struct message want;
+
+	begin_route(&want, RTM_GETROUTE, NLM_F_REQUEST, 32);
+	put(&want, &(struct attr){ RTA_DST, 4, "\xe6\x00\x00\x01", 0 });
+	memset(buf, 0xaa, sizeof(buf));
+	ok_same(nl_build_route(buf, group(), SEQ), &want, "route");
+}
+
+static int parse_route_cut(const struct message *msg, uint32_t len)
+{
+	struct nlmsghdr *nlh = malloc(len);
+	int rc;
+
+	if (!nlh)
+		abort();
+	memcpy(nlh, msg->buf, len);
+	nlh->nlmsg_len = len;
+	rc = nl_parse_route(nlh);
+	free(nlh);
+	return rc;
+}
+
+static void test_parse_route(void)
+{
+	static const struct {
+		const char *what;
+		uint16_t type;
+		struct attr attrs[2];
+		int want;
+	} cases[] = {
+		{ "a route", RTM_NEWROUTE, { { RTA_OIF, 4, &u32_7, 0 } }, 7 },
+		{ "one with more to it",
+		  RTM_NEWROUTE,
+		  { { RTA_METRICS, 4, &u32_9, 0 }, { RTA_OIF, 4, &u32_7, 0 } },
+		  7 },
+		{ "one that is deleted",
+		  RTM_DELROUTE,
+		  { { RTA_OIF, 4, &u32_7, 0 } },
+		  -EINVAL },
+		{ "no link", RTM_NEWROUTE, { { RTA_IIF, 4, &u32_7, 0 } }, -EINVAL },
+		{ "link 0", RTM_NEWROUTE, { { RTA_OIF, 4, &u32_0, 0 } }, -EINVAL },
+		{ "a link below 0",
+		  RTM_NEWROUTE,
+		  { { RTA_OIF, 4, &u32_huge, 0 } },
+		  -EINVAL },
+		{ "a link of 2 bytes",
+		  RTM_NEWROUTE,
+		  { { RTA_OIF, 2, &u32_7, 0 } },
+		  -EINVAL },
+		{ "an attribute that is too long",
+		  RTM_NEWROUTE,
+		  { { RTA_OIF, 4, &u32_7, LIE(9) } },
+		  -EINVAL },
+	};
+	int wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct message msg;
+
+		begin_route(&msg, cases[i].type, 0, 32);
+		for (size_t k = 0; k < 2; k++)
+			if (cases[i].attrs[k].type)
+				put(&msg, &cases[i].attrs[k]);
+		ok_eq_int(parse_route_cut(&msg, msg.nlh->nlmsg_len), cases[i].want,
+			  "route: %s", cases[i].what);
+		for (uint32_t at = sizeof(*msg.nlh); at < msg.nlh->nlmsg_len; at++)
+			wrong += parse_route_cut(&msg, at) != -EINVAL;
+	}
+	ok_eq_int(wrong, 0, "route: cut short anywhere it is none");
+}
+
+/* ---- links ---- */
 
 /* Who says it, and what */
 enum source { NEW, DEL, BRIDGE_NEW, BRIDGE_DEL };
@@ -352,6 +446,8 @@ static void dump_all(void)
 		memset(buf, 0xaa, sizeof(buf));
 		dump("change", bits, nl_build_change(buf, &change, SEQ));
 	}
+	memset(buf, 0xaa, sizeof(buf));
+	dump("route", 0, nl_build_route(buf, group(), SEQ));
 	dump("detach", 0, nl_build_change(buf, &detach, SEQ));
 }
 
@@ -363,6 +459,8 @@ int main(int argc, char **argv)
 	}
 	test_build_get();
 	test_build_change();
+	test_build_route();
+	test_parse_route();
 	test_parse_sound();
 	test_parse_malformed();
 	test_parse_headers();
