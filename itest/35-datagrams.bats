@@ -207,6 +207,52 @@ ways()
 	done
 }
 
+# is_heard_from N COUNT: one has had so many frames, once far N has sent 20.
+is_heard_from()
+{
+	run -0 ns "f$1" "$FRAMES" send "unix:$DIR/far$1" --count 20 --id 5
+	wait_for 5 "frames from f$1" is_value one mcast: rx_frames "$2"
+}
+
+#                        /---v0, the only one with an address--- far0, in f0
+#   near --- relay one, a
+#                        \---v1--- far1, in f1
+@test "mcast: without if= the route leads, not the address that it sends from" {
+	local n since
+
+	for n in 0 1; do
+		ns_add "f$n"
+		veth_pair a "v$n" "f$n" v
+		ns "f$n" ip addr add "10.$n.0.2/24" dev v
+		ns "f$n" ip route add default dev v
+		relay_start "far$n" in "f$n" "mcast:230.0.0.1:1234,if=10.$n.0.2" \
+			"unix-listen:$DIR/far$n"
+		wait_listen "f$n" unix "$DIR/far$n"
+	done
+	ns a ip addr add 10.0.0.1/24 dev v0
+	ns a ip route add 10.1.0.0/24 dev v1
+	ns a ip route add 224.0.0.0/4 dev v1
+	begin one mcast:230.0.0.1:1234
+	# This one never sends, and so has no reason to look after its way.
+	relay_start idle in a mcast:230.0.0.2:1234 "unix-listen:$DIR/idle"
+	wait_listen a unix "$DIR/idle"
+	since=$(_now_us)
+	hears f1 "unix:$DIR/far1"
+	is_heard_from 1 20
+	wait_for 20 "idle one to be at rest" has_spent "$since" 13000
+	# From both it sends as 10.0.0.1.
+	ns a ip route replace 224.0.0.0/4 dev v0
+	hears f0 "unix:$DIR/far0"
+	is_heard_from 0 40
+	relay_start away in f0 mcast:230.0.0.2:1234,if=10.0.0.2 "unix-listen:$DIR/away"
+	wait_listen f0 unix "$DIR/away"
+	frames_start sender in f0 both "unix:$DIR/away" --id 9 --count 1000000 --rate 100 \
+		--timeout 60
+	hears a "unix:$DIR/idle"
+	[[ $(told one "trying again") == 1 ]]
+	relay_check_sums one
+}
+
 # --- what is known of the far end -------------------------------------------
 
 @test "the far end of datagrams that is not there: refused, and unreachable" {

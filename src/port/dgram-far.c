@@ -136,8 +136,12 @@ static void look(struct timer *t)
 
 	if (c->tx_frames + c->dropped[DROP_REFUSED] != d->told_tx)
 		d->looks_left = LOOKS;
-	if (--d->looks_left)
+	if (d->looks_left)
+		d->looks_left--;
+	if (d->looks_left)
 		timer_set(d->port.env->loop, t, DGRAM_LOOK_MS, look);
+	else if (d->idle_ms)
+		timer_set(d->port.env->loop, t, d->idle_ms, look);
 	forget_refusal(d);
 	if (d->is_udp && ++d->looks % MEASURE_LOOKS == 0)
 		measure(d);
@@ -147,8 +151,10 @@ static void look(struct timer *t)
 
 void dgram_look_on(struct dgram *d)
 {
+	bool is_looking = d->timer.is_set && d->looks_left;
+
 	d->looks_left = LOOKS;
-	if (!d->timer.is_set)
+	if (!is_looking)
 		timer_set(d->port.env->loop, &d->timer, DGRAM_LOOK_MS, look);
 }
 

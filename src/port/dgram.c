@@ -310,7 +310,7 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 	unsigned done = 0;
 	bool retried = false;
 
-	if (!d->timer.is_set)
+	if (!d->looks_left)
 		dgram_look_on(d);
 	while (rest.n) {
 		int sent, now;

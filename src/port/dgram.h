@@ -33,6 +33,7 @@ struct dgram_message {
  * @timer, @looks: for that; how often it was done. It is, every two seconds, while
  *              something is sent, and for a while after anything changed on the host
  * @looks_left: so often more, if nothing of that comes
+ * @idle_ms:    how often else, for what nobody tells of; 0: not at all
  * @news:       of the host
  * @has_end:    an empty message may be the peer's end: SOCK_SEQPACKET
  * @is_udp:     dgram_use_udp() was called
@@ -54,7 +55,7 @@ struct dgram {
 	void (*full)(struct dgram *d);
 	int (*look)(struct dgram *d);
 	struct timer timer;
-	unsigned looks, looks_left;
+	unsigned looks, looks_left, idle_ms;
 	struct links_user news;
 	bool has_end;
 	bool is_udp;

@@ -10,6 +10,11 @@
  * which also tells whether that would go another way today. While the interface
  * is the same, nobody on the network hears of it.
  *
+ * Without if=, the route for the group names the interface. For IPv4 the kernel goes
+ * by it when it joins, but what a connected socket sends leaves where its source
+ * address is (ip_route_output_key_hash_rcu() in net/ipv4/route.c), which may be
+ * elsewhere. So the kernel is asked, and the socket is told.
+ *
  * #syscalls: bind close connect getsockname ioctl setsockopt socket
  */
 #include <errno.h>
@@ -19,16 +24,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/nl.h"
 #include "port/dgram.h"
 #include "port/driver.h"
 
+#define IDLE_MS 8000 /* nobody tells of a route that changes */
+
 /*
  * @group: with the interface that if= names, as it was when the port was opened
+ * @link:  the interface that the route named then; 0: not known, or not asked for
  */
 struct mcast {
 	struct dgram dgram;
 	const struct endpoint *ep;
 	struct sock_addr group;
+	int link;
 	struct sock_addr self; /* where our own frames come from */
 	int member;	       /* holds the membership; -1: wfd does */
 };
@@ -60,24 +70,41 @@ static int int_option(struct port *p, int fd, int level, int name, int value,
 	return option(p, fd, level, name, &value, sizeof(value), what);
 }
 
+static struct in_addr address4(const struct sock_addr *addr)
+{
+	return ((const struct sockaddr_in *)&addr->storage)->sin_addr;
+}
+
+/* Return: the interface that the route for @group names; 0: none is to be set. */
+static int link_to(const struct mcast *m, const struct sock_addr *group)
+{
+	int link;
+
+	if (group->sa.sa_family != AF_INET || m->ep->local.host[0])
+		return 0;
+	link = nl_route_link(address4(group));
+	return link > 0 ? link : 0;
+}
+
 /* Membership, interface, loop and TTL as QEMU's net/socket.c sets them. */
-static int join4(struct mcast *m, int fd, const struct sock_addr *group)
+static int join4(struct mcast *m, int fd, const struct sock_addr *group, int link)
 {
 	struct port *p = &m->dgram.port;
-	struct ip_mreq mreq = {
-		.imr_multiaddr = ((const struct sockaddr_in *)&group->storage)->sin_addr,
-	};
+	struct ip_mreqn mreq = { .imr_multiaddr = address4(group), .imr_ifindex = link };
 	struct sock_addr local;
 	int ret = sock_addr_parse(&m->ep->local, AF_INET, &local);
 
 	if (ret < 0)
 		return port_why(p, ret, "if=%s: %s", m->ep->local.host, strerror(-ret));
-	mreq.imr_interface = ((const struct sockaddr_in *)&local.storage)->sin_addr;
+	mreq.imr_address = address4(&local);
 	ret = option(p, fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq),
 		     "join the group");
-	if (ret == 0 && mreq.imr_interface.s_addr)
-		ret = option(p, fd, IPPROTO_IP, IP_MULTICAST_IF, &mreq.imr_interface,
-			     sizeof(mreq.imr_interface), m->ep->local.host);
+	if (ret == 0 && mreq.imr_address.s_addr)
+		ret = option(p, fd, IPPROTO_IP, IP_MULTICAST_IF, &mreq, sizeof(mreq),
+			     m->ep->local.host);
+	else if (ret == 0 && link)
+		/* Who runs us in a VRF may refuse it: then it goes as it did. */
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &mreq, sizeof(mreq));
 	if (ret == 0)
 		ret = int_option(p, fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1, "loop");
 	return ret;
@@ -155,6 +182,7 @@ static int connect_out(struct port *p, int fd, const struct sock_addr *group,
 
 /*
  * A socket that has joined @group and sends to it.
+ * @link: as link_to()
  * @self: set to where that comes from
  *
  * Nothing is received by it: its connection is to nobody's address. The host being
@@ -162,7 +190,8 @@ static int connect_out(struct port *p, int fd, const struct sock_addr *group,
  *
  * Return: the descriptor; -errno, with port_why().
  */
-static int joined(struct mcast *m, const struct sock_addr *group, struct sock_addr *self)
+static int joined(struct mcast *m, const struct sock_addr *group, int link,
+		  struct sock_addr *self)
 {
 	struct port *p = &m->dgram.port;
 	int family = group->sa.sa_family;
@@ -170,7 +199,7 @@ static int joined(struct mcast *m, const struct sock_addr *group, struct sock_ad
 
 	if (fd < 0)
 		return port_why(p, -errno, "socket: %s", strerror(errno));
-	ret = family == AF_INET6 ? join6(m, fd, group) : join4(m, fd, group);
+	ret = family == AF_INET6 ? join6(m, fd, group) : join4(m, fd, group, link);
 	if (ret == 0)
 		ret = connect_out(p, fd, group, self);
 	if (ret < 0)
@@ -182,11 +211,12 @@ static int mcast_look(struct dgram *d)
 {
 	struct mcast *m = to_mcast(&d->port);
 	struct sock_addr group, self;
-	int fd, ret = find_group(m, &group);
+	int link, fd, ret = find_group(m, &group);
 
 	if (ret < 0)
 		return ret;
-	fd = joined(m, &group, &self);
+	link = link_to(m, &group);
+	fd = joined(m, &group, link, &self);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
 		return 0;
 	if (fd < 0)
@@ -194,7 +224,8 @@ static int mcast_look(struct dgram *d)
 	if (m->member >= 0)
 		close(m->member);
 	m->member = fd;
-	if (sock_is_same_host(&group, &m->group) && sock_is_same_host(&self, &m->self))
+	if ((!link || link == m->link) && sock_is_same_host(&group, &m->group) &&
+	    sock_is_same_host(&self, &m->self))
 		return 0;
 	return port_why(&d->port, -ENODEV, "the way to the group is another one");
 }
@@ -210,7 +241,8 @@ static int mcast_open(struct port *p)
 	p->is_mistake = m->dgram.rfd < 0;
 	if (m->dgram.rfd < 0)
 		return m->dgram.rfd;
-	m->dgram.wfd = joined(m, &m->group, &m->self);
+	m->link = link_to(m, &m->group);
+	m->dgram.wfd = joined(m, &m->group, m->link, &m->self);
 	if (m->dgram.wfd < 0)
 		return m->dgram.wfd;
 	sock_tune_datagrams(m->dgram.rfd);
@@ -252,6 +284,7 @@ struct port *port_mcast_new(const struct endpoint *ep, const struct port_env *en
 	m->dgram.rfd = m->dgram.wfd = -1;
 	m->dgram.is_foreign = is_own_echo;
 	m->dgram.look = mcast_look;
+	m->dgram.idle_ms = ep->local.host[0] ? 0 : IDLE_MS;
 	m->member = -1;
 	return &m->dgram.port;
 }
