@@ -249,7 +249,7 @@ is_heard_from()
 	frames_start sender in f0 both "unix:$DIR/away" --id 9 --count 1000000 --rate 100 \
 		--timeout 60
 	hears a "unix:$DIR/idle"
-	[[ $(told one "trying again") == 1 ]]
+	[[ $(log_lines one "trying again") == 1 ]]
 	relay_check_sums one
 }
 
