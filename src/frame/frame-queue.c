@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of records that never wrap inside a record: one that does not fit at
- * the top goes to the bottom, and top remembers where the upper part ends. The
- * memory is larger than the limit by one longest record, which is the most
- * that can be left unused at the top; so whatever the limit admits also fits.
+ * A ring of records. None wraps: a record that does not fit at the top goes to the bottom,
+ * and q->top remembers where the upper part ends. The memory is larger than the limit by
+ * one longest record, which is the most that can be left unused at the top. So there is
+ * room for everything that the limit admits.
  *
  * #syscalls: madvise mmap munmap
  */
@@ -48,7 +48,7 @@ static bool has_wrapped(const struct frame_queue *q)
 	return q->top != 0;
 }
 
-/* Where a record of @size bytes can go; the limit has admitted it, so it fits. */
+/* Memory for a record of @size bytes, which the limit has admitted. */
 static uint8_t *reserve(struct frame_queue *q, size_t size)
 {
 	uint8_t *at;
@@ -84,7 +84,7 @@ bool frame_queue_put(struct frame_queue *q, const struct frame *f)
 
 	if (q->bytes + size > q->limit || (f->n_more && f->layout != LAYOUT_STREAM))
 		return false;
-	/* What a run would leave unused at the top may be more than there is to spare. */
+	/* A run may leave more unused at the top than there is to spare. */
 	if (f->n_more && !has_wrapped(q) && q->tail + size > memory_size(q))
 		return false;
 	(f->n_more ? store_run : store)(reserve(q, size), f);
@@ -93,7 +93,7 @@ bool frame_queue_put(struct frame_queue *q, const struct frame *f)
 	return true;
 }
 
-/* Bytes behind the length word of the record at @pos. */
+/* Bytes behind the length prefix of the record at @pos. */
 static uint32_t record_len(const struct frame_queue *q, size_t pos)
 {
 	return get_be32(q->buf + pos) & ~LAYOUT_VNET_BIT;

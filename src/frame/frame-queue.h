@@ -14,7 +14,7 @@
 #include "frame/frame.h"
 #include "frame/stream-layout.h"
 
-#define FRAME_QUEUE_KEEP ((size_t)256 << 10) /* memory that it keeps, once it was used */
+#define FRAME_QUEUE_KEEP ((size_t)256 << 10) /* bytes of memory that are not given back */
 
 /*
  * @limit:  bytes it takes, prefixes included; frame_queue_size() says how many a frame needs

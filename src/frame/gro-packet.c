@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking a frame apart. Everything in it is from outside: nothing is read that
- * was not seen to be there, and what is said twice must agree.
+ * Takes a frame apart. All of it is from outside: lengths are checked before anything is
+ * read, and a length that is given twice must be the same both times.
  */
 #include "frame/gro-packet.h"
 
@@ -70,7 +70,7 @@ static bool is_same(const uint8_t *a, const uint8_t *b, uint32_t len)
 	return !diff;
 }
 
-/* Over VLAN tags, if any, addresses and ports. Clashes cost time, no more. */
+/* A hash over VLAN tags, addresses and ports. Equal hashes of two flows only cost time. */
 static uint32_t hash_of(const struct gro_packet *p)
 {
 	static const uint64_t odd = 0x9e3779b97f4a7c15;
@@ -119,7 +119,7 @@ static const uint8_t *payload_of(const struct frame *f, uint32_t skip)
 	return f->tail_len ? NULL : f->data + (skip - f->head_len);
 }
 
-/* The flow is known; whether the frame can be one of several. */
+/* Whether a frame of a known flow can be merged with others. */
 static bool is_mergeable(struct gro_packet *p, const struct frame *f, bool udp)
 {
 	if ((!p->kind->is_tcp && !udp) || !is_ip_mergeable(p) || !is_l4_mergeable(p))
@@ -151,7 +151,7 @@ static const struct gro_kind *kind_of(const struct gro_packet *p)
 	const uint8_t *ip = p->head + p->l3;
 	uint8_t proto = ip[p->is_ipv6 ? IP6_PROTO : IP4_PROTO];
 
-	/* Options, and anything but DF: a fragment, and a bit that must be 0. */
+	/* Refused: options, fragments, and the bit that must be 0. */
 	if (!p->is_ipv6 &&
 	    ((ip[0] & 0xf) != IP4_SIZE / 4 || vnet_get16(ip + IP4_FRAG) & ~IP4_DF))
 		return NULL;

@@ -21,8 +21,9 @@ struct gro_kind {
 };
 
 /*
- * How much of a frame is known, and so which open units it closes, or goes on with:
- * those between its Ethernet or its IP addresses, or the one of its flow.
+ * How much of a frame is known. It decides which open units the frame closes: all between
+ * its Ethernet addresses, all between its IP addresses, or that of its flow, to which a
+ * mergeable frame may be added.
  */
 enum gro_known {
 	GRO_KNOWN_ETHERNET,

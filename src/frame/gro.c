@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Merging. Every frame begins a unit or is added to one. What it is, gro_parse()
- * finds out; units whose flow may go on are found by a hash over addresses and
- * ports, in a table that lives for one batch. A frame is compared with the first
- * of its unit, header against header through a mask of what must be equal; what
- * counts up is compared with what is due. Lengths and checksums of the merged
- * headers are written at the end, when they are known.
+ * Merging. Every frame begins a unit or is added to one. gro_parse() takes it apart; a hash
+ * table over addresses and ports, which lives for one batch, finds the unit of its flow.
+ * The frame's headers are compared with those of the unit's first frame through a mask of
+ * the bits that must be equal; sequence number and IP ID are compared with those expected
+ * next. Lengths and checksums of the merged headers are written at the end, when they are
+ * known.
  */
 #include "frame/gro.h"
 
@@ -56,7 +56,7 @@ static uint8_t *find(struct merge *m, const struct gro_packet *p)
 	return &m->slot[i];
 }
 
-/* Whether @p, of the same flow, is the segment that splitting the merged packet would make next. */
+/* Whether @p, of the same flow, is the segment that a split of the merged packet makes next. */
 static bool is_next(const struct flow *fl, const struct gro_packet *p)
 {
 	const uint8_t *ip = p->head + p->l3, *l4 = p->head + p->l4;
@@ -145,8 +145,8 @@ static void open_flow(struct flow *fl, const struct gro_packet *p)
 }
 
 /*
- * Closes all between the same Ethernet addresses, or the same IP addresses; and just
- * all, for a frame that is too short to have any.
+ * Closes all units between the same Ethernet addresses, or the same IP addresses; for a
+ * frame that is too short to have any, all units.
  */
 static void close_between(struct merge *m, const struct gro_packet *p,
 			  enum gro_known known)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Merging runs of TCP or UDP segments into super-frames, towards a tap. The
- * kernel on the other side of the tap then walks its stack once for all of
- * them. What is merged can be split again into exactly what came in; whatever
- * is not certain to be, is passed on as it is. Order within a flow is kept.
+ * Merges TCP or UDP segments into super-frames on their way to a tap, so that the kernel
+ * behind the tap walks its stack once for all of them. A merged frame can be split again
+ * into exactly the frames that came in; a frame for which that is not certain is passed
+ * on as it is. Order within a flow is kept.
  *
- * So it is stricter than the kernel's GRO in a few places:
+ * This is stricter than the kernel's GRO in a few places:
  *
  * - The IPv4 ID must count up by one, with DF or without. The kernel also merges
  *   frames of one fixed ID with DF (mostly 0), and remembers to split them likewise
@@ -15,9 +15,10 @@
  *   letter and send 0 don't gain from merging over IPv4, only over IPv6.
  * - The window, the urgent pointer and the IPv6 flow label must be equal, because
  *   only the first one's survive.
- * - A TCP checksum of 0 or 0xffff, an IPv4 one of 0xffff: two spellings of the same
- *   number, and who splits may choose the other.
- * - A unit has only ACK; its last frame may have PSH. The reserved bits are 0.
+ * - A frame with a TCP checksum of 0 or 0xffff, or an IPv4 one of 0xffff, is not merged:
+ *   these are two spellings of the same number, and a split may choose the other.
+ * - Frames are merged that have no flag but ACK; the last one may also have PSH. The
+ *   reserved bits are 0.
  */
 #ifndef GRO_H
 #define GRO_H
@@ -70,19 +71,17 @@ struct gro {
  * gro_merge() - Turn @n frames, at most BATCH_MAX, into at most as many units,
  * g->unit[0] to [g->n - 1].
  *
- * They are in the order of their first frames. That keeps each flow's: a frame
- * is only added to the flow's last unit, and one that can't be added closes that,
- * so what is in a later unit came later. A frame that shows no ports (a
- * fragment, IP options, IPv6 extension headers, other protocols) closes all units
- * between its two IP addresses; one that shows no IP addresses, all between its
- * Ethernet addresses.
+ * Units are in the order of their first frames. This keeps the order within each flow: a
+ * frame is only added to the flow's last unit, and a frame that can't be added closes that
+ * unit. A frame in which no ports can be read (a fragment, IP options, IPv6 extension
+ * headers, other protocols) closes all units between its two IP addresses; a frame without
+ * IP addresses closes all units between its Ethernet addresses.
  *
- * Frames may be of several pieces: what is merged has all of its headers in one, and
- * all of its payload in one.
- * The frames' memory must stay until the units are written. Both checksums of
- * a frame are verified before it is merged; once, and not at all if it is alone.
- * Rules: the kernel's tcp_gro_receive(), udp_gro_receive(), inet_gro_receive(),
- * ipv6_gro_receive(), and what is said above.
+ * Frames may have several pieces. Only those are merged that have all headers in one piece
+ * and all payload in one piece. Their memory must stay until the units are written. Both
+ * checksums of a frame are verified before it is merged; a frame that is not merged is not
+ * verified. The rules are those of the kernel's tcp_gro_receive(), udp_gro_receive(),
+ * inet_gro_receive() and ipv6_gro_receive(), and those above.
  */
 void gro_merge(struct gro *g, const struct frame *f, unsigned n);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splitting a super-frame. gso_begin() walks the headers once, checks that they
- * and the vnet header say the same, and notes where they are; from there on all
- * offsets are known to be good. Each segment then gets a copy of the headers, in
- * which what differs is put right.
+ * Splits a super-frame. gso_begin() walks the headers once, checks that they agree with
+ * the virtio header, and notes where they are; all offsets are valid from then on. Each
+ * segment gets a copy of the headers, in which lengths, counters, flags and checksums are
+ * its own.
  */
 #include "frame/gso.h"
 

@@ -57,7 +57,7 @@ static inline uint32_t layout_word(const struct frame *f, uint32_t len)
 static inline bool layout_is_ready(const struct frame *f)
 {
 	return f->layout == LAYOUT_STREAM && f->len >= FRAME_PAD &&
-	       (!f->vnet || VNET_IS_WIRE);
+	       (!f->vnet || VNET_IS_LITTLE_ENDIAN);
 }
 
 /*

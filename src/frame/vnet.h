@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a super-frame says of itself: struct virtio_net_hdr in host byte order,
- * as a tap with IFF_VNET_HDR carries it ahead of each frame (linux/virtio_net.h,
- * VIRTIO 1.2, 5.1.6). Debian 12's headers lack the UDP ones of Linux 6.2.
- * And where, in the headers behind it, things are for those who split and merge.
+ * The virtio header: struct virtio_net_hdr in host byte order, as a tap with IFF_VNET_HDR
+ * has it ahead of each frame (linux/virtio_net.h, VIRTIO 1.2, 5.1.6). It says that a frame
+ * is a super-frame: a TCP or UDP packet of up to 64 KiB that is to be split into segments;
+ * or that it has no checksum yet. Debian 12's headers lack the UDP types of Linux 6.2.
+ *
+ * Also here: offsets in Ethernet, IP, TCP and UDP headers, for splitting and merging.
  */
 #ifndef VNET_H
 #define VNET_H
@@ -37,13 +39,13 @@ struct vnet {
 	uint16_t csum_offset;
 } __attribute__((packed)); /* it lies in buffers, at any address */
 
-/* Whether a header in memory is one on the wire, which is little-endian. */
-#define VNET_IS_WIRE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+/* On a stream the header is little-endian: whether it is in memory, too. */
+#define VNET_IS_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
 /* vnet_swap() - Between host order and the wire's, either way. */
 static inline void vnet_swap(struct vnet *v)
 {
-	if (VNET_IS_WIRE)
+	if (VNET_IS_LITTLE_ENDIAN)
 		return;
 	v->hdr_len = __builtin_bswap16(v->hdr_len);
 	v->gso_size = __builtin_bswap16(v->gso_size);
