@@ -52,14 +52,13 @@ static const struct port_ops ops = {
 struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *peer,
 			       const struct port_env *env)
 {
-	struct accepted *a = calloc(1, sizeof(*a));
+	struct accepted *a = stream_new(sizeof(*a), &ops, env, peer);
 
-	if (a && stream_init(&a->stream, &ops, env, peer) == 0) {
+	if (a) {
 		a->fd = fd;
 		a->stream.dead = ep->dead;
 		return &a->stream.port;
 	}
-	free(a);
 	close(fd);
 	errno = ENOMEM;
 	return NULL;

@@ -247,13 +247,10 @@ static const struct port_ops ops = {
 
 struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = stream_new(sizeof(*d), &ops, env, ep->text);
 
-	if (!d || stream_init(&d->stream, &ops, env, ep->text) < 0) {
-		free(d);
-		errno = ENOMEM;
+	if (!d)
 		return NULL;
-	}
 	d->ep = ep;
 	for (unsigned i = 0; i < HELPER_ADDRS_MAX; i++) {
 		d->attempts[i].dial = d;

@@ -218,13 +218,10 @@ static const struct port_ops ops = {
 
 struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct exec *e = calloc(1, sizeof(*e));
+	struct exec *e = stream_new(sizeof(*e), &ops, env, ep->text);
 
-	if (!e || stream_init(&e->stream, &ops, env, ep->text) < 0) {
-		free(e);
-		errno = ENOMEM;
+	if (!e)
 		return NULL;
-	}
 	e->ep = ep;
 	e->life.fd = -1;
 	return &e->stream.port;

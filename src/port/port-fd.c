@@ -91,13 +91,10 @@ static const struct port_ops dgram_ops = {
 static struct port *new_stream(const struct endpoint *ep, const struct port_env *env,
 			       int flags)
 {
-	struct stream_fd *s = calloc(1, sizeof(*s));
+	struct stream_fd *s = stream_new(sizeof(*s), &stream_ops, env, ep->text);
 
-	if (!s || stream_init(&s->stream, &stream_ops, env, ep->text) < 0) {
-		free(s);
-		errno = ENOMEM;
+	if (!s)
 		return NULL;
-	}
 	s->stream.rfd = s->stream.wfd = ep->fd;
 	s->flags = flags;
 	return &s->stream.port;
@@ -106,13 +103,10 @@ static struct port *new_stream(const struct endpoint *ep, const struct port_env 
 static struct port *new_dgram(const struct endpoint *ep, const struct port_env *env,
 			      int flags, bool has_end)
 {
-	struct dgram_fd *d = calloc(1, sizeof(*d));
+	struct dgram_fd *d = port_new(sizeof(*d), &dgram_ops, env, ep->text);
 
-	if (!d || port_init(&d->dgram.port, &dgram_ops, env, ep->text) < 0) {
-		free(d);
-		errno = ENOMEM;
+	if (!d)
 		return NULL;
-	}
 	d->dgram.rfd = d->dgram.wfd = ep->fd;
 	d->dgram.has_end = has_end;
 	d->flags = flags;

@@ -273,13 +273,10 @@ static const struct port_ops ops = {
 
 struct port *port_mcast_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct mcast *m = calloc(1, sizeof(*m));
+	struct mcast *m = port_new(sizeof(*m), &ops, env, ep->text);
 
-	if (!m || port_init(&m->dgram.port, &ops, env, ep->text) < 0) {
-		free(m);
-		errno = ENOMEM;
+	if (!m)
 		return NULL;
-	}
 	m->ep = ep;
 	m->dgram.rfd = m->dgram.wfd = -1;
 	m->dgram.is_foreign = is_own_echo;

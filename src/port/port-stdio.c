@@ -141,13 +141,10 @@ static const struct port_ops ops = {
 
 struct port *port_stdio_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct stdio *s = calloc(1, sizeof(*s));
+	struct stdio *s = stream_new(sizeof(*s), &ops, env, ep->text);
 
-	if (!s || stream_init(&s->stream, &ops, env, ep->text) < 0) {
-		free(s);
-		errno = ENOMEM;
+	if (!s)
 		return NULL;
-	}
 	s->in_flags = s->out_flags = -1;
 	return &s->stream.port;
 }

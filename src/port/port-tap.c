@@ -438,13 +438,10 @@ static const struct port_ops fd_ops = {
 static struct tap *tap_new(const struct port_ops *tap_ops, const struct endpoint *ep,
 			   const struct port_env *env)
 {
-	struct tap *t = calloc(1, sizeof(*t));
+	struct tap *t = port_new(sizeof(*t), tap_ops, env, ep->text);
 
-	if (!t || port_init(&t->port, tap_ops, env, ep->text) < 0) {
-		free(t);
-		errno = ENOMEM;
+	if (!t)
 		return NULL;
-	}
 	t->ep = ep;
 	t->link.fd = -1;
 	t->news.changed = on_news;

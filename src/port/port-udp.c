@@ -283,13 +283,10 @@ static const struct port_ops ops = {
 
 struct port *port_udp_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct udp *u = calloc(1, sizeof(*u));
+	struct udp *u = port_new(sizeof(*u), &ops, env, ep->text);
 
-	if (!u || port_init(&u->dgram.port, &ops, env, ep->text) < 0) {
-		free(u);
-		errno = ENOMEM;
+	if (!u)
 		return NULL;
-	}
 	u->ep = ep;
 	u->dgram.rfd = u->dgram.wfd = -1;
 	u->dgram.look = udp_look;

@@ -124,13 +124,10 @@ static const struct port_ops ops = {
 
 struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env *env)
 {
-	struct unixgram *u = calloc(1, sizeof(*u));
+	struct unixgram *u = port_new(sizeof(*u), &ops, env, ep->text);
 
-	if (!u || port_init(&u->dgram.port, &ops, env, ep->text) < 0) {
-		free(u);
-		errno = ENOMEM;
+	if (!u)
 		return NULL;
-	}
 	u->ep = ep;
 	u->dgram.rfd = u->dgram.wfd = -1;
 	u->waiter = u->room.fd = -1;

@@ -107,6 +107,18 @@ int port_init(struct port *p, const struct port_ops *ops, const struct port_env 
 	return frame_queue_init(&p->queue, PORT_QUEUE_BYTES);
 }
 
+void *port_new(size_t size, const struct port_ops *ops, const struct port_env *env,
+	       const char *name)
+{
+	struct port *p = calloc(1, size);
+
+	if (p && port_init(p, ops, env, name) == 0)
+		return p;
+	free(p);
+	errno = ENOMEM;
+	return NULL;
+}
+
 static bool has_output(const struct port *p)
 {
 	return !p->tx_broken && (p->queue.frames || p->owes);

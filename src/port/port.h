@@ -381,6 +381,15 @@ const char *port_far_name(const struct port *p);
 
 /* For drivers. */
 
+/*
+ * port_new() - A driver's structure of @size bytes, all zero but for the struct port at
+ * its beginning, on which port_init() was called.
+ *
+ * Return: it, which ops->free() frees; NULL with errno ENOMEM.
+ */
+void *port_new(size_t size, const struct port_ops *ops, const struct port_env *env,
+	       const char *name);
+
 /* port_init() - The part that all ports share. Return: 0 or -ENOMEM. */
 int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
 	      const char *name);

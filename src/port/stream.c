@@ -44,6 +44,18 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
 	return 0;
 }
 
+void *stream_new(size_t size, const struct port_ops *ops, const struct port_env *env,
+		 const char *name)
+{
+	struct stream *s = calloc(1, size);
+
+	if (s && stream_init(s, ops, env, name) == 0)
+		return s;
+	free(s);
+	errno = ENOMEM;
+	return NULL;
+}
+
 /*
  * Silence ends what is dialled again. Who was accepted may be a QEMU, which never
  * dials a second time: an outage on the way must not cost it its network for ever.

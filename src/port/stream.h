@@ -66,6 +66,10 @@ static inline struct stream *stream_of(struct port *p)
 	return container_of(p, struct stream, port);
 }
 
+/* stream_new() - As port_new(), for a driver whose structure begins with a struct stream. */
+void *stream_new(size_t size, const struct port_ops *ops, const struct port_env *env,
+		 const char *name);
+
 /* stream_init() - Return: 0 or -ENOMEM. */
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
 		const char *name);

@@ -112,16 +112,11 @@ static void fresh_remove(struct guard *g, struct port *p)
 		pg->next_fresh->guard.prev_fresh = pg->prev_fresh;
 }
 
-static bool is_cut(const struct port *p)
-{
-	return p->guard.against;
-}
-
 static void cut_remove(struct guard *g, struct port *p)
 {
 	struct port **link = &g->cut;
 
-	if (!is_cut(p))
+	if (!guard_is_cut(p))
 		return;
 	while (*link != p)
 		link = &(*link)->guard.next_cut;
@@ -232,7 +227,7 @@ void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct
 	const uint8_t *eth = frame_peek(f, sizeof(room), room);
 	uint32_t tag = eth && is_tagged(eth) ? get_be32(eth + TYPE) : 0;
 
-	if (is_cut(a) || is_cut(b) || now - g->suspected < SUSPECT_MS)
+	if (guard_is_cut(a) || guard_is_cut(b) || now - g->suspected < SUSPECT_MS)
 		return;
 	g->suspected = now;
 	begin_round(g, now);
@@ -253,7 +248,7 @@ static void cut(struct guard *g, struct port *p, struct port *against, uint32_t 
 	pg->quiet = is_relapse ? pg->quiet * 2 : QUIET_MS;
 	if (pg->quiet > QUIET_MAX_MS)
 		pg->quiet = QUIET_MAX_MS;
-	if (!is_cut(p)) {
+	if (!guard_is_cut(p)) {
 		pg->next_cut = g->cut;
 		g->cut = p;
 	}
@@ -335,7 +330,7 @@ static void echoed(struct guard *g, struct port *p, uint32_t tag, uint64_t now)
 
 	if (pg->against == p)
 		pg->heard = now;
-	if (is_cut(p) || (pg->echoes && now - pg->echoed < ECHO_GAP_MS))
+	if (guard_is_cut(p) || (pg->echoes && now - pg->echoed < ECHO_GAP_MS))
 		return;
 	pg->echoes = now - pg->echoed < ECHO_LIMIT_MS ? pg->echoes + 1 : 1;
 	pg->echoed = now;
@@ -383,8 +378,8 @@ static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint32_
 	    get_be64(at + PROOF) != proof(g, round, id))
 		return;
 	if (id != p->id) {
-		origin = is_cut(p) && p->guard.against->id == id ? p->guard.against
-								 : find_port(g, id);
+		origin = guard_is_cut(p) && p->guard.against->id == id ? p->guard.against
+								       : find_port(g, id);
 		if (origin && origin->state == PORT_UP)
 			found(g, origin, p, tag, now);
 	} else if ((int32_t)(round - p->guard.echo) > 0) {

@@ -120,6 +120,12 @@ static inline bool guard_is_shared(const struct port *p)
 	return p->ep || p->takes_super;
 }
 
+/* guard_is_cut() - Whether @p is blocked or limited because of a loop. */
+static inline bool guard_is_cut(const struct port *p)
+{
+	return p->guard.against;
+}
+
 enum guard_verdict {
 	GUARD_NO_PROBE, /* a frame like others, whoever sends such to that group */
 	GUARD_PASSES,	/* to all other ports */

@@ -61,15 +61,11 @@ bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
 
 /* ---- telling ---- */
 
-static bool is_cut(const struct port *p)
-{
-	return p->guard.against;
-}
-
 static void tell_if_due(struct moves *m, struct fdb_entry *e, const struct port *from,
 			const struct port *to, uint64_t now)
 {
-	if (e->turns < TURNS || e->turns == FDB_TOLD || is_cut(from) || is_cut(to))
+	if (e->turns < TURNS || e->turns == FDB_TOLD || guard_is_cut(from) ||
+	    guard_is_cut(to))
 		return;
 	if (m->told && now - m->told < TELL_MS)
 		return;
