@@ -55,7 +55,7 @@ static int use(struct dial *d, int fd)
 {
 	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
 
-	return stream_use(&d->stream, fd, fd, is_trunk ? STREAM_ASKS : STREAM_PLAIN);
+	return stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
 }
 
 /* Return: its descriptor. */

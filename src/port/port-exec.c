@@ -122,7 +122,7 @@ static int use(struct exec *e, int fd, int life)
 		close(fd);
 		return port_why(p, ret, "epoll: %s", strerror(-ret));
 	}
-	ret = stream_use(&e->stream, fd, fd, STREAM_PLAIN);
+	ret = stream_use(&e->stream, fd, fd, TRUNK_NONE);
 	p->awaiting_peer = true;
 	timer_set(p->env->loop, &e->proven, PROVEN_MS, proven_due);
 	return ret;

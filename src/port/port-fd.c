@@ -23,7 +23,7 @@
 /* @flags: of the descriptor, as it was inherited */
 struct stream_fd {
 	struct stream stream;
-	int flags;
+	int fd, flags;
 };
 
 struct dgram_fd {
@@ -33,16 +33,16 @@ struct dgram_fd {
 
 static int stream_fd_open(struct port *p)
 {
-	struct stream *s = container_of(p, struct stream, port);
+	struct stream_fd *s = container_of(p, struct stream_fd, stream.port);
 
-	return stream_use(s, s->rfd, s->wfd, STREAM_PLAIN);
+	return stream_use(&s->stream, s->fd, s->fd, TRUNK_NONE);
 }
 
 static void stream_fd_close(struct port *p)
 {
 	struct stream_fd *s = container_of(p, struct stream_fd, stream.port);
 
-	fcntl(s->stream.rfd, F_SETFL, s->flags);
+	fcntl(s->fd, F_SETFL, s->flags);
 	stream_close(p);
 }
 
@@ -95,7 +95,7 @@ static struct port *new_stream(const struct endpoint *ep, const struct port_env 
 
 	if (!s)
 		return NULL;
-	s->stream.rfd = s->stream.wfd = ep->fd;
+	s->fd = ep->fd;
 	s->flags = flags;
 	return &s->stream.port;
 }

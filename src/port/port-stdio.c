@@ -109,7 +109,7 @@ static int stdio_open(struct port *p)
 	if (ret < 0)
 		return port_why(p, ret, "stdout: %s", strerror(-ret));
 	timer_set(p->env->loop, &s->look, LOOK_MS, look_due);
-	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, STREAM_PLAIN);
+	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, TRUNK_NONE);
 }
 
 static void stdio_close(struct port *p)

@@ -121,7 +121,7 @@ void *port_new(size_t size, const struct port_ops *ops, const struct port_env *e
 
 static bool has_output(const struct port *p)
 {
-	return !p->tx_broken && (p->queue.frames || p->owes);
+	return !p->tx_broken && (p->queue.frames || p->tx_control);
 }
 
 void port_arm_fds(struct port *p, bool rx, bool tx)
@@ -324,7 +324,7 @@ static void broken_due(struct timer *t)
 static void break_tx(struct port *p)
 {
 	p->tx_broken = true;
-	p->owes = false;
+	p->tx_control = false;
 	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
 	rearm(p);
 	if (reads_on(p))
@@ -349,7 +349,7 @@ static void trim_due(struct timer *t)
 	frame_queue_trim(&container_of(t, struct port, trim)->queue);
 }
 
-/* Send what it owes, and from the queue until it is empty or the kernel is full. */
+/* Send control data, and from the queue until it is empty or the kernel takes no more. */
 static void drain(struct port *p)
 {
 	struct frame f[BATCH_MAX];
@@ -445,7 +445,7 @@ void port_received(struct port *p)
 		port_end(p);
 	else if (p->has_failed)
 		port_down(p);
-	else if (p->owes || p->has_later)
+	else if (p->tx_control || p->has_later)
 		rearm(p);
 }
 
@@ -547,8 +547,10 @@ void port_hold(struct port *p, bool hold)
 void port_shut(struct port *p)
 {
 	p->is_shut = true;
-	if (p->state == PORT_UP && p->ops->shut)
-		p->ops->shut(p);
+	if (p->state != PORT_UP || !p->ops->shut)
+		return;
+	p->ops->shut(p);
+	rearm(p);
 }
 
 void port_end(struct port *p)

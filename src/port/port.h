@@ -125,8 +125,8 @@ struct port;
  *          when the kernel takes no more now: the next call then begins with
  *          the first frame left, which may be partly sent. -errno, with
  *          port_why(), when nothing can be sent any more; it is then not called
- *          again before the next open(). With @n of 0: what the port owes, and
- *          @f is not looked at.
+ *          again before the next open(). @n may be 0: then only
+ *          control data is sent (see tx_control), and @f is not looked at.
  * @shut:   no more will be sent: tell the peer.
  * @carrier: show those behind it whether there is somebody at the other end.
  * @is_gone: whether the peer, which has said nothing of the kind, is most likely gone
@@ -245,7 +245,7 @@ struct port {
 	bool tx_broken;	    /* nothing can be sent; what can still be read is */
 	bool takes_super;   /* frames with a virtio header, as they are */
 	bool takes_uso;	    /* those of UDP, too */
-	bool owes;	    /* the driver: something to send that is no frame */
+	bool tx_control;    /* the driver: data to send that is no frame */
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
 	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
