@@ -529,8 +529,11 @@ void port_flush(struct port *p)
 			break_tx(p);
 			return;
 		}
-		if ((unsigned)done == frames)
+		if ((unsigned)done == frames) {
+			if (p->tx_control)
+				rearm(p);
 			return;
+		}
 	}
 	enqueue(p, p->pending, n, (unsigned)done);
 	rearm(p);
