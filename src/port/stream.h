@@ -67,7 +67,7 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
  */
 int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state);
 
-/* stream_use_channel() - The same over a channel, which must live until stream_close() closes it. */
+/* stream_use_channel() - The same over @c, which must live until stream_close() closes it. */
 int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state);
 
 /*

@@ -13,7 +13,7 @@ static void say_hello(struct trunk *t)
 {
 	memset(t->hello, 0, sizeof(t->hello));
 	put_be32(t->hello, TRUNK_MAGIC);
-	put_be32(t->hello + 4, (uint32_t)TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
+	put_be32(t->hello + 4, TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
 	put_be32(t->hello + 8, TRUNK_TAKES_SUPER);
 	t->n_unsent = sizeof(t->hello);
 }
@@ -34,7 +34,7 @@ int trunk_take_hello(struct trunk *t, const uint8_t *hello, char *why, size_t si
 	if (t->state == TRUNK_HELLO_EXPECTED)
 		say_hello(t);
 	if (get_be32(hello) != TRUNK_MAGIC ||
-	    shape != ((uint32_t)TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES)) {
+	    shape != (TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES)) {
 		snprintf(why, size,
 			 "the peer's trunk is of version %u, ours of %u; "
 			 "take tcp:, or the same netrelay on both sides",

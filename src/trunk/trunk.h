@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define TRUNK_MAGIC 0xff6e7472u /* 0xff "ntr" */
-#define TRUNK_VERSION 1
+#define TRUNK_VERSION 1u
 #define TRUNK_HELLO_BYTES 64
 #define TRUNK_TAKES_SUPER 1u
 
