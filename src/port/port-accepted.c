@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream that a listener accepted. Nobody but its peer can open it again.
+ * A stream that a listener accepted. Only its peer can open it again.
  *
  * #syscalls: close
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inherited descriptor: a connected socket of streams, datagrams or packets,
- * or a tap. The kernel is asked which. Whoever started us may have it too, so its
- * flags are put back as they were.
+ * An inherited descriptor: a connected socket of streams, datagrams or packets, or a tap;
+ * we ask the kernel which. The program that started us may have the descriptor too, so
+ * its flags are restored at the end.
  *
  * #syscalls: fcntl getpeername getsockopt
  */
@@ -149,7 +149,7 @@ int port_fd_check(const struct endpoint *ep, char *why, size_t size)
 	return ret;
 }
 
-/* @flags: as they were. Return: NULL, with errno set, when it can't be used. */
+/* @flags: the descriptor's, before we changed them. Return: NULL, with errno set, on failure. */
 static struct port *new_by_type(const struct endpoint *ep, const struct port_env *env,
 				int flags)
 {

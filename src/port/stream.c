@@ -3,9 +3,9 @@
  * QEMU's stream framing, over a channel.
  *
  * Receiving: one recv() takes all there is, up to a limit, and the deframer finds the
- * frames in it, where they lie. Sending: one send() takes all frames, each of which is a
- * piece or some (see frame/stream-layout.h). What the channel did not take is sent by the
- * port again, and @skip says how much of its first frame has gone. A trunk's hello goes
+ * frames in it, where they lie. Sending: one send() takes all frames, each of which is one
+ * piece or several (see frame/stream-layout.h). The port sends again what the channel did
+ * not take, and @skip says how much of its first frame has gone. A trunk's hello goes
  * ahead of the first frame that is not begun.
  *
  * #syscalls: setsockopt
@@ -23,8 +23,8 @@
 #include "frame/stream-layout.h"
 #include "net/sock.h"
 
-#define DEAD_S 15     /* of silence, then a peer is gone, if nothing else is said */
-#define DEAD_CHECKS 4 /* and a fifth of the time before the first */
+#define DEAD_S 15     /* without an answer, then a peer is gone; dead= overrides it */
+#define DEAD_CHECKS 4 /* in a row; the first comes after a fifth of that time */
 #define QUICKACK_BELOW 16384
 
 _Static_assert(PORT_QUEUE_HIGH + STREAM_RX_BYTES + DEFRAMER_PARTIAL_MAX <=
@@ -62,8 +62,9 @@ void *stream_new(size_t size, const struct port_ops *ops, const struct port_env 
 /* ---- opening, and dead-peer detection ---- */
 
 /*
- * Silence ends what is dialled again. Who was accepted may be a QEMU, which never
- * dials a second time: an outage on the way must not cost it its network for ever.
+ * A dead peer ends a link that we dial again, or the peer. A peer that we accepted may be
+ * a QEMU, which never dials a second time: an outage on the way must not cost it its
+ * network for ever.
  */
 static unsigned dead_s(const struct stream *s)
 {
@@ -111,10 +112,12 @@ int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state)
 }
 
 /*
- * A dead peer with data under way. TCP_USER_TIMEOUT would also end the link to
- * a peer that lives but does not read - a stopped VM's - once its window has
- * been shut for that long (tcp_probe_timer() in the kernel's tcp_timer.c), and
- * QEMU never dials again. So the kernel is asked how long it has heard nothing.
+ * Detection of a dead peer while data is unacknowledged. TCP_USER_TIMEOUT would also end
+ * the link to a peer that lives but does not read, such as a stopped VM, once its window
+ * has been shut for that long (tcp_probe_timer() in the kernel's tcp_timer.c), and QEMU
+ * never dials again. So we ask the kernel how long it has heard nothing from the peer.
+ *
+ * Return: milliseconds between two checks.
  */
 static unsigned check_ms(const struct stream *s)
 {
@@ -252,7 +255,7 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 
 		tried = n;
 		now = send_some(stream_of(p), f, &tried);
-		/* What was sent before is told first; the next call brings the error again. */
+		/* Report the frames sent so far; the next call meets the error again. */
 		if (now < 0)
 			return done ? (int)done : now;
 		done += (unsigned)now;
@@ -266,9 +269,9 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 /* ---- receive ---- */
 
 /*
- * QEMU leaves Nagle on at its accepting side, so it waits for our acknowledgement.
- * The kernel delays those on a connection that it has seen both ways used in turns
- * (tcp_event_data_sent() in its tcp_output.c); so again after each time we sent.
+ * QEMU leaves Nagle's algorithm on where it accepts, so it waits for acknowledgements.
+ * The kernel delays those on a connection whose both ends send in turns
+ * (tcp_event_data_sent() in its tcp_output.c); so this is repeated after each send.
  */
 static void acknowledge_quickly(struct stream *s)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's stream framing - a 4-byte big-endian length, then the frame - and its extension
- * for trunks, over any channel. What all stream ports share, whoever opened them; a
- * driver embeds struct stream first, and fills its ops with these functions.
+ * for trunks, over any channel. A driver opens the stream; it embeds struct stream first,
+ * and fills its ops with these functions.
  */
 #ifndef STREAM_H
 #define STREAM_H

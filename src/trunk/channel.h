@@ -12,8 +12,8 @@
  *   -EAGAIN  there is nothing now; @rfd is readable when there is
  *   -ENOBUFS, -ENOMEM  the kernel is short of memory, try again a little later
  *   -errno   the link is broken, for the reason in channel_why()
- * What is received but does not fit the pieces stays in the channel, which then sets
- * @has_input: @rfd says nothing of it, so its user has to call recv() again by itself.
+ * Bytes that were received but do not fit the pieces stay in the channel, which then sets
+ * @has_input: @rfd says nothing of them, so the user has to call recv() again by itself.
  *
  * send() takes bytes from the beginning of the pieces. It returns
  *   >= 0     how many were taken, which its user must not send again, even if they have

@@ -79,7 +79,7 @@ void deframer_received(struct deframer *d, uint8_t *buf, size_t size, size_t n);
  * @t: decides what may come
  * @f: set to frames in LAYOUT_STREAM; of DEFRAMED_HELLO, its data is the hello
  *
- * What @f points to stays until deframer_keep().
+ * The memory that @f points to stays until deframer_keep().
  */
 enum deframed deframer_next(struct deframer *d, const struct trunk *t, struct frame *f);
 
