@@ -151,8 +151,10 @@ static void send_frame(uint32_t len)
 
 static void do_round(void)
 {
+	size_t most = rig.peer_want.len + 200000; /* the queue has room for that */
+
 	if (rig.p->queue.bytes < 100000 && rig.peer_want.len < WORK) {
-		for (unsigned n = rnd(40); n; n--)
+		for (unsigned n = rnd(40); n && rig.peer_want.len < most; n--)
 			send_frame(rnd_len());
 		port_flush(rig.p);
 	}
@@ -189,7 +191,7 @@ static void test_traffic(uint64_t seed, size_t record_max, size_t few)
 		peer_sends(SIZE_MAX);
 		turn(&rig.t.loop);
 	}
-	ok(bytes_same(&rig.peer_got, &rig.peer_want) && rig.frames > 100,
+	ok(bytes_same(&rig.peer_got, &rig.peer_want) && rig.frames > 50,
 	   "records of %zu bytes, %zu a write: what was sent arrives, once and in order",
 	   record_max, few);
 	ok(bytes_same(&rig.got, &rig.want) && rig.t.frames > 500,
