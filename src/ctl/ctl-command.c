@@ -113,7 +113,7 @@ int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
  * for ever, so it is answered now. Any other port may still turn out to be a mistake, so
  * its answer waits until it is open or has failed.
  */
-static int tell_added(struct ctl_call *call, unsigned id)
+static int answer_added(struct ctl_call *call, unsigned id)
 {
 	const struct port *p = call->relay->forward.ports;
 
@@ -150,7 +150,7 @@ static int run_add(struct ctl_call *call)
 	if (!ret)
 		ret = relay_add(r, &ep, call->why, sizeof(call->why));
 	if (!ret && r->last_id != last)
-		ret = tell_added(call, r->last_id);
+		ret = answer_added(call, r->last_id);
 	else if (!ret)
 		buf_printf(call->out, "listening\n");
 	return ret;
