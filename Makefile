@@ -122,7 +122,7 @@ $(eval $(call sanitized_rules,coverage,gcc,test))
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
 # The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.
-sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## build/netrelay-sanitized, which stops at the first error
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## stops at the first error, for chaos
 
 $(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 	@echo "  LINK    $@"
