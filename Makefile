@@ -1,6 +1,6 @@
 # netrelay: `make help` lists the targets.
 
-# As in VERSION, with +gCOMMIT[.dirty] unless this is just what is tagged so.
+# What VERSION says, and +gCOMMIT[.dirty] unless exactly this commit is tagged as that version.
 VERSION := $(shell cat VERSION)
 TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
 COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
@@ -9,14 +9,13 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 
-# The static build takes musl's compiler where there is one; on a system that is
-# made of musl (Alpine) the usual one is it.
+# The static build uses musl-gcc if it is installed, otherwise gcc: on Alpine that is musl's.
 ifeq ($(origin CC),default)
 CC := $(if $(shell command -v musl-gcc),musl-gcc,gcc)
 endif
 HOST_CC ?= gcc
 STRIP   ?= strip
-# Small; the files that every frame passes through are fast instead.
+# Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
 HOT := base/loop base/byte-ring \
 	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
@@ -25,7 +24,7 @@ HOT := base/loop base/byte-ring \
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
-# Files of any size and times of any year, also where a C library has these in 32 bits.
+# 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP $(if $(WERROR),-Werror) \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
@@ -43,7 +42,7 @@ else ifeq ($(findstring musl-gcc,$(CC)),)
 MNL_STATIC := $(wildcard $(shell pkg-config --variable=libdir libmnl 2>/dev/null)/libmnl.a)
 endif
 ifneq ($(findstring musl-gcc,$(CC)),)
-# The kernel's headers, behind musl's own.
+# The kernel's headers, which are searched after musl's own.
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
 endif
@@ -82,13 +81,13 @@ $(BUILD)/shared/%.o: src/%.c
 	@echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
-# LIBC, LIBMNL; for the one file that shows them
+# $(call names,LIBC,LIBMNL): for the one file that shows the version
 names = -DVERSION='"$(VERSION)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
 $(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
 $(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
 $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
-# Touched only when the version is another one, so that a commit rebuilds what shows it.
+# Written only when the version changes, so that a new commit compiles only version.c.
 $(BUILD)/version: FORCE | $(BUILD)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
@@ -98,7 +97,7 @@ $(BUILD):
 
 # ---- tests ----
 
-# All sources but main are one library, so that a change links once.
+# All sources but main.c are one shared library, so that a change is linked once, not in each test.
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
 $(BUILD)/$(1)/src/%.o: src/%.c Makefile
@@ -122,8 +121,8 @@ $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsaniti
 $(eval $(call sanitized_rules,coverage,gcc,test))
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
-# The whole program of the parts that the unit tests have, for hostile peers: see itest/chaos.
-sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## one that stops at the first mistake
+# The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.
+sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## stops at the first error, for chaos
 
 $(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 	@echo "  LINK    $@"
@@ -133,12 +132,12 @@ $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
-# libFuzzer's programs; what they find is left in build/fuzz.
+# Programs of libFuzzer; the inputs that fail are left in build/fuzz.
 FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*/*-fuzz.c))
 FUZZ_LIMIT ?= -max_total_time=20
 FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)/fuzz/
 
-fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## hostile input for what reads any; 20 s each
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## feed random input to all parsers, 20 s each
 	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
 
 frames offload: %: $(BUILD)/%
@@ -150,47 +149,47 @@ $(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
 		$(filter %.c,$^) -lpthread
 
-test: ## all tests, or with QUICK=1 none that is slow; installs what they need (Debian)
+test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
 
-test-real: ## tests with other programs, which they install or unpack
+test-real: ## tests with other programs, which it installs or unpacks
 	@ci/test build real
 
-check: ## what a change may have broken, in seconds; of T=relay/fdb only that
+check: ## static build and unit tests by gcc; T=relay/fdb: only that test
 	@ci/test check
 
-unit: ## only the unit tests
-itest: ## only the tests end to end; T=50-bridge, F=MTU: a file of them, by names
+unit: ## unit tests by gcc and clang, and fuzzing
+itest: ## end-to-end tests, as root; T=50-bridge: one file, F=MTU: by names
 unit itest:
 	@ci/test build $@
 
-coverage: ## which lines of src the unit tests run
+coverage: ## show which lines of src/ the unit tests run
 	@ci/coverage
 
-lint: ## what can be said of the sources without running them
+lint: ## check the sources without running them
 	@ci/lint
 
-format: ## lay the sources out
+format: ## format the sources with clang-format
 	clang-format -i src/*.[ch] src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
 
-demo: ## two virtual machines joined by netrelay -l, on your terminal
+demo: ## boot two virtual machines joined by netrelay, and ping
 	@ci/deps build demo
 	@$(MAKE) --no-print-directory all
 	@ci/demo
 
-bench: ## measure it beside what else there is; as root, some 10 minutes
+bench: ## measure netrelay beside other relays; as root, about 10 minutes
 	@ci/deps build bench
 	@$(MAKE) --no-print-directory all
 	@bench/run
 
-install: all ## into PREFIX, /usr/local if not given
+install: all ## install binary and manual into PREFIX (/usr/local)
 	install -D -m 755 $(BUILD)/netrelay $(DESTDIR)$(PREFIX)/bin/netrelay
 	install -D -m 644 man/netrelay.1 $(DESTDIR)$(PREFIX)/share/man/man1/netrelay.1
 
 clean: ## remove build/
 	rm -rf $(BUILD)
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:

@@ -32,7 +32,7 @@ WIRE_MTU = 1600
 
 
 class Hosts:
-    """Two namespaces, wired; close() it."""
+    """Two namespaces joined by a wire, until close()."""
 
     def __init__(self):
         tag = f"b{next(NAMES)}"
@@ -60,7 +60,7 @@ class Hosts:
         sh(f"ip -n {ns} link set {interface} master br0 up")
 
     def tap(self, i, offload):
-        """A tap t0, made where we are and moved there."""
+        """Makes a tap here and moves it to h`i`, where it is t0."""
         made = f"m{next(NAMES)}"
         fd = machine.tap(made, offload)
         sh(f"ip link set {made} txqueuelen 128 netns {self.ns[i - 1]} name t0")
@@ -68,14 +68,14 @@ class Hosts:
         return fd
 
     def listener(self, i, address):
-        """One that is closed with the rest."""
+        """A listener on h`i`, which close() closes."""
         with machine.inside(self.ns[i - 1]):
             listener = machine.listener(machine.socket.AF_INET, (address, PORT))
         self.keep.append(listener)
         return listener
 
     def stream(self, i, address):
-        """A TCP connection from h1 to that address of h`i`, its two ends."""
+        """Both ends of a TCP connection from h1 to that address of h`i`."""
         listener = self.listener(i, address)
         with machine.inside(self.ns[0]):
             a = machine.tuned(machine.socket.create_connection((address, PORT)))
@@ -84,7 +84,7 @@ class Hosts:
         return a, b
 
     def ready(self, name, core):
-        """Until a ping goes through; then a server waits for flows."""
+        """Waits until a ping goes through, and starts a server for flows."""
         wait_for(f"{name}: the bridges to reach each other", lambda: sh(
             f"ip netns exec {self.ns[0]} ping -c 1 -W 1 10.9.0.2", check=False)
             .count(" 0% packet loss"), 30)
@@ -136,7 +136,7 @@ def by_netrelay(hosts, relay, endpoint):
 
 
 def by_null(hosts):
-    """Super-frames whole, behind their virtio headers, over TCP."""
+    """Two null relays: whole super-frames with their virtio headers, over TCP."""
     hosts.bridges()
     taps = [hosts.tap(i, True) for i in (1, 2)]
     # Both first: a relay ends that writes to a tap which is not up.
@@ -147,7 +147,7 @@ def by_null(hosts):
 
 
 def by_socat(hosts):
-    """The tap is there once the socket is: a frame to one not yet bound would end it."""
+    """Taps come after sockets: socat ends if it sends to a socket that is not bound yet."""
     hosts.bridges()
     for i in (1, 2):
         hosts.relays.append(start(

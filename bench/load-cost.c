@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the relay spends: CPU time from /proc/PID/task/TID/schedstat, which has
- * nanoseconds, and system calls from the kernel's tracepoint for them, which
- * has no noise but makes each of them dearer; so never both at once.
+ * Measures what the relay spends: CPU time by /proc/PID/task/TID/schedstat, in
+ * nanoseconds, and system calls by the kernel's tracepoint. The tracepoint counts exactly
+ * but makes each call slower, so the two are never measured at the same time.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ static uint64_t read_number(const char *path)
 	return value;
 }
 
-/* Calls @fn for each thread. */
+/* Call @fn for each thread. */
 static void each_task(const struct cost *c, void (*fn)(int pid, int tid, void *arg), void *arg)
 {
 	for (unsigned i = 0; i < c->n_pids; i++) {

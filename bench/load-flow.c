@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rounds of a measurement. One thread both sends and receives: a burst,
- * then whatever has arrived. So the two never fight for their core, and what
- * is under way is known: the relay always has work but never more than a
- * window of it, or nothing is lost that a socket buffer could have held.
+ * The rounds of a measurement. One thread sends a burst, and then receives what has
+ * arrived. So sender and receiver never compete for their core, and the number of frames
+ * under way is known: the relay always has work, but never more than a window, so that
+ * socket buffers do not overflow.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 
 #define BURST_BYTES 65536
 #define EVENTS_MAX 64
-/* What has not come after such a silence, never will. */
+/* ns without an arrival, after which the frames under way count as lost. */
 #define LOST_NS 2000000000
-#define LOST_IN_FLOOD_NS 200000000 /* there, something always is */
-#define PING_GAP_NS 40000   /* long enough for the relay to have gone to sleep */
+#define LOST_IN_FLOOD_NS 200000000 /* in a flood some frames are always lost */
+#define PING_GAP_NS 40000   /* ns; long enough for the relay to go to sleep */
 #define PING_LOST_NS 20000000
 #define NS_PER_MS 1000000
 
@@ -33,7 +33,7 @@ static bool drain(struct load *l, int timeout_ms)
 	return any;
 }
 
-/* Receives until nothing more comes; what does is of an earlier round. */
+/* Receive the rest of an earlier round, until nothing more comes. */
 static void begin(struct load *l, uint32_t size, bool is_pair)
 {
 	struct tally *t = &l->tally;
@@ -54,7 +54,7 @@ static uint64_t copies_meant(const struct load *l, const struct flow *f)
 	return f->broadcast ? l->n - 1 : 1;
 }
 
-/* How many frames a turn sends; batched ones fill a buffer, as a netrelay's would. */
+/* How many frames a turn sends: if batched, as many as fill a buffer of netrelay's size. */
 static unsigned burst_of(const struct flow *f)
 {
 	unsigned n = BURST_BYTES / (f->size + WORD);
@@ -65,8 +65,8 @@ static unsigned burst_of(const struct flow *f)
 }
 
 /*
- * @under_way: frames that have neither come nor been given up
- * @seen:      of those delivered, how many are taken into account
+ * @under_way: frames that have neither arrived nor been given up
+ * @seen:      delivered frames that are already taken into account
  */
 struct progress {
 	uint64_t sent, under_way, seen, turn;
@@ -102,7 +102,7 @@ static void flush(struct load *l)
 		port_flush(&l->ports[i]);
 }
 
-/* Return: when the last frame came. */
+/* Send and receive until all frames have arrived or are lost. Return: when the last one came. */
 static uint64_t exchange(struct load *l, const struct flow *f, struct progress *p)
 {
 	uint64_t now = now_ns(), end = now + f->ms * NS_PER_MS;
@@ -110,7 +110,7 @@ static uint64_t exchange(struct load *l, const struct flow *f, struct progress *
 	uint64_t patience = f->window ? LOST_NS : LOST_IN_FLOOD_NS;
 
 	while (now < end || p->under_way) {
-		/* No sleep: a relay would have to wake us, at its own cost. */
+		/* Do not sleep: the relay would have to wake us, at its own cost. */
 		if (now < end)
 			send_burst(l, f, p);
 		else
@@ -134,7 +134,7 @@ void flow_run(struct load *l, const struct flow *f)
 	int counting = -1;
 
 	l->tally.latency_max = 0;
-	/* So that a switch knows where it is. */
+	/* So that a switch knows the receiver's port. */
 	if (f->pair)
 		port_send(&l->ports[1], &l->burst, &l->tally, 0, l->seq++, 1, false);
 	begin(l, f->size, f->pair);
@@ -188,7 +188,7 @@ static void close_latency(struct load *l, uint64_t sent)
 	l->tally.latency = NULL;
 }
 
-/* Without sleeping, so that only the relay's wake-up is in the figure, not ours. */
+/* Wait without sleeping, so that the figure contains only the relay's wake-up and not ours. */
 static void spin_until(struct load *l, uint64_t when, uint64_t delivered)
 {
 	do {

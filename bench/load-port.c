@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending frames to a relay and taking them from it. Receiving costs as little
- * as can be: of a frame only its head is looked at, so that the generator,
- * which shares a core with the sink, is not what limits a measurement.
+ * Sends frames to a relay and receives them from it. Receiving reads only the head of each
+ * frame, so that it costs little: generator and sink share a core, and must not be what
+ * limits a measurement.
  */
 #include <endian.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define RECEIVE_BYTES (256 << 10)
 #define STEP ((size_t)WORD + SIZE_MAX_FRAME)
-#define MESSAGE_MAX 65000 /* below what IP takes */
+#define MESSAGE_MAX 65000 /* bytes; less than the longest IP packet */
 
 #define AT_SRC 6
 #define AT_TYPE 12
@@ -63,7 +63,7 @@ static void tally(struct port *p, struct tally *t, const uint8_t *head, size_t l
 		t->copies++;
 		return;
 	}
-	/* Between frames of different senders there is no order. */
+	/* Frames of different senders may arrive in any order. */
 	if (len != t->size || (t->is_pair && (int32_t)(seq - p->next) < 0))
 		t->wrong++;
 	p->next = seq + 1;
@@ -114,7 +114,7 @@ static bool drain_stream(struct port *p, struct tally *t)
 	return true;
 }
 
-/* The kernel tells how long a datagram is even though only its head is copied. */
+/* The kernel says how long a datagram is, even if only its head is copied. */
 static bool drain_datagrams(struct port *p, struct tally *t)
 {
 	uint8_t head[BURST_MAX][HEAD];
@@ -181,7 +181,7 @@ int burst_init(struct burst *b)
 	return b->buf ? 0 : -ENOMEM;
 }
 
-/* Frames stand next to each other, as they would in one buffer of a stream. */
+/* Frames are one behind the other, as in a buffer of a stream. */
 static uint8_t *frame_at(const struct burst *b, unsigned i)
 {
 	return b->buf + i * (size_t)(WORD + b->size);
@@ -196,7 +196,7 @@ void burst_resize(struct burst *b, uint32_t size)
 		uint8_t *at = frame_at(b, i);
 
 		memcpy(at, &word, WORD);
-		/* An EtherType for experiments, which nobody merges or answers. */
+		/* An EtherType for experiments: nobody merges or answers such frames. */
 		at[WORD + AT_TYPE] = 0x88;
 		at[WORD + AT_TYPE + 1] = 0xb5;
 	}
@@ -238,9 +238,11 @@ bool port_flush(struct port *p)
 }
 
 /*
- * Return: whether it went. What of it the kernel did not take counts as sent
- * too, and goes ahead of what is next; to wait here would be to wait for a relay
- * that waits for us to receive.
+ * Send bytes of a stream. If the kernel takes only a part of them, the rest counts as sent,
+ * too, and goes out before the next frames: we must not wait here, because the relay may
+ * be waiting for us to receive.
+ *
+ * Return: whether the kernel took any of them.
  */
 static bool send_stream(struct port *p, const uint8_t *at, size_t len)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load generator of the benchmark: sends frames into a relay at one of its
- * ports, counts what comes out of the others, and reads from the kernel what
- * the relay spent on it.
+ * The load generator of the benchmark: sends frames to ports of a relay, counts the frames
+ * that come out of other ports, and asks the kernel what the relay spent on them.
  *
  *	load PID,PID,... CHANNEL:FD CHANNEL:FD ...
  *
- * The descriptors are inherited, open and connected, one a port; bench/run
- * opens them. It then obeys lines from stdin, and answers each with one line:
+ * bench/run opens and connects a descriptor for each port, which the generator inherits.
+ * It reads commands from stdin, and answers each with one line:
  *
  *	flow SIZE one|batch MS WINDOW           CPU time
  *	calls SIZE one|batch MS WINDOW          system calls
@@ -16,8 +15,8 @@
  *	ping SIZE COUNT                         latency of single frames
  *	paced SIZE RATE MS                      latency under that load
  *
- * With two ports the first sends to the second; with more each sends to the
- * next one, in turns.
+ * If there are two ports, the first sends to the second. If there are more, each sends to
+ * the next one, in turns.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,7 +62,7 @@ static int add_port(struct load *l, const char *text)
 	return -1;
 }
 
-/* Every port sends one, so that a switch knows where it is. */
+/* Each port sends a frame, so that a switch knows its address. */
 static void announce(struct load *l)
 {
 	l->tally.mark++;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the load generator share: the ports that it has on a relay
- * (port), what arrives at them (tally), and what the relay spends meanwhile
- * (cost). load.c has the user's view of it all.
+ * The parts of the load generator: its ports on a relay (port), the frames that arrive
+ * there (tally), and what the relay spends meanwhile (cost). load.c says how to use it.
  */
 #ifndef LOAD_H
 #define LOAD_H
@@ -11,28 +10,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIZE_MAX_FRAME 65536 /* the longest we send */
+#define SIZE_MAX_FRAME 65536 /* bytes of the longest frame that is sent */
 #define SIZE_MIN_FRAME 64
 #define BURST_MAX 64 /* frames built at once */
-#define WORD 4	     /* QEMU's length word, ahead of a frame on a stream */
-#define HEAD 32	     /* what we write into a frame: MACs, EtherType, mark, number, time */
+#define WORD 4	     /* bytes of the length prefix of a frame on a stream, as in QEMU */
+#define HEAD 32	     /* bytes that we fill in: MACs, EtherType, mark, number, time */
 #define BROADCAST 0xffff
 
 /*
- * How frames go in and out.
+ * How frames are sent and received.
  * @CHANNEL_STREAM:  QEMU's stream framing
- * @CHANNEL_DATAGRAM: a frame a datagram; several by sendmmsg
- * @CHANNEL_SEGMENT: UDP with UDP_SEGMENT where batched, and UDP_GRO
+ * @CHANNEL_DATAGRAM: one frame per datagram; several datagrams by sendmmsg
+ * @CHANNEL_SEGMENT: UDP with UDP_GRO, and with UDP_SEGMENT if batched
  * @CHANNEL_PACKET:  a packet socket on an interface
  */
 enum channel { CHANNEL_STREAM, CHANNEL_DATAGRAM, CHANNEL_SEGMENT, CHANNEL_PACKET };
 
 /*
- * @id:    its MAC address's last two bytes
- * @got:   bytes at @head, of a stream's frame
- * @rest:  bytes of that frame still to be skipped
+ * @id:    the last two bytes of its MAC address
+ * @got:   bytes at @head, of the current frame of a stream
+ * @rest:  bytes of that frame that are still to be skipped
  * @next:  the lowest number that the next frame may have
- * @tail:  what is left of a frame that a stream took a part of; @n_tail bytes
+ * @tail:  the rest of a frame that a stream took only in part; @n_tail bytes
  */
 struct port {
 	int fd;
@@ -46,14 +45,14 @@ struct port {
 };
 
 /*
- * What has arrived.
- * @mark:      frames without it are of an earlier round, or none of ours
- * @size:      that frames must have
+ * The frames that have arrived.
+ * @mark:      frames without this mark are of an earlier round, or not ours
+ * @size:      bytes that each frame must have
  * @is_pair:   there is one sender and one receiver
- * @delivered: frames that came to whom they were meant for
- * @copies:    frames that came to others: a hub's
- * @wrong:     of another size, or behind their successor
- * @latency:   where to note each frame's, or NULL
+ * @delivered: frames that arrived at their destination
+ * @copies:    frames that arrived at other ports, as with a hub
+ * @wrong:     frames of another size, or that arrived after their successor
+ * @latency:   where to note the latency of each frame; may be NULL
  */
 struct tally {
 	uint32_t mark;
@@ -66,10 +65,10 @@ struct tally {
 	size_t n_latency, latency_max;
 };
 
-/* port_flush() - Send the tail. Return: whether there is none any more. */
+/* port_flush() - Send the tail. Return: whether all of it was sent. */
 bool port_flush(struct port *p);
 
-/* Frames ready to send; on a stream each with its length word ahead. */
+/* Frames that are ready to be sent; on a stream each follows its length prefix. */
 struct burst {
 	uint8_t *buf;
 	uint32_t size;
@@ -77,16 +76,16 @@ struct burst {
 
 uint64_t now_ns(void);
 
-/* port_drain() - Take what has arrived, one receive. Return: whether something had. */
+/* port_drain() - Receive once. Return: whether anything had arrived. */
 bool port_drain(struct port *p, struct tally *t);
 
 /*
- * port_send() - Send frames from @p to port @to, or BROADCAST.
- * @seq:   number of the first
- * @n:     how many, at most BURST_MAX
- * @batch: in one system call, not in one each
+ * port_send() - Send frames from @p to the port @to, or to BROADCAST.
+ * @seq:   the number of the first frame
+ * @n:     how many frames, at most BURST_MAX
+ * @batch: send all of them by one system call, not by one each
  *
- * Return: how many went; fewer when the kernel takes no more now.
+ * Return: how many were sent; fewer than @n when the kernel takes no more now.
  */
 unsigned port_send(struct port *p, struct burst *b, const struct tally *t, unsigned to,
 		   uint32_t seq, unsigned n, bool batch);
@@ -100,7 +99,7 @@ void burst_resize(struct burst *b, uint32_t size);
 
 /*
  * What processes spend.
- * @fds: counters of system calls, one a thread, while counting
+ * @fds: while system calls are counted: a counter for each thread
  */
 struct cost {
 	int pids[COST_PIDS_MAX];
@@ -109,13 +108,13 @@ struct cost {
 	unsigned n_fds;
 };
 
-/* cost_cpu_ns() - CPU time that all threads of them have used so far. */
+/* cost_cpu_ns() - The CPU time that all their threads have used so far, in ns. */
 uint64_t cost_cpu_ns(const struct cost *c);
 
-/* cost_count() - Count their system calls from here on. Return: 0 or -errno. */
+/* cost_count() - Begin to count their system calls. Return: 0 or -errno. */
 int cost_count(struct cost *c);
 
-/* cost_counted() - How many it were; ends the counting. */
+/* cost_counted() - Stop counting. Return: the number of system calls. */
 uint64_t cost_counted(struct cost *c);
 
 /*
@@ -134,11 +133,11 @@ struct load {
 
 /*
  * A flow to send.
- * @batch:     many frames a system call
- * @broadcast: to all; else from each port to the one after it, in turns
- * @pair:      from the first port to the second, whose address is known
- * @count:     system calls, not CPU time
- * @window:    bytes under way at most; 0 for as fast as it goes
+ * @batch:     send many frames by one system call
+ * @broadcast: send to all ports; otherwise from each port to the next one, in turns
+ * @pair:      send from the first port to the second, whose address is known
+ * @count:     measure system calls, not CPU time
+ * @window:    bytes that may be under way; 0 for no limit
  */
 struct flow {
 	uint32_t size;
@@ -150,13 +149,13 @@ struct flow {
 	uint64_t window;
 };
 
-/* Run one, and print what came of it, a line. */
+/* flow_run() - Run a flow, and print its result, one line. */
 void flow_run(struct load *l, const struct flow *f);
 
-/* ping_run() - Send frames, each when the one before has come and a while has passed. */
+/* ping_run() - Send frames one by one, each some time after the one before has arrived. */
 void ping_run(struct load *l, uint32_t size, uint64_t count);
 
-/* paced_run() - Send frames at a fixed rate a second, and note how long each takes. */
+/* paced_run() - Send @rate frames per second for @ms, and measure how long each takes. */
 void paced_run(struct load *l, uint32_t size, uint64_t rate, uint64_t ms);
 
 #endif

@@ -40,7 +40,7 @@ class Failure(Exception):
 
 
 def enter_sandbox():
-    """Runs this program again inside, and ends with it; it ends with us."""
+    """Runs this program again in new namespaces, and ends with it; it ends with us."""
     argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL",
             "--mount-proc", sys.executable] + sys.argv
     # unshare itself ignores the signals that would end it.
@@ -59,7 +59,7 @@ def enter_sandbox():
 
 
 def sandbox():
-    """Goes on only inside."""
+    """Returns only in new namespaces: runs this program again if need be."""
     if os.environ.get(MARK) is None:
         enter_sandbox()
     # A PID namespace's first process gets only the signals that it handles.
@@ -74,12 +74,12 @@ def sandbox():
 
 
 def quiet(ns):
-    """No IPv6 neighbour discovery, which would send frames of its own."""
+    """Turns IPv6 off: its neighbour discovery would send frames of its own."""
     sh(f"{ns} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'")
 
 
 def sh(command, check=True):
-    """Runs it, by a shell; returns what it printed."""
+    """Runs a shell command; returns its output."""
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     if check and done.returncode:
         raise Failure(f"{command}: {done.stderr.strip() or done.returncode}")
@@ -87,7 +87,7 @@ def sh(command, check=True):
 
 
 def wait_for(what, condition, seconds=PATIENCE):
-    """Until condition() is true; returns what it returned."""
+    """Waits until condition() is true; returns its value."""
     end = time.monotonic() + seconds
     while True:
         result = condition()
@@ -101,7 +101,7 @@ def wait_for(what, condition, seconds=PATIENCE):
 # ---- processes ----
 
 def start(argv, core=RELAY_CORE, fds=(), ns=None, log=None, **more):
-    """Starts it on a core (None: any), with the sockets in fds inherited."""
+    """Starts a program on a core (None: any); it inherits the sockets in fds."""
     argv = [str(a) for a in argv]
     if ns:
         argv = ["ip", "netns", "exec", ns] + argv
@@ -130,7 +130,7 @@ def end(processes):
 
 
 def family(pid):
-    """The process and all that descend from it."""
+    """The pids of a process and of all its descendants."""
     pids = [pid]
     for p in pids:
         try:
@@ -142,13 +142,13 @@ def family(pid):
 
 
 def rss_kb(pid):
-    """Counted page by page; VmRSS is only roughly kept."""
+    """Resident KiB, counted page by page; VmRSS is only an estimate."""
     with open(f"/proc/{pid}/smaps_rollup") as f:
         return sum(int(line.split()[1]) for line in f if line.startswith("Rss:"))
 
 
 def listens_to(pid, signal_):
-    """Whether it would not be ended by this signal: it blocks or catches it."""
+    """Whether the process blocks or catches this signal, so that it does not end it."""
     with open(f"/proc/{pid}/status") as f:
         masks = [int(line.split()[1], 16) for line in f
                  if line.startswith(("SigBlk:", "SigCgt:"))]
@@ -158,7 +158,7 @@ def listens_to(pid, signal_):
 # ---- sockets ----
 
 def roomy(sock):
-    """As large buffers as the relay's own, so that no loss is ours."""
+    """Gives a socket buffers as large as the relay's, so that we lose no frames."""
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER)
     return sock
@@ -182,7 +182,7 @@ def accept(s):
 
 
 def tuned(sock):
-    """As netrelay has it: TCP does not wait for more, and does not pace."""
+    """Sets up TCP as netrelay does: without delay and without pacing."""
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION.encode())
@@ -205,7 +205,7 @@ def udp(port, peer, gro=False):
 
 
 def packet(interface, receives):
-    """A packet socket: what is sent on it, the owner of the tap gets to read."""
+    """A packet socket; the owner of the tap reads what is sent on it."""
     s = roomy(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
     s.bind((interface, 3 if receives else 0))  # ETH_P_ALL
     return s
@@ -214,7 +214,7 @@ def packet(interface, receives):
 # ---- interfaces ----
 
 def tap(name, offload=False):
-    """A new tap, up; returns its descriptor. It is there as long as that is open."""
+    """Makes a tap and sets it up; it exists as long as the returned descriptor is open."""
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if offload else 0)
     fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
@@ -233,7 +233,7 @@ def netns(name):
 
 @contextlib.contextmanager
 def inside(ns):
-    """Sockets that are made here are of that namespace."""
+    """Sockets made in this context belong to that namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
     with open("/proc/self/ns/net") as home, open(f"/run/netns/{ns}") as there:
         if libc.setns(there.fileno(), 0):
@@ -245,7 +245,7 @@ def inside(ns):
 
 
 def vde_connect(directory, number):
-    """A port of a vde_switch, as libvdeplug opens one; returns its two sockets."""
+    """Opens a port of a vde_switch, as libvdeplug does; returns its two sockets."""
     path = f"{directory}.{number}".encode()
     data = roomy(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
     data.bind(path)

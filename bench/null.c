@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The null relay: the least a one-thread relay can do, and so the floor that
- * netrelay is compared with. It waits, receives, sends; it checks nothing,
- * counts nothing, never queues (a send blocks), and ends at the first error.
+ * The null relay: the least that a relay of one thread must do, with which netrelay is
+ * compared. It waits, receives and sends. It checks and counts nothing, has no queue (a
+ * send may block), and ends at the first error.
  *
- *	null stream FD FD      one receive, one send, whatever the bytes are
+ *	null stream FD FD      one receive, one send, without looking at the bytes
  *	null datagram FD FD    one receive, one send
  *	null segment FD FD     datagrams with UDP_GRO and UDP_SEGMENT: one receive of
  *	                       many, one send for each run of them
  *	null tap TAPFD FD      tap and QEMU's stream framing: reads the tap until it is
  *	                       empty, one send; one receive, a write for each frame
  *
- * The descriptors are inherited, open and connected. A tap that was opened with
- * virtio headers has them carried along as a part of the frame.
+ * The descriptors are inherited, open and connected. If a tap was opened with virtio
+ * headers, they pass as a part of the frame.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +27,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STREAM_BYTES (128 << 10) /* a receive; as much as netrelay takes */
+#define STREAM_BYTES (128 << 10) /* received at once, as netrelay does */
 #define WORD 4
 #define UNIT_MAX (70 << 10)
 #define BATCH 64
-#define MESSAGE_MAX 65000 /* below what IP takes */
-#define SEGMENTS_MAX 64	  /* of a message */
+#define MESSAGE_MAX 65000 /* bytes; less than the longest IP packet */
+#define SEGMENTS_MAX 64	  /* segments of a message */
 
 union control {
 	struct cmsghdr align;
@@ -40,9 +40,9 @@ union control {
 };
 
 /*
- * One direction.
- * @buf:  BATCH units have room
- * @have: bytes in it, of a frame that is not whole yet
+ * A direction.
+ * @buf:  room for BATCH datagrams or frames
+ * @have: bytes at @buf of a frame that is not complete yet
  */
 struct way {
 	int from, to;
@@ -68,7 +68,7 @@ static void send_all(int fd, const uint8_t *data, size_t len)
 	}
 }
 
-/* Return: bytes; 0 for nothing there after all. Ends with the peer. */
+/* Receive. Return: bytes; 0 if there is nothing. If the peer has ended, the program ends. */
 static size_t receive(int fd, uint8_t *buf, size_t size)
 {
 	ssize_t n = recv(fd, buf, size, MSG_DONTWAIT);
@@ -114,7 +114,7 @@ static void send_run(int fd, struct iovec *iov, unsigned n, uint16_t segment)
 		.msg_controllen = CMSG_SPACE(sizeof(segment)),
 	};
 
-	/* Of another type with each libc. */
+	/* This member has another type in each C library. */
 	for (unsigned i = 0; i < n; i++)
 		msg.msg_iovlen++;
 	control.align.cmsg_level = SOL_UDP;
@@ -126,9 +126,9 @@ static void send_run(int fd, struct iovec *iov, unsigned n, uint16_t segment)
 }
 
 /*
- * Messages that are sent as one.
- * @n:       how many, from @first on
- * @segment: length of the datagrams in them
+ * Messages that are sent as one message.
+ * @n:       their number, from @first on
+ * @segment: bytes of each datagram in them
  */
 struct run {
 	unsigned first, n, segments;
@@ -212,7 +212,7 @@ static void pass_to_tap(struct way *w)
 
 		if ((size_t)(end - at) < WORD + len)
 			break;
-		/* A tap refuses what its kernel finds wrong; that is the frame's fault. */
+		/* A tap refuses a frame that the kernel finds malformed (EINVAL): go on. */
 		if (write(w->to, at + WORD, len) < 0 && errno != EINVAL)
 			fail("tap");
 		at += WORD + len;
@@ -234,7 +234,7 @@ static const struct kind {
 
 static void prepare(const struct kind *kind, const struct way *w)
 {
-	/* Where it is no UDP socket there is none of this. */
+	/* It fails if this is not a UDP socket, which does no harm. */
 	setsockopt(w->from, SOL_UDP, UDP_GRO, &(int){ kind->pass == pass_segments },
 		   sizeof(int));
 	if (kind->pass == pass_from_tap)

@@ -38,7 +38,7 @@ class Rig:
                           stdout=machine.subprocess.PIPE, text=True)
 
     def ask(self, command):
-        """Has the generator do a round; its answer as a dictionary of numbers."""
+        """Has the generator run a round; returns its answer as a dictionary of numbers."""
         self.load.stdin.write(command + "\n")
         self.load.stdin.flush()
         line = self.load.stdout.readline()
@@ -50,7 +50,7 @@ class Rig:
         return {k: int(v) for k, v in (w.split("=") for w in line.split())}
 
     def drops(self):
-        """What a netrelay says it has dropped: {reason: frames}."""
+        """The frames that a netrelay has dropped: {reason: frames}."""
         if not self.log:
             return {}
         before = os.path.getsize(self.log)
@@ -88,7 +88,10 @@ def with_before(names):
 
 
 def netrelay(relay, *args, **more):
-    """That of two, netrelay or before, and where its messages go."""
+    """
+    Starts netrelay, or the one before if @relay begins so; returns its process and the
+    file of its messages.
+    """
     log = f"{RUN}/netrelay.{next(NAMES)}"
     program = BEFORE if relay.split()[0] == "before" else NETRELAY
     process = start([program, *args], log=log, **more)
@@ -103,7 +106,7 @@ def null(kind, a, b, **more):
 
 
 def settled(relay, log):
-    """A netrelay reads once both of its ends are up; its status tells."""
+    """Waits until both ends of a netrelay are up: only then it reads."""
     def up():
         relay.send_signal(signal.SIGUSR1)
         time.sleep(0.02)
@@ -167,7 +170,7 @@ def udp_rig(relay, channel):
 # ---- taps ----
 
 def tap_rig(relay, to_tap):
-    """One end a tap, whose other side is a packet socket; the other end TCP."""
+    """A relay between a tap, fed by a packet socket, and TCP."""
     name, log = f"bench{next(NAMES)}", None
     if relay == "null":
         fd = machine.tap(name)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The results: shown while they come in, then judged by what netrelay has to
-reach (targets.py), and written as results.md and results.svg.
+The results: shows them as they come in, compares them with the targets (targets.py), and
+writes results.md and results.svg.
 """
 import os
 import platform
@@ -14,23 +14,23 @@ BUSY = 0.85  # a relay that works less of the time than this was not the limit
 HOWS = {"one": "one write a frame", "batch": "batched"}
 
 NOTES = """\
-CPU is the relay's, all of its processes and threads, in nanoseconds for a frame that
-arrived. The relay has one core to itself, generator and sink share the other. A relay with a
-`*` was idle for part of the time: there the generator was the limit, so the rate is not the
-relay's, and its CPU figure has more wake-ups in it. Medians of {rounds} rounds of each relay, in
-turns; ± is half of what lies between the least and the most. Nanoseconds depend on the
-machine, and on its mood; ratios within one run do less so.
+CPU is the time that all processes and threads of the relay use, in nanoseconds per frame that
+arrived. The relay has one core to itself; generator and sink share the other. A relay with a
+`*` was idle for part of the time: the generator was the limit, so the rate is not the relay's,
+and its CPU figure contains more wake-ups. Figures are medians of {rounds} rounds of each relay,
+which take turns; ± is half the difference between the highest and the lowest. Nanoseconds differ
+from machine to machine and from run to run; ratios within one run differ less.
 
-`null` is the least a one-thread relay can do: wait, receive, send, with no checks; for datagrams
-`null-segment` does so with UDP_SEGMENT and UDP_GRO. `one write a frame` is how QEMU sends,
-`batched` how another netrelay does. The window is bounded, so nothing should be lost, but in
-the floods, which have no window. All TCP has CUBIC, Linux's own default, whatever the host's
-is, but for netrelay's sockets, which have what netrelay makes of that.
+`null` does the least that a relay of one thread must do: it waits, receives and sends, and checks
+nothing; for datagrams, `null-segment` does so with UDP_SEGMENT and UDP_GRO. QEMU sends with `one
+write a frame`, and another netrelay sends `batched`. The window is bounded, so no frame should be
+lost, except in the floods, which have no window. All TCP uses CUBIC, Linux's own default, whatever
+the host's default is; only netrelay's sockets use what netrelay chooses.
 """
 
 
 class Results:
-    """All that was measured: samples by workload, cell, way of sending, relay."""
+    """All measurements: samples by workload, cell, way of sending and relay."""
 
     def __init__(self, netrelay):
         self.netrelay = netrelay

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What netrelay has to reach, as ratios within one run. A figure that was not
-measured is left out.
+The targets: ratios within one run that netrelay must reach. A figure that was not measured
+is left out.
 """
 import statistics
 
@@ -10,27 +10,27 @@ STREAMS, UDP, TAPS = ("tcp-tcp", "unix-unix"), ("udp-udp", "udp-udp-gso"), \
 PINGS = STREAMS + ("udp-udp",) + TAPS
 
 
-# Why a figure is missed, where that is known: shown behind the word. The beginning
-# of a row's title, what was measured that the cause is for, and the cause.
+# Known causes of missed targets, which are shown behind the word "missed": the beginning of
+# a row's title, a part of the name of the measurement that missed it, and the cause.
 CAUSES = [
     ("TCP to TCP, unix", "64 batch",
      "each frame's length is looked at, which takes some 3 ns; null looks at none"),
     ("the same, to socat's", "tcp-tcp",
-     "over TCP socat makes nine calls where three would do; so with one write a frame it "
-     "finds more frames at each turn, 5 where null and netrelay find 3 or 4, and the "
-     "kernel has fewer pieces to send and to acknowledge; null, which does nothing but "
-     "receive and send, is not below it either"),
+     "over TCP socat makes nine calls where three would do; so with one write a frame "
+     "it finds more frames in each turn (5; null and netrelay find 3 or 4), and the "
+     "kernel has fewer pieces to send and to acknowledge; null is not faster than "
+     "socat either"),
     ("the same, to socat's", "unix-unix",
-     "over unix sockets every frame queued calls back an epoll, also one that is busy, "
-     "but not socat's select; a null with poll has socat's figure, but neither is for a "
-     "thousand ports"),
+     "over unix sockets each queued frame calls back an epoll, even a busy one, but "
+     "not socat's select; null with poll reaches socat's figure, but neither select "
+     "nor poll suits a thousand ports"),
     ("the same, to the best peer's", "65000",
-     "at 65,000 bytes all that anybody does is copy; null with UDP_SEGMENT is where we "
-     "are"),
+     "at 65,000 bytes nearly all time goes into copying; null with UDP_SEGMENT is no "
+     "faster"),
     ("tap to TCP", "tap-tcp",
-     "a tap that can take super-frames has a virtio header for each frame, and makes it "
-     "from what is in another core's cache; null's has none, and with such a tap "
-     "netrelay has 1.01"),
+     "a tap that takes super-frames has a virtio header for each frame, and makes it "
+     "from data in another core's cache; null's tap has none, and with such a tap "
+     "netrelay reaches 1.01"),
 ]
 
 
@@ -39,7 +39,7 @@ def verdict(good):
 
 
 def with_cause(row):
-    """A missed one says why."""
+    """Append the cause to a row that missed its target."""
     title, figure, measured, word = row
     over = measured.partition("over: ")[2] or measured
     causes = [cause for start, cell, cause in CAUSES
@@ -50,7 +50,7 @@ def with_cause(row):
 
 
 def ratios(results, workloads, against):
-    """Of CPU time, netrelay's to that of the least of those; by cell."""
+    """Ratios of netrelay's CPU time to the least of those relays, by cell."""
     found = {}
     for (workload, cell, how, relay), s in results.samples.items():
         if relay != "netrelay" or workload not in workloads or "flood" in cell:
@@ -63,7 +63,7 @@ def ratios(results, workloads, against):
 
 
 def at_most(title, limit, found):
-    """A row for all of them, with the worst; and each that is over."""
+    """A row for all ratios: the worst one, and each that is over the limit."""
     if not found:
         return []
     worst = max(found, key=found.get)

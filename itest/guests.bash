@@ -11,24 +11,24 @@
 #   guest_ping a 10.0.0.2 1400
 #   guest a "ip link show nic2 | grep -q UP"
 #
-# Their accelerator is $NETRELAY_ACCEL (tcg). Their kernel does not check that its timer
-# ticks: it has a moment for that, and panics when the host is busy just then.
+# The accelerator is $NETRELAY_ACCEL, by default tcg. The guests' kernel does not check its
+# timer, because on a busy host that check takes too long, and the kernel then panics.
 
 # shellcheck source=itest/lab.bash
 [[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
 
 GUEST_DIR=${NETRELAY_GUEST:-$LAB_ROOT/build/guest}
 
-# guest_image: makes kernel and initramfs, if need be; says so on stderr.
+# guest_image: makes kernel and initramfs if they are missing, and says so on stderr.
 guest_image()
 {
 	"$LAB_ROOT/itest/guest-image" "$GUEST_DIR" >&2
 }
 
-# guest_args NAME NIC...: QEMU's arguments for a guest's NICs, a line each. A
-# NIC is what follows -netdev, without an id. GUEST_DEVICE is put behind each
-# -device ("host_mtu=9000"). The last byte of a MAC is the NIC's number, by
-# which the guest names it; the one before it is the guest's.
+# guest_args NAME NIC...: prints QEMU's arguments for a guest's NICs, one on each line. A NIC
+# is the value of -netdev, without an id. GUEST_DEVICE is appended to each -device
+# ("host_mtu=9000"). The last byte of a MAC address is the NIC's number, which is part of its
+# name in the guest; the byte before it is the guest's number.
 guest_args()
 {
 	local name=$1 number=0 mac nic
@@ -42,7 +42,7 @@ guest_args()
 	done
 }
 
-# guest_start NAME [in NAMESPACE] [--] NIC...: boots it; see guest_wait.
+# guest_start NAME [in NAMESPACE] [--] NIC...: boots a guest; guest_wait waits for it.
 guest_start()
 {
 	local name=$1 where=() nics=() qemu=()
@@ -69,7 +69,7 @@ guest_start()
 	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}"
 }
 
-# A number for a new guest: how many there are.
+# Prints a number for a new guest: how many there are already.
 _guest_number()
 {
 	local number=1
@@ -80,7 +80,7 @@ _guest_number()
 	echo "$number"
 }
 
-# guest_wait NAME [SECONDS]: until its agent is there.
+# guest_wait NAME [SECONDS]: waits until the guest's agent answers.
 guest_wait()
 {
 	[[ -e $DIR/$1.ready ]] && return
@@ -92,8 +92,8 @@ guest_wait()
 	touch "$DIR/$1.ready"
 }
 
-# guest NAME COMMAND...: runs it in the guest's shell, as ssh would; output and
-# exit status are the command's. It has GUEST_LIMIT (60) seconds.
+# guest NAME COMMAND...: runs a command in the guest's shell, as ssh would. Output and exit
+# status are the command's. It may take GUEST_LIMIT seconds, by default 60.
 guest()
 {
 	local name=$1 limit=${GUEST_LIMIT:-60} number lock status=0
@@ -114,8 +114,8 @@ guest()
 	return "$status"
 }
 
-# Prints what the agent says up to the end of command $2, and returns that
-# command's exit status; 124 when it takes longer than $3 seconds.
+# Prints the agent's output up to the end of command $2. Returns the command's exit status;
+# 124 if it takes longer than $3 seconds.
 _guest_answer()
 {
 	local name=$1 number=$2 end line='' part out glue=''
@@ -141,19 +141,19 @@ _guest_answer()
 	return 124
 }
 
-# guest_nic NAME NUMBER ADDR/LEN: sets up its NIC (1 is the first).
+# guest_nic NAME NUMBER ADDR/LEN: sets up a NIC of the guest; 1 is the first.
 guest_nic()
 {
 	guest "$1" "ip addr add $3 dev nic$2 && ip link set nic$2 up"
 }
 
-# guest_ping NAME ADDR [SIZE]: three pings; all of them must be answered.
+# guest_ping NAME ADDR [SIZE]: sends three pings, all of which must be answered.
 guest_ping()
 {
 	guest "$1" "ping -c 3 -i 0.2 -W 2 -s ${3:-56} $2 | tee /tmp/ping; grep -q ' 0% packet loss' /tmp/ping"
 }
 
-# guest_stop NAME: pulls its plug.
+# guest_stop NAME: ends the guest's QEMU.
 guest_stop()
 {
 	stop "$1"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What the .bats files load: lab.bash (processes, namespaces), networks.bash,
-# relay.bash (netrelay itself) and guests.bash; and here set-up and teardown, who
-# listens, what time, memory and processor time are spent, and the traffic tool.
+# The .bats files load this file. It loads lab.bash (processes, namespaces), networks.bash,
+# relay.bash (netrelay itself) and guests.bash, and has set-up and teardown, checks for
+# listeners, time, memory and processor time, and the traffic tool.
 #
-# A file that says "namespaces a b" has these in each of its tests. One that has more
-# to set up has a setup() of its own, which begins with common_setup.
+# A .bats file that calls "namespaces a b" has these in each of its tests. A file that has
+# more to set up has a setup() of its own, which begins with common_setup.
 #
-# A test's files are in $DIR: NAME.out and NAME.err of what it started. When it
-# fails, the ends of the .err files and of guests' consoles are shown.
+# The files of a test are in $DIR: NAME.out and NAME.err are the output of what it started.
+# If the test fails, the ends of the .err files and of the guests' consoles are shown.
 #
 # NETRELAY and FRAMES may name other programs than those in build/.
 
@@ -36,14 +36,14 @@ fi
 
 # --- set-up and teardown ----------------------------------------------------
 
-# namespaces NAME...: what common_setup makes.
+# namespaces NAME...: the namespaces that common_setup makes.
 namespaces()
 {
 	NAMESPACES=$*
 }
 
-# common_setup: for setup(). Also does for setup_file(), with common_teardown in
-# teardown_file(); the tests of that file then need neither.
+# common_setup: for setup(). It may also be called in setup_file(), with common_teardown in
+# teardown_file(); then the tests of that file need neither.
 common_setup()
 {
 	local name
@@ -88,7 +88,7 @@ _show_errors()
 	done
 }
 
-# needs_root: skips the test when it can't make namespaces.
+# needs_root: skips the test if it is not run by root, who may make namespaces.
 needs_root()
 {
 	((EUID == 0)) || skip "needs root, for namespaces"
@@ -101,8 +101,8 @@ needs_tun()
 
 # --- who listens ------------------------------------------------------------
 
-# is_listening NS tcp|udp PORT, or NS unix|unixgram PATH. Looks, and knocks at
-# no door: a connection would count as somebody's.
+# is_listening NS tcp|udp PORT, or NS unix|unixgram PATH: whether somebody listens there. It
+# makes no connection, because that could count as a client.
 is_listening()
 {
 	local port
@@ -133,14 +133,15 @@ wait_listen()
 	wait_for "${4:-5}" "listener on $2 $3" is_listening "$1" "$2" "$3"
 }
 
-# has_connection NS PATH: whether one to that unix listener was made, or accepted.
+# has_connection NS PATH: whether there is a connection to that unix listener, accepted or
+# still waiting.
 has_connection()
 {
 	(($(ns "$1" ss -Hxa src "unix:$2" | grep -vc LISTEN) > 0)) ||
 		(($(ns "$1" ss -Hxl src "unix:$2" | awk '{ print $3 }') > 0))
 }
 
-# free_port: a TCP port that nobody listens on here.
+# free_port: prints a TCP port that nobody listens on here.
 free_port()
 {
 	local port
@@ -153,7 +154,7 @@ free_port()
 
 # --- files --------------------------------------------------------------------
 
-# has_lines FILE COUNT: no fewer.
+# has_lines FILE COUNT: whether the file has COUNT lines or more.
 has_lines()
 {
 	[[ -e $1 ]] && (($(wc -l <"$1") >= $2))
@@ -161,19 +162,19 @@ has_lines()
 
 # --- time ---------------------------------------------------------------------
 
-# has_spent SINCE MS: whether so much time has gone by since that _now_us.
+# has_spent SINCE MS: whether MS milliseconds have passed since SINCE, a time of _now_us.
 has_spent()
 {
 	(($(_now_us) - $1 >= $2 * 1000))
 }
 
-# is_older_than FILE MS: of a file that nobody writes to.
+# is_older_than FILE MS: whether nobody has written to the file for MS milliseconds.
 is_older_than()
 {
 	has_spent "$(stat -c %.6Y "$1" | tr -d .)" "$2"
 }
 
-# cpu_us NAME: processor time that it has used so far, in microseconds.
+# cpu_us NAME: prints the processor time that a process has used so far, in microseconds.
 cpu_us()
 {
 	awk '{ print int($1 / 1000) }' "/proc/$(pid_of "$1")/schedstat"
@@ -181,8 +182,8 @@ cpu_us()
 
 # --- memory -------------------------------------------------------------------
 
-# rss_kib NAME: what it has resident. Counted anew: VmRSS may be off by hundreds
-# of KiB, for each processor keeps a count of its own.
+# rss_kib NAME: prints the resident memory of a process in KiB. It does not use VmRSS, which
+# may be wrong by hundreds of KiB because each processor has a count of its own.
 rss_kib()
 {
 	awk '$1 == "Rss:" { print $2 }' "/proc/$(pid_of "$1")/smaps_rollup"
@@ -195,7 +196,8 @@ is_rss_below() # NAME KIB
 
 # --- the traffic tool -------------------------------------------------------
 
-# frames_start NAME [in NS] ARGS...: in the background, until its endpoint is open.
+# frames_start NAME [in NS] ARGS...: starts the traffic tool in the background, and waits
+# until its endpoint is open.
 frames_start()
 {
 	local name=$1 where=()
@@ -215,13 +217,14 @@ _is_ready_or_over()
 	_has_ended "$1" || grep -qx ready "$DIR/$1.out" "$DIR/$1.err"
 }
 
-# made_frames COUNT [OPTION...]: a stream of them, to stdout.
+# made_frames COUNT [OPTION...]: prints a stream of COUNT frames.
 made_frames()
 {
 	"$FRAMES" send - --count "$1" "${@:2}" 2>/dev/null
 }
 
-# frames_wait NAME [SECONDS]: until it ends; shows its report; its exit status.
+# frames_wait NAME [SECONDS]: waits until the tool ends, and prints its report. Returns its
+# exit status.
 frames_wait()
 {
 	local status=0
@@ -231,7 +234,7 @@ frames_wait()
 	return "$status"
 }
 
-# frames_total NAME WORD: the number behind it in the last line of its report.
+# frames_total NAME WORD: prints the number behind WORD in the last line of the report.
 frames_total()
 {
 	sed -nE "s/^total: .*\\b$2 ([0-9]+).*/\\1/p" "$DIR/$1.out" "$DIR/$1.err"

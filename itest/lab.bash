@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# Processes and namespaces of a test, from start to end. All that is started or
-# made is written down in files below $DIR, not in variables: functions that
-# bats calls by `run` are in a subshell, whose variables are lost. lab_close
-# ends and removes what is written there, and nothing else, and complains of
-# what should not have been left.
+# Starts and ends the processes and namespaces of a test. They are noted in files below
+# $DIR, not in variables, because bats calls functions by `run` in a subshell, whose
+# variables are lost. lab_close ends and removes what is noted there and nothing else, and
+# complains about anything that should not be left.
 #
-# This file needs no bats. Names of processes, namespaces and guests are the
-# test's own; namespaces get their real, unique name from ns_name.
+# This file does not need bats. A test chooses the names of its processes, namespaces and
+# guests; ns_name gives a namespace a real name that is unique.
 
 # shellcheck disable=SC2034 # for the files that load this one
 LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB_GRACE=5 # seconds that a process may take to end
 
-# lab_open DIRECTORY: makes it, and makes it $DIR.
+# lab_open DIRECTORY: makes the directory, which becomes $DIR.
 lab_open()
 {
 	export DIR=$1 LAB_TAG="nr$$"
@@ -23,7 +22,7 @@ lab_open()
 	_interfaces >"$DIR/.interfaces"
 }
 
-# lab_close: ends and removes everything; fails when it found what should not be there.
+# lab_close: ends and removes everything; fails if something was left that should not be.
 lab_close()
 {
 	local name sad=0
@@ -69,7 +68,7 @@ _now_us()
 	echo "${EPOCHREALTIME/[.,]/}"
 }
 
-# wait_for SECONDS DESCRIPTION COMMAND...: until COMMAND succeeds.
+# wait_for SECONDS DESCRIPTION COMMAND...: waits until COMMAND succeeds.
 wait_for()
 {
 	local seconds=$1 what=$2 end
@@ -87,9 +86,9 @@ wait_for()
 
 # --- processes --------------------------------------------------------------
 
-# start NAME [in NAMESPACE] COMMAND...: runs a program (no function) in the
-# background. START_IN: its stdin, default /dev/null; "hold" is one that never
-# ends. START_OUT: its stdout, default $DIR/NAME.out. Stderr is $DIR/NAME.err.
+# start NAME [in NAMESPACE] COMMAND...: runs a program (not a function) in the background.
+# START_IN is its stdin, by default /dev/null; "hold" is a stdin that never ends. START_OUT
+# is its stdout, by default $DIR/NAME.out. Its stderr is $DIR/NAME.err.
 start()
 {
 	local name=$1 pid
@@ -109,7 +108,7 @@ start()
 	read -r pid < <(_supervise "$name" "$@" 2>/dev/null 3>&-) && [[ $pid ]]
 }
 
-# Runs a program, prints its pid, and keeps its exit status for whoever asks.
+# Runs a program, prints its pid, and keeps its exit status for wait_end and others.
 _supervise()
 {
 	local name=$1 in=${START_IN:-/dev/null} out=${START_OUT:-$DIR/$1.out} status=0
@@ -166,15 +165,16 @@ _signal()
 	kill -CONT "$(pid_of "$1")" 2>/dev/null || true
 }
 
-# wait_end NAME [SECONDS]: until it ends by itself; its exit status, or 124.
+# wait_end NAME [SECONDS]: waits until the program ends by itself. Returns its exit status,
+# or 124 if it did not end in time.
 wait_end()
 {
 	wait_for "${2:-10}" "end of $1" _has_ended "$1" || return 124
 	return "$(cat "$DIR/.run/$1.status")"
 }
 
-# stop NAME [SIGNAL]: ends it and waits for that; its exit status. 137 and a
-# failing teardown when it had to be killed.
+# stop NAME [SIGNAL]: ends the program, and waits until it has ended. Returns its exit
+# status. If the program had to be killed, that is 137, and the teardown fails.
 stop()
 {
 	if is_running "$1"; then
@@ -187,21 +187,21 @@ stop()
 	wait_end "$1"
 }
 
-# dismiss NAME [SIGNAL]: stops one whose exit status says nothing, as a peer's that the
-# signal ends; fails when it had to be killed.
+# dismiss NAME [SIGNAL]: ends a program whose exit status does not matter, such as a peer that
+# the signal ends. Fails if the program had to be killed.
 dismiss()
 {
 	stop "$@" || true
 	! grep -qsxF "$1" "$DIR/.hard"
 }
 
-# wait_gone NAME [SECONDS]: until it ends by itself, with whatever status.
+# wait_gone NAME [SECONDS]: waits until the program ends by itself, with any status.
 wait_gone()
 {
 	wait_for "${2:-10}" "end of $1" _has_ended "$1"
 }
 
-# Pids of processes that carry our mark.
+# Prints the pids of processes that have our mark in their environment.
 _marked()
 {
 	grep -lzxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ 2>/dev/null |
@@ -213,7 +213,7 @@ _no_marked()
 	[[ -z $(_marked) ]]
 }
 
-# What was left by programs that ended: their children should have gone, too.
+# Ends processes that were left by programs that have ended: these should be gone, too.
 _end_strays()
 {
 	local pid
@@ -233,7 +233,7 @@ ns_name()
 	echo "$LAB_TAG-$1"
 }
 
-# ns_add NAME...: makes namespaces. In a test of who is not root, it is skipped.
+# ns_add NAME...: makes namespaces. Skips the test if it is not run by root.
 ns_add()
 {
 	local name
@@ -250,7 +250,7 @@ ns_add()
 	done
 }
 
-# ns NAME COMMAND...: runs it there; NAME "-" is where we are.
+# ns NAME COMMAND...: runs a command in a namespace; "-" is the current one.
 ns()
 {
 	if [[ $1 == - ]]; then
@@ -260,7 +260,7 @@ ns()
 	fi
 }
 
-# veth_pair NS1 IF1 NS2 IF2 [ADDR1/LEN ADDR2/LEN]: both ends up.
+# veth_pair NS1 IF1 NS2 IF2 [ADDR1/LEN ADDR2/LEN]: makes a veth pair, and sets both ends up.
 veth_pair()
 {
 	ip -n "$(ns_name "$1")" link add "$2" type veth peer name "$4" netns "$(ns_name "$3")"
@@ -282,13 +282,13 @@ bridge_add()
 	ns "$1" ip link set "$2" up
 }
 
-# bridge_port NS BRIDGE IF: attaches IF.
+# bridge_port NS BRIDGE IF: attaches IF to the bridge.
 bridge_port()
 {
 	ns "$1" ip link set "$3" master "$2" up
 }
 
-# bridge_ports NS BRIDGE: the interfaces attached to it, a line each.
+# bridge_ports NS BRIDGE: prints the interfaces that are attached to it, one on each line.
 bridge_ports()
 {
 	local links

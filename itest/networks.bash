@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# Networks that more than one file has its tests in, beside what lab.bash makes.
+# Networks that the tests of several files use, in addition to those of lab.bash.
 
-# no_ipv6 NS: its interfaces to come have none, so that there are no frames but ours.
+# no_ipv6 NS: turns IPv6 off for interfaces that are made later, so that the kernel sends no
+# frames of its own.
 no_ipv6()
 {
 	ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 }
 
-# small_buffers NS: so that TCP keeps little, and a reader that stops is felt soon.
-# Segments must be small as well: with but one or two to a window, it may open
-# again without its sender being told, who then asks half a minute later.
+# small_buffers NS: has TCP buffer little, so that a sender soon notices that its peer does
+# not read. Segments are small as well: if only one or two fit a window, the sender may not
+# be told when the window opens again, and asks half a minute later.
 small_buffers()
 {
 	ns "$1" ip link set lo mtu 1500
@@ -19,14 +20,14 @@ small_buffers()
 		echo 4096 16384 131072 >tcp_wmem'
 }
 
-# quiet_bridge NS NAME: one that says nothing by itself.
+# quiet_bridge NS NAME: makes a bridge that sends no frames of its own.
 quiet_bridge()
 {
 	ns "$1" ip link add "$2" type bridge mcast_snooping 0
 	ns "$1" ip link set "$2" up
 }
 
-# link_word NS IF [WORD]: what "ip link" says of it, or the word after WORD there.
+# link_word NS IF [WORD]: prints what "ip link" shows for IF, or only the word after WORD.
 link_word()
 {
 	ns "$1" ip -details -o link show "$2" |
@@ -44,7 +45,7 @@ has_no_link() # NS IF
 	ns "$1" true && ! has_link "$@"
 }
 
-# hosts [MTU]: two, h1 and h2, joined by a wire.
+# hosts [MTU]: makes two hosts, h1 and h2, joined by a wire.
 #
 #   h1: l0 192.0.2.1, 2001:db8:1::1 ====== MTU ====== l0 192.0.2.2, 2001:db8:1::2 :h2
 hosts()
@@ -59,7 +60,7 @@ hosts()
 	done
 }
 
-# bridged_hosts: a bridge on each of the hosts that are there, and a station behind it.
+# bridged_hosts: makes a bridge on each of these hosts, and a station behind it.
 #
 #   s1: e0 10.0.0.1, fd00::1 --- p0 - br0 :h1       h2: br0 - p0 --- e0 10.0.0.2, fd00::2 :s2
 bridged_hosts()
@@ -77,7 +78,7 @@ bridged_hosts()
 	done
 }
 
-# one RELAY_ARGS..., two RELAY_ARGS...: the netrelays of the hosts.
+# one RELAY_ARGS..., two RELAY_ARGS...: start a netrelay on h1 and h2.
 one()
 {
 	relay_start one in h1 -v "$@"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# netrelay in a test: starting and stopping it, what its status and its log say, and the
-# processes that it has for names and commands.
+# netrelay in a test: starts and stops it, and looks at its status, its log, its helper and
+# the commands that it runs.
 
 # relay_start NAME [in NS] ARGS...
 relay_start()
@@ -17,7 +17,7 @@ relay_start()
 	start "$name" "${where[@]}" "$NETRELAY" "$@"
 }
 
-# relay_stop NAME: asks it to stop; its exit status.
+# relay_stop NAME: asks the relay to stop. Returns its exit status.
 relay_stop()
 {
 	stop "$1" TERM
@@ -33,18 +33,19 @@ _has_statuses()
 	(($(_count_statuses "$1") >= $2))
 }
 
-# While it forks, a program blocks all there are: SIGILL, for one, must be free.
+# Whether the relay blocks SIGUSR1. While a program forks it blocks all signals, so this also
+# checks that SIGILL is not blocked.
 _blocks_usr1()
 {
 	_has_ended "$1" || [[ $(grep '^SigBlk:' "/proc/$(pid_of "$1")/status") == *[2367abef]?[0-7] ]]
 }
 
-# relay_status NAME: asks for its counters, and prints them.
+# relay_status NAME: prints the relay's status.
 relay_status()
 {
 	local before
 
-	# Before it has got so far as to block it, the signal would be its end.
+	# The signal would end a relay that does not block it yet.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
 	before=$(_count_statuses "$1")
 	kill -USR1 "$(pid_of "$1")" || return
@@ -58,7 +59,7 @@ _has_ports()
 	relay_status "$1" | grep -q "^netrelay: status: [a-z]*, $2 ports\?:"
 }
 
-# relay_wait_ports NAME COUNT [SECONDS]: until it has so many ports.
+# relay_wait_ports NAME COUNT [SECONDS]: waits until the relay has COUNT ports.
 relay_wait_ports()
 {
 	wait_for "${3:-5}" "$2 ports at $1" _has_ports "$1" "$2"
@@ -69,14 +70,14 @@ _has_up()
 	(($(relay_status "$1" | grep -cE '^netrelay: port .*: (up|blocked|limited), rx ') == $2))
 }
 
-# relay_wait_up NAME COUNT [SECONDS]: until so many of its ports are up; one may
-# be blocked or limited already, for a loop.
+# relay_wait_up NAME COUNT [SECONDS]: waits until COUNT of its ports are up; blocked and
+# limited ports count as up.
 relay_wait_up()
 {
 	wait_for "${3:-5}" "$2 ports up at $1" _has_up "$1" "$2"
 }
 
-# relay_check_sums NAME: every frame is accounted for.
+# relay_check_sums NAME: checks that received + copied = sent + queued + dropped.
 relay_check_sums()
 {
 	local status
@@ -112,13 +113,13 @@ wait_port()
 	wait_for "${3:-10}" "port like $2 at $1" has_port "$1" "$2"
 }
 
-# received RELAY: frames in all.
+# received RELAY: prints the number of all received frames.
 received()
 {
 	relay_status "$1" | sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p'
 }
 
-# drops RELAY REASON: how many of its ports' drops are for that.
+# drops RELAY REASON: prints how many frames its ports dropped for that reason.
 drops()
 {
 	relay_status "$1" |
@@ -133,13 +134,13 @@ has_drops() # RELAY REASON COUNT
 
 # --- what it says -----------------------------------------------------------
 
-# log_lines RELAY PATTERN: how many lines of its log match.
+# log_lines RELAY PATTERN: prints how many lines of its log match.
 log_lines()
 {
 	grep -Ec -- "$2" "$DIR/$1.err" || true
 }
 
-# has_logged RELAY PATTERN [COUNT]: no fewer; 1 when it is not given.
+# has_logged RELAY PATTERN [COUNT]: whether COUNT lines of its log match, by default 1.
 has_logged()
 {
 	(($(log_lines "$1" "$2") >= ${3:-1}))
@@ -147,13 +148,14 @@ has_logged()
 
 # --- the helper, and commands -----------------------------------------------
 
-# helper_of NAME: its pid.
+# helper_of NAME: prints the pid of the relay's helper.
 helper_of()
 {
 	pgrep -P "$(pid_of "$1")" -x netrelay-helper
 }
 
-# command_of NAME PROGRAM: the pid of what exec: runs, when the shell has become it.
+# command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has
+# become that program.
 command_of()
 {
 	local keeper
@@ -168,7 +170,7 @@ has_command()
 	[[ $(command_of "$1" "$2") ]]
 }
 
-# is_gone PID: or dead, and waiting for init to take notice.
+# is_gone PID: whether the process has ended; it may still be a zombie.
 is_gone()
 {
 	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status"

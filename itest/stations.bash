@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# Stations: peers that send frames with addresses of their own, and write down
-# what they get (see the program station). By convention a station NAME has the
-# address that mac gives it.
+# Stations: peers that send frames from addresses of their own, and write down the frames
+# that they receive (see the program station). A station NAME has the address "mac NAME".
 #
 #   station_start a in lab tcp:127.0.0.1:5000
 #   station_send a 3 "$(mac b)" hello      three frames to b
-#   station_wait b hello 3                 until they have come
-#   heard b hello                          how many have
+#   station_wait b hello 3                 waits until they have come
+#   heard b hello                          prints how many have come
 
 STATION=$LAB_ROOT/itest/station
 # shellcheck disable=SC2034 # for the files that load this one
@@ -22,7 +21,7 @@ station_start()
 	wait_for 10 "station $1" grep -qx ready "$DIR/$1.out"
 }
 
-# stations NAME=PORT...: each at the relay in lab that listens there.
+# stations NAME=PORT...: starts stations that connect to these ports of relays in lab.
 stations()
 {
 	local each
@@ -32,7 +31,7 @@ stations()
 	done
 }
 
-# veth_station NAME NS BRIDGE: behind that bridge, in a namespace of its own.
+# veth_station NAME NS BRIDGE: starts a station behind that bridge, in its own namespace.
 veth_station()
 {
 	ns_add "$1"
@@ -42,26 +41,26 @@ veth_station()
 	station_start "$1" in "$1" if:e0
 }
 
-# mac NAME: that station's address, or any word's.
+# mac NAME: prints a station's address; any word gives one.
 mac()
 {
 	printf '%s' "$1" | cksum | awk '{ printf "02:00:%02x:%02x:%02x:%02x\n",
 		$1 / 16777216, $1 / 65536 % 256, $1 / 256 % 256, $1 % 256 }'
 }
 
-# station_tell NAME WORD...: a command.
+# station_tell NAME WORD...: gives a station a command.
 station_tell()
 {
 	echo "${*:2}" 1<>"$DIR/$1.commands"
 }
 
-# station_send NAME COUNT DST TEXT [VLAN...]: from its own address.
+# station_send NAME COUNT DST TEXT [VLAN...]: sends frames from the station's own address.
 station_send()
 {
 	station_tell "$1" send "$2" "$3" "$(mac "$1")" "${@:4}"
 }
 
-# heard NAME PATTERN: how many frames have come whose line ends like that.
+# heard NAME PATTERN: prints how many received frames have lines that end like that.
 heard()
 {
 	grep -cE "^came .* ($2)\$" "$DIR/$1.out" || true
@@ -78,7 +77,7 @@ station_wait()
 	wait_for "${4:-5}" "$3 of $2 at station $1" has_heard "$1" "$2" "$3"
 }
 
-# came_after NAME TEXT SENDER: ms from when that was sent to when it last came.
+# came_after NAME TEXT SENDER: prints the ms from when a frame was sent to when it last came.
 came_after()
 {
 	local sent came
@@ -88,8 +87,8 @@ came_after()
 	echo $((came - sent))
 }
 
-# converse A B [SECONDS]: they hear each other, and then each frame once. Both talk:
-# a switch far away learns that somebody is elsewhere from what he says.
+# converse A B [SECONDS]: waits until both hear each other, and then each frame just once.
+# Both send, because a distant switch learns a station's new place only from its frames.
 converse()
 {
 	local word="talk-$RANDOM-$RANDOM"
@@ -102,7 +101,7 @@ converse()
 	assert_equal "$(heard "$2" "$word-to") $(heard "$1" "$word-back")" "20 20"
 }
 
-# Whether frames of these two have come to each other, and one more try.
+# Sends a frame in each direction. Returns whether both stations have heard each other.
 _talk()
 {
 	station_send "$1" 1 "$(mac "$2")" "$3"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the command line asks for is done; only here does the program end.
+ * Reads the command line and runs the action that it asks for. Only this file ends the
+ * program.
  *
  * #syscalls: writev
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each part has a start and a stop; here they are called in an order in which none
- * inherits what is not its own, and each finds what it needs.
+ * Starts and stops all parts of the relay. The order matters: a process that is forked
+ * must not inherit descriptors of other parts, and each part needs some that were
+ * started before it.
  *
  * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
  * #syscalls: wait4
@@ -40,14 +41,14 @@ struct program {
 	struct trace trace;
 	struct metrics metrics;
 	struct capture_writer writer;
-	int capture_fd; /* to the writer, until the capture has it */
+	int capture_fd; /* the socket to the writer, until the capture takes it over */
 	struct capture capture;
 	struct ctl ctl;
 	struct watch signals;
 	char why[PROGRAM_WHY_MAX];
 };
 
-/* Also whom we never knew: as PID 1 of a container we get all orphans there are. */
+/* As PID 1 of a container we get every orphan there, so wait for any child. */
 static void reap(struct program *prog)
 {
 	pid_t pid;
@@ -80,7 +81,7 @@ static void block_signals(sigset_t *set)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 
 	sigemptyset(set);
-	/* Ignored by whoever started us, the ends of children would not be told. */
+	/* If our parent ignored SIGCHLD, we would not learn that children end. */
 	signal(SIGCHLD, SIG_DFL);
 	sigaddset(set, SIGCHLD);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
@@ -99,7 +100,7 @@ static int watch_signals(struct program *prog, const sigset_t *set)
 	return loop_add(&prog->loop, &prog->signals, fd, EPOLLIN, signal_ready);
 }
 
-/* A server's clients are descriptors; the limit we were given may be raised. */
+/* Each client of a server is a descriptor, so raise our limit as far as is allowed. */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -110,7 +111,7 @@ static void raise_fd_limit(void)
 	}
 }
 
-/* What is added later may need it, and then it is too late to start it. */
+/* With --ctl any endpoint may be added later, when it is too late to start the helper. */
 static bool needs_helper(const struct conf *conf)
 {
 	if (conf->ctl_path)
@@ -122,8 +123,8 @@ static bool needs_helper(const struct conf *conf)
 }
 
 /*
- * Before we open anything ourselves, which would take the number of a descriptor
- * that is not there.
+ * Check inherited descriptors before we open any: ours could get the number of one that
+ * the user named but that is not open.
  */
 static int check_inherited(const struct conf *conf, char *why, size_t size)
 {
@@ -140,7 +141,10 @@ static int check_inherited(const struct conf *conf, char *why, size_t size)
 	return 0;
 }
 
-/* A socket of ours must not become what messages, or a child, write to. */
+/*
+ * Open /dev/null for standard descriptors that are closed. Otherwise a socket of ours
+ * could get such a number, and messages would go to it.
+ */
 static int fill_standard_fds(char *why, size_t size)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -169,7 +173,10 @@ static enum relay_kind kind_of(const struct conf *conf)
 	return conf->hub ? RELAY_HUB : RELAY_SWITCH;
 }
 
-/* Nobody but the writer holds its stdout open, so that a reader sees its end. */
+/*
+ * If the writer writes to stdout, it must be the only one that has it open: otherwise the
+ * reader would not notice its end.
+ */
 static int start_writer(struct program *prog)
 {
 	const char *path = prog->conf->capture;
@@ -202,7 +209,7 @@ static int start_capture(struct program *prog)
 	return ret;
 }
 
-/* What shows the relay from the start. */
+/* Start what observes the relay: trace, capture, metrics. */
 static int set_up_views(struct program *prog)
 {
 	const struct conf *conf = prog->conf;
@@ -228,7 +235,7 @@ static int set_up(struct program *prog)
 	int ret;
 
 	prog->helper.watch.fd = prog->signals.fd = -1;
-	/* First of all, so that they inherit nothing and hold nothing. */
+	/* Fork the other processes first, so that they inherit none of our descriptors. */
 	ret = start_writer(prog);
 	if (ret < 0)
 		return ret;
@@ -306,7 +313,7 @@ int program_run(const struct conf *conf)
 		if (conf->verbose)
 			relay_status(&prog.relay);
 	} else {
-		/* What is in the file from an earlier time stays. */
+		/* Nothing was captured, so leave the file as it was. */
 		capture_drop(&prog.capture);
 	}
 	if (prog.relay.failed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program that relays: what it is made of, started, wired together and stopped. */
+/* The relaying program: starts all parts, runs the event loop, and stops them. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -7,19 +7,22 @@
 
 #include "conf/conf.h"
 
-#define PROGRAM_WHY_MAX 1200
+#define PROGRAM_WHY_MAX 1200 /* bytes of a message, with its NUL */
 
 /*
- * program_check() - Look at what was inherited, before anything is opened.
- * @why: on error, one line that says what is wrong and what to do
+ * program_check() - Check the inherited descriptors that @conf uses. Call it before
+ * anything is opened. Standard descriptors that are closed become /dev/null.
+ * @why:  on error, one line that says what is wrong and what to do
+ * @size: bytes at @why
  *
- * Return: 0; -ENOTTY for wrong usage; another -errno.
+ * Return: 0; -ENOTTY for wrong usage: frames to or from a terminal; another -errno.
  */
 int program_check(const struct conf *conf, char *why, size_t size);
 
 /*
- * program_run() - Relay as @conf says until asked to stop; once in a process. What goes
- * wrong is told by messages.
+ * program_run() - Relay as @conf says until a signal or the end of stdin stops it. Call it
+ * once in a process. It logs errors.
+ * @conf: must stay until it returns
  *
  * Return: 0 or -errno.
  */

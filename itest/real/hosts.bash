@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What the tests with real programs load beside helpers.bash: hosts in which
-# programs run that manage a network, and traffic between any two ends.
+# The tests with other programs load this file in addition to helpers.bash. It has hosts, on
+# which programs that manage a network can run, and traffic between any two ends.
 #
-# A host NAME is in the network namespace NAME, and has its own /etc, /run and
-# /var (see the program host). What runs in it ends with it:
+# A host NAME is in the network namespace NAME, and has its own /etc, /run and /var (see the
+# program host). Programs on it end with it:
 #
 #   ns_add lab
 #   host_start lab
@@ -18,7 +18,7 @@
 REAL=$LAB_ROOT/itest/real
 REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$LAB_ROOT/build/real}
 
-# real_setup: for setup(), which it is unless a file has more to do.
+# real_setup: for setup(), unless a file has more to set up.
 real_setup()
 {
 	common_setup
@@ -31,13 +31,13 @@ setup()
 	real_setup
 }
 
-# wire NS1 NS2: between two of them, 192.0.2.1 and 192.0.2.2, l0 at both ends.
+# wire NS1 NS2: joins two namespaces: l0 192.0.2.1 and l0 192.0.2.2.
 wire()
 {
 	veth_pair "$1" l0 "$2" l0 192.0.2.1/24 192.0.2.2/24
 }
 
-# needs PROGRAM...: skips the test where one is missing.
+# needs PROGRAM...: skips the test if a program is missing.
 needs()
 {
 	local program
@@ -47,7 +47,7 @@ needs()
 	done
 }
 
-# manual_block WORD: the commands of the manual's example that has it.
+# manual_block WORD: prints the commands of the manual's example that contains WORD.
 manual_block()
 {
 	awk -v word="$1" '/^\.Ed/ { if (index(block, word)) printf "%s", block; inside = 0 }
@@ -55,7 +55,7 @@ manual_block()
 		/^\.Bd -literal/ { inside = 1; block = "" }' "$LAB_ROOT/man/netrelay.1"
 }
 
-# in_manual LINE: fails unless that is one of the examples there.
+# in_manual LINE: fails unless that line is in an example of the manual.
 in_manual()
 {
 	manual_block "$1" | grep -qxF -- "$1" || {
@@ -79,13 +79,13 @@ _is_host()
 	[[ -s $DIR/$1.init ]] && grep -qx ready "$DIR/host-$1.out"
 }
 
-# on NAME COMMAND...: runs it on that host; the functions below do, too.
+# on NAME COMMAND...: runs a command on that host; the functions below do so, too.
 on()
 {
 	nsenter -t "$(cat "$DIR/$1.init")" -a -- "${@:2}"
 }
 
-# host_daemon HOST NAME COMMAND...: runs it there in the background.
+# host_daemon HOST NAME COMMAND...: runs a command there in the background.
 host_daemon()
 {
 	start "$2" nsenter -t "$(cat "$DIR/$1.init")" -a -- "${@:3}"
@@ -98,7 +98,7 @@ host_daemon_stop()
 	wait_end "$2" || true
 }
 
-# host_bus HOST: its own system bus.
+# host_bus HOST: starts a system bus for the host.
 host_bus()
 {
 	host_daemon "$1" "bus-$1" dbus-daemon --system --nofork --nopidfile
@@ -107,7 +107,7 @@ host_bus()
 
 # --- traffic ----------------------------------------------------------------
 
-# address NS IF ADDR/LEN: gives it to an interface, as soon as that is there.
+# address NS IF ADDR/LEN: gives an interface an address, as soon as the interface exists.
 address()
 {
 	wait_for 10 "$2 in $1" ns "$1" ip link show "$2"
@@ -115,13 +115,13 @@ address()
 	ns "$1" ip link set "$2" up
 }
 
-# wait_ping NS ADDR [SECONDS]: until one is answered.
+# wait_ping NS ADDR [SECONDS]: waits until a ping is answered.
 wait_ping()
 {
 	wait_for "${3:-10}" "$2 to answer $1" ns "$1" ping -c 1 -W 1 "$2"
 }
 
-# passes NS1 ADDR1 NS2 ADDR2 [SECONDS]: pings of all sizes and TCP, both ways.
+# passes NS1 ADDR1 NS2 ADDR2 [SECONDS]: sends pings of two sizes, and TCP in both directions.
 passes()
 {
 	wait_ping "$1" "$4" "${5:-10}"
@@ -131,7 +131,7 @@ passes()
 	tcp_passes "$3" "$1" "$2"
 }
 
-# tcp_passes NS1 NS2 ADDR2 [PORT]: 1 MiB of noise to there, and none of it missing.
+# tcp_passes NS1 NS2 ADDR2 [PORT]: sends 1 MiB of random bytes, all of which must arrive.
 tcp_passes()
 {
 	local port=${4:-7000} name="sink-$RANDOM$RANDOM"

@@ -17,7 +17,7 @@ void log_verbosity(int level);
 
 /*
  * log_reset() - Forget the descriptor that messages go to, so that the next message
- * looks for it again. For a forked process that closes what it inherited.
+ * looks for it again. Call it in a forked process that closes inherited descriptors.
  */
 void log_reset(void);
 

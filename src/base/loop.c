@@ -16,7 +16,7 @@
 #include "base/util.h"
 
 #define EVENTS_PER_TURN 64
-#define RETRY_MS 20 /* until epoll is asked again for what it had no memory for */
+#define RETRY_MS 20 /* until a watch that the kernel had no memory for is tried again */
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -90,7 +90,7 @@ static void run_all(struct deferred **list)
 	}
 }
 
-/* Set aside what asked for this turn, so that what it asks for comes in the next one. */
+/* Set these calls aside, so that a call of loop_again() in one of them counts for the next turn. */
 static void take_again(struct loop *l)
 {
 	l->now = l->again;
@@ -134,7 +134,7 @@ static void retry_late(struct timer *t)
 		timer_set(l, t, RETRY_MS, retry_late);
 }
 
-/* For want of memory epoll does not have @w, which would never be heard of again. */
+/* The kernel had no memory to watch @w: try again, or its events would never come. */
 static void put_off(struct loop *l, struct watch *w)
 {
 	w->is_late = true;
@@ -153,7 +153,7 @@ int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
 	w->fn = fn;
 	w->events = events;
 	w->always_ready = w->is_late = false;
-	/* Always entered first, so that a descriptor that can't be watched shows now. */
+	/* Even if no event is wanted: a descriptor that cannot be watched shows here. */
 	ret = epoll_set(l, w, EPOLL_CTL_ADD, events);
 	if (ret == -EPERM) {
 		w->always_ready = true;
@@ -184,7 +184,7 @@ void loop_mod(struct loop *l, struct watch *w, uint32_t events)
 			forget_late(l, w);
 		return;
 	}
-	/* With no event asked for, epoll would still report hang-ups, for ever. */
+	/* epoll reports hang-ups even if no event is wanted, and would do so for ever. */
 	if (!events)
 		epoll_set(l, w, EPOLL_CTL_DEL, 0);
 	else if (old)
@@ -238,7 +238,7 @@ static void clock_ticked(struct watch *w, uint32_t events)
 	uint64_t ticks;
 
 	(void)events;
-	/* Due timers run at the end of the turn; here it is only made quiet. */
+	/* The timers run later in this turn; reading only makes the timerfd quiet. */
 	if (read(w->fd, &ticks, sizeof(ticks)) < 0)
 		return;
 }
@@ -261,7 +261,7 @@ int loop_run(struct loop *l)
 			struct watch *w = ev[i].data.ptr;
 
 			ticked |= w == &l->clock;
-			/* Another watch of this turn may have removed or muted it. */
+			/* In this turn another watch may have removed or muted this one. */
 			if (w->fd >= 0 && w->events)
 				w->fn(w, ev[i].events);
 		}

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers are a pairing heap, for a relay of thousands of ports has thousands of them:
- * to set one is to compare it with the first, and to take the first off costs the
- * logarithm of their number (Fredman and others, "The Pairing Heap", 1986). A timerfd
- * stands for the first one, so a turn of the loop without timers due costs no system
- * call for the clock.
+ * A relay of thousands of ports has thousands of timers, so they are in a pairing heap
+ * (Fredman and others, "The Pairing Heap", 1986). Setting a timer costs a comparison with
+ * the first one; removing the first one costs the logarithm of their number. A timerfd is
+ * set to the first timer, so a turn in which none is due need not read the clock.
  *
  * #syscalls: timerfd_settime
  */
@@ -22,7 +21,7 @@ static void arm_clock(struct loop *l)
 	struct itimerspec its = { 0 };
 
 	if (l->first) {
-		/* Due 0 would disarm it. */
+		/* A time of 0 would disarm the timerfd. */
 		uint64_t due = l->first->due_ns ? l->first->due_ns : 1;
 
 		its.it_value.tv_sec = (time_t)(due / NS_PER_S);
@@ -36,7 +35,7 @@ static bool is_before(const struct timer *a, const struct timer *b)
 	return a->due_ns < b->due_ns || (a->due_ns == b->due_ns && a->number < b->number);
 }
 
-/* Make one heap of two; each may be empty. */
+/* Merge two heaps; each may be empty. */
 static struct timer *meld(struct timer *a, struct timer *b)
 {
 	struct timer *top, *below;
@@ -64,7 +63,7 @@ static struct timer *cut_first(struct timer **list)
 	return t;
 }
 
-/* Make one heap of a list of heaps: in pairs, then from the last pair to the first. */
+/* Merge a list of heaps: first in pairs, then from the last pair to the first. */
 static struct timer *meld_all(struct timer *list)
 {
 	struct timer *pairs = NULL, *heap = NULL;

@@ -11,13 +11,13 @@
 struct loop;
 
 /*
- * Runs once, when due, on the monotonic clock. All zero: not set. Timers due at the
- * same time run in the order in which they were set.
- *
- * @child, @next, @prev: its place in a heap: below it, beside it, and the timer
- *          beside it or above
- * @due_ns: when, as loop_now_ns()
- * @number: counts all timers that were ever set
+ * A timer runs once, when it is due. All zeros: not set. Timers that are due at the same
+ * time run in the order in which they were set.
+ * @child:  the first timer below it in the heap
+ * @next:   the next timer beside it
+ * @prev:   the timer before it beside it; for the first one, the timer above
+ * @due_ns: when it is due, as loop_now_ns()
+ * @number: how many times a timer had been set when this one was
  */
 struct timer {
 	struct timer *child, *next, *prev;
@@ -27,24 +27,26 @@ struct timer {
 };
 
 /*
- * timer_set() - Call @fn once in @ms milliseconds; a timer that is set is moved.
+ * timer_set() - Call @fn once in @ms milliseconds. A timer that is set already is moved.
+ * @t: must stay where it is until the call, or until timer_cancel()
  *
- * Due times are cut to whole milliseconds, so that the timers of many ports come due
- * together and wake the loop once. @fn is so called up to a millisecond early.
+ * The time is cut to a whole millisecond, so that the timers of many ports are due
+ * together and wake the loop once. Therefore @fn may be called up to a millisecond early.
  */
 void timer_set(struct loop *l, struct timer *t, uint64_t ms, void (*fn)(struct timer *t));
 
 /*
- * timer_set_at() - The same at @due_ns of loop_now_ns(), to the nanosecond; at once if
- * that has passed. Does not read the clock.
+ * timer_set_at() - Call @fn once at @due_ns, a time of loop_now_ns(); without delay if that
+ * has passed. Otherwise as timer_set(), but exact, and without reading the clock.
  */
 void timer_set_at(struct loop *l, struct timer *t, uint64_t due_ns,
 		  void (*fn)(struct timer *t));
 
+/* timer_cancel() - Do not make the call. It does nothing if the timer is not set. */
 void timer_cancel(struct loop *l, struct timer *t);
 
 /*
- * timer_run_due() - For the loop: run the timers that are due and were set before this call.
+ * timer_run_due() - Run the timers that are due and were set before this call; for the loop.
  * A timer that one of them sets runs in a later turn.
  */
 void timer_run_due(struct loop *l);

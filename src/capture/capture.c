@@ -175,7 +175,7 @@ void capture_drop(struct capture *c)
 	finish(c);
 }
 
-/* Whatever the reader sends is ignored. The end of its stream ends the capture. */
+/* Ignore all that the reader sends, but end the capture when its stream ends. */
 static void fd_ready(struct watch *w, uint32_t events)
 {
 	struct capture *c = container_of(w, struct capture, watch);
@@ -236,7 +236,7 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 	if (lost_none && c->queue.lost)
 		log_warn("capture %s: packets are being lost: the reader is too slow",
 			 c->name);
-	/* One turn may bring more than the queue can hold. */
+	/* A single turn may bring more than the queue can hold. */
 	if (c->queue.ring.bytes >= PUSH_BYTES)
 		push(c);
 }

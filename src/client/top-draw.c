@@ -200,7 +200,7 @@ unsigned top_rows(const struct top_view *v)
 
 /* ---- the parts ---- */
 
-/* One that is limited passes frames, too. */
+/* A limited port counts as up, because it passes frames. */
 static bool is_up(const struct top_port *p)
 {
 	return !strcmp(p->state, "up") || !strcmp(p->state, "limited");

@@ -10,7 +10,7 @@
 
 #include "conf/endpoint-long.h"
 
-/* - has no long form, and is made of descriptors as fd: is. */
+/* "-" has no long form; as an fd: endpoint it consists of descriptors. */
 static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
 {
 	if (a->kind == ENDPOINT_FD && b->kind == ENDPOINT_STDIO)

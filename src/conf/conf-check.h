@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds endpoints that are right by themselves but conflict with each other. For conf.c. */
+/* Finds endpoints that conflict although each is right by itself. Only conf.c needs this. */
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 

@@ -15,7 +15,7 @@
 /* Relay frames; print the help or the version; run netrelay ctl or netrelay top. */
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
 
-#define CONF_STORM_LIMIT 100000 /* default of --storm: flooded frames a second, a port */
+#define CONF_STORM_LIMIT 100000 /* default of --storm: broadcasts per second and port */
 #define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
 #define CONF_FDB_SIZE_MAX (1u << 20) /* the most that --fdb-size may be */
 
@@ -25,7 +25,8 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
  * @listeners:   the endpoints of -l, @n_listeners of them
  * @endpoints:   a cable's two ends, or a server's targets; @n_endpoints of them
  * @hub:         --hub was given
- * @storm_limit: flooded frames a second that a port may bring; 0 for no limit
+ * @storm_limit: broadcast, multicast and unknown-unicast frames that a port may bring per
+ *               second; 0 for no limit
  * @fdb_size:    MAC addresses that a switch remembers
  * @ctl_path:    path of the control socket, or NULL. CONF_RUN creates the socket,
  *               CONF_CTL and CONF_TOP connect to it

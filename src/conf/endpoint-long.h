@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the long forms of an endpoint, KIND:BODY[,OPTION=VALUE]... For endpoint.c. */
+/* Reads the long forms of an endpoint, KIND:BODY[,OPTION=VALUE]...; only endpoint.c needs it. */
 #ifndef ENDPOINT_LONG_H
 #define ENDPOINT_LONG_H
 

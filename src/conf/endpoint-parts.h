@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the parts of which all forms of an endpoint are made: addresses, ports,
- * paths, names and numbers; and refuses wrong ones. For the files that read
- * endpoints; all others need endpoint.h only.
+ * Reads the parts of an endpoint: addresses, ports, paths, names and numbers; and refuses
+ * wrong ones. Only the files that read endpoints need this; all others need endpoint.h.
  */
 #ifndef ENDPOINT_PARTS_H
 #define ENDPOINT_PARTS_H

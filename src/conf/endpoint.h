@@ -56,7 +56,8 @@ struct endpoint_addr {
  * @is_isolated: it exchanges no frames with other isolated ports
  * @is_unpadded: short frames to it are not padded (pad=0)
  * @n_macs, @macs: the only source addresses that its frames may have; none: any
- * @storm: flooded frames a second that it may bring; 0: the relay's limit (--storm)
+ * @storm: broadcast, multicast and unknown-unicast frames that it may bring per second; 0:
+ *         the relay's limit (--storm)
  */
 struct endpoint_rules {
 	bool is_isolated;

@@ -113,7 +113,7 @@ int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
  * for ever, so it is answered now. Any other port may still turn out to be a mistake, so
  * its answer waits until it is open or has failed.
  */
-static int tell_added(struct ctl_call *call, unsigned id)
+static int answer_added(struct ctl_call *call, unsigned id)
 {
 	const struct port *p = call->relay->forward.ports;
 
@@ -150,7 +150,7 @@ static int run_add(struct ctl_call *call)
 	if (!ret)
 		ret = relay_add(r, &ep, call->why, sizeof(call->why));
 	if (!ret && r->last_id != last)
-		ret = tell_added(call, r->last_id);
+		ret = answer_added(call, r->last_id);
 	else if (!ret)
 		buf_printf(call->out, "listening\n");
 	return ret;
@@ -343,17 +343,17 @@ static const struct command {
 	int (*run)(struct ctl_call *call);
 	const char *usage, *what;
 } commands[] = {
-	{ "help", run_help, "help", "this list" },
-	{ "status", run_status, "status [--json]", "all ports and what they carry" },
-	{ "fdb", run_fdb, "fdb", "which address is behind which port" },
-	{ "add", run_add, "add ENDPOINT", "one more; or add -l PORT, a listener" },
-	{ "del", run_del, "del PORT", "a port, by number or name; or del -l PORT" },
+	{ "help", run_help, "help", "show this list" },
+	{ "status", run_status, "status [--json]", "show all ports and their traffic" },
+	{ "fdb", run_fdb, "fdb", "show which address is on which port" },
+	{ "add", run_add, "add ENDPOINT", "add a port; or add -l PORT: a listener" },
+	{ "del", run_del, "del PORT", "by number or name; or del -l PORT: a listener" },
 	{ "set", run_set, "set PORT KEY=VALUE ...",
 	  "isolated=on|off, mac=ADDR[+ADDR ...], storm=N" },
-	{ "events", run_events, "events", "a line for each as it happens, until ^C" },
+	{ "events", run_events, "events", "print each event as it happens, until ^C" },
 	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
-	  "frames; port=N, dir=in|out|both, snap=N" },
-	{ "counters", run_counters, "counters", "lines with tabs, as top reads them" },
+	  "port=N, dir=in|out|both, snap=N" },
+	{ "counters", run_counters, "counters", "for programs: fields with tabs" },
 };
 
 static int run_help(struct ctl_call *call)

@@ -90,7 +90,7 @@ static void reap(struct deferred *d)
 }
 
 /* End a client. Return: its connection, which the caller must close or pass on. */
-static int part_with(struct ctl_client *k)
+static int release_client(struct ctl_client *k)
 {
 	int fd = k->watch.fd;
 
@@ -105,7 +105,7 @@ static int part_with(struct ctl_client *k)
 static void close_client(struct ctl_client *k)
 {
 	if (!k->is_closed)
-		close(part_with(k));
+		close(release_client(k));
 }
 
 /* ---- what a client is told ---- */
@@ -203,7 +203,7 @@ static const char *capture_fault(int err)
 static void give_to_capture(struct ctl_client *k, const struct capture_filter *filter)
 {
 	struct ctl *c = k->ctl;
-	int fd = part_with(k),
+	int fd = release_client(k),
 	    ret = ctl_capture_start(&c->captures, c->relay, fd, filter);
 	char line[128] = "ok\n";
 
@@ -222,7 +222,7 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *f
 }
 
 /* Answer the client that added a port: the port is open, waits to be retried, or has failed. */
-static void tell_awaited(struct ctl_client *k, const struct port *p)
+static void answer_awaited(struct ctl_client *k, const struct port *p)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
 
@@ -250,7 +250,7 @@ static void await_due(struct timer *t)
 	if (!p)
 		close_client(k);
 	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
-		tell_awaited(k, p);
+		answer_awaited(k, p);
 	else
 		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);
 }
@@ -419,7 +419,7 @@ static void on_event(struct event_watcher *w, const struct news *n)
 		if (k->is_closed)
 			continue;
 		if (k->awaits == p->id && p->state != PORT_OPENING)
-			tell_awaited(k, p);
+			answer_awaited(k, p);
 		if (!k->follows)
 			continue;
 		if (!len)

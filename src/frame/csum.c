@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A one's complement sum does not care how wide its words are, as long as what
- * is carried out at the top comes in again at the bottom. So 64 bits are added
- * at a time, in four sums that do not wait for each other, and folded later.
+ * A one's complement sum may be computed with words of any width, if each carry is added
+ * again at the bottom. So 64 bits are added at a time, and folded to 16 at the end. There
+ * are four sums, because the processor can add to them at the same time.
  */
 #include "frame/csum.h"
 
@@ -27,7 +27,7 @@ static inline uint64_t load(const uint8_t *p)
 	return word;
 }
 
-/* What is left, less than a word, as if a zero followed an odd byte. */
+/* Add less than a word, as if a zero byte followed an odd one. */
 static inline uint64_t add_tail(uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint32_t half;
@@ -78,7 +78,7 @@ uint16_t csum_fold(uint64_t sum)
 
 uint64_t csum_pseudo(const uint8_t *ip, uint8_t proto, uint32_t len)
 {
-	/* Two words of 32 bits, so that no carry is lost. */
+	/* Both numbers have 32 bits, so this sum does not overflow. */
 	uint64_t sum = (uint64_t)htonl(len) + htonl(proto);
 
 	if (ip[0] >> 4 == 6)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of records. None wraps: a record that does not fit at the top goes to the bottom,
- * and q->top remembers where the upper part ends. The memory is larger than the limit by
- * one longest record, which is the most that can be left unused at the top. So there is
- * room for everything that the limit admits.
+ * A ring of records; a record is a frame with what precedes it on a stream. A record is
+ * always contiguous: one that does not fit below the end of the memory goes to its
+ * beginning, and q->top notes where the upper part ends. The memory is larger than the
+ * limit by the longest record, which is more than what is left unused at the top. So
+ * there is room for all that the limit allows.
  *
  * #syscalls: madvise mmap munmap
  */
@@ -16,7 +17,7 @@
 #include "base/util.h"
 #include "frame/run.h"
 
-#define PAGE_MAX ((size_t)64 << 10) /* the largest pages that machines have */
+#define PAGE_MAX ((size_t)64 << 10) /* bytes; pages are not larger */
 
 static size_t memory_size(const struct frame_queue *q)
 {
@@ -48,7 +49,7 @@ static bool has_wrapped(const struct frame_queue *q)
 	return q->top != 0;
 }
 
-/* Memory for a record of @size bytes, which the limit has admitted. */
+/* Return: where a record of @size bytes goes; the limit allows it. */
 static uint8_t *reserve(struct frame_queue *q, size_t size)
 {
 	uint8_t *at;
@@ -84,7 +85,7 @@ bool frame_queue_put(struct frame_queue *q, const struct frame *f)
 
 	if (q->bytes + size > q->limit || (f->n_more && f->layout != LAYOUT_STREAM))
 		return false;
-	/* A run may leave more unused at the top than there is to spare. */
+	/* A long run could leave more unused at the top than the memory has to spare. */
 	if (f->n_more && !has_wrapped(q) && q->tail + size > memory_size(q))
 		return false;
 	(f->n_more ? store_run : store)(reserve(q, size), f);
@@ -93,7 +94,7 @@ bool frame_queue_put(struct frame_queue *q, const struct frame *f)
 	return true;
 }
 
-/* Bytes behind the length prefix of the record at @pos. */
+/* The bytes behind the length prefix of the record at offset @pos. */
 static uint32_t record_len(const struct frame_queue *q, size_t pos)
 {
 	return get_be32(q->buf + pos) & ~LAYOUT_VNET_BIT;

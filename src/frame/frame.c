@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames of several pieces. Most have one, and the callers' fast ways are inline. */
+/* Frames of several pieces. Most frames have one piece: for these frame.h has inline code. */
 #include "frame/frame.h"
 
 #include <assert.h>

@@ -17,21 +17,21 @@
  *
  * Three rules hold for everybody:
  *
- * F1 Nobody writes through a frame. A source may write to memory of its own until its
- *    rx() has returned, and not after that. What has to differ for one target gets a
- *    head of its own.
+ * F1 Nobody writes through a frame. A source may write to its own memory until its rx()
+ *    returns, and not later. If bytes must differ for one target, the target gets a frame
+ *    whose head is a changed copy.
  * F2 Foreign bytes (is_foreign) may change at any time, because a guest can write to
- *    them. They are sent or copied, once, and nothing is decided by them: their source
+ *    them. They are sent or copied once, and no decision depends on them: their source
  *    has copied the frame's first FRAME_PEEK bytes into @head, and headers are read
- *    there. Payload may be summed up for a checksum or a hash on its way: a guest that
- *    changes it meanwhile only spoils its own frame.
+ *    there. Payload may be read for a checksum or a hash as well: a guest that changes it
+ *    meanwhile only spoils its own frame.
  * F3 A frame lives from its source's rx() until that source's rx_done(). Whoever needs
  *    it longer (a queue, a capture) copies it with frame_copy(). A frame made here lives
  *    until its targets have been flushed.
  *
- * So headers are read with frame_peek() only, all bytes are listed with
- * frame_pieces() only, and copied with frame_copy() only. Runs are in run.h, and how
- * frames lie on a stream is in stream-layout.h.
+ * Therefore headers are read by frame_peek() only, bytes are copied by frame_copy() only,
+ * and the pieces of a frame are listed by frame_pieces() only. run.h explains runs, and
+ * stream-layout.h how frames lie on a stream.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -44,33 +44,34 @@
 #include "base/util.h"
 #include "frame/vnet.h"
 
+/* Bytes of a frame. */
 #define FRAME_HEADER 14 /* two addresses and an EtherType: the shortest frame */
 #define FRAME_MAX 69632 /* NET_BUFSIZE in QEMU's include/net/net.h: the longest */
 #define FRAME_PAD 60	/* IEEE 802.3's shortest on a wire, without its checksum */
+#define FRAME_PEEK 256	/* as many can be read as headers */
 
-#define FRAME_PEEK 256	     /* bytes of headers that anybody may ask for */
-#define FRAME_PIECES_MAX 32u /* of one frame; a source that has more of them copies it */
+#define FRAME_PIECES_MAX 32u /* pieces of a frame; a source with more must copy them */
 
 /*
- * What is ahead of @data in its buffer, of a frame of one piece.
- * LAYOUT_NONE:   nothing that anybody may use
- * LAYOUT_STREAM: what goes ahead of it on a stream; see stream-layout.h
+ * The layout of a frame of one piece: what precedes @data in its buffer.
+ * LAYOUT_NONE:   nothing that may be used
+ * LAYOUT_STREAM: the bytes that precede the frame on a stream; see stream-layout.h
  */
 enum frame_layout { LAYOUT_NONE, LAYOUT_STREAM };
 
 /*
- * @head, @head_len: its first bytes, in memory of our own; at most FRAME_PEEK, or none
- * @data:     the bytes behind head; all of them for most frames
- * @tail, @tail_len: further pieces behind data, and how many bytes of them are the
- *            frame's: the last piece may be longer. For most frames NULL and 0.
+ * @head:     the first @head_len bytes, in our own memory: at most FRAME_PEEK; mostly none
+ * @data:     the bytes behind the head; mostly the whole frame
+ * @tail:     further pieces behind @data, @tail_len bytes of which belong to the frame: the
+ *            last piece may be longer. Mostly NULL and 0
  * @len:      bytes of all pieces: FRAME_HEADER to FRAME_MAX
- * @vnet:     what is left to do for a super-frame (a TCP or UDP packet that is to be
- *            split) or for a frame without a checksum; in our own memory. NULL: nothing,
- *            the frame is as it is on a wire.
- * @n_more, @more_bytes: how many frames follow this one, and their bytes without the
- *            gaps: then it stands for a run. All frames of a run are of one piece.
+ * @vnet:     the virtio header of a super-frame (a TCP or UDP packet that must be split) or
+ *            of a frame without a checksum, in our own memory. NULL: a plain frame, as it
+ *            is on a wire
+ * @n_more, @more_bytes: if this stands for a run: how many frames follow the first one, and
+ *            their bytes without the gaps. All frames of a run have one piece
  * @gap:      bytes between two frames of a run
- * @layout:   of the frame, and of all frames of its run
+ * @layout:   layout of the frame, and of all frames of the run: an enum frame_layout
  * @is_foreign: data and tail may change at any time; head has min(len, FRAME_PEEK) bytes
  */
 struct frame {
@@ -84,19 +85,19 @@ struct frame {
 	bool is_foreign;
 };
 
-/* frame_data_len() - Bytes of the frame at @data. */
+/* frame_data_len() - The bytes at @data that belong to the frame. */
 static inline uint32_t frame_data_len(const struct frame *f)
 {
 	return f->len - f->head_len - f->tail_len;
 }
 
-/* frame_gather() - What is left of frame_peek(). */
+/* frame_gather() - The rest of frame_peek(), for bytes that are in several pieces. */
 const uint8_t *frame_gather(const struct frame *f, uint32_t n, uint8_t *room);
 
 /*
- * frame_peek() - Its first @n bytes in one piece: the only way to read headers.
+ * frame_peek() - Find the first @n bytes of a frame in one piece. Use it to read headers.
  * @n:    at least 1
- * @room: @n bytes for a copy, in case they are in several pieces; only then it is used
+ * @room: @n bytes; the bytes are copied there if they are in several pieces
  *
  * Return: where they are; NULL if the frame is shorter, or if it is foreign and @n
  * exceeds FRAME_PEEK.
@@ -110,45 +111,44 @@ static inline const uint8_t *frame_peek(const struct frame *f, uint32_t n, uint8
 	return frame_gather(f, n, room);
 }
 
-/* frame_peek_len() - How many bytes of a frame frame_peek() shows at most. */
+/* frame_peek_len() - How many bytes frame_peek() finds in any frame of this length. */
 static inline uint32_t frame_peek_len(const struct frame *f)
 {
 	return f->len < FRAME_PEEK ? f->len : FRAME_PEEK;
 }
 
 /*
- * frame_pieces() - All pieces of a frame, or of a run's first one.
- * @max: how many there is room for at @iov; FRAME_PIECES_MAX is enough for any frame
+ * frame_pieces() - List all pieces of a frame, or of the first frame of a run.
+ * @iov: set to up to @max pieces; FRAME_PIECES_MAX is enough for any frame
  *
- * Return: how many there are; 0 when those are more than @max.
+ * Return: the number of pieces; 0 when there are more than @max.
  */
 unsigned frame_pieces(const struct frame *f, struct iovec *iov, unsigned max);
 
 /*
- * frame_copy() - Copy @n bytes of a frame, from offset @from on; it must have them.
- *
- * The only copy function: for all who keep a frame longer than it lives.
+ * frame_copy() - Copy @n bytes of a frame, from offset @from on. The frame must have them.
+ * Use it to keep a frame longer than until its source's rx_done().
  */
 void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n);
 
 /*
- * frame_part() - The pieces of a frame from offset @from on, @len bytes, as a frame
- * without head. @from lies behind the head, and all bytes exist.
+ * frame_part() - Make a frame without head of @len bytes of @f, from offset @from on. The
+ * bytes must exist and lie behind the head of @f.
  */
 struct frame frame_part(const struct frame *f, uint32_t from, uint32_t len);
 
-/* frame_padded() - A frame's length when it is filled up to @least; 0: as it is. */
+/* frame_padded() - The length of a frame that is padded to @least bytes; 0: not padded. */
 static inline uint32_t frame_padded(uint32_t len, uint32_t least)
 {
 	return len < least ? least : len;
 }
 
-/* frame_padding - The zeros to pad with: FRAME_PAD of them. */
+/* frame_padding - Zeros to pad a frame with. */
 extern const uint8_t frame_padding[FRAME_PAD];
 
 enum frame_fault { FRAME_OK, FRAME_RUNT, FRAME_OVERSIZE };
 
-/* frame_check_len() - Whether a frame of @len bytes is one. */
+/* frame_check_len() - Whether a frame may have @len bytes: not less than 14, not too many. */
 static inline enum frame_fault frame_check_len(size_t len)
 {
 	if (len < FRAME_HEADER)
@@ -157,9 +157,8 @@ static inline enum frame_fault frame_check_len(size_t len)
 }
 
 /*
- * frame_assert() - Stop the program if a frame breaks what struct frame says of it.
- *
- * Only where FRAME_ASSERTS is defined, as it is for the unit tests.
+ * frame_assert() - Abort if a frame is not as struct frame says. It does so only if
+ * FRAME_ASSERTS is defined, as in the unit tests; otherwise it does nothing.
  */
 #ifdef FRAME_ASSERTS
 void frame_assert(const struct frame *f);
@@ -170,18 +169,20 @@ static inline void frame_assert(const struct frame *f)
 }
 #endif
 
-#define BATCH_MAX 64
+#define BATCH_MAX 64 /* frames and runs in a batch */
 
-/* A datagram may be as long as the longest frame, and so many are taken at once. */
-#define BATCH_DATAGRAMS 32
+#define BATCH_DATAGRAMS 32 /* received at once, each of up to FRAME_MAX bytes */
 #define BATCH_BUF_SIZE ((size_t)BATCH_DATAGRAMS * FRAME_MAX)
 
 /*
- * What one receive brought, and the buffer for it. Frames may be runs, but those with
- * a virtio header are single: who gets them is decided for each.
- * @buf:  the loop's receive buffer, BATCH_BUF_SIZE bytes, for the driver to fill
- * @more: the driver holds further frames that it has received already
- * @later: it may have more, but had its share: it is asked again in the next turn
+ * A batch: the frames that one call of rx() brought, and the buffer to receive them into.
+ * It has runs of plain frames only; frames with a virtio header are single, because each
+ * may have other targets.
+ * @buf:   a buffer of BATCH_BUF_SIZE bytes, which all ports share
+ * @n:     the number of frames and runs at @frame
+ * @more:  the driver has received further frames, which the next call of rx() brings
+ * @later: the driver may have more frames, but has had its share of this turn: it is asked
+ *         again in the next turn
  */
 struct batch {
 	uint8_t *buf;

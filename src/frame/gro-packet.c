@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes a frame apart. All of it is from outside: lengths are checked before anything is
- * read, and a length that is given twice must be the same both times.
+ * Reads the headers of a frame. They come from outside: each length is checked before it is
+ * used, and lengths in several headers must agree.
  */
 #include "frame/gro-packet.h"
 
@@ -12,8 +12,8 @@
 #include "frame/csum.h"
 #include "frame/vnet.h"
 
-#define IP4_DF 0x4000 /* of IP4_FRAG */
-#define PORTS_SIZE 4  /* both, at the beginning of either header */
+#define IP4_DF 0x4000 /* a bit of IP4_FRAG: don't fragment */
+#define PORTS_SIZE 4  /* bytes of both ports, with which TCP and UDP headers begin */
 
 enum { TCP4, UDP4, TCP6, UDP6, KINDS };
 
@@ -28,7 +28,7 @@ static const struct gro_kind kinds[KINDS] = {
 		   UDP_SIZE, UDP_CSUM },
 };
 
-/* Bytes that frames of one unit have in common; addresses and ports are the flow's. */
+/* Masks of the bits that must be equal to merge; the flow has addresses and ports. */
 static const uint8_t same_ip4[IP4_SIZE] = {
 	0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
 };
@@ -37,7 +37,7 @@ static const uint8_t same_ip6[IP6_SIZE] = {
 };
 static const uint8_t same_tcp[TCP_SIZE] = {
 	[8] = 0xff,  0xff,
-	0xff,	     0xff, /* acknowledged */
+	0xff,	     0xff, /* acknowledgement number */
 	[12] = 0xff, (uint8_t)~TCP_PSH,
 	0xff,	     0xff, /* data offset, flags, window */
 	[18] = 0xff, 0xff, /* urgent pointer */
@@ -59,7 +59,7 @@ static uint64_t word(const uint8_t *p)
 	return w;
 }
 
-/* memcmp() goes byte by byte in some libraries; @len is at least a word here. */
+/* As memcmp(), which is slow in some libraries. @len must be 8 or more. */
 static bool is_same(const uint8_t *a, const uint8_t *b, uint32_t len)
 {
 	uint32_t last = len - (uint32_t)sizeof(uint64_t);
@@ -70,7 +70,7 @@ static bool is_same(const uint8_t *a, const uint8_t *b, uint32_t len)
 	return !diff;
 }
 
-/* A hash over VLAN tags, addresses and ports. Equal hashes of two flows only cost time. */
+/* Hash VLAN tags, addresses and ports. Two flows may have equal hashes. */
 static uint32_t hash_of(const struct gro_packet *p)
 {
 	static const uint64_t odd = 0x9e3779b97f4a7c15;
@@ -111,7 +111,7 @@ static bool is_l4_mergeable(const struct gro_packet *p)
 	       !(l4[TCP_DATA_OFFSET] & 0xf) && l4[TCP_DATA_OFFSET] >> 4 >= TCP_SIZE / 4;
 }
 
-/* What is behind its first @skip bytes; NULL when that is not one piece. */
+/* Find the bytes behind the first @skip. Return: where they are; NULL if not in one piece. */
 static const uint8_t *payload_of(const struct frame *f, uint32_t skip)
 {
 	if (skip < f->head_len)
@@ -119,7 +119,7 @@ static const uint8_t *payload_of(const struct frame *f, uint32_t skip)
 	return f->tail_len ? NULL : f->data + (skip - f->head_len);
 }
 
-/* Whether a frame of a known flow can be merged with others. */
+/* Whether the frame, whose flow is known, can be merged with others. */
 static bool is_mergeable(struct gro_packet *p, const struct frame *f, bool udp)
 {
 	if ((!p->kind->is_tcp && !udp) || !is_ip_mergeable(p) || !is_l4_mergeable(p))
@@ -134,7 +134,7 @@ static bool is_mergeable(struct gro_packet *p, const struct frame *f, bool udp)
 	return p->payload;
 }
 
-/* Whether it is IP, and has the addresses. */
+/* Whether the frame is IP and its addresses can be read. */
 static bool parse_ip(struct gro_packet *p, uint16_t type)
 {
 	uint32_t have = p->have - p->l3;
@@ -162,7 +162,7 @@ static const struct gro_kind *kind_of(const struct gro_packet *p)
 	return NULL;
 }
 
-/* With p->head, p->have and p->len set. */
+/* p->head, p->have and p->len are set. */
 static enum gro_known parse(struct gro_packet *p, const struct frame *f, bool udp)
 {
 	uint16_t type = 0;
@@ -191,7 +191,7 @@ enum gro_known gro_parse(struct gro_packet *p, const struct frame *f, bool udp,
 	known = parse(p, f, udp);
 	if (known == GRO_KNOWN_MERGEABLE || p->have >= frame_peek_len(f))
 		return known;
-	/* The first piece may not have all headers. */
+	/* The first piece may lack some of the headers: look at all pieces. */
 	p->have = frame_peek_len(f);
 	p->head = frame_peek(f, p->have, room);
 	known = parse(p, f, udp);

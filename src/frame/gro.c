@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Merging. Every frame begins a unit or is added to one. gro_parse() takes it apart; a hash
- * table over addresses and ports, which lives for one batch, finds the unit of its flow.
- * The frame's headers are compared with those of the unit's first frame through a mask of
- * the bits that must be equal; sequence number and IP ID are compared with those expected
- * next. Lengths and checksums of the merged headers are written at the end, when they are
- * known.
+ * Merges the frames of one batch. Each frame is added to a unit or begins one. A hash table
+ * over addresses and ports finds the last unit of the frame's flow. Then the frame's headers
+ * are compared with those of the unit's first frame, through a mask of the bits that must be
+ * equal, and its sequence number and IP ID with those expected next. The headers of a merged
+ * frame are made at the end, when its length is known.
  */
 #include "frame/gro.h"
 
@@ -15,29 +14,32 @@
 #include "frame/csum.h"
 #include "frame/gro-packet.h"
 
-#define SLOTS (2 * BATCH_MAX) /* of the hash table; a power of two */
+#define SLOTS (2 * BATCH_MAX) /* slots of the hash table; a power of two */
 
 _Static_assert((SLOTS & (SLOTS - 1)) == 0, "for a mask");
 _Static_assert(BATCH_MAX <= 64, "UDP_MAX_SEGMENTS, before Linux 6.10");
 _Static_assert(BATCH_MAX < UINT8_MAX, "for a slot");
 
 /*
- * The flow of a unit of the same index.
- * @is_open:     further frames may be added
- * @is_verified: the first frame's checksums are good
- * @next_seq, @next_id: of the next frame, if it can be added
+ * The flow of the unit with the same index.
+ * @first:       the unit's first frame
+ * @is_open:     further frames may be added to the unit
+ * @is_verified: the checksums of the first frame are right
+ * @psh:         the last frame has PSH
+ * @next_seq, @next_id: sequence number and IPv4 ID that the next frame must have
+ * @payload_len: payload bytes of all frames
  */
 struct flow {
 	struct gro_packet first;
 	bool is_open, is_verified, psh;
 	uint16_t next_id;
 	uint32_t next_seq;
-	uint32_t payload_len; /* of all frames */
+	uint32_t payload_len;
 };
 
 /*
- * @any_open: there was an open flow
- * @slot: of the hash table, index of the flow's last unit plus one; 0 when free
+ * @any_open: in this batch a flow was opened
+ * @slot:     the hash table: index of a flow's last unit plus one; 0 if the slot is free
  */
 struct merge {
 	struct gro *g;
@@ -46,7 +48,7 @@ struct merge {
 	uint8_t slot[SLOTS];
 };
 
-/* The slot of a flow, or the free one that it would get. */
+/* Find the slot of a flow, or the free one that it can have. */
 static uint8_t *find(struct merge *m, const struct gro_packet *p)
 {
 	uint32_t i = p->hash & (SLOTS - 1);
@@ -105,8 +107,8 @@ static void append(struct gro_unit *u, struct flow *fl, const struct gro_packet 
 }
 
 /*
- * Adds a frame to its flow's last unit, if that is open and the frame is due.
- * @is_bad: set when the frame is known to be damaged
+ * Add a frame to the last unit of its flow, if that is open and the frame continues it.
+ * @is_bad: set if the frame's checksums are wrong
  */
 static bool try_append(struct gro_unit *u, struct flow *fl, const struct gro_packet *p,
 		       bool *is_bad)
@@ -123,7 +125,7 @@ static bool try_append(struct gro_unit *u, struct flow *fl, const struct gro_pac
 	return true;
 }
 
-/* A unit of its own, whose flow is not open. */
+/* Begin a unit with a frame. Return: its flow, which is not open yet. */
 static struct flow *begin(struct merge *m, const struct frame *f)
 {
 	struct gro_unit *u = &m->g->unit[m->g->n];
@@ -145,8 +147,8 @@ static void open_flow(struct flow *fl, const struct gro_packet *p)
 }
 
 /*
- * Closes all units between the same Ethernet addresses, or the same IP addresses; for a
- * frame that is too short to have any, all units.
+ * Close all units between the same IP addresses if these are known, otherwise between the
+ * same Ethernet addresses. A frame too short to have any addresses closes all units.
  */
 static void close_between(struct merge *m, const struct gro_packet *p,
 			  enum gro_known known)
@@ -171,7 +173,7 @@ static void close_between(struct merge *m, const struct gro_packet *p,
 	}
 }
 
-/* Return: the unit that it is in. */
+/* Return: the index of the frame's unit. */
 static unsigned add_frame(struct merge *m, const struct frame *f)
 {
 	struct gro_packet p = { 0 };

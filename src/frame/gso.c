@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splits a super-frame. gso_begin() walks the headers once, checks that they agree with
- * the virtio header, and notes where they are; all offsets are valid from then on. Each
- * segment gets a copy of the headers, in which lengths, counters, flags and checksums are
- * its own.
+ * Splits a super-frame. gso_begin() checks the headers once, and notes their offsets, which
+ * are valid from then on. Each segment gets a copy of the headers, in which lengths,
+ * counters, flags and checksums are replaced.
  */
 #include "frame/gso.h"
 
@@ -15,10 +14,10 @@
 #include "base/util.h"
 #include "frame/csum.h"
 
-#define IP4_FRAGMENT 0x3fff /* of IP4_FRAG: more fragments, or not the first */
-#define EXT_UNIT 8	    /* IPv6 extension headers: bytes, and what lengths count */
+#define IP4_FRAGMENT 0x3fff /* bits of IP4_FRAG: more fragments follow, or an offset */
+#define EXT_UNIT 8	    /* bytes; lengths of IPv6 extension headers count these */
 
-/* Sets where the transport header begins and what it is. */
+/* Find the offset and the protocol of the transport header. */
 static int walk_ip4(struct gso *g, uint8_t *proto)
 {
 	const uint8_t *ip = g->head + g->l3;
@@ -63,7 +62,7 @@ static int walk_ip6(struct gso *g, uint8_t *proto)
 	return 0;
 }
 
-/* The transport header: its length is all the headers', its numbers are the frame's. */
+/* Check the transport header, and set the length of all headers. */
 static int check_l4(struct gso *g, const struct vnet *vnet)
 {
 	const uint8_t *l4 = g->head + g->l4;
@@ -79,7 +78,7 @@ static int check_l4(struct gso *g, const struct vnet *vnet)
 	if (!g->is_tcp && vnet_get16(l4 + UDP_LEN) != room)
 		return -EINVAL;
 	g->head_len = g->l4 + len;
-	/* Without payload there is nothing to split, and no segment to make. */
+	/* Without payload there is nothing to split. */
 	return len >= room || g->head_len > g->have ? -EINVAL : 0;
 }
 
@@ -142,7 +141,7 @@ int gso_begin(struct gso *g, const struct frame *f)
 	return 0;
 }
 
-/* The sum of all bytes from @from on, which lies in the head if there is one. */
+/* Sum up all bytes from offset @from on. */
 static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
 {
 	struct iovec iov[FRAME_PIECES_MAX];
@@ -154,7 +153,7 @@ static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
 		size_t len = iov[i].iov_len - skip;
 		uint64_t part = csum_add(0, (uint8_t *)iov[i].iov_base + skip, len);
 
-		/* RFC 1071, 2 (B): bytes that change places change them in the sum, too. */
+		/* RFC 1071, 2 (B): at an odd offset the two bytes of the sum are swapped. */
 		sum += is_odd ? __builtin_bswap16(csum_fold(part)) : csum_fold(part);
 		is_odd ^= len & 1;
 		from -= skip;
@@ -162,7 +161,7 @@ static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
 	return sum;
 }
 
-/* A checksum is in the machine's byte order from beginning to end. */
+/* Sums are in the machine's byte order throughout, see csum.h, so store one as it is. */
 static void store_csum(uint8_t *p, uint16_t csum)
 {
 	memcpy(p, &csum, sizeof(csum));
@@ -199,20 +198,21 @@ static void make_l4(const struct gso *g, struct gso_segment *s, unsigned i)
 	} else {
 		vnet_put16(l4 + UDP_LEN, len);
 	}
-	/* The field's sum is of the whole length: take that out, and put ours in. */
+	/* The field's sum has the length of the super-frame: replace that by ours. */
 	sum = (uint64_t)htons((uint16_t)len) +
 	      (uint16_t)~htons((uint16_t)(g->frame->len - g->l4));
 	csum = (uint16_t)~csum_fold(sum_from(sum, &s->frame, g->l4));
-	/* RFC 768: 0 is for a datagram without checksum. */
+	/* RFC 768: 0 would mean that the datagram has no checksum. */
 	if (!g->is_tcp && !csum)
 		csum = 0xffff;
 	store_csum(l4 + (g->is_tcp ? TCP_CSUM : UDP_CSUM), csum);
 }
 
 /*
- * How much of a segment's payload, which begins at @at, is copied behind its headers:
- * what the super-frame has in its head, where it lies behind the same headers and so
- * fits; and, of foreign bytes, as many as frame_peek() must find there.
+ * How many of a segment's @len bytes of payload, which begin at offset @at of the
+ * super-frame, are copied behind the segment's headers: those in the super-frame's own
+ * head, which fit because there they follow the same headers. If the payload is foreign,
+ * as many as frame_peek() must find in the head.
  */
 static uint32_t copied_of(const struct gso *g, uint32_t at, uint32_t len)
 {
@@ -223,7 +223,7 @@ static uint32_t copied_of(const struct gso *g, uint32_t at, uint32_t len)
 	return at < f->head_len ? (uint32_t)min_size(f->head_len - at, len) : 0;
 }
 
-/* A segment of @len bytes of payload, which begins at offset @at of the super-frame. */
+/* Make a segment whose payload is @len bytes from offset @at of the super-frame on. */
 static void share(const struct gso *g, struct gso_segment *s, uint32_t at, uint32_t len)
 {
 	const struct frame *f = g->frame;
@@ -252,7 +252,7 @@ bool gso_next(struct gso *g, struct gso_segment *s)
 	return true;
 }
 
-/* A copy of the frame's first bytes, ahead of the rest where it is. */
+/* Copy the first bytes of a frame to a head of its own; the rest stays where it is. */
 static void take_head(struct gso_segment *s, const struct frame *f)
 {
 	uint32_t n = frame_peek_len(f);
@@ -264,7 +264,7 @@ static void take_head(struct gso_segment *s, const struct frame *f)
 	s->frame.len = f->len;
 }
 
-/* The two bytes at @field of a frame of one piece become a piece of their own, s->head. */
+/* Replace the two bytes at offset @field of a frame of one piece by those at s->head. */
 static void cut_out(struct gso_segment *s, const struct frame *f, uint32_t field)
 {
 	uint32_t behind = field + (uint32_t)sizeof(uint16_t);
@@ -286,13 +286,13 @@ int gso_complete(struct gso_segment *s, const struct frame *f)
 
 	s->frame = *f;
 	s->frame.vnet = NULL;
-	/* Ahead of it is the virtio header, which a plain frame does not have there. */
+	/* A virtio header precedes it in the buffer, so it cannot be sent as it lies. */
 	s->frame.layout = LAYOUT_NONE;
 	if (!(vnet->flags & VNET_NEEDS_CSUM))
 		return 0;
 	if (start < FRAME_HEADER || field + sizeof(csum) > f->len)
 		return -EINVAL;
-	/* The field holds the pseudo-header's sum, and is part of what is summed up. */
+	/* The field holds the sum of the pseudo-header, so it is summed up as well. */
 	csum = (uint16_t)~csum_fold(sum_from(0, f, start));
 	if (field + sizeof(csum) <= FRAME_PEEK) {
 		take_head(s, f);

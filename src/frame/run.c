@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What little about runs is not inline. */
+/* The functions for runs that are not inline. */
 #include "frame/run.h"
 
 unsigned run_count(const struct frame *f, unsigned n)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs: frames of one piece each that lie one behind the other in a buffer, with
- * run->gap bytes between two of them, and that one struct frame stands for.
+ * A run: one struct frame that stands for several frames, which lie one behind the other
+ * in a buffer. Each has one piece, and there are run->gap bytes between two of them. Frames
+ * of a run pass together where they go the same way.
  *
- * LAYOUT_STREAM: each has its length prefix ahead of it, at the end of the gap or, with
- *     a virtio header, at its beginning: either all of a run have one, or none. All are
- *     ready to be sent as they lie.
- * LAYOUT_NONE: each is as long as the first, but the last may be shorter. None is
- *     shorter than FRAME_PAD. What is in the gap is nobody's business: there is none
- *     between datagrams, and a tunnel's header between frames from a tunnel.
+ * LAYOUT_STREAM: a length prefix precedes each frame, and behind it a virtio header, if all
+ *     frames of the run have one; these fill the gap. All are ready to be sent as they lie.
+ * LAYOUT_NONE: all frames are as long as the first one, but the last may be shorter. None
+ *     is shorter than FRAME_PAD. The bytes in the gap have no meaning here: there are none
+ *     between datagrams, and a header between frames from a tunnel.
  */
 #ifndef RUN_H
 #define RUN_H
@@ -16,16 +16,16 @@
 #include "frame/frame.h"
 #include "frame/stream-layout.h"
 
-/* run_count() - How many frames these @n stand for. */
+/* run_count() - The number of all frames that the @n frames and runs at @f stand for. */
 unsigned run_count(const struct frame *f, unsigned n);
 
-/* run_rest_size() - Bytes in the buffer behind a run's first frame, with all gaps. */
+/* run_rest_size() - The bytes that a run takes behind its first frame, with all gaps. */
 static inline uint32_t run_rest_size(const struct frame *run)
 {
 	return run->more_bytes + run->n_more * run->gap;
 }
 
-/* run_first() - A run's first frame. */
+/* run_first() - The first frame of a run, alone. */
 static inline struct frame run_first(const struct frame *run)
 {
 	struct frame f = *run;
@@ -34,7 +34,7 @@ static inline struct frame run_first(const struct frame *run)
 	return f;
 }
 
-/* run_next() - What of a run is behind its first frame; it must have more than that. */
+/* run_next() - The rest of a run without its first frame; there must be a rest. */
 static inline struct frame run_next(const struct frame *run)
 {
 	struct frame f = *run;
@@ -54,17 +54,17 @@ static inline struct frame run_next(const struct frame *run)
 	return f;
 }
 
-/* run_skip() - What of a run is behind its first @n frames; it must have more. */
+/* run_skip() - The rest of a run without its first @n frames; there must be a rest. */
 struct frame run_skip(const struct frame *run, unsigned n);
 
-/* run_shorten() - Have the run @f stand for its first @n frames only, at least one. */
+/* run_shorten() - Cut the run @f to its first @n frames; @n is at least 1. */
 void run_shorten(struct frame *f, unsigned n);
 
 /*
- * run_join() - Have @run stand for @f too, if both are ready for a stream, have the same
- * gap, and @f lies right behind it.
+ * run_join() - Append @f to @run, if both are ready for a stream and have the same gap, and
+ * @f lies right behind @run.
  *
- * Return: whether it does now.
+ * Return: whether it was appended.
  */
 static inline bool run_join(struct frame *run, const struct frame *f)
 {
@@ -77,8 +77,8 @@ static inline bool run_join(struct frame *run, const struct frame *f)
 }
 
 /*
- * batch_add() - Append a frame or a run; there must be room. One without a virtio header
- * joins the last if it can.
+ * batch_add() - Append a frame or a run to a batch; there must be room. Without a virtio
+ * header it joins the last run if it can.
  */
 static inline void batch_add(struct batch *b, const struct frame *f)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames as they go on a stream: parsed where they lie, and listed for a writev(). */
+/* Reads frames where they lie as on a stream, and lists the pieces of frames to send. */
 #include "frame/stream-layout.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "frame/run.h"
 
 /*
- * Most frames are as long as the one ahead. So each length is compared with that: then
- * the processor need not wait for a length to know where the next one is.
+ * Most frames are as long as the one before, so the inner loop assumes that and compares.
+ * The processor can then load the next length without waiting for the current one.
  */
 size_t layout_parse_run(struct frame *run, const uint8_t *at, const uint8_t *end)
 {
@@ -42,14 +42,14 @@ void layout_add(struct layout_pieces *p, const void *data, size_t len)
 	p->n++;
 }
 
-/* Return: whether there was room; if not, nothing has changed. */
+/* Append all pieces of a frame. Return: whether there was room; if not, nothing is appended. */
 static bool add_in_pieces(struct layout_pieces *p, const struct frame *f, uint32_t least,
 			  uint8_t *prefix)
 {
 	uint32_t padded = frame_padded(f->len, least);
 	unsigned n;
 
-	/* The prefix is ahead of the frame, and padding may be behind it. */
+	/* Besides the frame's own pieces there are the prefix and perhaps padding. */
 	if (p->n + 2 > LAYOUT_PIECES)
 		return false;
 	n = frame_pieces(f, &p->iov[p->n + 1], LAYOUT_PIECES - p->n - 2);
@@ -69,7 +69,7 @@ static bool add_in_pieces(struct layout_pieces *p, const struct frame *f, uint32
 	return true;
 }
 
-/* Bytes of a run that is ready; none of its frames needs padding. */
+/* The bytes of a run that is ready, so that none of its frames needs padding. */
 static size_t ready_size(const struct frame *run)
 {
 	return layout_size(run, 0) + run_rest_size(run);

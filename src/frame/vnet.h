@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtio header: struct virtio_net_hdr in host byte order, as a tap with IFF_VNET_HDR
- * has it ahead of each frame (linux/virtio_net.h, VIRTIO 1.2, 5.1.6). It says that a frame
- * is a super-frame: a TCP or UDP packet of up to 64 KiB that is to be split into segments;
- * or that it has no checksum yet. Debian 12's headers lack the UDP types of Linux 6.2.
+ * The virtio header: struct virtio_net_hdr in host byte order, which precedes each frame
+ * of a tap with IFF_VNET_HDR (linux/virtio_net.h; VIRTIO 1.2, section 5.1.6). It says that
+ * a frame is a super-frame, a TCP or UDP packet of up to 64 KiB that must be split into
+ * segments; or that its checksum is not filled in yet. The names are ours, because the
+ * headers of Debian 12 lack the UDP types of Linux 6.2.
  *
- * Also here: offsets in Ethernet, IP, TCP and UDP headers, for splitting and merging.
+ * This file also has the offsets in Ethernet, IP, TCP and UDP headers.
  */
 #ifndef VNET_H
 #define VNET_H
 
 #include <stdint.h>
 
-#define VNET_BYTES 10 /* sizeof(struct virtio_net_hdr): what a tap uses by default */
+#define VNET_BYTES 10 /* sizeof(struct virtio_net_hdr): what taps have by default */
 
 #define VNET_NEEDS_CSUM 1 /* flags: VIRTIO_NET_HDR_F_NEEDS_CSUM */
 #define VNET_DATA_VALID 2 /* flags: VIRTIO_NET_HDR_F_DATA_VALID */
@@ -22,13 +23,16 @@ enum vnet_gso {
 	VNET_GSO_TCPV4 = 1,
 	VNET_GSO_TCPV6 = 4,
 	VNET_GSO_UDP_L4 = 5,
-	VNET_GSO_ECN = 0x80, /* or'ed to a TCP one; never asked for, so never valid */
+	VNET_GSO_ECN = 0x80, /* a bit of TCP types; not asked for, so refused */
 };
 
 /*
- * @gso_size:    payload bytes of each segment but the last
- * @csum_start:  where the checksum's coverage begins, from the frame's first byte
- * @csum_offset: where from csum_start the checksum goes
+ * @flags:       VNET_NEEDS_CSUM, VNET_DATA_VALID
+ * @gso_type:    an enum vnet_gso
+ * @hdr_len:     bytes of all headers; a hint, which we do not rely on
+ * @gso_size:    payload bytes of each segment but the last, which may have fewer
+ * @csum_start:  offset in the frame of the first byte that the checksum covers
+ * @csum_offset: offset of the checksum itself, from csum_start on
  */
 struct vnet {
 	uint8_t flags;
@@ -37,12 +41,12 @@ struct vnet {
 	uint16_t gso_size;
 	uint16_t csum_start;
 	uint16_t csum_offset;
-} __attribute__((packed)); /* it lies in buffers, at any address */
+} __attribute__((packed)); /* it may be at any address of a buffer */
 
-/* On a stream the header is little-endian: whether it is in memory, too. */
+/* Whether the header is little-endian in memory, as it always is on a trunk. */
 #define VNET_IS_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
-/* vnet_swap() - Between host order and the wire's, either way. */
+/* vnet_swap() - Convert a header from host byte order to a trunk's, or back. */
 static inline void vnet_swap(struct vnet *v)
 {
 	if (VNET_IS_LITTLE_ENDIAN)
@@ -55,7 +59,7 @@ static inline void vnet_swap(struct vnet *v)
 
 _Static_assert(sizeof(struct vnet) == VNET_BYTES, "as the kernel lays it out");
 
-/* Offsets from the beginning of each header, and its least length. */
+/* Offsets in each header, and its length without options, in bytes. */
 enum {
 	ETH_SIZE = 14,
 	ETH_ADDRESSES = 12,
@@ -86,7 +90,7 @@ enum {
 	UDP_SIZE = 8,
 };
 
-/* Bits of TCP_FLAGS. */
+/* Bits of the byte at TCP_FLAGS. */
 enum {
 	TCP_FIN = 0x01,
 	TCP_PSH = 0x08,
@@ -96,11 +100,13 @@ enum {
 
 enum { TYPE_IP4 = 0x0800, TYPE_IP6 = 0x86dd, TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8 };
 
+/* vnet_get16() - Read the big-endian number in the two bytes at @p. */
 static inline uint16_t vnet_get16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
+/* vnet_put16() - Write the lower 16 bits of @v as two bytes at @p, big-endian. */
 static inline void vnet_put16(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
@@ -108,10 +114,11 @@ static inline void vnet_put16(uint8_t *p, uint32_t v)
 }
 
 /*
- * vnet_l3() - Where a frame's network header begins, behind up to VLAN_TAGS_MAX tags.
- * @type: is set to what it is, an EtherType
+ * vnet_l3() - Find the network header of a frame, behind up to VLAN_TAGS_MAX VLAN tags.
+ * @frame: its first @len bytes
+ * @type:  set to the EtherType of the header
  *
- * Return: the offset, at most @len; 0 when the frame ends before it.
+ * Return: its offset, at most @len; 0 when the bytes end before it.
  */
 static inline uint32_t vnet_l3(const uint8_t *frame, uint32_t len, uint16_t *type)
 {

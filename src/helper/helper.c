@@ -95,7 +95,7 @@ static void close_fd(int *fd)
  * We are at our limit of descriptors, so the kernel left out some of an answer's
  * (MSG_CTRUNC). The answer becomes an error, since a part of it is of no use.
  */
-static void none_left(struct helper_answer *answer, int *fds)
+static void lose_fds(struct helper_answer *answer, int *fds)
 {
 	close_fd(&fds[0]);
 	close_fd(&fds[1]);
@@ -128,7 +128,7 @@ static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 	take_fds(&msg, fds);
 	answer->why[sizeof(answer->why) - 1] = '\0';
 	if (msg.msg_flags & MSG_CTRUNC)
-		none_left(answer, fds);
+		lose_fds(answer, fds);
 	*passed = fds[0];
 	answer->life = fds[1];
 	return n;
@@ -290,7 +290,7 @@ static int send_request(struct helper *h, const struct helper_request *req)
 {
 	if (h->watch.fd < 0)
 		return -EAGAIN;
-	/* Whatever the error is: the caller tries again later, perhaps with another helper. */
+	/* All errors are alike to the caller, which tries again later, maybe with another helper. */
 	if (send(h->watch.fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -EAGAIN;
 	return 0;

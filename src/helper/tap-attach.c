@@ -338,7 +338,7 @@ static int set_up(struct state *s)
 	dev->mtu = mtu;
 	dev->bridge_mtu = s->bridge.mtu;
 	dev->is_bridge_up = s->bridge.is_up;
-	dev->was_there = s->origin == FOUND;
+	dev->existed = s->origin == FOUND;
 	return apply(s, &change);
 }
 

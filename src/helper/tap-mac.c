@@ -73,12 +73,12 @@ static bool is_at_home(uint64_t netns)
 static bool mix_host(uint64_t *hash)
 {
 	char name[65] = "";
-	bool is_told = mix_file(hash, "/etc/machine-id");
+	bool has_id = mix_file(hash, "/etc/machine-id");
 
-	is_told |= mix_file(hash, "/sys/class/dmi/id/product_uuid");
+	has_id |= mix_file(hash, "/sys/class/dmi/id/product_uuid");
 	gethostname(name, sizeof(name) - 1);
 	mix(hash, name, strlen(name) + 1);
-	return is_told;
+	return has_id;
 }
 
 static void mix_boot(uint64_t *hash, uint64_t netns)

@@ -68,7 +68,7 @@ static void close_socket(struct links *l)
 	l->sock = NULL;
 }
 
-static void tell_all_lost(struct links *l)
+static void report_lost(struct links *l)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		l->keys[i].user->changed(l->keys[i].user, NULL);
@@ -83,7 +83,7 @@ static void again_due(struct timer *t)
 	if (open_socket(l) < 0)
 		timer_set(l->loop, &l->again, AGAIN_MS, again_due);
 	else
-		tell_all_lost(l);
+		report_lost(l);
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -93,7 +93,7 @@ static void ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (ret == -ENOBUFS) {
-		tell_all_lost(l);
+		report_lost(l);
 	} else if (ret < 0) {
 		close_socket(l);
 		timer_set(l->loop, &l->again, AGAIN_MS, again_due);

@@ -23,10 +23,10 @@
 
 #define BACKLOG 4096 /* connections that may wait; net.core.somaxconn may allow less */
 #define ACCEPTS_PER_TURN 16
-#define PAUSE_MS 500   /* when one can't be accepted now */
-#define WANTED_MS 1000 /* while one waits for another's place */
+#define PAUSE_MS 500   /* after a connection could not be accepted */
+#define WANTED_MS 1000 /* between two calls of wanted() while a connection waits */
 #define REOPEN_MAX_MS 5000
-#define RESERVE 32 /* descriptors left to others; of few, an eighth */
+#define RESERVE 32 /* descriptors left for other purposes, but at most an eighth of all */
 
 static bool is_full(const struct listener *l)
 {
@@ -49,14 +49,14 @@ static void pause_accepting(struct listener *l, unsigned ms)
 	rearm(l);
 }
 
-static void tell_once(struct listener *l, int err, const char *and)
+static void report_once(struct listener *l, int err, const char *and)
 {
-	if (!l->is_told)
+	if (!l->is_reported)
 		log_warn("%s: accept: %s; %s", l->name, strerror(err), and);
-	l->is_told = true;
+	l->is_reported = true;
 }
 
-/* The lowest unused descriptor shows about how many are in use. */
+/* The number of the lowest unused descriptor shows about how many are in use. */
 static bool has_descriptors(const struct listener *l)
 {
 	int fd = fcntl(l->watch.fd, F_DUPFD_CLOEXEC, 0);
@@ -84,12 +84,12 @@ static void name_peer(struct listener *l, const struct sock_addr *from, char *na
 static void reopen_due(struct timer *t);
 
 /*
- * The error is not of one connection alone, and will not pass: the socket is of no use
- * any more. It is closed when this turn is over (see loop.h).
+ * The socket itself has failed for good, so another one must be opened. It is closed when
+ * this turn is over (see loop.h).
  */
 static void give_up(struct listener *l, int err)
 {
-	tell_once(l, err, "listening anew");
+	report_once(l, err, "listening anew");
 	loop_mod(l->loop, &l->watch, 0);
 	timer_set(l->loop, &l->resume, l->reopen_ms, reopen_due);
 }
@@ -99,19 +99,19 @@ static bool accept_failed(struct listener *l, int err)
 {
 	switch (err) {
 	case EAGAIN:
-		l->is_told = false;
+		l->is_reported = false;
 		return false;
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
 	case ENOBUFS:
 		/* A connection we can't accept keeps the socket readable: pause, do not spin. */
-		tell_once(l, err, "trying again");
+		report_once(l, err, "trying again");
 		pause_accepting(l, PAUSE_MS);
 		return false;
 	case EINTR:
 	case ECONNABORTED:
-	case EPERM: /* a firewall forbids it */
+	case EPERM: /* a firewall forbids the connection */
 	/* These are errors of the new connection, which is gone (accept(2)). */
 	case ENETDOWN:
 	case EPROTO:

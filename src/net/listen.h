@@ -34,7 +34,7 @@
  * @n:         connections at present
  * @count:     connections so far; it numbers peers that have no address
  * @reopen_ms: ms until a socket that has failed is made anew
- * @is_told:   it was logged that connections cannot be accepted
+ * @is_reported:   it was logged that connections cannot be accepted
  */
 struct listener {
 	const char *name, *path;
@@ -51,7 +51,7 @@ struct listener {
 	struct sock_path made;
 	unsigned n, count;
 	unsigned reopen_ms;
-	bool is_told;
+	bool is_reported;
 };
 
 /*

@@ -111,7 +111,7 @@ static int collect_nested(const struct nlattr *attr, const struct nlattr **tb,
 		       max);
 }
 
-/* If there is no such attribute, @value stays as it is. */
+/* Read a 32-bit attribute. If it is missing (NULL), @value stays as it is. */
 static int read_u32(const struct nlattr *attr, uint32_t *value)
 {
 	if (!attr)
@@ -187,9 +187,9 @@ static int read_kind(const struct nlattr *attr, struct nl_link *link)
 	return strcmp(kind, "tun") ? 0 : read_tun(tb[IFLA_INFO_DATA], link);
 }
 
-/* Those of @nlh, whose payload begins with a header of @header bytes. */
-static int collect_behind(const struct nlmsghdr *nlh, size_t header,
-			  const struct nlattr **tb, uint16_t max)
+/* Collect the attributes of @nlh, whose payload begins with a header of @header bytes. */
+static int collect_after(const struct nlmsghdr *nlh, size_t header,
+			 const struct nlattr **tb, uint16_t max)
 {
 	size_t len = mnl_nlmsg_get_payload_len(nlh);
 
@@ -204,7 +204,7 @@ static int read_attributes(const struct nlmsghdr *nlh, struct nl_link *link)
 	const struct nlattr *tb[IFLA_LINKINFO + 1] = { 0 };
 	uint32_t master = 0;
 
-	if (collect_behind(nlh, sizeof(struct ifinfomsg), tb, IFLA_LINKINFO))
+	if (collect_after(nlh, sizeof(struct ifinfomsg), tb, IFLA_LINKINFO))
 		return -EINVAL;
 	if (read_name(tb[IFLA_IFNAME], link->name) ||
 	    read_u32(tb[IFLA_MTU], &link->mtu) || read_u32(tb[IFLA_MASTER], &master) ||
@@ -251,7 +251,7 @@ int nl_parse_route(const struct nlmsghdr *nlh)
 	uint32_t index = 0;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE ||
-	    collect_behind(nlh, sizeof(struct rtmsg), tb, RTA_OIF) ||
+	    collect_after(nlh, sizeof(struct rtmsg), tb, RTA_OIF) ||
 	    read_u32(tb[RTA_OIF], &index) || !index || index > INT32_MAX)
 		return -EINVAL;
 	return (int)index;

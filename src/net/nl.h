@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtnetlink through libmnl, as far as taps and bridges need it: look up a link,
- * change it, and receive events of links and addresses. Building and reading
- * messages is separate from sending them, so that both can be tested without a
- * kernel.
+ * rtnetlink through libmnl: looks up a link, changes it, finds the link of a route, and
+ * receives events of links and addresses. Building and reading messages is separate from
+ * sending them, so that both can be tested without a kernel.
  */
 #ifndef NL_H
 #define NL_H
@@ -76,14 +75,15 @@ struct nlmsghdr *nl_build_get(void *buf, int index, const char *name, uint32_t s
 /* nl_build_change() - Build an RTM_NEWLINK request for @change; @buf and @seq as above. */
 struct nlmsghdr *nl_build_change(void *buf, const struct nl_change *change, uint32_t seq);
 
-/* nl_build_route() - RTM_GETROUTE for packets to @to, at @buf as above. */
+/* nl_build_route() - Build an RTM_GETROUTE request for packets to @to; @buf and @seq as above. */
 struct nlmsghdr *nl_build_route(void *buf, struct in_addr to, uint32_t seq);
 
 /*
- * nl_parse_route() - Read an RTM_NEWROUTE, which must be whole as below.
+ * nl_parse_route() - Read an RTM_NEWROUTE.
+ * @nlh: the message, which must be whole (mnl_nlmsg_ok()); its attributes are checked here
  *
- * Return: the number of the link that it leads to; -EINVAL when it is another message,
- * names none, or is malformed.
+ * Return: the ifindex of the link that the route leads to; -EINVAL when there is none, or
+ * it is another message, or its attributes are malformed.
  */
 int nl_parse_route(const struct nlmsghdr *nlh);
 
@@ -121,10 +121,10 @@ int nl_link_at(int index, struct nl_link *link);
 int nl_link_change(const struct nl_change *change);
 
 /*
- * nl_route_link() - Ask the kernel by which link packets to @to leave, whatever address
- * they are sent from.
+ * nl_route_link() - Ask the kernel by which link packets to @to leave the host, and wait
+ * for the answer. Routes that depend on the source address are not considered.
  *
- * Return: its number; -ENETUNREACH when there is no route; another -errno.
+ * Return: the link's ifindex; -ENETUNREACH when there is no route; another -errno.
  */
 int nl_route_link(struct in_addr to);
 

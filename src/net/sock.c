@@ -43,7 +43,7 @@
 #define LISTENING_MS 10	   /* more than a program needs from bind() to listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
-static int numeric4(const struct endpoint_addr *addr, struct sock_addr *out)
+static int parse_addr4(const struct endpoint_addr *addr, struct sock_addr *out)
 {
 	struct sockaddr_in *sin = (struct sockaddr_in *)&out->storage;
 
@@ -70,7 +70,7 @@ static int read_scope(const char *text, uint32_t *id)
 	return if_indextoname(*id, name) ? 0 : -ENODEV;
 }
 
-static int numeric6(const struct endpoint_addr *addr, struct sock_addr *out)
+static int parse_addr6(const struct endpoint_addr *addr, struct sock_addr *out)
 {
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&out->storage;
 	const char *scope = strchr(addr->host, '%');
@@ -98,9 +98,9 @@ int sock_addr_parse(const struct endpoint_addr *addr, int family, struct sock_ad
 		family = addr->family;
 	switch (family) {
 	case AF_INET:
-		return numeric4(addr, out);
+		return parse_addr4(addr, out);
 	case AF_INET6:
-		return numeric6(addr, out);
+		return parse_addr6(addr, out);
 	default:
 		return -ENXIO;
 	}
@@ -459,7 +459,7 @@ void sock_close_hard(int fd)
  * if the peer is far away, or if it is not BBR. The kernel goes on pacing a connection
  * that BBR began to pace, but Reno sets the rate higher than the window allows.
  */
-static void pace_not_nearby(int fd)
+static void avoid_pacing(int fd)
 {
 	char now[CONGESTION_NAME] = "";
 	struct tcp_info info = { 0 };
@@ -475,7 +475,7 @@ static void pace_not_nearby(int fd)
 
 void sock_tune_tcp(int fd)
 {
-	pace_not_nearby(fd);
+	avoid_pacing(fd);
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 << 10);
 	/*
@@ -516,7 +516,7 @@ void sock_tcp_may_fragment(int fd)
  * follows soon, so the first one counts. Elsewhere it may follow a minute later, so
  * several must be unanswered.
  */
-static int telling_probes(int fd)
+static int probes_needed(int fd)
 {
 	int ms;
 	socklen_t len = sizeof(ms);
@@ -535,7 +535,7 @@ long sock_tcp_silent_ms(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -1;
 	/* The peer must answer data, and probes of its shut window. */
-	if (info.tcpi_unacked || info.tcpi_probes >= telling_probes(fd))
+	if (info.tcpi_unacked || info.tcpi_probes >= probes_needed(fd))
 		return (long)info.tcpi_last_ack_recv;
 	return 0;
 }

@@ -17,7 +17,7 @@
  * @mtu:    bytes of payload, without the Ethernet header
  * @bridge_mtu:   the bridge's MTU before the tap was attached
  * @is_bridge_up: whether the bridge was up before that
- * @was_there: the tap existed before; another program or an admin had made it
+ * @existed: the tap existed before; another program or an admin had made it
  * @has_vnet: each frame has a virtio header, and may be a super-frame of TCP
  * @has_uso:  frames may be super-frames of UDP, too
  *
@@ -33,7 +33,7 @@ struct tap_dev {
 	uint32_t mtu;
 	uint32_t bridge_mtu;
 	bool is_bridge_up;
-	bool was_there;
+	bool existed;
 	bool has_vnet;
 	bool has_uso;
 };
@@ -44,7 +44,7 @@ struct tap_dev {
  * @dev: its has_vnet must be set; its has_uso is set to the result
  *
  * A tap keeps the settings of the program that used it last, so all of them are made
- * each time. One of them is that virtio headers have the host's byte order.
+ * each time. The byte order of virtio headers is among them; it becomes the host's.
  *
  * Return: 0 or -errno.
  */

@@ -156,7 +156,7 @@ static int use_again(struct tap *t)
 
 static void let_go(struct tap *t)
 {
-	if (t->link.fd >= 0 && t->link.was_there && !tap_is_there(t->link.fd))
+	if (t->link.fd >= 0 && t->link.existed && !tap_is_there(t->link.fd))
 		t->lost_at = loop_now();
 	if (t->link.fd >= 0)
 		close(t->link.fd);

@@ -21,7 +21,7 @@ void events_text(const struct news *n, char *buf, size_t size);
  */
 void events_sentence(const struct news *n, char *buf, size_t size);
 
-/* events_log() - Log that sentence, if there is one; for the told of an event_watcher. */
+/* events_log() - Log that sentence, if there is one. Use it as an event_watcher's @told. */
 void events_log(struct event_watcher *w, const struct news *n);
 
 #endif

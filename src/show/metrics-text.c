@@ -83,15 +83,15 @@ struct counter {
 };
 
 static const struct counter counters[] = {
-	{ "receive_frames_total", "Frames that arrived, dropped ones too",
+	{ "receive_frames_total", "Frames received, including dropped ones",
 	  offsetof(struct port_counters, rx_frames), false },
-	{ "receive_bytes_total", "Bytes of frames that arrived",
+	{ "receive_bytes_total", "Bytes of frames received",
 	  offsetof(struct port_counters, rx_bytes), false },
-	{ "transmit_frames_total", "Frames that were sent",
+	{ "transmit_frames_total", "Frames sent",
 	  offsetof(struct port_counters, tx_frames), false },
-	{ "transmit_bytes_total", "Bytes of frames that were sent",
+	{ "transmit_bytes_total", "Bytes of frames sent",
 	  offsetof(struct port_counters, tx_bytes), false },
-	{ "drops_total", "Frames that went no further, by the reason",
+	{ "drops_total", "Frames dropped, by reason",
 	  offsetof(struct port_counters, dropped), true },
 };
 
@@ -117,27 +117,28 @@ static void add_counter(struct buf *b, const char *scope, const struct counter *
 
 static void add_infos(struct buf *b, const struct relay *r)
 {
-	begin(b, "", "build_info", "gauge", "Which netrelay this is", "");
+	begin(b, "", "build_info", "gauge", "The version of netrelay", "");
 	add(b, "netrelay_build_info");
 	add_label(b, "{", "version", version_number());
 	add_label(b, ",", "libc", version_libc);
 	add_label(b, ",", "libmnl", version_libmnl);
 	buf_printf(b, "} 1\n");
-	begin(b, "", "relay_info", "gauge", "How frames go between ports", "");
+	begin(b, "", "relay_info", "gauge", "A cable, a switch or a hub", "");
 	add_sample(b, "", "relay_info", "", "kind", relay_kind_name(r->kind), 1);
 }
 
 /* Prometheus has given names to these metrics of any process. */
 static void add_process(struct buf *b, const struct metrics_process *p)
 {
-	buf_printf(b,
-		   "# HELP process_start_time_seconds When it began, in Unix time.\n"
-		   "# TYPE process_start_time_seconds gauge\n"
-		   "process_start_time_seconds %" PRIu64 "\n"
-		   "# HELP process_cpu_seconds_total Seconds that it had a CPU.\n"
-		   "# TYPE process_cpu_seconds_total counter\n"
-		   "process_cpu_seconds_total %" PRIu64 ".%06" PRIu64 "\n",
-		   p->start_s, p->cpu_us / 1000000, p->cpu_us % 1000000);
+	buf_printf(
+		b,
+		"# HELP process_start_time_seconds Start of the process, in Unix time.\n"
+		"# TYPE process_start_time_seconds gauge\n"
+		"process_start_time_seconds %" PRIu64 "\n"
+		"# HELP process_cpu_seconds_total CPU time used, in seconds.\n"
+		"# TYPE process_cpu_seconds_total counter\n"
+		"process_cpu_seconds_total %" PRIu64 ".%06" PRIu64 "\n",
+		p->start_s, p->cpu_us / 1000000, p->cpu_us % 1000000);
 	if (p->resident_bytes)
 		buf_printf(b,
 			   "# HELP process_resident_memory_bytes Memory in use.\n"
@@ -151,11 +152,11 @@ static void add_totals(struct buf *b, const struct relay *r,
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
 		begin(b, "", counters[i].name, "counter", counters[i].help,
-		      ", at all ports and those that are gone");
+		      "; all ports, including removed ones");
 		add_counter(b, "", &counters[i], all, "");
 	}
 	begin(b, "", "copied_frames_total", "counter",
-	      "Frames made here: copies for further ports, and segments", "");
+	      "Frames made by the relay: copies, segments, probes", "");
 	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
 }
 
@@ -213,14 +214,12 @@ static const struct {
 	const char *name, *help;
 	uint64_t (*value)(const struct port *p);
 } gauges[] = {
-	{ "up", "Whether frames can be sent and received", is_up },
-	{ "blocked", "Whether nothing is forwarded, for it closes a loop", is_blocked },
-	{ "limited", "Whether it is limited, for what goes out there comes back",
-	  is_limited },
-	{ "addresses", "Addresses that are known to be behind it", addresses },
-	{ "queue_frames", "Frames that wait to be sent", queue_frames },
-	{ "queue_bytes", "Bytes that wait to be sent, length words included",
-	  queue_bytes },
+	{ "up", "Whether the port is up", is_up },
+	{ "blocked", "Whether it is blocked because of a loop", is_blocked },
+	{ "limited", "Whether its broadcasts are limited because of a loop", is_limited },
+	{ "addresses", "Addresses that the switch knows there", addresses },
+	{ "queue_frames", "Frames waiting to be sent", queue_frames },
+	{ "queue_bytes", "Bytes waiting to be sent, with length prefixes", queue_bytes },
 	{ "queue_limit_bytes", "Bytes that may wait; beyond that frames are dropped",
 	  queue_limit },
 };
@@ -239,7 +238,7 @@ _Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
 /* Begin the families of ports by their HELP and TYPE. */
 static void begin_families(struct buf *part)
 {
-	begin(part++, "port_", "state", "gauge", "1 for the state that it is in", "");
+	begin(part++, "port_", "state", "gauge", "1 for the state of the port", "");
 	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
 		begin(part++, "port_", gauges[i].name, "gauge", gauges[i].help, "");
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
@@ -326,17 +325,16 @@ static void add_listener_values(struct buf *b, const struct relay *r, const char
 static void add_listener_families(struct buf *b, const struct relay *r,
 				  const char *labels)
 {
-	begin(b, "listener_", "connections", "gauge", "Connections that are ports now",
-	      "");
+	begin(b, "listener_", "connections", "gauge", "Open connections", "");
 	add_listener_values(b, r, labels, "connections", connections);
-	begin(b, "listener_", "accepted_total", "counter", "Connections ever accepted",
+	begin(b, "listener_", "accepted_total", "counter", "Connections accepted so far",
 	      "");
 	add_listener_values(b, r, labels, "accepted_total", accepted);
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
 		const char *at = labels;
 
 		begin(b, "listener_", counters[i].name, "counter", counters[i].help,
-		      ", at all ports it ever made");
+		      "; all ports that it ever made");
 		for (const struct acceptor *a = r->acceptors; a; a = a->next) {
 			add_counter(b, "listener_", &counters[i], &a->sum, at);
 			at = next(at);
@@ -363,9 +361,9 @@ static void add_fdb(struct buf *b, const struct fdb *fdb)
 {
 	if (!fdb)
 		return;
-	begin(b, "fdb_", "entries", "gauge", "Addresses that are known", "");
+	begin(b, "fdb_", "entries", "gauge", "Addresses that the switch knows", "");
 	add_sample(b, "fdb_", "entries", "", NULL, NULL, fdb->n);
-	begin(b, "fdb_", "limit", "gauge", "Addresses that can be", "");
+	begin(b, "fdb_", "limit", "gauge", "Addresses that it can know", "");
 	add_sample(b, "fdb_", "limit", "", NULL, NULL, fdb->size);
 }
 

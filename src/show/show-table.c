@@ -138,8 +138,8 @@ static void add_titles(struct buf *out, const struct show *w)
 		   "endpoint", w->peer, "peer", w->state, "state", "since", way, way);
 }
 
-static void add_way(struct buf *out, uint64_t frames, uint64_t bytes, uint64_t frame_rate,
-		    uint64_t byte_rate)
+static void add_direction(struct buf *out, uint64_t frames, uint64_t bytes,
+			  uint64_t frame_rate, uint64_t byte_rate)
 {
 	char text[4][HUMAN_MAX];
 
@@ -183,10 +183,10 @@ static void add_port(struct show *w, const struct port *p, struct buf *out)
 	buf_printf(out, "%4u %-*s %-*s %-*s %6s", p->id, w->endpoint, names.endpoint,
 		   w->peer, names.peer, w->state, port_state_text(p),
 		   human_time(loop_now() - p->since, since));
-	add_way(out, p->count.rx_frames, p->count.rx_bytes, p->rate.rx_frames,
-		p->rate.rx_bytes);
-	add_way(out, p->count.tx_frames, p->count.tx_bytes, p->rate.tx_frames,
-		p->rate.tx_bytes);
+	add_direction(out, p->count.rx_frames, p->count.rx_bytes, p->rate.rx_frames,
+		      p->rate.rx_bytes);
+	add_direction(out, p->count.tx_frames, p->count.tx_bytes, p->rate.tx_frames,
+		      p->rate.tx_bytes);
 	buf_printf(out, " %6s\n", human_count(port_backlog(p).bytes, queue));
 	add_reasons(p, out);
 }

@@ -26,7 +26,7 @@ struct trace {
 	uint64_t left_out;
 };
 
-/* trace_start() - Begin to log the frames of @fwd, which must outlive the trace. */
+/* trace_start() - Begin to log the frames that pass @fwd, which must outlive the trace. */
 void trace_start(struct trace *t, struct forwarding *fwd);
 
 /*

@@ -145,7 +145,7 @@ static void test_made(void)
 	ok_eq_int(nl_link_get("one", &link), 0, "is there");
 	ok(link.is_tap && link.is_up && link.master == bridge.index && link.mtu == 1400,
 	   "up, on that bridge, with that MTU");
-	ok(!dev.was_there && dev.index == link.index && dev.bridge == bridge.index &&
+	ok(!dev.existed && dev.index == link.index && dev.bridge == bridge.index &&
 		   dev.has_vnet && dev.is_bridge_up && dev.mtu == 1400,
 	   "and it is said so");
 	ok_eq_int(attach("tapbr", "one", 0, &other), -EBUSY, "one that is in use");
@@ -153,7 +153,7 @@ static void test_made(void)
 	ok_eq_int(ioctl(dev.fd, TUNSETPERSIST, 1), 0, "it stays");
 	close(dev.fd);
 	ok_eq_int(attach("tapbr", "one", 0, &dev), 0, "it is taken again");
-	ok(dev.was_there && dev.mtu == 1400, "as it was");
+	ok(dev.existed && dev.mtu == 1400, "as it was");
 	ioctl(dev.fd, TUNSETPERSIST, 0);
 	close(dev.fd);
 	ok_eq_int(nl_link_get("one", &link), -ENODEV, "it goes with its descriptor");
