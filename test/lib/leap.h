@@ -50,8 +50,8 @@ static inline void leap(struct loop *l, unsigned seconds)
 	struct timer first = { 0 };
 
 	leap_s += seconds;
-	/* The timerfd is set anew when another timer is the first one. */
-	timer_set(l, &first, 0, leap_nothing);
+	/* The timerfd is set when a timer becomes the first one: now it fires. */
+	timer_set_at(l, &first, 1, leap_nothing);
 	timer_cancel(l, &first);
 }
 

@@ -46,7 +46,6 @@ static void put_on(const char *name, const char *bridge)
 	change(name, (struct nl_change){ .master = bridge ? link_of(bridge).index : 0 });
 }
 
-/* The port of br0 by tap t0, which is up, and was not down yet. */
 static void begin(const char *text)
 {
 	live_begin(NULL);
@@ -70,12 +69,21 @@ static bool is_in_place(void)
 	       link.index == its()->link.index;
 }
 
+/* It is up, and its first look at itself is over: from now on one follows news soon. */
+static void settle(void)
+{
+	live_is_up();
+	leap(&live.taker.loop, 1);
+	turn(&live.taker.loop);
+}
+
 static void test_astray(void)
 {
 	int index;
 
 	begin("bridge:br0,tap=t0");
 	ok(is_in_place(), "a tap on a bridge");
+	settle();
 	index = its()->link.index;
 	netns_set_down("t0");
 	ok(live_went_down("tap t0 was set down by someone else"), "it is set down");
@@ -92,7 +100,7 @@ static void test_astray(void)
 static void test_moved(void)
 {
 	begin("bridge:br0,tap=t0");
-	live_is_up();
+	settle();
 	put_on("t0", "other0");
 	ok(live_went_down(
 		   "tap t0 was moved to other0 by someone else, and is left there"),
@@ -109,7 +117,7 @@ static void test_moved(void)
 static void test_renamed(void)
 {
 	begin("bridge:br0,tap=t0");
-	live_is_up();
+	settle();
 	netns_set_down("t0");
 	ok_eq_int(netns_rename("t0", "t1"), 0, "it is called otherwise");
 	ok(live_went_down("was set down") && live_is_up(), "it is up again");
@@ -141,7 +149,7 @@ static void test_bridge_down(void)
 static void test_bridge_deleted(void)
 {
 	begin("bridge:br0,tap=t0");
-	live_is_up();
+	settle();
 	netns_bridge_del("br0");
 	ok(live_went_down("bridge br0 was deleted"), "a bridge that is deleted");
 	live_forget();
@@ -154,7 +162,7 @@ static void test_bridge_deleted(void)
 static void test_mtu(void)
 {
 	begin("bridge:br0,tap=t0");
-	live_is_up();
+	settle();
 	change("br0", (struct nl_change){ .master = -1, .mtu = 2000 });
 	live_until(link_of("t0").mtu == 2000);
 	live_until(!its()->call.is_waiting);
@@ -169,7 +177,7 @@ static void test_mtu(void)
 	netns_bridge_del("br0");
 	netns_bridge("br0");
 	begin("bridge:br0,tap=t0,mtu=1400");
-	live_is_up();
+	settle();
 	change("br0", (struct nl_change){ .master = -1, .mtu = 3000 });
 	live_until(its()->link.bridge_mtu == 3000);
 	ok(its()->link.bridge_mtu == 3000 && link_of("t0").mtu == 1400,
@@ -184,7 +192,7 @@ static void test_deleted(void)
 	int index;
 
 	begin("bridge:br0,tap=t0");
-	live_is_up();
+	settle();
 	index = its()->link.index;
 	netns_link_del("t0");
 	ok(live_went_down("t0"), "the tap is deleted: %s", live.why);
@@ -220,7 +228,7 @@ static void test_moved_away(void)
 	there = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	setns(here, CLONE_NEWNET);
 	begin("tap:t0");
-	live_is_up();
+	settle();
 	netns_link_move("t0", there);
 	ok(live_went_down("tap t0 was moved to another network namespace"),
 	   "it is moved away");
@@ -240,7 +248,7 @@ static bool is_running(void)
 static void test_carrier(void)
 {
 	begin("tap:t0");
-	live_is_up();
+	settle();
 	live.port->ops->carrier(live.port, false);
 	live_until(!is_running());
 	ok(its()->is_dark && !is_running(), "no carrier");
