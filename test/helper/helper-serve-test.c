@@ -2,23 +2,22 @@
 /*
  * The processes behind the helper's socket: helper-serve.c, and keep.c by itself, with
  * system calls that fail, workers that are killed or never end, and commands that do not
- * want to. In these processes time passes SPEED times as fast.
+ * want to. In these processes time passes fast.
  */
 #include "helper/keep.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "base/util.h"
 #include "helper/helper.h"
+#include "lib/fast.h"
 #include "lib/fault.h"
 #include "lib/quiet.h"
 #include "lib/sockets.h"
@@ -26,42 +25,16 @@
 
 #define ALARM_S 60
 #define WAIT_MS 20000
-#define SPEED 20
 #define ID 7
 
 /* Of one process and those that it forks. */
 static struct {
-	bool is_fast, has_no_shell, has_no_proc, kills_nobody;
-	struct timespec since;
+	bool has_no_shell, has_no_proc, kills_nobody;
 } world;
 
 static int fd = -1; /* our end */
 static struct helper_answer answer;
 static int fds[2];
-
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int ret = (int)syscall(SYS_clock_gettime, id, ts);
-	int64_t ns;
-
-	if (!world.is_fast || id != CLOCK_MONOTONIC)
-		return ret;
-	ns = (int64_t)(ts->tv_sec - world.since.tv_sec) * 1000000000 + ts->tv_nsec;
-	ns *= SPEED;
-	ts->tv_sec = world.since.tv_sec + ns / 1000000000;
-	ts->tv_nsec = ns % 1000000000;
-	return ret;
-}
-
-int poll(struct pollfd *pfd, nfds_t n, int ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	if (world.is_fast)
-		ts = (struct timespec){ .tv_sec = ms / SPEED / 1000,
-					.tv_nsec = ms / SPEED % 1000 * 1000000L };
-	return (int)syscall(SYS_ppoll, pfd, n, ms >= 0 ? &ts : NULL, NULL, 0);
-}
 
 int execl(const char *path, const char *arg, ...)
 {
@@ -125,8 +98,7 @@ static pid_t begin(bool is_keeper, const char *command, enum fault_call call, un
 		close(pair[1]);
 		return pid;
 	}
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &world.since);
-	world.is_fast = true;
+	fast_begin();
 	close(fd);
 	fault_arm(call, at, ENOMEM);
 	if (is_keeper)
