@@ -5,17 +5,14 @@
  */
 #include "ctl/ctl.h"
 
-#include <signal.h>
 #include <sys/stat.h>
 
 #include "client/ctl-client.h"
 #include "lib/fault.h"
 #include "lib/leap.h"
 #include "lib/live.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
 #define AWAIT_S 5 /* see ctl.c */
 
 static char dir[] = "/tmp/ctl-wait-test.XXXXXX", path[64], why[512];
@@ -250,9 +247,7 @@ static void test_unknown(void)
 
 int main(void)
 {
-	alarm(ALARM_S);
-	quiet();
-	signal(SIGPIPE, SIG_IGN);
+	live_prepare();
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/ctl", dir);

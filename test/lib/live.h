@@ -3,6 +3,7 @@
  * A port as it is made from an endpoint's text, on a loop of its own, with a subscription
  * to links and, if it needs one, a helper: the real one, or the test in its place.
  *
+ *	live_prepare();
  *	live_begin(see_frame);
  *	live_real_helper();
  *	live_open("exec:cat");
@@ -14,11 +15,15 @@
 #define LIB_LIVE_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "helper/helper.h"
+#include "lib/quiet.h"
 #include "lib/sockets.h"
 #include "lib/taker.h"
 #include "lib/turn.h"
@@ -26,6 +31,7 @@
 #include "port/driver.h"
 
 #define LIVE_MS 10000 /* for what a test waits for */
+#define LIVE_ALARM_S 60
 
 /*
  * @asked: the helper's end of its socket, if the test is the helper; else -1
@@ -80,6 +86,16 @@ static inline bool live_is_up(void)
 		return true;
 	printf("# it says: %s\n", live.port->why);
 	return false;
+}
+
+/* live_prepare() - Once: no test takes for ever, and what fails on purpose is not shown. */
+static inline void live_prepare(void)
+{
+	alarm(LIVE_ALARM_S);
+	quiet();
+	signal(SIGPIPE, SIG_IGN);
+	/* The orphans of a helper become ours, and not those of a PID 1 that may reap none. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 /* live_begin() - @frame, optional, is shown what the port brings. */

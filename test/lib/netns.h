@@ -68,6 +68,16 @@ static inline bool netns_enter(void)
 	return netns_set_up("lo");
 }
 
+/* netns_or_skip() - The same, and where none can be made TAP is told so. */
+static inline bool netns_or_skip(void)
+{
+	bool is_in = netns_enter();
+
+	if (!is_in)
+		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	return is_in;
+}
+
 static inline int netns_ioctl(unsigned long request, void *arg)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

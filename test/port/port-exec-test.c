@@ -3,15 +3,11 @@
  * port-exec.c with the real helper and real commands: how a command ends, what is said
  * of it, and that what it has still sent is brought first.
  */
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include "lib/leap.h"
 #include "lib/live.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
 #define LEN 60
 #define FRAME "printf '\\0\\0\\0\\074%060d' 0" /* LEN zeros, behind their length */
 #define PROVEN_S 1			       /* see port-exec.c */
@@ -99,10 +95,7 @@ static void test_held(void)
 
 int main(void)
 {
-	alarm(ALARM_S);
-	quiet();
-	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	live_prepare();
 	test_ends();
 	test_proven();
 	test_held();

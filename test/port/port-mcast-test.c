@@ -5,7 +5,6 @@
  * own; where none can be made, nothing is checked.
  */
 #include <net/route.h>
-#include <signal.h>
 
 #include <linux/if_tun.h>
 
@@ -13,10 +12,8 @@
 #include "lib/leap.h"
 #include "lib/live.h"
 #include "lib/netns.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
 #define LEN 60
 #define LOOK_S 8 /* IDLE_MS of port-mcast.c */
 
@@ -169,13 +166,9 @@ static void test_interface(void)
 
 int main(void)
 {
-	if (!netns_enter()) {
-		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	if (!netns_or_skip())
 		return 0;
-	}
-	alarm(ALARM_S);
-	quiet();
-	signal(SIGPIPE, SIG_IGN);
+	live_prepare();
 	if (!netns_bridge("br0") || !netns_bridge("br1"))
 		return 1;
 	netns_address("br0", "10.0.0.1");

@@ -4,14 +4,11 @@
  * that its flags are put back.
  */
 #include <fcntl.h>
-#include <signal.h>
 
 #include "lib/leap.h"
 #include "lib/live.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
 #define LOOK_S 1 /* LOOK_MS of port-stdio.c */
 
 /*
@@ -180,9 +177,7 @@ static void test_terminal(void)
 
 int main(void)
 {
-	alarm(ALARM_S);
-	quiet();
-	signal(SIGPIPE, SIG_IGN);
+	live_prepare();
 	live_begin(NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		test(&kinds[i]);

@@ -5,8 +5,6 @@
  * helper; where none can be made, nothing is checked.
  */
 #include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include <linux/if_tun.h>
 
@@ -14,11 +12,9 @@
 #include "lib/leap.h"
 #include "lib/live.h"
 #include "lib/netns.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 #include "port/tap-io.h"
 
-#define ALARM_S 60
 #define REMADE_S 5 /* see port-tap.c */
 
 static const struct tap *its(void)
@@ -289,15 +285,10 @@ static void test_not_put_back(void)
 
 int main(void)
 {
-	if (!netns_enter()) {
-		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	if (!netns_or_skip())
 		return 0;
-	}
-	alarm(ALARM_S);
-	quiet();
+	live_prepare();
 	log_verbosity(1);
-	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!netns_bridge("br0") || !netns_bridge("other0"))
 		return 1;
 	test_astray();

@@ -5,16 +5,13 @@
  * a network namespace; where none can be made, nothing is checked.
  */
 #include <poll.h>
-#include <signal.h>
 
 #include "lib/leap.h"
 #include "lib/live.h"
 #include "lib/netns.h"
-#include "lib/quiet.h"
 #include "lib/tap.h"
 #include "port/dgram.h"
 
-#define ALARM_S 60
 #define LEN 60
 #define LOOK_S 2   /* DGRAM_LOOK_MS */
 #define SILENT_S 4 /* see port-udp.c */
@@ -224,13 +221,9 @@ static void test_versions(void)
 
 int main(void)
 {
-	if (!netns_enter()) {
-		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	if (!netns_or_skip())
 		return 0;
-	}
-	alarm(ALARM_S);
-	quiet();
-	signal(SIGPIPE, SIG_IGN);
+	live_prepare();
 	test_no_address();
 	test_next();
 	test_moves();
