@@ -10,14 +10,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "capture/pcapng.h"
+#include "lib/fast.h"
+#include "lib/fault.h"
+#include "lib/sockets.h"
 #include "lib/tap.h"
 
 #define ALARM_S 60
@@ -32,18 +33,6 @@ static struct {
 	char sent[TEXT_MAX], out[TEXT_MAX], err[TEXT_MAX];
 } got;
 
-static int listener(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 8) < 0)
-		abort();
-	return fd;
-}
-
 static void read_all(int fd, char *to)
 {
 	size_t len = 0;
@@ -54,6 +43,13 @@ static void read_all(int fd, char *to)
 	to[len] = '\0';
 	close(fd);
 }
+
+/* In the client: @call fails by @err at number @at. */
+static struct {
+	enum fault_call call;
+	unsigned at;
+	int err;
+} fails;
 
 static pid_t start(char **words, int *out, int *err)
 {
@@ -66,6 +62,8 @@ static pid_t start(char **words, int *out, int *err)
 	if (pid == 0) {
 		dup2(outs[1], STDOUT_FILENO);
 		dup2(errs[1], STDERR_FILENO);
+		fast_begin();
+		fault_arm(fails.call, fails.at, fails.err);
 		_exit(-ctl_client(path, words));
 	}
 	close(outs[1]);
@@ -97,7 +95,7 @@ static int accept_one(int fd)
  */
 static void run(char **words, bool answers, const char *answer, size_t len)
 {
-	int fd = answers ? listener() : -1, out, err, status = 0;
+	int fd = answers ? socket_listener(path) : -1, out, err, status = 0;
 	pid_t pid;
 
 	memset(&got, 0, sizeof(got));
@@ -115,6 +113,19 @@ static void run(char **words, bool answers, const char *answer, size_t len)
 	read_all(err, got.err);
 	waitpid(pid, &status, 0);
 	got.ret = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The same, to a relay that does nothing about it. */
+static void run_ignored(char **words)
+{
+	int fd = socket_listener(path), out, err;
+	pid_t pid = start(words, &out, &err);
+
+	read_all(out, got.out);
+	read_all(err, got.err);
+	waitpid(pid, &got.ret, 0);
+	got.ret = WIFEXITED(got.ret) ? WEXITSTATUS(got.ret) : -1;
+	close(fd);
 }
 
 static void test_answers(void)
@@ -168,7 +179,7 @@ static void test_nobody(void)
 	run(words, false, "", 0);
 	ok_eq_int(got.ret, ENOENT, "no socket");
 	ok(strstr(got.err, "there is no such socket"), "is told: %s", got.err);
-	close(listener());
+	close(socket_listener(path));
 	run(words, false, "", 0);
 	ok_eq_int(got.ret, ECONNREFUSED, "a socket without a relay");
 	ok(strstr(got.err, "nobody listens there any more"), "is told: %s", got.err);
@@ -179,6 +190,70 @@ static void test_nobody(void)
 	run(words, false, "", 0);
 	ok(strstr(got.err, "is no socket"), "a file is told: %s", got.err);
 	unlink(path);
+}
+
+/* The client's connection does not do what it is to. */
+static void test_faults(void)
+{
+	static const struct {
+		enum fault_call call;
+		unsigned at;
+		bool is_ignored;
+		int err, ret;
+		const char *text;
+	} cases[] = {
+		{ FAULT_send, 1, true, EIO, EIO, "Input/output error" },
+		{ FAULT_send, 1, false, EAGAIN, 0, "" },
+		{ FAULT_recv, 1, true, EIO, EIO, "Input/output error" },
+		{ FAULT_recv, 1, false, ECONNRESET, EPIPE,
+		  "the relay has closed the connection" },
+		{ FAULT_recv, 1, false, EINTR, 0, "" },
+		{ FAULT_recv, 3, false, ECONNRESET, 0, "" },
+		{ FAULT_write, 1, false, ENOSPC, ENOSPC, "ctl: stdout: No space left" },
+		{ FAULT_write, 1, false, EPIPE, EPIPE, "" },
+	};
+	static char status[] = "status";
+	char *words[] = { status, NULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *name = fault_name(cases[i].call);
+
+		fails.call = cases[i].call;
+		fails.at = cases[i].at;
+		fails.err = cases[i].err;
+		if (cases[i].is_ignored)
+			run_ignored(words);
+		else
+			run(words, true, "ok\nport 1\nport 2\n", 17);
+		ok_eq_int(got.ret, cases[i].ret, "%s(): %s", name,
+			  strerror(cases[i].err));
+		ok(strstr(got.err, cases[i].text), "is told: %s", got.err);
+	}
+	fails.call = FAULT_NONE;
+}
+
+static void test_silent(void)
+{
+	static char status[] = "status";
+	char *words[] = { status, NULL };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, waiting[10];
+
+	run_ignored(words);
+	ok_eq_int(got.ret, ETIMEDOUT, "a relay that does not answer");
+	ok(strstr(got.err, "the relay does not answer"), "is told: %s", got.err);
+	fd = socket_listener(path);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++) {
+		waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(waiting[i], (struct sockaddr *)&addr, sizeof(addr));
+	}
+	run(words, false, "", 0);
+	ok_eq_int(got.ret, EAGAIN, "one that too many wait for");
+	ok(strstr(got.err, "too many clients wait already"), "is told: %s", got.err);
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+		close(waiting[i]);
+	close(fd);
 }
 
 /* ---- captures ---- */
@@ -224,7 +299,7 @@ static void test_no_file(void)
 	ok_eq_int(got.ret, EINVAL, "a capture to no file");
 	ok(strstr(got.err, "the file is missing"), "is told: %s", got.err);
 	words[1] = none;
-	fd = listener();
+	fd = socket_listener(path);
 	run(words, false, "", 0);
 	ok_eq_int(got.ret, ENOENT, "a file that can't be made");
 	ok(strstr(got.err, "capture /none/x: No such file"), "is told: %s", got.err);
@@ -241,6 +316,8 @@ int main(void)
 	test_answers();
 	test_no_end_of_line();
 	test_nobody();
+	test_faults();
+	test_silent();
 	test_capture();
 	test_no_file();
 	unlink(path);

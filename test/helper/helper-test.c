@@ -5,21 +5,19 @@
  */
 #include "helper/helper.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "lib/fault.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 
@@ -28,7 +26,6 @@
 static char dir[] = "/tmp/helper-test.XXXXXX";
 static struct loop loop;
 static struct helper helper;
-static unsigned refusals; /* of epoll, still to come */
 
 /* A call, and what came of it. */
 static struct {
@@ -45,17 +42,6 @@ static void on_done(struct helper_call *call, const struct helper_answer *answer
 	got.fd = fd;
 	got.times++;
 	loop_stop(&loop);
-}
-
-static unsigned open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 static int ask(const char *command)
@@ -198,7 +184,7 @@ static void test_forgotten(void)
 	pid_t pid;
 
 	begin();
-	before = open_fds();
+	before = fault_open_fds();
 	snprintf(command, sizeof(command), "echo $$ >%s/pid; exec sleep 1000", dir);
 	ok_eq_int(ask(command), 0, "a command is asked for");
 	helper_forget(&helper, &got.call);
@@ -207,7 +193,7 @@ static void test_forgotten(void)
 	ok(pid > 0 && spawn("true"), "and forgotten before it has started");
 	close_both();
 	ok(goes_away(pid), "it ends");
-	ok_eq_int(open_fds(), before, "no descriptor of it is left");
+	ok_eq_int(fault_open_fds(), before, "no descriptor of it is left");
 	end();
 }
 
@@ -220,7 +206,7 @@ static void test_no_descriptors(unsigned spare)
 
 	begin();
 	getrlimit(RLIMIT_NOFILE, &old);
-	before = open_fds();
+	before = fault_open_fds();
 	ask("exec cat");
 	low = old;
 	low.rlim_cur = ARRAY_SIZE(fill);
@@ -235,7 +221,7 @@ static void test_no_descriptors(unsigned spare)
 	setrlimit(RLIMIT_NOFILE, &old);
 	ok_eq_int(got.answer.err, -EMFILE, "room for %u of 2 descriptors: none", spare);
 	ok(strstr(got.answer.why, "no descriptors are left"), "the reason is told");
-	ok_eq_int(open_fds(), before, "and none is left open");
+	ok_eq_int(fault_open_fds(), before, "and none is left open");
 	ok(spawn("exec cat"), "later there is room");
 	close_both();
 	end();
@@ -273,19 +259,24 @@ static void test_limit_for_next(void)
 static void test_lost(int sig, const char *what)
 {
 	char command[128];
+	unsigned limit;
 	pid_t old, pid;
 
 	begin();
-	helper.limit = 300;
 	old = helper.pid;
 	snprintf(command, sizeof(command), "echo $$ >%s/old; exec sleep 1000", dir);
 	ok(spawn(command), "%s: one that has a command", what);
 	pid = pid_in("old");
 	/* It must not answer, nor be found gone, before that. */
 	kill(old, SIGSTOP);
+	/* The timer that runs since the first call has the limit of then. */
+	limit = helper.limit;
+	helper.limit = 300;
+	timer_cancel(&loop, &helper.overdue);
 	ok_eq_int(ask("exec cat"), 0, "%s: it is asked", what);
 	kill(old, sig);
 	turn_for(&loop, PATIENCE_MS);
+	helper.limit = limit;
 	ok_eq_int(got.times, 1, "%s: the call is answered", what);
 	ok_eq_int(got.answer.err, -EAGAIN, "%s: by an error", what);
 	ok_eq_str(got.answer.why, "the helper process has ended", "%s: and why", what);
@@ -298,16 +289,6 @@ static void test_lost(int sig, const char *what)
 	ok(helper.pid > 0 && helper.pid != old, "%s: which is another one", what);
 	close_both();
 	end();
-}
-
-int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
-{
-	if (op == EPOLL_CTL_ADD && refusals) {
-		refusals--;
-		errno = ENOMEM;
-		return -1;
-	}
-	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
 }
 
 /* Within a while; those that have ended are waited for. */
@@ -331,18 +312,20 @@ static void test_not_watched(void)
 	unsigned before;
 
 	begin();
-	before = open_fds();
-	refusals = 1;
+	before = fault_open_fds();
+	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
 	kill(helper.pid, SIGKILL);
-	while (refusals)
+	while (!fault.is_hit)
 		turn_for(&loop, 20);
-	ok_eq_int(open_fds(), before - 1, "what can't be watched is closed");
+	fault_disarm();
+	ok_eq_int(fault_open_fds(), before - 1, "what can't be watched is closed");
 	end();
 	ok(has_no_child(), "and does not live on");
 	loop_init(&loop);
-	refusals = 1;
+	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
 	ok_eq_int(helper_start(&helper), 0, "a first one");
 	ok_eq_int(helper_attach(&helper, &loop), -ENOMEM, "that can't be watched");
+	fault_disarm();
 	end();
 	ok(has_no_child(), "does not, either");
 }

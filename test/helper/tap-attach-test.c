@@ -281,10 +281,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 2 && !strcmp(argv[1], "--use-vnet"))
 		return qemu_helper(argv[2]);
-	if (!netns_enter()) {
-		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	if (!netns_or_skip())
 		return 0;
-	}
 	alarm(ALARM_S);
 	if (!netns_bridge("tapbr") || !netns_bridge("nobr") || !netns_bridge("filebr"))
 		return 1;

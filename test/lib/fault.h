@@ -26,6 +26,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -64,6 +65,7 @@
 	X(mmap, void *, (void *a, size_t n, int p, int f, int fd, off_t o),              \
 	  (a, n, p, f, fd, o), MAP_FAILED)                                               \
 	X(pipe2, int, (int v[2], int f), (v, f), -1)                                     \
+	X(signalfd, int, (int fd, const sigset_t *s, int f), (fd, s, f), -1)             \
 	X(fork, pid_t, (void), (), -1)                                                   \
 	X(fchmod, int, (int fd, mode_t m), (fd, m), -1)                                  \
 	X(ftruncate, int, (int fd, off_t n), (fd, n), -1)

@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <libmnl/libmnl.h>
 #include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
 #include "net/nl.h"
@@ -66,6 +68,16 @@ static inline bool netns_enter(void)
 	return netns_set_up("lo");
 }
 
+/* netns_or_skip() - The same, and where none can be made TAP is told so. */
+static inline bool netns_or_skip(void)
+{
+	bool is_in = netns_enter();
+
+	if (!is_in)
+		printf("1..0 # SKIP no network namespace: %s\n", strerror(errno));
+	return is_in;
+}
+
 static inline int netns_ioctl(unsigned long request, void *arg)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -90,6 +102,65 @@ static inline int netns_set_down(const char *name)
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	return netns_ioctl(SIOCSIFFLAGS, &ifr);
+}
+
+/* netns_rename() - Call a link otherwise. Return: 0 or -errno. */
+static inline int netns_rename(const char *name, const char *to)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	snprintf(ifr.ifr_newname, sizeof(ifr.ifr_newname), "%s", to);
+	return netns_ioctl(SIOCSIFNAME, &ifr);
+}
+
+/* netns_address() - Give link @name the address @text, of a network of 256. */
+static inline void netns_address(const char *name, const char *text)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	inet_pton(AF_INET, text, &addr.sin_addr);
+	memcpy(&ifr.ifr_addr, &addr, sizeof(addr));
+	if (netns_ioctl(SIOCSIFADDR, &ifr) < 0)
+		abort();
+	inet_pton(AF_INET, "255.255.255.0", &addr.sin_addr);
+	memcpy(&ifr.ifr_netmask, &addr, sizeof(addr));
+	if (netns_ioctl(SIOCSIFNETMASK, &ifr) < 0)
+		abort();
+}
+
+/* The kernel has done it when this returns. */
+static inline void netns_send(const struct nlmsghdr *nlh)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (sendto(fd, nlh, nlh->nlmsg_len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		abort();
+	close(fd);
+}
+
+/* netns_link_del() - Delete a link of any kind. */
+static inline void netns_link_del(const char *name)
+{
+	uint32_t buf[NL_BUF_SIZE / sizeof(uint32_t)];
+	struct nlmsghdr *nlh = nl_build_get(buf, 0, name, 1);
+
+	nlh->nlmsg_type = RTM_DELLINK;
+	netns_send(nlh);
+}
+
+/* netns_link_move() - Move a link to the namespace that descriptor @to is of. */
+static inline void netns_link_move(const char *name, int to)
+{
+	struct nl_change change = { .index = (int)if_nametoindex(name), .master = -1 };
+	uint32_t buf[NL_BUF_SIZE / sizeof(uint32_t)];
+	struct nlmsghdr *nlh = nl_build_change(buf, &change, 1);
+
+	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)to);
+	netns_send(nlh);
 }
 
 static inline void netns_bridge_del(const char *name)

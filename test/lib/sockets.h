@@ -5,9 +5,11 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* sockets_pair() - Two ends of a unix socket, both non-blocking. */
@@ -36,6 +38,19 @@ static inline void socket_join(int fd, const struct sockaddr_in *to)
 {
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
 		abort();
+}
+
+/* socket_listener() - One that accepts at @path, in place of what is there. */
+static inline int socket_listener(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 8) < 0)
+		abort();
+	return fd;
 }
 
 /* sockets_tcp() - A connection over the loopback; @buffer: bytes, 0: as they are. */

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct {
@@ -106,17 +105,6 @@ __attribute__((format(printf, 5, 6))) static inline bool tap_eq_str(const char *
 	}
 	va_end(args);
 	return same;
-}
-
-__attribute__((weak)) void __gcov_exit(void);
-
-/* A child that ends by it has run lines that count, too, where lines are counted. */
-void _exit(int status)
-{
-	if (__gcov_exit)
-		__gcov_exit();
-	for (;;)
-		syscall(SYS_exit_group, status);
 }
 
 /* plan() - Say beforehand that there will be @n checks; fewer or more fail then. */

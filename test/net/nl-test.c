@@ -22,17 +22,23 @@
 
 #define NAME_15 "abcdefghijklmno"
 
-/* Parse the first @len bytes of @msg, in memory that ends where they do. */
-static int parse_cut(const struct message *msg, uint32_t len, struct nl_link *link)
+/* The first @len bytes of @msg, in memory that ends where they do. */
+static struct nlmsghdr *cut_at(const struct message *msg, uint32_t len)
 {
 	struct nlmsghdr *nlh = malloc(len);
-	int rc;
 
 	if (!nlh)
 		abort();
 	memcpy(nlh, msg->buf, len);
 	nlh->nlmsg_len = len;
-	rc = nl_parse_link(nlh, link);
+	return nlh;
+}
+
+static int parse_cut(const struct message *msg, uint32_t len, struct nl_link *link)
+{
+	struct nlmsghdr *nlh = cut_at(msg, len);
+	int rc = nl_parse_link(nlh, link);
+
 	free(nlh);
 	return rc;
 }
@@ -142,14 +148,9 @@ static void test_build_route(void)
 
 static int parse_route_cut(const struct message *msg, uint32_t len)
 {
-	struct nlmsghdr *nlh = malloc(len);
-	int rc;
+	struct nlmsghdr *nlh = cut_at(msg, len);
+	int rc = nl_parse_route(nlh);
 
-	if (!nlh)
-		abort();
-	memcpy(nlh, msg->buf, len);
-	nlh->nlmsg_len = len;
-	rc = nl_parse_route(nlh);
 	free(nlh);
 	return rc;
 }

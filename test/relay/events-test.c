@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/ear.h"
 #include "lib/fake-port.h"
 #include "lib/quiet.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 #include "relay/relay.h"
-#include "show/events-text.h"
 
 #define PORTS 6
 #define ROUNDS 300
@@ -86,35 +86,7 @@ static void reopen(struct fake_port *f)
 	f->port.retry.fn(&f->port.retry);
 }
 
-/* ---- who watches ---- */
-
-/* @heard: "EVENT PORT TEXT;" for each */
-struct ear {
-	struct event_watcher watcher;
-	char heard[800];
-	unsigned n;
-	void (*then)(struct ear *e, const struct news *n);
-};
-
-static void hear(struct event_watcher *w, const struct news *n)
-{
-	struct ear *e = container_of(w, struct ear, watcher);
-	size_t len = strlen(e->heard);
-	char text[EVENTS_TEXT_MAX];
-
-	events_text(n, text, sizeof(text));
-	snprintf(e->heard + len, sizeof(e->heard) - len, "%s %s%s%s;",
-		 events_name(n->event), n->port->name, *text ? " " : "", text);
-	e->n++;
-	if (e->then)
-		e->then(e, n);
-}
-
-static void listen_to(struct ear *e, void (*then)(struct ear *e, const struct news *n))
-{
-	*e = (struct ear){ .watcher.told = hear, .then = then };
-	events_subscribe(&relay.events, &e->watcher);
-}
+/* ---- the relay ---- */
 
 static void begin(enum relay_kind kind)
 {
@@ -163,9 +135,9 @@ static void test_list(void)
 
 	begin(RELAY_HUB);
 	f = add(0, &ops, true);
-	listen_to(&third, NULL);
-	listen_to(&second, NULL);
-	listen_to(&first, end_watch);
+	ear_listen(&third, &relay.events, NULL);
+	ear_listen(&second, &relay.events, NULL);
+	ear_listen(&first, &relay.events, end_watch);
 	note(EVENT_DOWN, f, why);
 	why[0] = 'B';
 	note(EVENT_GONE, f, NULL);
@@ -184,9 +156,9 @@ static void test_others_end(void)
 {
 	begin(RELAY_HUB);
 	add(0, &ops, true);
-	listen_to(&third, NULL);
-	listen_to(&second, NULL);
-	listen_to(&first, end_all_watches);
+	ear_listen(&third, &relay.events, NULL);
+	ear_listen(&second, &relay.events, NULL);
+	ear_listen(&first, &relay.events, end_all_watches);
 	note(EVENT_UP, fakes[0], NULL);
 	note(EVENT_UP, fakes[0], NULL);
 	events_tell(&relay.events);
@@ -205,7 +177,7 @@ static void test_more(void)
 {
 	begin(RELAY_HUB);
 	add(0, &ops, true);
-	listen_to(&first, note_more);
+	ear_listen(&first, &relay.events, note_more);
 	note(EVENT_DOWN, fakes[0], "x");
 	turn(&loop);
 	ok_eq_str(first.heard, "down p0 x;down p0 x;down p0 x;",
@@ -240,7 +212,7 @@ static void test_in_batch(enum relay_kind kind)
 	for (unsigned i = 0; i < 4; i++)
 		add(i, i == 3 ? &once : &ops, false);
 	turn(&loop);
-	listen_to(&first, ok_at_the_end);
+	ear_listen(&first, &relay.events, ok_at_the_end);
 	breaks(1);
 	breaks(3);
 	come_in(fakes[0], BATCH_MAX);
@@ -263,7 +235,7 @@ static void test_down_and_up(void)
 	for (unsigned i = 0; i < 3; i++)
 		add(i, &ops, false);
 	turn(&loop);
-	listen_to(&first, NULL);
+	ear_listen(&first, &relay.events, NULL);
 	breaks(1);
 	come_in(fakes[0], 1);
 	reopen(fakes[1]);
@@ -293,8 +265,8 @@ static void test_take_away(void)
 	for (unsigned i = 0; i < 4; i++)
 		add(i, &ops, false);
 	turn(&loop);
-	listen_to(&second, NULL);
-	listen_to(&first, take_away);
+	ear_listen(&second, &relay.events, NULL);
+	ear_listen(&first, &relay.events, take_away);
 	breaks(1);
 	breaks(2);
 	come_in(fakes[0], 1);
@@ -337,7 +309,7 @@ static void test_proven(void)
 	turn(&loop);
 	fakes[1]->port.awaiting_peer = true;
 	fake_opened(fakes[1], 0);
-	listen_to(&first, NULL);
+	ear_listen(&first, &relay.events, NULL);
 	port_proven(&fakes[1]->port);
 	ok(!fakes[0]->port.is_held && relay.n_up == 2, "it counts as up once");
 	fakes[1]->peer->open_ret = -ECONNREFUSED;
@@ -435,7 +407,7 @@ static void test_by_chance(enum relay_kind kind)
 	begin(kind);
 	memset(told, 0, sizeof(told));
 	n_wrong = n_told = 0;
-	listen_to(&first, keep_account);
+	ear_listen(&first, &relay.events, keep_account);
 	for (unsigned i = 0; i < ROUNDS; i++)
 		a_turn();
 	ok(n_told > ROUNDS / 2, "%u events", n_told);

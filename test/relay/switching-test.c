@@ -10,10 +10,10 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/ear.h"
 #include "lib/fake-port.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
-#include "show/events-text.h"
 
 #define PORTS 4
 #define FRAME_BYTES 60
@@ -74,24 +74,7 @@ static void go_down(struct fake *f)
 
 /* ---- who watches ---- */
 
-struct ear {
-	struct event_watcher watcher;
-	char heard[400];
-};
-
 static struct ear ear, other_ear;
-
-/* "KIND PORT TEXT;" for each. */
-static void hear(struct event_watcher *w, const struct news *n)
-{
-	struct ear *e = container_of(w, struct ear, watcher);
-	size_t len = strlen(e->heard);
-	char text[EVENTS_TEXT_MAX];
-
-	events_text(n, text, sizeof(text));
-	snprintf(e->heard + len, sizeof(e->heard) - len, "%s %s%s%s;",
-		 events_name(n->event), n->port->name, *text ? " " : "", text);
-}
 
 static void ok_heard(const char *want, const char *what)
 {
@@ -114,8 +97,7 @@ static void begin(enum relay_kind kind, uint32_t storm_limit)
 
 	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	ear = (struct ear){ .watcher.told = hear };
-	events_subscribe(&relay.events, &ear.watcher);
+	ear_listen(&ear, &relay.events, NULL);
 }
 
 static void end(void)
@@ -166,8 +148,7 @@ static uint64_t sent(unsigned i)
 static void test_ports(void)
 {
 	begin(RELAY_SWITCH, 0);
-	other_ear = (struct ear){ .watcher.told = hear };
-	events_subscribe(&relay.events, &other_ear.watcher);
+	ear_listen(&other_ear, &relay.events, NULL);
 	add(0, &plain_ops, false);
 	ok_heard("up port 0;", "a port that comes up is told of");
 	add(1, &plain_ops, true);

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes behind the helper's socket: helper-serve.c, and keep.c by itself, with
+ * system calls that fail, workers that are killed or never end, and commands that do not
+ * want to. In these processes time passes fast.
+ */
+#include "helper/keep.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/util.h"
+#include "helper/helper.h"
+#include "lib/fast.h"
+#include "lib/fault.h"
+#include "lib/quiet.h"
+#include "lib/sockets.h"
+#include "lib/tap.h"
+
+#define ALARM_S 60
+#define WAIT_MS 20000
+#define ID 7
+
+/* Of one process and those that it forks. */
+static struct {
+	bool has_no_shell, has_no_proc, kills_nobody;
+} world;
+
+static int fd = -1; /* our end */
+static struct helper_answer answer;
+static int fds[2];
+
+int execl(const char *path, const char *arg, ...)
+{
+	const char *words[4] = { arg };
+	va_list ap;
+
+	va_start(ap, arg);
+	for (unsigned i = 1; i < 4; i++)
+		words[i] = va_arg(ap, const char *);
+	va_end(ap);
+	errno = ENOENT;
+	return world.has_no_shell ? -1 : (int)syscall(SYS_execve, path, words, environ);
+}
+
+ssize_t readlink(const char *path, char *buf, size_t size)
+{
+	if (world.has_no_proc) {
+		errno = ENOENT;
+		return -1;
+	}
+	return syscall(SYS_readlinkat, AT_FDCWD, path, buf, size);
+}
+
+int kill(pid_t pid, int sig)
+{
+	return world.kills_nobody ? 0 : (int)syscall(SYS_kill, pid, sig);
+}
+
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		struct addrinfo **list)
+{
+	(void)host;
+	(void)port;
+	(void)hints;
+	(void)list;
+	for (;;)
+		pause();
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- a process, and what it answers ---- */
+
+/* Fork one; @call, with @err, is to fail there at its call number @at. */
+static pid_t begin(bool is_keeper, const char *command, enum fault_call call, unsigned at)
+{
+	pid_t parent = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		abort();
+	fd = pair[0];
+	pid = fork();
+	if (pid > 0) {
+		close(pair[1]);
+		return pid;
+	}
+	fast_begin();
+	close(fd);
+	fault_arm(call, at, ENOMEM);
+	if (is_keeper)
+		keep_command(pair[1], ID, command, parent);
+	helper_serve(pair[1]);
+}
+
+static bool is_ready(int which, short events)
+{
+	struct pollfd pfd = { .fd = which, .events = events };
+
+	return poll(&pfd, 1, WAIT_MS) == 1;
+}
+
+/* The next answer, at @answer and @fds. Return: whether there is one. */
+static bool await_answer(void)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(fds))];
+	} control;
+	struct iovec iov = { .iov_base = &answer, .iov_len = sizeof(answer) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	const struct cmsghdr *c;
+
+	memset(&answer, 0, sizeof(answer));
+	fds[0] = fds[1] = -1;
+	if (!is_ready(fd, POLLIN) || recvmsg(fd, &msg, 0) != (ssize_t)sizeof(answer))
+		return false;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c)
+		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	return answer.id == ID;
+}
+
+/* Return: the exit status; 128 and the signal; -1 if it does not end. */
+static int end_of(pid_t pid)
+{
+	int64_t limit = now_ms() + WAIT_MS;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (now_ms() > limit)
+			return -1;
+		poll(NULL, 0, 5);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void close_all(void)
+{
+	close(fds[0]);
+	close(fds[1]);
+	close(fd);
+}
+
+/* Whether nobody is left who was started: they would have become ours. */
+static bool is_alone(void)
+{
+	int64_t limit = now_ms() + WAIT_MS;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0)
+		if (pid == 0 && (now_ms() > limit || poll(NULL, 0, 5) < 0))
+			return false;
+	return true;
+}
+
+/* ---- the keeper ---- */
+
+static void test_keeper_faults(void)
+{
+	static const struct {
+		enum fault_call call;
+		unsigned at;
+		const char *why;
+	} cases[] = {
+		{ FAULT_signalfd, 1, "signalfd: Cannot allocate memory" },
+		{ FAULT_socketpair, 1, "socketpair: Cannot allocate memory" },
+		{ FAULT_socketpair, 2, "socketpair: Cannot allocate memory" },
+		{ FAULT_pipe2, 1, "pipe: Cannot allocate memory" },
+		{ FAULT_fork, 1, "fork: Cannot allocate memory" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		pid_t pid = begin(true, "exit 0", cases[i].call, cases[i].at);
+
+		ok(await_answer() && answer.err == -ENOMEM, "%s() fails: it is said",
+		   fault_name(cases[i].call));
+		ok_eq_str(answer.why, cases[i].why, "in words");
+		ok_eq_int(end_of(pid), 0, "and the keeper ends");
+		close(fd);
+	}
+	world.has_no_shell = true;
+	end_of(begin(true, "exit 0", FAULT_NONE, 0));
+	world.has_no_shell = false;
+	ok(await_answer() && answer.err == -ENOENT, "without a shell");
+	ok_eq_str(answer.why, "exec: needs a shell: /bin/sh: No such file or directory",
+		  "it is said");
+	close(fd);
+}
+
+/* Its helper has ended before. */
+static void test_orphan(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fd = open("/dev/null", O_WRONLY);
+		keep_command(fd, ID, "exit 0", 1);
+	}
+	ok_eq_int(end_of(pid), 1, "a keeper without a helper ends");
+}
+
+#define SLEEPS "echo; exec sleep 1000"
+#define STAYS "trap : TERM; echo; while :; do sleep 1000; done"
+
+static void test_end(const char *what, const char *command, int status)
+{
+	pid_t pid = begin(true, command, FAULT_NONE, 0);
+	char byte;
+
+	ok(await_answer() && !answer.err, "%s: starts", what);
+	/* Once it has said so, it does with signals as it is to. */
+	ok(is_ready(fds[0], POLLIN) && recv(fds[0], &byte, 1, 0) == 1, "%s: runs", what);
+	close_all();
+	ok_eq_int(end_of(pid), status, "%s: its keeper ends", what);
+	ok(is_alone(), "%s: so does it", what);
+}
+
+static void test_ends(void)
+{
+	test_end("one that ends", SLEEPS, 0);
+	test_end("one that does not want to", STAYS, 0);
+	world.has_no_proc = true;
+	test_end("without /proc", SLEEPS, 0);
+	world.has_no_proc = false;
+	/* It ends by itself when its keeper has. */
+	world.kills_nobody = true;
+	test_end("one that can't be ended", SLEEPS, 1);
+	world.kills_nobody = false;
+}
+
+/* ---- the helper ---- */
+
+static void request(enum helper_op op, const char *command)
+{
+	struct helper_request req = { .id = ID, .op = op };
+
+	if (op == HELPER_SPAWN)
+		snprintf(req.command, sizeof(req.command), "%s", command);
+	else
+		snprintf(req.resolve.addr.host, sizeof(req.resolve.addr.host), "a.b");
+	if (send(fd, &req, sizeof(req), 0) < 0)
+		abort();
+}
+
+/* The first child of @pid; 0: it has none within a while. */
+static pid_t child_of(pid_t pid)
+{
+	char path[64], text[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	for (int i = 0; i < WAIT_MS / 5 && !text[0]; i++) {
+		f = fopen(path, "re");
+		if (f && !fgets(text, sizeof(text), f))
+			poll(NULL, 0, 5);
+		fclose(f);
+	}
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+static void test_refused(void)
+{
+	pid_t pid = begin(false, NULL, FAULT_fork, 1);
+
+	request(HELPER_SPAWN, "exit 0");
+	ok(await_answer() && answer.err == -ENOMEM, "a helper that can't fork");
+	ok_eq_str(answer.why, "fork: Cannot allocate memory", "says so");
+	request((enum helper_op)99, "");
+	ok(await_answer() && answer.err < 0, "one that does not know a request, too");
+	if (send(fd, "x", 1, 0) != 1)
+		abort();
+	request(HELPER_SPAWN, "exit 0");
+	ok(await_answer() && !answer.err, "half of one is left alone");
+	close_all();
+	ok_eq_int(end_of(pid), 0, "it ends with the relay");
+}
+
+static void test_killed_worker(void)
+{
+	pid_t pid = begin(false, NULL, FAULT_NONE, 0);
+
+	request(HELPER_RESOLVE, "");
+	kill(child_of(pid), SIGKILL);
+	ok(await_answer() && answer.err == -EIO, "a worker that is killed");
+	ok_eq_str(answer.why, "resolve a.b: the process that worked on it was killed",
+		  "is told of");
+	close_all();
+	ok_eq_int(end_of(pid), 0, "the helper ends");
+	ok(is_alone(), "and all that it had started");
+}
+
+static void test_late_worker(void)
+{
+	pid_t pid = begin(false, NULL, FAULT_NONE, 0);
+
+	request(HELPER_RESOLVE, "");
+	ok(await_answer() && answer.err == -ETIMEDOUT, "a worker that takes too long");
+	ok_eq_str(answer.why, "resolve a.b: no answer for 30 s", "is told of");
+	close_all();
+	ok_eq_int(end_of(pid), 0, "the helper ends");
+	ok(is_alone(), "and all that it had started");
+}
+
+/* The command becomes the helper's. */
+static void test_killed_keeper(void)
+{
+	pid_t pid = begin(false, NULL, FAULT_NONE, 0), keeper;
+	char byte;
+
+	request(HELPER_SPAWN, STAYS);
+	ok(await_answer() && !answer.err, "a command");
+	is_ready(fds[0], POLLIN);
+	keeper = child_of(pid);
+	ok(recv(fds[0], &byte, 1, 0) == 1 && keeper, "that runs");
+	kill(keeper, SIGKILL);
+	ok(is_ready(fds[0], POLLIN) && recv(fds[0], &byte, 1, 0) == 0,
+	   "whose keeper is killed, is ended by the helper");
+	close_all();
+	ok_eq_int(end_of(pid), 0, "which ends, too");
+	ok(is_alone(), "and all that it had started");
+}
+
+int main(void)
+{
+	alarm(ALARM_S);
+	quiet();
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	test_keeper_faults();
+	test_orphan();
+	test_ends();
+	test_refused();
+	test_killed_worker();
+	test_late_worker();
+	test_killed_keeper();
+	return done();
+}
