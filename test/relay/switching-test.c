@@ -11,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
 #include "show/events-text.h"
@@ -61,7 +62,7 @@ static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
 	f->fake.sent = fake_sent;
 	f->fake.gone = fake_gone;
 	f->fake.peer->open_ret = is_off ? -EINPROGRESS : 0;
-	relay_add_port(&relay, &f->fake.port);
+	members_add(&relay, &f->fake.port, false);
 	return f;
 }
 
@@ -90,19 +91,19 @@ static void hear(struct event_watcher *w, const struct news *n)
 
 	events_text(n, text, sizeof(text));
 	snprintf(e->heard + len, sizeof(e->heard) - len, "%s %s%s%s;",
-		 events_name(n->event), n->port->name, *text ? " " : "", text);
+		 events_name(n->event), n->member->port->name, *text ? " " : "", text);
 }
 
 static void ok_heard(const char *want, const char *what)
 {
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok_eq_str(ear.heard, want, "%s", what);
 	ear.heard[0] = '\0';
 }
 
 static void forget(void)
 {
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ear.heard[0] = '\0';
 }
 
@@ -114,7 +115,7 @@ static void begin(enum relay_kind kind, uint32_t storm_limit)
 
 	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0)
 		exit(1);
-	ear = (struct ear){ .watcher.told = hear };
+	ear = (struct ear){ .watcher.notify = hear };
 	events_subscribe(&relay.events, &ear.watcher);
 }
 
@@ -131,7 +132,7 @@ static void settle(void)
 		for (int k = 0; k < PORTS; k++)
 			if (fakes[k] && fakes[k]->fake.peer->brings)
 				relay.env.host->readable(&fakes[k]->fake.port, &relay);
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 }
 
 static void pass_ms(unsigned ms)
@@ -166,7 +167,7 @@ static uint64_t sent(unsigned i)
 static void test_ports(void)
 {
 	begin(RELAY_SWITCH, 0);
-	other_ear = (struct ear){ .watcher.told = hear };
+	other_ear = (struct ear){ .watcher.notify = hear };
 	events_subscribe(&relay.events, &other_ear.watcher);
 	add(0, &plain_ops, false);
 	ok_heard("up port 0;", "a port that comes up is told of");
@@ -247,7 +248,8 @@ static void test_same_mac(unsigned every_ms)
 		pass_ms(every_ms);
 	}
 	ok_heard("", "and that is all");
-	ok(!fakes[0]->fake.port.is_blocked && !fakes[1]->fake.port.is_blocked,
+	ok(!member_of(&fakes[0]->fake.port)->is_blocked &&
+		   !member_of(&fakes[1]->fake.port)->is_blocked,
 	   "nobody is blocked");
 	for (unsigned i = 0; i < 40; i++) {
 		come_in(i % 2, 0, 7);
