@@ -8,7 +8,6 @@ VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
-V       ?= 0
 
 # The static build takes musl's compiler where there is one; on a system that is
 # made of musl (Alpine) the usual one is it.
@@ -30,7 +29,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP $(if $(WERROR),-Werror) \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
+# No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file.
+LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none
 
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 

@@ -21,7 +21,7 @@ import time
 
 import machine
 from machine import RUN, end, netns, sh, start, wait_for
-from relays import NAMES, netrelay, null
+from relays import NAMES, is_netrelay, netrelay, null, with_before
 from workloads import Flow, in_turns
 
 SECONDS = 1
@@ -124,15 +124,15 @@ class Hosts:
 
 # ---- what joins two bridges ----
 
-def by_netrelay(hosts, endpoint):
+def by_netrelay(hosts, relay, endpoint):
     h1, h2 = hosts.ns
     hosts.bridges()
     if endpoint == "udp":
         ends = [f"{PORT}:10.8.0.2:{PORT}"], [f"{PORT}:10.8.0.1:{PORT}"]
     else:
         ends = [f"{endpoint}:10.8.0.2:{PORT}"], ["-l", f"10.8.0.2:{PORT}"]
-    hosts.relays += [netrelay(*ends[1], "br0", ns=h2, core=None)[0],
-                     netrelay(*ends[0], "br0", ns=h1, core=None)[0]]
+    hosts.relays += [netrelay(relay, *ends[1], "br0", ns=h2, core=None)[0],
+                     netrelay(relay, *ends[0], "br0", ns=h1, core=None)[0]]
 
 
 def by_null(hosts):
@@ -189,15 +189,19 @@ def by_veth(hosts):
 
 
 JOINS = {
-    "netrelay trunk": lambda h: by_netrelay(h, "trunk"),
-    "netrelay tcp": lambda h: by_netrelay(h, "tcp"),
-    "netrelay udp": lambda h: by_netrelay(h, "udp"),
     "null trunk": by_null,
     "socat": by_socat,
     "vde": by_vde,
     "vxlan": by_vxlan,
     "veth": by_veth,
 }
+
+
+def join(hosts, name):
+    if is_netrelay(name):
+        by_netrelay(hosts, *name.split())
+    else:
+        JOINS[name](hosts)
 
 
 # ---- a bridge, and a plain port ----
@@ -215,17 +219,16 @@ def plain(hosts, relay):
         hosts.attach(1, "t0")
     else:
         listener = hosts.listener(1, "127.0.0.1")
-        hosts.relays = [netrelay(f"tcp:127.0.0.1:{PORT}", "br0", ns=h1)[0]]
+        hosts.relays = [netrelay(relay, f"tcp:127.0.0.1:{PORT}", "br0", ns=h1)[0]]
         theirs = machine.accept(listener)
         hosts.keep.append(theirs)
     hosts.processes.append(null("tap", fd, theirs, core=machine.LOAD_CORE))
 
 
-
 # ---- workloads ----
 
 # Names of relays, iperf3's options, and the core of all but the relay under test.
-ALL = list(JOINS)
+ALL = [f"netrelay {e}" for e in ("trunk", "tcp", "udp")] + list(JOINS)
 WORKLOADS = {
     "bridges": (ALL, TCP, None),
     "bridges-4": (ALL, f"{TCP} -P 4", None),
@@ -237,12 +240,13 @@ WORKLOADS = {
 
 def run(workload, results, rounds):
     names, options, core = WORKLOADS[workload]
+    names = list(with_before(names))
     hosts, answers = {}, {name: [] for name in names}
     try:
         for name in names:
             hosts[name] = Hosts()
             if core is None:
-                JOINS[name](hosts[name])
+                join(hosts[name], name)
             else:
                 plain(hosts[name], name)
             hosts[name].ready(name, core)

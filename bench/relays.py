@@ -16,6 +16,7 @@ import machine
 from machine import Failure, RUN, sh, start, wait_for
 
 NETRELAY = os.environ.get("NETRELAY")
+BEFORE = os.environ.get("BEFORE")  # another netrelay, measured beside this one
 TOOLS = None  # where bench/build put its programs
 ITEST = None  # where itest/crowd is
 SOCAT = ["socat", "-b", "131072"]  # as large a receive as netrelay's
@@ -74,10 +75,23 @@ class Rig:
             os.close(s) if isinstance(s, int) else s.close()
 
 
-def netrelay(*args, **more):
-    """A netrelay, and where its messages go."""
+def is_netrelay(relay):
+    return relay.split()[0] in ("netrelay", "before")
+
+
+def with_before(names):
+    """Those, and beside each netrelay the one before, if there is one."""
+    for name in names:
+        yield name
+        if BEFORE and is_netrelay(name):
+            yield name.replace("netrelay", "before")
+
+
+def netrelay(relay, *args, **more):
+    """That of two, netrelay or before, and where its messages go."""
     log = f"{RUN}/netrelay.{next(NAMES)}"
-    process = start([NETRELAY, *args], log=log, **more)
+    program = BEFORE if relay.split()[0] == "before" else NETRELAY
+    process = start([program, *args], log=log, **more)
     wait_for("netrelay to begin",
              lambda: machine.listens_to(process.pid, signal.SIGUSR1))
     return process, log
@@ -117,8 +131,8 @@ def stream_rig(relay, kind):
     listeners = [machine.listener(family, a) for a in addresses]
     words = [f"{a[0]}:{a[1]}" if kind == "tcp" else a for a in addresses]
     log = None
-    if relay == "netrelay":
-        process, log = netrelay(*[f"{kind}:{w}" for w in words])
+    if is_netrelay(relay):
+        process, log = netrelay(relay, *[f"{kind}:{w}" for w in words])
     else:
         # As the other sockets are: see machine.tuned().
         option = f",nodelay,setsockopt-string=6:13:{machine.CONGESTION}" \
@@ -139,8 +153,8 @@ def udp_rig(relay, channel):
         ends = [machine.udp(ra, a), machine.udp(rb, b)]
         kind = "datagram" if relay == "null" else "segment"
         return Rig([null(kind, *ends)], ports, ends)
-    if relay == "netrelay":
-        process, log = netrelay(f"{ra}:127.0.0.1:{a}", f"{rb}:127.0.0.1:{b}")
+    if is_netrelay(relay):
+        process, log = netrelay(relay, f"{ra}:127.0.0.1:{a}", f"{rb}:127.0.0.1:{b}")
         settled(process, log)
         return Rig([process], ports, log=log)
     option = f"so-rcvbuf={machine.BUFFER}"
@@ -162,7 +176,7 @@ def tap_rig(relay, to_tap):
         sh(f"ip link set {name} up")
     else:
         s = machine.listener(socket.AF_INET, ("127.0.0.1", next(PORTS)))
-        process, log = netrelay(f"tap:{name}", f"tcp:127.0.0.1:{s.getsockname()[1]}")
+        process, log = netrelay(relay, f"tap:{name}", f"tcp:127.0.0.1:{s.getsockname()[1]}")
         peer, keep = machine.accept(s), [s]
         wait_for(name, lambda: os.path.exists(f"/proc/sys/net/ipv4/conf/{name}"))
         sh(f"ip link set {name} up")
@@ -182,10 +196,10 @@ def vde_rig(n):
                [ctl for _, ctl in pairs])
 
 
-def server(*options):
+def server(relay, *options):
     """netrelay -l; returns the process, its log, and where it listens."""
     port = next(PORTS)
-    process, log = netrelay("-l", f"127.0.0.1:{port}", *options)
+    process, log = netrelay(relay, "-l", f"127.0.0.1:{port}", *options)
     address = ("127.0.0.1", port)
 
     def listens():
@@ -203,7 +217,7 @@ def clients_rig(relay, n, *options):
     """options: a netrelay's."""
     if relay == "vde_switch":
         return vde_rig(n)
-    process, log, address = server(*options)
+    process, log, address = server(relay, *options)
     ports = [("stream", machine.tuned(socket.create_connection(address)))
              for _ in range(n)]
     return Rig([process], ports, log=log)

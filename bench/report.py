@@ -105,8 +105,18 @@ class Results:
         for what, costs in self.crowd.items():
             self.row(what, *costs)
 
+    def show_before(self):
+        """netrelay beside the one before, row by row; the worst first."""
+        rows = targets.beside_before(self)
+        if not rows:
+            return
+        self.header("beside the one before", "workload", "CPU, to that one's", "±", "")
+        for row in rows:
+            self.row(*row)
+
     def show_targets(self):
         self.title = None
+        self.show_before()
         rows = targets.judge(self)
         if not rows:
             return

@@ -3,6 +3,8 @@
 What netrelay has to reach, as ratios within one run. A figure that was not
 measured is left out.
 """
+import statistics
+
 STREAMS, UDP, TAPS = ("tcp-tcp", "unix-unix"), ("udp-udp", "udp-udp-gso"), \
     ("tap-tcp", "tcp-tap")
 PINGS = STREAMS + ("udp-udp",) + TAPS
@@ -136,6 +138,41 @@ def memory(results):
              verdict(rest <= 1024)),
             ("resident memory, 1,000 idle clients", "≤ 16 MB", f"{busy / 1024:.2f} MB",
              verdict(busy <= 16 * 1024))]
+
+
+WORSE = 1.03
+
+
+def pairs(results):
+    """What netrelay and the one before cost, round by round: (row, ours, theirs)."""
+    for (workload, cell, how, relay), s in results.samples.items():
+        other = results.samples.get((workload, cell, how,
+                                     relay.replace("netrelay", "before")))
+        if relay.startswith("netrelay") and other:
+            row = f"{workload} {cell} {how} {relay.partition(' ')[2]}"
+            yield row.strip(), s.ns, other.ns
+    for (workload, name), f in results.flows.items():
+        other = results.flows.get((workload, name.replace("netrelay", "before")))
+        if name.startswith("netrelay") and other:
+            yield f"{workload} {name.partition(' ')[2]}".strip(), f.costs, other.costs
+
+
+def beside_before(results):
+    """
+    The median of the rounds' ratios, for the two had their rounds one after the
+    other; ± is half of what lies between their quartiles.
+    """
+    rows = []
+    for row, ours, theirs in pairs(results):
+        found = [a / b for a, b in zip(ours, theirs) if b]
+        if len(found) < 2:
+            continue
+        low, middle, high = statistics.quantiles(found, n=4)
+        give = (high - low) / 2
+        rows.append((middle, give, row))
+    return [(row, f"{ratio:.3f}", f"{give:.3f}",
+             verdict(ratio - give <= WORSE) if ratio > WORSE else "")
+            for ratio, give, row in sorted(rows, reverse=True)]
 
 
 def judge(results):

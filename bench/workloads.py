@@ -52,6 +52,7 @@ class Flow:
     def __init__(self, gbits, cpu_per_kb, lost):
         self.gbits = statistics.median(gbits)
         self.spread = (max(gbits) - min(gbits)) / self.gbits if self.gbits else 0
+        self.costs = cpu_per_kb
         self.cpu_per_kb = statistics.median(cpu_per_kb)
         self.lost = statistics.median(lost)
 
@@ -126,7 +127,7 @@ class Workload:
             return
         rigs = {}
         try:
-            for name in self.names:
+            for name in relays.with_before(self.names):
                 rigs[name] = self.make(name)
             for cell in cells:
                 results.add(self.name, cell, cell.run(rigs, rounds))
@@ -223,7 +224,7 @@ def all_workloads():
 
 def memory(results):
     """Resident kilobytes of all of a relay's processes, at rest and with clients."""
-    process, _, address = relays.server()
+    process, _, address = relays.server("netrelay")
     pids = machine.family(process.pid)
     rest = sum(machine.rss_kb(p) for p in pids)
     before = len(open_files(process.pid))
@@ -252,7 +253,7 @@ def crowd(results):
         results.warn(f"{CROWD[-1]:,} clients need more than {most} descriptors")
         return
     path = f"{machine.RUN}/crowd"
-    process, _ = relays.netrelay("-l", f"unix-listen:{path}")
+    process, _ = relays.netrelay("netrelay", "-l", f"unix-listen:{path}")
     machine.wait_for("netrelay to listen", lambda: machine.os.path.exists(path))
     sizes = " ".join(map(str, CROWD))
     table = machine.sh(f"{relays.ITEST}/crowd {path} {process.pid} {sizes}")

@@ -19,7 +19,7 @@
 int child_close_fds(int fd, bool keeps_stdout)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	unsigned top = (unsigned)sysconf(_SC_OPEN_MAX);
+	unsigned top = (unsigned)getdtablesize();
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return -errno;

@@ -131,7 +131,7 @@ static void put_bar(struct pen *pen, const char *style, uint64_t value, uint64_t
 
 static const char *name_text(const struct top_port *p, char *text)
 {
-	bool is_news = *p->peer && !strstr(p->name, p->peer);
+	bool is_news = *p->peer && !strcasestr(p->name, p->peer);
 
 	snprintf(text, TEXT_MAX, is_news ? "%s (%s)" : "%s", p->name, p->peer);
 	return text;

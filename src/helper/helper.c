@@ -48,7 +48,7 @@ static int fork_helper(struct helper *h)
 	}
 	if (h->pid == 0) {
 		/* The relay may have raised its own limit; commands get the old one. */
-		setrlimit(RLIMIT_NOFILE, &h->files);
+		prlimit(0, RLIMIT_NOFILE, &h->files, NULL);
 		helper_serve(sv[1]);
 	}
 	close(sv[1]);

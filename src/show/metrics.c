@@ -48,7 +48,7 @@ static uint64_t resident_bytes(const struct metrics *m)
 	second = strchr(text, ' ');
 	if (!second)
 		return 0;
-	return strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+	return strtoull(second, NULL, 10) * (unsigned)getpagesize();
 }
 
 static void look_at_process(const struct metrics *m, struct metrics_process *p)
