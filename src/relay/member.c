@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Nothing here walks through all members: there may be thousands. */
+/* There may be thousands of members, so what happens to one of them walks through none. */
 #include "relay/member.h"
 
 #include <stdlib.h>
@@ -90,6 +90,18 @@ struct member *members_find(const struct members *all, unsigned id)
 
 	while (m && m->id != id)
 		m = m->next_id;
+	return m;
+}
+
+struct member *members_after(const struct members *all, unsigned id)
+{
+	struct member *m = members_find(all, id);
+
+	if (m)
+		return m->next;
+	m = all->first;
+	while (m && m->id <= id)
+		m = m->next;
 	return m;
 }
 

@@ -105,6 +105,12 @@ void members_leave(struct members *all, struct member *m);
 /* members_find() - The one of that number; NULL if there is none. */
 struct member *members_find(const struct members *all, unsigned id);
 
+/*
+ * members_after() - The first one with a higher number than @id, which need not be there:
+ * for those who walk through all of them in steps. Return: NULL behind the last one.
+ */
+struct member *members_after(const struct members *all, unsigned id);
+
 /* members_set_rules() - Have one that has joined keep these rules from now on. */
 void members_set_rules(struct members *all, struct member *m,
 		       const struct endpoint_rules *rules);

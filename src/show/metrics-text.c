@@ -267,15 +267,12 @@ static void add_member(struct metrics_text *t, const struct member *m)
 
 bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
 {
-	const struct member *m = r->forward.members.first;
+	const struct member *m = members_after(&r->forward.members, t->last);
 	unsigned n = 0;
 
 	if (!t->is_begun)
 		begin_families(&t->part[1]);
 	t->is_begun = true;
-	/* Members are in the order of their numbers. */
-	while (m && m->id <= t->last)
-		m = m->next;
 	for (; m && n < METRICS_PORTS_A_STEP; m = m->next, n++) {
 		add_member(t, m);
 		t->last = m->id;

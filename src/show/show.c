@@ -50,11 +50,8 @@ const char *show_peer(const struct member *m, char *buf)
 bool show_members(struct show *s, const struct relay *r, struct buf *out,
 		  void (*one)(struct show *s, const struct member *m, struct buf *out))
 {
-	const struct member *m = r->forward.members.first;
+	const struct member *m = members_after(&r->forward.members, s->last);
 
-	/* Members are in the order of their numbers. */
-	while (m && m->id <= s->last)
-		m = m->next;
 	for (unsigned n = 0; m && n < SHOW_PORTS_A_STEP; m = m->next, n++) {
 		one(s, m, out);
 		s->last = m->id;

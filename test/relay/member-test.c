@@ -83,8 +83,13 @@ static void test_list(void)
 	ok(is_whole() && m[0].id == 1 && m[2].id == 3, "numbers go up from 1");
 	ok(!members_find(&all, 1 + MEMBERS_BUCKETS),
 	   "another one of its bucket is not there");
+	ok(members_after(&all, 0) == &m[0] && members_after(&all, 1) == &m[1] &&
+		   !members_after(&all, 3) && !members_after(&all, 9),
+	   "one after the other");
 	members_leave(&all, &m[1]);
 	ok(is_whole() && !members_find(&all, 2), "one of the middle has left");
+	ok(members_after(&all, 2) == &m[2] && members_after(&all, 1) == &m[2],
+	   "what comes after it is found, and after the one before");
 	members_leave(&all, &m[2]);
 	ok(is_whole() && all.last == &m[0], "the last one");
 	members_join(&all, &m[1]);
