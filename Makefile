@@ -20,7 +20,7 @@ STRIP   ?= strip
 CFLAGS  ?= -Os -g
 HOT := base/loop base/byte-ring \
 	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
-	port/port port/stream port/stream-rx port/dgram port/dgram-rx port/tap-io \
+	trunk/channel trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
 	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \

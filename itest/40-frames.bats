@@ -460,7 +460,7 @@ garbage()
 	}'
 }
 
-# trunk_garbage SEED: a trunk's preamble, and frames behind virtio headers that
+# trunk_garbage SEED: a trunk's hello, and frames behind virtio headers that
 # promise anything.
 trunk_garbage()
 {

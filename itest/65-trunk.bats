@@ -287,7 +287,7 @@ in_guest()
 # --- others -----------------------------------------------------------------
 
 #   two :h2 ====== trunk ====== h1: a QEMU, or what does as one
-@test "a peer that takes our preamble for a length, and closes: told of once" {
+@test "a peer that takes our hello for a length, and closes: told of once" {
 	hosts
 	two tcp-listen:5001 trunk:192.0.2.1:5000
 	for n in 1 2 3; do
@@ -327,7 +327,7 @@ has_dialled()
 		"^netrelay: trunk:192.0.2.1:5000: the peer's trunk is of version 7, ours of 1; .*; trying again"
 	(($(cpu_us two) < 200000))
 	run -0 relay_stop two
-	# The other way round; our preamble comes back, for the other side to know.
+	# The other way round; our hello comes back, for the other side to know.
 	one -l 5001
 	wait_listen h1 tcp 5001
 	start caller in h2 "$PEER" send 192.0.2.1 5001 "ff6e7472000700400000000100$(printf '%0*d' 102 0)"
@@ -348,7 +348,7 @@ refused()
 }
 
 #   bystanders, and liars --- one :h1
-@test "a preamble in mid-stream, a second one, garbage: closed, counted, others go on" {
+@test "a hello in mid-stream, a second one, garbage: closed, counted, others go on" {
 	local long=80011000
 
 	hosts
@@ -356,20 +356,20 @@ refused()
 	wait_listen h1 tcp 5000
 	frames_start bystander in h2 recv tcp:192.0.2.1:5000 --from 9 --count 500 --lossless
 	relay_wait_up one 1
-	refused mid frame greet
-	refused second greet greet
-	refused garbage greet ffffffffffffffffffff
-	refused runt greet 80000009aabbccdd
+	refused mid frame hello
+	refused second hello hello
+	refused garbage hello ffffffffffffffffffff
+	refused runt hello 80000009aabbccdd
 	refused plain "$long"
 	refused late frame "$long"
-	refused long greet 8001100b
+	refused long hello 8001100b
 	wait_for 5 "all to be gone" relay_wait_ports one 1
 	run -0 relay_status one
 	# Two of them have sent a frame; a probe that was to go to each may be lost.
 	assert_line --regexp '^netrelay: status: switch, 1 port.* dropped [7-9]$'
 	# Super-frames that are none, to somebody who takes only plain frames. The
 	# connection goes on: that it is dropped is counted.
-	start odd in h2 "$PEER" send 192.0.2.1 5000 greet \
+	start odd in h2 "$PEER" send 192.0.2.1 5000 hello \
 		"80000046$(printf '0101000000010000%0*d' 124 0)" frame
 	wait_for 5 "the drop" has_drops one malformed 1
 	ns h1 "$FRAMES" send tcp:192.0.2.1:5000 --id 9 --count 500

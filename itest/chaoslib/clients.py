@@ -13,7 +13,7 @@ import struct
 import time
 
 from . import traffic
-from .frames import PREAMBLE_BYTES, Parser, preamble
+from .frames import HELLO_BYTES, Parser, hello
 
 GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, TimeoutError)
 RECEIVE = 1 << 18
@@ -75,7 +75,7 @@ def trunk(rng, world):
     ops = [how_to_read(rng)]
     if rng.random() < 0.1:
         ops += [("send", traffic.frames(rng, world, 2), 1 << 20)]
-    ops += [("send", preamble(), at_once(rng)), *pauses(rng)]
+    ops += [("send", hello(), at_once(rng)), *pauses(rng)]
     for _ in range(rng.randrange(1, 6)):
         data = traffic.trunk_units(rng, world, rng.randrange(1, 30))
         ops += [("send", data, max(at_once(rng), 63)), *pauses(rng)]
@@ -86,9 +86,9 @@ def trunk(rng, world):
 def half(rng, world):
     if rng.random() < 0.5:
         # What follows is in its place, so it must be nothing that we know again.
-        begun, rest = preamble()[: rng.randrange(1, 64)], rng.randbytes(rng.choice([0, 9, 5000]))
+        begun, rest = hello()[: rng.randrange(1, 64)], rng.randbytes(rng.choice([0, 9, 5000]))
     else:
-        begun = traffic.strange_preamble(rng)
+        begun = traffic.strange_hello(rng)
         rest = traffic.frames(rng, world, rng.randrange(30))
     return [how_to_read(rng), ("send", begun, at_once(rng)), *pauses(rng),
             ("send", rest, at_once(rng)), *pauses(rng), ending(rng)]
@@ -110,10 +110,10 @@ def mute(rng, world):
 
 @script("owed")
 def owed(rng, world):
-    """Its window is shut, and then a preamble asks for an answer that can't go."""
+    """Its window is shut, and then a hello asks for an answer that can't go."""
     size = rng.choice([600_000, 1 << 20, 4 << 20])
     ops = [("read", "none"), ("burst", size), ("pause", rng.choice([0.1, 0.2, 0.5]))]
-    data = rng.choice([preamble(), preamble(), traffic.strange_preamble(rng)])
+    data = rng.choice([hello(), hello(), traffic.strange_hello(rng)])
     data += traffic.frames(rng, world, rng.choice([0, 3, 100]))
     data += traffic.burst(rng, world, rng.choice([0, 100_000, 200_000, 400_000, 1_000_000]))
     if rng.random() < 0.6:
@@ -132,7 +132,7 @@ def guard(rng, world):
     """
     ops = [("read", "all")]
     if rng.random() < 0.3:
-        ops.append(("send", preamble(), 64))
+        ops.append(("send", hello(), 64))
     ops.append(("pause", 0.3))
     for _ in range(rng.randrange(1, 12)):
         ops += [("probes", rng.randrange(1, 4)), ("pause", rng.choice([0, 0.1, 0.4, 1]))]
@@ -226,20 +226,20 @@ class Client:
             except GONE:
                 self.close()
                 return
-            if self.begun < PREAMBLE_BYTES:
+            if self.begun < HELLO_BYTES:
                 self.sent += piece[:n]
                 self.begun += n
-                self.may_be_greeted()
+                self.expect_hello()
             self.op_at += n
             if self.op_at >= len(data):
                 self.ops.pop()
                 self.op_at = 0
                 return
 
-    def may_be_greeted(self):
-        """A preamble is answered, if it is the first that comes."""
-        if self.sent[:4] == preamble()[:4] and not self.parser.agreed:
-            self.parser.greeted = True
+    def expect_hello(self):
+        """A hello is answered, if it is the first that comes."""
+        if self.sent[:4] == hello()[:4] and not self.parser.agreed:
+            self.parser.hello_due = True
 
     def end(self, how):
         if how == "fin" and not self.is_shut:

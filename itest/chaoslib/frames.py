@@ -20,7 +20,7 @@ WORD = struct.Struct(">I")
 FRAME_MAX = 69632
 VNET_BIT = 0x80000000
 MAGIC = 0xFF6E7472
-PREAMBLE_BYTES = 64
+HELLO_BYTES = 64
 TYPE_MARKED, TYPE_SHORT, TYPE_HONEST = 0x88B6, 0x88B7, 0x88B8
 MARK = b"chao"
 TAGS = (b"\x81\x00", b"\x88\xa8")
@@ -45,7 +45,7 @@ def station(number, kind=0xC4):
     return bytes([2, kind]) + number.to_bytes(4, "big")
 
 
-def preamble(version=1, size=PREAMBLE_BYTES, takes=1):
+def hello(version=1, size=HELLO_BYTES, takes=1):
     return struct.pack(">IHHI52x", MAGIC, version, size, takes)
 
 
@@ -171,7 +171,7 @@ def check(frame, is_whole=True, can_be_padded=True):
 
 
 class Parser:
-    """What a relay sends on a stream. @greeted: it may send a preamble, once.
+    """What a relay sends on a stream. @hello_due: it may send a hello, once.
 
     @probes: the last questions for loops that came
     """
@@ -179,7 +179,7 @@ class Parser:
     def __init__(self, who):
         self.who, self.probes = who, collections.deque(maxlen=20)
         self.data = b""
-        self.greeted = self.agreed = False
+        self.hello_due = self.agreed = False
         self.frames = self.bytes = 0
 
     def feed(self, more):
@@ -192,7 +192,7 @@ class Parser:
             if at + size > end:
                 break
             if word == MAGIC:
-                self.take_preamble(data[at : at + size])
+                self.take_hello(data[at : at + size])
             else:
                 text = self.take(word, data[at + 4 : at + size])
                 if text:
@@ -202,8 +202,8 @@ class Parser:
         return texts
 
     def size_of(self, word, data, at):
-        if word == MAGIC and self.greeted:
-            return PREAMBLE_BYTES
+        if word == MAGIC and self.hello_due:
+            return HELLO_BYTES
         size = word & ~VNET_BIT
         if word & VNET_BIT and self.agreed and 24 <= size <= FRAME_MAX + 10:
             return 4 + size
@@ -212,10 +212,10 @@ class Parser:
                           f"frames: {data[at:at + 40].hex()}")
         return 4 + size
 
-    def take_preamble(self, data):
-        if data != preamble():
-            raise Finding(f"{self.who}: got a preamble that is none: {data.hex()}")
-        self.greeted, self.agreed = False, True
+    def take_hello(self, data):
+        if data != hello():
+            raise Finding(f"{self.who}: got a hello that is none: {data.hex()}")
+        self.hello_due, self.agreed = False, True
 
     def take(self, word, frame):
         self.frames += 1

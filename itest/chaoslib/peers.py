@@ -54,7 +54,7 @@ class Sink:
         conn.setblocking(False)
         client = Client(self.world, self.rng.choice(SINK_KINDS), self.rng.random(), conn,
                         self.relay.takes[0] if self.relay.takes else None)
-        client.parser.greeted = True
+        client.parser.hello_due = True
         self.world.clients.append(client)
 
     def act(self, now):

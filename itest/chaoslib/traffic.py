@@ -3,8 +3,8 @@
 import struct
 
 from .frames import (
-    BROADCAST, FRAME_MAX, GROUPS, MAGIC, PATTERN, PREAMBLE_BYTES, PROBE_GROUP, VNET_BIT,
-    WORD, marked, on_stream, ones_sum, preamble, station,
+    BROADCAST, FRAME_MAX, GROUPS, HELLO_BYTES, MAGIC, PATTERN, PROBE_GROUP, VNET_BIT,
+    WORD, hello, marked, on_stream, ones_sum, station,
 )
 
 SIZES = [14, 15, 25, 26, 30, 59, 60, 61, 64, 100, 590, 1514, 1515, 1518, 4000]
@@ -181,15 +181,15 @@ def trunk_units(rng, world, count):
 def bad_end(rng):
     """What ends a connection."""
     word = rng.choice(BAD_WORDS)
-    rest = rng.choice([b"", bytes(3), bytes(PREAMBLE_BYTES), bytes(200)])
+    rest = rng.choice([b"", bytes(3), bytes(HELLO_BYTES), bytes(200)])
     return WORD.pack(word) + rest
 
 
-def strange_preamble(rng):
-    whole = preamble()
+def strange_hello(rng):
+    whole = hello()
     return rng.choice([
-        preamble(2), preamble(0), preamble(1, 60), preamble(1, 65535), preamble(1, 64, 0),
-        preamble(1, 64, 0xFFFFFFFF), whole + whole,
+        hello(2), hello(0), hello(1, 60), hello(1, 65535), hello(1, 64, 0),
+        hello(1, 64, 0xFFFFFFFF), whole + whole,
         on_stream(bytes(60)) + whole, whole[:63] + b"\xff",
     ])
 

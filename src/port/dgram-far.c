@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a port of datagrams knows of its far end and of its own host. Nobody closes
- * such a link, and nobody says when it has become void: so what ICMP tells is read,
- * and every two seconds it is looked whether all is as it was. But only while
- * something is sent, or has just changed on this host: who is idle wakes nobody.
+ * A datagram port's watch over its far end and its own host. Nobody closes such a link,
+ * and nobody says when it has become void. So the port reads the errors that ICMP
+ * reports, and checks every two seconds whether its socket still fits the host. It does
+ * so only while it sends, or just after something has changed on the host: an idle port
+ * causes no wake-ups.
  *
  * #syscalls: getsockname getsockopt recvmsg setsockopt
  */
@@ -20,17 +21,17 @@
 
 #define ERRORS_AT_ONCE 64
 #define LOOKS 5		/* after the last frame sent, or piece of news */
-#define QUIET_LOOKS 3	/* hosts tell of one refusal in a second, at the least */
+#define QUIET_LOOKS 3	/* a host reports at least one refusal a second */
 #define MEASURE_LOOKS 5 /* 10 s */
 #define HEADERS_IPV4 28
 #define HEADERS_IPV6 48
 
 /* ---- refusals ---- */
 
-/* Of an error from the queue: its errno if ICMP told it; else 0: it was our own. */
+/* Return: the errno of an error that ICMP reported; 0: the error was our own host's. */
 static int errno_of(struct msghdr *msg)
 {
-	/* No other is asked for. */
+	/* We ask for no other control message. */
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 	struct sock_extended_err e;
 
@@ -59,7 +60,7 @@ unsigned dgram_take_errors(struct dgram *d)
 		if (recvmsg(d->rfd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 			break;
 		err = errno_of(&msg);
-		/* A router that wants them smaller: the kernel cuts the next ones up. */
+		/* A router wants smaller packets: the kernel fragments the next ones. */
 		if (!err || err == EMSGSIZE)
 			continue;
 		d->port.far_errno = err;
@@ -70,23 +71,23 @@ unsigned dgram_take_errors(struct dgram *d)
 	return n;
 }
 
-/* Nobody has told of any for a while, though there was something to refuse. */
+/* Clear the error when datagrams were sent, and nobody has refused any for a while. */
 static void forget_refusal(struct dgram *d)
 {
 	struct port *p = &d->port;
 	uint64_t tx = p->count.tx_frames + p->count.dropped[DROP_REFUSED];
 
 	dgram_take_errors(d);
-	if (p->far_errno && tx != d->told_tx && ++d->quiet == QUIET_LOOKS)
+	if (p->far_errno && tx != d->seen_tx && ++d->quiet == QUIET_LOOKS)
 		p->far_errno = 0;
 	if (!p->far_errno)
 		d->quiet = 0;
-	d->told_tx = tx;
+	d->seen_tx = tx;
 }
 
-/* ---- what the kernel segments ---- */
+/* ---- segmentation by the kernel ---- */
 
-/* Again now and then: a path may be better than it was, or another. */
+/* Find out which frames UDP_SEGMENT may take. It is done again now and then: paths change. */
 static void measure(struct dgram *d)
 {
 	struct sockaddr_storage self = { 0 };
@@ -95,7 +96,7 @@ static void measure(struct dgram *d)
 	int mtu, size;
 
 	d->segment_max = 0;
-	/* One who does not know of it sends a run as one datagram (Linux before 4.18). */
+	/* A kernel without it (Linux before 4.18) would send a run as one datagram. */
 	if (getsockopt(d->wfd, SOL_UDP, UDP_SEGMENT, &size, &size_len) < 0 ||
 	    getsockname(d->wfd, (struct sockaddr *)&self, &self_len) < 0)
 		return;
@@ -134,7 +135,7 @@ static void look(struct timer *t)
 	struct dgram *d = container_of(t, struct dgram, timer);
 	const struct port_counters *c = &d->port.count;
 
-	if (c->tx_frames + c->dropped[DROP_REFUSED] != d->told_tx)
+	if (c->tx_frames + c->dropped[DROP_REFUSED] != d->seen_tx)
 		d->looks_left = LOOKS;
 	if (d->looks_left)
 		d->looks_left--;
@@ -171,7 +172,7 @@ static bool keeps_errors(int fd, int level, int option)
 
 int dgram_begin(struct dgram *d)
 {
-	/* A socket that is not of IP refuses. */
+	/* Sockets that are not of IP refuse this. */
 	d->has_errors = d->rfd == d->wfd &&
 			(keeps_errors(d->rfd, IPPROTO_IPV6, IPV6_RECVERR) ||
 			 keeps_errors(d->rfd, IPPROTO_IP, IP_RECVERR));
@@ -179,7 +180,7 @@ int dgram_begin(struct dgram *d)
 	d->refused = 0;
 	d->news.changed = on_news;
 	d->news.is_of_host = true;
-	/* Without news it is still looked at while something is sent. */
+	/* A failure only means that the port is not checked while it is idle. */
 	if (d->is_udp && d->port.env->links)
 		links_join(d->port.env->links, &d->news, "");
 	dgram_look_on(d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Receiving datagrams: many with one call, and with UDP_GRO many in one message.
- * Those go on as the run that they are.
+ * Receiving datagrams: one call brings many messages, and with UDP_GRO a message may
+ * have many datagrams, which go on as one run.
  *
  * #syscalls: ioctl poll recvmmsg
  */
@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
+#include "port/dgram-rx.h"
+
 #include "port/dgram.h"
 
 #define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
@@ -19,7 +21,7 @@
 
 static uint32_t segment_of(struct msghdr *msg, uint32_t len)
 {
-	/* There is room for one message only, and no other is asked for. */
+	/* We ask for no other control message, and there is room for one only. */
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 	int size;
 
@@ -40,7 +42,7 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 
 	memset(m, 0, most * sizeof(m[0]));
 	for (unsigned i = 0; i < most; i++) {
-		iov[i].iov_base = buf + (d->n_got + i) * (size_t)FRAME_MAX;
+		iov[i].iov_base = buf + (d->in.n_got + i) * (size_t)FRAME_MAX;
 		iov[i].iov_len = FRAME_MAX;
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
@@ -54,11 +56,11 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 	n = recvmmsg(d->rfd, m, most, MSG_DONTWAIT, NULL);
 	if (n > 0)
 		d->port.far_errno = 0;
-	/* Woken for nothing, or an earlier datagram's error: ICMP has told of some. */
-	if (n < 0 && !d->n_got)
+	/* A wake-up that brings nothing may mean that ICMP has reported an error. */
+	if (n < 0 && !d->in.n_got)
 		dgram_take_errors(d);
 	for (int i = 0; i < n; i++) {
-		struct dgram_message *got = &d->got[d->n_got++];
+		struct dgram_message *got = &d->in.got[d->in.n_got++];
 
 		got->len = m[i].msg_len;
 		got->segment = segment_of(&m[i].msg_hdr, got->len);
@@ -69,19 +71,19 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 }
 
 /*
- * How many more to ask for. A port that is held when a queue is behind must not
- * bring more at once than that still takes, however long they are.
+ * How many more to ask for. A port with back-pressure must not bring more at once than
+ * a queue still takes that has just become full enough to stop it.
  */
 static unsigned room(const struct dgram *d)
 {
-	size_t slots = min_size(BATCH_DATAGRAMS - d->n_got,
-				d->brings_runs ? RUNS_AT_ONCE : BATCH_DATAGRAMS);
+	size_t slots = min_size(BATCH_DATAGRAMS - d->in.n_got,
+				d->in.brings_runs ? RUNS_AT_ONCE : BATCH_DATAGRAMS);
 	size_t spare = PORT_QUEUE_BYTES - PORT_QUEUE_HIGH;
 
 	if (!d->port.ops->has_backpressure)
 		return (unsigned)slots;
-	for (unsigned i = 0; i < d->n_got; i++)
-		spare -= min_size(spare, frame_queue_size(d->got[i].len));
+	for (unsigned i = 0; i < d->in.n_got; i++)
+		spare -= min_size(spare, frame_queue_size(d->in.got[i].len));
 	return (unsigned)min_size(slots, spare / frame_queue_size(FRAME_MAX));
 }
 
@@ -90,42 +92,42 @@ static void receive(struct dgram *d, uint8_t *buf)
 	unsigned most;
 	size_t bytes = 0;
 
-	d->n_got = 0;
+	d->in.n_got = 0;
 	while (bytes < RX_BYTES && (most = room(d)) > 0) {
-		unsigned i = d->n_got, n = receive_some(d, buf, most);
+		unsigned i = d->in.n_got, n = receive_some(d, buf, most);
 
-		for (; i < d->n_got; i++)
-			bytes += d->got[i].len;
-		d->brings_runs = n && d->got[i - 1].segment < d->got[i - 1].len;
+		for (; i < d->in.n_got; i++)
+			bytes += d->in.got[i].len;
+		d->in.brings_runs = n && d->in.got[i - 1].segment < d->in.got[i - 1].len;
 		if (n < most)
 			break;
 	}
 }
 
 /*
- * Whether the empty message received last is the peer's end, and no message. All
- * that are asked for come out empty then, and no bytes are left.
+ * Whether the empty message received last is the peer's end rather than a message. At
+ * the end all messages of a receive are empty, and no bytes are left.
  */
 static bool has_ended(struct dgram *d)
 {
 	struct pollfd pfd = { .fd = d->rfd, .events = POLLRDHUP };
 	int left;
 
-	if (!d->n_got || d->got[d->n_got - 1].len || poll(&pfd, 1, 0) <= 0 ||
+	if (!d->in.n_got || d->in.got[d->in.n_got - 1].len || poll(&pfd, 1, 0) <= 0 ||
 	    ioctl(d->rfd, FIONREAD, &left) < 0 || left)
 		return false;
-	while (d->n_got && !d->got[d->n_got - 1].len)
-		d->n_got--;
-	/* What was sent before it goes first: that it ended shows again. */
-	return !d->n_got;
+	while (d->in.n_got && !d->in.got[d->in.n_got - 1].len)
+		d->in.n_got--;
+	/* Messages ahead of the end go first; the next receive shows it again. */
+	return !d->in.n_got;
 }
 
-/* What a message has at d->offset: a frame, which may be empty, or a run of them. */
+/* Return: the frame at the offset in a message, which may be empty, or a run of them. */
 static struct frame frame_in(const struct dgram *d, const struct dgram_message *got,
 			     const uint8_t *data)
 {
-	uint32_t size = got->segment, left = got->len - d->offset, whole, last;
-	struct frame f = { .data = data + d->offset };
+	uint32_t size = got->segment, left = got->len - d->in.offset, whole, last;
+	struct frame f = { .data = data + d->in.offset };
 
 	f.len = (uint32_t)min_size(size, left);
 	if (size < FRAME_PAD || left <= size)
@@ -142,7 +144,7 @@ static struct frame frame_in(const struct dgram *d, const struct dgram_message *
 /* Return: false when the batch is full before all of it was taken. */
 static bool take(struct dgram *d, struct batch *b, const struct dgram_message *got)
 {
-	const uint8_t *data = b->buf + d->next * (size_t)FRAME_MAX;
+	const uint8_t *data = b->buf + d->in.next * (size_t)FRAME_MAX;
 
 	if (got->is_foreign)
 		return true;
@@ -153,12 +155,12 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 		if (b->n == BATCH_MAX)
 			return false;
 		f = frame_in(d, got, data);
-		d->offset += f.len + f.more_bytes;
-		/* One cut at FRAME_MAX is counted as what it is: too long. */
-		f.len += got->is_cut && d->offset == got->len;
+		d->in.offset += f.len + f.more_bytes;
+		/* A datagram that was cut at FRAME_MAX is counted as too long. */
+		f.len += got->is_cut && d->in.offset == got->len;
 		port_take(&d->port, b, &f);
-	} while (d->offset < got->len);
-	d->offset = 0;
+	} while (d->in.offset < got->len);
+	d->in.offset = 0;
 	return true;
 }
 
@@ -166,14 +168,14 @@ int dgram_rx(struct port *p, struct batch *b)
 {
 	struct dgram *d = dgram_of(p);
 
-	if (d->next == d->n_got) {
-		d->next = 0;
+	if (d->in.next == d->in.n_got) {
+		d->in.next = 0;
 		receive(d, b->buf);
 		if (d->has_end && has_ended(d))
 			return port_why(p, PORT_CLOSED, "closed by the peer");
 	}
-	for (; d->next < d->n_got; d->next++) {
-		if (!take(d, b, &d->got[d->next])) {
+	for (; d->in.next < d->in.n_got; d->in.next++) {
+		if (!take(d, b, &d->in.got[d->in.next])) {
 			b->more = true;
 			return 0;
 		}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One frame a datagram. Walking the kernel's stack costs more than entering
- * the kernel, so a run of frames of one length goes through it as one message,
- * which UDP_SEGMENT has it cut into datagrams at the very end; UDP_GRO is the
- * same on the way in, which is in dgram-rx.c.
+ * Sending one frame in each datagram. The way through the kernel's network stack costs
+ * more than a system call. So a run of frames of one length goes through it as one
+ * message, which UDP_SEGMENT has the kernel cut into datagrams at the very end. UDP_GRO
+ * is the same on the way in; see dgram-rx.c.
  *
- * Errors that concern one datagram only - too long, nobody there, no memory -
- * drop that frame and count it; the port stays up, for the next one may get
- * through. One of the socket itself, or of this host, takes the port down, so that
- * it is opened again as things are now.
+ * An error that concerns one datagram only - too long, nobody there, no memory - drops
+ * that frame and counts it; the port stays up, for the next one may get through. An
+ * error of the socket itself, or of this host, takes the port down, so that it is
+ * opened again as things are now.
  *
  * #syscalls: close sendmsg
  */
@@ -24,22 +24,23 @@
 
 #define SEGMENTS_MAX 64		   /* UDP_MAX_SEGMENTS of kernels before 6.9 */
 #define MESSAGE_MAX 65000	   /* below what IP takes with any header */
-#define PIECES_MAX (3 * BATCH_MAX) /* for most, a frame is a head, data and padding */
+#define PIECES_MAX (3 * BATCH_MAX) /* most frames are a head, data and padding */
 
 _Static_assert(PIECES_MAX > FRAME_PIECES_MAX, "for any frame, and padding");
 
 /*
- * Frames to send, runs among them: @n, of which the first is what is left of
- * @first, and the others are at @next.
+ * Frames and runs that are still to be sent: @n of them.
+ * @first: the first, without its frames that are dealt with
+ * @next:  the others
  */
-struct rest {
+struct unsent {
 	struct frame first;
 	const struct frame *next;
 	unsigned n;
 };
 
-/* The first @frames of it are dealt with. */
-static void skip(struct rest *r, unsigned frames)
+/* The first @frames are dealt with. */
+static void skip(struct unsent *r, unsigned frames)
 {
 	while (frames > r->first.n_more) {
 		frames -= 1 + r->first.n_more;
@@ -65,7 +66,7 @@ struct outgoing {
 	struct iovec iov[PIECES_MAX];
 };
 
-/* Room for the pieces of one more frame, and for padding behind it. */
+/* Whether there is room for the pieces of one more frame, and for padding behind it. */
 static bool has_room(const struct outgoing *o, const struct frame *f)
 {
 	struct iovec iov[FRAME_PIECES_MAX];
@@ -74,7 +75,7 @@ static bool has_room(const struct outgoing *o, const struct frame *f)
 	return room > FRAME_PIECES_MAX || frame_pieces(f, iov, FRAME_PIECES_MAX) < room;
 }
 
-/* The last message has one more piece, which is at the end of o->iov. */
+/* A piece was put behind the others in o->iov; it belongs to the last message. */
 static void count_piece(struct outgoing *o)
 {
 	o->n_iov++;
@@ -111,12 +112,12 @@ static void add_part(struct outgoing *o, const struct frame *run, unsigned n)
 }
 
 /*
- * Add what may go on with a message of frames of @size bytes, @most more of them,
- * and take it off @r.
+ * Add up to @most more frames to a message of frames of @size bytes, and take them off
+ * @r. Only the last frame of a message may be shorter.
  *
- * Return: whether more may: no shorter one may have others behind it.
+ * Return: whether more may follow.
  */
-static bool add_some(struct outgoing *o, struct rest *r, uint32_t size, unsigned most)
+static bool add_some(struct outgoing *o, struct unsent *r, uint32_t size, unsigned most)
 {
 	struct frame *f = &r->first;
 	unsigned n = f->len < size ? 1 : (unsigned)min_size(most, 1 + f->n_more);
@@ -147,11 +148,8 @@ static void set_segment(struct outgoing *o, uint32_t size)
 	memcpy(CMSG_DATA(c), &value, sizeof(value));
 }
 
-/*
- * A message of the first frame, and of those behind it that may share it: as
- * long as the first, and at last one that is shorter.
- */
-static void add_message(struct outgoing *o, const struct dgram *d, struct rest *r)
+/* Make a message of the first frame, and of those behind it that are as long. */
+static void add_message(struct outgoing *o, const struct dgram *d, struct unsent *r)
 {
 	uint32_t size = frame_padded(r->first.len, o->least);
 	unsigned most = (unsigned)min_size(SEGMENTS_MAX, MESSAGE_MAX / size);
@@ -175,7 +173,7 @@ static void add_message(struct outgoing *o, const struct dgram *d, struct rest *
 }
 
 /* As many messages as there is room for; at least one. */
-static void build(struct outgoing *o, const struct dgram *d, struct rest r)
+static void build(struct outgoing *o, const struct dgram *d, struct unsent r)
 {
 	o->n = o->n_iov = 0;
 	o->least = port_pad(&d->port);
@@ -185,9 +183,9 @@ static void build(struct outgoing *o, const struct dgram *d, struct rest r)
 }
 
 /*
- * What an error of a send is about, for all kinds of datagrams. Any other is about
- * this frame: a firewall or the other end refuses it, or there is no memory for it
- * now; and the next one may get through.
+ * Whether an error of a send concerns the socket or the host. Any other error concerns
+ * one frame: a firewall or the other end refuses it, or there is no memory for it now;
+ * the next one may get through.
  */
 static bool is_of_socket(int err)
 {
@@ -210,28 +208,28 @@ static bool is_of_socket(int err)
 	return false;
 }
 
-/* No room on the way out, which is over soon: a queue of the host's, or its memory. */
+/* Whether the host lacks room for now, in a queue or in its memory. */
 static bool is_passing(int err)
 {
 	return err == ENOBUFS || err == ENOMEM;
 }
 
-/* One that can't be opened again is kept as long as it is there. */
+/* A socket that can't be opened again is kept for as long as it exists. */
 static bool is_end(const struct dgram *d, int err)
 {
 	return d->port.ops->one_shot ? err == EBADF || err == ENOTSOCK
 				     : is_of_socket(err);
 }
 
-/* The kernel or the path does without segmentation, from this length on at least. */
+/* The kernel or the path does not take frames of @len bytes, or longer, in segments. */
 static void segment_less(struct dgram *d, uint32_t len)
 {
 	d->segment_max = d->segment_max >= len ? len - 1 : 0;
 }
 
 /*
- * Refusals come in when their datagrams have been counted already, and counters do
- * not go back: so others are counted as refused in their place.
+ * A refusal is heard of after its datagram was counted as sent, and counters never go
+ * back. So one of the next frames is counted as refused in its place.
  */
 static void count(struct dgram *d, unsigned frames, uint64_t bytes)
 {
@@ -260,7 +258,10 @@ static unsigned count_sent(struct dgram *d, const struct outgoing *o, unsigned m
 	return frames;
 }
 
-/* The frame that met @err is not sent; @is_told: it may be another one's. Returns as give_up(). */
+/*
+ * Drop the frame that met @err, or give up the socket. Returns as give_up().
+ * @is_told: ICMP has reported errors, so @err may be another frame's
+ */
 static int judge(struct dgram *d, int err, bool is_told)
 {
 	if (err == EMSGSIZE) {
@@ -276,11 +277,12 @@ static int judge(struct dgram *d, int err, bool is_told)
 }
 
 /*
- * The first message was not sent, errno says why; @retried: nor was it the time before.
+ * The first message was not sent, for the reason in errno.
+ * @retried: it was tried twice
  *
  * Return: how many frames that deals with; -errno.
  */
-static int give_up(struct dgram *d, const struct outgoing *o, const struct rest *rest,
+static int give_up(struct dgram *d, const struct outgoing *o, const struct unsent *left,
 		   bool *retried)
 {
 	int err = errno;
@@ -289,7 +291,7 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct rest 
 	if (err == EINTR)
 		return 0;
 	if (o->frames[0] > 1 && (err == EINVAL || err == EIO || err == EMSGSIZE)) {
-		segment_less(d, rest->first.len);
+		segment_less(d, left->first.len);
 		return 0;
 	}
 	if (is_passing(err)) {
@@ -297,7 +299,7 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct rest 
 		return (int)o->frames[0];
 	}
 	is_told = dgram_take_errors(d) > 0;
-	/* A connected socket tells of a datagram before: this one may go yet. */
+	/* A connected socket reports an error of an earlier datagram: try again. */
 	*retried = !*retried && !d->to.len;
 	return *retried ? 0 : judge(d, err, is_told);
 }
@@ -305,17 +307,17 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct rest 
 int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct dgram *d = dgram_of(p);
-	struct rest rest = { .first = *f, .next = f + 1, .n = n };
+	struct unsent left = { .first = *f, .next = f + 1, .n = n };
 	struct outgoing o;
 	unsigned done = 0;
 	bool retried = false;
 
 	if (!d->looks_left)
 		dgram_look_on(d);
-	while (rest.n) {
+	while (left.n) {
 		int sent, now;
 
-		build(&o, d, rest);
+		build(&o, d, left);
 		sent = sendmmsg(d->wfd, o.m, o.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == EAGAIN) {
 			if (d->full)
@@ -326,12 +328,12 @@ int dgram_tx(struct port *p, const struct frame *f, unsigned n)
 			now = (int)count_sent(d, &o, (unsigned)sent);
 			retried = false;
 		} else {
-			now = give_up(d, &o, &rest, &retried);
+			now = give_up(d, &o, &left, &retried);
 		}
 		if (now < 0)
 			return done ? (int)done : now;
 		done += (unsigned)now;
-		skip(&rest, (unsigned)now);
+		skip(&left, (unsigned)now);
 	}
 	return (int)done;
 }
@@ -348,8 +350,8 @@ void dgram_close(struct port *p)
 	if (d->rfd >= 0)
 		close(d->rfd);
 	d->rfd = d->wfd = -1;
-	d->n_got = d->next = 0;
-	d->offset = 0;
+	d->in.n_got = d->in.next = 0;
+	d->in.offset = 0;
 }
 
 void dgram_free(struct port *p)

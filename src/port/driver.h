@@ -24,13 +24,13 @@
  *          in. @fd is the port's, also on an error; @peer is its name in messages.
  *          Returns as @dial.
  * @check_inherited: the kind works with descriptors that the program was started
- *          with, so it can't be added later. Look whether they are there and of use,
+ *          with, so it can't be added later. Check that they exist and can be used,
  *          before any other descriptor is opened. Return: 0; -ENOTTY for wrong usage
- *          or another -errno, with one line that says what to do at @why.
- * @why:    what an errno means after @dial; else what strerror() says
- * @asks_helper: whether the port asks the helper for anything
- * @may_close_loop: there may be a way from what it leads to back to another port that
- *          the relay does not see, even in a cable
+ *          or another -errno, with one line at @why that says what to do.
+ * @why:    says what an errno means after @dial; NULL: as strerror() does
+ * @asks_helper: whether the port asks the helper for anything; NULL: it does not
+ * @may_close_loop: its network may have a way back to another port that the relay does
+ *          not see, even in a cable
  */
 struct driver {
 	struct port *(*dial)(const struct endpoint *ep, const struct port_env *env);
@@ -45,7 +45,7 @@ struct driver {
 /* driver_of() - The driver for @ep; every kind has one. */
 const struct driver *driver_of(const struct endpoint *ep);
 
-/* driver_why() - What an errno means after its dial(). */
+/* driver_why() - Say what an errno, a positive one, means after its dial(). */
 const char *driver_why(const struct endpoint *ep, int err);
 
 /* driver_asks_helper() - Whether the port of @ep asks the helper for anything. */

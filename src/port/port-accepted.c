@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream that a listener accepted. Nobody but its peer can open it again.
+ * A stream that a listener accepted. Only its peer can open it again.
  *
  * #syscalls: close
  */
@@ -22,7 +22,7 @@ static int accepted_open(struct port *p)
 	int fd = a->fd;
 
 	a->fd = -1;
-	return stream_use(&a->stream, fd, fd, STREAM_LISTENS);
+	return stream_use(&a->stream, fd, fd, TRUNK_HELLO_EXPECTED);
 }
 
 static void accepted_free(struct port *p)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream over TCP or a unix socket, or a trunk, dialled, and dialled again when it is
- * lost. A name is resolved anew at each try, by the helper. Of several addresses the
- * first that answers is taken: each is tried a moment after the one ahead of it,
- * which may answer still (RFC 8305).
+ * A stream over TCP or a unix socket, or a trunk, which we dial, and dial again when it is
+ * lost. The helper resolves a name anew at each try. If there are several addresses, each
+ * is tried a moment after the one ahead of it, and the first that answers is taken
+ * (RFC 8305).
  *
  * #syscalls: close
  */
@@ -18,11 +18,11 @@
 #include "port/stream.h"
 
 /*
- * A peer that is away answers nothing. The kernel would ask for two minutes, at
- * ever longer intervals, and not see for half a minute that it is back.
+ * How long to try. The kernel would go on for two minutes at ever longer intervals, and
+ * notice a peer that is back half a minute late.
  */
 #define CONNECT_MS 4000
-#define NEXT_MS 250 /* until the next address is tried, too; as RFC 8305 has it */
+#define NEXT_MS 250 /* until the next address is tried, too (RFC 8305, section 8) */
 
 struct dial;
 
@@ -34,8 +34,8 @@ struct attempt {
 };
 
 /*
- * @attempts: where to try, in turn; @next is the next of the @n
- * @patience: until the next one is tried, or all are given up
+ * @attempts: the @n addresses, to be tried in turn; @next is the next of them
+ * @patience: until the next address is tried, or all are given up
  */
 struct dial {
 	struct stream stream;
@@ -55,10 +55,10 @@ static int use(struct dial *d, int fd)
 {
 	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
 
-	return stream_use(&d->stream, fd, fd, is_trunk ? STREAM_ASKS : STREAM_PLAIN);
+	return stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
 }
 
-/* Return: its descriptor. */
+/* Stop watching an attempt. Return: its descriptor. */
 static int detach(struct attempt *a)
 {
 	int fd = a->watch.fd;
@@ -91,7 +91,10 @@ static int failed(struct attempt *a, int ret)
 			sock_text(&a->addr, text), strerror(-ret));
 }
 
-/* Over IPv6 nobody on the way may cut packets up, so after such an end they are short. */
+/*
+ * If packets of full length seemed not to arrive when the link was last lost, send short
+ * ones over IPv6, where no router may fragment them.
+ */
 static unsigned mss_to(const struct attempt *a)
 {
 	bool is_ipv6 = a->addr.sa.sa_family == AF_INET6;
@@ -99,7 +102,7 @@ static unsigned mss_to(const struct attempt *a)
 	return is_ipv6 && a->dial->stream.was_cut_short ? SOCK_MSS_IPV6 : 0;
 }
 
-/* Return: the connection; -EINPROGRESS; -errno, with the reason told. */
+/* Return: the connection's descriptor; -EINPROGRESS; -errno, with port_why(). */
 static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
 {
 	bool in_progress;
@@ -120,7 +123,7 @@ static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t even
 static void patience_over(struct timer *t);
 static void attempt_ready(struct watch *w, uint32_t events);
 
-/* Go on to the next address. Returns as open(). */
+/* Go on to the next address. Return: as ops->open(). */
 static int try_next(struct dial *d)
 {
 	struct port *p = &d->stream.port;
@@ -152,7 +155,7 @@ static void attempt_ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (ret == 0 && sock_is_own(fd)) {
-		/* Without a trace: who is to listen there would find it in use. */
+		/* Leave no trace: a listener could not bind to a port in TIME_WAIT. */
 		sock_close_hard(fd);
 		ret = -ECONNREFUSED;
 	} else if (ret < 0) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command's stdin and stdout, which are one socket. The helper starts it, and
+ * A command's stdin and stdout, which are one socket. The helper starts the command, and
  * starts it again when it has ended.
  *
- * The socket says that the output has ended, the keeper's life line how the
- * command has; mostly in this order, and the one a moment after the other.
+ * The socket shows that the output has ended, the keeper's life line how the command
+ * has; mostly in this order, and the one a moment after the other.
  *
  * #syscalls: close recvfrom
  */
@@ -23,15 +23,15 @@
 #include "port/stream.h"
 
 #define PROVEN_MS 1000 /* a command that has run for so long was started with success */
-#define STATUS_MS 300  /* from the end of its output to that of the command */
+#define STATUS_MS 300  /* to wait for the status, once the output has ended */
 
 /*
- * @life:   the life line; what comes of it is how the command ended
- * @status: that, once @has_status
- * @has_end: its output has ended, too
+ * @life:   the life line, which brings the status of a command that has ended
+ * @status: as of waitpid(), once @has_status
+ * @has_end: the output has ended, too
  * @proven: until the port counts as up, though it has brought nothing
- * @over:   until it goes down, once either of both has ended
- * @seen:   bytes received, when it was last looked whether any still are
+ * @over:   until the port goes down, after the output or the command has ended
+ * @seen:   bytes received when @over was last set
  */
 struct exec {
 	struct stream stream;
@@ -49,7 +49,7 @@ static struct exec *to_exec(struct port *p)
 	return container_of(p, struct exec, stream.port);
 }
 
-/* Return: what ends the port. */
+/* Say how the command ended. Return: the error that ends the port. */
 static int why_over(struct exec *e)
 {
 	struct port *p = &e->stream.port;
@@ -70,7 +70,7 @@ static void over_due(struct timer *t)
 	struct exec *e = container_of(t, struct exec, over);
 	struct port *p = &e->stream.port;
 
-	/* A slow one at the other end takes his time for what the command has left. */
+	/* Another port that is slow needs time to take the rest of the output. */
 	if (!e->has_end && (p->is_held || p->count.rx_bytes != e->seen)) {
 		e->seen = p->count.rx_bytes;
 		timer_set(p->env->loop, t, KEEP_LIMIT_MS, over_due);
@@ -86,8 +86,8 @@ static void proven_due(struct timer *t)
 }
 
 /*
- * What it has sent is still to be read, up to the end of its output. The keeper sees
- * to it that this comes.
+ * The command has ended. Its output is still to be read, up to the end, which the keeper
+ * sees to.
  */
 static void has_ended(struct watch *w, uint32_t events)
 {
@@ -99,7 +99,7 @@ static void has_ended(struct watch *w, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	e->has_status = n == (ssize_t)sizeof(e->status);
-	/* With its output ended before, that is all there was to wait for. */
+	/* If the output has ended before, nothing else is to be waited for. */
 	timer_set(loop, &e->over, e->has_end ? 0 : KEEP_LIMIT_MS, over_due);
 	loop_mod(loop, w, 0);
 }
@@ -122,7 +122,7 @@ static int use(struct exec *e, int fd, int life)
 		close(fd);
 		return port_why(p, ret, "epoll: %s", strerror(-ret));
 	}
-	ret = stream_use(&e->stream, fd, fd, STREAM_PLAIN);
+	ret = stream_use(&e->stream, fd, fd, TRUNK_NONE);
 	p->awaiting_peer = true;
 	timer_set(p->env->loop, &e->proven, PROVEN_MS, proven_due);
 	return ret;
@@ -151,7 +151,7 @@ static int exec_open(struct port *p)
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
 
-/* People try these. */
+/* Suggest what works to people who try programs that don't speak QEMU's framing. */
 static void advise(struct port *p)
 {
 	size_t len = strlen(p->why);
@@ -161,7 +161,7 @@ static void advise(struct port *p)
 		 "to join socat, a tap");
 }
 
-/* The end of its output would be reported again and again. */
+/* Epoll would report the end of the output again and again. */
 static void exec_arm(struct port *p, bool rx, bool tx)
 {
 	bool has_end = to_exec(p)->has_end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inherited descriptor: a connected socket of streams, datagrams or packets,
- * or a tap. The kernel is asked which. Whoever started us may have it too, so its
- * flags are put back as they were.
+ * An inherited descriptor: a connected socket of streams, datagrams or packets, or a tap;
+ * we ask the kernel which. The program that started us may have the descriptor too, so
+ * its flags are restored at the end.
  *
  * #syscalls: fcntl getpeername getsockopt
  */
@@ -23,7 +23,7 @@
 /* @flags: of the descriptor, as it was inherited */
 struct stream_fd {
 	struct stream stream;
-	int flags;
+	int fd, flags;
 };
 
 struct dgram_fd {
@@ -33,16 +33,16 @@ struct dgram_fd {
 
 static int stream_fd_open(struct port *p)
 {
-	struct stream *s = container_of(p, struct stream, port);
+	struct stream_fd *s = container_of(p, struct stream_fd, stream.port);
 
-	return stream_use(s, s->rfd, s->wfd, STREAM_PLAIN);
+	return stream_use(&s->stream, s->fd, s->fd, TRUNK_NONE);
 }
 
 static void stream_fd_close(struct port *p)
 {
 	struct stream_fd *s = container_of(p, struct stream_fd, stream.port);
 
-	fcntl(s->stream.rfd, F_SETFL, s->flags);
+	fcntl(s->fd, F_SETFL, s->flags);
 	stream_close(p);
 }
 
@@ -95,7 +95,7 @@ static struct port *new_stream(const struct endpoint *ep, const struct port_env 
 
 	if (!s)
 		return NULL;
-	s->stream.rfd = s->stream.wfd = ep->fd;
+	s->fd = ep->fd;
 	s->flags = flags;
 	return &s->stream.port;
 }
@@ -149,7 +149,7 @@ int port_fd_check(const struct endpoint *ep, char *why, size_t size)
 	return ret;
 }
 
-/* @flags: as they were. Return: NULL, with errno set, when it can't be used. */
+/* @flags: the descriptor's, before we changed them. Return: NULL, with errno set, on failure. */
 static struct port *new_by_type(const struct endpoint *ep, const struct port_env *env,
 				int flags)
 {

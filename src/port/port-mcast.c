@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's multicast segment: every frame goes to the group, and everything sent
- * to the group is for us - our own frames too, since QEMUs of the same host
- * must hear them. So that those can be told apart, they leave by a socket with
- * a port of its own.
+ * QEMU's multicast segment: every frame goes to the group, and we receive everything that
+ * is sent to the group - our own frames too, since QEMUs on the same host must hear them.
+ * We know our own frames by their source: they leave by a socket with a port of its own.
  *
- * A membership belongs to an interface, and dies with it, unnoticed. So the group
- * is joined anew now and then, by a socket made as the one that frames leave by;
- * which also tells whether that would go another way today. While the interface
- * is the same, nobody on the network hears of it.
+ * A membership belongs to an interface, and ends with it without notice. So the group is
+ * joined anew now and then, by another socket that is made in the same way; it also
+ * shows whether frames would go another way today. While the interface is the same,
+ * nobody on the network hears of this.
  *
- * Without if=, the route for the group names the interface. For IPv4 the kernel goes
- * by it when it joins, but what a connected socket sends leaves where its source
+ * Without if=, the route for the group names the interface. For IPv4 the kernel follows
+ * the route when it joins, but frames of a connected socket leave where its source
  * address is (ip_route_output_key_hash_rcu() in net/ipv4/route.c), which may be
- * elsewhere. So the kernel is asked, and the socket is told.
+ * elsewhere. So we ask the kernel for the route, and set the socket's interface.
  *
  * #syscalls: bind close connect getsockname ioctl setsockopt socket
  */
@@ -28,11 +27,11 @@
 #include "port/dgram.h"
 #include "port/driver.h"
 
-#define IDLE_MS 8000 /* nobody tells of a route that changes */
+#define IDLE_MS 8000 /* a route may change without notice */
 
 /*
  * @group: with the interface that if= names, as it was when the port was opened
- * @link:  the interface that the route named then; 0: not known, or not asked for
+ * @link:  the interface that the route named then; 0: not known, or not needed
  */
 struct mcast {
 	struct dgram dgram;
@@ -75,7 +74,7 @@ static struct in_addr address4(const struct sock_addr *addr)
 	return ((const struct sockaddr_in *)&addr->storage)->sin_addr;
 }
 
-/* Return: the interface that the route for @group names; 0: none is to be set. */
+/* Return: the interface that the route for @group names; 0: set none. */
 static int link_to(const struct mcast *m, const struct sock_addr *group)
 {
 	int link;
@@ -103,7 +102,7 @@ static int join4(struct mcast *m, int fd, const struct sock_addr *group, int lin
 		ret = option(p, fd, IPPROTO_IP, IP_MULTICAST_IF, &mreq, sizeof(mreq),
 			     m->ep->local.host);
 	else if (ret == 0 && link)
-		/* Who runs us in a VRF may refuse it: then it goes as it did. */
+		/* In a VRF this may be refused; then the kernel chooses. */
 		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &mreq, sizeof(mreq));
 	if (ret == 0)
 		ret = int_option(p, fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1, "loop");
@@ -129,7 +128,7 @@ static int join6(struct mcast *m, int fd, const struct sock_addr *group)
 	return ret;
 }
 
-/* The group, with the interface that if= names: bind() to ff02:: takes no other way. */
+/* Set @group, with the interface that if= names: bind() to ff02::/16 needs it. */
 static int find_group(struct mcast *m, struct sock_addr *group)
 {
 	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&group->storage;
@@ -147,7 +146,7 @@ static int find_group(struct mcast *m, struct sock_addr *group)
 	return 0;
 }
 
-/* Several programs of one host share the group's port. */
+/* A socket that receives from the group; several programs of a host share its port. */
 static int bound_to_group(struct port *p, const struct sock_addr *group)
 {
 	int fd =
@@ -181,12 +180,13 @@ static int connect_out(struct port *p, int fd, const struct sock_addr *group,
 }
 
 /*
- * A socket that has joined @group and sends to it.
- * @link: as link_to()
- * @self: set to where that comes from
+ * Make a socket that has joined @group and sends to it.
+ * @link: as link_to() returns
+ * @self: set to its source address
  *
- * Nothing is received by it: its connection is to nobody's address. The host being
- * a member is enough for the one that is bound to the group (ip(7), IP_MULTICAST_ALL).
+ * The socket receives nothing, for it is connected to the group's address, which nobody
+ * sends from. The one that is bound to the group receives because the host is a member
+ * (ip(7), IP_MULTICAST_ALL).
  *
  * Return: the descriptor; -errno, with port_why().
  */

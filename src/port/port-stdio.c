@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames on stdin and stdout, QEMU's stream framing. Both may be shared with
- * whoever started us, so their flags are put back as they were.
+ * Frames on stdin and stdout, in QEMU's stream framing. The program that started us may
+ * share both, so their flags are restored at the end.
  *
- * While nobody is there to take its frames, stdin is not read, and epoll is not
- * asked of it: with data waiting it would tell of a hang-up without end. So it is
- * looked at now and then whether it has ended.
+ * While no other port is up, stdin is not read, and epoll does not watch it: it would
+ * report a hang-up without end while data waits. So a timer checks whether stdin has
+ * ended.
  *
  * #syscalls: fcntl fstat ioctl lseek poll recvfrom
  */
@@ -39,7 +39,7 @@ static short poll_one(int fd, short events)
 	return poll(&pfd, 1, 0) == 1 ? pfd.revents : 0;
 }
 
-/* Whether a read would bring nothing but the end; nothing is taken to find out. */
+/* Whether a read would bring nothing but the end of file; nothing is read to find out. */
 static bool is_empty(int fd, short revents)
 {
 	struct stat st;
@@ -63,8 +63,8 @@ static bool is_empty(int fd, short revents)
 }
 
 /*
- * What still waits in stdin is kept until somebody takes it, unless whoever wrote
- * it has gone altogether, as ssh's server closes both: then it is of no use.
+ * Data in stdin is kept until another port is up, unless the writer has closed stdout,
+ * too, as ssh's server does: then nobody needs it.
  */
 static bool has_ended(void)
 {
@@ -109,7 +109,7 @@ static int stdio_open(struct port *p)
 	if (ret < 0)
 		return port_why(p, ret, "stdout: %s", strerror(-ret));
 	timer_set(p->env->loop, &s->look, LOOK_MS, look_due);
-	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, STREAM_PLAIN);
+	return stream_use(&s->stream, STDIN_FILENO, STDOUT_FILENO, TRUNK_NONE);
 }
 
 static void stdio_close(struct port *p)
@@ -117,7 +117,7 @@ static void stdio_close(struct port *p)
 	struct stdio *s = container_of(p, struct stdio, stream.port);
 
 	timer_cancel(p->env->loop, &s->look);
-	/* In reverse order: if both are of one description, stdin's are the old flags. */
+	/* In reverse order: if both are one open file, stdin's are the original flags. */
 	if (s->out_flags >= 0)
 		fcntl(STDOUT_FILENO, F_SETFL, s->out_flags);
 	if (s->in_flags >= 0)

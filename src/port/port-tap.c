@@ -2,17 +2,17 @@
 /*
  * A tap, and a bridge reached by one: how it comes up, and where it is.
  *
- * The helper makes and attaches it. That it was deleted shows on its descriptor;
- * what else others do to it, or to its bridge, nobody says but rtnetlink. All such
- * news only leads to a look: a moment later, when whoever changes several things
- * has done so, the kernel is asked where the tap is, and find_place() tells whether
- * it belongs there. If it does not, the port goes down, and what is to be done
- * about it is tried at once, and again with the port's back-off:
+ * The helper makes and attaches it. A tap that was deleted shows that on its descriptor;
+ * all other changes to it, or to its bridge, are known from rtnetlink only. Such news
+ * leads to a look: a moment later, when a program that changes several things is done,
+ * we ask the kernel where the tap is, and find_place() decides whether it belongs there.
+ * If it does not, the port goes down, and the remedy is tried at once, and again with
+ * the port's back-off:
  *
- *   gone	the tap is no more, or not here, or its bridge is not: begin anew
- *   astray	it is on no bridge, or it is down: have the helper put it back
- *   waits	another bridge has it, or its bridge is down: somebody else wants
- *		it so, and will have to undo it
+ *   gone	the tap or its bridge is deleted, or elsewhere: begin anew
+ *   astray	the tap is on no bridge, or down: have the helper put it back
+ *   waits	the tap is on another bridge, or its bridge is down: somebody else
+ *		wants it so, and will have to undo it
  *
  * In the latter two the tap is kept, and only its port goes down.
  *
@@ -30,10 +30,10 @@
 #include "port/driver.h"
 #include "port/tap-io.h"
 
-#define LOOK_MS 100	  /* from news to the look */
-#define REMADE_MS 5000	  /* who deletes a tap may be about to make it again */
-#define FIRST_LOOK_MS 500 /* nobody listened to a tap's number before we knew it */
-#define CHECK_MS 2000	  /* an inherited one, for which there is no news */
+#define LOOK_MS 100	  /* between the news and the look */
+#define REMADE_MS 5000	  /* in which a tap that was deleted may be made again */
+#define FIRST_LOOK_MS 500 /* for changes from before we knew the tap's index */
+#define CHECK_MS 2000	  /* between looks at an inherited tap, which has no news */
 
 enum place { PLACE_RIGHT, PLACE_GONE, PLACE_ASTRAY, PLACE_WAITS };
 
@@ -49,7 +49,7 @@ static bool has_bridge(const struct tap *t)
 
 /* ---- where it is ---- */
 
-/* What is no fault. */
+/* Note changes that are no fault: its MTU, its name. */
 static void learn(struct tap *t, const struct nl_link *tap)
 {
 	t->link.mtu = tap->mtu;
@@ -66,7 +66,7 @@ static enum place bridge_is_down(struct tap *t)
 	return PLACE_WAITS;
 }
 
-/* On another bridge, or none. */
+/* The tap is on another bridge, or on none. */
 static enum place find_master(struct tap *t, const struct nl_link *tap)
 {
 	struct nl_link master;
@@ -106,9 +106,9 @@ static enum place find_bridge(struct tap *t, const struct nl_link *tap)
 }
 
 /*
- * Whether it is where it belongs; port_why() tells what is wrong if not. The kernel
- * is asked, and might keep us waiting: only for when there is news. If it can't
- * tell, all is taken to be well.
+ * Whether the tap is where it belongs; if not, port_why() says what is wrong. This asks
+ * the kernel and waits for its answer, so it is called only when there is news. If the
+ * kernel can't tell, all is taken to be well.
  */
 static enum place find_place(struct tap *t)
 {
@@ -147,7 +147,7 @@ static int use(struct tap *t)
 	return tap_io_begin(t);
 }
 
-/* One that was kept; what has come meanwhile is old, or of another bridge. */
+/* Use a tap that was kept; frames that came meanwhile are old, or of another bridge. */
 static int use_again(struct tap *t)
 {
 	tap_io_drain(t);
@@ -183,7 +183,7 @@ static void attached(struct helper_call *call, const struct helper_answer *answe
 		     has_bridge(t) ? t->link.bridge : 0);
 	timer_set(t->port.env->loop, &t->look, FIRST_LOOK_MS, look_due);
 	if (has_bridge(t) && !t->link.is_bridge_up) {
-		/* Somebody may be about to set it up: that is no mistake. */
+		/* Somebody may be about to set it up, so it is no mistake. */
 		t->port.is_mistake = false;
 		t->is_kept = true;
 		bridge_is_down(t);
@@ -193,7 +193,7 @@ static void attached(struct helper_call *call, const struct helper_answer *answe
 	port_opened(&t->port, use(t));
 }
 
-/* If it could not be, another one may be had. */
+/* The helper has put the tap back; if it failed, the next try makes another tap. */
 static void put_back(struct helper_call *call, const struct helper_answer *answer, int fd)
 {
 	struct tap *t = container_of(call, struct tap, call);
@@ -210,8 +210,8 @@ static void put_back(struct helper_call *call, const struct helper_answer *answe
 }
 
 /*
- * Whether to leave the name of a tap that was deleted to whoever had made it, for a
- * while: ours would be in the way, and not be what they had set up.
+ * Whether to leave the name of a deleted tap for a while to those who had made that tap:
+ * one of ours would be in their way, and lack their settings.
  */
 static bool may_be_remade(const struct tap *t, const char *name)
 {
@@ -221,7 +221,7 @@ static bool may_be_remade(const struct tap *t, const char *name)
 	       nl_link_get(name, &link) == -ENODEV;
 }
 
-/* @index: of the tap that is kept; 0 for another one */
+/* @index: the kept tap's; 0: get another tap */
 static int attach(struct tap *t, int index)
 {
 	struct helper_request req = { .op = HELPER_ATTACH };
@@ -255,8 +255,8 @@ static void mtu_set(struct helper_call *call, const struct helper_answer *answer
 }
 
 /*
- * The bridge's MTU is @mtu. Where it has grown the tap's does, too; it does not
- * shrink, for then the bridge, which goes by its ports, could never grow again.
+ * The bridge's MTU is @mtu. If it has grown, the tap's grows too. The tap's does not
+ * shrink: a bridge takes the least MTU of its ports, so it could never grow again.
  */
 static void follow_mtu(struct tap *t, uint32_t mtu)
 {
@@ -273,7 +273,7 @@ static void follow_mtu(struct tap *t, uint32_t mtu)
 
 /* ---- news ---- */
 
-/* The look at it. A port that waits looks when it tries again. */
+/* Look at the tap. A port that waits is tried again instead, and looks then. */
 static void look_due(struct timer *timer)
 {
 	struct tap *t = container_of(timer, struct tap, look);
@@ -289,7 +289,7 @@ static void look_due(struct timer *timer)
 	port_down(&t->port);
 }
 
-/* Whether a link has become other than it should be. */
+/* Whether the news is of a link of ours that is not as it should be. */
 static bool is_amiss(struct tap *t, const struct nl_link *link)
 {
 	bool is_off = link->gone || !link->is_up;
@@ -305,7 +305,7 @@ static bool is_amiss(struct tap *t, const struct nl_link *link)
 	return true;
 }
 
-/* Whether it may be what a port waits for. */
+/* Whether the news may be what a waiting port waits for. */
 static bool is_awaited(const struct tap *t, const struct nl_link *link)
 {
 	if (t->link.fd >= 0 &&
@@ -316,8 +316,8 @@ static bool is_awaited(const struct tap *t, const struct nl_link *link)
 }
 
 /*
- * The more tries of a port have failed, the more time goes by until news leads to
- * another: should a try itself make news, they do not chase one another.
+ * The more tries have failed, the longer it takes until news leads to another try: if a
+ * try makes news itself, the two do not chase each other.
  */
 static void on_news(struct links_user *u, const struct nl_link *link)
 {
@@ -354,7 +354,7 @@ static int tap_open(struct port *p)
 	return attach(t, 0);
 }
 
-/* A kernel that can't (before 4.20) leaves it on. */
+/* Kernels before 4.20 can't, and leave the carrier on. */
 static void tap_carrier(struct port *p, bool is_on)
 {
 	struct tap *t = to_tap(p);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UDP to one peer. The socket is connected, so that the kernel keeps out what
- * others send: QEMU itself would take frames from anyone. What came in before it was
- * connected, if only by a hair, is known by its source.
+ * UDP to one peer. The socket is connected, so that the kernel drops datagrams of others;
+ * QEMU itself would take frames from anyone. Datagrams that came in before it was
+ * connected are checked by their source.
  *
- * Of a name's addresses one is used; the next when nobody is at it. When nothing
- * is heard, the name is looked up now and then: the peer may have another address.
+ * If a name has several addresses, one is used, and the next when nobody is there. While
+ * nothing is heard, the name is resolved again now and then, for the peer may have
+ * another address.
  *
  * #syscalls: close connect getpeername setsockopt
  */
@@ -20,15 +21,16 @@
 #include "port/dgram.h"
 #include "port/driver.h"
 
-#define SILENT_MS 4000 /* then it is asked where the name leads now, and again */
+#define SILENT_MS 4000 /* without a frame, before the name is resolved again */
 
 /*
- * @addrs, @n: where the name leads, of the IP version that local= has; @at is in use
+ * @addrs, @n: the name's addresses of local='s IP version; number @at is in use
  * @peer:      what the socket is connected to
- * @heard_rx:  frames received at the last look; @heard_at: when there were more than before
- * @asked_at:  when the name was last asked for
+ * @heard_rx:  frames received at the last check
+ * @heard_at:  when the last check found that there were more, loop_now()
+ * @asked_at:  when the name was last resolved, loop_now()
  * @is_known:  somebody was heard at the address in use
- * @moved:     the address in use is none of the name's any more
+ * @moved:     the address in use is no longer one of the name's
  */
 struct udp {
 	struct dgram dgram;
@@ -106,7 +108,7 @@ static int use(struct udp *u, struct sock_addr remote)
 	return dgram_begin(&u->dgram);
 }
 
-/* The first of its addresses that can be sent to, from number @first on. */
+/* Use the first address that can be sent to, from number @first on. */
 static int use_one(struct udp *u, unsigned first)
 {
 	int ret = -EHOSTUNREACH;
@@ -121,7 +123,7 @@ static int use_one(struct udp *u, unsigned first)
 
 /* ---- names ---- */
 
-/* Keep those that local= can be bound for. Return: how many there are. */
+/* Copy the addresses of local='s IP version. Return: how many there are. */
 static unsigned keep(const struct udp *u, const struct helper_answer *answer,
 		     struct sock_addr *addrs)
 {
@@ -176,8 +178,8 @@ static void look_now(struct timer *t)
 }
 
 /*
- * Asked again while it is up. As long as the address in use is among them, nothing
- * changes: one who never answers may be listening all the same.
+ * The name was resolved again while the port is up. If the address in use is still one
+ * of its addresses, nothing changes: a peer that never answers may listen all the same.
  */
 static void resolved_again(struct helper_call *call, const struct helper_answer *answer,
 			   int fd)
@@ -197,11 +199,11 @@ static void resolved_again(struct helper_call *call, const struct helper_answer 
 	memcpy(u->addrs, addrs, n * sizeof(addrs[0]));
 	u->n = n;
 	u->moved = true;
-	/* By a timer: see loop.h on adding watches again. */
+	/* A timer, because of what loop.h says on adding watches again. */
 	timer_set(u->dgram.port.env->loop, &u->dgram.timer, 0, look_now);
 }
 
-/* To another address of the name; while that is done, the port is up all along. */
+/* Change to another address of the name; the port stays up. */
 static int move(struct udp *u, unsigned to)
 {
 	struct port *p = &u->dgram.port;
@@ -237,13 +239,13 @@ static int udp_look(struct dgram *d)
 	int ret = dgram_look_source(d);
 
 	note_heard(u);
-	/* What came in before the socket was connected has been read by now. */
+	/* All that came in before the socket was connected has been read by now. */
 	d->is_foreign = NULL;
 	if (ret < 0)
 		return ret;
 	if (u->moved)
 		return move(u, 0);
-	/* Where nobody ever was; where somebody was, he is awaited. */
+	/* Nobody was ever there. A peer that was heard once is waited for. */
 	if (d->port.far_errno && !u->is_known && u->n > 1)
 		return move(u, u->at + 1);
 	if (u->ep->remote.family == AF_UNSPEC && now - u->heard_at >= SILENT_MS &&

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One frame a datagram over unix sockets: QEMU's dgram. One socket, bound to our
- * path, for both ways, so that a peer can answer whom it heard. It is not
- * connected: a peer that is started again - which binds a new socket to the same
- * path - could not send to us then before we had sent to it (EPERM,
- * unix_may_send() in the kernel's af_unix.c). So each frame names the path that it
- * goes to, which costs a quarter of a microsecond.
+ * One frame in each datagram over unix sockets: QEMU's dgram. A single socket, bound to
+ * our path, serves both ways, so that a peer can answer to where a frame came from. It
+ * is not connected: if the peer were started again - and bound a new socket to the same
+ * path - it could not send to us before we had sent to it (EPERM, unix_may_send() in the
+ * kernel's af_unix.c). So each frame names the path that it goes to, which costs a
+ * quarter of a microsecond.
  *
- * Without a connection, epoll would call a full receiver writable. A second socket
- * is connected to it only to wait on; but if it is our own buffer that is full, or
- * the peer is connected to us, and so to nobody else, room shows at the first one.
+ * Without a connection, epoll would call a full receiver writable. So a second socket is
+ * connected to the peer, only to wait on. But if our own buffer is full, or the peer is
+ * connected to us, and so takes from nobody else, room shows at the first socket.
  *
  * #syscalls: close connect poll socket
  */
@@ -65,7 +65,7 @@ static void unixgram_arm(struct port *p, bool rx, bool tx)
 	loop_mod(p->env->loop, &u->room, tx && !u->waits_on_first ? EPOLLOUT : 0);
 }
 
-/* Who tidies up, or is started for the same path, takes it from us. */
+/* Somebody may remove our path, or another program may bind to it. */
 static int unixgram_look(struct dgram *d)
 {
 	struct unixgram *u = to_unixgram(&d->port);

@@ -1,8 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all ports have in common: the way from closed to up and back, pending
- * frames and the queue behind them. The queue is only used while the kernel
- * takes no more; frames then wait in it in order, and EPOLLOUT empties it.
+ * Everything that ports have in common. The contract with drivers is in port.h; here is
+ * how a port works between its driver and its owner, the relay.
+ *
+ * STATES. port_start() calls ops->open(). If that returns 0, the port is up; if it
+ * returns -EINPROGRESS, the port is opening until the driver calls port_opened().
+ *
+ *	        open()              0, port_opened(0)
+ *	WAITING ------> OPENING --------------------------> UP
+ *	   ^               |                                |
+ *	   |               | -errno                         | port_down(): rx() failed, a
+ *	   |               v                                v driver's timer, ...
+ *	   +---- back-off -+-------------- close() ---------+
+ *	                   |
+ *	                   v one_shot, a mistake in the set-up, shut, or port_end()
+ *	                 ENDED
+ *
+ * A port that goes down is closed at once, its queue is dropped (DROP_LOST), and the
+ * reason is logged: as a warning when the outage begins, later only under -v and if the
+ * reason is new. Tries are 100 ms apart at first, then up to 5 s, half of which is
+ * chance. A link that was up for a second was a success, and back-off starts over. A
+ * driver that learns from elsewhere that its link may be back calls port_retry_now().
+ * A link may be up before its peer has shown that it is one (awaiting_peer): such a port
+ * counts as connecting until port_proven().
+ *
+ * RECEIVING. When the loop says that the port is readable, the owner calls
+ * port_receive(), which has the driver fill a batch, forwards the frames, does the same
+ * again while the batch says that there is @more, and calls port_received(). Between the
+ * first and the last of these the port is_lending: the frames lie in its memory, and
+ * other ports may have them pending. So if it fails or is taken away meanwhile, this is
+ * noted (has_failed, is_taken_away), and done in port_received().
+ *
+ * SENDING. port_send() puts a frame on the pending list, which is only valid until
+ * port_flush(); that hands all of it to the driver with one call. The driver sends what
+ * the kernel takes; the rest is copied to the queue. From then on all frames go through
+ * the queue, so that they stay in order, until the kernel says that there is room and
+ * drain() has emptied it. A frame that was sent in part stays the first, and the driver
+ * knows how much of it has gone. A full queue drops new frames (DROP_QUEUE). A driver
+ * may also have control data to send, such as a trunk's hello: tx_control has the port
+ * wait for room, too, and call tx(), if need be without frames.
+ *
+ * BACK-PRESSURE is the owner's: it holds the source of frames by port_hold() when a
+ * queue is above PORT_QUEUE_HIGH, and lets it go when told that the queue has drained to
+ * PORT_QUEUE_LOW. A queue has room for what one more receive brings. A port that is held
+ * is not read; if its driver brings news of frames then, that is kept in has_later.
+ *
+ * HALF AN END. When nothing can be sent any more (tx_broken), a stream is still read for
+ * 3 s, for the peer's last frames may be waiting; others go down at once.
+ *
+ * PAUSE. The kernel may be short of memory (ENOBUFS, ENOMEM) while epoll calls the port
+ * ready. Then it is neither read nor written for 20 ms.
+ *
+ * TURN. A driver that has more to read, of which its descriptors say nothing, or that
+ * had its share of this turn of the loop, sets batch.later: the port is read again in
+ * the next turn, so that other ports have theirs.
+ *
+ * WATCHES. What to wait for follows from these alone: the state, is_held, the pause, the
+ * queue, tx_control and tx_broken. rearm() is called after each change of one of them.
  *
  * #syscalls: getrandom
  */
@@ -20,8 +74,8 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define TRIM_MS 1000   /* a queue that comes and goes in less keeps its memory */
-#define STABLE_MS 1000 /* a link up for that long was a success: back-off starts over */
+#define TRIM_MS 1000   /* until an empty queue gives back its memory */
+#define STABLE_MS 1000 /* a link that was up for so long was a success */
 #define PAUSE_MS 20    /* until the kernel is asked for memory again */
 #define BROKEN_MS 3000 /* to read what a peer sent before it could not be sent to */
 
@@ -111,7 +165,7 @@ void *port_new(size_t size, const struct port_ops *ops, const struct port_env *e
 
 static bool has_output(const struct port *p)
 {
-	return !p->tx_broken && (p->queue.frames || p->owes);
+	return !p->tx_broken && (p->queue.frames || p->tx_control);
 }
 
 void port_arm_fds(struct port *p, bool rx, bool tx)
@@ -135,7 +189,7 @@ static bool may_read(const struct port *p)
 	return p->state == PORT_UP && !p->is_held && !p->pause.is_set;
 }
 
-/* What to wait for follows from the state alone. */
+/* Wait for what the port's members say, see above. */
 static void rearm(struct port *p)
 {
 	bool rx = may_read(p), tx = has_output(p) && !p->pause.is_set;
@@ -163,8 +217,10 @@ static void set_state(struct port *p, enum port_state state)
 }
 
 /*
- * Half of it is chance, so that many who lost one peer do not return as one. A
- * try that took long has been a pause by itself.
+ * Half of the delay is chance, so that many ports that lost one peer do not return all at
+ * once. The time that the last try took counts as delay.
+ *
+ * Return: milliseconds until the next try.
  */
 static uint64_t next_backoff(struct port *p)
 {
@@ -199,13 +255,13 @@ void port_retry_now(struct port *p)
 {
 	if (p->state != PORT_WAITING)
 		return;
-	/* By the timer, not at once: see loop.h on adding watches again. */
+	/* By the timer, because of what loop.h says on adding watches again. */
 	timer_set(p->env->loop, &p->retry, 0, retry_due);
 }
 
 /*
- * An outage is told of once; under -v, so is each new reason for it. A link that
- * comes up only to fail again is still in the same one.
+ * Log an outage once, and under -v each new reason for it. A link that comes up only to
+ * fail again is still in the same outage.
  */
 static void tell_down(struct port *p, bool will_retry)
 {
@@ -248,7 +304,7 @@ void port_down(struct port *p)
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
-	/* Its frames may still be pending elsewhere. */
+	/* Its frames may still be pending at other ports. */
 	if (p->is_lending) {
 		p->has_failed = true;
 		return;
@@ -291,8 +347,8 @@ void port_proven(struct port *p)
 }
 
 /*
- * Whether a port that can't send any more still has something to read: what a
- * peer sent before it went away has arrived, and must not be lost.
+ * Whether a port that can't send any more is still read: frames that the peer sent before
+ * it went away may have arrived, and must not be lost.
  */
 static bool reads_on(const struct port *p)
 {
@@ -303,7 +359,7 @@ static void broken_due(struct timer *t)
 {
 	struct port *p = container_of(t, struct port, broken);
 
-	/* Nobody may read it now, so there may be something left. */
+	/* It was not read, so frames may be left. */
 	if (p->is_held)
 		timer_set(p->env->loop, t, BROKEN_MS, broken_due);
 	else
@@ -314,7 +370,7 @@ static void broken_due(struct timer *t)
 static void break_tx(struct port *p)
 {
 	p->tx_broken = true;
-	p->owes = false;
+	p->tx_control = false;
 	port_drop(p, DROP_LOST, frame_queue_clear(&p->queue));
 	rearm(p);
 	if (reads_on(p))
@@ -339,7 +395,7 @@ static void trim_due(struct timer *t)
 	frame_queue_trim(&container_of(t, struct port, trim)->queue);
 }
 
-/* Send what it owes, and from the queue until it is empty or the kernel is full. */
+/* Send control data, and from the queue until it is empty or the kernel takes no more. */
 static void drain(struct port *p)
 {
 	struct frame f[BATCH_MAX];
@@ -383,7 +439,7 @@ static void rd_ready(struct watch *w, uint32_t events)
 {
 	struct port *p = container_of(w, struct port, rd);
 
-	/* A hang-up alone is worth a try to send too: only that tells of it then. */
+	/* On a hang-up alone try to send, too: the port may not be read, and learns of it so. */
 	if (events & (EPOLLHUP | EPOLLERR | EPOLLOUT))
 		port_writable(p);
 	if (events & ~(uint32_t)EPOLLOUT)
@@ -435,7 +491,7 @@ void port_received(struct port *p)
 		port_end(p);
 	else if (p->has_failed)
 		port_down(p);
-	else if (p->owes || p->has_later)
+	else if (p->tx_control || p->has_later)
 		rearm(p);
 }
 
@@ -462,7 +518,7 @@ void port_send(struct port *p, const struct frame *f)
 						   : p->ops->is_dgram && !f->gap;
 
 	frame_assert(f);
-	/* What lies one behind the other is one piece to send. */
+	/* Frames that lie one behind the other are one piece to send. */
 	if (p->ops->is_stream && p->n_pending &&
 	    run_join(&p->pending[p->n_pending - 1], f))
 		return;
@@ -472,7 +528,7 @@ void port_send(struct port *p, const struct frame *f)
 		append(p, f);
 }
 
-/* A run in one piece, or as many of its frames as the queue still takes. */
+/* Queue a run as a whole, or as many of its frames as there is room for. */
 static void enqueue_run(struct port *p, struct frame run)
 {
 	if (frame_queue_put(&p->queue, &run))
@@ -487,7 +543,7 @@ static void enqueue_run(struct port *p, struct frame run)
 		port_drop(p, DROP_QUEUE, 1);
 }
 
-/* All that is pending but the first @done frames, which have been dealt with. */
+/* Queue all frames but the first @done, which have been dealt with. */
 static void enqueue(struct port *p, const struct frame *f, unsigned n, unsigned done)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -519,8 +575,11 @@ void port_flush(struct port *p)
 			break_tx(p);
 			return;
 		}
-		if ((unsigned)done == frames)
+		if ((unsigned)done == frames) {
+			if (p->tx_control)
+				rearm(p);
 			return;
+		}
 	}
 	enqueue(p, p->pending, n, (unsigned)done);
 	rearm(p);
@@ -537,8 +596,10 @@ void port_hold(struct port *p, bool hold)
 void port_shut(struct port *p)
 {
 	p->is_shut = true;
-	if (p->state == PORT_UP && p->ops->shut)
-		p->ops->shut(p);
+	if (p->state != PORT_UP || !p->ops->shut)
+		return;
+	p->ops->shut(p);
+	rearm(p);
 }
 
 void port_end(struct port *p)

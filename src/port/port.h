@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port: a live endpoint inside the relay. What all ports have in common is here: state,
- * counters, pending frames, the queue and retries. What tells them apart is behind struct
- * port_ops, in a small file for each kind, its driver.
+ * A port: a live endpoint inside the relay. Here is everything that ports have in common:
+ * state, counters, pending frames, the queue and retries; port.c begins with how these
+ * work together. Each kind of port has a driver of its own, behind struct port_ops.
  *
  * A port comes up by ops->open(), at once or later, and goes down when one of the
  * driver's functions returns an error. A port that can be opened again is retried with
@@ -29,7 +29,7 @@
  *  - tx() reads the frames before it returns; they are someone else's memory, which it
  *    must not write to.
  *  - An error is -errno, with a reason given to port_why(); PORT_CLOSED is an end in good
- *    order. What concerns one frame only is no error: it is counted by port_drop().
+ *    order. A fault of one frame only is no error: it is counted by port_drop().
  *
  * No calls upward. In its ops a driver may call port_why(), port_take(), port_sent(),
  * port_drop(), port_pause(), port_set_fds() and port_arm_fds(); in rx() also port_proven().
@@ -90,9 +90,9 @@ struct port_counters {
 struct port;
 
 /*
- * What makes a kind of port; see the contract at the top. One or two descriptors are
- * given to the loop through port_set_fds(); a driver with more has watches of its own and
- * @arm. All are the driver's to close.
+ * A driver; see the contract at the top. It gives one or two descriptors to the loop
+ * through port_set_fds(); a driver with more has watches of its own and @arm. It closes
+ * all of them itself.
  *
  * @is_stream: takes runs in LAYOUT_STREAM whole; rx() sees its end after all data that
  *             was sent before it
@@ -101,8 +101,8 @@ struct port;
  *             the kernel, which for a tap has a queue of its own
  * @one_shot: when it goes down it has ended: there is no way to open it again
  * @open_error_is_fatal:  a first open() that fails is a mistake in the set-up, not an outage
- * @is_stdio:   what it reads waits for somebody to take it, and its end is the
- *             end of the program's work: stdio
+ * @is_stdio:   stdin is not read before another port is up, and its end of file ends
+ *             the program
  *
  * @open:   mandatory. Return: 0 when up; -EINPROGRESS when it will call
  *          port_opened(); -errno, with the reason in port_why().
@@ -119,8 +119,8 @@ struct port;
  *          when the kernel takes no more now: the next call then begins with
  *          the first frame left, which may be partly sent. -errno, with
  *          port_why(), when nothing can be sent any more; it is then not called
- *          again before the next open(). With @n of 0: what the port owes, and
- *          @f is not looked at.
+ *          again before the next open(). @n may be 0: then only
+ *          control data is sent (see tx_control), and @f is not looked at.
  * @shut:   no more will be sent: tell the peer.
  * @carrier: show those behind it whether there is somebody at the other end.
  * @is_gone: whether the peer, which has said nothing of the kind, is most likely gone
@@ -149,7 +149,7 @@ struct port_ops {
 };
 
 /*
- * What a port tells its owner.
+ * What a port tells its owner, the relay.
  * @readable: frames wait: port_receive() them
  * @relaxed:  the queue has drained to PORT_QUEUE_LOW or less
  * @changed:  the state is another one; a port that PORT_ENDED may be freed at
@@ -187,7 +187,7 @@ struct port {
 	bool tx_broken;	    /* nothing can be sent; what can still be read is */
 	bool takes_super;   /* frames with a virtio header, as they are */
 	bool takes_uso;	    /* those of UDP, too */
-	bool owes;	    /* the driver: something to send that is no frame */
+	bool tx_control;    /* the driver: data to send that is no frame */
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
 	bool is_unpadded;   /* the owner: what is sent is not padded */
@@ -219,8 +219,8 @@ struct port {
 };
 
 /*
- * What waits to be sent, in all stages between port_flush() and the kernel.
- * @bytes: of frames, with what each costs to keep
+ * How much waits to be sent, in all stages between port_flush() and the kernel.
+ * @bytes: of frames, with the memory that each costs besides
  * @limit: bytes above which frames are dropped
  */
 struct port_backlog {
@@ -230,7 +230,7 @@ struct port_backlog {
 
 /* For the owner. */
 
-/* port_backlog() - How far it is behind; for all who show that or act on it. */
+/* port_backlog() - How far the port is behind; for all who show that or act on it. */
 static inline struct port_backlog port_backlog(const struct port *p)
 {
 	return (struct port_backlog){
@@ -240,10 +240,10 @@ static inline struct port_backlog port_backlog(const struct port *p)
 	};
 }
 
-/* port_start() - Begin: open it, now and again. */
+/* port_start() - Open the port, and again when it is lost. */
 void port_start(struct port *p);
 
-/* port_free() - Close it if need be, and free it; at the end of a turn of the loop. */
+/* port_free() - Close the port if need be, and free it; at the end of a turn of the loop. */
 void port_free(struct port *p);
 
 /*
@@ -274,11 +274,11 @@ void port_send(struct port *p, const struct frame *f);
 /* port_flush() - Hand what is pending to the kernel, or to the queue. */
 void port_flush(struct port *p);
 
-/* port_hold() - Read no more from it, or again. */
+/* port_hold() - Stop reading the port, or go on. */
 void port_hold(struct port *p, bool hold);
 
 /*
- * port_end() - Close it for good: its state is PORT_ENDED when this returns; between
+ * port_end() - Close the port for good: it is PORT_ENDED when this returns; between
  * port_receive() and port_received(), when the latter does.
  */
 void port_end(struct port *p);
@@ -339,16 +339,16 @@ void port_readable(struct port *p);
 /* port_writable() - There may be room to send. */
 void port_writable(struct port *p);
 
-/* port_opened() - What open() returns, when it comes later. */
+/* port_opened() - Opening has ended later than open(); @ret: as open() would return it. */
 void port_opened(struct port *p, int ret);
 
-/* port_proven() - The driver, of a port that awaiting_peer: there is somebody at the other end. */
+/* port_proven() - There is somebody at the other end of a port that is awaiting_peer. */
 void port_proven(struct port *p);
 
 /* port_down() - The link is lost, for the reason in port_why(). */
 void port_down(struct port *p);
 
-/* port_retry_now() - What a waiting port waits for seems to be there. */
+/* port_retry_now() - Try a waiting port again, for the reason to wait seems to be gone. */
 void port_retry_now(struct port *p);
 
 /*

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's stream framing: opening, the greetings of a trunk, and sending, which is
- * one writev for all frames; see stream-layout.h. Receiving is in stream-rx.c.
+ * QEMU's stream framing, over a channel.
  *
- * #syscalls: close mmap munmap shutdown write writev
+ * Receiving: one recv() takes all there is, up to a limit, and the deframer finds the
+ * frames in it, where they lie. Sending: one send() takes all frames, each of which is one
+ * piece or several (see frame/stream-layout.h). The port sends again what the channel did
+ * not take, and @skip says how much of its first frame has gone. A trunk's hello goes
+ * ahead of the first frame that is not begun.
+ *
+ * #syscalls: setsockopt
  */
 #include "port/stream.h"
 
@@ -12,36 +17,34 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "base/escape.h"
 #include "frame/stream-layout.h"
 #include "net/sock.h"
 
-#define DEAD_S 15	 /* of silence, then a peer is gone, if nothing else is said */
-#define SILENCE_CHECKS 4 /* and a fifth of the time before the first */
-#define ANSWER_MS 5000	 /* for a preamble, from one who may be no netrelay */
+#define DEAD_S 15     /* without an answer, then a peer is gone; dead= overrides it */
+#define DEAD_CHECKS 4 /* in a row; the first comes after a fifth of that time */
+#define QUICKACK_BELOW 16384
+
+_Static_assert(PORT_QUEUE_HIGH + STREAM_RX_BYTES + DEFRAMER_PARTIAL_MAX <=
+		       PORT_QUEUE_BYTES,
+	       "a queue must take what one more receive brings, or a cable loses frames");
 
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
 		const char *name)
 {
 	int ret = port_init(&s->port, ops, env, name);
 
-	s->rfd = s->wfd = -1;
+	channel_plain(&s->plain, -1, -1);
+	s->channel = &s->plain;
 	s->dead = ENDPOINT_DEAD_USUAL;
 	if (ret < 0)
 		return ret;
-	/* Not resident before it is used, which many clients never do. */
-	s->part = mmap(NULL, STREAM_PART_BYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->part == MAP_FAILED) {
-		s->part = NULL;
+	ret = deframer_init(&s->in);
+	if (ret < 0)
 		frame_queue_free(&s->port.queue);
-		return -ENOMEM;
-	}
-	return 0;
+	return ret;
 }
 
 void *stream_new(size_t size, const struct port_ops *ops, const struct port_env *env,
@@ -56,68 +59,86 @@ void *stream_new(size_t size, const struct port_ops *ops, const struct port_env 
 	return NULL;
 }
 
+/* ---- opening, and dead-peer detection ---- */
+
 /*
- * Silence ends what is dialled again. Who was accepted may be a QEMU, which never
- * dials a second time: an outage on the way must not cost it its network for ever.
+ * A dead peer ends a link that we dial again, or the peer. A peer that we accepted may be
+ * a QEMU, which never dials a second time: an outage on the way must not cost it its
+ * network for ever.
  */
 static unsigned dead_s(const struct stream *s)
 {
 	if (s->dead != ENDPOINT_DEAD_USUAL)
 		return (unsigned)s->dead;
-	return s->is_dialled || s->trunk == STREAM_AGREED ? DEAD_S : 0;
+	return s->is_dialled || s->trunk.state == TRUNK_ESTABLISHED ? DEAD_S : 0;
 }
 
-static int send_greeting(struct stream *s);
-static void no_answer(struct timer *t);
-
-int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk)
+static void answer_due(struct timer *t)
 {
-	s->rfd = rfd;
-	s->wfd = wfd;
-	s->trunk = trunk;
+	struct stream *s = container_of(t, struct stream, answer);
+
+	port_why(&s->port, -EPROTO, "%s", trunk_no_answer());
+	port_down(&s->port);
+}
+
+int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state)
+{
+	struct port *p = &s->port;
+
+	s->channel = c;
 	s->may_delay_ack = true;
 	s->was_cut_short = false;
-	s->is_tcp = sock_tcp_silent_ms(wfd) >= 0;
+	s->is_tcp = sock_tcp_silent_ms(c->wfd) >= 0;
 	if (s->is_tcp) {
-		sock_tune_tcp(wfd);
-		sock_tcp_dead(wfd, dead_s(s));
+		sock_tune_tcp(c->wfd);
+		sock_tcp_dead(c->wfd, dead_s(s));
 	}
-	s->port.awaiting_peer = trunk == STREAM_ASKS;
-	if (trunk == STREAM_ASKS) {
-		int ret = send_greeting(s);
+	trunk_begin(&s->trunk, state);
+	p->awaiting_peer = state == TRUNK_HELLO_SENT;
+	if (p->awaiting_peer) {
+		int ret = stream_tx(p, NULL, 0);
 
 		if (ret < 0)
-			return port_why(&s->port, ret, "%s", strerror(-ret));
-		timer_set(s->port.env->loop, &s->answer, ANSWER_MS, no_answer);
+			return ret;
+		timer_set(p->env->loop, &s->answer, TRUNK_ANSWER_MS, answer_due);
 	}
-	return port_set_fds(&s->port, rfd, wfd);
+	return port_set_fds(p, c->rfd, c->wfd);
+}
+
+int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state)
+{
+	channel_plain(&s->plain, rfd, wfd);
+	return stream_use_channel(s, &s->plain, state);
 }
 
 /*
- * A dead peer with data under way. TCP_USER_TIMEOUT would also end the link to
- * a peer that lives but does not read - a stopped VM's - once its window has
- * been shut for that long (tcp_probe_timer() in the kernel's tcp_timer.c), and
- * QEMU never dials again. So the kernel is asked how long it has heard nothing.
+ * Detection of a dead peer while data is unacknowledged. TCP_USER_TIMEOUT would also end
+ * the link to a peer that lives but does not read, such as a stopped VM, once its window
+ * has been shut for that long (tcp_probe_timer() in the kernel's tcp_timer.c), and QEMU
+ * never dials again. So we ask the kernel how long it has heard nothing from the peer.
+ *
+ * Return: milliseconds between two checks.
  */
 static unsigned check_ms(const struct stream *s)
 {
 	unsigned seconds = dead_s(s);
 
-	return (seconds ? seconds : DEAD_S) * 1000 / (SILENCE_CHECKS + 1);
+	return (seconds ? seconds : DEAD_S) * 1000 / (DEAD_CHECKS + 1);
 }
 
-static void check_silence(struct timer *t)
+static void check_due(struct timer *t)
 {
-	struct stream *s = container_of(t, struct stream, silence);
-	long ms = sock_tcp_silent_ms(s->wfd);
+	struct stream *s = container_of(t, struct stream, check);
+	int fd = s->channel->wfd;
+	long ms = sock_tcp_silent_ms(fd);
 	unsigned every = check_ms(s);
 
-	if (!s->is_cut_short && sock_tcp_is_stuck(s->wfd)) {
+	if (!s->is_cut_short && sock_tcp_is_stuck(fd)) {
 		s->is_cut_short = true;
-		sock_tcp_may_fragment(s->wfd);
+		sock_tcp_may_fragment(fd);
 	}
-	s->silent_checks = ms >= (long)every ? s->silent_checks + 1 : 0;
-	if (s->silent_checks >= SILENCE_CHECKS && dead_s(s)) {
+	s->unanswered = ms >= (long)every ? s->unanswered + 1 : 0;
+	if (s->unanswered >= DEAD_CHECKS && dead_s(s)) {
 		s->was_cut_short = s->is_cut_short;
 		port_why(&s->port, -ETIMEDOUT, "no answer from the peer for %ld s",
 			 ms / 1000);
@@ -125,76 +146,23 @@ static void check_silence(struct timer *t)
 		return;
 	}
 	if (ms > 0 || port_backlog(&s->port).frames)
-		timer_set(s->port.env->loop, t, every, check_silence);
+		timer_set(s->port.env->loop, t, every, check_due);
 }
 
 bool stream_is_gone(struct port *p)
 {
 	struct stream *s = stream_of(p);
 
-	return s->is_tcp && sock_tcp_silent_ms(s->wfd) >= DEAD_S * 1000;
-}
-
-/* ---- trunk ---- */
-
-/*
- * Now, unless a frame is partly sent; what is left of it, as soon as there is room.
- * A peer that nothing can be sent to any more is owed nothing.
- */
-static int send_greeting(struct stream *s)
-{
-	ssize_t n;
-
-	if (s->port.tx_broken)
-		return 0;
-	trunk_preamble(s->greeting);
-	s->n_greeting = sizeof(s->greeting);
-	s->port.owes = true;
-	if (s->skip)
-		return 0;
-	n = write(s->wfd, s->greeting, sizeof(s->greeting));
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return -errno;
-	s->n_greeting -= n > 0 ? (size_t)n : 0;
-	s->port.owes = s->n_greeting;
-	return 0;
-}
-
-static void no_answer(struct timer *t)
-{
-	struct stream *s = container_of(t, struct stream, answer);
-
-	port_why(&s->port, -EPROTO,
-		 "no answer as a netrelay gives it; to reach a QEMU, take tcp:");
-	port_down(&s->port);
-}
-
-int stream_greeted(struct stream *s, const uint8_t *at)
-{
-	unsigned version;
-	uint32_t takes;
-
-	/* Also to one of another version: then he can say so, too. */
-	if (s->trunk == STREAM_LISTENS)
-		send_greeting(s);
-	if (trunk_read_preamble(at, &version, &takes) < 0)
-		return port_why(&s->port, -EPROTO,
-				"the peer's trunk is of version %u, ours of %u; "
-				"take tcp:, or the same netrelay on both sides",
-				version, TRUNK_VERSION);
-	timer_cancel(s->port.env->loop, &s->answer);
-	s->trunk = STREAM_AGREED;
-	if (s->is_tcp)
-		sock_tcp_dead(s->wfd, dead_s(s));
-	s->port.takes_super = takes & TRUNK_TAKES_SUPER;
-	s->port.takes_uso = s->port.takes_super;
-	port_proven(&s->port);
-	return 0;
+	return s->is_tcp && sock_tcp_silent_ms(s->channel->wfd) >= DEAD_S * 1000;
 }
 
 /* ---- send ---- */
 
-/* Of a run, as many as @bytes are enough for, not all. Return: how many those are. */
+/*
+ * Count the frames at the beginning of @run that @bytes are enough for; not all are.
+ *
+ * Return: how many they are.
+ */
 static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 {
 	uint32_t least = port_pad(&s->port);
@@ -211,7 +179,7 @@ static unsigned account_run(struct stream *s, struct frame run, size_t *bytes)
 	return done;
 }
 
-/* Return: frames wholly sent by @bytes more; what is over goes to s->skip. */
+/* Return: how many frames @bytes more have sent whole; what is over goes to s->skip. */
 static unsigned account(struct stream *s, const struct frame *f, unsigned n, size_t bytes)
 {
 	uint32_t least = port_pad(&s->port);
@@ -234,19 +202,20 @@ static unsigned account(struct stream *s, const struct frame *f, unsigned n, siz
 }
 
 /*
- * What is left of our preamble goes ahead of the first frame that is not begun.
+ * The hello goes first, if no frame is begun; else after the frame that is.
+ * @hello: its bytes that go first
  *
  * Return: how many of @n there was room for; at least one.
  */
-static unsigned build(struct stream *s, struct layout_pieces *out, const struct frame *f,
-		      unsigned n)
+static unsigned build(struct stream *s, struct layout_pieces *out, size_t hello,
+		      const struct frame *f, unsigned n)
 {
+	bool waits = s->trunk.n_unsent && !hello;
+
 	out->n = 0;
-	if (s->n_greeting && !s->skip)
-		layout_add(out, s->greeting + sizeof(s->greeting) - s->n_greeting,
-			   s->n_greeting);
-	n = layout_add_frames(out, f, s->n_greeting && s->skip && n ? 1 : n,
-			      port_pad(&s->port));
+	if (hello)
+		layout_add(out, trunk_unsent(&s->trunk), hello);
+	n = layout_add_frames(out, f, waits && n ? 1 : n, port_pad(&s->port));
 	layout_skip(out, s->skip);
 	return n;
 }
@@ -255,28 +224,26 @@ static unsigned build(struct stream *s, struct layout_pieces *out, const struct 
 static int send_some(struct stream *s, const struct frame *f, unsigned *n)
 {
 	struct port *p = &s->port;
+	struct channel *c = s->channel;
 	struct layout_pieces out;
+	size_t hello = s->skip ? 0 : s->trunk.n_unsent;
 	ssize_t sent;
-	size_t greeted = 0;
 
-	*n = build(s, &out, f, *n);
-	do
-		sent = writev(s->wfd, out.iov, (int)out.n);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && sock_is_short(errno))
+	*n = build(s, &out, hello, f, *n);
+	sent = c->ops->send(c, out.iov, (int)out.n);
+	if (sent < 0 && sock_is_short((int)-sent))
 		port_pause(p);
-	else if (sent < 0 && errno != EAGAIN)
-		return port_why(p, -errno, "%s", strerror(errno));
-	if (s->is_tcp && !s->silence.is_set)
-		timer_set(p->env->loop, &s->silence, check_ms(s), check_silence);
-	if (sent < 0)
-		return 0;
-	s->may_delay_ack = true;
-	if (s->n_greeting && !s->skip)
-		greeted = min_size(s->n_greeting, (size_t)sent);
-	s->n_greeting -= greeted;
-	p->owes = s->n_greeting;
-	return (int)account(s, f, *n, (size_t)sent - greeted);
+	else if (sent < 0 && sent != -EAGAIN)
+		return port_why(p, (int)sent, "%s", channel_why(c, sent));
+	if (s->is_tcp && !s->check.is_set)
+		timer_set(p->env->loop, &s->check, check_ms(s), check_due);
+	if (sent > 0) {
+		s->may_delay_ack = true;
+		hello = min_size(hello, (size_t)sent);
+		s->trunk.n_unsent -= hello;
+	}
+	p->tx_control = s->trunk.n_unsent || c->has_output;
+	return sent > 0 ? (int)account(s, f, *n, (size_t)sent - hello) : 0;
 }
 
 int stream_tx(struct port *p, const struct frame *f, unsigned n)
@@ -288,42 +255,212 @@ int stream_tx(struct port *p, const struct frame *f, unsigned n)
 
 		tried = n;
 		now = send_some(stream_of(p), f, &tried);
-		/* What was sent before is told first; the next call brings the error again. */
+		/* Report the frames sent so far; the next call meets the error again. */
 		if (now < 0)
 			return done ? (int)done : now;
 		done += (unsigned)now;
-		if ((unsigned)now < run_count(f, tried))
-			break;
+		if ((unsigned)now < run_count(f, tried) || tried == n)
+			return (int)done;
 		f += tried;
 		n -= tried;
-	} while (n);
-	return (int)done;
+	} while (true);
 }
+
+/* ---- receive ---- */
+
+/*
+ * QEMU leaves Nagle's algorithm on where it accepts, so it waits for acknowledgements.
+ * The kernel delays those on a connection whose both ends send in turns
+ * (tcp_event_data_sent() in its tcp_output.c); so this is repeated after each send.
+ */
+static void acknowledge_quickly(struct stream *s)
+{
+	if (!s->may_delay_ack)
+		return;
+	setsockopt(s->channel->rfd, IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
+	s->may_delay_ack = false;
+}
+
+/* The channel has come to its end, by @ret: 0 or -errno. Return: what ends the port. */
+static int lost(struct stream *s, ssize_t ret)
+{
+	struct port *p = &s->port;
+	const char *hung_up = trunk_hung_up(&s->trunk);
+
+	if (ret < 0 && !(ret == -ECONNRESET && hung_up))
+		return port_why(p, (int)ret, "%s", channel_why(s->channel, ret));
+	if (p->ops->is_stdio)
+		hung_up = "stdin has ended";
+	return port_why(p, PORT_CLOSED, "%s", hung_up ? hung_up : "closed by the peer");
+}
+
+/* Return: 0, also when nothing has come; -errno. */
+static int receive(struct stream *s, uint8_t *buf)
+{
+	struct channel *c = s->channel;
+	struct iovec iov[2];
+	int n_iov = deframer_room(&s->in, buf, STREAM_RX_BYTES, iov);
+	ssize_t n = c->ops->recv(c, iov, n_iov);
+
+	if (n < 0 && sock_is_short((int)-n))
+		port_pause(&s->port);
+	else if (n <= 0 && n != -EAGAIN)
+		return lost(s, n);
+	if (n <= 0)
+		return 0;
+	if (s->is_dialled && s->is_tcp && s->trunk.state == TRUNK_NONE &&
+	    n < QUICKACK_BELOW)
+		acknowledge_quickly(s);
+	deframer_received(&s->in, buf, STREAM_RX_BYTES, (size_t)n);
+	return 0;
+}
+
+/* Return: whether more has come. If it can't be read, the next receive will tell why. */
+static bool receive_rest(struct stream *s)
+{
+	struct channel *c = s->channel;
+	struct iovec iov;
+	ssize_t n;
+
+	if (!deframer_rest(&s->in, &iov))
+		return false;
+	n = c->ops->recv(c, &iov, 1);
+	if (n > 0)
+		s->in.end += n;
+	return n > 0;
+}
+
+/*
+ * The peer's hello. Our own goes out now, unless a frame is partly sent, or else as soon
+ * as there is room. A peer that nothing can be sent to any more is owed none.
+ */
+static int take_hello(struct stream *s, const uint8_t *hello)
+{
+	struct port *p = &s->port;
+	char why[TRUNK_WHY_MAX];
+	int ret = trunk_take_hello(&s->trunk, hello, why, sizeof(why));
+
+	p->tx_control |= s->trunk.n_unsent > 0;
+	if (s->trunk.n_unsent && !s->skip && !p->tx_broken)
+		stream_tx(p, NULL, 0);
+	if (ret < 0)
+		return port_why(p, ret, "%s", why);
+	timer_cancel(p->env->loop, &s->answer);
+	if (s->is_tcp)
+		sock_tcp_dead(s->channel->wfd, dead_s(s));
+	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
+	port_proven(p);
+	return 0;
+}
+
+static int refuse(struct stream *s)
+{
+	char quote[ESCAPE_QUOTED_MAX];
+
+	s->port.count.rx_frames++;
+	port_drop(&s->port, DROP_OVERSIZE, 1);
+	return port_why(&s->port, -EPROTO,
+			"a frame of %u bytes was announced, %u are the most; "
+			"does the peer speak QEMU's stream framing? It sent %s",
+			get_be32(s->in.next), FRAME_MAX,
+			escape_quoted(quote, s->in.next, deframer_left(&s->in)));
+}
+
+/*
+ * Take records until what was received, or the room for frames, runs out.
+ *
+ * Return: 0; -errno when the next one is bad.
+ */
+static int take_records(struct stream *s, struct batch *b)
+{
+	struct frame f;
+	int ret = 0;
+
+	while (ret == 0 && b->n < BATCH_MAX) {
+		switch (deframer_next(&s->in, &s->trunk, &f)) {
+		case DEFRAMED_FRAMES:
+			port_take(&s->port, b, &f);
+			trunk_take_frame(&s->trunk);
+			break;
+		case DEFRAMED_HELLO:
+			ret = take_hello(s, f.data);
+			break;
+		case DEFRAMED_BAD:
+			return refuse(s);
+		case DEFRAMED_NONE:
+			if (!receive_rest(s))
+				return 0;
+		}
+	}
+	b->more = ret == 0 && deframer_left(&s->in) >= LAYOUT_PREFIX;
+	return ret;
+}
+
+void stream_cut(struct stream *s)
+{
+	if (!s->in.n_partial)
+		return;
+	s->port.count.rx_frames++;
+	port_drop(&s->port, DROP_CUT, 1);
+}
+
+int stream_rx(struct port *p, struct batch *b)
+{
+	struct stream *s = stream_of(p);
+	int ret;
+
+	if (s->is_bad)
+		return p->why_err;
+	if (!deframer_left(&s->in)) {
+		ret = receive(s, b->buf);
+		if (ret < 0) {
+			stream_cut(s);
+			return ret;
+		}
+	}
+	ret = take_records(s, b);
+	b->later = s->channel->has_input;
+	if (ret < 0 && b->n) {
+		/* The frames ahead of it first; the next call ends the link. */
+		s->is_bad = b->more = true;
+		return 0;
+	}
+	return ret;
+}
+
+/* The frames have gone, so that what is left of the input may be moved. */
+void stream_rx_done(struct port *p)
+{
+	/* If the link has failed, more may be left than a partial record. */
+	if (!p->has_failed)
+		deframer_keep(&stream_of(p)->in);
+}
+
+/* ---- the end ---- */
 
 void stream_shut(struct port *p)
 {
-	shutdown(stream_of(p)->wfd, SHUT_WR);
+	struct channel *c = stream_of(p)->channel;
+
+	c->ops->shut(c);
+	p->tx_control |= c->has_output;
 }
 
 void stream_close(struct port *p)
 {
 	struct stream *s = stream_of(p);
 
-	timer_cancel(p->env->loop, &s->silence);
+	timer_cancel(p->env->loop, &s->check);
 	timer_cancel(p->env->loop, &s->answer);
-	if (s->wfd >= 0 && s->wfd != s->rfd)
-		close(s->wfd);
-	if (s->rfd >= 0)
-		close(s->rfd);
-	s->rfd = s->wfd = -1;
-	s->part_len = 0;
-	s->cur = s->end = NULL;
-	s->is_bad = s->has_whole_part = false;
-	s->n_greeting = 0;
+	s->channel->ops->close(s->channel);
+	s->channel = &s->plain;
+	deframer_reset(&s->in);
+	trunk_begin(&s->trunk, TRUNK_NONE);
+	s->is_bad = false;
 	p->takes_super = p->takes_uso = false;
-	p->owes = false;
+	p->tx_control = false;
 	s->skip = 0;
-	s->silent_checks = 0;
+	s->unanswered = 0;
 	s->is_cut_short = false;
 }
 
@@ -331,7 +468,6 @@ void stream_free(struct port *p)
 {
 	struct stream *s = stream_of(p);
 
-	if (s->part)
-		munmap(s->part, STREAM_PART_BYTES);
+	deframer_free(&s->in);
 	free(s);
 }

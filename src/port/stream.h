@@ -1,64 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's stream framing - a 4-byte big-endian length, then the frame - over
- * any pair of descriptors, and its extension for trunks. What all stream ports
- * share, whoever opened them; a driver embeds struct stream first, and fills
- * its ops with these functions.
+ * QEMU's stream framing - a 4-byte big-endian length, then the frame - and its extension
+ * for trunks, over any channel. A driver opens the stream; it embeds struct stream first,
+ * and fills its ops with these functions.
  */
 #ifndef STREAM_H
 #define STREAM_H
 
 #include "port/port.h"
+#include "trunk/channel.h"
+#include "trunk/deframer.h"
 #include "trunk/trunk.h"
 
 #define STREAM_RX_BYTES ((size_t)128 << 10) /* the most one receive takes */
-#define STREAM_PART_BYTES ((size_t)LAYOUT_FRAME_MAX)
 
 /*
- * Whether a stream may become a trunk.
- * PLAIN:  no
- * ASKS:   we dialled a netrelay, and sent our preamble first
- * LISTENS: it was accepted, and its first bytes may be a preamble
- * AGREED: preambles have been exchanged
- */
-enum stream_trunk { STREAM_PLAIN, STREAM_ASKS, STREAM_LISTENS, STREAM_AGREED };
-
-/*
- * @rfd, @wfd: where frames come from and go to; equal for a socket; -1: closed
- * @trunk:     where it stands
- * @greeting, @n_greeting: our preamble, and what of it is still to be sent
- * @part:      a unit - a frame with its length prefix, or a preamble - that has not arrived whole
- * @cur, @end: what was received and is not yet sliced
- * @has_whole_part: the unit in @part is whole, and the first to be taken
- * @is_full:   the receive brought all that it had room for
- * @is_bad:    what comes next can't be understood, for the reason in port_why()
- * @skip:      bytes of the next frame to send that are sent already
- * @may_delay_ack: the kernel may, since we sent something
- * @dead:      as an endpoint's, seconds
- * @silence:   looks now and then whether a TCP peer acknowledges
+ * @channel:  carries the bytes; @plain, which is closed, while there is no other
+ * @trunk:    whether it is a trunk, or may become one
+ * @answer:   set while the peer's hello is due
+ * @in:       what was received
+ * @is_bad:   what comes next can't be understood, for the reason in port_why()
+ * @skip:     bytes of the next frame to send that the channel has taken already
+ * @may_delay_ack: the kernel may delay acknowledgements, since we sent something
+ * @is_cut_short:  packets of full length seem not to have arrived
+ * @was_cut_short: and that was the end of the link before this one
+ * @dead:     as an endpoint's, seconds
+ * @check:    dead-peer detection: when to look whether a TCP peer acknowledges
+ * @unanswered: how many looks in a row found that it does not
  */
 struct stream {
 	struct port port;
-	int rfd, wfd;
+	struct channel *channel, plain;
+	struct trunk trunk;
+	struct timer answer;
+	struct deframer in;
+	bool is_bad;
+	uint32_t skip;
 	bool is_tcp;
 	bool is_dialled;
-	bool is_cut_short;  /* packets of full length seem not to have arrived */
-	bool was_cut_short; /* and that was the end of the link before this one */
 	bool may_delay_ack;
+	bool is_cut_short, was_cut_short;
 	int dead;
-	enum stream_trunk trunk;
-	uint8_t greeting[TRUNK_PREAMBLE];
-	size_t n_greeting;
-	struct timer answer;
-	uint8_t *part;
-	size_t part_len;
-	uint8_t *cur, *end;
-	bool is_bad;
-	bool has_whole_part;
-	bool is_full;
-	uint32_t skip;
-	struct timer silence;
-	unsigned silent_checks;
+	struct timer check;
+	unsigned unanswered;
 };
 
 static inline struct stream *stream_of(struct port *p)
@@ -70,15 +54,21 @@ static inline struct stream *stream_of(struct port *p)
 void *stream_new(size_t size, const struct port_ops *ops, const struct port_env *env,
 		 const char *name);
 
-/* stream_init() - Return: 0 or -ENOMEM. */
+/* stream_init() - @s must be all zero. Return: 0 or -ENOMEM. */
 int stream_init(struct stream *s, const struct port_ops *ops, const struct port_env *env,
 		const char *name);
 
 /*
- * stream_use() - Begin to relay over non-blocking descriptors, which are the stream's now.
- * @trunk: PLAIN, ASKS or LISTENS
+ * stream_use() - Begin to relay over non-blocking descriptors, as they are. They are the
+ * stream's now, which closes them in stream_close(), also after an error.
+ * @state: any but TRUNK_ESTABLISHED
+ *
+ * Return: 0; -errno, with port_why().
  */
-int stream_use(struct stream *s, int rfd, int wfd, enum stream_trunk trunk);
+int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state);
+
+/* stream_use_channel() - The same over @c, which must live until stream_close() closes it. */
+int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state);
 
 /*
  * stream_is_gone() - Whether a TCP peer has been silent for so long that it is most
@@ -96,12 +86,5 @@ void stream_free(struct port *p);
 
 /* stream_cut() - The stream has ended: count a frame of which only a part has come. */
 void stream_cut(struct stream *s);
-
-/*
- * stream_greeted() - The peer's preamble has come, TRUNK_PREAMBLE bytes; for stream-rx.c.
- *
- * Return: 0; -errno, with port_why(), when there is no agreeing with him.
- */
-int stream_greeted(struct stream *s, const uint8_t *preamble);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tap's frames. Those that go out are merged where the kernel takes that; where it
- * refuses what it offered, they go one by one from then on.
+ * A tap's frames. Frames to send are merged if the kernel has offered to take that; if it
+ * then refuses, they go one by one from then on.
  *
  * #syscalls: read writev
  */
@@ -44,9 +44,10 @@ void tap_io_drain(const struct tap *t)
 }
 
 /*
+ * Put a frame that was read into the batch.
  * @is_tight: there is only room for a length prefix between it and the frame ahead
  *
- * Return: whether the next one is to lie so, too.
+ * Return: whether the next frame is to lie tight behind it.
  */
 static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
 		 const struct vnet *vnet, bool is_tight)
@@ -101,7 +102,7 @@ int tap_rx(struct port *p, struct batch *b)
 	return 0;
 }
 
-/* What a super-frame's longest segment will have, as far as its headers tell. */
+/* Return: bytes of a super-frame's longest segment, as far as its headers tell. */
 static uint32_t longest_on_wire(const struct frame *f)
 {
 	const struct vnet *v = f->vnet;
@@ -144,16 +145,15 @@ static bool fits(const struct tap *t, const struct frame *f)
 	return len <= most || (len <= most + VLAN_SIZE && has_two_tags(f));
 }
 
-/* Return: 0, or what the kernel says. */
+/* Return: 0 or -errno. */
 static int put(const struct tap *t, const struct iovec *iov, int n)
 {
 	return writev(t->link.fd, iov, n) < 0 ? -errno : 0;
 }
 
 /*
- * @ret: of put(), for so many frames and bytes
- *
- * A tap that is no more is told of by reading from it, in detail.
+ * Count frames that put() has sent or, by @ret, has not. A tap that was deleted is
+ * reported when it is read from.
  */
 static void account(struct tap *t, int ret, unsigned frames, uint32_t bytes)
 {
@@ -178,8 +178,8 @@ static int put_frame(const struct tap *t, const struct frame *f, const struct vn
 static const struct vnet plain;
 
 /*
- * A super-frame that the kernel would not have. It is some peer's, and may well be
- * malformed, so that nothing follows from it for others.
+ * Send a super-frame, which the kernel has refused, as segments. It came from a peer and
+ * may be malformed, so the kernel may still take others.
  */
 static int put_split(const struct tap *t, const struct frame *f)
 {
@@ -201,7 +201,7 @@ static void write_one(struct tap *t, const struct frame *f)
 	account(t, ret, 1, f->len);
 }
 
-/* The kernel has refused what we have merged, which is well-formed: it offered too much. */
+/* The kernel has refused a well-formed frame that we merged: it offered more than it can. */
 static void offer_less(struct tap *t, uint8_t gso_type)
 {
 	bool is_udp = gso_type == VNET_GSO_UDP_L4;
@@ -218,7 +218,7 @@ static void offer_less(struct tap *t, uint8_t gso_type)
 		t->port.name, is_udp ? "UDP" : "TCP", t->link.name);
 }
 
-/* Unit @i of those that @n frames at @f were merged into. */
+/* Write unit @i of those that gro_merge() made of the @n frames at @f. */
 static void write_unit(struct tap *t, const struct frame *f, unsigned n, unsigned i)
 {
 	const struct gro_unit *u = &t->gro.unit[i];
@@ -241,7 +241,7 @@ static void write_run(struct tap *t, const struct frame *f, unsigned n)
 		write_unit(t, f, n, i);
 }
 
-/* Runs of plain frames are merged, where the tap takes that; the rest goes as it is. */
+/* Merge plain frames that follow each other, if the tap takes that; send others as they are. */
 static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
 {
 	while (n) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A tap's frames, in and out. Where the tap comes from is in port-tap.c. */
+/* A tap's frames, in and out; port-tap.c gets the tap. */
 #ifndef TAP_IO_H
 #define TAP_IO_H
 
@@ -14,13 +14,13 @@
 /*
  * @link:    the tap; its fd is -1 while there is none
  * @lost_at: when a tap that somebody else had made was deleted, loop_now(); 0: it was not
- * @look:    when it is looked at where it is, or of one that was inherited, whether it still is
- * @flags:   of the descriptor of one that was inherited, as they were
- * @is_kept: it is away from where it belongs, and its descriptor outlives ops->close()
- * @is_dark: it was told that there is no carrier
- * @merges:  the kernel takes what was merged
- * @is_told: that it does not was told
- * @vnets:   of the frames received last
+ * @look:    when to check where the tap is; for an inherited one, whether it exists
+ * @flags:   an inherited descriptor's, before we changed them
+ * @is_kept: the tap is not where it belongs, and its descriptor outlives ops->close()
+ * @is_dark: its carrier is off
+ * @merges:  the kernel takes merged frames
+ * @is_told: a warning was logged that it does not
+ * @vnets:   virtio headers of the frames received last
  */
 struct tap {
 	struct port port;
@@ -42,7 +42,7 @@ struct tap {
 /* tap_io_begin() - The tap is ready: have the port watch it. Return: 0 or -errno. */
 int tap_io_begin(struct tap *t);
 
-/* tap_io_drain() - Throw away what came while nobody read. */
+/* tap_io_drain() - Throw away frames that came while nobody read. */
 void tap_io_drain(const struct tap *t);
 
 /* As in struct port_ops. */

@@ -1,28 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-/* The preamble of a trunk. */
+/* The hello of a trunk: what is in ours, and what follows from the peer's. */
 #include "trunk/trunk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
 
-void trunk_preamble(uint8_t *out)
+/* Our hello is to be sent, whole. */
+static void say_hello(struct trunk *t)
 {
-	memset(out, 0, TRUNK_PREAMBLE);
-	put_be32(out, TRUNK_MAGIC);
-	put_be32(out + 4, (uint32_t)TRUNK_VERSION << 16 | TRUNK_PREAMBLE);
-	put_be32(out + 8, TRUNK_TAKES_SUPER);
+	memset(t->hello, 0, sizeof(t->hello));
+	put_be32(t->hello, TRUNK_MAGIC);
+	put_be32(t->hello + 4, TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
+	put_be32(t->hello + 8, TRUNK_TAKES_SUPER);
+	t->n_unsent = sizeof(t->hello);
 }
 
-int trunk_read_preamble(const uint8_t *in, unsigned *version, uint32_t *takes)
+void trunk_begin(struct trunk *t, enum trunk_state state)
 {
-	uint32_t shape = get_be32(in + 4);
+	t->state = state;
+	t->peer_takes = 0;
+	t->n_unsent = 0;
+	if (state == TRUNK_HELLO_SENT)
+		say_hello(t);
+}
 
-	*version = shape >> 16;
-	*takes = get_be32(in + 8);
-	if (get_be32(in) != TRUNK_MAGIC || *version != TRUNK_VERSION ||
-	    (shape & 0xffff) != TRUNK_PREAMBLE)
+int trunk_take_hello(struct trunk *t, const uint8_t *hello, char *why, size_t size)
+{
+	uint32_t shape = get_be32(hello + 4);
+
+	if (t->state == TRUNK_HELLO_EXPECTED)
+		say_hello(t);
+	if (get_be32(hello) != TRUNK_MAGIC ||
+	    shape != (TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES)) {
+		snprintf(why, size,
+			 "the peer's trunk is of version %u, ours of %u; "
+			 "take tcp:, or the same netrelay on both sides",
+			 shape >> 16, TRUNK_VERSION);
 		return -EPROTO;
+	}
+	t->state = TRUNK_ESTABLISHED;
+	t->peer_takes = get_be32(hello + 8);
 	return 0;
+}
+
+const char *trunk_no_answer(void)
+{
+	return "no answer as a netrelay gives it; to reach a QEMU, take tcp:";
+}
+
+const char *trunk_hung_up(const struct trunk *t)
+{
+	if (t->state != TRUNK_HELLO_SENT)
+		return NULL;
+	return "closed by the peer, which is no netrelay, or too old for trunks; "
+	       "to reach a QEMU, take tcp:";
 }

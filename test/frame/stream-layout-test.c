@@ -168,7 +168,7 @@ static void test_pieces(void)
 	layout_add_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
 	ok(wire.n <= LAYOUT_PIECES - 1 && wire.n == 4 * BATCH_MAX &&
 		   LAYOUT_PIECES <= IOV_MAX,
-	   "a batch of frames in two pieces, padded, has room beside a preamble");
+	   "a batch of frames in two pieces, padded, has room beside a hello");
 }
 
 /* A list that is full takes whole frames only, and at least one whatever it has to be. */
@@ -200,13 +200,13 @@ static void test_random(uint64_t seed)
 	random_begin(seed);
 	for (int round = 0; round < 150; round++) {
 		unsigned n = 1 + rnd(round % 2 ? 6 : BATCH_MAX);
-		uint8_t greeting[64] = { 0xff, 1, 2, 3 };
+		uint8_t hello[64] = { 0xff, 1, 2, 3 };
 		size_t skip;
 
 		fresh();
 		if (rnd(3) == 0) {
-			layout_add(&wire, greeting, sizeof(greeting));
-			bytes_append(&want, greeting, sizeof(greeting));
+			layout_add(&wire, hello, sizeof(hello));
+			bytes_append(&want, hello, sizeof(hello));
 		}
 		for (unsigned i = 0; i < n; i++) {
 			lay_out(i, rnd(KINDS), rnd_len(), rnd(4) ? 0 : rnd(GAP_MAX));

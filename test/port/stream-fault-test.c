@@ -59,7 +59,7 @@ ssize_t writev(int of, const struct iovec *iov, int n)
 
 static int rig_open(struct port *p)
 {
-	return stream_use(container_of(p, struct stream, port), fd, fd, STREAM_PLAIN);
+	return stream_use(container_of(p, struct stream, port), fd, fd, TRUNK_NONE);
 }
 
 static const struct port_ops ops = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Receiving streams: greetings, frames and garbage, arriving in pieces cut anywhere,
+ * Receiving streams: hellos, frames and garbage, arriving in pieces cut anywhere,
  * against a slicer that has all bytes before it begins. Both must see the same
  * frames, and come to the same verdict.
  *
  * Input: whether the stream may be a trunk, then what a peer sends, and in between
- * where he makes a pause.
+ * where it makes a pause.
  */
 #include "lib/driver-ops.h"
 #include "lib/fake-port.h"
@@ -68,15 +68,16 @@ static void add_frame(struct fuzz_input *in, uint32_t flag, uint32_t len)
 	add(body, len);
 }
 
-static void add_greeting(struct fuzz_input *in)
+static void add_hello(struct fuzz_input *in)
 {
-	uint8_t greeting[TRUNK_PREAMBLE];
+	uint8_t hello[TRUNK_HELLO_BYTES] = {
+		0xff, 'n', 't', 'r', 0, 1, 0, 64, 0, 0, 0, 1
+	};
 	uint8_t at = fuzz_byte(in);
 
-	trunk_preamble(greeting);
-	if (at < sizeof(greeting))
-		greeting[at] ^= fuzz_byte(in);
-	add(greeting, sizeof(greeting));
+	if (at < sizeof(hello))
+		hello[at] ^= fuzz_byte(in);
+	add(hello, sizeof(hello));
 }
 
 static void add_pause(struct fuzz_input *in)
@@ -97,7 +98,7 @@ static void add_one(struct fuzz_input *in)
 		add_word(fuzz_number(in, 4));
 		break;
 	case 1:
-		add_greeting(in);
+		add_hello(in);
 		break;
 	case 2:
 		add_frame(in, LAYOUT_VNET_BIT, fuzz_number(in, 2));
@@ -137,34 +138,34 @@ static void see(struct seen *s, uint32_t word, const uint8_t *data, uint32_t len
 }
 
 /* Return: bytes of the unit at @at; 0 when it has not come whole; -EPROTO. */
-static ssize_t slice(enum stream_trunk *trunk, const uint8_t *at, size_t left)
+static ssize_t slice(enum trunk_state *trunk, const uint8_t *at, size_t left)
 {
-	uint32_t word, len, head = 0, takes;
-	unsigned version;
+	uint32_t word, len, head = 0;
 
 	if (left < LAYOUT_PREFIX)
 		return 0;
 	word = packet_g32(at);
-	if (word == TRUNK_MAGIC && (*trunk == STREAM_ASKS || *trunk == STREAM_LISTENS)) {
-		if (left < TRUNK_PREAMBLE)
+	if (word == TRUNK_MAGIC &&
+	    (*trunk == TRUNK_HELLO_SENT || *trunk == TRUNK_HELLO_EXPECTED)) {
+		if (left < TRUNK_HELLO_BYTES)
 			return 0;
-		if (trunk_read_preamble(at, &version, &takes) < 0)
+		if (packet_g32(at + 4) != 0x00010040)
 			return -EPROTO;
-		*trunk = STREAM_AGREED;
-		return TRUNK_PREAMBLE;
+		*trunk = TRUNK_ESTABLISHED;
+		return TRUNK_HELLO_BYTES;
 	}
 	len = word & 0x7fffffff;
 	if (word != len) {
 		head = VNET_BYTES;
-		if (*trunk != STREAM_AGREED || len < head)
+		if (*trunk != TRUNK_ESTABLISHED || len < head)
 			return -EPROTO;
 	}
 	if (len - head > FRAME_MAX)
 		return -EPROTO;
 	if (left - LAYOUT_PREFIX < len)
 		return 0;
-	if (*trunk == STREAM_LISTENS)
-		*trunk = STREAM_PLAIN;
+	if (*trunk == TRUNK_HELLO_EXPECTED)
+		*trunk = TRUNK_NONE;
 	if (len - head < FRAME_HEADER)
 		want.runts++;
 	else
@@ -172,7 +173,7 @@ static ssize_t slice(enum stream_trunk *trunk, const uint8_t *at, size_t left)
 	return LAYOUT_PREFIX + (ssize_t)len;
 }
 
-static void slice_all(enum stream_trunk trunk)
+static void slice_all(enum trunk_state trunk)
 {
 	size_t at = 0;
 	ssize_t n;
@@ -184,7 +185,7 @@ static void slice_all(enum stream_trunk trunk)
 
 /* ---- the port ---- */
 
-static enum stream_trunk role;
+static enum trunk_state role;
 static int ours;
 
 static int fuzz_open(struct port *p)
@@ -277,8 +278,8 @@ static void compare(const struct port *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum stream_trunk roles[] = { STREAM_PLAIN, STREAM_LISTENS,
-						   STREAM_ASKS };
+	static const enum trunk_state roles[] = { TRUNK_NONE, TRUNK_HELLO_EXPECTED,
+						  TRUNK_HELLO_SENT };
 	struct fuzz_input in = { data, size };
 	struct stream *s = calloc(1, sizeof(*s));
 	int sv[2];

@@ -78,7 +78,7 @@ static void append_made_up(struct bytes *b, uint32_t len)
 static int rig_open(struct port *p)
 {
 	(void)p;
-	return stream_use(rig.s, rig.next_rfd, rig.next_wfd, STREAM_PLAIN);
+	return stream_use(rig.s, rig.next_rfd, rig.next_wfd, TRUNK_NONE);
 }
 
 static const struct port_ops once_ops = {
@@ -745,7 +745,7 @@ static void test_fresh_start(void)
 	port_flush(rig.p);
 	peer_sends(some_frame, 30);
 	take_all();
-	ok(rig.s->skip && rig.s->part_len == 30, "a link with half a frame each way");
+	ok(rig.s->skip && rig.s->in.n_partial == 30, "a link with half a frame each way");
 	close_peer();
 	for (int i = 0; i < 4; i++)
 		turn(&rig.t.loop);
@@ -799,8 +799,8 @@ static void test_tcp_options(void)
 {
 	use_tcp(1 << 20);
 	begin(&once_ops);
-	ok(rig.s->is_tcp && option(rig.s->wfd, IPPROTO_TCP, TCP_NODELAY) == 1 &&
-		   option(rig.s->wfd, SOL_SOCKET, SO_KEEPALIVE) == 1,
+	ok(rig.s->is_tcp && option(rig.s->channel->wfd, IPPROTO_TCP, TCP_NODELAY) == 1 &&
+		   option(rig.s->channel->wfd, SOL_SOCKET, SO_KEEPALIVE) == 1,
 	   "TCP is known for what it is");
 	end();
 	use_socketpair(1 << 20);

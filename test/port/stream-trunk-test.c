@@ -33,18 +33,19 @@ static struct {
 	struct stream *s;
 	struct port *p;
 	int fd, peer;
-	enum stream_trunk mode;
+	enum trunk_state mode;
 	struct bytes got;
 } rig;
 
 static struct bytes all, want, sent;
-static uint8_t greeting[TRUNK_PREAMBLE];
+static const uint8_t hello[TRUNK_HELLO_BYTES] = { 0xff, 'n', 't', 'r', 0, 1,
+						  0,	64,  0,	  0,   0, 1 };
 
 /* ---- bytes ---- */
 
-static void append_greeting(struct bytes *b)
+static void append_hello(struct bytes *b)
 {
-	bytes_append(b, greeting, sizeof(greeting));
+	bytes_append(b, hello, sizeof(hello));
 }
 
 /* Behind @word, as many bytes as it says, of which the first are @number. */
@@ -74,9 +75,9 @@ static void append_super(struct bytes *b, uint32_t len)
  * What should come out of all, by the rules of trunk.h. Return: whether it is
  * good to the end; in that case it is whole, too.
  */
-static bool parse(enum stream_trunk mode, bool *agreed)
+static bool parse(enum trunk_state mode, bool *agreed)
 {
-	bool may_greet = mode == STREAM_ASKS || mode == STREAM_LISTENS;
+	bool may_be_hello = mode == TRUNK_HELLO_SENT || mode == TRUNK_HELLO_EXPECTED;
 	size_t at = 0;
 
 	want.len = 0;
@@ -85,13 +86,13 @@ static bool parse(enum stream_trunk mode, bool *agreed)
 		uint32_t word = get_be32(all.at + at), len = word & 0x7fffffff;
 		uint32_t extra = word >> 31 ? 10 : 0;
 
-		if (may_greet && word == 0xff6e7472) {
+		if (may_be_hello && word == 0xff6e7472) {
 			if (all.len - at < 64)
 				return true;
 			if (get_be32(all.at + at + 4) != 0x00010040)
 				return false;
 			*agreed = true;
-			may_greet = false;
+			may_be_hello = false;
 			at += 60;
 			continue;
 		}
@@ -99,7 +100,7 @@ static bool parse(enum stream_trunk mode, bool *agreed)
 			return false;
 		if (all.len - at - 4 < len)
 			return true;
-		may_greet &= mode == STREAM_ASKS;
+		may_be_hello &= mode == TRUNK_HELLO_SENT;
 		if (len - extra >= 14)
 			bytes_append(&want, all.at + at, 4 + len);
 		at += len;
@@ -155,7 +156,7 @@ static void use_tcp(void)
 	use_fds(fds[0], fds[1]);
 }
 
-static void begin_with(enum stream_trunk mode)
+static void begin_with(enum trunk_state mode)
 {
 	rig.s = calloc(1, sizeof(*rig.s));
 	if (!rig.s || stream_init(rig.s, &ops, &rig.t.env, "trunk") < 0)
@@ -166,7 +167,7 @@ static void begin_with(enum stream_trunk mode)
 	port_start(rig.p);
 }
 
-static void begin(enum stream_trunk mode)
+static void begin(enum trunk_state mode)
 {
 	use_socketpair();
 	begin_with(mode);
@@ -214,28 +215,28 @@ static void send_frame(uint32_t len, const struct vnet *vnet)
 
 static bool is_agreed(void)
 {
-	return rig.p->state == PORT_UP && rig.s->trunk == STREAM_AGREED &&
+	return rig.p->state == PORT_UP && rig.s->trunk.state == TRUNK_ESTABLISHED &&
 	       rig.p->takes_super && rig.p->takes_uso && !rig.p->awaiting_peer;
 }
 
 /* ---- agreeing ---- */
 
-static void lay_conversation(enum stream_trunk mode)
+static void lay_conversation(enum trunk_state mode)
 {
 	all.len = 0;
 	/* One who answers may have sent frames before. */
-	if (mode == STREAM_ASKS) {
+	if (mode == TRUNK_HELLO_SENT) {
 		append_frame(&all, 14);
 		append_frame(&all, 60);
 	}
-	append_greeting(&all);
+	append_hello(&all);
 	append_super(&all, 100);
 	append_frame(&all, 13);
 	append_frame(&all, 61);
 	append_super(&all, 14);
 }
 
-static void test_every_cut(enum stream_trunk mode, const char *what)
+static void test_every_cut(enum trunk_state mode, const char *what)
 {
 	unsigned good = 0, n = 0;
 	bool agreed;
@@ -248,12 +249,12 @@ static void test_every_cut(enum stream_trunk mode, const char *what)
 		peer_sends(all.at + cut, all.len - cut);
 		peer_reads();
 		good += parse(mode, &agreed) && agreed && is_agreed() &&
-			bytes_same(&rig.got, &want) && sent.len == TRUNK_PREAMBLE &&
-			!memcmp(sent.at, greeting, sent.len) &&
+			bytes_same(&rig.got, &want) && sent.len == TRUNK_HELLO_BYTES &&
+			!memcmp(sent.at, hello, sent.len) &&
 			rig.p->count.dropped[DROP_RUNT] == 1;
 		end();
 	}
-	ok_eq_int(good, n, "%s: agreed, with the preamble cut anywhere", what);
+	ok_eq_int(good, n, "%s: agreed, with the hello cut anywhere", what);
 	begin(mode);
 	lay_conversation(mode);
 	for (size_t i = 0; i < all.len; i++)
@@ -267,8 +268,8 @@ static void test_every_cut(enum stream_trunk mode, const char *what)
 
 struct refused {
 	const char *what;
-	enum stream_trunk mode;
-	bool frame_first, greeting_first, greeting_then;
+	enum trunk_state mode;
+	bool frame_first, hello_first, hello_then;
 	uint32_t word;
 };
 
@@ -279,10 +280,10 @@ static void test_refused(const struct refused *r)
 	begin(r->mode);
 	if (r->frame_first)
 		append_frame(&all, 60);
-	if (r->greeting_first)
-		append_greeting(&all);
-	if (r->greeting_then)
-		append_greeting(&all);
+	if (r->hello_first)
+		append_hello(&all);
+	if (r->hello_then)
+		append_hello(&all);
 	else
 		bytes_append_word(&all, r->word);
 	good = parse(r->mode, &agreed);
@@ -298,20 +299,22 @@ static void test_refused(const struct refused *r)
 static void test_all_refused(void)
 {
 	static const struct refused cases[] = {
-		{ "a preamble on a plain stream", STREAM_PLAIN, 0, 0, 1, 0 },
-		{ "one behind a frame on a plain stream", STREAM_PLAIN, 1, 0, 1, 0 },
-		{ "one behind a frame, accepted", STREAM_LISTENS, 1, 0, 1, 0 },
-		{ "a second one, accepted", STREAM_LISTENS, 0, 1, 1, 0 },
-		{ "a second one, dialled", STREAM_ASKS, 1, 1, 1, 0 },
-		{ "a super-frame, plain", STREAM_PLAIN, 0, 0, 0, 0x80000064 },
-		{ "a super-frame before greeting", STREAM_LISTENS, 0, 0, 0, 0x80000064 },
-		{ "a super-frame before answering", STREAM_ASKS, 0, 0, 0, 0x80000064 },
-		{ "a super-frame of none", STREAM_LISTENS, 1, 0, 0, 0x80000064 },
-		{ "no virtio header", STREAM_LISTENS, 0, 1, 0, 0x80000000 },
-		{ "half a virtio header", STREAM_ASKS, 0, 1, 0, 0x80000009 },
-		{ "one byte too long", STREAM_LISTENS, 0, 1, 0, 0x8001100b },
-		{ "too long, plain", STREAM_LISTENS, 0, 1, 0, 0x00011001 },
-		{ "the longest", STREAM_ASKS, 0, 1, 0, 0xffffffff },
+		{ "a hello on a plain stream", TRUNK_NONE, 0, 0, 1, 0 },
+		{ "one behind a frame on a plain stream", TRUNK_NONE, 1, 0, 1, 0 },
+		{ "one behind a frame, accepted", TRUNK_HELLO_EXPECTED, 1, 0, 1, 0 },
+		{ "a second one, accepted", TRUNK_HELLO_EXPECTED, 0, 1, 1, 0 },
+		{ "a second one, dialled", TRUNK_HELLO_SENT, 1, 1, 1, 0 },
+		{ "a super-frame, plain", TRUNK_NONE, 0, 0, 0, 0x80000064 },
+		{ "a super-frame before the hello", TRUNK_HELLO_EXPECTED, 0, 0, 0,
+		  0x80000064 },
+		{ "a super-frame before answering", TRUNK_HELLO_SENT, 0, 0, 0,
+		  0x80000064 },
+		{ "a super-frame of none", TRUNK_HELLO_EXPECTED, 1, 0, 0, 0x80000064 },
+		{ "no virtio header", TRUNK_HELLO_EXPECTED, 0, 1, 0, 0x80000000 },
+		{ "half a virtio header", TRUNK_HELLO_SENT, 0, 1, 0, 0x80000009 },
+		{ "one byte too long", TRUNK_HELLO_EXPECTED, 0, 1, 0, 0x8001100b },
+		{ "too long, plain", TRUNK_HELLO_EXPECTED, 0, 1, 0, 0x00011001 },
+		{ "the longest", TRUNK_HELLO_SENT, 0, 1, 0, 0xffffffff },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -323,31 +326,32 @@ static void test_lengths(void)
 	static const uint32_t lens[] = { 0, 13, 14, 59, 60, 65549, FRAME_MAX };
 	bool agreed;
 
-	begin(STREAM_LISTENS);
-	append_greeting(&all);
+	begin(TRUNK_HELLO_EXPECTED);
+	append_hello(&all);
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
 		append_super(&all, lens[i]);
 	peer_sends(all.at, all.len);
 	turn(&rig.t.loop);
-	ok(parse(STREAM_LISTENS, &agreed) && bytes_same(&rig.got, &want) && is_agreed(),
+	ok(parse(TRUNK_HELLO_EXPECTED, &agreed) && bytes_same(&rig.got, &want) &&
+		   is_agreed(),
 	   "super-frames of every length");
 	ok_eq_int(rig.p->count.dropped[DROP_RUNT], 2,
 		  "of which the two shortest are none");
 	end();
 }
 
-static void test_version(enum stream_trunk mode, const char *what)
+static void test_version(enum trunk_state mode, const char *what)
 {
 	begin(mode);
-	append_greeting(&all);
+	append_hello(&all);
 	all.at[5] = 2;
 	peer_sends(all.at, all.len);
 	turn(&rig.t.loop);
 	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "version 2, ours of 1"),
 	   "%s: one of another version is told of", what);
 	peer_reads();
-	ok(sent.len == TRUNK_PREAMBLE && !memcmp(sent.at, greeting, sent.len),
-	   "%s: and gets our preamble, so that he knows, too", what);
+	ok(sent.len == TRUNK_HELLO_BYTES && !memcmp(sent.at, hello, sent.len),
+	   "%s: and gets our hello, so that it can say so, too", what);
 	end();
 }
 
@@ -357,7 +361,7 @@ static void test_no_answer(void)
 {
 	uint64_t due;
 
-	begin(STREAM_ASKS);
+	begin(TRUNK_HELLO_SENT);
 	due = rig.s->answer.due_ns / 1000000;
 	ok(rig.s->answer.is_set && due > loop_now() + 3000 && due <= loop_now() + 5000,
 	   "an answer has 5 s");
@@ -371,15 +375,15 @@ static void test_no_answer(void)
 	ok(rig.p->state == PORT_WAITING &&
 		   strstr(rig.p->why, "no answer as a netrelay") &&
 		   strstr(rig.p->why, "tcp:"),
-	   "without one the link ends, and it is said what to take instead");
+	   "without one the link ends, and the message says what to take instead");
 	ok(rig.p->told[0] && rig.p->backoff_ms > 1600, "once, and tries get fewer");
 	end();
 }
 
 static void test_answer(void)
 {
-	begin(STREAM_ASKS);
-	append_greeting(&all);
+	begin(TRUNK_HELLO_SENT);
+	append_hello(&all);
 	peer_sends(all.at, all.len);
 	ok(is_agreed() && !rig.s->answer.is_set, "with one, it is no longer waited for");
 	close(rig.peer);
@@ -390,18 +394,18 @@ static void test_answer(void)
 	port_retry_now(rig.p);
 	turn(&rig.t.loop);
 	turn(&rig.t.loop);
-	ok(rig.p->state == PORT_UP && rig.s->trunk == STREAM_ASKS &&
+	ok(rig.p->state == PORT_UP && rig.s->trunk.state == TRUNK_HELLO_SENT &&
 		   !rig.p->takes_super && rig.p->awaiting_peer,
 	   "begins anew");
 	peer_reads();
-	ok(sent.len == TRUNK_PREAMBLE, "with a preamble");
+	ok(sent.len == TRUNK_HELLO_BYTES, "with a hello");
 	end();
 }
 
 static void test_hung_up(bool is_reset)
 {
 	use_tcp();
-	begin_with(STREAM_ASKS);
+	begin_with(TRUNK_HELLO_SENT);
 	if (is_reset)
 		setsockopt(rig.peer, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
 			   sizeof(struct linger));
@@ -409,21 +413,21 @@ static void test_hung_up(bool is_reset)
 	for (int i = 0; i < 1000 && rig.p->state == PORT_UP; i++)
 		turn(&rig.t.loop);
 	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "take tcp:"),
-	   "one who %s on our preamble: it is said what to take instead",
+	   "a peer that %s on our hello: the message says what to take instead",
 	   is_reset ? "resets" : "hangs up");
 	rig.peer = -1;
 	end();
 }
 
-/* ---- our preamble among what we send ---- */
+/* ---- our hello among what we send ---- */
 
 /*
  * Takes what was sent apart. Return: whether it is units, to the last byte,
- * with one preamble among them, and no super-frame ahead of that.
+ * with one hello among them, and no super-frame ahead of that.
  */
 static bool is_in_step(unsigned *n_frames, unsigned *n_supers)
 {
-	unsigned greetings = 0;
+	unsigned hellos = 0;
 	size_t at = 0;
 
 	*n_frames = *n_supers = 0;
@@ -431,33 +435,33 @@ static bool is_in_step(unsigned *n_frames, unsigned *n_supers)
 		uint32_t word = get_be32(sent.at + at), len = word & 0x7fffffff;
 
 		if (word == 0xff6e7472) {
-			if (memcmp(sent.at + at, greeting, TRUNK_PREAMBLE) != 0)
+			if (memcmp(sent.at + at, hello, TRUNK_HELLO_BYTES) != 0)
 				return false;
-			greetings++;
-			at += TRUNK_PREAMBLE;
+			hellos++;
+			at += TRUNK_HELLO_BYTES;
 			continue;
 		}
-		if (len > 69642 || (word >> 31 && !greetings))
+		if (len > 69642 || (word >> 31 && !hellos))
 			return false;
 		*n_frames += 1;
 		*n_supers += word >> 31;
 		at += 4 + len;
 	}
-	return at == sent.len && greetings == 1;
+	return at == sent.len && hellos == 1;
 }
 
-/* Frames of @len until some wait, then the peer's preamble, then @more super-frames. */
+/* Frames of @len until some wait, then the peer's hello, then @more super-frames. */
 static void test_boundary(uint32_t len, unsigned more, bool has_room)
 {
 	static const struct vnet vnet = { .flags = 1, .gso_type = 1, .gso_size = 1448 };
 	unsigned n = 0, frames, supers;
 
-	begin(STREAM_LISTENS);
+	begin(TRUNK_HELLO_EXPECTED);
 	while (!rig.p->queue.frames) {
 		send_frame(len, NULL);
 		n++;
 	}
-	append_greeting(&all);
+	append_hello(&all);
 	if (has_room) {
 		/* Made since the loop looked: the frame under way is still not whole. */
 		bytes_read(&sent, rig.peer, BYTES_MAX);
@@ -470,25 +474,25 @@ static void test_boundary(uint32_t len, unsigned more, bool has_room)
 		send_frame(2000, &vnet);
 	peer_reads();
 	ok(is_in_step(&frames, &supers) && frames == n + more && supers == more,
-	   "%u frames of %u under way, %u behind: our preamble is between two", n, len,
+	   "%u frames of %u under way, %u behind: our hello is between two", n, len,
 	   more);
 	end();
 }
 
-/* No frame waits, and there is no room for the preamble: nobody else will send it. */
+/* No frame waits, and there is no room for the hello: nobody else will send it. */
 static void test_owed(void)
 {
 	uint8_t unit[104] = { 0, 0, 0, 100 };
 	unsigned n = 0, frames, supers;
 
-	begin(STREAM_LISTENS);
+	begin(TRUNK_HELLO_EXPECTED);
 	while (write(rig.fd, unit, sizeof(unit)) == sizeof(unit))
 		n++;
-	append_greeting(&all);
+	append_hello(&all);
 	peer_sends(all.at, all.len);
-	ok(rig.p->owes && rig.s->n_greeting, "there is no room for our preamble");
+	ok(rig.p->tx_control && rig.s->trunk.n_unsent, "there is no room for our hello");
 	peer_reads();
-	ok(is_in_step(&frames, &supers) && frames == n && !rig.p->owes,
+	ok(is_in_step(&frames, &supers) && frames == n && !rig.p->tx_control,
 	   "it goes out as soon as there is some");
 	end();
 }
@@ -503,7 +507,7 @@ static void spoil_stack(void)
 }
 
 /*
- * A peer that reads nothing asks for a trunk, so that our preamble waits behind a
+ * A peer that reads nothing asks for a trunk, so that our hello waits behind a
  * frame that is partly sent; then it sends more than one receive takes, and resets.
  */
 static void test_owed_at_reset(void)
@@ -512,12 +516,12 @@ static void test_owed_at_reset(void)
 
 	use_tcp();
 	setsockopt(rig.peer, SOL_SOCKET, SO_RCVBUF, &(int){ SMALL_BUFFER }, sizeof(int));
-	begin_with(STREAM_LISTENS);
+	begin_with(TRUNK_HELLO_EXPECTED);
 	while (!rig.s->skip)
 		send_frame(FRAME_MAX, NULL);
-	append_greeting(&all);
+	append_hello(&all);
 	peer_sends(all.at, all.len);
-	ok(rig.p->owes && rig.s->skip, "our preamble waits behind half a frame");
+	ok(rig.p->tx_control && rig.s->skip, "our hello waits behind half a frame");
 	/* Frames of no length: as many as there are bytes, and none that is one. */
 	port_hold(rig.p, true);
 	peer_sends(frames, sizeof(frames));
@@ -530,7 +534,7 @@ static void test_owed_at_reset(void)
 		spoil_stack();
 		turn(&rig.t.loop);
 	}
-	ok(rig.p->state == PORT_WAITING && !rig.p->owes && !rig.p->queue.frames,
+	ok(rig.p->state == PORT_WAITING && !rig.p->tx_control && !rig.p->queue.frames,
 	   "with the peer that resets it is gone, and the link is lost");
 	end();
 }
@@ -543,7 +547,7 @@ static void lay_noise(void)
 	if (rnd(4) == 0)
 		append_frame(&all, rnd(70));
 	if (rnd(4))
-		append_greeting(&all);
+		append_hello(&all);
 	for (unsigned n = rnd(30); n; n--) {
 		if (rnd(2))
 			append_frame(&all, rnd(rnd(8) ? 100 : FRAME_MAX + 1));
@@ -554,20 +558,20 @@ static void lay_noise(void)
 		for (unsigned n = 1 + rnd(3); n; n--)
 			all.at[rnd((uint32_t)all.len)] ^= (uint8_t)(1u << rnd(8));
 	if (rnd(3) == 0)
-		append_greeting(&all);
+		append_hello(&all);
 	if (rnd(3) == 0)
 		all.len -= rnd((uint32_t)all.len + 1);
 }
 
 static void test_noise(uint64_t seed)
 {
-	static const enum stream_trunk modes[] = { STREAM_PLAIN, STREAM_ASKS,
-						   STREAM_LISTENS };
+	static const enum trunk_state modes[] = { TRUNK_NONE, TRUNK_HELLO_SENT,
+						  TRUNK_HELLO_EXPECTED };
 	unsigned wrong = 0, agreements = 0;
 
 	random_begin(seed);
 	for (int round = 0; round < 200; round++) {
-		enum stream_trunk mode = modes[rnd(3)];
+		enum trunk_state mode = modes[rnd(3)];
 		bool good, agreed;
 		size_t at = 0;
 
@@ -599,7 +603,6 @@ static void set_up(void)
 	signal(SIGPIPE, SIG_IGN);
 	taker_init(&rig.t, take_frame);
 	rig.t.scribble = STREAM_RX_BYTES + LAYOUT_PREFIX;
-	trunk_preamble(greeting);
 }
 
 static void tear_down(void)
@@ -615,12 +618,12 @@ int main(void)
 {
 	alarm(ALARM_S);
 	set_up();
-	test_every_cut(STREAM_LISTENS, "accepted");
-	test_every_cut(STREAM_ASKS, "dialled");
+	test_every_cut(TRUNK_HELLO_EXPECTED, "accepted");
+	test_every_cut(TRUNK_HELLO_SENT, "dialled");
 	test_all_refused();
 	test_lengths();
-	test_version(STREAM_LISTENS, "accepted");
-	test_version(STREAM_ASKS, "dialled");
+	test_version(TRUNK_HELLO_EXPECTED, "accepted");
+	test_version(TRUNK_HELLO_SENT, "dialled");
 	test_no_answer();
 	test_answer();
 	test_hung_up(false);

@@ -92,6 +92,7 @@ static struct {
 	struct switching sw;
 	struct fake_port fake[2];
 	struct stream *stream;
+	int stream_fd;
 	struct dgram *dgram;
 	struct tap_dev link[2];
 	struct endpoint ep;
@@ -113,7 +114,7 @@ static struct {
 
 static int stream_rig_open(struct port *p)
 {
-	return stream_use(stream_of(p), rig.stream->rfd, rig.stream->wfd, STREAM_PLAIN);
+	return stream_use(stream_of(p), rig.stream_fd, rig.stream_fd, TRUNK_NONE);
 }
 
 static int dgram_rig_open(struct port *p)
@@ -138,7 +139,7 @@ static void make_stream(void)
 	rig.stream = calloc(1, sizeof(*rig.stream));
 	if (!rig.stream || stream_init(rig.stream, &stream_ops, &rig.env, "stream") < 0)
 		abort();
-	rig.stream->rfd = rig.stream->wfd = fds[0];
+	rig.stream_fd = fds[0];
 	rig.port[STREAM] = &rig.stream->port;
 	rig.peer[STREAM] = fds[1];
 }
