@@ -49,7 +49,7 @@
  *
  * Costs. A batch costs a system call to receive, one for each target, and a reading of
  * the coarse clock. A decision costs two look-ups in the fdb, each a hash and mostly one
- * cache line; a target costs the first cache line of its member, its port's state, and a
+ * cache line; a target costs the first 64 bytes of its member, its port's state, and a
  * struct frame on its list. A frame to all others visits all members.
  *
  * A port may fail while a batch is under way, even its source: port.h says what happens

@@ -27,7 +27,7 @@ struct member_rate {
 };
 
 /*
- * What each frame needs comes first, so that it is in one cache line.
+ * What each frame needs comes first, within 64 bytes.
  *
  * @port:       its port, which has it as its owner; freed with it
  * @next, @prev: in the list of all
