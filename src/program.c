@@ -30,6 +30,7 @@
 #include "relay/relay.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
+#include "show/status.h"
 #include "show/trace.h"
 
 struct program {
@@ -68,7 +69,7 @@ static void signal_ready(struct watch *w, uint32_t events)
 	(void)events;
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
-			relay_status(&prog->relay);
+			status_log(&prog->relay);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
 		else
@@ -252,7 +253,7 @@ static int set_up(struct program *prog)
 		return ret;
 	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
 			 &limits);
-	prog->log.told = events_log;
+	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
@@ -311,7 +312,7 @@ int program_run(const struct conf *conf)
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
 		if (conf->verbose)
-			relay_status(&prog.relay);
+			status_log(&prog.relay);
 	} else {
 		/* Nothing was captured, so leave the file as it was. */
 		capture_drop(&prog.capture);

@@ -70,14 +70,14 @@ static void add_section(struct capture_queue *q)
 
 /* The description is the port's number, which commands and filters take. */
 static void describe(struct capture_queue *q, struct capture_port *entry,
-		     const struct port *p)
+		     const struct member *m)
 {
 	uint8_t block[PCAPNG_BLOCK_MAX];
 	char description[32];
 	size_t len;
 
-	snprintf(description, sizeof(description), "port %u", p->id);
-	len = pcapng_interface(block, p->name, description, q->snaplen);
+	snprintf(description, sizeof(description), "port %u", m->id);
+	len = pcapng_interface(block, m->port->name, description, q->snaplen);
 	entry->is_described = add_block(q, block, len);
 	if (entry->is_described)
 		entry->number = q->n_interfaces++;
@@ -122,22 +122,22 @@ static struct capture_port *find_slot(const struct capture_queue *q, unsigned id
 	return &q->ports[i];
 }
 
-struct capture_port *capture_queue_port(struct capture_queue *q, const struct port *p,
+struct capture_port *capture_queue_port(struct capture_queue *q, const struct member *m,
 					uint64_t time)
 {
-	struct capture_port *entry = find_slot(q, p->id);
+	struct capture_port *entry = find_slot(q, m->id);
 
 	if (!entry->id) {
 		if (q->n_ports == PORTS_MAX) {
 			if (!next_section(q, time))
 				return NULL;
-			entry = find_slot(q, p->id);
+			entry = find_slot(q, m->id);
 		}
-		entry->id = p->id;
+		entry->id = m->id;
 		q->n_ports++;
 	}
 	if (!entry->is_described)
-		describe(q, entry, p);
+		describe(q, entry, m);
 	return entry;
 }
 

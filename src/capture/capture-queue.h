@@ -12,7 +12,7 @@
 
 #include "base/byte-ring.h"
 #include "frame/frame.h"
-#include "port/port.h"
+#include "relay/member.h"
 
 #define CAPTURE_QUEUE_BYTES ((size_t)4 << 20)
 
@@ -54,7 +54,7 @@ void capture_queue_free(struct capture_queue *q);
  *
  * Return: the entry; NULL when there is no room for another one.
  */
-struct capture_port *capture_queue_port(struct capture_queue *q, const struct port *p,
+struct capture_port *capture_queue_port(struct capture_queue *q, const struct member *m,
 					uint64_t time);
 
 /*

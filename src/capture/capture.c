@@ -208,10 +208,10 @@ static void stamp(struct capture *c, bool is_out)
 	loop_defer(c->loop, &c->work, work_due);
 }
 
-static void add_run(struct capture *c, const struct port *p, bool is_out,
+static void add_run(struct capture *c, const struct member *m, bool is_out,
 		    const struct frame *f)
 {
-	struct capture_port *entry = capture_queue_port(&c->queue, p, c->time);
+	struct capture_port *entry = capture_queue_port(&c->queue, m, c->time);
 	struct frame one = *f;
 
 	capture_queue_frame(&c->queue, entry, is_out, c->time, &one);
@@ -221,7 +221,7 @@ static void add_run(struct capture *c, const struct port *p, bool is_out,
 	}
 }
 
-static void on_seen(struct observer *o, const struct port *p, enum direction direction,
+static void on_seen(struct observer *o, const struct member *m, enum direction direction,
 		    const struct frame *f)
 {
 	struct capture *c = container_of(o, struct capture, observer);
@@ -229,10 +229,10 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 	bool lost_none = !c->queue.lost;
 
 	if (c->err || !(is_out ? c->filter.out : c->filter.in) ||
-	    (c->filter.port && c->filter.port != p->id))
+	    (c->filter.port && c->filter.port != m->id))
 		return;
 	stamp(c, is_out);
-	add_run(c, p, is_out, f);
+	add_run(c, m, is_out, f);
 	if (lost_none && c->queue.lost)
 		log_warn("capture %s: packets are being lost: the reader is too slow",
 			 c->name);
@@ -245,9 +245,9 @@ static void on_seen(struct observer *o, const struct port *p, enum direction dir
 
 static void describe_ports(struct capture *c)
 {
-	for (const struct port *p = c->forward->ports; p; p = p->next)
-		if (!c->filter.port || c->filter.port == p->id)
-			capture_queue_port(&c->queue, p, c->time);
+	for (const struct member *m = c->forward->members.first; m; m = m->next)
+		if (!c->filter.port || c->filter.port == m->id)
+			capture_queue_port(&c->queue, m, c->time);
 }
 
 int capture_start(struct capture *c, struct forwarding *forward, struct loop *loop,

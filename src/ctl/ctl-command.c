@@ -15,6 +15,8 @@
 #include "base/escape.h"
 #include "base/quote.h"
 #include "port/driver.h"
+#include "show/show-json.h"
+#include "show/show-table.h"
 
 PRINTF_LIKE(3, 4) static int fail(struct ctl_call *call, int err, const char *fmt, ...)
 {
@@ -36,15 +38,15 @@ static bool is_named(const char *name, const char *word)
 	return !strcmp(name, word) || !strcmp(shown, word);
 }
 
-static int find_named(struct ctl_call *call, const char *word, struct port **found)
+static int find_named(struct ctl_call *call, const char *word, struct member **found)
 {
 	unsigned n = 0;
 
 	*found = NULL;
-	for (struct port *p = call->relay->forward.ports; p; p = p->next) {
-		if (p->state == PORT_ENDED || !is_named(p->name, word))
+	for (struct member *m = call->relay->forward.members.first; m; m = m->next) {
+		if (m->port->state == PORT_ENDED || !is_named(m->port->name, word))
 			continue;
-		*found = p;
+		*found = m;
 		n++;
 	}
 	if (n > 1)
@@ -55,7 +57,7 @@ static int find_named(struct ctl_call *call, const char *word, struct port **fou
 }
 
 /* @found: set to the port, or to NULL when there is none */
-static int find_port(struct ctl_call *call, const char *word, struct port **found)
+static int find_port(struct ctl_call *call, const char *word, struct member **found)
 {
 	uint32_t id;
 
@@ -82,7 +84,7 @@ static int check_room(struct ctl_call *call)
 
 	if (r->drain.has_begun)
 		return fail(call, -ESHUTDOWN, "the relay is about to end");
-	if (r->kind == RELAY_CABLE && relay_ends(r) >= 2)
+	if (r->kind == RELAY_CABLE && relay_count_ends(r) >= 2)
 		return fail(call, -EBUSY,
 			    "a cable has two ends, and this one has both; del one first");
 	return 0;
@@ -98,13 +100,15 @@ static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
 	return 0;
 }
 
-int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
+int ctl_added(const struct member *m, struct buf *out, char *why, size_t size)
 {
+	const struct port *p = m->port;
+
 	if (p->state == PORT_ENDED) {
 		snprintf(why, size, "%s: %s", p->name, p->why);
 		return -EIO;
 	}
-	buf_printf(out, "port %u\n", p->id);
+	buf_printf(out, "port %u\n", m->id);
 	return 0;
 }
 
@@ -115,17 +119,15 @@ int ctl_added(const struct port *p, struct buf *out, char *why, size_t size)
  */
 static int answer_added(struct ctl_call *call, unsigned id)
 {
-	const struct port *p = call->relay->forward.ports;
+	const struct member *m = members_find(&call->relay->forward.members, id);
 
-	while (p && p->id != id)
-		p = p->next;
-	if (!p)
+	if (!m)
 		return fail(call, -EIO, "it has ended already");
-	if (p->state == PORT_OPENING && !p->ops->is_stream) {
+	if (m->port->state == PORT_OPENING && !m->port->ops->is_stream) {
 		call->awaits = id;
 		return 0;
 	}
-	return ctl_added(p, call->out, call->why, sizeof(call->why));
+	return ctl_added(m, call->out, call->why, sizeof(call->why));
 }
 
 static int run_add(struct ctl_call *call)
@@ -133,7 +135,7 @@ static int run_add(struct ctl_call *call)
 	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
 	const char *text = call->word[by_l ? 2 : 1];
 	struct relay *r = call->relay;
-	unsigned last = r->last_id;
+	unsigned *last = &r->forward.members.last_id, before = *last;
 	struct endpoint ep;
 	int ret;
 
@@ -149,8 +151,8 @@ static int run_add(struct ctl_call *call)
 		ret = check_room(call);
 	if (!ret)
 		ret = relay_add(r, &ep, call->why, sizeof(call->why));
-	if (!ret && r->last_id != last)
-		ret = answer_added(call, r->last_id);
+	if (!ret && *last != before)
+		ret = answer_added(call, *last);
 	else if (!ret)
 		buf_printf(call->out, "listening\n");
 	return ret;
@@ -161,7 +163,7 @@ static int run_del(struct ctl_call *call)
 	bool by_l = call->n_words == 3 && !strcmp(call->word[1], "-l");
 	const char *word = call->word[by_l ? 2 : 1];
 	struct acceptor *a = NULL;
-	struct port *p = NULL;
+	struct member *m = NULL;
 	int ret = 0;
 
 	if (call->n_words != 2 && !by_l)
@@ -169,16 +171,16 @@ static int run_del(struct ctl_call *call)
 			    "the form is del PORT, for a port's number or name, or del "
 			    "-l PORT, for a listener");
 	if (!by_l)
-		ret = find_port(call, word, &p);
-	if (!ret && !p)
+		ret = find_port(call, word, &m);
+	if (!ret && !m)
 		a = find_listener(call, word);
-	if (!ret && !p && !a)
+	if (!ret && !m && !a)
 		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
 			   by_l ? "listener" : "port or listener");
 	if (ret < 0)
 		return ret;
-	if (p)
-		relay_del(p);
+	if (m)
+		relay_del(m);
 	else
 		acceptor_del(a);
 	return 0;
@@ -260,22 +262,22 @@ static int set_one(struct ctl_call *call, struct endpoint_rules *rules, char *wo
 static int run_set(struct ctl_call *call)
 {
 	struct endpoint_rules rules;
-	struct port *p;
+	struct member *m;
 	int ret;
 
 	if (call->n_words < 3)
 		return fail(call, -EINVAL, "the form is set PORT KEY=VALUE ...");
-	ret = find_port(call, call->word[1], &p);
+	ret = find_port(call, call->word[1], &m);
 	if (ret < 0)
 		return ret;
-	if (!p)
+	if (!m)
 		return fail(call, -ENOENT, "%.64s: there is no such port; see: status",
 			    call->word[1]);
-	rules = p->rules;
+	rules = m->rules;
 	for (int i = 2; i < call->n_words && !ret; i++)
 		ret = set_one(call, &rules, call->word[i]);
 	if (!ret)
-		relay_set_rules(call->relay, p, &rules);
+		members_set_rules(&call->relay->forward.members, m, &rules);
 	return ret;
 }
 

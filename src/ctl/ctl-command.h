@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "capture/capture.h"
 #include "relay/relay.h"
-#include "show/show-table.h"
+#include "show/show.h"
 
 #define CTL_WORDS_MAX 16
 #define CTL_WHY_MAX 2048 /* bytes of a message, with its NUL */
@@ -54,6 +54,6 @@ int ctl_command(struct ctl_call *call, char *line);
  *
  * Return: 0, also for a port that will be retried; -EIO when the port has failed.
  */
-int ctl_added(const struct port *p, struct buf *out, char *why, size_t size);
+int ctl_added(const struct member *m, struct buf *out, char *why, size_t size);
 
 #endif

@@ -222,13 +222,13 @@ static void give_to_capture(struct ctl_client *k, const struct capture_filter *f
 }
 
 /* Answer the client that added a port: the port is open, waits to be retried, or has failed. */
-static void answer_awaited(struct ctl_client *k, const struct port *p)
+static void answer_awaited(struct ctl_client *k, const struct member *m)
 {
 	char why[CTL_WHY_MAX], line[CTL_WHY_MAX];
 
 	k->awaits = 0;
 	buf_printf(&k->out, "ok\n");
-	if (ctl_added(p, &k->out, why, sizeof(why)) < 0) {
+	if (ctl_added(m, &k->out, why, sizeof(why)) < 0) {
 		escape_text(line, sizeof(line), why);
 		k->out.len = 0;
 		buf_printf(&k->out, "error: %s\n", line);
@@ -244,13 +244,13 @@ static void answer_awaited(struct ctl_client *k, const struct port *p)
 static void await_due(struct timer *t)
 {
 	struct ctl_client *k = container_of(t, struct ctl_client, limit);
-	const struct port *p = relay_find(k->ctl->relay, k->awaits);
+	const struct member *m = relay_find(k->ctl->relay, k->awaits);
 
 	/* If the port has failed, on_event() has answered before it was gone. */
-	if (!p)
+	if (!m)
 		close_client(k);
-	else if (p->state != PORT_OPENING || loop_now() >= k->await_until)
-		answer_awaited(k, p);
+	else if (m->port->state != PORT_OPENING || loop_now() >= k->await_until)
+		answer_awaited(k, m);
 	else
 		timer_set(loop_of(k), t, AWAIT_STEP_MS, await_due);
 }
@@ -384,13 +384,13 @@ static int event_line(char *line, size_t size, const struct news *n)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	events_text(n, text, sizeof(text));
-	escape_text(name, sizeof(name), n->port->name);
+	escape_text(name, sizeof(name), n->member->port->name);
 	escape_text(more, sizeof(more), text);
-	len = snprintf(line, size,
-		       "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s port %u %s%s%s",
-		       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-		       utc.tm_min, utc.tm_sec, (int)(now.tv_nsec / 1000000),
-		       events_name(n->event), n->port->id, name, *more ? " " : "", more);
+	len = snprintf(
+		line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s port %u %s%s%s",
+		utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+		utc.tm_sec, (int)(now.tv_nsec / 1000000), events_name(n->event),
+		n->member->id, name, *more ? " " : "", more);
 	return (int)min_size((size_t)len, size - 1);
 }
 
@@ -411,15 +411,15 @@ static void note(struct ctl_client *k, const char *line, size_t len)
 static void on_event(struct event_watcher *w, const struct news *n)
 {
 	struct ctl *c = container_of(w, struct ctl, watcher);
-	const struct port *p = n->port;
+	const struct member *m = n->member;
 	char line[EVENT_MAX];
 	int len = 0;
 
 	for (struct ctl_client *k = c->clients; k; k = k->next) {
 		if (k->is_closed)
 			continue;
-		if (k->awaits == p->id && p->state != PORT_OPENING)
-			answer_awaited(k, p);
+		if (k->awaits == m->id && m->port->state != PORT_OPENING)
+			answer_awaited(k, m);
 		if (!k->follows)
 			continue;
 		if (!len)
@@ -445,9 +445,9 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 		return ret;
 	ctl_allow_init(&c->allow);
 	c->relay = r;
-	c->watcher.told = on_event;
+	c->watcher.notify = on_event;
 	events_subscribe(&r->events, &c->watcher);
-	rates_start(&c->rates, r);
+	stats_start(&c->rates, r);
 	return 0;
 }
 
@@ -455,7 +455,7 @@ void ctl_stop(struct ctl *c)
 {
 	if (!c->relay)
 		return;
-	rates_stop(&c->rates);
+	stats_stop(&c->rates);
 	events_unsubscribe(&c->relay->events, &c->watcher);
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);

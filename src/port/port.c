@@ -113,16 +113,6 @@ enum port_state port_state_shown(const struct port *p)
 	return p->state == PORT_UP && p->awaiting_peer ? PORT_OPENING : p->state;
 }
 
-const char *port_state_text(const struct port *p)
-{
-	enum port_state shown = port_state_shown(p);
-
-	if (p->state == PORT_UP && p->is_blocked)
-		return "blocked";
-	return shown == PORT_UP && p->guard.is_limited ? "limited"
-						       : port_state_name(shown);
-}
-
 const char *port_far_name(const struct port *p)
 {
 	if (!p->ops->is_dgram || p->state != PORT_UP)

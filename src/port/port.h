@@ -46,7 +46,6 @@
 
 #include "base/loop.h"
 #include "base/util.h"
-#include "conf/endpoint.h"
 #include "frame/frame-queue.h"
 #include "frame/frame.h"
 #include "frame/run.h"
@@ -86,11 +85,6 @@ struct port_counters {
 	uint64_t rx_frames, rx_bytes; /* all that arrived, dropped ones too */
 	uint64_t tx_frames, tx_bytes; /* handed to the kernel */
 	uint64_t dropped[DROP_REASONS];
-};
-
-/* The same, a second; see rates.h. */
-struct port_rate {
-	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 };
 
 struct port;
@@ -170,60 +164,8 @@ struct port_host {
 #define PORT_QUEUE_HIGH ((size_t)256 << 10)
 #define PORT_QUEUE_LOW ((size_t)64 << 10)
 
-/* Of a port's addresses, those seen last and first; fdb.h. */
-struct port_addresses {
-	uint32_t newest, oldest, n;
-};
-
-struct storm;
-
-/*
- * What a port floods; storm.h.
- * @second: the one that @n counts in
- * @told:   the last second with too many
- * @over:   set while there is a storm: when it will have ended
- */
-struct port_storm {
-	uint32_t second, n, told;
-	struct timer over;
-	struct storm *of;
-};
-
-#define PORT_PROBE_BYTES 60
-#define PORT_PROBE_MAX (PORT_PROBE_BYTES + 4) /* with a VLAN tag */
-
-/*
- * A port's place in the search for loops; guard.h.
- * @probe:   the one last sent by it
- * @is_limited: what goes out comes back; so what it brings for everybody is limited
- * @is_fresh: it came up, and no probe has left by it since
- * @next_fresh, @prev_fresh: of those
- * @against: while it is blocked or limited: the port at the loop's other end, or itself
- * @next_cut: of the ports that are
- * @tag:     of the VLAN that the loop is in; 0: none
- * @heard:   when the loop last showed, ms
- * @quiet:   for how long it must not have, until the port forwards again, ms
- * @opened:  when that last was, ms; 0: never
- * @echoes, @echoed: how often a probe came back to the port it left by, and when
- * @echo:    the round of the last one that did
- * @second, @passed, @flooded: how many probes of others it has brought in that
- *           second, and frames for everybody while it is limited
- */
-struct port_guard {
-	uint8_t probe[PORT_PROBE_MAX];
-	bool is_limited, is_fresh;
-	struct port *next_fresh, *prev_fresh;
-	struct port *against, *next_cut;
-	uint32_t tag;
-	uint64_t heard, opened, echoed;
-	unsigned quiet, echoes;
-	uint32_t echo;
-	uint32_t second, passed, flooded;
-};
-
 struct helper;
 struct links;
-struct acceptor;
 
 /* Where a port lives. */
 struct port_env {
@@ -238,7 +180,7 @@ struct port {
 	const struct port_ops *ops;
 	const struct port_env *env;
 	char name[PORT_NAME_MAX]; /* as messages call it */
-	unsigned id;		  /* set by the holder */
+	void *owner;		  /* the owner: what it knows of the port */
 	enum port_state state;
 	uint64_t since;	    /* when the state began, loop_now() */
 	bool was_up;	    /* ever */
@@ -248,12 +190,12 @@ struct port {
 	bool tx_control;    /* the driver: data to send that is no frame */
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
+	bool is_unpadded;   /* the owner: what is sent is not padded */
 	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
 	bool is_lending; /* frames that it received are still being sent on */
 	bool has_failed; /* went down while it lent, and is to be closed after that */
 	bool is_taken_away; /* the same, for good */
 	bool is_shut;	    /* the peer was told that no more will be sent */
-	bool is_dirty;	    /* frames are pending */
 	char why[PORT_WHY_MAX];
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
@@ -274,23 +216,6 @@ struct port {
 	struct port_counters count;
 	unsigned n_pending;
 	struct frame pending[BATCH_MAX];
-
-	/* The holder's. */
-	struct endpoint *ep; /* what it was made from; NULL if it was accepted */
-	struct endpoint_rules rules;
-	bool reported_up;   /* in the last event */
-	bool is_counted_up; /* in the relay's number of those that are up */
-	bool may_end;	    /* when it ends, or can't begin, all else goes on */
-	uint64_t lost_at;   /* when it went down, loop_now(); 0: it is up, or never was */
-	struct port_rate rate, rate_base;
-	bool is_blocked; /* it closes a loop: nothing is forwarded from or to it */
-	struct port_addresses addresses;
-	struct port_storm storm;
-	struct port_guard guard;
-	struct port *next, **link; /* of all; where the list points to this one */
-	struct port *next_dirty;
-	struct port *next_ended;
-	struct acceptor *acceptor; /* it came from, maybe stopped; NULL: an endpoint */
 };
 
 /*
@@ -361,16 +286,12 @@ void port_end(struct port *p);
 /* port_shut() - No more will be sent: tell the peer. */
 void port_shut(struct port *p);
 
+/* port_state_name() - "connecting", "up", "waiting" or "ended". */
 const char *port_state_name(enum port_state state);
 
 /* port_state_shown() - As the state is told: one that has not proved to be of use is not up yet. */
 enum port_state port_state_shown(const struct port *p);
 
-/*
- * port_state_text() - "connecting", "up", "waiting" or "ended"; of one that is up also
- * "blocked" (it closes a loop) or "limited" (what goes out there comes back).
- */
-const char *port_state_text(const struct port *p);
 const char *port_drop_name(enum port_drop reason);
 
 /*
@@ -442,7 +363,7 @@ int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* port_pad() - What shorter frames are to be filled up to for who is behind it. */
 static inline uint32_t port_pad(const struct port *p)
 {
-	return p->rules.is_unpadded ? 0 : FRAME_PAD;
+	return p->is_unpadded ? 0 : FRAME_PAD;
 }
 
 static inline void port_drop(struct port *p, enum port_drop reason, unsigned frames)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Nothing here walks through the ports of a relay but in a cable, which has two. */
+/* Nothing here walks through the members of a relay but in a cable, which has two. */
 #include "relay/acceptor.h"
 
 #include <errno.h>
@@ -9,34 +9,37 @@
 #include "base/log.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "relay/stats.h"
 
 static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 {
 	struct acceptor *a = arg;
 	struct port *p = driver_of(a->ep)->accept(a->ep, fd, peer, &a->relay->env);
+	struct member *m = p ? member_new(p) : NULL;
 
-	if (!p) {
+	if (!m) {
 		log_warn("%s: no memory for a port", peer);
 		listener_gone(l);
 		return;
 	}
-	p->acceptor = a;
-	p->may_end = true;
-	p->rules = a->ep->rules;
-	relay_add_port(a->relay, p);
+	m->acceptor = a;
+	m->is_dynamic = true;
+	relay_add_member(a->relay, m, &a->ep->rules);
 }
 
 /*
- * A newcomer waits, and the listener's place is taken, in a cable: by a peer that
- * silence alone does not end, but whose place another one wants now.
+ * In a cable a new connection waits while another one has the listener's place. A peer
+ * that is only silent keeps its place, until a new one wants it.
  */
 static void make_room(struct listener *l, void *arg)
 {
 	struct acceptor *a = arg;
 
 	(void)l;
-	for (struct port *p = a->relay->forward.ports; p; p = p->next) {
-		if (p->acceptor != a || p->state != PORT_UP || !p->ops->is_gone ||
+	for (struct member *m = a->relay->forward.members.first; m; m = m->next) {
+		struct port *p = m->port;
+
+		if (m->acceptor != a || p->state != PORT_UP || !p->ops->is_gone ||
 		    !p->ops->is_gone(p))
 			continue;
 		port_why(p, -ETIMEDOUT,
@@ -107,15 +110,15 @@ void acceptor_del(struct acceptor *a)
 	a->is_stopped = true;
 	if (a->listener.n)
 		return;
-	/* Its watch may have an event in this turn still. */
+	/* Its watch may still have an event in this turn. */
 	a->next = r->stopped;
 	r->stopped = a;
 	loop_defer(r->loop, &r->stopping, free_stopped);
 }
 
-void acceptor_port_gone(struct acceptor *a, const struct port *p)
+void acceptor_gone(struct acceptor *a, const struct member *m)
 {
-	relay_fold(&a->gone, &p->count);
+	stats_add(&a->gone, &m->port->count);
 	listener_gone(&a->listener);
 	/* Ports are freed at the end of a turn. */
 	if (a->is_stopped && !a->listener.n)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A relay's listener: makes a port of each connection that it accepts, and counts
- * what all of these have carried. Its ports outlive it: one that was taken away
- * listens no more, and is freed with the last of them.
+ * A relay's listener: makes a port of each connection that it accepts, and adds up what
+ * all of these have carried. When it is taken away it stops listening, but its ports
+ * stay; it is freed with the last of them.
  */
 #ifndef ACCEPTOR_H
 #define ACCEPTOR_H
@@ -12,14 +12,14 @@
 
 #include "conf/endpoint.h"
 #include "net/listen.h"
-#include "port/port.h"
+#include "relay/member.h"
 
 struct relay;
 
 /*
  * @ep:         its own copy
  * @gone:       counters of its ports that are no more
- * @sum:        the same and those of its ports that are, while they are added up
+ * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
  * @is_stopped: it was taken away
  * @next:       in the relay's list; or of those to be freed at the end of the turn
  */
@@ -45,14 +45,14 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
 /* acceptor_del() - Listen no more; the ports that it made stay. */
 void acceptor_del(struct acceptor *a);
 
-/* acceptor_of() - The one that @p came from; NULL if it was dialled, or that is no more. */
-static inline struct acceptor *acceptor_of(const struct port *p)
+/* acceptor_of() - The one that accepted @m; NULL if @m was dialled, or it was taken away. */
+static inline struct acceptor *acceptor_of(const struct member *m)
 {
-	return p->acceptor && !p->acceptor->is_stopped ? p->acceptor : NULL;
+	return m->acceptor && !m->acceptor->is_stopped ? m->acceptor : NULL;
 }
 
-/* acceptor_port_gone() - @p, which it made, is about to be freed. */
-void acceptor_port_gone(struct acceptor *a, const struct port *p);
+/* acceptor_gone() - A member that it made is about to be freed. */
+void acceptor_gone(struct acceptor *a, const struct member *m);
 
 /* acceptor_free_all() - Stop and free all of @r, whose ports are gone already. */
 void acceptor_free_all(struct relay *r);

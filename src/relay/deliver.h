@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A relay's ports, and a frame's last steps between them: onto the pending lists
- * of its targets, in the shape that each of them takes - super-frames whole to
- * those who take them, split for the rest. Who its targets are is decided in
- * forward.h.
+ * A relay's members, and the last steps of a frame between them: onto the pending lists
+ * of its targets. Super-frames go whole to those that take them, and are split for the
+ * others. Which members are targets is decided in forward.h.
  */
 #ifndef DELIVER_H
 #define DELIVER_H
@@ -12,93 +11,87 @@
 
 #include "frame/frame.h"
 #include "frame/gso.h"
-#include "port/port.h"
+#include "relay/member.h"
 
 enum direction { FRAME_IN, FRAME_OUT };
 
 /*
- * Somebody who looks at frames on their way: a capture, a trace. It must not
- * change them.
- * @seen: @f, which may be a run and may be a super-frame, came in at @p, or
- *        is on its way out of it: its queue may still have no room for it
+ * Is shown frames on their way: a capture, a trace. It must not change them.
+ * @seen: @f, which may be a run and may be a super-frame, came in at @m, or is on its way
+ *        out of it: the queue there may still have no room for it. It may remove itself.
  */
 struct observer {
 	struct observer *next;
-	void (*seen)(struct observer *o, const struct port *p, enum direction direction,
+	void (*seen)(struct observer *o, const struct member *m, enum direction direction,
 		     const struct frame *f);
 };
 
-struct fdb;
-struct guard;
 struct moves;
-struct storm;
 
 /*
- * @ports, @n_ports: all of the relay's
- * @observers: those who look on; an empty list costs nothing
+ * @members:  all of the relay's
+ * @observers: an empty list costs nothing
  * @fdb:      where addresses are; NULL: each frame goes to all others
- * @storm:    how much of that a port may bring; NULL: any
- * @guard:    who looks for loops; NULL: nobody
- * @moves:    what becomes of addresses that move; as @fdb
- * @has_mac_filter: a port has a rule on source addresses
- * @dirty:    those with frames pending
- * @segments: frames made of others, in use until the dirty are flushed
- * @copied:   frames made here: what was sent beyond one for each received
+ * @storm:    the limit for frames to all others; NULL: there is none
+ * @guard:    the search for bridge loops; NULL: there is none
+ * @moves:    what becomes of addresses that move; NULL as @fdb
+ * @dirty:    members with frames pending
+ * @segments: frames made here, @n_segments of BATCH_MAX in use until deliver_flush()
+ * @copied:   frames made here: those sent beyond one for each received
  */
 struct forwarding {
-	struct port *ports;
-	unsigned n_ports;
+	struct members members;
 	struct observer *observers;
 	struct fdb *fdb;
 	struct storm *storm;
 	struct guard *guard;
 	struct moves *moves;
-	bool has_mac_filter;
-	struct port *dirty;
+	struct member *dirty;
 	unsigned n_segments;
-	struct gso_segment *segments; /* BATCH_MAX of them */
+	struct gso_segment *segments;
 	uint64_t copied;
 };
 
 /*
- * Who gets a frame.
+ * The targets of a frame.
  * @src:  where it came from; never a target
- * @only: the only target, if it may be one; NULL: all who may
+ * @only: the only target, if it may be one; NULL: all that may
  */
 struct dest {
-	const struct port *src;
-	struct port *only;
+	const struct member *src;
+	struct member *only;
 };
 
-/* deliver_is_target() - Whether @src's frames may go to @p at all, now. */
-static inline bool deliver_is_target(const struct port *p, const struct port *src)
+/* deliver_is_target() - Whether @src's frames may go to @m at all, now. */
+static inline bool deliver_is_target(const struct member *m, const struct member *src)
 {
-	return p != src && p->state == PORT_UP && !p->is_blocked &&
-	       !(p->rules.is_isolated && src->rules.is_isolated);
+	return m != src && m->port->state == PORT_UP && !m->is_blocked &&
+	       !(m->rules.is_isolated && src->rules.is_isolated);
 }
 
 /*
  * deliver_frame() - Send @f, which may be a run or a super-frame.
  *
- * What it becomes beyond one frame for each is added to fwd->copied.
+ * It is pending then, and must stay where it is until deliver_flush(). The frames that
+ * are sent beyond one for each in @f are added to fwd->copied.
  *
- * Return: how many went, or runs of them; 0 when there is no target; -EINVAL
- * when it is a super-frame that is not what its header says.
+ * Return: how many frames were sent, or how often a run was; 0 when there is no target;
+ * -EINVAL when it is a super-frame that is not what its header says.
  */
-int deliver_frame(struct forwarding *fwd, const struct dest *way, const struct frame *f);
+int deliver_frame(struct forwarding *fwd, const struct dest *to, const struct frame *f);
 
-/* deliver_local() - Send a frame made here to @p, and count it as a copy. */
-void deliver_local(struct forwarding *fwd, struct port *p, const struct frame *f);
+/* deliver_local() - Send a frame made here to @m, and count it as a copy. */
+void deliver_local(struct forwarding *fwd, struct member *m, const struct frame *f);
 
-/* deliver_flush() - Send what is still pending. */
+/* deliver_flush() - Send all that is pending, member by member. */
 void deliver_flush(struct forwarding *fwd);
 
-/* observer_add() - Have @o see all frames from now on; observer_remove() ends it. */
+/* observer_add() - Show @o all frames from now on, until observer_remove(). */
 void observer_add(struct forwarding *fwd, struct observer *o);
 void observer_remove(struct forwarding *fwd, struct observer *o);
 
 /* observer_notify() - Show @f to all of them. */
-void observer_notify(const struct forwarding *fwd, const struct port *p,
+void observer_notify(const struct forwarding *fwd, const struct member *m,
 		     enum direction direction, const struct frame *f);
 
 #endif

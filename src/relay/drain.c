@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* A slow peer is waited for, one that takes nothing is not. */
+/* A slow peer is waited for; one that takes nothing is not. */
 #include "relay/drain.h"
 
 #include "base/util.h"
 
-#define DRAIN_MS 5000 /* within which a slow peer takes something */
-#define PEERS_MS 1000 /* for peers to close, once told that we are done */
+#define DRAIN_MS 5000 /* a slow peer takes something within this time */
+#define PEERS_MS 1000 /* for peers to close, once they are told that no more comes */
 
-static bool is_up(const struct port *p)
+static bool is_up(const struct member *m)
 {
-	return p->state == PORT_UP;
+	return m->port->state == PORT_UP;
 }
 
 static bool all_drained(const struct forwarding *fwd)
 {
-	for (const struct port *p = fwd->ports; p; p = p->next)
-		if (is_up(p) && port_backlog(p).frames)
+	for (const struct member *m = fwd->members.first; m; m = m->next)
+		if (is_up(m) && port_backlog(m->port).frames)
 			return false;
 	return true;
 }
 
 static bool any_waits_for_peer(const struct forwarding *fwd)
 {
-	for (const struct port *p = fwd->ports; p; p = p->next)
-		if (is_up(p) && p->ops->shut)
+	for (const struct member *m = fwd->members.first; m; m = m->next)
+		if (is_up(m) && m->port->ops->shut)
 			return true;
 	return false;
 }
@@ -32,8 +32,8 @@ static uint64_t all_sent(const struct forwarding *fwd)
 {
 	uint64_t sum = 0;
 
-	for (const struct port *p = fwd->ports; p; p = p->next)
-		sum += p->count.tx_frames;
+	for (const struct member *m = fwd->members.first; m; m = m->next)
+		sum += m->port->count.tx_frames;
 	return sum;
 }
 
@@ -42,56 +42,56 @@ static void peers_due(struct timer *t)
 	loop_stop(container_of(t, struct drain, limit)->loop);
 }
 
-static void shut_peers(struct drain *f)
+static void shut_peers(struct drain *d)
 {
-	f->is_shut = true;
-	for (struct port *p = f->forward->ports; p; p = p->next)
-		port_shut(p);
-	timer_set(f->loop, &f->limit, PEERS_MS, peers_due);
+	d->is_shut = true;
+	for (struct member *m = d->forward->members.first; m; m = m->next)
+		port_shut(m->port);
+	timer_set(d->loop, &d->limit, PEERS_MS, peers_due);
 }
 
 /* At the end of a turn, when nothing is pending any more. */
-static void look(struct deferred *d)
+static void check_due(struct deferred *work)
 {
-	struct drain *f = container_of(d, struct drain, check);
+	struct drain *d = container_of(work, struct drain, check);
 
-	if (!f->is_shut && all_drained(f->forward))
-		shut_peers(f);
-	if (f->is_shut && !any_waits_for_peer(f->forward))
-		loop_stop(f->loop);
+	if (!d->is_shut && all_drained(d->forward))
+		shut_peers(d);
+	if (d->is_shut && !any_waits_for_peer(d->forward))
+		loop_stop(d->loop);
 }
 
 static void drain_due(struct timer *t)
 {
-	struct drain *f = container_of(t, struct drain, limit);
-	uint64_t sent = all_sent(f->forward);
+	struct drain *d = container_of(t, struct drain, limit);
+	uint64_t sent = all_sent(d->forward);
 
-	if (sent == f->sent) {
-		loop_stop(f->loop);
+	if (sent == d->sent) {
+		loop_stop(d->loop);
 		return;
 	}
-	f->sent = sent;
-	timer_set(f->loop, t, DRAIN_MS, drain_due);
+	d->sent = sent;
+	timer_set(d->loop, t, DRAIN_MS, drain_due);
 }
 
-void drain_begin(struct drain *f, struct loop *loop, struct forwarding *fwd)
+void drain_begin(struct drain *d, struct loop *loop, struct forwarding *fwd)
 {
-	f->loop = loop;
-	f->forward = fwd;
-	f->has_begun = true;
-	f->sent = all_sent(fwd);
-	timer_set(loop, &f->limit, DRAIN_MS, drain_due);
-	drain_check(f);
+	d->loop = loop;
+	d->forward = fwd;
+	d->has_begun = true;
+	d->sent = all_sent(fwd);
+	timer_set(loop, &d->limit, DRAIN_MS, drain_due);
+	drain_check(d);
 }
 
-void drain_check(struct drain *f)
+void drain_check(struct drain *d)
 {
-	if (f->has_begun)
-		loop_defer(f->loop, &f->check, look);
+	if (d->has_begun)
+		loop_defer(d->loop, &d->check, check_due);
 }
 
-void drain_free(struct drain *f)
+void drain_free(struct drain *d)
 {
-	if (f->has_begun)
-		timer_cancel(f->loop, &f->limit);
+	if (d->has_begun)
+		timer_cancel(d->loop, &d->limit);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list of notes, each allocated: there are few, for none is of a frame, and at a
- * bad moment one of every port.
+ * A list of notes, each allocated: there are few, because no event is about a frame; at
+ * a bad moment there is one of every member.
  */
 #include "relay/events.h"
 
@@ -58,7 +58,7 @@ void events_free(struct events *e)
 	e->watchers = e->next = NULL;
 	while ((note = take_first(e)))
 		free(note);
-	loop_undefer(&e->tell);
+	loop_undefer(&e->work);
 }
 
 void events_subscribe(struct events *e, struct event_watcher *w)
@@ -82,7 +82,7 @@ void events_unsubscribe(struct events *e, struct event_watcher *w)
 
 static void turn_ends(struct deferred *d)
 {
-	events_tell(container_of(d, struct events, tell));
+	events_flush(container_of(d, struct events, work));
 }
 
 void events_note(struct events *e, const struct news *n)
@@ -90,7 +90,7 @@ void events_note(struct events *e, const struct news *n)
 	size_t size = n->why ? strlen(n->why) + 1 : 1;
 	struct event_note *note = malloc(sizeof(*note) + size);
 
-	loop_defer(e->loop, &e->tell, turn_ends);
+	loop_defer(e->loop, &e->work, turn_ends);
 	if (!note) {
 		e->left_out++;
 		return;
@@ -103,21 +103,21 @@ void events_note(struct events *e, const struct news *n)
 	e->end = &note->next;
 }
 
-static void tell_all(struct events *e, const struct news *n)
+static void notify_all(struct events *e, const struct news *n)
 {
-	/* One may end its own watch in there, or another's. */
+	/* A watcher may end its own watch in there, or another's. */
 	for (struct event_watcher *w = e->watchers; w; w = e->next) {
 		e->next = w->next;
-		w->told(w, n);
+		w->notify(w, n);
 	}
 }
 
-void events_tell(struct events *e)
+void events_flush(struct events *e)
 {
 	struct event_note *note;
 
 	while ((note = take_first(e))) {
-		tell_all(e, &note->news);
+		notify_all(e, &note->news);
 		free(note);
 	}
 	if (e->left_out)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens to a relay's ports, and who is told. It mostly happens in the midst of
- * something: a batch is being forwarded, a list is being walked. So it is noted then,
- * and told when the turn ends, in the order in which it happened; a watcher may then do
- * what it likes, take away the port that it hears of, or itself.
+ * What happens to a relay's members, and who is notified of it. Most of it happens in the
+ * midst of something: a batch is being forwarded, a list is being walked. So it is noted
+ * then, and watchers are notified at the end of the turn, in the order in which it
+ * happened. A watcher may then do what it likes: take away the member, or itself.
  *
- * A port that is told of is there until all have been told, though it may be in
- * another state by then, or PORT_ENDED.
+ * A member that an event is about is there until all watchers have been notified, though
+ * its port may be in another state by then, or PORT_ENDED.
  *
- * What a port itself has to say, that it is up or why not, goes to the log at once.
+ * That a port is up, or why it is not, is also logged, at once, by the port itself.
  */
 #ifndef EVENTS_H
 #define EVENTS_H
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
-#include "port/port.h"
+#include "relay/member.h"
 
 /* Each has a name in events_name(). */
 enum relay_event {
@@ -25,42 +25,42 @@ enum relay_event {
 	EVENT_DOWN,	 /* it was up, and is tried again */
 	EVENT_RECONNECT, /* it is up again */
 	EVENT_GONE,	 /* it has ended */
-	EVENT_LOOP,	 /* frames go round: it is blocked or limited */
-	EVENT_LOOP_GONE, /* they do not any more: it forwards again */
-	EVENT_SAME_MAC,	 /* an address is at two ports by turns */
-	EVENT_STORM,	 /* it brings more for everybody than it may */
+	EVENT_LOOP,	 /* there is a bridge loop: it is blocked or limited */
+	EVENT_LOOP_GONE, /* the loop has gone: it forwards again */
+	EVENT_SAME_MAC,	 /* an address is at two ports in turns */
+	EVENT_STORM,	 /* it brings more frames to all others than it may */
 	EVENT_STORM_OVER,
 };
 
 /*
- * @other:      LOOP, LOOP_GONE: the port at the loop's other end, or @port itself;
+ * @other:      LOOP, LOOP_GONE: the member at the loop's other end, or @member itself;
  *              SAME_MAC: the one that the address came from
- * @is_limited: LOOP: the port forwards, but what it brings for everybody is limited
+ * @is_limited: LOOP: it forwards, but what it brings for all others is limited
  * @mac:        SAME_MAC: the address, in the low 48 bits
- * @away_ms:    RECONNECT: how long it was away
- * @limit:      STORM: frames for everybody that it may bring in a second
+ * @away_ms:    RECONNECT: how long it was away, ms
+ * @limit:      STORM, STORM_OVER: frames to all others that it may bring in a second
  * @why:        DOWN, GONE: the reason; else ""
  */
 struct news {
 	enum relay_event event;
-	const struct port *port, *other;
+	const struct member *member, *other;
 	bool is_limited;
 	uint64_t mac, away_ms;
 	uint32_t limit;
 	const char *why;
 };
 
-/* @told: called once for each event */
+/* @notify: called once for each event */
 struct event_watcher {
 	struct event_watcher *next;
-	void (*told)(struct event_watcher *w, const struct news *n);
+	void (*notify)(struct event_watcher *w, const struct news *n);
 };
 
 struct event_note;
 
 /*
- * @next:       the watcher to be told after the one that is being told
- * @first, @end: notes that are yet to be told
+ * @next:       the watcher to be notified after the present one
+ * @first, @end: notes of which nobody is notified yet
  * @left_out:   events for which there was no memory
  */
 struct events {
@@ -68,26 +68,26 @@ struct events {
 	struct event_watcher *watchers, *next;
 	struct event_note *first, **end;
 	unsigned left_out;
-	struct deferred tell;
+	struct deferred work;
 };
 
 void events_init(struct events *e, struct loop *loop);
 
-/* events_free() - Forget what is not told yet; nobody is told of anything any more. */
+/* events_free() - Forget all notes and all watchers. */
 void events_free(struct events *e);
 
 /*
- * events_subscribe() - Have @w told from now on, and of what this turn has brought
- * already; events_unsubscribe() ends it, and does nothing if it was not.
+ * events_subscribe() - Notify @w from now on, also of what was noted in this turn already.
+ * events_unsubscribe() ends it; it does nothing if @w is no watcher.
  */
 void events_subscribe(struct events *e, struct event_watcher *w);
 void events_unsubscribe(struct events *e, struct event_watcher *w);
 
-/* events_note() - It has happened. @n and @n->why are copied; why may be NULL. */
+/* events_note() - Note that it has happened. @n and @n->why are copied; why may be NULL. */
 void events_note(struct events *e, const struct news *n);
 
-/* events_tell() - Tell now what is noted; done anyway when the turn ends. */
-void events_tell(struct events *e);
+/* events_flush() - Notify all of what is noted now, and not only when the turn ends. */
+void events_flush(struct events *e);
 
 /* events_name() - "up", "loop-gone", ... */
 const char *events_name(enum relay_event event);

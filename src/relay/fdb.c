@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hash chains over a fixed array. There are at least as many buckets as
- * entries, so a chain has one or two, however full it is. The hash is the top
- * bits of a product with a random odd number (Dietzfelbinger et al., 1997),
- * twice: once would put addresses in a row, as a lab's are, into few buckets,
- * if chance chose one of some bad numbers. The entries of a port are also a
- * list by when they were last seen, in whole seconds, so that a frame costs a
- * move in it once a second.
+ * Hash chains over a fixed array. There are at least as many buckets as entries, so a
+ * chain has one or two entries, however full the table is. The hash is the top bits of a
+ * product with a random odd number (Dietzfelbinger et al., 1997), taken twice: taken
+ * once, it would put the consecutive addresses of a lab into few buckets if chance chose
+ * a bad number. The entries of a member are also a list, ordered by when they were last
+ * seen, in whole seconds: so an address that sends moves in the list once a second.
  *
  * #syscalls: getrandom mmap munmap
  */
@@ -16,6 +15,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+
+#include "relay/member.h"
 
 #define NONE UINT32_MAX
 
@@ -29,17 +30,15 @@ static size_t memory_size(const struct fdb *f)
 	return f->size * sizeof(*f->entries) + n_buckets(f) * sizeof(*f->buckets);
 }
 
-int fdb_init(struct fdb *f, uint32_t size, struct port *const *ports,
-	     const unsigned *n_ports)
+int fdb_init(struct fdb *f, uint32_t size, const struct members *all)
 {
 	void *memory;
 
 	memset(f, 0, sizeof(*f));
-	f->ports = ports;
-	f->n_ports = n_ports;
+	f->all = all;
 	f->size = size;
 	f->free = NONE;
-	f->shift = 63; /* two buckets are the least */
+	f->shift = 63; /* at least two buckets */
 	while (n_buckets(f) < size)
 		f->shift--;
 	if (getrandom(&f->factor, sizeof(f->factor), 0) != sizeof(f->factor))
@@ -61,7 +60,7 @@ void fdb_free(struct fdb *f)
 	memset(f, 0, sizeof(*f));
 }
 
-/* Buckets hold one more than the index, so that fresh memory is an empty table. */
+/* Buckets hold the index plus one, so that memory full of zeros is an empty table. */
 static uint32_t *bucket(const struct fdb *f, fdb_key key)
 {
 	uint64_t hash = key * f->factor;
@@ -90,19 +89,19 @@ struct fdb_entry *fdb_lookup(const struct fdb *f, fdb_key key, uint32_t now)
 	return e && !has_aged(e, now) ? e : NULL;
 }
 
-/* ---- the entries of a port ---- */
+/* ---- the entries of a member ---- */
 
-/* Links hold one more than the index, too; 0 is the end. */
+/* Links hold the index plus one, too; 0 is the end. */
 static uint32_t link_to(const struct fdb *f, const struct fdb_entry *e)
 {
 	return (uint32_t)(e - f->entries) + 1;
 }
 
-static void list_add(struct fdb *f, struct fdb_entry *e, struct port *port)
+static void list_add(struct fdb *f, struct fdb_entry *e, struct member *m)
 {
-	struct port_addresses *a = &port->addresses;
+	struct fdb_list *a = &m->addresses;
 
-	e->port = port;
+	e->member = m;
 	e->newer = 0;
 	e->older = a->newest;
 	if (a->newest)
@@ -113,9 +112,9 @@ static void list_add(struct fdb *f, struct fdb_entry *e, struct port *port)
 	a->n++;
 }
 
-static void list_remove(struct fdb *f, struct fdb_entry *e, struct port *port)
+static void list_remove(struct fdb *f, struct fdb_entry *e, struct member *m)
 {
-	struct port_addresses *a = &port->addresses;
+	struct fdb_list *a = &m->addresses;
 
 	if (e->newer)
 		f->entries[e->newer - 1].older = e->older;
@@ -130,65 +129,65 @@ static void list_remove(struct fdb *f, struct fdb_entry *e, struct port *port)
 
 /* ---- coming and going ---- */
 
-static void take_out(struct fdb *f, struct fdb_entry *e, struct port *port)
+static void unlink_entry(struct fdb *f, struct fdb_entry *e, struct member *m)
 {
 	uint32_t *link = bucket(f, e->key);
 
 	while (*link != link_to(f, e))
 		link = &f->entries[*link - 1].next;
 	*link = e->next;
-	list_remove(f, e, port);
-	e->port = NULL;
+	list_remove(f, e, m);
+	e->member = NULL;
 	f->n--;
 }
 
-static void release(struct fdb *f, struct fdb_entry *e, struct port *port)
+static void release(struct fdb *f, struct fdb_entry *e, struct member *m)
 {
-	take_out(f, e, port);
+	unlink_entry(f, e, m);
 	e->next = f->free;
 	f->free = link_to(f, e) - 1;
 }
 
-/* Whose oldest entry makes room for @port's new one. */
-static struct port *who_gives(const struct fdb *f, struct port *port)
+/* The member whose oldest entry makes room for @m's new one. */
+static struct member *victim_for(const struct fdb *f, struct member *m)
 {
-	struct port *most = port;
+	struct member *most = m;
 
-	if ((uint64_t)port->addresses.n * *f->n_ports >= f->size)
-		return port;
-	/* It has less than its share, so somebody has more. */
-	for (struct port *p = *f->ports; p; p = p->next)
-		if (p->addresses.n > most->addresses.n)
-			most = p;
+	if ((uint64_t)m->addresses.n * f->all->n >= f->size)
+		return m;
+	/* It has less than its share, so another one has more. */
+	for (struct member *other = f->all->first; other; other = other->next)
+		if (other->addresses.n > most->addresses.n)
+			most = other;
 	return most;
 }
 
-static struct fdb_entry *take_slot(struct fdb *f, struct port *port)
+static struct fdb_entry *take_slot(struct fdb *f, struct member *m)
 {
 	struct fdb_entry *e;
-	struct port *giver;
+	struct member *victim;
 
 	if (f->free != NONE) {
 		e = &f->entries[f->free];
 		f->free = e->next;
 		return e;
 	}
-	if (f->fresh < f->size)
-		return &f->entries[f->fresh++];
-	giver = who_gives(f, port);
-	e = &f->entries[giver->addresses.oldest - 1];
-	take_out(f, e, giver);
+	if (f->high_water < f->size)
+		return &f->entries[f->high_water++];
+	victim = victim_for(f, m);
+	e = &f->entries[victim->addresses.oldest - 1];
+	unlink_entry(f, e, victim);
 	return e;
 }
 
-static void add(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
+static void add(struct fdb *f, fdb_key key, struct member *m, uint32_t now)
 {
-	struct fdb_entry *e = take_slot(f, port);
+	struct fdb_entry *e = take_slot(f, m);
 	uint32_t *head = bucket(f, key);
 
 	*e = (struct fdb_entry){ .key = key, .seen = now, .next = *head };
 	*head = link_to(f, e);
-	list_add(f, e, port);
+	list_add(f, e, m);
 	f->n++;
 }
 
@@ -198,7 +197,7 @@ static void count_move(struct fdb_entry *e, uint32_t now)
 		e->turns = 0;
 	if (e->moved != now) {
 		e->moves = 0;
-		if (e->turns < FDB_TOLD - 1)
+		if (e->turns < FDB_REPORTED - 1)
 			e->turns++;
 	}
 	if (e->moves < UINT16_MAX)
@@ -206,73 +205,74 @@ static void count_move(struct fdb_entry *e, uint32_t now)
 	e->moved = now;
 }
 
-struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port, uint32_t now)
+struct member *fdb_move(struct fdb *f, struct fdb_entry *e, struct member *m,
+			uint32_t now)
 {
-	struct port *from = e->port;
+	struct member *from = e->member;
 
 	count_move(e, now);
 	e->seen = now;
 	list_remove(f, e, from);
-	list_add(f, e, port);
+	list_add(f, e, m);
 	return from;
 }
 
-struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
+struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct member *m, uint32_t now)
 {
 	struct fdb_entry *e = find(f, key);
 
 	if (!e) {
-		add(f, key, port, now);
+		add(f, key, m, now);
 		return NULL;
 	}
-	if (e->port != port)
+	if (e->member != m)
 		return e;
 	if (e->seen != now) {
 		e->seen = now;
-		list_remove(f, e, port);
-		list_add(f, e, port);
+		list_remove(f, e, m);
+		list_add(f, e, m);
 	}
 	return NULL;
 }
 
-void fdb_doubt(struct fdb *f, fdb_key key, const struct port *port, uint32_t now)
+void fdb_doubt(struct fdb *f, fdb_key key, const struct member *m, uint32_t now)
 {
 	struct fdb_entry *e = fdb_lookup(f, key, now);
 
-	if (e && e->port != port && now != e->seen)
-		release(f, e, e->port);
+	if (e && e->member != m && now != e->seen)
+		release(f, e, e->member);
 }
 
-void fdb_forget(struct fdb *f, struct port *port)
+void fdb_forget(struct fdb *f, struct member *m)
 {
-	while (port->addresses.newest)
-		release(f, &f->entries[port->addresses.newest - 1], port);
+	while (m->addresses.newest)
+		release(f, &f->entries[m->addresses.newest - 1], m);
 }
 
 void fdb_forget_all(struct fdb *f)
 {
 	for (struct fdb_entry *e = f->entries; f->n; e++)
-		if (e->port)
-			release(f, e, e->port);
+		if (e->member)
+			release(f, e, e->member);
 }
 
 void fdb_age(struct fdb *f, uint32_t now)
 {
-	for (struct port *p = *f->ports; p; p = p->next) {
-		struct port_addresses *a = &p->addresses;
+	for (struct member *m = f->all->first; m; m = m->next) {
+		struct fdb_list *a = &m->addresses;
 
 		while (a->oldest && has_aged(&f->entries[a->oldest - 1], now))
-			release(f, &f->entries[a->oldest - 1], p);
+			release(f, &f->entries[a->oldest - 1], m);
 	}
 }
 
 void fdb_each(const struct fdb *f, uint32_t now,
 	      void (*fn)(const struct fdb_entry *e, void *arg), void *arg)
 {
-	for (const struct port *p = *f->ports; p; p = p->next) {
+	for (const struct member *m = f->all->first; m; m = m->next) {
 		const struct fdb_entry *e;
 
-		for (uint32_t i = p->addresses.newest; i; i = e->older) {
+		for (uint32_t i = m->addresses.newest; i; i = e->older) {
 			e = &f->entries[i - 1];
 			if (!has_aged(e, now))
 				fn(e, arg);

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The forwarding database of a switch: which port an address was last seen at,
- * for each VLAN. Its size is fixed. While there is room a port may fill it;
- * after that, who has more than an equal share loses his own oldest entry, so
- * that no port can push out what others need.
+ * The forwarding database of a switch: at which port an address was last seen, for each
+ * VLAN. Its size is fixed. While there is room, any port may add entries. When it is
+ * full, a port that has its equal share or more replaces its own oldest entry; one that
+ * has less replaces the oldest entry of the port that has most. So no port can push out
+ * the entries that others need.
  */
 #ifndef FDB_H
 #define FDB_H
 
 #include <stdint.h>
 
-#include "port/port.h"
+#include "base/loop.h"
+#include "base/util.h"
+
+struct member;
+struct members;
 
 #define FDB_AGE_S 300 /* IEEE 802.1D's default, and every bridge's */
 
-/* What a frame's place in the table goes by: VLAN and address in one number. */
+/* What an entry is found by: VLAN and address in one number. */
 typedef uint64_t fdb_key;
 
 #define FDB_MAC 0xffffffffffffu /* the bits of the address */
@@ -25,22 +30,21 @@ static inline fdb_key fdb_key_of(uint16_t vlan, const uint8_t mac[6])
 	       get_be32(mac + 2);
 }
 
-#define FDB_SPELL_S \
-	60 /* moves that follow one another closer than this belong together */
-#define FDB_TOLD UINT16_MAX
+#define FDB_SPELL_S 60 /* moves with less than this between them belong together */
+#define FDB_REPORTED UINT16_MAX
 
 /*
  * @seen:  when it last was, in seconds of any clock that goes on
- * @moved, @moves: how often it changed its port within second @moved, if not more
- *         than can be counted
- * @turns: of how many seconds with moves, none FDB_SPELL_S after the one before, that
- *         is the last; FDB_TOLD: somebody was told of it
- * @next:  in its bucket; or of the free ones
- * @newer, @older: of those of its port
+ * @moved, @moves: how often it changed its port within second @moved; stays at the
+ *         highest number that fits
+ * @turns: how many seconds with moves there were, @moved included, with no gap longer
+ *         than FDB_SPELL_S between two of them; FDB_REPORTED: it was reported
+ * @next:  the next one in its bucket, or of the free ones
+ * @newer, @older: its neighbours in the list of its member
  */
 struct fdb_entry {
 	fdb_key key;
-	struct port *port; /* NULL: free */
+	struct member *member; /* NULL: free */
 	uint32_t seen;
 	uint32_t moved;
 	uint16_t moves, turns;
@@ -48,55 +52,59 @@ struct fdb_entry {
 	uint32_t newer, older;
 };
 
+/* A member's entries: the ones seen last and first, as index plus one, and how many. */
+struct fdb_list {
+	uint32_t newest, oldest, n;
+};
+
 /*
- * @ports, @n_ports: where the list of all ports begins, and their number is
- * @fresh:  entries from here on were never used
+ * @all:    the members that addresses may be behind
+ * @high_water: entries from here on were never used
  * @n:      entries in use
  */
 struct fdb {
-	struct port *const *ports;
-	const unsigned *n_ports;
+	const struct members *all;
 	struct fdb_entry *entries;
 	uint32_t *buckets;
-	uint32_t size, n, fresh, free;
+	uint32_t size, n, high_water, free;
 	unsigned shift;
 	uint64_t factor; /* of the hash: random, so that nobody can aim at a bucket */
 };
 
 /*
- * fdb_init() - Reserve memory; none of it is resident before it is used.
+ * fdb_init() - Reserve memory, which becomes resident as entries are added.
  * @size: entries, 1 to 2^20
  *
  * Return: 0 or -ENOMEM.
  */
-int fdb_init(struct fdb *f, uint32_t size, struct port *const *ports,
-	     const unsigned *n_ports);
+int fdb_init(struct fdb *f, uint32_t size, const struct members *all);
 void fdb_free(struct fdb *f);
 
 /* fdb_lookup() - The entry of @key, or NULL. */
 struct fdb_entry *fdb_lookup(const struct fdb *f, fdb_key key, uint32_t now);
 
 /*
- * fdb_learn() - Note that @key was seen at @port.
+ * fdb_learn() - Note that @key was seen at @m.
  * @now: in seconds
  *
- * Return: NULL; or its entry, if it is at another port: there it stays, until
- * somebody moves it.
+ * Return: NULL; or its entry, if that is at another port: there it stays until
+ * fdb_move().
  */
-struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct port *port, uint32_t now);
+struct fdb_entry *fdb_learn(struct fdb *f, fdb_key key, struct member *m, uint32_t now);
 
-/* fdb_move() - Have it at @port from now on. Return: the port that it was at. */
-struct port *fdb_move(struct fdb *f, struct fdb_entry *e, struct port *port,
-		      uint32_t now);
+/* fdb_move() - Have it at @m from now on. Return: the member that it was at. */
+struct member *fdb_move(struct fdb *f, struct fdb_entry *e, struct member *m,
+			uint32_t now);
 
 /*
- * fdb_doubt() - @key was seen where nobody can say whether it is there: its entry
- * goes, unless it was seen elsewhere within a second. Then it is looked for anew.
+ * fdb_doubt() - @key was seen at @m, which does not prove that it is there: if its entry
+ * is at another port, and was not seen there in this second, it is removed, so that the
+ * next frame for it is flooded.
  */
-void fdb_doubt(struct fdb *f, fdb_key key, const struct port *port, uint32_t now);
+void fdb_doubt(struct fdb *f, fdb_key key, const struct member *m, uint32_t now);
 
-/* fdb_forget() - Remove all entries of @port. */
-void fdb_forget(struct fdb *f, struct port *port);
+/* fdb_forget() - Remove all entries of @m. */
+void fdb_forget(struct fdb *f, struct member *m);
 
 /* fdb_forget_all() - Remove those of all ports. */
 void fdb_forget_all(struct fdb *f);

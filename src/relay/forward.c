@@ -1,9 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a batch. In a hub, and in a cable that nobody needs to watch, no
- * frame is looked at. Else each one's header is: frames that lie one behind the
- * other with the same addresses have the same way, and stay a run on it. Every
- * port that got any is flushed once, at the end.
+ * The forwarding path: how frames get from the port that received them to the ports that
+ * send them.
+ *
+ *	port.c     the loop says that a port is readable
+ *	relay.c    on_readable():   port_receive(), forward_batch(), deliver_flush(),
+ *	                            port_received()
+ *	driver     rx():            one system call; up to BATCH_MAX entries in the batch
+ *	forward.c  forward_batch()  for each: may it pass, and to where?
+ *	deliver.c  deliver_frame()  to one or all: whole, split, or with its checksum
+ *	port.c     port_send()      puts it on the target's pending list
+ *	deliver.c  deliver_flush()  once for each member that has frames pending
+ *	port.c     port_flush()     tx(): one system call; the rest goes to the queue
+ *	driver     rx_done():       the memory is its own again
+ *
+ * The decision. In a hub, and in a cable whose ends can't be joined elsewhere, no frame is
+ * looked at unless a port has a rule on source addresses. Else the first 18 bytes of each
+ * are, and in this order:
+ *
+ *  1. A probe of the search for bridge loops is for guard.c.
+ *  2. A blocked port brings nothing. A port with rules on source addresses brings only
+ *     what has one of these.
+ *  3. A switch with more than two ports learns where the source is, and looks up where
+ *     the destination is: nowhere yet, here (then the frame has arrived already), or at
+ *     one other port. With two ports there is nothing to learn.
+ *  4. What goes to all others is subject to the limits of guard.c and storm.c, and a probe
+ *     goes ahead of it when one is due.
+ *
+ * deliver_is_target() has the last word on each target: it is up, not blocked, and not
+ * isolated from the source.
+ *
+ * An entry of the batch may be a run: frames that lie one behind the other in the
+ * receive buffer. Neighbours with the same addresses and the same VLAN tag share one
+ * decision and stay one run, so that a stream sends them with one iovec.
+ *
+ * Memory. No frame is copied and nothing is allocated. The bytes belong to the source,
+ * which lends them from rx() until rx_done(); most drivers read into the batch's buffer,
+ * which all ports of the relay share. A pending list holds struct frame, not bytes.
+ * Frames made here are in fwd->segments, and probes in their members: both are used again
+ * only after a flush. So a flush must come before rx_done(), and the caller of
+ * forward_batch() sees to it. Only what the kernel does not take now is copied, into the
+ * queue of that one port.
+ *
+ * Order. The frames that one port brings leave by another in the order in which they
+ * came: pending lists and queues keep it, a list that is full is flushed early, and what
+ * is sent while a queue is not empty goes behind it. This holds for all frames between
+ * two ports, so for each flow. Between two sources there is no order.
+ *
+ * Costs. A batch costs a system call to receive, one for each target, and a reading of
+ * the coarse clock. A decision costs two look-ups in the fdb, each a hash and mostly one
+ * cache line; a target costs the first 64 bytes of its member, its port's state, and a
+ * struct frame on its list. A frame to all others visits all members.
+ *
+ * A port may fail while a batch is under way, even its source: port.h says what happens
+ * to it then, and relay.c that others hear of it afterwards.
  */
 #include "relay/forward.h"
 
@@ -11,10 +61,7 @@
 
 #include "base/util.h"
 #include "frame/run.h"
-#include "relay/fdb.h"
-#include "relay/guard.h"
 #include "relay/moves.h"
-#include "relay/storm.h"
 
 #define VLAN_ID 0x0fff
 #define LOOK_BYTES (ETH_SIZE + VLAN_SIZE) /* of a frame that are looked at */
@@ -32,7 +79,7 @@ static const uint8_t *first_bytes(const struct frame *f, uint8_t *room)
 	return frame_peek(f, f->len < LOOK_BYTES ? f->len : LOOK_BYTES, room);
 }
 
-/* The outer tag's VLAN; a frame that ends in it has none. @eth: first_bytes() */
+/* The VLAN of the outer tag; 0 if there is none, or the frame ends in it. @eth: first_bytes() */
 static uint16_t vlan_of(const struct frame *f, const uint8_t *eth)
 {
 	uint16_t type = vnet_get16(eth + 12);
@@ -63,11 +110,11 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b)
 }
 
 /*
- * Cut off the frames at the front of the run @rest that go the same way. Probes are
- * taken one by one, though their headers are the same; so are all frames while it
- * matters what is in them (@is_single).
+ * Cut off the frames at the front of the run @rest that belong to one flow. Probes are
+ * taken one by one, although their headers are the same; so are all frames while their
+ * contents matter (@is_single).
  *
- * Return: those; @rest is then what is left, with a len of 0 when nothing is.
+ * Return: these frames; @rest is then what is left, with a len of 0 when nothing is.
  */
 static struct frame cut_same_flow(struct frame *rest, bool is_single)
 {
@@ -92,7 +139,7 @@ static struct frame cut_same_flow(struct frame *rest, bool is_single)
 	return first;
 }
 
-/* ---- which ways it may go ---- */
+/* ---- where it may go ---- */
 
 static bool may_send(const struct endpoint_rules *rules, const uint8_t *mac)
 {
@@ -102,22 +149,22 @@ static bool may_send(const struct endpoint_rules *rules, const uint8_t *mac)
 	return !rules->n_macs;
 }
 
-static void drop(struct port *src, enum port_drop reason, const struct frame *f)
+static void drop(struct member *src, enum port_drop reason, const struct frame *f)
 {
-	port_drop(src, reason, 1 + f->n_more);
+	port_drop(src->port, reason, 1 + f->n_more);
 }
 
-static void send_on(struct forwarding *fwd, struct port *src, struct port *only,
+static void send_on(struct forwarding *fwd, struct member *src, struct member *only,
 		    const struct frame *f)
 {
-	const struct dest way = { .src = src, .only = only };
-	int sent = deliver_frame(fwd, &way, f);
+	const struct dest to = { .src = src, .only = only };
+	int sent = deliver_frame(fwd, &to, f);
 
 	if (sent <= 0)
 		drop(src, sent < 0 ? DROP_MALFORMED : DROP_NO_PORT, f);
 }
 
-/* As how many a frame counts: a super-frame may be split for all others. */
+/* How many frames it counts as: a super-frame may be split for all others. */
 static uint32_t weight_of(const struct frame *f)
 {
 	if (!f->vnet || f->vnet->gso_type == VNET_GSO_NONE || !f->vnet->gso_size)
@@ -125,8 +172,8 @@ static uint32_t weight_of(const struct frame *f)
 	return (f->len + f->vnet->gso_size - 1) / f->vnet->gso_size;
 }
 
-/* To all others: as much of it as the port may still bring. */
-static void flood(struct forwarding *fwd, struct port *src, const struct frame *f,
+/* To all others: as many of its frames as the port may still bring. */
+static void flood(struct forwarding *fwd, struct member *src, const struct frame *f,
 		  uint64_t now)
 {
 	struct frame part = *f;
@@ -134,11 +181,11 @@ static void flood(struct forwarding *fwd, struct port *src, const struct frame *
 
 	if (src->guard.is_limited)
 		n = guard_admit(src, n, each, now);
-	port_drop(src, DROP_LOOP, all - n);
+	port_drop(src->port, DROP_LOOP, all - n);
 	admitted = n;
 	if (fwd->storm)
 		n = storm_admit(fwd->storm, src, n, each, (uint32_t)(now / 1000));
-	port_drop(src, DROP_STORM, admitted - n);
+	port_drop(src->port, DROP_STORM, admitted - n);
 	if (!n)
 		return;
 	run_shorten(&part, n);
@@ -148,13 +195,13 @@ static void flood(struct forwarding *fwd, struct port *src, const struct frame *
 }
 
 /*
- * Note where its source is.
- * @to:  where it is for; NULL: all
+ * Learn where its source is.
+ * @to:  the member that it is for; NULL: all others
  * @eth: first_bytes()
  *
  * Return: false when it is one copy too many, and goes no further.
  */
-static bool learn(struct forwarding *fwd, struct port *src, const struct port *to,
+static bool learn(struct forwarding *fwd, struct member *src, const struct member *to,
 		  const struct frame *f, const uint8_t *eth, uint64_t now)
 {
 	fdb_key key = fdb_key_of(vlan_of(f, eth), eth + 6);
@@ -162,7 +209,7 @@ static bool learn(struct forwarding *fwd, struct port *src, const struct port *t
 
 	if (is_group(eth + 6))
 		return true;
-	/* Ours may come back there; what is for somebody elsewhere does not. */
+	/* Frames that we sent may come back here, but none that are for another port. */
 	if (src->guard.is_limited && (!to || to == src)) {
 		fdb_doubt(fwd->fdb, key, src, (uint32_t)(now / 1000));
 		return true;
@@ -176,22 +223,22 @@ static bool learn(struct forwarding *fwd, struct port *src, const struct port *t
 	return true;
 }
 
-/* Return: the port that an address is behind; NULL: unknown, or a group's. */
-static struct port *where_is(const struct forwarding *fwd, const uint8_t *mac,
-			     uint16_t vlan, uint64_t now)
+/* Return: the member that an address is behind; NULL: it is unknown, or a group's. */
+static struct member *where_is(const struct forwarding *fwd, const uint8_t *mac,
+			       uint16_t vlan, uint64_t now)
 {
 	const struct fdb_entry *e;
 
 	if (is_group(mac))
 		return NULL;
 	e = fdb_lookup(fwd->fdb, fdb_key_of(vlan, mac), (uint32_t)(now / 1000));
-	return e ? e->port : NULL;
+	return e ? e->member : NULL;
 }
 
-static void route(struct forwarding *fwd, struct port *src, const struct frame *f,
-		  const uint8_t *eth, uint64_t now)
+static void forward_by_fdb(struct forwarding *fwd, struct member *src,
+			   const struct frame *f, const uint8_t *eth, uint64_t now)
 {
-	struct port *to = where_is(fwd, eth, vlan_of(f, eth), now);
+	struct member *to = where_is(fwd, eth, vlan_of(f, eth), now);
 
 	if (!learn(fwd, src, to, f, eth, now))
 		drop(src, DROP_LOOP, f);
@@ -204,20 +251,20 @@ static void route(struct forwarding *fwd, struct port *src, const struct frame *
 }
 
 /*
- * To the only other port. It may be a way round as well, for nobody knows what
- * is behind it; but most are not, so it is looked at by time alone.
+ * To the only other port. There may be a bridge loop through both, as nobody knows what
+ * is behind them, but mostly there is none: so probes are sent by time alone.
  */
-static void go_through(struct forwarding *fwd, struct port *src, const struct frame *f,
-		       uint64_t now)
+static void forward_to_other(struct forwarding *fwd, struct member *src,
+			     const struct frame *f, uint64_t now)
 {
 	if (fwd->guard)
 		guard_flood(fwd->guard, 0, now);
 	send_on(fwd, src, NULL, f);
 }
 
-/* Frames with one header, on their way. */
-static void pass(struct forwarding *fwd, struct port *src, const struct frame *f,
-		 uint64_t now)
+/* Frames of one flow. */
+static void forward_flow(struct forwarding *fwd, struct member *src,
+			 const struct frame *f, uint64_t now)
 {
 	enum guard_verdict verdict = GUARD_NO_PROBE;
 	uint8_t room[LOOK_BYTES];
@@ -233,34 +280,34 @@ static void pass(struct forwarding *fwd, struct port *src, const struct frame *f
 		drop(src, DROP_MAC, f);
 	else if (verdict == GUARD_PASSES)
 		send_on(fwd, src, NULL, f);
-	else if (fwd->fdb && fwd->n_ports > 2)
-		route(fwd, src, f, eth, now);
+	else if (fwd->fdb && fwd->members.n > 2)
+		forward_by_fdb(fwd, src, f, eth, now);
 	else if (is_group(eth))
 		flood(fwd, src, f, now);
 	else
-		go_through(fwd, src, f, now);
+		forward_to_other(fwd, src, f, now);
 }
 
-static void look_at(struct forwarding *fwd, struct port *src, const struct frame *run,
-		    uint64_t now)
+static void forward_run(struct forwarding *fwd, struct member *src,
+			const struct frame *run, uint64_t now)
 {
 	struct frame rest = *run;
 	bool is_single = fwd->fdb && moves_are_many(fwd->moves, now);
 
 	if (!run->n_more) {
-		pass(fwd, src, run, now);
+		forward_flow(fwd, src, run, now);
 		return;
 	}
 	while (rest.len) {
 		struct frame f = cut_same_flow(&rest, is_single);
 
-		pass(fwd, src, &f, now);
+		forward_flow(fwd, src, &f, now);
 	}
 }
 
-void forward_batch(struct forwarding *fwd, struct port *src, const struct batch *b)
+void forward_batch(struct forwarding *fwd, struct member *src, const struct batch *b)
 {
-	bool is_blind = !fwd->fdb && !fwd->guard && !fwd->has_mac_filter;
+	bool is_blind = !fwd->fdb && !fwd->guard && !fwd->members.n_mac_filters;
 	uint64_t now = is_blind ? 0 : loop_coarse();
 
 	for (unsigned i = 0; fwd->observers && i < b->n; i++)
@@ -269,8 +316,6 @@ void forward_batch(struct forwarding *fwd, struct port *src, const struct batch 
 		if (is_blind)
 			send_on(fwd, src, NULL, &b->frame[i]);
 		else
-			look_at(fwd, src, &b->frame[i], now);
+			forward_run(fwd, src, &b->frame[i], now);
 	}
-	if (!b->more)
-		deliver_flush(fwd);
 }

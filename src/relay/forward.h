@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a batch through the relay: which of its frames pass, and to which
- * ports each of them goes.
+ * The forwarding decision: which frames of a batch may pass, and which ports each of
+ * them goes to. forward.c begins with how the whole path works.
  */
 #ifndef FORWARD_H
 #define FORWARD_H
@@ -9,10 +9,12 @@
 #include "relay/deliver.h"
 
 /*
- * forward_batch() - Send each frame of @src's batch on its way.
+ * forward_batch() - Decide on each frame of @src's batch, and have it pending at its
+ * targets.
  *
- * While b->more, they may stay pending, as the memory that they are in does.
+ * The frames must stay where they are until the caller's deliver_flush(). Those that go
+ * nowhere are counted as drops of @src, with the reason.
  */
-void forward_batch(struct forwarding *fwd, struct port *src, const struct batch *b);
+void forward_batch(struct forwarding *fwd, struct member *src, const struct batch *b);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port that is cut, blocked or limited, still sends and takes probes: as long as
- * they go round between it and the port it is cut against, the loop is there. When
- * that has not been for a while, the port forwards again; a loop that returns soon
- * after makes the while twice as long.
+ * A port that is cut, which is blocked or limited, still sends and receives probes: as
+ * long as they go round between it and the port that it is cut against, the loop is
+ * there. When none has for a while, the port forwards again; if the loop returns soon
+ * after that, the next while is twice as long.
  *
  * #syscalls: getrandom
  */
@@ -13,23 +13,24 @@
 #include <sys/random.h>
 
 #include "base/siphash.h"
+#include "relay/deliver.h"
 
 #define VERSION_1 1
-#define AGAIN_MS 1000	   /* ahead of a flooded frame, probes go out so often, */
-#define AGAIN_FRAMES 30	   /* and sooner after so many, then twice as many, and so on */
-#define GUESTS_MAX 256	   /* of guests' ports that are asked at a time */
-#define ANSWER_MS 100	   /* in answer to another relay's, not more often than this */
-#define SUSPECT_MS 50	   /* nor for addresses that move */
-#define PASSED_MAX 200	   /* of others' by one port in a second, storm or not */
-#define PROBE_LIFE_MS 1500 /* one may be under way for so long; less than RECENT_MS */
-#define PERIOD_MS 1000	   /* of probes while a port is cut */
-#define QUIET_MS 3000	   /* no sign of the loop for so long: it is gone */
+#define AGAIN_MS 1000	/* between two rounds, which frames that are flooded begin; */
+#define AGAIN_FRAMES 30 /* less after so many of these, then twice as many, and so on */
+#define GUESTS_MAX 256	/* guests' ports in a round */
+#define ANSWER_MS 100	/* at least, between rounds that answer another relay's probes */
+#define SUSPECT_MS 50	/* at least, between probes for addresses that move */
+#define PASSED_MAX 200	/* other relays' probes by one port in a second */
+#define PROBE_LIFE_MS 1500 /* a probe counts for so long; less than RECENT_MS */
+#define PERIOD_MS 1000	   /* between probes by a port that is cut */
+#define QUIET_MS 3000	   /* without a sign of the loop for so long, it is gone */
 #define QUIET_MAX_MS 60000
-#define RELAPSE_MS 60000 /* a loop that is back within this time was not gone */
-#define ECHOES 3 /* to say that what leaves by a port comes back, not closer than */
-#define ECHO_GAP_MS 300 /* this, nor further apart than */
-#define ECHO_LIMIT_MS 1500
-#define LIMIT 1000 /* frames for everybody in a second, by a port that is limited */
+#define RELAPSE_MS 60000   /* a loop that is back within this time was not gone */
+#define ECHOES 3	   /* probes that come back, until the port is cut */
+#define ECHO_GAP_MS 300	   /* at least, between two of them that count */
+#define ECHO_LIMIT_MS 1500 /* at most */
+#define LIMIT 1000	   /* frames to all others in a second by a limited port */
 
 static const uint8_t head[] = {
 	0x03, 0x6e, 0x65, 0x74, 0x72, 0x6c, /* the group */
@@ -38,18 +39,18 @@ static const uint8_t head[] = {
 	'n',  'e',  't',  'r',	'e',  'l',  'a', 'y', 0, VERSION_1,
 };
 
-/* In a probe without a tag. */
+/* Where the fields are in a probe without a tag. */
 enum { SOURCE_ID = 7, TYPE = 12, ID = 24, ROUND = 32, PORT = 36, PROOF = 40 };
 
-static uint64_t get_be64(const uint8_t *p)
+static uint64_t get_be64(const uint8_t *at)
 {
-	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+	return (uint64_t)get_be32(at) << 32 | get_be32(at + 4);
 }
 
-static void put_be64(uint8_t *p, uint64_t v)
+static void put_be64(uint8_t *at, uint64_t v)
 {
-	put_be32(p, (uint32_t)(v >> 32));
-	put_be32(p + 4, (uint32_t)v);
+	put_be32(at, (uint32_t)(v >> 32));
+	put_be32(at + 4, (uint32_t)v);
 }
 
 static uint64_t proof(const struct guard *g, uint32_t round, uint32_t port)
@@ -64,10 +65,10 @@ void guard_init(struct guard *g, struct loop *loop, struct forwarding *fwd)
 	memset(g, 0, sizeof(*g));
 	g->loop = loop;
 	g->forward = fwd;
-	/* Rounds are compared by their distance, so none may be far off. */
+	/* Rounds are compared by their difference, which must not become too large. */
 	g->round = (uint32_t)loop_coarse();
-	for (struct port *p = fwd->ports; p; p = p->next)
-		p->guard.echo = g->round;
+	for (struct member *m = fwd->members.first; m; m = m->next)
+		m->guard.echo = g->round;
 	if (getrandom(chance, sizeof(chance), 0) < 0)
 		chance[2] = chance[0] * 0x9e3779b97f4a7c15u;
 	g->id = chance[2];
@@ -80,73 +81,84 @@ void guard_free(struct guard *g)
 		timer_cancel(g->loop, &g->period);
 }
 
-/* ---- lists of ports ---- */
-
-static void fresh_add(struct guard *g, struct port *p)
+bool guard_is_cut(const struct member *m)
 {
-	struct port_guard *pg = &p->guard;
-
-	if (pg->is_fresh)
-		return;
-	pg->is_fresh = true;
-	pg->echo = g->round;
-	pg->prev_fresh = NULL;
-	pg->next_fresh = g->fresh;
-	if (g->fresh)
-		g->fresh->guard.prev_fresh = p;
-	g->fresh = p;
+	return m->guard.against;
 }
 
-static void fresh_remove(struct guard *g, struct port *p)
+/* Whether there may be many machines behind it. */
+static bool is_shared(const struct member *m)
 {
-	struct port_guard *pg = &p->guard;
+	return m->ep || m->port->takes_super;
+}
 
-	if (!pg->is_fresh)
+/* ---- lists of members ---- */
+
+static void unprobed_add(struct guard *g, struct member *m)
+{
+	struct guard_state *state = &m->guard;
+
+	if (state->is_unprobed)
 		return;
-	pg->is_fresh = false;
-	if (pg->prev_fresh)
-		pg->prev_fresh->guard.next_fresh = pg->next_fresh;
+	state->is_unprobed = true;
+	state->echo = g->round;
+	state->prev_unprobed = NULL;
+	state->next_unprobed = g->unprobed;
+	if (g->unprobed)
+		g->unprobed->guard.prev_unprobed = m;
+	g->unprobed = m;
+}
+
+static void unprobed_remove(struct guard *g, struct member *m)
+{
+	struct guard_state *state = &m->guard;
+
+	if (!state->is_unprobed)
+		return;
+	state->is_unprobed = false;
+	if (state->prev_unprobed)
+		state->prev_unprobed->guard.next_unprobed = state->next_unprobed;
 	else
-		g->fresh = pg->next_fresh;
-	if (pg->next_fresh)
-		pg->next_fresh->guard.prev_fresh = pg->prev_fresh;
+		g->unprobed = state->next_unprobed;
+	if (state->next_unprobed)
+		state->next_unprobed->guard.prev_unprobed = state->prev_unprobed;
 }
 
-static void cut_remove(struct guard *g, struct port *p)
+static void cut_remove(struct guard *g, struct member *m)
 {
-	struct port **link = &g->cut;
+	struct member **link = &g->cut;
 
-	if (!guard_is_cut(p))
+	if (!guard_is_cut(m))
 		return;
-	while (*link != p)
+	while (*link != m)
 		link = &(*link)->guard.next_cut;
-	*link = p->guard.next_cut;
-	p->guard.against = NULL;
-	p->guard.is_limited = false;
-	p->is_blocked = false;
+	*link = m->guard.next_cut;
+	m->guard.against = NULL;
+	m->guard.is_limited = false;
+	m->is_blocked = false;
 }
 
 /* ---- sending ---- */
 
-static void build(const struct guard *g, struct port *p, uint32_t tag)
+static void build(const struct guard *g, struct member *m, uint32_t tag)
 {
-	uint8_t *at = p->guard.probe, id[8];
+	uint8_t *at = m->guard.probe, id[8];
 
 	put_be64(id, g->id);
-	memset(at, 0, PORT_PROBE_MAX);
+	memset(at, 0, GUARD_PROBE_MAX);
 	memcpy(at, head, sizeof(head));
 	memcpy(at + SOURCE_ID, id + 3, 5);
 	memcpy(at + ID, id, sizeof(id));
 	put_be32(at + ROUND, g->round);
-	put_be32(at + PORT, p->id);
-	put_be64(at + PROOF, proof(g, g->round, p->id));
+	put_be32(at + PORT, m->id);
+	put_be64(at + PROOF, proof(g, g->round, m->id));
 	if (!tag)
 		return;
-	memmove(at + TYPE + VLAN_SIZE, at + TYPE, PORT_PROBE_BYTES - TYPE);
+	memmove(at + TYPE + VLAN_SIZE, at + TYPE, GUARD_PROBE_BYTES - TYPE);
 	put_be32(at + TYPE, tag);
 }
 
-/* Those of the last round may still be pending. */
+/* Probes of the last round may still be pending, and are about to be overwritten. */
 static void begin_round(struct guard *g, uint64_t now)
 {
 	uint32_t ms = (uint32_t)now;
@@ -155,21 +167,21 @@ static void begin_round(struct guard *g, uint64_t now)
 	deliver_flush(g->forward);
 }
 
-static void ask(struct guard *g, struct port *p, uint32_t tag)
+static void send_probe(struct guard *g, struct member *m, uint32_t tag)
 {
-	struct frame f = { .data = p->guard.probe,
-			   .len = tag ? PORT_PROBE_MAX : PORT_PROBE_BYTES };
+	struct frame f = { .data = m->guard.probe,
+			   .len = tag ? GUARD_PROBE_MAX : GUARD_PROBE_BYTES };
 
 	if (!tag)
-		fresh_remove(g, p);
-	if (p->state != PORT_UP)
+		unprobed_remove(g, m);
+	if (m->port->state != PORT_UP)
 		return;
-	build(g, p, tag);
-	deliver_local(g->forward, p, &f);
+	build(g, m, tag);
+	deliver_local(g->forward, m, &f);
 }
 
-/* Of guests' ports, so many from the one whose turn it is. */
-static void ask_all(struct guard *g, uint64_t now)
+/* By all shared ports, and by GUESTS_MAX guests' ports from the one whose turn it is. */
+static void probe_all(struct guard *g, uint64_t now)
 {
 	unsigned guests = 0, turn = g->turn;
 
@@ -178,23 +190,23 @@ static void ask_all(struct guard *g, uint64_t now)
 	g->flooded = 0;
 	g->again = AGAIN_FRAMES;
 	begin_round(g, now);
-	for (struct port *p = g->forward->ports; p; p = p->next) {
-		bool has_turn = guard_is_shared(p) || guests++ - turn < GUESTS_MAX;
+	for (struct member *m = g->forward->members.first; m; m = m->next) {
+		bool has_turn = is_shared(m) || guests++ - turn < GUESTS_MAX;
 
-		if (has_turn || p->guard.is_fresh)
-			ask(g, p, 0);
+		if (has_turn || m->guard.is_unprobed)
+			send_probe(g, m, 0);
 	}
 	g->turn = guests > turn + GUESTS_MAX ? turn + GUESTS_MAX : 0;
 }
 
-/* A loop that came with a port goes through it. */
-static void ask_fresh(struct guard *g, uint64_t now)
+/* By ports that came up: a loop that came with one goes through it. */
+static void probe_new(struct guard *g, uint64_t now)
 {
-	if (!g->fresh)
+	if (!g->unprobed)
 		return;
 	begin_round(g, now);
-	while (g->fresh)
-		ask(g, g->fresh, 0);
+	while (g->unprobed)
+		send_probe(g, g->unprobed, 0);
 }
 
 void guard_flood(struct guard *g, uint32_t n, uint64_t now)
@@ -202,14 +214,14 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 	uint32_t again = now >= g->due ? AGAIN_FRAMES : g->again * 2;
 
 	g->flooded += n;
-	/* Of a port alone, nothing goes out at all. */
-	if (g->forward->n_ports < 2)
+	/* Where there is one port only, nothing is flooded. */
+	if (g->forward->members.n < 2)
 		return;
 	if (now < g->due && g->flooded < g->again) {
-		ask_fresh(g, now);
+		probe_new(g, now);
 		return;
 	}
-	ask_all(g, now);
+	probe_all(g, now);
 	g->again = again;
 }
 
@@ -220,8 +232,8 @@ static bool is_tagged(const uint8_t *eth)
 	return type == TYPE_VLAN || type == TYPE_QINQ;
 }
 
-void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct frame *f,
-		   uint64_t now)
+void guard_suspect(struct guard *g, struct member *a, struct member *b,
+		   const struct frame *f, uint64_t now)
 {
 	uint8_t room[TYPE + 4 + 2];
 	const uint8_t *eth = frame_peek(f, sizeof(room), room);
@@ -231,160 +243,148 @@ void guard_suspect(struct guard *g, struct port *a, struct port *b, const struct
 		return;
 	g->suspected = now;
 	begin_round(g, now);
-	ask(g, a, tag);
-	ask(g, b, tag);
+	send_probe(g, a, tag);
+	send_probe(g, b, tag);
 }
 
 /* ---- cutting ---- */
 
 static void period_over(struct timer *t);
 
-static void cut(struct guard *g, struct port *p, struct port *against, uint32_t tag,
+static void cut(struct guard *g, struct member *m, struct member *against, uint32_t tag,
 		uint64_t now)
 {
-	struct port_guard *pg = &p->guard;
-	bool is_relapse = pg->opened && now - pg->opened < RELAPSE_MS;
+	struct guard_state *state = &m->guard;
+	bool is_relapse = state->opened && now - state->opened < RELAPSE_MS;
 
-	pg->quiet = is_relapse ? pg->quiet * 2 : QUIET_MS;
-	if (pg->quiet > QUIET_MAX_MS)
-		pg->quiet = QUIET_MAX_MS;
-	if (!guard_is_cut(p)) {
-		pg->next_cut = g->cut;
-		g->cut = p;
+	state->quiet = is_relapse ? state->quiet * 2 : QUIET_MS;
+	if (state->quiet > QUIET_MAX_MS)
+		state->quiet = QUIET_MAX_MS;
+	if (!guard_is_cut(m)) {
+		state->next_cut = g->cut;
+		g->cut = m;
 	}
-	pg->against = against;
-	pg->tag = tag;
-	pg->heard = now;
-	pg->is_limited = against == p && guard_is_shared(p);
-	p->is_blocked = !pg->is_limited;
+	state->against = against;
+	state->tag = tag;
+	state->heard = now;
+	state->is_limited = against == m && is_shared(m);
+	m->is_blocked = !state->is_limited;
 	if (!g->period.is_set)
 		timer_set(g->loop, &g->period, PERIOD_MS, period_over);
-	g->tell(g, p, against, pg->is_limited ? GUARD_LIMITED : GUARD_BLOCKED);
+	g->notify(g, m, against, state->is_limited ? GUARD_LIMITED : GUARD_BLOCKED);
 }
 
-static void open_port(struct guard *g, struct port *p, uint64_t now)
+static void open_port(struct guard *g, struct member *m, uint64_t now)
 {
-	struct port *against = p->guard.against;
+	struct member *against = m->guard.against;
 
-	cut_remove(g, p);
-	p->guard.opened = now;
-	p->guard.echoes = 0;
-	/* The first frame that is flooded has a probe ahead of it again. */
+	cut_remove(g, m);
+	m->guard.opened = now;
+	m->guard.echoes = 0;
+	/* A round begins before the next frame is flooded. */
 	g->due = 0;
-	g->tell(g, p, against, GUARD_OPEN);
+	g->notify(g, m, against, GUARD_OPEN);
 }
 
-/* At the end of a turn, so frames pending are only those of probes. */
+/* Timers are called between batches, so no frames but probes are pending. */
 static void period_over(struct timer *t)
 {
 	struct guard *g = container_of(t, struct guard, period);
 	uint64_t now = loop_coarse();
-	struct port *next;
+	struct member *next;
 
 	begin_round(g, now);
-	for (struct port *p = g->cut; p; p = next) {
-		next = p->guard.next_cut;
-		if (now - p->guard.heard >= p->guard.quiet)
-			open_port(g, p, now);
+	for (struct member *m = g->cut; m; m = next) {
+		next = m->guard.next_cut;
+		if (now - m->guard.heard >= m->guard.quiet)
+			open_port(g, m, now);
 		else
-			ask(g, p, p->guard.tag);
+			send_probe(g, m, m->guard.tag);
 	}
 	deliver_flush(g->forward);
 	if (g->cut)
 		timer_set(g->loop, t, PERIOD_MS, period_over);
 }
 
-static bool is_between(const struct port *p, const struct port *a, const struct port *b)
+static bool is_between(const struct member *m, const struct member *a,
+		       const struct member *b)
 {
-	return (p == a && p->guard.against == b) || (p == b && p->guard.against == a);
+	return (m == a && m->guard.against == b) || (m == b && m->guard.against == a);
 }
 
-/* Who yields to whom. */
-static bool is_worse(const struct port *a, const struct port *b)
+/* Whether @a yields to @b. */
+static bool is_worse(const struct member *a, const struct member *b)
 {
-	if (guard_is_shared(a) != guard_is_shared(b))
-		return guard_is_shared(b);
+	if (is_shared(a) != is_shared(b))
+		return is_shared(b);
 	return a->id > b->id;
 }
 
-/* A way round leads from @a to @b. */
-static void found(struct guard *g, struct port *a, struct port *b, uint32_t tag,
+/* There is a loop: what leaves by @a comes in by @b. */
+static void found(struct guard *g, struct member *a, struct member *b, uint32_t tag,
 		  uint64_t now)
 {
-	struct port *worse = is_worse(a, b) ? a : b;
+	struct member *worse = is_worse(a, b) ? a : b;
 
-	for (struct port *p = g->cut; p; p = p->guard.next_cut)
-		if (is_between(p, a, b))
-			p->guard.heard = now;
+	for (struct member *m = g->cut; m; m = m->guard.next_cut)
+		if (is_between(m, a, b))
+			m->guard.heard = now;
 	if (!a->is_blocked && !b->is_blocked)
 		cut(g, worse, worse == a ? b : a, tag, now);
 }
 
 /*
- * A probe came back to where it left: a loop that is not ours to cut, unless
- * nobody else does. So it must do so again and again.
+ * A probe came back to where it left. Another relay may be about to cut that loop, so the
+ * port is cut only if this happens again and again.
  */
-static void echoed(struct guard *g, struct port *p, uint32_t tag, uint64_t now)
+static void echoed(struct guard *g, struct member *m, uint32_t tag, uint64_t now)
 {
-	struct port_guard *pg = &p->guard;
+	struct guard_state *state = &m->guard;
 
-	if (pg->against == p)
-		pg->heard = now;
-	if (guard_is_cut(p) || (pg->echoes && now - pg->echoed < ECHO_GAP_MS))
+	if (state->against == m)
+		state->heard = now;
+	if (guard_is_cut(m) || (state->echoes && now - state->echoed < ECHO_GAP_MS))
 		return;
-	pg->echoes = now - pg->echoed < ECHO_LIMIT_MS ? pg->echoes + 1 : 1;
-	pg->echoed = now;
-	if (pg->echoes >= ECHOES)
-		cut(g, p, p, tag, now);
+	state->echoes = now - state->echoed < ECHO_LIMIT_MS ? state->echoes + 1 : 1;
+	state->echoed = now;
+	if (state->echoes >= ECHOES)
+		cut(g, m, m, tag, now);
 }
 
-uint32_t guard_admit(struct port *p, uint32_t n, uint32_t each, uint64_t now)
+uint32_t guard_admit(struct member *m, uint32_t n, uint32_t each, uint64_t now)
 {
-	struct port_guard *pg = &p->guard;
+	struct guard_state *state = &m->guard;
 	uint32_t second = (uint32_t)(now / 1000), room;
 
-	if (pg->second != second) {
-		pg->second = second;
-		pg->passed = pg->flooded = 0;
+	if (state->second != second) {
+		state->second = second;
+		state->passed = state->flooded = 0;
 	}
-	room = (LIMIT - pg->flooded) / each;
+	room = (LIMIT - state->flooded) / each;
 	n = n < room ? n : room;
-	pg->flooded += n * each;
+	state->flooded += n * each;
 	return n;
 }
 
 /* ---- receiving ---- */
 
-/* Those that are cut come first: of them alone many probes come in. */
-static struct port *find_port(const struct guard *g, uint32_t id)
-{
-	for (struct port *p = g->cut; p; p = p->guard.next_cut)
-		if (p->id == id)
-			return p;
-	for (struct port *p = g->forward->ports; p; p = p->next)
-		if (p->id == id)
-			return p;
-	return NULL;
-}
-
-static void take_own(struct guard *g, struct port *p, const uint8_t *at, uint32_t tag,
+static void take_own(struct guard *g, struct member *m, const uint8_t *at, uint32_t tag,
 		     uint64_t now)
 {
 	uint32_t round = get_be32(at + ROUND), id = get_be32(at + PORT);
-	struct port *origin;
+	struct member *origin;
 
 	if ((int32_t)(g->round - round) < 0 ||
 	    (int32_t)((uint32_t)now - round) > PROBE_LIFE_MS ||
 	    get_be64(at + PROOF) != proof(g, round, id))
 		return;
-	if (id != p->id) {
-		origin = guard_is_cut(p) && p->guard.against->id == id ? p->guard.against
-								       : find_port(g, id);
-		if (origin && origin->state == PORT_UP)
-			found(g, origin, p, tag, now);
-	} else if ((int32_t)(round - p->guard.echo) > 0) {
-		p->guard.echo = round;
-		echoed(g, p, tag, now);
+	if (id != m->id) {
+		origin = members_find(&g->forward->members, id);
+		if (origin && origin->port->state == PORT_UP)
+			found(g, origin, m, tag, now);
+	} else if ((int32_t)(round - m->guard.echo) > 0) {
+		m->guard.echo = round;
+		echoed(g, m, tag, now);
 	}
 }
 
@@ -397,91 +397,92 @@ static uint64_t mark_of(const struct guard *g, const uint8_t *at)
 }
 
 /*
- * Whether another relay's may: if it has not before. The storm limit does not
- * hold probes, for they end storms; but they can be feigned.
+ * Whether a probe of another relay may pass: it may if it has not before. Probes are not
+ * subject to the storm limit, because they end storms. But a guest could forge them, so
+ * they have a limit of their own.
  */
-static bool may_pass(struct guard *g, struct port *p, const uint8_t *at, uint32_t tag,
+static bool may_pass(struct guard *g, struct member *m, const uint8_t *at, uint32_t tag,
 		     uint64_t now)
 {
-	struct port_guard *pg = &p->guard;
+	struct guard_state *state = &m->guard;
 	uint64_t mark = mark_of(g, at);
 	struct recent_one *one = recent_find(&g->passed, mark, now);
 	uint32_t second = (uint32_t)(now / 1000);
 
 	if (one) {
-		if (one->port != p->id && one->n++ == 1)
-			echoed(g, p, tag, now);
+		if (one->port != m->id && one->n++ == 1)
+			echoed(g, m, tag, now);
 		return false;
 	}
-	if (pg->second != second) {
-		pg->second = second;
-		pg->passed = pg->flooded = 0;
+	if (state->second != second) {
+		state->second = second;
+		state->passed = state->flooded = 0;
 	}
-	if (p->is_blocked || pg->passed++ >= PASSED_MAX)
+	if (m->is_blocked || state->passed++ >= PASSED_MAX)
 		return false;
-	recent_add(&g->passed, mark, p->id, now);
+	recent_add(&g->passed, mark, m->id, now);
 	return true;
 }
 
-enum guard_verdict guard_take(struct guard *g, struct port *p, const struct frame *f,
+enum guard_verdict guard_take(struct guard *g, struct member *m, const struct frame *f,
 			      uint64_t now)
 {
-	uint8_t room[PORT_PROBE_MAX];
+	uint8_t room[GUARD_PROBE_MAX];
 	uint32_t have = (uint32_t)min_size(f->len, sizeof(room)), skip, tag;
 	const uint8_t *eth = frame_peek(f, have, room), *at;
 	uint64_t id;
 
 	skip = is_tagged(eth) ? VLAN_SIZE : 0;
 	at = eth + skip;
-	if (have < PORT_PROBE_BYTES + skip ||
+	if (have < GUARD_PROBE_BYTES + skip ||
 	    memcmp(at + TYPE, head + TYPE, ID - TYPE) != 0)
 		return GUARD_NO_PROBE;
 	tag = skip ? get_be32(eth + TYPE) : 0;
 	id = get_be64(at + ID);
 	if (id == g->id) {
-		take_own(g, p, at, tag, now);
+		take_own(g, m, at, tag, now);
 	} else if (id > g->id) {
 		if (!g->last || now - g->last >= ANSWER_MS)
-			ask_all(g, now);
+			probe_all(g, now);
 		else
-			ask_fresh(g, now);
-	} else if (may_pass(g, p, at, tag, now)) {
+			probe_new(g, now);
+	} else if (may_pass(g, m, at, tag, now)) {
 		guard_flood(g, 1, now);
 		return GUARD_PASSES;
 	}
 	return GUARD_ENDS;
 }
 
-/* ---- ports that come and go ---- */
+/* ---- members that come and go ---- */
 
-/* What is cut for a loop through @p can forward again: that way is cut. */
-static void open_others(struct guard *g, const struct port *p)
+/* Ports that are cut for a loop through @m can forward again: that loop is open now. */
+static void open_others(struct guard *g, const struct member *m)
 {
-	struct port *next;
+	struct member *next;
 
-	for (struct port *q = g->cut; q; q = next) {
-		next = q->guard.next_cut;
-		if (q == p || q->guard.against != p)
+	for (struct member *other = g->cut; other; other = next) {
+		next = other->guard.next_cut;
+		if (other == m || other->guard.against != m)
 			continue;
-		open_port(g, q, loop_coarse());
-		/* It was not the loop that came and went. */
-		q->guard.opened = 0;
+		open_port(g, other, loop_coarse());
+		/* The loop did not come and go by itself, so this is no relapse. */
+		other->guard.opened = 0;
 	}
 }
 
-void guard_gone(struct guard *g, struct port *p)
+void guard_gone(struct guard *g, struct member *m)
 {
-	fresh_remove(g, p);
-	cut_remove(g, p);
-	p->guard.opened = 0;
-	p->guard.echoes = 0;
-	open_others(g, p);
+	unprobed_remove(g, m);
+	cut_remove(g, m);
+	m->guard.opened = 0;
+	m->guard.echoes = 0;
+	open_others(g, m);
 }
 
-void guard_changed(struct guard *g, struct port *p)
+void guard_changed(struct guard *g, struct member *m)
 {
-	if (p->state == PORT_UP)
-		fresh_add(g, p);
+	if (m->port->state == PORT_UP)
+		unprobed_add(g, m);
 	else
-		guard_gone(g, p);
+		guard_gone(g, m);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An address that never moves costs nothing here. */
+/* What is here concerns only addresses that move; all others cost nothing. */
 #include "relay/moves.h"
 
 #include <string.h>
@@ -7,11 +7,11 @@
 #include "base/util.h"
 
 #define MANY 8	     /* moves of one address in a second */
-#define LOOK_MS 2000 /* from then on, for so long, copies are looked for */
-#define COPIES 5     /* of one frame pass, within RECENT_MS */
-#define TURNS 5 /* seconds with moves, none long after the other, until that is told */
-#define TELL_MS 10000 /* and of another address not sooner */
-#define HASH_WORDS 32 /* that a hash takes at a time */
+#define LOOK_MS 2000 /* from then on, copies are looked for so long */
+#define COPIES 5     /* copies of one frame that pass within RECENT_MS */
+#define TURNS 5	     /* seconds with moves, close to each other, until it is reported */
+#define REPORT_MS 10000 /* between two reports, of any addresses */
+#define HASH_WORDS 32	/* words that a hash takes at a time */
 
 void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
 {
@@ -22,7 +22,7 @@ void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard)
 
 /* ---- copies ---- */
 
-/* Not a secret one: who finds another frame with the same gains nothing by it. */
+/* It is no secret: whoever finds another frame with the same hash gains nothing by it. */
 static uint64_t hash_of(const struct frame *f)
 {
 	uint64_t hash = f->len, words[HASH_WORDS];
@@ -40,7 +40,7 @@ static uint64_t hash_of(const struct frame *f)
 	return hash ^ hash >> 32;
 }
 
-bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
+bool moves_admit(struct moves *m, fdb_key key, const struct member *src,
 		 const struct frame *f, uint64_t now)
 {
 	uint32_t now_s = (uint32_t)(now / 1000);
@@ -59,29 +59,29 @@ bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
 	return one->n++ < COPIES;
 }
 
-/* ---- telling ---- */
+/* ---- reports ---- */
 
-static void tell_if_due(struct moves *m, struct fdb_entry *e, const struct port *from,
-			const struct port *to, uint64_t now)
+static void report_if_due(struct moves *m, struct fdb_entry *e, const struct member *from,
+			  const struct member *to, uint64_t now)
 {
-	if (e->turns < TURNS || e->turns == FDB_TOLD || guard_is_cut(from) ||
+	if (e->turns < TURNS || e->turns == FDB_REPORTED || guard_is_cut(from) ||
 	    guard_is_cut(to))
 		return;
-	if (m->told && now - m->told < TELL_MS)
+	if (m->reported && now - m->reported < REPORT_MS)
 		return;
-	e->turns = FDB_TOLD;
-	m->told = now;
-	m->tell(m, e, from, to);
+	e->turns = FDB_REPORTED;
+	m->reported = now;
+	m->notify(m, e, from, to);
 }
 
-void moves_seen(struct moves *m, struct fdb_entry *e, struct port *src, bool is_flooded,
+void moves_seen(struct moves *m, struct fdb_entry *e, struct member *src, bool is_flooded,
 		const struct frame *f, uint64_t now)
 {
-	struct port *from = fdb_move(m->fdb, e, src, (uint32_t)(now / 1000));
+	struct member *from = fdb_move(m->fdb, e, src, (uint32_t)(now / 1000));
 
 	if (is_flooded && e->moves >= MANY) {
 		m->until = now + LOOK_MS;
 		guard_suspect(m->guard, from, src, f, now);
 	}
-	tell_if_due(m, e, from, src, now);
+	report_if_due(m, e, from, src, now);
 }

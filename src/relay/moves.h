@@ -1,57 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses that move. One that a switch sees now at one port, now at another
- * may be a machine that is moved, two machines with one address, a bond of two
- * cables, somebody who feigns it, one who sends back what he gets, or a loop. From
- * the moves alone nobody can say which, so nobody is blocked for them:
+ * Addresses that move (MAC flapping). When a switch sees an address now at one port, now
+ * at another, the cause may be a machine that is moved, two machines with one address, a
+ * bond of two links, a forged source, a machine that sends back what it receives, or a
+ * bridge loop. The moves alone do not tell which, so no port is blocked for them:
  *
- * - At the first few moves in a second, the guard asks by the two ports, in the
- *   VLAN of the frame: a loop shows, where it lets the question pass.
- * - For a while frames of such an address, on their way to everybody, are known
- *   again: of one and the same frame only a few copies pass. Who loses one has
- *   had it; but a loop that lets no question pass is held by it.
- * - When it goes on, in bursts or slowly, people are told: the address and both
- *   ports. A loop that is cut has no more moves.
+ * - After a few moves in a second, guard.h sends probes by the two ports, in the VLAN of
+ *   the frame. They find a bridge loop that lets them pass.
+ * - For a while, frames from such an address to all others are remembered, and only a few
+ *   copies of the same frame pass. Whoever misses a copy has had the frame; but a loop
+ *   that lets no probe pass is slowed down by it.
+ * - When it goes on, in bursts or slowly, it is reported: the address and both ports.
+ *   Once a loop is cut, its moves end.
  */
 #ifndef MOVES_H
 #define MOVES_H
 
-#include "relay/fdb.h"
-#include "relay/guard.h"
+#include "relay/member.h"
 #include "relay/recent.h"
 
 /*
- * @until:  frames to everybody are looked at for copies, ms
- * @told:   when an address was last told of, ms; 0: never
- * @tell:   @e's address has come to @to, from @from, and is seen at both in turns
+ * @until:    until then, frames to all others are compared with earlier ones, ms
+ * @reported: when an address was last reported, ms; 0: never
+ * @notify:   @e's address has come from @from to @to, and is seen at both in turns
  */
 struct moves {
 	struct fdb *fdb;
 	struct guard *guard;
 	struct recent recent;
-	uint64_t until, told;
-	void (*tell)(struct moves *m, const struct fdb_entry *e, const struct port *from,
-		     const struct port *to);
+	uint64_t until, reported;
+	void (*notify)(struct moves *m, const struct fdb_entry *e,
+		       const struct member *from, const struct member *to);
 };
 
-/* moves_init() - Set tell afterwards. */
+/* moves_init() - Set notify afterwards. */
 void moves_init(struct moves *m, struct fdb *fdb, struct guard *guard);
 
-/* moves_are_many() - Whether what is to be flooded must go through moves_admit(). */
+/* moves_are_many() - Whether each frame to all others must go through moves_admit(). */
 static inline bool moves_are_many(const struct moves *m, uint64_t now)
 {
 	return now < m->until;
 }
 
 /*
- * moves_admit() - Whether a single frame, that @src wants flooded, may be.
+ * moves_admit() - Whether a single frame, from @src to all others, may pass.
  * @key: of its source
  */
-bool moves_admit(struct moves *m, fdb_key key, const struct port *src,
+bool moves_admit(struct moves *m, fdb_key key, const struct member *src,
 		 const struct frame *f, uint64_t now);
 
-/* moves_seen() - @e's address has come to @src, by @f: have it there from now on. */
-void moves_seen(struct moves *m, struct fdb_entry *e, struct port *src, bool is_flooded,
+/* moves_seen() - @e's address was seen at @src, by @f: move it there. */
+void moves_seen(struct moves *m, struct fdb_entry *e, struct member *src, bool is_flooded,
 		const struct frame *f, uint64_t now);
 
 #endif

@@ -25,7 +25,7 @@ struct recent_one *recent_find(struct recent *r, uint64_t hash, uint64_t now)
 	return NULL;
 }
 
-/* Whether @a is to make room rather than @b, for what @port brings. */
+/* Whether @a is to be replaced rather than @b, by what @port brings. */
 static bool gives_way(const struct recent_one *a, const struct recent_one *b,
 		      uint32_t port, uint64_t now)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ports of a relay: adding, holding back and removing them. What becomes of
- * their frames is in forward.c.
+ * The members of a relay: adding them, holding their ports back, and removing them. What
+ * becomes of their frames is in forward.c.
  *
- * A port that comes up, fails or ends does so anywhere: when its descriptor is looked
- * at, when a timer is due, or in the midst of a batch that could not be sent to it.
- * on_changed() then puts right at once what frames depend on: who is up, where
- * addresses are, which ports are cut. Which ports are held follows when the batch is
- * over. Whoever wants to know is told when the turn ends (events.h), and what has
- * ended is freed after that.
+ * A port may come up, fail or end anywhere: when its descriptor is ready, when a timer is
+ * due, or in the midst of a batch that could not be sent to it. on_changed() then at once
+ * corrects what frames depend on: which ports are up, where addresses are, which ports
+ * are cut. Which ports are held back is decided when the batch is over. Watchers are
+ * notified when the turn ends (events.h), and members that have ended are freed after
+ * that.
  *
- * There may be thousands of ports, so nothing that happens to one of them - it comes,
+ * There may be thousands of members, so nothing that happens to one of them - it comes,
  * it goes, its state changes - walks through all. What a walk would find is counted.
  *
  * #syscalls: mmap munmap
@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "port/driver.h"
 #include "relay/forward.h"
+#include "relay/stats.h"
 
 #define SEGMENTS_BYTES (BATCH_MAX * sizeof(struct gso_segment))
 #define MEMORY_BYTES (sizeof(struct batch) + SEGMENTS_BYTES + BATCH_BUF_SIZE)
@@ -51,27 +52,27 @@ static bool is_up(const struct port *p)
 	return p->state == PORT_UP;
 }
 
-/* ---- what holds a port back ---- */
+/* ---- which ports are held back ---- */
 
 static bool has_other_up(const struct relay *r, const struct port *p)
 {
-	return r->n_up > (is_up(p) ? 1 : 0);
+	return r->forward.members.n_up > (is_up(p) ? 1 : 0);
 }
 
-/* Of a cable, which has two. */
+/* In a cable, which has two ends: the port of the other one, if it is up. */
 static const struct port *other_up(const struct relay *r, const struct port *p)
 {
-	for (const struct port *q = r->forward.ports; q; q = q->next)
-		if (q != p && is_up(q))
-			return q;
+	for (const struct member *m = r->forward.members.first; m; m = m->next)
+		if (m->port != p && is_up(m->port))
+			return m->port;
 	return NULL;
 }
 
 /*
- * In a cable a source that can wait is held while the other end is behind, so
- * that nothing is lost; once held, until the queue is short. With more ports
- * a slow one must not hold the others, so it loses frames instead. A pipe is
- * not read before there is somebody to take its frames.
+ * In a cable, a source that can wait is not read while the other end's queue is long, so
+ * that nothing is lost; then it is not read again until that queue is short. With more
+ * ports a slow one must not hold the others back, so it loses frames instead. Stdin is
+ * not read before another port is up to take its frames.
  */
 static void hold_in_cable(struct relay *r, struct port *p)
 {
@@ -92,12 +93,13 @@ static void update_holds(struct relay *r)
 {
 	r->has_changed = false;
 	if (r->pipe && !is_cable(r))
-		port_hold(r->pipe, r->drain.has_begun || !has_other_up(r, r->pipe));
-	for (struct port *p = r->forward.ports; is_cable(r) && p; p = p->next)
-		hold_in_cable(r, p);
+		port_hold(r->pipe->port,
+			  r->drain.has_begun || !has_other_up(r, r->pipe->port));
+	for (struct member *m = r->forward.members.first; is_cable(r) && m; m = m->next)
+		hold_in_cable(r, m->port);
 }
 
-/* ---- what ports tell us ---- */
+/* ---- the owner of the ports ---- */
 
 static void on_readable(struct port *p, void *arg)
 {
@@ -108,7 +110,7 @@ static void on_readable(struct port *p, void *arg)
 	do {
 		if (port_receive(p, b) < 0)
 			break;
-		forward_batch(&r->forward, p, b);
+		forward_batch(&r->forward, member_of(p), b);
 	} while (b->more && port_can_read(p));
 	deliver_flush(&r->forward);
 	port_received(p);
@@ -129,61 +131,18 @@ static void on_relaxed(struct port *p, void *arg)
 	drain_check(&r->drain);
 }
 
-void relay_fold(struct port_counters *sum, const struct port_counters *c)
+static void remove_member(struct relay *r, struct member *m)
 {
-	sum->rx_frames += c->rx_frames;
-	sum->rx_bytes += c->rx_bytes;
-	sum->tx_frames += c->tx_frames;
-	sum->tx_bytes += c->tx_bytes;
-	for (int i = 0; i < DROP_REASONS; i++)
-		sum->dropped[i] += c->dropped[i];
-}
-
-/* While no port has any, frames need not be looked at for them. */
-static void count_pins(struct relay *r, const struct port *p, int sign)
-{
-	if (p->rules.n_macs)
-		r->n_mac_filters += (unsigned)sign;
-	r->forward.has_mac_filter = r->n_mac_filters;
-}
-
-static void append_port(struct relay *r, struct port *p)
-{
-	p->link = r->end;
-	*r->end = p;
-	r->end = &p->next;
-	r->forward.n_ports++;
-	count_pins(r, p, 1);
-	if (p->ops->is_stdio)
-		r->pipe = p;
-}
-
-static void unlink_port(struct relay *r, struct port *p)
-{
-	*p->link = p->next;
-	if (p->next)
-		p->next->link = p->link;
-	else
-		r->end = p->link;
-	r->forward.n_ports--;
-	count_pins(r, p, -1);
-	if (r->pipe == p)
+	members_leave(&r->forward.members, m);
+	if (r->pipe == m)
 		r->pipe = NULL;
-}
-
-static void remove_port(struct relay *r, struct port *p)
-{
-	struct endpoint *ep = p->ep;
-
-	unlink_port(r, p);
-	switching_gone(&r->switching, p);
-	/* Nobody hears of a port that is not there any more. */
-	events_tell(&r->events);
-	relay_fold(&r->gone, &p->count);
-	if (p->acceptor)
-		acceptor_port_gone(p->acceptor, p);
-	port_free(p);
-	free(ep);
+	switching_gone(&r->switching, m);
+	/* An event must not be about a member that is not there any more. */
+	events_flush(&r->events);
+	stats_add(&r->gone, &m->port->count);
+	if (m->acceptor)
+		acceptor_gone(m->acceptor, m);
+	member_free(m);
 }
 
 static void reap_ended(struct deferred *d)
@@ -191,25 +150,25 @@ static void reap_ended(struct deferred *d)
 	struct relay *r = container_of(d, struct relay, reap);
 
 	while (r->ended) {
-		struct port *p = r->ended;
+		struct member *m = r->ended;
 
-		r->ended = p->next_ended;
-		remove_port(r, p);
+		r->ended = m->next_ended;
+		remove_member(r, m);
 	}
 	update_holds(r);
 }
 
-static void port_has_ended(struct relay *r, struct port *p)
+static void has_ended(struct relay *r, struct member *m)
 {
-	p->next_ended = r->ended;
-	r->ended = p;
+	m->next_ended = r->ended;
+	r->ended = m;
 	loop_defer(r->loop, &r->reap, reap_ended);
-	if (p->may_end || r->drain.has_begun)
+	if (m->is_dynamic || r->drain.has_begun)
 		return;
-	if (!p->was_up) {
+	if (!m->port->was_up) {
 		r->failed = true;
 		loop_stop(r->loop);
-	} else if (is_cable(r) || p->ops->is_stdio) {
+	} else if (is_cable(r) || m == r->pipe) {
 		drain_begin(&r->drain, r->loop, &r->forward);
 	}
 }
@@ -220,15 +179,16 @@ static void on_switching(struct switching *sw, const struct news *n)
 }
 
 /* A failed retry is not an event: the link was already reported down. */
-static void note_state(struct relay *r, struct port *p)
+static void note_state(struct relay *r, struct member *m)
 {
-	bool was_up = p->reported_up, is_shown_up = port_state_shown(p) == PORT_UP;
-	struct news n = { .port = p, .why = is_shown_up ? NULL : p->why };
+	const struct port *p = m->port;
+	bool was_up = m->reported_up, is_shown_up = port_state_shown(p) == PORT_UP;
+	struct news n = { .member = m, .why = is_shown_up ? NULL : p->why };
 
-	if (is_shown_up && p->lost_at)
+	if (is_shown_up && m->lost_at)
 		n = (struct news){ .event = EVENT_RECONNECT,
-				   .port = p,
-				   .away_ms = loop_now() - p->lost_at };
+				   .member = m,
+				   .away_ms = loop_now() - m->lost_at };
 	else if (is_shown_up)
 		n.event = EVENT_UP;
 	else if (p->state == PORT_ENDED)
@@ -239,21 +199,21 @@ static void note_state(struct relay *r, struct port *p)
 		return;
 	events_note(&r->events, &n);
 	if (was_up != is_shown_up)
-		p->lost_at = was_up ? loop_now() : 0;
-	p->reported_up = is_shown_up;
+		m->lost_at = was_up ? loop_now() : 0;
+	m->reported_up = is_shown_up;
 }
 
-/* This may be in the midst of a batch: what others make of it waits for the end of that. */
+/* A batch may be under way: then other ports are held back, or not, at its end. */
 static void on_changed(struct port *p, void *arg)
 {
 	struct relay *r = arg;
+	struct member *m = member_of(p);
 
-	r->n_up += (unsigned)is_up(p) - (unsigned)p->is_counted_up;
-	p->is_counted_up = is_up(p);
-	switching_changed(&r->switching, p);
-	note_state(r, p);
+	members_count_up(&r->forward.members, m);
+	switching_changed(&r->switching, m);
+	note_state(r, m);
 	if (p->state == PORT_ENDED)
-		port_has_ended(r, p);
+		has_ended(r, m);
 	drain_check(&r->drain);
 	r->has_changed = true;
 	if (!r->is_forwarding)
@@ -266,45 +226,65 @@ static const struct port_host host = {
 	.changed = on_changed,
 };
 
-/* ---- ports ---- */
+/* ---- members ---- */
+
+struct member *relay_find(const struct relay *r, unsigned id)
+{
+	struct member *m = members_find(&r->forward.members, id);
+
+	return m && m->port->state != PORT_ENDED ? m : NULL;
+}
+
+unsigned relay_count_ends(const struct relay *r)
+{
+	unsigned n = 0;
+
+	for (const struct acceptor *a = r->acceptors; a; a = a->next)
+		n++;
+	for (const struct member *m = r->forward.members.first; m; m = m->next)
+		n += !acceptor_of(m) && m->port->state != PORT_ENDED;
+	return n;
+}
+
+void relay_del(struct member *m)
+{
+	m->is_dynamic = true;
+	port_end(m->port);
+}
 
 void relay_set_running(struct relay *r)
 {
 	r->is_running = true;
 }
 
-void relay_set_rules(struct relay *r, struct port *p, const struct endpoint_rules *rules)
+void relay_add_member(struct relay *r, struct member *m,
+		      const struct endpoint_rules *rules)
 {
-	count_pins(r, p, -1);
-	p->rules = *rules;
-	count_pins(r, p, 1);
+	members_join(&r->forward.members, m);
+	members_set_rules(&r->forward.members, m, rules);
+	if (m->port->ops->is_stdio)
+		r->pipe = m;
+	port_start(m->port);
 }
 
-void relay_add_port(struct relay *r, struct port *p)
-{
-	p->id = ++r->last_id;
-	append_port(r, p);
-	port_start(p);
-}
-
-/* @ep becomes the port's. */
+/* On success @ep becomes the member's. */
 static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
 	const struct driver *driver = driver_of(ep);
 	struct port *p = driver->dial(ep, &r->env);
+	struct member *m = p ? member_new(p) : NULL;
 
-	if (!p) {
+	if (!m) {
 		int err = errno;
 
 		snprintf(why, size, "%s: %s", ep->text, driver_why(ep, err));
 		return -err;
 	}
-	p->ep = ep;
-	p->may_end = r->is_running;
-	p->rules = ep->rules;
+	m->ep = ep;
+	m->is_dynamic = r->is_running;
 	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
-	relay_add_port(r, p);
+	relay_add_member(r, m, &ep->rules);
 	return 0;
 }
 
@@ -333,7 +313,6 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
 	r->kind = kind;
-	r->end = &r->forward.ports;
 	r->started = loop_now();
 	r->env.loop = loop;
 	r->env.helper = helper;
@@ -343,8 +322,8 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->env.host = &host;
 	r->env.host_arg = r;
 	switching_init(&r->switching, loop, &r->forward);
-	r->switching.tell = on_switching;
-	/* Only as much of it is resident as frames have filled. */
+	r->switching.notify = on_switching;
+	/* It becomes resident as frames fill it. */
 	memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
@@ -359,14 +338,14 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 
 void relay_free(struct relay *r)
 {
-	/* The loop may end in the turn in which a port has. */
+	/* The event loop may stop in the turn in which a port has ended. */
 	loop_undefer(&r->reap);
 	r->ended = NULL;
-	/* First: that a loop ends now is of no interest. */
+	/* This comes first, so that no bridge loop is reported to end. */
 	switching_free(&r->switching);
 	events_free(&r->events);
-	while (r->forward.ports)
-		remove_port(r, r->forward.ports);
+	while (r->forward.members.first)
+		remove_member(r, r->forward.members.first);
 	acceptor_free_all(r);
 	drain_free(&r->drain);
 	if (r->batch)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storms: how many frames that go to everybody a port may bring in a second.
- * What is above is dropped, so that one port can't drown all the others.
+ * The storm limit: how many frames that go to all others a port may bring in a second.
+ * Those above it are dropped, so that one port can't drown all the others.
  */
 #ifndef STORM_H
 #define STORM_H
@@ -9,33 +9,45 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "port/port.h"
+#include "base/loop.h"
+
+struct member;
+struct storm;
 
 /*
- * @limit: frames a second, of a port whose rules have none; 0: no limit
- * @tell:  optional; a storm has begun at @p, or is over
+ * What a member floods.
+ * @second:   the one that @n counts in
+ * @reported: the last second with too many
+ * @over:     set while there is a storm: when it will have ended
+ */
+struct storm_state {
+	uint32_t second, n, reported;
+	struct timer over;
+	struct storm *of;
+};
+
+/*
+ * @limit:  frames a second, of a member whose rules have none; 0: no limit
+ * @notify: optional; a storm has begun at @m, or is over
  */
 struct storm {
 	struct loop *loop;
 	uint32_t limit;
-	void (*tell)(struct storm *s, const struct port *p, bool is_over);
+	void (*notify)(struct storm *s, const struct member *m, bool is_over);
 };
 
-/* storm_limit() - What holds for @p: its own limit, or the one for all. */
-static inline uint32_t storm_limit(const struct storm *s, const struct port *p)
-{
-	return p->rules.storm ? p->rules.storm : s->limit;
-}
+/* storm_limit() - The limit for @m: its own, or the one for all. 0: none. */
+uint32_t storm_limit(const struct storm *s, const struct member *m);
 
 /*
- * storm_admit() - How many of @n more frames @p may flood.
- * @each: what one of them counts as: a super-frame as all that it stands for
- * @now:  in seconds
+ * storm_admit() - How many of @n more frames @m may flood.
+ * @each: what one of them counts as: a super-frame as the frames that it is split into
+ * @now:  in seconds, of any clock that goes on
  */
-uint32_t storm_admit(struct storm *s, struct port *p, uint32_t n, uint32_t each,
+uint32_t storm_admit(struct storm *s, struct member *m, uint32_t n, uint32_t each,
 		     uint32_t now);
 
-/* storm_forget() - @p is about to be freed. */
-void storm_forget(struct storm *s, struct port *p);
+/* storm_forget() - @m is about to be freed; its storm, if there is one, ends unreported. */
+void storm_forget(struct storm *s, struct member *m);
 
 #endif

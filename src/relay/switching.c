@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a switch, wired to the relay's ports and to each other. */
+/* Connects the parts of a switch with the relay's members and with each other. */
 #include "relay/switching.h"
 
 #include <string.h>
@@ -9,46 +9,46 @@
 #define AGEING_MS 30000
 
 /*
- * Addresses learned during a loop may be wrong, so all are forgotten when one begins
- * and when it ends: frames are flooded then, and relays beyond, who hear nothing of
- * this, learn anew from them. For what one port gives back, which a guest can do at
- * will, only that one's are.
+ * Addresses learned during a bridge loop may be wrong. So all are forgotten when one
+ * begins and when it ends: then frames are flooded, and other relays, which are not
+ * notified, learn again from these. If only what leaves by one port comes back there, which
+ * a guest can cause at will, only the addresses of that port are forgotten.
  */
-static void loop_told(struct guard *g, struct port *p, struct port *other,
-		      enum guard_news news)
+static void on_bridge_loop(struct guard *g, struct member *m, struct member *other,
+			   enum guard_news news)
 {
 	struct switching *sw = container_of(g, struct switching, guard);
 
-	if (sw->forward->fdb && p == other)
-		fdb_forget(&sw->fdb, p);
+	if (sw->forward->fdb && m == other)
+		fdb_forget(&sw->fdb, m);
 	else if (sw->forward->fdb)
 		fdb_forget_all(&sw->fdb);
-	sw->tell(sw, &(struct news){
-			     .event = news == GUARD_OPEN ? EVENT_LOOP_GONE : EVENT_LOOP,
-			     .port = p,
-			     .other = other,
-			     .is_limited = news == GUARD_LIMITED,
-		     });
+	sw->notify(sw, &(struct news){
+			       .event = news == GUARD_OPEN ? EVENT_LOOP_GONE : EVENT_LOOP,
+			       .member = m,
+			       .other = other,
+			       .is_limited = news == GUARD_LIMITED,
+		       });
 }
 
-static void move_told(struct moves *m, const struct fdb_entry *e, const struct port *from,
-		      const struct port *to)
+static void on_same_mac(struct moves *m, const struct fdb_entry *e,
+			const struct member *from, const struct member *to)
 {
 	struct switching *sw = container_of(m, struct switching, moves);
 
-	sw->tell(sw, &(struct news){ .event = EVENT_SAME_MAC,
-				     .port = to,
-				     .other = from,
-				     .mac = e->key & FDB_MAC });
+	sw->notify(sw, &(struct news){ .event = EVENT_SAME_MAC,
+				       .member = to,
+				       .other = from,
+				       .mac = e->key & FDB_MAC });
 }
 
-static void storm_told(struct storm *s, const struct port *p, bool is_over)
+static void on_storm(struct storm *s, const struct member *m, bool is_over)
 {
 	struct switching *sw = container_of(s, struct switching, storm);
 
-	sw->tell(sw, &(struct news){ .event = is_over ? EVENT_STORM_OVER : EVENT_STORM,
-				     .port = p,
-				     .limit = storm_limit(s, p) });
+	sw->notify(sw, &(struct news){ .event = is_over ? EVENT_STORM_OVER : EVENT_STORM,
+				       .member = m,
+				       .limit = storm_limit(s, m) });
 }
 
 static void ageing_due(struct timer *t)
@@ -71,24 +71,24 @@ void switching_start_guard(struct switching *sw)
 	if (sw->forward->guard)
 		return;
 	guard_init(&sw->guard, sw->loop, sw->forward);
-	sw->guard.tell = loop_told;
+	sw->guard.notify = on_bridge_loop;
 	sw->forward->guard = &sw->guard;
 }
 
 int switching_start(struct switching *sw, const struct switching_limits *limits)
 {
 	struct forwarding *fwd = sw->forward;
-	int ret = fdb_init(&sw->fdb, limits->fdb_size, &fwd->ports, &fwd->n_ports);
+	int ret = fdb_init(&sw->fdb, limits->fdb_size, &fwd->members);
 
 	if (ret < 0)
 		return ret;
 	fwd->fdb = &sw->fdb;
 	moves_init(&sw->moves, &sw->fdb, &sw->guard);
-	sw->moves.tell = move_told;
+	sw->moves.notify = on_same_mac;
 	fwd->moves = &sw->moves;
 	sw->storm.loop = sw->loop;
 	sw->storm.limit = limits->storm_limit;
-	sw->storm.tell = storm_told;
+	sw->storm.notify = on_storm;
 	fwd->storm = &sw->storm;
 	switching_start_guard(sw);
 	timer_set(sw->loop, &sw->ageing, AGEING_MS, ageing_due);
@@ -100,8 +100,8 @@ void switching_free(struct switching *sw)
 	struct forwarding *fwd = sw->forward;
 
 	timer_cancel(sw->loop, &sw->ageing);
-	for (struct port *p = fwd->ports; p; p = p->next)
-		storm_forget(&sw->storm, p);
+	for (struct member *m = fwd->members.first; m; m = m->next)
+		storm_forget(&sw->storm, m);
 	guard_free(&sw->guard);
 	fdb_free(&sw->fdb);
 	fwd->fdb = NULL;
@@ -110,25 +110,25 @@ void switching_free(struct switching *sw)
 	fwd->guard = NULL;
 }
 
-void switching_changed(struct switching *sw, struct port *p)
+void switching_changed(struct switching *sw, struct member *m)
 {
-	if (sw->forward->fdb && p->state != PORT_UP)
-		fdb_forget(&sw->fdb, p);
+	if (sw->forward->fdb && m->port->state != PORT_UP)
+		fdb_forget(&sw->fdb, m);
 	if (sw->forward->guard)
-		guard_changed(&sw->guard, p);
+		guard_changed(&sw->guard, m);
 }
 
-void switching_gone(struct switching *sw, struct port *p)
+void switching_gone(struct switching *sw, struct member *m)
 {
 	struct forwarding *fwd = sw->forward;
 
 	if (fwd->guard)
-		guard_gone(&sw->guard, p);
+		guard_gone(&sw->guard, m);
 	if (!fwd->fdb)
 		return;
-	storm_forget(&sw->storm, p);
-	fdb_forget(&sw->fdb, p);
-	/* With two left nothing is learnt, and what was would grow old. */
-	if (fwd->n_ports <= 2)
+	storm_forget(&sw->storm, m);
+	fdb_forget(&sw->fdb, m);
+	/* With two left nothing is learned, so what was would be out of date later. */
+	if (fwd->members.n <= 2)
 		fdb_forget_all(&sw->fdb);
 }

@@ -28,7 +28,7 @@ void events_text(const struct news *n, char *buf, size_t size)
 		break;
 	case EVENT_LOOP:
 	case EVENT_LOOP_GONE:
-		snprintf(buf, size, "%s", n->other->name);
+		snprintf(buf, size, "%s", n->other->port->name);
 		break;
 	case EVENT_SAME_MAC:
 		snprintf(buf, size, "%s, also at port %u", mac_text(n->mac, mac),
@@ -41,7 +41,7 @@ void events_text(const struct news *n, char *buf, size_t size)
 
 static void loop_sentence(const struct news *n, char *buf, size_t size)
 {
-	unsigned id = n->port->id;
+	unsigned id = n->member->id;
 
 	if (n->is_limited)
 		snprintf(
@@ -50,7 +50,7 @@ static void loop_sentence(const struct news *n, char *buf, size_t size)
 			"what it receives; its broadcasts are limited until that has "
 			"ended",
 			id);
-	else if (n->port == n->other)
+	else if (n->member == n->other)
 		snprintf(buf, size,
 			 "port %u: there is a loop behind it: frames that it sends come "
 			 "back; it does not forward until that has ended",
@@ -60,7 +60,7 @@ static void loop_sentence(const struct news *n, char *buf, size_t size)
 			buf, size,
 			"port %u: there is a loop: frames that it sends come back at port "
 			"%u, %s; port %u does not forward until that has ended",
-			id, n->other->id, n->other->name, id);
+			id, n->other->id, n->other->port->name, id);
 }
 
 static void move_sentence(const struct news *n, char *buf, size_t size)
@@ -72,7 +72,7 @@ static void move_sentence(const struct news *n, char *buf, size_t size)
 		"the address %s is alternately at port %u and at port %u, %s: two machines "
 		"have it, and each should have its own, or there is a loop; frames for it "
 		"go to the port where it was seen last",
-		mac_text(n->mac, mac), n->port->id, n->other->id, n->other->name);
+		mac_text(n->mac, mac), n->member->id, n->other->id, n->other->port->name);
 }
 
 void events_sentence(const struct news *n, char *buf, size_t size)
@@ -83,7 +83,7 @@ void events_sentence(const struct news *n, char *buf, size_t size)
 		break;
 	case EVENT_LOOP_GONE:
 		snprintf(buf, size, "port %u: the loop is gone; it forwards again",
-			 n->port->id);
+			 n->member->id);
 		break;
 	case EVENT_SAME_MAC:
 		move_sentence(n, buf, size);
@@ -109,5 +109,5 @@ void events_log(struct event_watcher *w, const struct news *n)
 	(void)w;
 	events_sentence(n, sentence, sizeof(sentence));
 	if (*sentence)
-		log_warn("%s: %s", n->port->name, sentence);
+		log_warn("%s: %s", n->member->port->name, sentence);
 }

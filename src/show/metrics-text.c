@@ -12,6 +12,7 @@
 
 #include "base/escape.h"
 #include "base/version.h"
+#include "relay/stats.h"
 
 static void add(struct buf *b, const char *text)
 {
@@ -160,59 +161,46 @@ static void add_totals(struct buf *b, const struct relay *r,
 	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
 }
 
-/* Add up all at one moment, so that no port is counted both as present and as gone. */
-static void sum_up(const struct relay *r, struct port_counters *all)
-{
-	*all = r->gone;
-	for (struct acceptor *a = r->acceptors; a; a = a->next)
-		a->sum = a->gone;
-	for (const struct port *p = r->forward.ports; p; p = p->next) {
-		relay_fold(all, &p->count);
-		if (acceptor_of(p))
-			relay_fold(&acceptor_of(p)->sum, &p->count);
-	}
-}
-
 /* ---- of ports ---- */
 
-static uint64_t is_up(const struct port *p)
+static uint64_t is_up(const struct member *m)
 {
-	return port_state_shown(p) == PORT_UP;
+	return port_state_shown(m->port) == PORT_UP;
 }
 
-static uint64_t is_blocked(const struct port *p)
+static uint64_t is_blocked(const struct member *m)
 {
-	return p->is_blocked;
+	return m->is_blocked;
 }
 
-static uint64_t is_limited(const struct port *p)
+static uint64_t is_limited(const struct member *m)
 {
-	return p->guard.is_limited;
+	return m->guard.is_limited;
 }
 
-static uint64_t addresses(const struct port *p)
+static uint64_t addresses(const struct member *m)
 {
-	return p->addresses.n;
+	return m->addresses.n;
 }
 
-static uint64_t queue_frames(const struct port *p)
+static uint64_t queue_frames(const struct member *m)
 {
-	return port_backlog(p).frames;
+	return port_backlog(m->port).frames;
 }
 
-static uint64_t queue_bytes(const struct port *p)
+static uint64_t queue_bytes(const struct member *m)
 {
-	return port_backlog(p).bytes;
+	return port_backlog(m->port).bytes;
 }
 
-static uint64_t queue_limit(const struct port *p)
+static uint64_t queue_limit(const struct member *m)
 {
-	return port_backlog(p).limit;
+	return port_backlog(m->port).limit;
 }
 
 static const struct {
 	const char *name, *help;
-	uint64_t (*value)(const struct port *p);
+	uint64_t (*value)(const struct member *m);
 } gauges[] = {
 	{ "up", "Whether the port is up", is_up },
 	{ "blocked", "Whether it is blocked because of a loop", is_blocked },
@@ -249,49 +237,46 @@ static void begin_families(struct buf *part)
  * Make the labels of a port. No label has the peer's address: each connection would
  * begin new series. The endpoint or the listener that the port comes from stays.
  */
-static void put_labels(struct buf *labels, const struct port *p)
+static void put_labels(struct buf *labels, const struct member *m)
 {
 	labels->len = 0;
-	buf_printf(labels, "{port=\"%u\"", p->id);
-	if (acceptor_of(p))
-		add_label(labels, ",", "listener", acceptor_of(p)->ep->text);
-	else if (p->ep)
-		add_label(labels, ",", "name", p->ep->text);
+	buf_printf(labels, "{port=\"%u\"", m->id);
+	if (acceptor_of(m))
+		add_label(labels, ",", "listener", acceptor_of(m)->ep->text);
+	else if (m->ep)
+		add_label(labels, ",", "name", m->ep->text);
 }
 
-static void add_port(struct metrics_text *t, const struct port *p)
+static void add_member(struct metrics_text *t, const struct member *m)
 {
 	struct buf *part = &t->part[1];
 	const char *labels;
 
-	put_labels(&t->labels, p);
+	put_labels(&t->labels, m);
 	if (t->labels.failed)
 		return;
 	labels = t->labels.data;
-	add_states(part++, p, labels);
+	add_states(part++, m->port, labels);
 	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
 		add_sample(part++, "port_", gauges[i].name, labels, NULL, NULL,
-			   gauges[i].value(p));
+			   gauges[i].value(m));
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		add_counter(part++, "port_", &counters[i], &p->count, labels);
+		add_counter(part++, "port_", &counters[i], &m->port->count, labels);
 }
 
 bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
 {
-	const struct port *p = r->forward.ports;
+	const struct member *m = members_after(&r->forward.members, t->last);
 	unsigned n = 0;
 
 	if (!t->is_begun)
 		begin_families(&t->part[1]);
 	t->is_begun = true;
-	/* Ports are in the order of their numbers. */
-	while (p && p->id <= t->last)
-		p = p->next;
-	for (; p && n < METRICS_PORTS_A_STEP; p = p->next, n++) {
-		add_port(t, p);
-		t->last = p->id;
+	for (; m && n < METRICS_PORTS_A_STEP; m = m->next, n++) {
+		add_member(t, m);
+		t->last = m->id;
 	}
-	return !p;
+	return !m;
 }
 
 /* ---- of listeners ---- */
@@ -375,7 +360,7 @@ int metrics_text_end(struct metrics_text *t, const struct relay *r,
 	struct buf *tail = &t->part[METRICS_PARTS - 1];
 	struct port_counters all;
 
-	sum_up(r, &all);
+	stats_sum_acceptors(r, &all);
 	add_infos(&t->part[0], r);
 	add_process(&t->part[0], p);
 	add_totals(&t->part[0], r, &all);

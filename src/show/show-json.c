@@ -3,11 +3,12 @@
  * Writes a relay as a JSON object. The manual lists its members. More members may be
  * added, but those that exist keep their names and meanings.
  */
+#include "show/show-json.h"
+
 #include <inttypes.h>
 
-#include "show/show-table.h"
-
 #include "base/version.h"
+#include "relay/stats.h"
 
 /* Begin a member, with a comma before it unless it is the first one of its object. */
 static void begin_field(struct buf *out, const char *key)
@@ -58,40 +59,43 @@ static void add_drops(const struct port *p, struct buf *out)
 	buf_printf(out, "}");
 }
 
-static void add_counters(const struct port *p, struct buf *out)
+static void add_counters(const struct member *m, struct buf *out)
 {
+	const struct port *p = m->port;
+
 	add_number(out, "rx_frames", p->count.rx_frames);
 	add_number(out, "rx_bytes", p->count.rx_bytes);
 	add_number(out, "tx_frames", p->count.tx_frames);
 	add_number(out, "tx_bytes", p->count.tx_bytes);
-	add_number(out, "rx_frames_rate", p->rate.rx_frames);
-	add_number(out, "rx_bytes_rate", p->rate.rx_bytes);
-	add_number(out, "tx_frames_rate", p->rate.tx_frames);
-	add_number(out, "tx_bytes_rate", p->rate.tx_bytes);
+	add_number(out, "rx_frames_rate", m->rate.rx_frames);
+	add_number(out, "rx_bytes_rate", m->rate.rx_bytes);
+	add_number(out, "tx_frames_rate", m->rate.tx_frames);
+	add_number(out, "tx_bytes_rate", m->rate.tx_bytes);
 	add_number(out, "queue_frames", port_backlog(p).frames);
 	add_number(out, "queue_bytes", port_backlog(p).bytes);
 	add_number(out, "queue_limit", port_backlog(p).limit);
 }
 
-static void add_port(struct show *s, const struct port *p, struct buf *out)
+static void add_member(struct show *s, const struct member *m, struct buf *out)
 {
+	const struct port *p = m->port;
 	char peer[SOCK_TEXT_MAX];
 
 	buf_printf(out, s->last ? ",\n{" : "\n{");
-	add_number(out, "id", p->id);
+	add_number(out, "id", m->id);
 	add_string(out, "name", p->name);
-	add_string(out, "endpoint", show_endpoint(p));
-	add_string(out, "peer", show_peer(p, peer));
+	add_string(out, "endpoint", show_endpoint(m));
+	add_string(out, "peer", show_peer(m, peer));
 	add_string(out, "state", port_state_name(port_state_shown(p)));
 	add_number(out, "since_ms", loop_now() - p->since);
 	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_string(out, "far_end", port_far_name(p));
-	add_bool(out, "blocked", p->is_blocked);
-	add_bool(out, "limited", p->guard.is_limited);
-	add_bool(out, "isolated", p->rules.is_isolated);
-	add_macs(&p->rules, out);
-	add_number(out, "storm", p->rules.storm);
-	add_counters(p, out);
+	add_bool(out, "blocked", m->is_blocked);
+	add_bool(out, "limited", m->guard.is_limited);
+	add_bool(out, "isolated", m->rules.is_isolated);
+	add_macs(&m->rules, out);
+	add_number(out, "storm", m->rules.storm);
+	add_counters(m, out);
 	add_drops(p, out);
 	buf_printf(out, "}");
 }
@@ -108,7 +112,7 @@ static void add_listener(const struct acceptor *a, struct buf *out)
 /* Add all members but the ports. */
 static void add_relay(const struct relay *r, struct buf *out)
 {
-	struct relay_sums sums = relay_sums(r);
+	struct stats_sums sums = stats_sum(r);
 	const char *between = "\n";
 
 	buf_printf(out, "{");
@@ -135,7 +139,7 @@ bool show_json(struct show *s, const struct relay *r, struct buf *out)
 	if (!s->is_begun)
 		add_relay(r, out);
 	s->is_begun = true;
-	is_last = show_ports(s, r, out, add_port);
+	is_last = show_members(s, r, out, add_member);
 	if (is_last)
 		buf_printf(out, "]}\n");
 	return is_last;

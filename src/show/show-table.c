@@ -2,8 +2,6 @@
 /*
  * Writes the table of a relay and the lines for netrelay top. A column of the table is
  * as wide as its longest name, up to NAME_COLUMNS.
- *
- * #syscalls: getpeername getsockopt
  */
 #include "show/show-table.h"
 
@@ -14,60 +12,9 @@
 #include "base/escape.h"
 #include "base/human.h"
 #include "base/version.h"
+#include "relay/stats.h"
 
 #define NAME_COLUMNS 40 /* characters; a longer name is cut */
-
-const char *show_endpoint(const struct port *p)
-{
-	if (p->ep)
-		return p->ep->text;
-	return acceptor_of(p) ? acceptor_of(p)->ep->text : p->name;
-}
-
-/* A client of a unix socket has no address, so its process is named instead. */
-static const char *name_process(int fd, char *buf)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
-		snprintf(buf, SOCK_TEXT_MAX, "pid %d", (int)cred.pid);
-	return buf;
-}
-
-const char *show_peer(const struct port *p, char *buf)
-{
-	struct sock_addr addr;
-
-	buf[0] = '\0';
-	if (p->state != PORT_UP)
-		return buf;
-	if (p->peer) {
-		snprintf(buf, SOCK_TEXT_MAX, "%s", p->peer);
-		return buf;
-	}
-	memset(&addr, 0, sizeof(addr));
-	addr.len = sizeof(addr.storage);
-	if (getpeername(p->rd.fd, &addr.sa, &addr.len) < 0)
-		return buf;
-	sock_text(&addr, buf);
-	return buf[0] || !acceptor_of(p) ? buf : name_process(p->rd.fd, buf);
-}
-
-bool show_ports(struct show *s, const struct relay *r, struct buf *out,
-		void (*one)(struct show *s, const struct port *p, struct buf *out))
-{
-	const struct port *p = r->forward.ports;
-
-	/* Ports are in the order of their numbers. */
-	while (p && p->id <= s->last)
-		p = p->next;
-	for (unsigned n = 0; p && n < SHOW_PORTS_A_STEP; p = p->next, n++) {
-		one(s, p, out);
-		s->last = p->id;
-	}
-	return !p;
-}
 
 /* ---- the table ---- */
 
@@ -92,32 +39,32 @@ static void widen(int *width, int len)
 		*width = len;
 }
 
-static void name_port(const struct port *p, struct names *names, struct show *s)
+static void name_member(const struct member *m, struct names *names, struct show *s)
 {
 	char peer[SOCK_TEXT_MAX];
 
-	widen(&s->endpoint, fit(names->endpoint, show_endpoint(p)));
-	widen(&s->peer, fit(names->peer, show_peer(p, peer)));
-	widen(&s->state, (int)strlen(port_state_text(p)));
+	widen(&s->endpoint, fit(names->endpoint, show_endpoint(m)));
+	widen(&s->peer, fit(names->peer, show_peer(m, peer)));
+	widen(&s->state, (int)strlen(member_state_text(m)));
 }
 
-static void measure_port(struct show *s, const struct port *p, struct buf *out)
+static void measure_member(struct show *s, const struct member *m, struct buf *out)
 {
 	struct names names;
 
 	(void)out;
-	name_port(p, &names, s);
+	name_member(m, &names, s);
 }
 
 static void add_head(const struct relay *r, struct buf *out)
 {
-	struct relay_sums sums = relay_sums(r);
+	struct stats_sums sums = stats_sum(r);
 	char uptime[HUMAN_MAX], text[4 * ENDPOINT_TEXT_MAX];
 
 	buf_printf(out,
 		   "%s, %u ports, for %s: received %" PRIu64 ", copied %" PRIu64
 		   ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64 "\n",
-		   relay_kind_name(r->kind), r->forward.n_ports,
+		   relay_kind_name(r->kind), r->forward.members.n,
 		   human_time(loop_now() - r->started, uptime), sums.received,
 		   sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next) {
@@ -174,19 +121,20 @@ static void add_reasons(const struct port *p, struct buf *out)
 	}
 }
 
-static void add_port(struct show *w, const struct port *p, struct buf *out)
+static void add_member(struct show *w, const struct member *m, struct buf *out)
 {
+	const struct port *p = m->port;
 	char since[HUMAN_MAX], queue[HUMAN_MAX];
 	struct names names;
 
-	name_port(p, &names, w);
-	buf_printf(out, "%4u %-*s %-*s %-*s %6s", p->id, w->endpoint, names.endpoint,
-		   w->peer, names.peer, w->state, port_state_text(p),
+	name_member(m, &names, w);
+	buf_printf(out, "%4u %-*s %-*s %-*s %6s", m->id, w->endpoint, names.endpoint,
+		   w->peer, names.peer, w->state, member_state_text(m),
 		   human_time(loop_now() - p->since, since));
-	add_direction(out, p->count.rx_frames, p->count.rx_bytes, p->rate.rx_frames,
-		      p->rate.rx_bytes);
-	add_direction(out, p->count.tx_frames, p->count.tx_bytes, p->rate.tx_frames,
-		      p->rate.tx_bytes);
+	add_direction(out, p->count.rx_frames, p->count.rx_bytes, m->rate.rx_frames,
+		      m->rate.rx_bytes);
+	add_direction(out, p->count.tx_frames, p->count.tx_bytes, m->rate.tx_frames,
+		      m->rate.tx_bytes);
 	buf_printf(out, " %6s\n", human_count(port_backlog(p).bytes, queue));
 	add_reasons(p, out);
 }
@@ -200,15 +148,15 @@ bool show_status(struct show *s, const struct relay *r, struct buf *out)
 				    .peer = (int)strlen("peer"),
 				    .state = (int)strlen("state") };
 	if (!s->is_measured) {
-		s->is_measured = show_ports(s, r, out, measure_port);
+		s->is_measured = show_members(s, r, out, measure_member);
 		if (!s->is_measured)
 			return false;
 		s->last = 0;
 		add_head(r, out);
-		if (r->forward.ports)
+		if (r->forward.members.first)
 			add_titles(out, s);
 	}
-	return show_ports(s, r, out, add_port);
+	return show_members(s, r, out, add_member);
 }
 
 /* ---- addresses ---- */
@@ -227,13 +175,13 @@ static void add_address(const struct fdb_entry *e, void *arg)
 
 	if (t->n++ >= SHOW_ADDRESSES_MAX)
 		return;
-	escape_text(name, sizeof(name), e->port->name);
+	escape_text(name, sizeof(name), e->member->port->name);
 	buf_printf(t->out, "%02x:%02x:%02x:%02x:%02x:%02x %4u %5s %4u %s\n",
 		   (unsigned)(mac >> 40) & 0xff, (unsigned)(mac >> 32) & 0xff,
 		   (unsigned)(mac >> 24) & 0xff, (unsigned)(mac >> 16) & 0xff,
 		   (unsigned)(mac >> 8) & 0xff, (unsigned)mac & 0xff,
 		   (unsigned)(e->key >> 48),
-		   human_time((uint64_t)(t->now - e->seen) * 1000, age), e->port->id,
+		   human_time((uint64_t)(t->now - e->seen) * 1000, age), e->member->id,
 		   name);
 }
 
@@ -252,25 +200,26 @@ bool show_fdb(const struct relay *r, struct buf *out)
 
 /* ---- for top ---- */
 
-static void add_counters(struct show *s, const struct port *p, struct buf *out)
+static void add_counters(struct show *s, const struct member *m, struct buf *out)
 {
+	const struct port *p = m->port;
 	char name[4 * PORT_NAME_MAX], peer[SOCK_TEXT_MAX], text[4 * SOCK_TEXT_MAX];
 
 	(void)s;
 	escape_text(name, sizeof(name), p->name);
-	escape_text(text, sizeof(text), show_peer(p, peer));
+	escape_text(text, sizeof(text), show_peer(m, peer));
 	buf_printf(out,
 		   "port\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
 		   "\t%" PRIu64 "\t%zu\t%zu\t%" PRIu64 "\t%s\t%s\n",
-		   p->id, port_state_text(p), loop_now() - p->since, p->count.rx_frames,
+		   m->id, member_state_text(m), loop_now() - p->since, p->count.rx_frames,
 		   p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
-		   port_backlog(p).bytes, port_backlog(p).limit, relay_drops(&p->count),
+		   port_backlog(p).bytes, port_backlog(p).limit, stats_drops(&p->count),
 		   name, text);
 }
 
 static void add_relay(const struct relay *r, struct buf *out)
 {
-	struct relay_sums sums = relay_sums(r);
+	struct stats_sums sums = stats_sum(r);
 
 	buf_printf(out,
 		   "relay\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
@@ -284,5 +233,5 @@ bool show_counters(struct show *s, const struct relay *r, struct buf *out)
 	if (!s->is_begun)
 		add_relay(r, out);
 	s->is_begun = true;
-	return show_ports(s, r, out, add_counters);
+	return show_members(s, r, out, add_counters);
 }

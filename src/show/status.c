@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Adds up the counters of a relay, and writes them to the log (SIGUSR1). Each frame that
- * was received is found in the sums: received + copied = sent + queued + dropped.
- */
+/* Each frame that was received is in the sums: received + copied = sent + queued + dropped. */
+#include "show/status.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
-#include "relay/relay.h"
-
-uint64_t relay_drops(const struct port_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < DROP_REASONS; i++)
-		sum += c->dropped[i];
-	return sum;
-}
+#include "relay/stats.h"
 
 /* "none", or each reason that occurred with its count. */
 static const char *drops_text(const struct port_counters *c, char *buf, size_t size)
@@ -32,48 +22,31 @@ static const char *drops_text(const struct port_counters *c, char *buf, size_t s
 	return buf;
 }
 
-static void print_port(const struct port *p)
+static void print_member(const struct member *m)
 {
+	const struct port *p = m->port;
 	char drops[256];
 
 	log_warn("port %u %s: %s, rx %" PRIu64 " frames %" PRIu64 " bytes, tx %" PRIu64
 		 " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
-		 p->id, p->name, port_state_text(p), p->count.rx_frames,
+		 m->id, p->name, member_state_text(m), p->count.rx_frames,
 		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
 		 port_backlog(p).frames, port_backlog(p).bytes,
 		 drops_text(&p->count, drops, sizeof(drops)));
 }
 
-struct relay_sums relay_sums(const struct relay *r)
+void status_log(const struct relay *r)
 {
-	struct relay_sums sums = {
-		.received = r->gone.rx_frames,
-		.copied = r->forward.copied,
-		.sent = r->gone.tx_frames,
-		.dropped = relay_drops(&r->gone),
-	};
-
-	for (const struct port *p = r->forward.ports; p; p = p->next) {
-		sums.received += p->count.rx_frames;
-		sums.sent += p->count.tx_frames;
-		sums.queued += port_backlog(p).frames;
-		sums.dropped += relay_drops(&p->count);
-	}
-	return sums;
-}
-
-void relay_status(const struct relay *r)
-{
-	struct relay_sums sums = relay_sums(r);
+	struct stats_sums sums = stats_sum(r);
 
 	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
 		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 relay_kind_name(r->kind), r->forward.n_ports, sums.received, sums.copied,
-		 sums.sent, sums.queued, sums.dropped);
+		 relay_kind_name(r->kind), r->forward.members.n, sums.received,
+		 sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next)
 		log_warn("listener %s: %u connected, %u accepted so far", a->ep->text,
 			 a->listener.n, a->listener.count);
-	for (const struct port *p = r->forward.ports; p; p = p->next)
-		print_port(p);
+	for (const struct member *m = r->forward.members.first; m; m = m->next)
+		print_member(m);
 	log_warn("end of status");
 }

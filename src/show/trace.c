@@ -129,7 +129,7 @@ static void add_mac(struct line *l, const char *before, const uint8_t *mac)
 	    mac[4], mac[5]);
 }
 
-void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
+void trace_format(char *out, size_t size, uint64_t day_us, const struct member *m,
 		  enum direction direction, const struct frame *f)
 {
 	struct line l = { .at = out, .room = size };
@@ -139,7 +139,7 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
 	const uint8_t *bytes = frame_peek(f, len, room);
 
 	add(&l, "%02u:%02u:%02u.%06u %u %s %s", s / 3600, s / 60 % 60, s % 60,
-	    (uint32_t)(day_us % 1000000), p->id, p->name,
+	    (uint32_t)(day_us % 1000000), m->id, m->port->name,
 	    direction == FRAME_IN ? "in" : "out");
 	add_mac(&l, " ", bytes + 6);
 	add_mac(&l, " > ", bytes);
@@ -171,12 +171,12 @@ static uint64_t time_of_day_us(void)
 	       (uint64_t)ts.tv_nsec / 1000;
 }
 
-static void show(struct trace *t, const struct port *p, enum direction direction,
+static void show(struct trace *t, const struct member *m, enum direction direction,
 		 const struct frame *f)
 {
 	char line[TRACE_LINE_MAX];
 
-	trace_format(line, sizeof(line), time_of_day_us(), p, direction, f);
+	trace_format(line, sizeof(line), time_of_day_us(), m, direction, f);
 	if (t->left_out)
 		log_info("%s, after %" PRIu64 " frames not shown", line, t->left_out);
 	else
@@ -185,7 +185,7 @@ static void show(struct trace *t, const struct port *p, enum direction direction
 	t->lines--;
 }
 
-static void seen(struct observer *o, const struct port *p, enum direction direction,
+static void seen(struct observer *o, const struct member *m, enum direction direction,
 		 const struct frame *f)
 {
 	struct trace *t = container_of(o, struct trace, observer);
@@ -194,7 +194,7 @@ static void seen(struct observer *o, const struct port *p, enum direction direct
 
 	earn(t);
 	while (left && t->lines) {
-		show(t, p, direction, f);
+		show(t, m, direction, f);
 		if (--left) {
 			next = run_skip(f, 1);
 			f = &next;

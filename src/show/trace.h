@@ -42,7 +42,7 @@ void trace_stop(struct trace *t, struct forwarding *fwd);
  * @p:      the port that receives or sends the frame
  * @f:      only the first frame of a run is described
  */
-void trace_format(char *out, size_t size, uint64_t day_us, const struct port *p,
+void trace_format(char *out, size_t size, uint64_t day_us, const struct member *m,
 		  enum direction direction, const struct frame *f);
 
 #endif

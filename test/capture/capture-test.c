@@ -41,6 +41,7 @@ struct read {
 static struct loop loop;
 static struct forwarding fwd;
 static struct port ports[PORTS];
+static struct member members[PORTS];
 static bool is_early; /* they are not there yet when the capture begins */
 static struct capture capture;
 static struct read file;
@@ -203,10 +204,10 @@ static void begin(const struct capture_filter *w)
 
 	memset(&file, 0, sizeof(file));
 	ended = 0;
-	fwd.ports = is_early ? NULL : ports;
+	fwd.members.first = is_early ? NULL : members;
 	for (unsigned i = 0; i < PORTS; i++) {
-		ports[i].id = i + 1;
-		ports[i].next = i + 1 < PORTS ? &ports[i + 1] : NULL;
+		members[i] = (struct member){ .port = &ports[i], .id = i + 1 };
+		members[i].next = i + 1 < PORTS ? &members[i + 1] : NULL;
 		snprintf(ports[i].name, sizeof(ports[i].name), "unix:p%u", i + 1);
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
@@ -217,10 +218,10 @@ static void begin(const struct capture_filter *w)
 		0, "a capture begins");
 }
 
-static void see(const struct port *p, enum direction direction, const struct frame *f)
+static void see(const struct member *m, enum direction direction, const struct frame *f)
 {
 	for (struct observer *o = fwd.observers; o; o = o->next)
-		o->seen(o, p, direction, f);
+		o->seen(o, m, direction, f);
 }
 
 /* Stop it while somebody reads, and read that. */
@@ -280,8 +281,8 @@ static void show_few(void)
 	for (unsigned i = 0; i < 3; i++) {
 		struct frame f = numbered(memory[i], 60 + i * 700, i);
 
-		see(&ports[i], FRAME_IN, &f);
-		see(&ports[i + 1], FRAME_OUT, &f);
+		see(&members[i], FRAME_IN, &f);
+		see(&members[i + 1], FRAME_OUT, &f);
 	}
 }
 
@@ -401,7 +402,7 @@ static void test_later_port(void)
 	is_early = false;
 	seen.n = 0;
 	file.packet = keep;
-	fwd.ports = ports;
+	fwd.members.first = members;
 	show_few();
 	stop_and_parse();
 	ok(file.is_good && seen.n == 2 && seen.port[0] == 2 && seen.port[1] == 2,
@@ -432,7 +433,7 @@ static void test_run(void)
 	begin(&everything);
 	seen.n = 0;
 	file.packet = keep;
-	see(&ports[0], FRAME_IN, &f);
+	see(&members[0], FRAME_IN, &f);
 	stop_and_parse();
 	ok(file.is_good && seen.n == 3, "a run is as many packets as it has frames");
 	at = wire + LAYOUT_PREFIX;
@@ -460,7 +461,7 @@ static void test_pieces(uint32_t snaplen)
 	begin(&w);
 	seen.n = 0;
 	file.packet = keep;
-	see(&ports[1], FRAME_OUT, &f);
+	see(&members[1], FRAME_OUT, &f);
 	stop_and_parse();
 	ok(file.is_good &&
 		   is_seen(0, 2, true, whole, (uint32_t)min_size(snaplen, sizeof(whole)),
@@ -478,7 +479,7 @@ static void test_super(void)
 	begin(&everything);
 	seen.n = 0;
 	file.packet = keep;
-	see(&ports[2], FRAME_IN, &f);
+	see(&members[2], FRAME_IN, &f);
 	stop_and_parse();
 	ok(file.is_good && is_seen(0, 3, false, memory, FRAME_MAX, FRAME_MAX),
 	   "a super-frame of %u bytes is one packet", FRAME_MAX);
@@ -506,7 +507,7 @@ static void show_numbers(unsigned from, unsigned to, uint32_t len)
 	for (unsigned i = from; i < to; i++) {
 		struct frame f = numbered(memory, len, i);
 
-		see(&ports[i % PORTS], FRAME_IN, &f);
+		see(&members[i % PORTS], FRAME_IN, &f);
 	}
 }
 
@@ -553,7 +554,7 @@ static void test_burst(void)
 	for (unsigned i = 0; i < 200; i++) {
 		struct frame f = numbered(memory, FRAME_MAX, i);
 
-		see(&ports[0], FRAME_IN, &f);
+		see(&members[0], FRAME_IN, &f);
 		while (take(FILE_MAX))
 			;
 		capture.is_blocked = false; /* as EPOLLOUT would say */
@@ -605,6 +606,7 @@ static void test_many_ports(unsigned n)
 {
 	uint8_t memory[60];
 	struct port p = { 0 };
+	struct member m = { .port = &p };
 
 	begin(&everything);
 	ports_wrong = 0;
@@ -612,10 +614,10 @@ static void test_many_ports(unsigned n)
 	for (unsigned i = 1; i <= n; i++) {
 		struct frame f = numbered(memory, sizeof(memory), i);
 
-		p.id = i;
+		m.id = i;
 		snprintf(p.name, sizeof(p.name), "tcp:127.0.0.1:%u", i);
-		see(&p, FRAME_IN, &f);
-		see(&p, FRAME_OUT, &f);
+		see(&m, FRAME_IN, &f);
+		see(&m, FRAME_OUT, &f);
 		if (i % 500 == 0)
 			take_all();
 	}

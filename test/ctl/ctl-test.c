@@ -18,8 +18,10 @@
 #include "client/ctl-client.h"
 #include "ctl/ctl-command.h"
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
+#include "show/show-json.h"
 #include "show/show-table.h"
 
 #define HOSTILE "unix:/a\"b\\c\nd\033[2J\xc3\xb6,isolated"
@@ -35,7 +37,7 @@ static struct port *add_fake(const char *name)
 {
 	struct fake_port *f = fake_new(sizeof(*f), &fake_plain, &relay.env, name);
 
-	relay_add_port(&relay, &f->port);
+	members_add(&relay, &f->port, false);
 	return &f->port;
 }
 
@@ -167,12 +169,13 @@ static int command(struct ctl_call *call, const char *text)
 /* What is said of it has @part, and is a line. */
 static void check_refused(const char *text, const char *part)
 {
-	unsigned ends = relay_ends(&relay), last = relay.last_id;
+	unsigned ends = relay_count_ends(&relay), last = relay.forward.members.last_id;
 	struct ctl_call call;
 
 	ok(command(&call, text) < 0, "refused: %s", text);
 	ok(strstr(call.why, part), "because: %s", part);
-	ok(relay_ends(&relay) == ends && relay.last_id == last, "nothing has changed");
+	ok(relay_count_ends(&relay) == ends && relay.forward.members.last_id == last,
+	   "nothing has changed");
 }
 
 static void test_refusals(void)
@@ -243,28 +246,28 @@ static void test_refusals(void)
 static void test_set(void)
 {
 	struct ctl_call call;
-	struct port *p;
+	const struct endpoint_rules *rules;
 
 	begin(RELAY_SWITCH);
-	p = add_fake("one");
+	rules = &member_of(add_fake("one"))->rules;
 	ok_eq_int(command(&call, "set one isolated=on storm=7 "
 				 "mac=52:54:00:00:00:01+52:54:00:00:00:02"),
 		  0, "set all");
-	ok(p->rules.is_isolated && p->rules.storm == 7 && p->rules.n_macs == 2 &&
-		   p->rules.macs[1][5] == 2,
+	ok(rules->is_isolated && rules->storm == 7 && rules->n_macs == 2 &&
+		   rules->macs[1][5] == 2,
 	   "all are set");
-	ok(relay.forward.has_mac_filter, "and heeded");
+	ok(relay.forward.members.n_mac_filters, "and heeded");
 	check_refused("set 1 storm=", "must be a number");
 	check_refused("set 1 storm=-1", "must be a number");
 	check_refused("set 1 storm=4294967296", "must be a number");
 	ok(command(&call, "set 1 isolated=off storm=9 mac=nonsense") < 0, "one is wrong");
-	ok(p->rules.is_isolated && p->rules.storm == 7 && p->rules.n_macs == 2 &&
-		   p->rules.macs[1][5] == 2,
+	ok(rules->is_isolated && rules->storm == 7 && rules->n_macs == 2 &&
+		   rules->macs[1][5] == 2,
 	   "then none is");
 	ok_eq_int(command(&call, "set 1 mac= isolated=off"), 0, "take them back");
-	ok(!p->rules.is_isolated && !p->rules.n_macs && p->rules.storm == 7,
+	ok(!rules->is_isolated && !rules->n_macs && rules->storm == 7,
 	   "these and no other");
-	ok(!relay.forward.has_mac_filter, "and heeded");
+	ok(!relay.forward.members.n_mac_filters, "and heeded");
 	end();
 }
 
@@ -291,32 +294,32 @@ static void check_listener(const char *in)
 	ok_eq_str(call.out->data, "listening\n", "it says so");
 	fd = ctl_connect(made, why, sizeof(why));
 	turn_for(&loop, 5);
-	ok(relay.forward.ports && relay.forward.ports->acceptor, "it accepts");
+	ok(relay.forward.members.first && relay.forward.members.first->acceptor,
+	   "it accepts");
 	memcpy(line, "del", 3);
 	ok_eq_int(command(&call, line), 0, "del it");
 	ok(!relay.acceptors, "it is gone");
 	ok(access(made, F_OK) < 0, "and its path");
 	turn_for(&loop, 5);
-	ok(relay.forward.ports && relay.forward.ports->state == PORT_UP,
+	ok(relay.forward.members.n == 1 &&
+		   relay.forward.members.first->port->state == PORT_UP,
 	   "the connection is there");
 	close(fd);
 	turn_for(&loop, 5);
-	ok(!relay.forward.ports, "until it is closed");
+	ok(!relay.forward.members.first, "until it is closed");
 }
 
 static void test_add_del(enum relay_kind kind)
 {
-	struct event_watcher watcher = { .told = on_event };
+	struct event_watcher watcher = { .notify = on_event };
 	char line[128], path[] = "/tmp/ctl-test.XXXXXX";
 	struct ctl_call call;
-	struct port *p;
 
 	if (!mkdtemp(path))
 		exit(1);
 	begin(kind);
 	events_subscribe(&relay.events, &watcher);
-	p = add_fake(HOSTILE);
-	p->may_end = false;
+	add_fake(HOSTILE);
 	/* To nobody: it waits. */
 	snprintf(line, sizeof(line), "add unix:%s/none", path);
 	ok_eq_int(command(&call, line), 0, "add one");
@@ -327,16 +330,16 @@ static void test_add_del(enum relay_kind kind)
 	heard = 0;
 	ok_eq_int(command(&call, "del 2"), 0, "del it");
 	ok_eq_int(heard, 0, "it is not told of within the command");
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok_eq_int(last_event, EVENT_GONE, "but when the turn ends");
 	ok_eq_int(heard, 1, "once");
 	ok(command(&call, "del 2") < 0, "it can't be had twice");
 	turn_for(&loop, 1);
-	ok_eq_int(relay.forward.n_ports, 1, "and is freed");
+	ok_eq_int(relay.forward.members.n, 1, "and is freed");
 	ok_eq_int(command(&call, "del \"unix:/a\\\"b\\\\c\\nd\033[2J\xc3\xb6,isolated\""),
 		  0, "del by its name");
 	turn_for(&loop, 1);
-	ok(!relay.forward.ports && !relay.drain.has_begun && !relay.failed,
+	ok(!relay.forward.members.first && !relay.drain.has_begun && !relay.failed,
 	   "the last one is gone, and that ends nothing");
 	check_listener(path);
 	end();
@@ -380,12 +383,12 @@ static void test_show(void)
 	begin(RELAY_HUB);
 	p = add_fake(HOSTILE);
 	q = add_fake("exec:a command that is longer than what a column of the table has");
-	p->is_blocked = true;
+	member_of(p)->is_blocked = true;
 	p->count.rx_frames = 12345678;
 	p->count.rx_bytes = 999;
 	p->count.dropped[DROP_QUEUE] = 12;
 	p->count.dropped[DROP_LOOP] = 3;
-	rates_take(&relay, 2000);
+	stats_measure(&relay, 2000);
 	port_why(q, -EIO, "broken\033[31m");
 	port_down(q);
 	show_all(show_status, &out);
@@ -428,7 +431,7 @@ static void test_show_limited(void)
 	q = add_fake("tcp:127.0.0.1:2");
 	show_all(show_json, &out);
 	ok(count(out.data, "\"limited\": false") == 2, "JSON: none is limited");
-	p->guard.is_limited = true;
+	member_of(p)->guard.is_limited = true;
 	p->state = q->state = PORT_UP;
 	out.len = 0;
 	show_all(show_json, &out);
@@ -458,7 +461,7 @@ static void check_many(show_step *step, const char *each, unsigned steps, unsign
 {
 	struct buf out = { 0 };
 	struct show s = { 0 };
-	unsigned n = 2, last = relay.last_id;
+	unsigned n = 2, last = relay.forward.members.last_id;
 
 	ok(!step(&s, &relay, &out), "%s: not in one turn", each);
 	relay_del(relay_find(&relay, last - MANY + SHOW_PORTS_A_STEP));
@@ -470,8 +473,8 @@ static void check_many(show_step *step, const char *each, unsigned steps, unsign
 	ok_eq_int(count(out.data, each), ports, "%s: each is there once", each);
 	ok(is_printable(out.data), "%s: whole", each);
 	buf_free(&out);
-	add_fake("more")->may_end = true;
-	add_fake("more")->may_end = true;
+	add_fake("more");
+	add_fake("more");
 }
 
 static void test_many(void)
@@ -479,8 +482,6 @@ static void test_many(void)
 	begin(RELAY_HUB);
 	for (unsigned i = 0; i < MANY; i++)
 		add_fake("one of many");
-	for (struct port *p = relay.forward.ports; p; p = p->next)
-		p->was_up = p->may_end = true;
 	/* The table measures all before it shows one. */
 	check_many(show_status, "0s     ", 19, MANY - 2);
 	check_many(show_json, "{\"id\": ", 10, MANY - 1);
@@ -492,14 +493,14 @@ static void test_fdb(void)
 {
 	static const uint8_t mac[6] = { 0x52, 0x54, 0, 0xab, 0xcd, 0xef };
 	struct ctl_call call;
-	struct port *p;
+	struct member *m;
 
 	begin(RELAY_SWITCH);
-	p = add_fake("one");
+	m = member_of(add_fake("one"));
 	ok_eq_int(command(&call, "fdb"), 0, "a switch's addresses");
 	ok_eq_str(call.out->data, "address           vlan   age port name\n", "none yet");
 	for (uint32_t i = 0; i < 2; i++)
-		fdb_learn(relay.forward.fdb, fdb_key_of((uint16_t)(i * 42), mac), p,
+		fdb_learn(relay.forward.fdb, fdb_key_of((uint16_t)(i * 42), mac), m,
 			  (uint32_t)(loop_coarse() / 1000) - i * 65);
 	command(&call, "fdb");
 	ok(strstr(call.out->data, "\n52:54:00:ab:cd:ef    0    0s    1 one\n"),
@@ -561,14 +562,14 @@ static void test_clients(void)
 	check_answer("help", 4, "", "half a one is not");
 	check_answer("del 1", 5, "", "nor done");
 	turn_for(&loop, 5);
-	ok_eq_int(relay.forward.n_ports, 1, "the port is there");
+	ok_eq_int(relay.forward.members.n, 1, "the port is there");
 	check_answer("he\0lp\n", 6, "error: a command is one line of text",
 		     "a zero byte");
 	check_answer(flood, sizeof(flood), "error: a command has at most 4095",
 		     "too much");
 	check_answer("del 1\ndel 1\n", 12, "ok\n", "one command a connection");
 	turn_for(&loop, 5);
-	ok_eq_int(relay.forward.n_ports, 0, "the port is gone");
+	ok_eq_int(relay.forward.members.n, 0, "the port is gone");
 	fd = dial();
 	turn_for(&loop, 5);
 	ask(fd, "sta", 3);
@@ -597,26 +598,26 @@ static void test_events(void)
 	send(slow, "events\n", 7, MSG_NOSIGNAL);
 	turn_for(&loop, 5);
 	p = add_fake(HOSTILE);
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	text = ask(fd, "", 0);
 	ok(strstr(text, "Z up port "), "a port is up");
 	ok(strstr(text, "unix:/a\"b\\c\\x0ad\\x1b[2J\\xc3\\xb6,isolated\n"),
 	   "its name is safe");
 	port_why(p, -EIO, "broken");
 	port_down(p);
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok(strstr(ask(fd, "", 0), "isolated broken\n"), "it is down, and why");
 	turn_for(&loop, 200);
 	ok(strstr(ask(fd, "", 0), "isolated after 0."),
 	   "it is back, and after what time");
 	/* More than the socket and we hold: some 64 bytes each. */
 	for (int i = 0; i < EVENTS; i++)
-		events_note(&relay.events,
-			    &(struct news){ .event = EVENT_STORM, .port = p });
+		events_note(&relay.events, &(struct news){ .event = EVENT_STORM,
+							   .member = member_of(p) });
 	turn_for(&loop, 20);
 	for (int i = 0; i < EVENTS; i++)
-		events_note(&relay.events,
-			    &(struct news){ .event = EVENT_STORM, .port = p });
+		events_note(&relay.events, &(struct news){ .event = EVENT_STORM,
+							   .member = member_of(p) });
 	for (int i = 0; i < 100 && !at; i++)
 		at = strstr(ask(slow, "", 0), "... ");
 	ok(at && strstr(at, " events left out\n"), "it is told of losses");
@@ -779,9 +780,9 @@ static void test_slow(void)
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)
 		port[i] = add_fake("one of many");
 	turn_for(&loop, 5);
-	check_long("status --json\n", "{\"id\": ", relay.forward.n_ports);
+	check_long("status --json\n", "{\"id\": ", relay.forward.members.n);
 	check_long("status\n", " one of many ", ARRAY_SIZE(port));
-	check_long("counters\n", "\nport\t", relay.forward.n_ports);
+	check_long("counters\n", "\nport\t", relay.forward.members.n);
 	if (send(fd, "status --json\n", 14, MSG_NOSIGNAL) < 0)
 		printf("# send: %s\n", strerror(errno));
 	turn_for(&loop, 1000);
@@ -790,7 +791,7 @@ static void test_slow(void)
 	ok(!ctl.clients, "but not for long");
 	close(fd);
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)
-		relay_del(port[i]);
+		relay_del(member_of(port[i]));
 }
 
 static void test_socket(void)

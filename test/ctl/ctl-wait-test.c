@@ -136,7 +136,7 @@ static void test_mistake(void)
 				  "bind to 192.0.2.1:5002: "),
 	   "a mistake");
 	close(fd);
-	ok_eq_int(relay.forward.n_ports, 0, "is no port");
+	ok_eq_int(relay.forward.members.n, 0, "is no port");
 	end();
 }
 
@@ -149,7 +149,7 @@ static void test_gone(void)
 	waits(fd);
 	close(fd);
 	live_until(!ctl.clients);
-	ok(!ctl.clients && relay.forward.n_ports == 1, "a client may go meanwhile");
+	ok(!ctl.clients && relay.forward.members.n == 1, "a client may go meanwhile");
 	fd = say("del 1\n");
 	hears(fd, "ok\n", "its port is there");
 	fd = say(ADD);

@@ -29,7 +29,7 @@ static inline void ear_told(struct event_watcher *w, const struct news *n)
 
 	events_text(n, text, sizeof(text));
 	snprintf(e->heard + len, sizeof(e->heard) - len, "%s %s%s%s;",
-		 events_name(n->event), n->port->name, *text ? " " : "", text);
+		 events_name(n->event), n->member->port->name, *text ? " " : "", text);
 	e->n++;
 	if (e->then)
 		e->then(e, n);
@@ -39,7 +39,7 @@ static inline void ear_told(struct event_watcher *w, const struct news *n)
 static inline void ear_listen(struct ear *e, struct events *events,
 			      void (*then)(struct ear *e, const struct news *n))
 {
-	*e = (struct ear){ .watcher.told = ear_told, .then = then };
+	*e = (struct ear){ .watcher.notify = ear_told, .then = then };
 	events_subscribe(events, &e->watcher);
 }
 

@@ -23,6 +23,7 @@
 #include "lib/bytes.h"
 #include "lib/tap.h"
 #include "port/port.h"
+#include "relay/member.h"
 
 #define FAKE_ALL UINT32_MAX
 #define FAKE_FULL UINT64_C(0xfffffffffffffffe) /* an eventfd that isn't writable */
@@ -55,6 +56,7 @@ struct fake_peer {
 };
 
 /*
+ * @member:  its place where the test plays the relay; a real relay makes another one
  * @has_fds: it is readable and writable when its peer has something, and room
  * @is_read: rx() was called, and rx_done() was not, yet
  * @lent:    memory of frames that were brought, until rx_done()
@@ -64,6 +66,7 @@ struct fake_peer {
  */
 struct fake_port {
 	struct port port;
+	struct member member;
 	struct fake_peer *peer, own_peer;
 	struct fake_plan *plan;
 	bool has_fds, is_allocated, is_open, is_broken, is_read, has_rx_failed;
@@ -365,6 +368,8 @@ static inline void fake_init(struct fake_port *f, const struct port_ops *ops,
 {
 	if (port_init(&f->port, ops, env, name) < 0)
 		abort();
+	f->member.port = &f->port;
+	f->port.owner = &f->member;
 	f->peer = &f->own_peer;
 	f->peer->budget = f->peer->breaks_at = FAKE_ALL;
 	f->rx_fd = f->tx_fd = -1;

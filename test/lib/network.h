@@ -18,7 +18,6 @@
 
 #include "lib/clock.h"
 #include "lib/fake-port.h"
-#include "lib/ports.h"
 #include "lib/quiet.h"
 #include "lib/random.h"
 #include "lib/tap.h"
@@ -29,7 +28,7 @@
 #define PORTS 64
 #define RX_MAX 200
 #define FRAME_BYTES 60 /* of a frame without a tag */
-#define FRAME_MOST PORT_PROBE_MAX
+#define FRAME_MOST GUARD_PROBE_MAX
 #define NUMBERS 4096
 #define STEP_US 20
 #define STEPS_MAX 20000 /* of one flood, before it is called endless */
@@ -42,7 +41,6 @@ struct node {
 	bool is_hub;
 	int told;
 	unsigned loops;
-	unsigned last_id;
 };
 
 /*
@@ -119,7 +117,7 @@ static inline void on_changed(struct port *p, void *arg)
 {
 	(void)arg;
 	if (!to_end(p)->node->is_hub)
-		switching_changed(&to_end(p)->node->sw, p);
+		switching_changed(&to_end(p)->node->sw, member_of(p));
 }
 
 static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
@@ -143,7 +141,7 @@ static inline struct node *node_add(bool is_hub, uint64_t id)
 	memset(node, 0, sizeof(*node));
 	node->is_hub = is_hub;
 	switching_init(&node->sw, &loop, &node->fwd);
-	node->sw.tell = on_told;
+	node->sw.notify = on_told;
 	if (is_hub)
 		return node;
 	if (switching_start(&node->sw, &limits) < 0)
@@ -161,9 +159,7 @@ static inline struct end *end_add(struct node *node)
 	e->fake.sent = end_sent;
 	e->node = node;
 	e->host = -1;
-	e->fake.port.id = ++node->last_id;
-	ports_join(&node->fwd.ports, &e->fake.port);
-	node->fwd.n_ports++;
+	members_join(&node->fwd.members, &e->fake.member);
 	port_start(&e->fake.port);
 	return e;
 }
@@ -200,11 +196,11 @@ static inline void begin(uint64_t seed)
 static inline void end(void)
 {
 	for (unsigned i = 0; i < n_ends; i++) {
-		storm_forget(&ends[i].node->sw.storm, &ends[i].fake.port);
+		storm_forget(&ends[i].node->sw.storm, &ends[i].fake.member);
 		port_free(&ends[i].fake.port);
 	}
 	for (unsigned i = 0; i < n_nodes; i++) {
-		nodes[i].fwd.ports = NULL;
+		nodes[i].fwd.members.first = NULL;
 		switching_free(&nodes[i].sw);
 	}
 	if (loop.first)
@@ -233,7 +229,8 @@ static inline void step(struct end *e)
 	}
 	e->n_rx -= n;
 	memmove(e->rx, e->rx[n], e->n_rx * sizeof(e->rx[0]));
-	forward_batch(&e->node->fwd, &e->fake.port, &b);
+	forward_batch(&e->node->fwd, &e->fake.member, &b);
+	deliver_flush(&e->node->fwd);
 	clock_us += STEP_US;
 }
 
@@ -331,7 +328,7 @@ static inline unsigned n_blocked(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < n_ends; i++)
-		n += ends[i].fake.port.is_blocked;
+		n += ends[i].fake.member.is_blocked;
 	return n;
 }
 

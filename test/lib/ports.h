@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of what stands between ports: their list, and whether all adds up. */
+/* For tests of what stands between ports: whether all adds up. */
 #ifndef LIB_PORTS_H
 #define LIB_PORTS_H
 
 #include "port/port.h"
-
-/* ports_join() - Behind the last one of a list. */
-static inline void ports_join(struct port **list, struct port *p)
-{
-	while (*list)
-		list = &(*list)->next;
-	p->next = NULL;
-	*list = p;
-}
-
-/* ports_leave() - Out of the list that it is in. */
-static inline void ports_leave(struct port **list, const struct port *p)
-{
-	while (*list != p)
-		list = &(*list)->next;
-	*list = p->next;
-}
 
 static inline uint64_t ports_dropped(const struct port_counters *c)
 {

@@ -110,7 +110,7 @@ static void begin(struct endpoint *ep, struct port *p)
 	if (!p)
 		exit(1);
 	rig.p = p;
-	p->rules = ep->rules;
+	p->is_unpadded = ep->rules.is_unpadded;
 	taker_reset(&rig.t);
 	rig.last = rig.sends = 0;
 	port_start(p);

@@ -361,7 +361,7 @@ static void test_tx_unpadded(void)
 	int wrong = 0;
 
 	begin_pair();
-	rig.p->rules.is_unpadded = true;
+	rig.p->is_unpadded = true;
 	for (uint32_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		send_frames(i, 1, lens[i]);
 		peer_reads(rig.peer, 1, lens[i]);

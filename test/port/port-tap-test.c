@@ -206,13 +206,13 @@ static void test_remade(void)
 		abort();
 	close(fd);
 	begin("tap:t0");
-	ok(live_is_up() && its()->link.was_there, "a tap that somebody made");
+	ok(live_is_up() && its()->link.existed, "a tap that somebody made");
 	netns_link_del("t0");
 	live_until(live.downs >= 2);
 	ok(strstr(live.why, "tap t0: was deleted") && !link_of("t0").index,
 	   "is not made again at once");
 	leap(&live.taker.loop, REMADE_S);
-	ok(live_is_up() && !its()->link.was_there, "but after a while");
+	ok(live_is_up() && !its()->link.existed, "but after a while");
 	end();
 }
 

@@ -5,12 +5,13 @@
  * driver is made to fail once, and ports are taken away while frames are on their way
  * from or to them; fake-port.h holds the contract in port.h against what happens.
  */
-#include "relay/relay.h"
+#include "relay/stats.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
@@ -72,18 +73,18 @@ static void add(unsigned id, const struct port_ops *ops)
 	f->fake.gone = fake_gone;
 	f->id = id;
 	fakes[id] = f;
-	relay_add_port(&relay, &f->fake.port);
+	members_add(&relay, &f->fake.port, false);
 }
 
 /* Take away the port that a frame comes from, or is about to go to. */
-static void cut(struct observer *o, const struct port *p, enum direction direction,
+static void cut(struct observer *o, const struct member *m, enum direction direction,
 		const struct frame *f)
 {
 	(void)o;
 	(void)direction;
 	(void)f;
 	if (++seen == cuts_at)
-		relay_del(&fake_of(p)->port);
+		relay_del(member_of(m->port));
 }
 
 static void give(unsigned id)
@@ -98,7 +99,7 @@ static void give(unsigned id)
 
 static bool sums_hold(void)
 {
-	struct relay_sums s = relay_sums(&relay);
+	struct stats_sums s = stats_sum(&relay);
 
 	return s.received + s.copied == s.sent + s.queued + s.dropped;
 }

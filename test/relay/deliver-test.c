@@ -91,7 +91,7 @@ static struct fake *add(unsigned i)
 	f->fake.port.takes_super = i == TAP || i == OLD_TAP;
 	f->fake.port.takes_uso = i == TAP;
 	port_start(&f->fake.port);
-	ports_join(&fwd.ports, &f->fake.port);
+	members_join(&fwd.members, &f->fake.member);
 	return fakes[i] = f;
 }
 
@@ -127,8 +127,8 @@ static bool adds_up(void)
 {
 	int64_t sum = (int64_t)fwd.copied;
 
-	for (const struct port *p = fwd.ports; p; p = p->next)
-		sum += ports_balance(p);
+	for (const struct member *m = fwd.members.first; m; m = m->next)
+		sum += ports_balance(m->port);
 	if (sum)
 		printf("# in and copied, less what is found: %jd\n", (intmax_t)sum);
 	return !sum;
@@ -160,7 +160,8 @@ static struct frame *give(const uint8_t *data, uint32_t len, const struct vnet *
 
 static void forward(void)
 {
-	forward_batch(&fwd, &fakes[SRC]->fake.port, &batch);
+	forward_batch(&fwd, &fakes[SRC]->fake.member, &batch);
+	deliver_flush(&fwd);
 }
 
 static struct packet some_tcp(bool v6, uint32_t payload)

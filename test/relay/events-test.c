@@ -11,6 +11,7 @@
 
 #include "lib/ear.h"
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/quiet.h"
 #include "lib/random.h"
 #include "lib/tap.h"
@@ -63,8 +64,7 @@ static struct fake_port *add(unsigned number, const struct port_ops *o, bool is_
 	f->peer->open_ret = is_off ? -EINPROGRESS : 0;
 	f->bring = bring;
 	f->gone = is_gone;
-	f->port.may_end = true;
-	relay_add_port(&relay, &f->port);
+	members_add(&relay, &f->port, true);
 	return f;
 }
 
@@ -124,8 +124,9 @@ static void end_all_watches(struct ear *e, const struct news *n)
 
 static void note(enum relay_event event, struct fake_port *f, const char *why)
 {
-	events_note(&relay.events,
-		    &(struct news){ .event = event, .port = &f->port, .why = why });
+	events_note(&relay.events, &(struct news){ .event = event,
+						   .member = member_of(&f->port),
+						   .why = why });
 }
 
 static void test_list(void)
@@ -142,12 +143,12 @@ static void test_list(void)
 	why[0] = 'B';
 	note(EVENT_GONE, f, NULL);
 	ok_eq_str(second.heard, "", "it is only noted");
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok_eq_str(second.heard, "down p0 because;gone p0;",
 		  "told in order, as it was then");
 	ok_eq_str(first.heard, "down p0 because;", "one ends its own watch");
 	ok_eq_str(third.heard, second.heard, "and those behind it still hear");
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok_eq_int(second.n, 2, "nothing is told twice");
 	end();
 }
@@ -161,7 +162,7 @@ static void test_others_end(void)
 	ear_listen(&first, &relay.events, end_all_watches);
 	note(EVENT_UP, fakes[0], NULL);
 	note(EVENT_UP, fakes[0], NULL);
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok(first.n == 1 && !second.n && !third.n && !relay.events.watchers,
 	   "a watch that is ended while another one is told hears nothing more");
 	end();
@@ -251,12 +252,12 @@ static void test_down_and_up(void)
 /* It takes away the port that it hears of, another one, and itself. */
 static void take_away(struct ear *e, const struct news *n)
 {
-	struct port *p = relay_find(&relay, n->port->id);
+	struct member *m = relay_find(&relay, n->member->id);
 
 	events_unsubscribe(&relay.events, &e->watcher);
-	ok(p == n->port, "who is told of a port can find it");
-	relay_del(p);
-	relay_del(&fakes[3 - number_of(p)]->port);
+	ok(m == n->member, "who is told of a port can find it");
+	relay_del(m);
+	relay_del(member_of(&fakes[3 - number_of(m->port)]->port));
 }
 
 static void test_take_away(void)
@@ -311,12 +312,14 @@ static void test_proven(void)
 	fake_opened(fakes[1], 0);
 	ear_listen(&first, &relay.events, NULL);
 	port_proven(&fakes[1]->port);
-	ok(!fakes[0]->port.is_held && relay.n_up == 2, "it counts as up once");
+	ok(!fakes[0]->port.is_held && relay.forward.members.n_up == 2,
+	   "it counts as up once");
 	fakes[1]->peer->open_ret = -ECONNREFUSED;
 	port_why(&fakes[1]->port, -EPIPE, "broken");
 	port_down(&fakes[1]->port);
-	ok(fakes[0]->port.is_held && relay.n_up == 1, "and not when it is down again");
-	events_tell(&relay.events);
+	ok(fakes[0]->port.is_held && relay.forward.members.n_up == 1,
+	   "and not when it is down again");
+	events_flush(&relay.events);
 	ok_eq_str(first.heard, "up p1;down p1 broken;", "that is told");
 	end();
 }
@@ -336,12 +339,12 @@ static void expect(bool good)
 
 static void keep_account(struct ear *e, const struct news *n)
 {
-	unsigned i = number_of(n->port);
+	unsigned i = number_of(n->member->port);
 
 	e->heard[0] = '\0';
 	n_told++;
 	expect(!n_driven && !relay.is_forwarding);
-	expect(fakes[i] && &fakes[i]->port == n->port);
+	expect(fakes[i] && &fakes[i]->port == n->member->port);
 	switch (n->event) {
 	case EVENT_UP:
 	case EVENT_RECONNECT:
@@ -360,7 +363,7 @@ static void keep_account(struct ear *e, const struct news *n)
 	}
 	if (rnd(PIECE) == 0 && n->event != EVENT_GONE &&
 	    fakes[i]->port.state != PORT_ENDED)
-		relay_del(&fakes[i]->port);
+		relay_del(member_of(&fakes[i]->port));
 }
 
 static void do_something(void)
@@ -381,7 +384,7 @@ static void do_something(void)
 		break;
 	case 2:
 		if (rnd(4) == 0)
-			relay_del(&f->port);
+			relay_del(member_of(&f->port));
 		break;
 	default:
 		if (f->port.state == PORT_UP)

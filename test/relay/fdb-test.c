@@ -11,56 +11,44 @@
 #include "lib/packet.h"
 #include "lib/random.h"
 #include "lib/tap.h"
+#include "relay/member.h"
 
 #define PORTS 6
 #define KEYS_MAX 120 /* of the random histories */
 
-static struct port all[PORTS];
-static struct port *ports;
-static unsigned n_ports;
+static struct member all[PORTS];
+static struct members members;
 static struct fdb fdb;
 
 /* It was seen there, and is from now on. Return: where it was, if elsewhere. */
-static struct port *see(struct fdb *f, fdb_key key, struct port *port, uint32_t now)
+static struct member *see(struct fdb *f, fdb_key key, struct member *m, uint32_t now)
 {
-	struct fdb_entry *e = fdb_learn(f, key, port, now);
+	struct fdb_entry *e = fdb_learn(f, key, m, now);
 
-	return e ? fdb_move(f, e, port, now) : NULL;
+	return e ? fdb_move(f, e, m, now) : NULL;
 }
 
-/* ---- ports ---- */
+/* ---- members ---- */
 
-static void join(struct port *p)
+static void join(struct member *m)
 {
-	struct port **link = &ports;
-
-	while (*link)
-		link = &(*link)->next;
-	p->next = NULL;
-	*link = p;
-	n_ports++;
+	members_join(&members, m);
 }
 
 /* As relay.c does it: out of the list first. */
-static void leave(struct port *p)
+static void leave(struct member *m)
 {
-	struct port **link = &ports;
-
-	while (*link != p)
-		link = &(*link)->next;
-	*link = p->next;
-	n_ports--;
-	fdb_forget(&fdb, p);
+	members_leave(&members, m);
+	fdb_forget(&fdb, m);
 }
 
 static void begin(uint32_t size, unsigned n)
 {
 	memset(all, 0, sizeof(all));
-	ports = NULL;
-	n_ports = 0;
+	memset(&members, 0, sizeof(members));
 	for (unsigned i = 0; i < n; i++)
 		join(&all[i]);
-	if (fdb_init(&fdb, size, &ports, &n_ports) < 0)
+	if (fdb_init(&fdb, size, &members) < 0)
 		exit(1);
 }
 
@@ -86,14 +74,14 @@ static unsigned chain_at(size_t bucket)
 	return n;
 }
 
-static bool is_list_whole(const struct port *p)
+static bool is_list_whole(const struct member *p)
 {
 	uint32_t newer = 0, n = 0;
 
 	for (uint32_t i = p->addresses.newest; i; i = fdb.entries[i - 1].older) {
 		const struct fdb_entry *e = &fdb.entries[i - 1];
 
-		if (i > fdb.size || ++n > fdb.size || e->port != p || e->newer != newer)
+		if (i > fdb.size || ++n > fdb.size || e->member != p || e->newer != newer)
 			return false;
 		/* The clock may have wrapped in between. */
 		if (newer && (int32_t)(fdb.entries[newer - 1].seen - e->seen) < 0)
@@ -107,20 +95,20 @@ static bool is_whole(void)
 {
 	uint32_t used = 0, in_lists = 0, n_free = 0, chained = 0;
 
-	for (const struct port *p = ports; p; p = p->next) {
+	for (const struct member *p = members.first; p; p = p->next) {
 		if (!is_list_whole(p))
 			return false;
 		in_lists += p->addresses.n;
 	}
-	for (uint32_t i = 0; i < fdb.fresh; i++)
-		used += fdb.entries[i].port != NULL;
+	for (uint32_t i = 0; i < fdb.high_water; i++)
+		used += fdb.entries[i].member != NULL;
 	for (uint32_t i = fdb.free; i != UINT32_MAX && n_free <= fdb.size;
 	     i = fdb.entries[i].next)
 		n_free++;
 	for (size_t b = 0; b < n_buckets(); b++)
 		chained += chain_at(b);
 	return used == fdb.n && in_lists == fdb.n && chained == fdb.n &&
-	       n_free + fdb.n == fdb.fresh && fdb.fresh <= fdb.size;
+	       n_free + fdb.n == fdb.high_water && fdb.high_water <= fdb.size;
 }
 
 static void ok_whole(const char *what)
@@ -128,11 +116,11 @@ static void ok_whole(const char *what)
 	ok(is_whole(), "%s: the table is whole", what);
 }
 
-static const struct port *where(fdb_key key, uint32_t now)
+static const struct member *where(fdb_key key, uint32_t now)
 {
 	const struct fdb_entry *e = fdb_lookup(&fdb, key, now);
 
-	return e ? e->port : NULL;
+	return e ? e->member : NULL;
 }
 
 /* ---- one address ---- */
@@ -147,7 +135,7 @@ static void test_key(void)
 
 static void test_learn(void)
 {
-	struct port *a = &all[0], *b = &all[1];
+	struct member *a = &all[0], *b = &all[1];
 
 	begin(16, 3);
 	ok(!fdb_lookup(&fdb, 1, 0), "in an empty table is nothing");
@@ -172,7 +160,7 @@ static unsigned moves(fdb_key key, uint32_t now)
 
 static void test_moves(void)
 {
-	struct port *a = &all[0], *b = &all[1];
+	struct member *a = &all[0], *b = &all[1];
 
 	begin(16, 2);
 	see(&fdb, 7, a, 50);
@@ -192,7 +180,7 @@ static void test_moves(void)
 
 static void test_age(uint32_t born)
 {
-	struct port *a = &all[0], *b = &all[1];
+	struct member *a = &all[0], *b = &all[1];
 
 	begin(16, 2);
 	see(&fdb, 1, a, born);
@@ -207,11 +195,11 @@ static void test_age(uint32_t born)
 	   "only what was not seen again is swept");
 	ok_whole("ageing");
 	see(&fdb, 3, b, born + FDB_AGE_S + 1);
-	ok_eq_int(fdb.fresh, 2, "and leaves its place to another");
+	ok_eq_int(fdb.high_water, 2, "and leaves its place to another");
 	end();
 }
 
-/* ---- ports ---- */
+/* ---- members ---- */
 
 static void test_forget(void)
 {
@@ -402,7 +390,7 @@ static void test_chains(enum key_kind kind, const char *what, unsigned most,
 
 struct model_entry {
 	fdb_key key;
-	struct port *port;
+	struct member *member;
 	uint32_t seen, moved, moves;
 	uint64_t turn; /* when it last became its port's newest */
 };
@@ -421,53 +409,53 @@ static struct model_entry *model_find(fdb_key key)
 	return NULL;
 }
 
-static uint32_t model_count(const struct port *p)
+static uint32_t model_count(const struct member *p)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < model.n; i++)
-		n += model.entry[i].port == p;
+		n += model.entry[i].member == p;
 	return n;
 }
 
-static struct port *model_giver(struct port *p)
+static struct member *model_victim(struct member *p)
 {
-	struct port *most = p;
+	struct member *most = p;
 
-	if (model_count(p) * n_ports >= model.size)
+	if (model_count(p) * members.n >= model.size)
 		return p;
-	for (struct port *q = ports; q; q = q->next)
+	for (struct member *q = members.first; q; q = q->next)
 		if (model_count(q) > model_count(most))
 			most = q;
 	return most;
 }
 
-static struct model_entry *model_room(struct port *p)
+static struct model_entry *model_room(struct member *p)
 {
 	struct model_entry *oldest = NULL;
 
 	if (model.n < model.size)
 		return &model.entry[model.n++];
-	p = model_giver(p);
+	p = model_victim(p);
 	for (uint32_t i = 0; i < model.n; i++)
-		if (model.entry[i].port == p &&
+		if (model.entry[i].member == p &&
 		    (!oldest || model.entry[i].turn < oldest->turn))
 			oldest = &model.entry[i];
 	return oldest;
 }
 
-static struct port *model_learn(fdb_key key, struct port *p, uint32_t now)
+static struct member *model_learn(fdb_key key, struct member *p, uint32_t now)
 {
 	struct model_entry *e = model_find(key);
-	struct port *from;
+	struct member *from;
 
 	if (!e) {
 		e = model_room(p);
-		*e = (struct model_entry){ .key = key, .port = p, .seen = now };
+		*e = (struct model_entry){ .key = key, .member = p, .seen = now };
 		e->turn = ++model.turn;
 		return NULL;
 	}
-	from = e->port;
+	from = e->member;
 	if (from != p) {
 		e->moves = e->moved == now ? e->moves + 1 : 1;
 		e->moved = now;
@@ -475,17 +463,17 @@ static struct port *model_learn(fdb_key key, struct port *p, uint32_t now)
 	if (from != p || e->seen != now)
 		e->turn = ++model.turn;
 	e->seen = now;
-	e->port = p;
+	e->member = p;
 	return from == p ? NULL : from;
 }
 
 /* Remove all of @p, or (NULL) all that have aged. */
-static void model_remove(const struct port *p, uint32_t now)
+static void model_remove(const struct member *p, uint32_t now)
 {
 	for (uint32_t i = 0; i < model.n;) {
 		const struct model_entry *e = &model.entry[i];
 
-		if (p ? e->port == p : now - e->seen > FDB_AGE_S)
+		if (p ? e->member == p : now - e->seen > FDB_AGE_S)
 			model.entry[i] = model.entry[--model.n];
 		else
 			i++;
@@ -499,35 +487,35 @@ static bool is_same(fdb_key key, uint32_t now)
 
 	if (!m || now - m->seen > FDB_AGE_S)
 		return !e;
-	return e && e->port == m->port && e->seen == m->seen && e->moves == m->moves;
+	return e && e->member == m->member && e->seen == m->seen && e->moves == m->moves;
 }
 
-static void come_or_go(struct port *p)
+static void come_or_go(struct member *p)
 {
-	const struct port *q = ports;
+	const struct member *q = members.first;
 
 	while (q && q != p)
 		q = q->next;
 	if (!q) {
 		join(p);
-	} else if (n_ports > 2) {
+	} else if (members.n > 2) {
 		leave(p);
 		model_remove(p, 0);
 	}
 }
 
-static struct port *some_port(void)
+static struct member *some_port(void)
 {
-	struct port *p = ports;
+	struct member *p = members.first;
 
-	for (unsigned i = rnd(n_ports); i; i--)
+	for (unsigned i = rnd(members.n); i; i--)
 		p = p->next;
 	return p;
 }
 
 static bool happen(uint32_t n_keys, uint32_t *now)
 {
-	struct port *p = some_port(), *from;
+	struct member *p = some_port(), *from;
 	/* One port in six brings more than others. */
 	fdb_key key = (fdb_key)rnd(4) << 48 | rnd(p == &all[5] ? n_keys : n_keys / 4);
 

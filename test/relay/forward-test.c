@@ -80,7 +80,7 @@ static void fake_sent(struct fake_port *p, const struct frame *f)
 static void on_changed(struct port *p, void *arg)
 {
 	(void)arg;
-	switching_changed(&sw, p);
+	switching_changed(&sw, member_of(p));
 }
 
 static const struct port_host host = { fake_heard_nothing, fake_heard_nothing,
@@ -92,11 +92,11 @@ static void on_told(struct switching *s, const struct news *n)
 	(void)n;
 }
 
-static void see(struct observer *o, const struct port *p, enum direction direction,
+static void see(struct observer *o, const struct member *m, enum direction direction,
 		const struct frame *f)
 {
 	struct eyes *e = container_of(o, struct eyes, observer);
-	unsigned i = p->id - 1;
+	unsigned i = m->id - 1;
 	struct frame last = run_skip(f, f->n_more);
 
 	*(direction == FRAME_IN ? &e->in[i] : &e->out[i]) += 1 + f->n_more;
@@ -110,22 +110,20 @@ static void add(unsigned i)
 
 	fake_init(&fakes[i].fake, &fake_plain, &env, "fake");
 	fakes[i].fake.sent = fake_sent;
-	p->id = i + 1;
-	ports_join(&fwd.ports, p);
-	fwd.n_ports++;
+	fwd.members.last_id = i;
+	members_join(&fwd.members, &fakes[i].fake.member);
 	port_start(p);
 }
 
 /* As relay.c removes it. */
 static void remove_port(unsigned i)
 {
-	struct port *p = &fakes[i].fake.port;
+	struct member *m = &fakes[i].fake.member;
 
-	ports_leave(&fwd.ports, p);
-	fwd.n_ports--;
-	gone += ports_balance(p);
-	switching_gone(&sw, p);
-	port_free(p);
+	members_leave(&fwd.members, m);
+	gone += ports_balance(m->port);
+	switching_gone(&sw, m);
+	port_free(m->port);
 }
 
 /* A switch of @n ports; without @limits a hub. */
@@ -137,7 +135,7 @@ static void begin(unsigned n, const struct switching_limits *limits)
 	gone = 0;
 	clock_pass_ms(1000000);
 	switching_init(&sw, &loop, &fwd);
-	sw.tell = on_told;
+	sw.notify = on_told;
 	if (limits && switching_start(&sw, limits) < 0)
 		exit(1);
 	for (unsigned i = 0; i < n; i++)
@@ -154,10 +152,10 @@ static bool adds_up(void)
 	int64_t sum = (int64_t)fwd.copied + gone;
 	bool good = true;
 
-	for (const struct port *p = fwd.ports; p; p = p->next) {
-		sum += ports_balance(p);
-		good &= eyes.in[p->id - 1] == p->count.rx_frames &&
-			eyes.out[p->id - 1] == p->count.tx_frames;
+	for (const struct member *m = fwd.members.first; m; m = m->next) {
+		sum += ports_balance(m->port);
+		good &= eyes.in[m->id - 1] == m->port->count.rx_frames &&
+			eyes.out[m->id - 1] == m->port->count.tx_frames;
 	}
 	return good && !sum && !eyes.wrong;
 }
@@ -165,8 +163,8 @@ static bool adds_up(void)
 static void end(const char *what)
 {
 	ok(adds_up(), "%s: all adds up, and was seen once", what);
-	while (fwd.ports)
-		remove_port(fwd.ports->id - 1);
+	while (fwd.members.first)
+		remove_port(fwd.members.first->id - 1);
 	switching_free(&sw);
 	free(fwd.segments);
 	if (loop.first)
@@ -254,7 +252,8 @@ static void come_in(unsigned at)
 		runs += f.n_more > 0;
 		port_take(&fakes[at].fake.port, &b, &f);
 	}
-	forward_batch(&fwd, &fakes[at].fake.port, &b);
+	forward_batch(&fwd, &fakes[at].fake.member, &b);
+	deliver_flush(&fwd);
 	free(copy);
 	buf_len = 0;
 }
@@ -371,13 +370,13 @@ static void test_two(void)
 
 static void test_hub(void)
 {
+	static const struct endpoint_rules one_mac = { .n_macs = 1, .macs = { { 2 } } };
+
 	begin(3, NULL);
 	one(0, ALL, 1);
 	ok_eq_int(who_got(one(1, 1, 2)), 0x5, "a hub knows nothing");
 	ok_eq_int(who_got(one(0, 1, 1)), 0x6, "and drops nothing");
-	fakes[2].fake.port.rules =
-		(struct endpoint_rules){ .n_macs = 1, .macs = { { 2 } } };
-	fwd.has_mac_filter = true;
+	members_set_rules(&fwd.members, &fakes[2].fake.member, &one_mac);
 	one(2, ALL, 3);
 	ok_eq_int(drops(2, DROP_MAC), 1, "but heeds rules");
 	end("a hub");
@@ -388,7 +387,7 @@ static void test_hub(void)
 static void test_isolated(void)
 {
 	begin(4, &large);
-	fakes[1].fake.port.rules.is_isolated = fakes[2].fake.port.rules.is_isolated =
+	fakes[1].fake.member.rules.is_isolated = fakes[2].fake.member.rules.is_isolated =
 		true;
 	ok_eq_int(who_got(one(1, ALL, 1)), 0x9,
 		  "isolated ports do not reach one another");
@@ -402,7 +401,7 @@ static void test_isolated(void)
 
 static void test_pins(void)
 {
-	struct endpoint_rules *rules = &fakes[0].fake.port.rules;
+	struct endpoint_rules *rules = &fakes[0].fake.member.rules;
 	uint32_t n, m;
 
 	begin(3, &large);
@@ -464,7 +463,8 @@ static void test_storm_super(void)
 		struct batch b = { 0 };
 
 		port_take(&fakes[0].fake.port, &b, &f);
-		forward_batch(&fwd, &fakes[0].fake.port, &b);
+		forward_batch(&fwd, &fakes[0].fake.member, &b);
+		deliver_flush(&fwd);
 	}
 	ok(drops(0, DROP_STORM) == 2 && fakes[1].n == 9,
 	   "of super-frames that stand for ten each, fifteen frames are one");
@@ -482,28 +482,28 @@ static void test_probes_in_run(void)
 	for (int i = 0; i < 2; i++)
 		put(ALL, 2, 0, 60);
 	for (unsigned i = 0; i < 2; i++) {
-		put(0, 0, 0, PORT_PROBE_BYTES);
-		memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[i].fake.port.guard.probe,
-		       PORT_PROBE_BYTES);
+		put(0, 0, 0, GUARD_PROBE_BYTES);
+		memcpy(buf + buf_len - GUARD_PROBE_BYTES,
+		       fakes[i].fake.member.guard.probe, GUARD_PROBE_BYTES);
 	}
 	put(ALL, 2, 0, 60);
 	clock_pass_ms(10);
 	come_in(2);
-	ok(fakes[2].fake.port.is_blocked &&
-		   fakes[2].fake.port.guard.heard == loop_coarse(),
+	ok(fakes[2].fake.member.is_blocked &&
+		   fakes[2].fake.member.guard.heard == loop_coarse(),
 	   "what came back shows a loop");
 	ok(drops(2, DROP_PROBE) == 2 && drops(2, DROP_LOOP) == 1,
 	   "each probe of a run is taken, and what is behind them does not pass");
-	fakes[2].fake.port.is_blocked = false;
-	fakes[2].fake.port.guard.against = NULL;
-	put(0, 0, 0, PORT_PROBE_BYTES);
-	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[3].fake.port.guard.probe,
-	       PORT_PROBE_BYTES);
-	put(0, 0, 0, PORT_PROBE_BYTES);
-	memcpy(buf + buf_len - PORT_PROBE_BYTES, fakes[0].fake.port.guard.probe,
-	       PORT_PROBE_BYTES);
+	fakes[2].fake.member.is_blocked = false;
+	fakes[2].fake.member.guard.against = NULL;
+	put(0, 0, 0, GUARD_PROBE_BYTES);
+	memcpy(buf + buf_len - GUARD_PROBE_BYTES, fakes[3].fake.member.guard.probe,
+	       GUARD_PROBE_BYTES);
+	put(0, 0, 0, GUARD_PROBE_BYTES);
+	memcpy(buf + buf_len - GUARD_PROBE_BYTES, fakes[0].fake.member.guard.probe,
+	       GUARD_PROBE_BYTES);
 	come_in(1);
-	ok(fakes[3].fake.port.is_blocked && fakes[1].fake.port.is_blocked,
+	ok(fakes[3].fake.member.is_blocked && fakes[1].fake.member.is_blocked,
 	   "the second as the first");
 	end("probes in a run");
 }
@@ -531,12 +531,12 @@ static void test_blocked(void)
 {
 	begin(3, &large);
 	one(1, ALL, 2);
-	fakes[1].fake.port.is_blocked = true;
+	fakes[1].fake.member.is_blocked = true;
 	ok_eq_int(who_got(one(0, ALL, 1)), 0x4, "nothing is flooded to a blocked port");
 	one(1, ALL, 7);
 	ok_eq_int(drops(1, DROP_LOOP), 1, "nor from it");
 	ok_eq_int(who_got(one(0, 7, 1)), 0x4, "nor is anything learnt there");
-	fakes[1].fake.port.is_blocked = false;
+	fakes[1].fake.member.is_blocked = false;
 	end("a blocked port");
 }
 
@@ -579,19 +579,22 @@ static void test_super(void)
 	one(1, ALL, 1);
 	n_before = fakes[2].n + fakes[3].n;
 	fakes[0].fake.port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].fake.port, &b);
+	forward_batch(&fwd, &fakes[0].fake.member, &b);
+	deliver_flush(&fwd);
 	ok(fakes[1].n == 1 && fakes[1].got[0].is_super && fakes[1].got[0].number == len &&
 		   fakes[2].n + fakes[3].n == n_before,
 	   "a super-frame goes where its destination is, in one piece");
 	one(2, ALL, 1);
 	fakes[0].fake.port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].fake.port, &b);
+	forward_batch(&fwd, &fakes[0].fake.member, &b);
+	deliver_flush(&fwd);
 	ok(fakes[2].n == n_before / 2 + 9 && !fakes[2].got[fakes[2].n - 1].is_super,
 	   "in nine where it is not taken whole");
 	/* It was changed for that; flooded, it must still be whole for the first. */
 	put_mac(data, 3);
 	fakes[0].fake.port.count.rx_frames++;
-	forward_batch(&fwd, &fakes[0].fake.port, &b);
+	forward_batch(&fwd, &fakes[0].fake.member, &b);
+	deliver_flush(&fwd);
 	ok(fakes[1].got[fakes[1].n - 1].is_super &&
 		   has_got(3, fakes[2].got[fakes[2].n - 1].number),
 	   "unknown, to each as it takes them");
@@ -618,8 +621,8 @@ static struct {
 
 static unsigned model_send(unsigned to, unsigned at, uint32_t n)
 {
-	if (to == at || (fakes[to].fake.port.rules.is_isolated &&
-			 fakes[at].fake.port.rules.is_isolated))
+	if (to == at || (fakes[to].fake.member.rules.is_isolated &&
+			 fakes[at].fake.member.rules.is_isolated))
 		return 0;
 	model.want[to][model.n[to]++] = n;
 	return 1;
@@ -703,7 +706,7 @@ static void test_random(uint64_t seed)
 {
 	static const struct switching_limits limits = { .fdb_size = 1024,
 							.storm_limit = MODEL_STORM };
-	struct endpoint_rules *rules = &fakes[4].fake.port.rules;
+	struct endpoint_rules *rules = &fakes[4].fake.member.rules;
 	unsigned wrong = 0;
 	uint64_t sum = 0;
 
@@ -713,7 +716,7 @@ static void test_random(uint64_t seed)
 	for (unsigned v = 0; v < 3; v++)
 		for (unsigned i = 0; i < PLACES; i++)
 			model.place[v][i].port = -1;
-	fakes[1].fake.port.rules.is_isolated = fakes[2].fake.port.rules.is_isolated =
+	fakes[1].fake.member.rules.is_isolated = fakes[2].fake.member.rules.is_isolated =
 		true;
 	for (rules->n_macs = 0; rules->n_macs < ENDPOINT_MACS_MAX; rules->n_macs++)
 		put_mac(rules->macs[rules->n_macs], rules->n_macs);

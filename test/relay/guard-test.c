@@ -384,8 +384,8 @@ static void test_at_once(unsigned down)
 		e[i] = cable(a, b);
 	send(0, -1);
 	settle();
-	ok(!e[0]->fake.port.is_blocked && e[1]->fake.port.is_blocked &&
-		   e[2]->fake.port.is_blocked,
+	ok(!e[0]->fake.member.is_blocked && e[1]->fake.member.is_blocked &&
+		   e[2]->fake.member.is_blocked,
 	   "of three cables the oldest stays");
 	set_off(e[down], true);
 	e[down]->peer->is_cut = true;
@@ -400,7 +400,7 @@ static unsigned seconds_to_open(struct end *e)
 {
 	unsigned n = 0;
 
-	for (; e->fake.port.is_blocked && n < 100; n++) {
+	for (; e->fake.member.is_blocked && n < 100; n++) {
 		pass_ms(1000);
 		send(0, -1);
 		settle();
@@ -440,7 +440,7 @@ static void test_backs_off(void)
 	e->is_cut = e->peer->is_cut = false;
 	send(0, -1);
 	settle();
-	ok_eq_int(e[2].fake.port.guard.quiet, 3000,
+	ok_eq_int(e[2].fake.member.guard.quiet, 3000,
 		  "after a minute without it, as at first");
 	end();
 }
@@ -463,11 +463,11 @@ static void test_echo(void)
 	loop_end = cable(hub, hub);
 	start = clock_us;
 	send(0, -1);
-	while (!e->fake.port.is_blocked && clock_us - start < 3000000) {
+	while (!e->fake.member.is_blocked && clock_us - start < 3000000) {
 		settle();
 		clock_us += 4000;
 	}
-	ok(e->fake.port.is_blocked && e->fake.port.guard.against == &e->fake.port,
+	ok(e->fake.member.is_blocked && e->fake.member.guard.against == &e->fake.member,
 	   "a loop behind one port: that one is blocked");
 	ok(clock_us - start >= 600000, "after %u ms, when it has shown three times",
 	   (unsigned)(clock_us - start) / 1000);
@@ -516,7 +516,7 @@ static void test_yields(void)
 	e = cable(a, hub);
 	cable(a, hub)->fake.port.takes_super = true;
 	send(0, -1);
-	ok(settle() && e->fake.port.is_blocked && n_blocked() == 1,
+	ok(settle() && e->fake.member.is_blocked && n_blocked() == 1,
 	   "a guest who closes a loop is cut off, though others came later");
 	end();
 }
@@ -539,7 +539,7 @@ static void test_vlan(void)
 	n = send(0, -1);
 	ok(settle() && copies[n][1] == 1, "in no VLAN there is no loop");
 	n = send_in(0, -1, 7);
-	ok(settle() && other->fake.port.is_blocked && n_blocked() == 1,
+	ok(settle() && other->fake.member.is_blocked && n_blocked() == 1,
 	   "in one there is, and it is cut");
 	ok(most_copies(n) <= 100, "after %u copies", most_copies(n));
 	pass_ms(8000);
@@ -568,11 +568,11 @@ static void test_shared_echo(void)
 	loop_end = cable(hub, hub);
 	start = clock_us;
 	n = send(0, -1);
-	while (!e->fake.port.guard.is_limited && clock_us - start < 3000000) {
+	while (!e->fake.member.guard.is_limited && clock_us - start < 3000000) {
 		settle();
 		clock_us += 4000;
 	}
-	ok(e->fake.port.guard.is_limited && !n_blocked() && a->told == 1,
+	ok(e->fake.member.guard.is_limited && !n_blocked() && a->told == 1,
 	   "a loop behind a shared port: it is told of and limited, not blocked");
 	clock_us += 1000000 - clock_us % 1000000;
 	copies[n % NUMBERS][1] = 0;
@@ -587,7 +587,7 @@ static void test_shared_echo(void)
 	loop_end->is_cut = loop_end->peer->is_cut = true;
 	settle();
 	pass_ms(5000);
-	ok(!e->fake.port.guard.is_limited && a->told == 0,
+	ok(!e->fake.member.guard.is_limited && a->told == 0,
 	   "the loop is gone: not any more");
 	ok(is_joined(), "and all are joined");
 	end();
@@ -615,7 +615,7 @@ static enum guard_verdict take(unsigned at, const uint8_t *data, uint32_t len)
 	struct frame f = { .data = copy, .len = len };
 	enum guard_verdict v;
 
-	v = guard_take(&one->sw.guard, &ends[at].fake.port, &f, clock_us / 1000);
+	v = guard_take(&one->sw.guard, &ends[at].fake.member, &f, clock_us / 1000);
 	deliver_flush(&one->fwd);
 	free(copy);
 	return v;
@@ -627,7 +627,7 @@ static void test_no_probes(void)
 	unsigned probes = 0;
 
 	begin_one();
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	for (uint32_t len = FRAME_HEADER; len < FRAME_BYTES; len++)
 		probes += take(2, data, len) != GUARD_NO_PROBE;
 	for (unsigned i = 12; i < 24; i++) {
@@ -648,7 +648,7 @@ static void test_feigned(void)
 	unsigned ended = 0, old = 0;
 
 	begin_one();
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	for (unsigned bit = 32 * 8; bit < 48 * 8; bit++) {
 		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		ended += take(2, data, FRAME_BYTES) == GUARD_ENDS;
@@ -656,10 +656,10 @@ static void test_feigned(void)
 	}
 	ok(ended == 128 && !n_blocked(), "one with any bit of it changed does nothing");
 	/* The guest at port 1 has only its own, and says that it is port 3's. */
-	put_be32(data + 36, ends[2].fake.port.id);
+	put_be32(data + 36, ends[2].fake.member.id);
 	take(1, data, FRAME_BYTES);
 	ok(!n_blocked() && !probes_seen, "nor does one in another port's name");
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	clock_us += 1504000;
 	old += take(2, data, FRAME_BYTES) == GUARD_ENDS && !n_blocked();
 	clock_us -= 1504000;
@@ -679,14 +679,14 @@ static void test_played_back(void)
 	uint8_t data[FRAME_BYTES];
 
 	begin_one();
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	for (int i = 0; i < 5000; i++, clock_us += 1000)
 		take(1, data, FRAME_BYTES);
 	ok_eq_int(n_blocked(), 0, "played back for ever, one probe does nothing");
 	for (int i = 0; i < 5; i++) {
 		send(0, -1);
 		settle();
-		take(1, ends[1].fake.port.guard.probe, FRAME_BYTES);
+		take(1, ends[1].fake.member.guard.probe, FRAME_BYTES);
 		clock_us += 2000000;
 	}
 	ok_eq_int(n_blocked(), 0,
@@ -694,10 +694,10 @@ static void test_played_back(void)
 	for (int i = 0; i < 3; i++) {
 		send(0, -1);
 		settle();
-		take(1, ends[1].fake.port.guard.probe, FRAME_BYTES);
+		take(1, ends[1].fake.member.guard.probe, FRAME_BYTES);
 		clock_us += 1000000;
 	}
-	ok(n_blocked() == 1 && ends[1].fake.port.is_blocked,
+	ok(n_blocked() == 1 && ends[1].fake.member.is_blocked,
 	   "again and again they block the port they were for, and no other");
 	pass_ms(4000);
 	ok_eq_int(n_blocked(), 0, "until that has ended");
@@ -710,7 +710,7 @@ static void test_sent_back(void)
 	uint8_t data[FRAME_BYTES];
 
 	begin_one();
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	memset(data + 24, 0, 8);
 	for (unsigned i = 0; i < 3; i++, clock_us += 400000) {
 		put_be32(data + 32, i);
@@ -718,7 +718,7 @@ static void test_sent_back(void)
 		for (int k = 0; k < 100; k++, clock_us += 1000)
 			take(2, data, FRAME_BYTES);
 	}
-	ok(n_blocked() == 1 && ends[2].fake.port.is_blocked,
+	ok(n_blocked() == 1 && ends[2].fake.member.is_blocked,
 	   "who sends back another relay's probes is blocked himself");
 	ok_eq_int(ends[2].fake.port.count.tx_frames - ends[1].fake.port.count.tx_frames,
 		  0, "and passes none of them");
@@ -731,7 +731,7 @@ static void test_others(void)
 	unsigned passed = 0;
 
 	begin_one();
-	memcpy(data, ends[1].fake.port.guard.probe, FRAME_BYTES);
+	memcpy(data, ends[1].fake.member.guard.probe, FRAME_BYTES);
 	clock_us += 50000;
 	memset(data + 24, 0xff, 8);
 	ok(take(1, data, FRAME_BYTES) == GUARD_ENDS && !probes_seen,
@@ -748,10 +748,10 @@ static void test_others(void)
 	memset(data + 24, 0, 8);
 	ok_eq_int(take(1, data, FRAME_BYTES), GUARD_PASSES, "a better one's passes");
 	ok_eq_int(take(1, data, FRAME_BYTES), GUARD_ENDS, "but the same one only once");
-	ends[1].fake.port.is_blocked = true;
+	ends[1].fake.member.is_blocked = true;
 	data[32]++;
 	ok_eq_int(take(1, data, FRAME_BYTES), GUARD_ENDS, "nor at a blocked port");
-	ends[1].fake.port.is_blocked = false;
+	ends[1].fake.member.is_blocked = false;
 	clock_us += 1000000;
 	for (uint32_t i = 0; i < 5000; i++) {
 		put_be32(data + 32, i);
@@ -783,7 +783,7 @@ static void test_come_up(void)
 
 		send(0, -1);
 		settle();
-		asked += guard_is_probe(e->fake.port.guard.probe);
+		asked += guard_is_probe(e->fake.member.guard.probe);
 	}
 	ok_eq_int(asked, 20,
 		  "of ports that come up each is asked, ahead of the next flood");

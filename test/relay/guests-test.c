@@ -260,7 +260,7 @@ static unsigned wrongly_blocked(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < n_ends; i++)
-		n += ends[i].fake.port.is_blocked && !is_bad(&ends[i]);
+		n += ends[i].fake.member.is_blocked && !is_bad(&ends[i]);
 	return n;
 }
 

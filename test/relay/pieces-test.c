@@ -26,7 +26,6 @@
 #include "lib/fake-port.h"
 #include "lib/packet.h"
 #include "lib/pieces.h"
-#include "lib/ports.h"
 #include "lib/quiet.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
@@ -98,6 +97,7 @@ static struct {
 	struct tap_dev link[2];
 	struct endpoint ep;
 	struct port *port[PORTS];
+	struct member member[PORTS];
 	int peer[PORTS];
 	struct observer observer;
 	struct capture_queue capture[PORTS];
@@ -177,7 +177,7 @@ static void make_tap(unsigned i, bool has_vnet)
 static void on_changed(struct port *p, void *arg)
 {
 	(void)arg;
-	switching_changed(&rig.sw, p);
+	switching_changed(&rig.sw, member_of(p));
 }
 
 static void on_told(struct switching *sw, const struct news *news)
@@ -194,18 +194,19 @@ static void change_foreign(void)
 			((uint8_t *)rig.foreign[i].iov_base)[k] ^= 0xff;
 }
 
-static void see_one(const struct port *p, enum direction direction, const struct frame *f)
+static void see_one(const struct member *m, enum direction direction,
+		    const struct frame *f)
 {
-	struct capture_queue *q = &rig.capture[p->id - 1];
+	struct capture_queue *q = &rig.capture[m->id - 1];
 	char line[TRACE_LINE_MAX];
 
-	trace_format(line, sizeof(line), 0, p, direction, f);
-	bytes_append(&rig.result->trace[p->id - 1], line, strlen(line) + 1);
-	capture_queue_frame(q, capture_queue_port(q, p, clock_us), direction == FRAME_OUT,
+	trace_format(line, sizeof(line), 0, m, direction, f);
+	bytes_append(&rig.result->trace[m->id - 1], line, strlen(line) + 1);
+	capture_queue_frame(q, capture_queue_port(q, m, clock_us), direction == FRAME_OUT,
 			    clock_us, f);
 }
 
-static void see(struct observer *o, const struct port *p, enum direction direction,
+static void see(struct observer *o, const struct member *m, enum direction direction,
 		const struct frame *f)
 {
 	struct frame run = *f;
@@ -213,8 +214,8 @@ static void see(struct observer *o, const struct port *p, enum direction directi
 	(void)o;
 	rig.result->runs += f->n_more > 0;
 	for (; run.n_more; run = run_next(&run))
-		see_one(p, direction, &run);
-	see_one(p, direction, &run);
+		see_one(m, direction, &run);
+	see_one(m, direction, &run);
 	if (rig.how.changes && direction == FRAME_OUT)
 		change_foreign();
 }
@@ -234,7 +235,7 @@ static void rig_begin(struct result *r, const struct how *how)
 	rig.fwd = (struct forwarding){ .segments = calloc(BATCH_MAX,
 							  sizeof(*rig.fwd.segments)) };
 	switching_init(&rig.sw, &rig.loop, &rig.fwd);
-	rig.sw.tell = on_told;
+	rig.sw.notify = on_told;
 	if (switching_start(&rig.sw, &limits) < 0)
 		abort();
 	/* Its probes are to be the same each time. Where they are sent depends on runs. */
@@ -253,11 +254,11 @@ static void rig_begin(struct result *r, const struct how *how)
 	make_tap(TAP, true);
 	make_tap(OLD_TAP, false);
 	for (unsigned i = 0; i < PORTS; i++) {
-		rig.port[i]->id = i + 1;
 		if (capture_queue_init(&rig.capture[i], LONGEST) < 0)
 			abort();
-		ports_join(&rig.fwd.ports, rig.port[i]);
-		rig.fwd.n_ports++;
+		rig.member[i] = (struct member){ .port = rig.port[i] };
+		rig.port[i]->owner = &rig.member[i];
+		members_join(&rig.fwd.members, &rig.member[i]);
 		port_start(rig.port[i]);
 	}
 	rig.port[STREAM]->takes_super = rig.port[STREAM]->takes_uso = how->is_trunk;
@@ -326,9 +327,8 @@ static void rig_end(void)
 	for (unsigned i = 0; i < PORTS; i++)
 		r->count[i] = rig.port[i]->count;
 	for (unsigned i = 0; i < PORTS; i++) {
-		ports_leave(&rig.fwd.ports, rig.port[i]);
-		rig.fwd.n_ports--;
-		switching_gone(&rig.sw, rig.port[i]);
+		members_leave(&rig.fwd.members, &rig.member[i]);
+		switching_gone(&rig.sw, &rig.member[i]);
 		port_free(rig.port[i]);
 		if (rig.peer[i] >= 0)
 			close(rig.peer[i]);
@@ -400,15 +400,15 @@ static void make_probe(struct given *g)
 		0x88, 0xb5, 'n',  'e',	't',  'r',  'e',  'l', 'a', 'y', 0, 1,
 	};
 
-	memset(g->bytes, 0, PORT_PROBE_MAX);
+	memset(g->bytes, 0, GUARD_PROBE_MAX);
 	memcpy(g->bytes, head, sizeof(head));
 	g->bytes[24 + 7] = rnd(2) ? 1 : 9;
 	put_be32(g->bytes + 36, rnd(3));
-	g->len = PORT_PROBE_BYTES;
+	g->len = GUARD_PROBE_BYTES;
 	if (rnd(2)) {
-		memmove(g->bytes + 16, g->bytes + 12, PORT_PROBE_BYTES - 12);
+		memmove(g->bytes + 16, g->bytes + 12, GUARD_PROBE_BYTES - 12);
 		put_be32(g->bytes + 12, 0x81000007);
-		g->len = PORT_PROBE_MAX;
+		g->len = GUARD_PROBE_MAX;
 	}
 	if (!rnd(4))
 		g->len -= 5;
@@ -632,7 +632,8 @@ static void send_batch(unsigned i, const struct how *how)
 	else
 		(how->lies == ON_STREAM ? take_stream : take_row)(&b, i);
 	protect(how->changes ? PROT_READ | PROT_WRITE : PROT_READ);
-	forward_batch(&rig.fwd, rig.port[batches[i].from], &b);
+	forward_batch(&rig.fwd, &rig.member[batches[i].from], &b);
+	deliver_flush(&rig.fwd);
 	protect(PROT_NONE);
 	rig_drain();
 	clock_pass_ms(20);

@@ -19,6 +19,7 @@
 
 #include "lib/random.h"
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/ports.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
@@ -218,7 +219,7 @@ static struct port *add(unsigned i, const struct port_ops *ops)
 	f->fake.sent = fake_sent;
 	f->fake.told_shut = told_shut;
 	f->fake.gone = fake_gone;
-	relay_add_port(&relay, &f->fake.port);
+	members_add(&relay, &f->fake.port, false);
 	return &f->fake.port;
 }
 
@@ -281,8 +282,8 @@ static bool adds_up(void)
 	int64_t sum = (int64_t)(relay.gone.rx_frames + relay.forward.copied -
 				relay.gone.tx_frames - ports_dropped(&relay.gone));
 
-	for (const struct port *p = relay.forward.ports; p; p = p->next)
-		sum += ports_balance(p);
+	for (const struct member *m = relay.forward.members.first; m; m = m->next)
+		sum += ports_balance(m->port);
 	return !sum;
 }
 
@@ -523,7 +524,7 @@ static void test_pipe_waits_again(void)
 	turns(&loop, 3);
 	ok(sides[0].taken == 10 && p->is_held, "nor when the only other one has gone");
 	sides[1].peer.open_ret = 0;
-	port_retry_now(relay.forward.ports->next);
+	port_retry_now(relay.forward.members.first->next->port);
 	turns(&loop, 5);
 	ok_eq_int(sides[1].got[0], 20, "until it has come back");
 	ok_sums("a pipe that waits again");
@@ -548,7 +549,7 @@ static void test_ends_in_flush(unsigned bad, const struct port_ops *ops)
 				   (!sides[i].peer.shuts || sides[i].got_at_shut == 50),
 			   "%s %u ends in the middle of a flush: %u gets all, before its end",
 			   ops->kind, bad, i);
-	ok(!sides[bad].fake && relay.forward.n_ports == 4,
+	ok(!sides[bad].fake && relay.forward.members.n == 4,
 	   "it is gone by the end of the turn");
 	ok_sums("a port that ends in a flush");
 	end();
@@ -564,7 +565,7 @@ static void test_all_end_in_flush(void)
 	}
 	give(0, 50);
 	turn(&loop);
-	ok_eq_int(relay.forward.n_ports, 1,
+	ok_eq_int(relay.forward.members.n, 1,
 		  "four that end in the same flush are all gone");
 	ok_eq_int(relay.gone.dropped[DROP_LOST], 200, "and what was for them is lost");
 	ok(!relay.drain.has_begun, "who came and went does not end a hub's work");
@@ -581,7 +582,7 @@ static void test_failed_setup(void)
 	add(0, &setup_ops);
 	ok(relay.failed, "a set-up that can't work is a failure");
 	turn(&loop);
-	ok_eq_int(relay.forward.n_ports, 0, "and the port is gone");
+	ok_eq_int(relay.forward.members.n, 0, "and the port is gone");
 	end();
 	/* And the end before the turn's. */
 	begin(false);
@@ -812,9 +813,9 @@ static void test_history(const struct history *h, uint64_t seed, unsigned steps)
 	for (int i = 0; i < SIDES; i++)
 		got += got_all(&sides[i]);
 	c = relay.gone;
-	for (const struct port *p = relay.forward.ports; p; p = p->next)
+	for (const struct member *m = relay.forward.members.first; m; m = m->next)
 		for (int i = 0; i < DROP_REASONS; i++)
-			c.dropped[i] += p->count.dropped[i];
+			c.dropped[i] += m->port->count.dropped[i];
 	ok_eq_int(off, 0, "%s, seed %d: the sums agree at every step", h->name,
 		  (int)seed);
 	ok_eq_int(wrong_sum(), 0, "and every frame is whole, in order, and there once");

@@ -6,21 +6,22 @@
 
 #include "lib/clock.h"
 #include "lib/tap.h"
+#include "relay/member.h"
 
 static struct loop loop;
-static struct port ports[2];
+static struct member members[2];
 static struct storm storm;
 
-/* What was told: a letter for each, of port 0 in capitals. */
+/* What was notified: a letter for each, of member 0 in capitals. */
 static char said[16];
 
-static void tell(struct storm *s, const struct port *p, bool is_over)
+static void notify(struct storm *s, const struct member *m, bool is_over)
 {
 	size_t n = strlen(said);
 
 	(void)s;
 	if (n < sizeof(said) - 1)
-		said[n] = "BObo"[(p == &ports[0] ? 0 : 2) + is_over];
+		said[n] = "BObo"[(m == &members[0] ? 0 : 2) + is_over];
 }
 
 static void ok_said(const char *want, const char *what)
@@ -37,7 +38,7 @@ static void pass_ms(uint64_t ms)
 
 static uint32_t admit_each(unsigned port, uint32_t n, uint32_t each)
 {
-	return storm_admit(&storm, &ports[port], n, each, clock_s());
+	return storm_admit(&storm, &members[port], n, each, clock_s());
 }
 
 static uint32_t admit(unsigned port, uint32_t n)
@@ -47,15 +48,15 @@ static uint32_t admit(unsigned port, uint32_t n)
 
 static void begin(uint32_t limit)
 {
-	memset(ports, 0, sizeof(ports));
+	memset(members, 0, sizeof(members));
 	memset(said, 0, sizeof(said));
-	storm = (struct storm){ .loop = &loop, .limit = limit, .tell = tell };
+	storm = (struct storm){ .loop = &loop, .limit = limit, .notify = notify };
 }
 
 static void end(void)
 {
-	storm_forget(&storm, &ports[0]);
-	storm_forget(&storm, &ports[1]);
+	storm_forget(&storm, &members[0]);
+	storm_forget(&storm, &members[1]);
 	ok(!loop.first, "no timer is left");
 }
 
@@ -124,10 +125,10 @@ static void test_none(void)
 	begin(0);
 	ok(admit(0, UINT32_MAX) == UINT32_MAX && admit(0, 1) == 1, "0 is no limit");
 	begin(1);
-	storm.tell = NULL;
+	storm.notify = NULL;
 	ok(admit(0, 2) == 1, "nobody need be told");
 	pass_ms(5000);
-	ok(!ports[0].storm.over.is_set, "of the end either");
+	ok(!members[0].storm.over.is_set, "of the end either");
 	begin(UINT32_MAX);
 	ok(admit(0, UINT32_MAX) == UINT32_MAX && admit(0, 1) == 0, "the greatest limit");
 	end();

@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/ear.h"
 #include "lib/fake-port.h"
+#include "lib/members.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
 
@@ -61,7 +62,7 @@ static struct fake *add(unsigned i, const struct port_ops *ops, bool is_off)
 	f->fake.sent = fake_sent;
 	f->fake.gone = fake_gone;
 	f->fake.peer->open_ret = is_off ? -EINPROGRESS : 0;
-	relay_add_port(&relay, &f->fake.port);
+	members_add(&relay, &f->fake.port, false);
 	return f;
 }
 
@@ -78,14 +79,14 @@ static struct ear ear, other_ear;
 
 static void ok_heard(const char *want, const char *what)
 {
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ok_eq_str(ear.heard, want, "%s", what);
 	ear.heard[0] = '\0';
 }
 
 static void forget(void)
 {
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 	ear.heard[0] = '\0';
 }
 
@@ -113,7 +114,7 @@ static void settle(void)
 		for (int k = 0; k < PORTS; k++)
 			if (fakes[k] && fakes[k]->fake.peer->brings)
 				relay.env.host->readable(&fakes[k]->fake.port, &relay);
-	events_tell(&relay.events);
+	events_flush(&relay.events);
 }
 
 static void pass_ms(unsigned ms)
@@ -228,7 +229,8 @@ static void test_same_mac(unsigned every_ms)
 		pass_ms(every_ms);
 	}
 	ok_heard("", "and that is all");
-	ok(!fakes[0]->fake.port.is_blocked && !fakes[1]->fake.port.is_blocked,
+	ok(!member_of(&fakes[0]->fake.port)->is_blocked &&
+		   !member_of(&fakes[1]->fake.port)->is_blocked,
 	   "nobody is blocked");
 	for (unsigned i = 0; i < 40; i++) {
 		come_in(i % 2, 0, 7);

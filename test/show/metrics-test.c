@@ -26,7 +26,8 @@
 static struct loop loop;
 static struct relay relay;
 static struct metrics metrics;
-static struct port ports[PORTS];
+static struct port port;
+static struct member members[PORTS];
 static struct endpoint dials = { .text = "tcp:127.0.0.1:5000" };
 static unsigned n_turns;
 
@@ -56,12 +57,13 @@ static void begin(unsigned n)
 	memset(&relay, 0, sizeof(relay));
 	memset(&metrics, 0, sizeof(metrics));
 	for (unsigned i = 0; i < n; i++)
-		ports[i] = (struct port){
+		members[i] = (struct member){
+			.port = &port,
 			.id = i + 1,
 			.ep = &dials,
-			.next = i + 1 < n ? &ports[i + 1] : NULL,
+			.next = i + 1 < n ? &members[i + 1] : NULL,
 		};
-	relay.forward.ports = n ? ports : NULL;
+	relay.forward.members.first = n ? members : NULL;
 	endpoint_parse_listen(&at, "127.0.0.1:1", why, sizeof(why));
 	at.local.port = 0;
 	if (loop_init(&loop) < 0 ||

@@ -162,18 +162,21 @@ static struct fdb fdb = { .n = 10, .size = 11 };
 
 static struct endpoint dials = { .text = "unix:/a\\b\"c\nd\xc3\xb6" };
 static struct port port = {
-	.id = 7,
-	.ep = &dials,
 	.name = "what messages call it",
 	.state = PORT_UP,
-	.addresses.n = 8,
-	.is_blocked = true,
 	.queue = { .frames = 11, .bytes = 12, .limit = 13 },
 	.count = { 1,
 		   2,
 		   3,
 		   4,
 		   { [DROP_RUNT] = 5, [DROP_QUEUE] = UINT64_MAX, [DROP_REFUSED] = 6 } },
+};
+static struct member member = {
+	.port = &port,
+	.id = 7,
+	.ep = &dials,
+	.addresses.n = 8,
+	.is_blocked = true,
 };
 static struct endpoint listens = { .text = "unix-listen:/\\\"" };
 static struct acceptor acceptor = {
@@ -183,7 +186,7 @@ static struct acceptor acceptor = {
 };
 static struct relay relay = {
 	.kind = RELAY_SWITCH,
-	.forward = { .ports = &port, .copied = 9, .fdb = &fdb },
+	.forward = { .members.first = &member, .copied = 9, .fdb = &fdb },
 	.acceptors = &acceptor,
 	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 } },
 };
@@ -255,13 +258,13 @@ static void test_text(void)
 static void test_limited(void)
 {
 	struct relay r = relay;
-	struct port p = port;
+	struct member m = member;
 	struct buf b = { 0 };
 	unsigned steps;
 
-	p.is_blocked = false;
-	p.guard.is_limited = true;
-	r.forward.ports = &p;
+	m.is_blocked = false;
+	m.guard.is_limited = true;
+	r.forward.members.first = &m;
 	whole_text(&b, &r, &process, &steps);
 	ok(strstr(b.data, "\nnetrelay_port_limited{" PORT "} 1\n") &&
 		   strstr(b.data, "\nnetrelay_port_blocked{" PORT "} 0\n"),
@@ -285,13 +288,14 @@ static bool is_good_value(const char *from, const char *end)
 static void test_names(void)
 {
 	static struct endpoint named;
-	static struct port two = { .id = 8, .ep = &named };
+	static struct port no_one;
+	static struct member two = { .port = &no_one, .id = 8, .ep = &named };
 	static char line[] = "\nnetrelay_port_up{port=\"8\",name=\"";
 	unsigned steps;
 	char *at, *end;
 	int wrong = 0;
 
-	port.next = &two;
+	member.next = &two;
 	for (int c = 1; c < 256; c++) {
 		struct buf b = { 0 };
 
@@ -304,7 +308,7 @@ static void test_names(void)
 		buf_free(&b);
 	}
 	ok_eq_int(wrong, 0, "no name breaks out of its quotes, whatever is in it");
-	port.next = NULL;
+	member.next = NULL;
 }
 
 static void test_empty(void)
@@ -345,25 +349,26 @@ static uint64_t value(const char *text, const char *series)
  */
 static void test_many(void)
 {
-	static struct port ports[MANY + 1];
+	static struct port port_of_all = { .count.rx_frames = 1 };
+	static struct member members[MANY + 1];
 	static struct acceptor one = { .ep = &listens };
-	struct relay many = { .forward.ports = ports, .acceptors = &one };
+	struct relay many = { .forward.members.first = members, .acceptors = &one };
 	struct metrics_text t = { 0 };
 	unsigned turns = 2; /* the first, and the last */
 	struct buf b = { 0 };
 
 	for (unsigned i = 0; i <= MANY; i++) {
-		ports[i].id = i + 1;
-		ports[i].acceptor = &one;
-		ports[i].count.rx_frames = 1;
-		ports[i].next = i < MANY - 1 ? &ports[i + 1] : NULL;
+		members[i].port = &port_of_all;
+		members[i].id = i + 1;
+		members[i].acceptor = &one;
+		members[i].next = i < MANY - 1 ? &members[i + 1] : NULL;
 	}
 	ok(!metrics_text_ports(&t, &many), "many ports are not done in one turn");
 	/* Number 64, the last one written, and numbers 100 to 109. */
-	ports[METRICS_PORTS_A_STEP - 2].next = &ports[METRICS_PORTS_A_STEP];
-	ports[98].next = &ports[109];
+	members[METRICS_PORTS_A_STEP - 2].next = &members[METRICS_PORTS_A_STEP];
+	members[98].next = &members[109];
 	one.gone.rx_frames = many.gone.rx_frames = 11;
-	ports[MANY - 1].next = &ports[MANY];
+	members[MANY - 1].next = &members[MANY];
 	while (!metrics_text_ports(&t, &many))
 		turns++;
 	ok_eq_int(turns, 10, "but in ten");

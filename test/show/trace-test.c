@@ -18,13 +18,14 @@
 	"12:34:56.789012 2 tcp:127.0.0.1:5000 in 52:54:00:00:00:01 > ff:ff:ff:ff:ff:ff"
 #define DAY_US (((12 * 60 + 34) * 60 + 56) * UINT64_C(1000000) + 789012)
 
-static struct port port = { .id = 2, .name = "tcp:127.0.0.1:5000" };
+static struct port port = { .name = "tcp:127.0.0.1:5000" };
+static const struct member member = { .port = &port, .id = 2 };
 
 static const char *format(const struct frame *f)
 {
 	static char line[TRACE_LINE_MAX];
 
-	trace_format(line, sizeof(line), DAY_US, &port, FRAME_IN, f);
+	trace_format(line, sizeof(line), DAY_US, &member, FRAME_IN, f);
 	return line;
 }
 
@@ -129,12 +130,13 @@ static void test_supers(void)
 static void test_rooms(void)
 {
 	struct frame f = { .data = (const uint8_t *)MACS "\x08\x06", .len = 14 };
-	struct port named = { .id = UINT32_MAX };
+	struct port named = { .ops = NULL };
+	struct member m = { .port = &named, .id = UINT32_MAX };
 	char want[TRACE_LINE_MAX];
 	int wrong = 0;
 
 	memset(named.name, 'n', sizeof(named.name) - 1);
-	trace_format(want, sizeof(want), DAY_US, &named, FRAME_OUT, &f);
+	trace_format(want, sizeof(want), DAY_US, &m, FRAME_OUT, &f);
 	ok(strstr(want, "nn out 52:") && strstr(want, ", ARP, length 14"),
 	   "the longest name leaves room for the rest");
 	for (size_t size = 1; size <= sizeof(want); size++) {
@@ -142,7 +144,7 @@ static void test_rooms(void)
 
 		if (!line)
 			abort();
-		trace_format(line, size, DAY_US, &named, FRAME_OUT, &f);
+		trace_format(line, size, DAY_US, &m, FRAME_OUT, &f);
 		wrong += strlen(line) != min_size(strlen(want), size - 1) ||
 			 strncmp(line, want, strlen(line)) != 0;
 		free(line);
@@ -181,7 +183,7 @@ static void make_run(uint8_t *wire, struct frame *first)
 static void show(const struct frame *f)
 {
 	for (struct observer *o = fwd.observers; o; o = o->next)
-		o->seen(o, &port, FRAME_IN, f);
+		o->seen(o, &member, FRAME_IN, f);
 }
 
 /*

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all views have in common.
+ *
+ * #syscalls: getpeername getsockopt
+ */
+#include "show/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *show_endpoint(const struct member *m)
+{
+	if (m->ep)
+		return m->ep->text;
+	return acceptor_of(m) ? acceptor_of(m)->ep->text : m->port->name;
+}
+
+/* A client of a unix socket has no address, so its process is named instead. */
+static const char *name_process(int fd, char *buf)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
+		snprintf(buf, SOCK_TEXT_MAX, "pid %d", (int)cred.pid);
+	return buf;
+}
+
+const char *show_peer(const struct member *m, char *buf)
+{
+	const struct port *p = m->port;
+	struct sock_addr addr;
+
+	buf[0] = '\0';
+	if (p->state != PORT_UP)
+		return buf;
+	if (p->peer) {
+		snprintf(buf, SOCK_TEXT_MAX, "%s", p->peer);
+		return buf;
+	}
+	memset(&addr, 0, sizeof(addr));
+	addr.len = sizeof(addr.storage);
+	if (getpeername(p->rd.fd, &addr.sa, &addr.len) < 0)
+		return buf;
+	sock_text(&addr, buf);
+	return buf[0] || !acceptor_of(m) ? buf : name_process(p->rd.fd, buf);
+}
+
+bool show_members(struct show *s, const struct relay *r, struct buf *out,
+		  void (*one)(struct show *s, const struct member *m, struct buf *out))
+{
+	const struct member *m = members_after(&r->forward.members, s->last);
+
+	for (unsigned n = 0; m && n < SHOW_PORTS_A_STEP; m = m->next, n++) {
+		one(s, m, out);
+		s->last = m->id;
+	}
+	return !m;
+}
