@@ -103,7 +103,7 @@ static int read_who(const struct list *l, const char *word, bool *is_meant)
 	const char *path = is_user ? "/etc/passwd" : "/etc/group";
 	uint32_t id;
 
-	if ((!is_user && strncmp(word, "group:", 6)) || !*who)
+	if ((!is_user && strncmp(word, "group:", 6) != 0) || !*who)
 		return wrong(l, "\"%.64s\" must be user:NAME or group:NAME", word);
 	if (!parse_uint(who, 10, UINT32_MAX - 1, &id) && !find_id(path, who, &id))
 		return wrong(l, "%s has no %.64s; correct the name, or write the number",
@@ -117,7 +117,7 @@ static int read_rule(struct list *l, char *const *words, size_t n)
 	bool denies = !strcmp(words[0], "deny"), is_meant = true;
 	int ret = 0;
 
-	if (!denies && strcmp(words[0], "allow"))
+	if (!denies && strcmp(words[0], "allow") != 0)
 		return wrong(l, "\"%.64s\" must be allow or deny", words[0]);
 	if (n < 2)
 		return wrong(l, "the name of a bridge is missing behind %s, or all",
@@ -129,7 +129,7 @@ static int read_rule(struct list *l, char *const *words, size_t n)
 	if (n > 2)
 		ret = read_who(l, words[2], &is_meant);
 	if (ret < 0 || !is_meant || l->denied ||
-	    (strcmp(words[1], "all") && strcmp(words[1], l->bridge)))
+	    (strcmp(words[1], "all") != 0 && strcmp(words[1], l->bridge) != 0))
 		return ret;
 	if (denies || !l->verdict)
 		l->verdict = l->line;
@@ -174,8 +174,10 @@ static int decide(const struct list *l)
 			 l->path, l->bridge, l->user->uid, l->bridge, l->user->uid);
 		return -EACCES;
 	}
-	snprintf(l->why, l->size, "%s, line %u, %s bridge %s to user %u", l->path,
-		 l->verdict, l->denied ? "denies" : "allows", l->bridge, l->user->uid);
+	snprintf(l->why, l->size,
+		 l->denied ? "%s, line %u, denies bridge %s to user %u"
+			   : "%s, line %u, allows bridge %s to user %u",
+		 l->path, l->verdict, l->bridge, l->user->uid);
 	return l->denied ? -EACCES : 0;
 }
 
