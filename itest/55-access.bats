@@ -431,3 +431,43 @@ ctl()
 chmod ug-s its file, and make install-setcap"
 	done
 }
+
+# --- make install -----------------------------------------------------------
+
+install()
+{
+	run -0 make -s -C "$LAB_ROOT" "$@" DESTDIR="$DIR/root" PREFIX=/usr
+}
+
+@test "make install: the program, its manual, and a list that denies all; no list is lost" {
+	local list=$DIR/root/etc/netrelay/bridge.conf
+
+	install install
+	assert_equal "$(stat -c %a "$DIR/root/usr/bin/netrelay")" 755
+	assert_equal "$(stat -c %a "$list")" 644
+	assert_equal "$(stat -c %a "${list%/*}")" 755
+	assert_file_exists "$DIR/root/usr/share/man/man1/netrelay.1"
+	cp "$list" "$ACCESS/bridge.conf"
+	checked 1 "$(no_line)"
+	echo "allow br0" >>"$list"
+	cp "$list" "$ACCESS/bridge.conf"
+	run -0 ns lab "$AS_USER" "$NETRELAY" --check-bridge br0
+	install install
+	grep -qx "allow br0" "$list"
+	install uninstall
+	assert_equal "$(find "$DIR/root" -type f)" "$list"
+	rm "$list"
+	install install
+	install uninstall
+	assert_equal "$(find "$DIR/root" -type f)" ""
+}
+
+@test "make install-setcap: gives the capability, or says what it lacks" {
+	install install-setcap
+	assert_equal "$(getcap "$DIR/root/usr/bin/netrelay")" "$DIR/root/usr/bin/netrelay cap_net_admin=p"
+	mkdir "$DIR/bin"
+	printf '#!/bin/sh\nexit 1\n' >"$DIR/bin/setcap"
+	chmod 755 "$DIR/bin/setcap"
+	PATH=$DIR/bin:$PATH run ! make -s -C "$LAB_ROOT" install-setcap DESTDIR="$DIR/root" PREFIX=/usr
+	assert_output --partial "make install-setcap needs root"
+}
