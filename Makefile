@@ -7,6 +7,7 @@ COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/nul
 VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= /etc
 BUILD   ?= build
 
 # The static build uses musl-gcc if it is installed, otherwise gcc: on Alpine that is musl's.
@@ -82,14 +83,14 @@ $(BUILD)/shared/%.o: src/%.c
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
 # $(call names,LIBC,LIBMNL): for the one file that shows the version
-names = -DVERSION='"$(VERSION)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
+names = -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
 $(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
 $(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
 $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
-# Written only when the version changes, so that a new commit compiles only version.c.
+# Written only when one of them changes, so that a new commit compiles only version.c.
 $(BUILD)/version: FORCE | $(BUILD)
-	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+	@printf '%s\n' '$(VERSION)' '$(SYSCONFDIR)' > $@.new; cmp -s $@.new $@ || cp $@.new $@
 
 $(BUILD):
 	@mkdir -p $@
@@ -164,35 +165,34 @@ unit itest:
 	@ci/test build $@
 
 coverage: ## show which lines of src/ the unit tests run
-	@ci/coverage
-
 lint: ## check the sources without running them
-	@ci/lint
+coverage lint:
+	@ci/$@
 
 format: ## format the sources with clang-format
 	clang-format -i src/*.[ch] src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
 
 demo: ## boot two virtual machines joined by netrelay, and ping
-	@ci/deps build demo
-	@$(MAKE) --no-print-directory all
-	@ci/demo
-
 bench: ## measure netrelay beside other relays; as root, about 10 minutes
-	@ci/deps build bench
+demo bench:
+	@ci/deps build $@
 	@$(MAKE) --no-print-directory all
-	@bench/run
+	@$(if $(filter demo,$@),ci/demo,bench/run)
 
-install: all ## install binary and manual into PREFIX (/usr/local)
-	install -D -m 755 $(BUILD)/netrelay $(DESTDIR)$(PREFIX)/bin/netrelay
-	install -D -m 644 man/netrelay.1 $(DESTDIR)$(PREFIX)/share/man/man1/netrelay.1
+install: all ## into PREFIX (/usr/local), with an access list in SYSCONFDIR (/etc)
+install-setcap: install ## the same, and users may join bridges that the list allows
+uninstall: ## remove that; an access list that was changed stays
+install install-setcap uninstall:
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) ci/install $@
 
 clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
 .PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload fuzz \
-	test test-real check unit itest coverage lint format demo bench install clean help FORCE
+	test test-real check unit itest coverage lint format demo bench install \
+	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:

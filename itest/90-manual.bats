@@ -374,7 +374,7 @@ assert_same()
 version_of()
 {
 	make -s -C "$1" BUILD="$DIR/version-build" "$DIR/version-build/version" >&2
-	cat "$DIR/version-build/version"
+	head -n 1 "$DIR/version-build/version"
 }
 
 @test "the version is that of VERSION, and says of what commit, unless that has its tag" {

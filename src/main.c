@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "client/ctl-client.h"
 #include "client/top.h"
 #include "conf/conf.h"
+#include "helper/file-cap.h"
+#include "helper/tap-attach.h"
 #include "program.h"
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
@@ -58,19 +61,32 @@ static enum exit_status version(const struct conf *conf)
 	return print(text);
 }
 
+static enum exit_status check_bridge(const struct conf *conf)
+{
+	char why[PROGRAM_WHY_MAX], text[PROGRAM_WHY_MAX];
+	int ret = tap_check_bridge(conf->bridge, why, sizeof(why));
+
+	escape_text(text, sizeof(text), why);
+	if (print(text) != STATUS_OK || print("\n") != STATUS_OK || ret < 0)
+		return STATUS_FAILED;
+	return STATUS_OK;
+}
+
 static enum exit_status ctl(const struct conf *conf)
 {
+	file_cap_set(FILE_CAP_GONE);
 	return ctl_client(conf->ctl_path, conf->command) ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum exit_status top(const struct conf *conf)
 {
+	file_cap_set(FILE_CAP_GONE);
 	return top_run(conf->ctl_path) ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum exit_status (*const actions[])(const struct conf *conf) = {
 	[CONF_RUN] = run, [CONF_HELP] = help, [CONF_VERSION] = version,
-	[CONF_CTL] = ctl, [CONF_TOP] = top,
+	[CONF_CTL] = ctl, [CONF_TOP] = top,   [CONF_CHECK_BRIDGE] = check_bridge,
 };
 
 int main(int argc, char **argv)
@@ -78,7 +94,12 @@ int main(int argc, char **argv)
 	char why[PROGRAM_WHY_MAX];
 	enum exit_status status;
 	struct conf conf;
-	int ret = conf_read(&conf, argc, argv, why, sizeof(why));
+	int ret = file_cap_begin();
+
+	if (ret < 0)
+		return refuse(ret, "netrelay must not be set-user-ID or set-group-ID; as "
+				   "root: chmod ug-s its file, and make install-setcap");
+	ret = conf_read(&conf, argc, argv, why, sizeof(why));
 
 	log_verbosity(conf.verbose);
 	status = ret < 0 ? refuse(ret, why) : actions[conf.action](&conf);

@@ -25,6 +25,7 @@
 #include "capture/capture-writer.h"
 #include "capture/capture.h"
 #include "ctl/ctl.h"
+#include "helper/file-cap.h"
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
@@ -244,6 +245,8 @@ static int set_up(struct program *prog)
 		 "not enough memory or descriptors to start");
 	if (needs_helper(conf))
 		ret = helper_start(&prog->helper);
+	else
+		file_cap_set(FILE_CAP_GONE);
 	if (ret < 0)
 		return ret;
 	raise_fd_limit();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The version of the program, and the libraries that it was built with. */
+/* What was decided when the program was built: its version, libraries and directories. */
 #ifndef VERSION_H
 #define VERSION_H
 
@@ -8,6 +8,7 @@ extern const char
 	version_libc[]; /* "static" if the C library is part of the program, or "shared" */
 extern const char
 	version_libmnl[]; /* the libmnl that is used: libmnl, or our built-in subset */
+extern const char version_conf_dir[]; /* the directory of files that an admin writes */
 
 /* version_number() - The version alone, a constant. */
 const char *version_number(void);

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "capture/capture-file.h"
+#include "helper/file-cap.h"
 
 #define WHY_MAX 400
 
@@ -90,6 +91,7 @@ static void serve(int fd, const char *path, pid_t relay)
 	prctl(PR_SET_NAME, "netrelay-writer");
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	signal(SIGUSR1, SIG_IGN);
+	file_cap_set(FILE_CAP_GONE);
 	fd = child_close_fds(fd, !strcmp(path, "-"));
 	if (fd < 0)
 		_exit(1);

@@ -68,12 +68,21 @@ static int add_endpoint(struct conf *conf, const char *text, char *why, size_t s
 }
 
 /* Options without a letter. GIVEN() gives each a bit of its own in a mask. */
-enum { OPT_HUB = 256, OPT_STORM, OPT_FDB_SIZE, OPT_CTL, OPT_METRICS, OPT_CAPTURE };
+enum {
+	OPT_HUB = 256,
+	OPT_STORM,
+	OPT_FDB_SIZE,
+	OPT_CTL,
+	OPT_METRICS,
+	OPT_CAPTURE,
+	OPT_CHECK_BRIDGE
+};
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
 
 static const struct option longs[] = {
 	{ "help", no_argument, NULL, 'h' },
+	{ "check-bridge", required_argument, NULL, OPT_CHECK_BRIDGE },
 	{ "version", no_argument, NULL, 'V' },
 	{ "hub", no_argument, NULL, OPT_HUB },
 	{ "storm", required_argument, NULL, OPT_STORM },
@@ -220,6 +229,11 @@ static int read_options(struct conf *conf, int argc, char **argv, unsigned int *
 			conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
 			return 0;
 		}
+		if (c == OPT_CHECK_BRIDGE) {
+			conf->action = CONF_CHECK_BRIDGE;
+			conf->bridge = optarg;
+			return 0;
+		}
 		if (c == ':')
 			err = refuse_without_value(why, size);
 		else if (c == '?')
@@ -300,7 +314,7 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 {
 	int err = 0;
 
-	if (!conf->server && n == 0)
+	if (!conf->server && n <= 0)
 		return refuse(why, size,
 			      "nothing to join: name one or two endpoints, "
 			      "or a port to listen on with -l; " SEE_HELP);
@@ -363,7 +377,7 @@ const char *conf_help(void)
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  -v  report what happens; -vv show frames too       -h, --help    -V, --version\n"
+	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"
 	       "  LPORT:ADDR:RPORT                   UDP, one frame per datagram\n"

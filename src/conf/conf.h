@@ -12,8 +12,18 @@
 #include "conf/capture-filter.h"
 #include "conf/endpoint.h"
 
-/* Relay frames; print the help or the version; run netrelay ctl or netrelay top. */
-enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
+/*
+ * Relay frames; print the help or the version; run netrelay ctl or netrelay top; print
+ * whether the user may join a bridge.
+ */
+enum conf_action {
+	CONF_RUN,
+	CONF_HELP,
+	CONF_VERSION,
+	CONF_CTL,
+	CONF_TOP,
+	CONF_CHECK_BRIDGE
+};
 
 #define CONF_STORM_LIMIT 100000 /* default of --storm: broadcasts per second and port */
 #define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
@@ -31,6 +41,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
  * @ctl_path:    path of the control socket, or NULL. CONF_RUN creates the socket,
  *               CONF_CTL and CONF_TOP connect to it
  * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
+ * @bridge:      CONF_CHECK_BRIDGE only: the bridge's name
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
@@ -48,6 +59,7 @@ struct conf {
 	uint32_t fdb_size;
 	const char *ctl_path;
 	char **command;
+	const char *bridge;
 	bool has_metrics;
 	struct endpoint metrics;
 	char *capture; /* freed by conf_free() */

@@ -25,6 +25,7 @@
 #include "base/child.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "helper/file-cap.h"
 #include "helper/keep.h"
 #include "helper/tree.h"
 
@@ -116,6 +117,8 @@ static void do_attach(int fd, struct helper_request *req)
 static void work(struct server *s, struct helper_request *req, pid_t parent)
 {
 	close(s->sigfd);
+	if (req->op != HELPER_ATTACH)
+		file_cap_set(FILE_CAP_GONE);
 	if (req->op == HELPER_SPAWN)
 		keep_command(s->fd, req->id, req->command, parent);
 	/* Signals to the process group stay blocked: only the relay's end ends a worker. */

@@ -31,9 +31,13 @@
 #include <linux/if_tun.h>
 
 #include "base/util.h"
+#include "base/version.h"
 #include "frame/vnet.h"
+#include "helper/bridge-acl.h"
+#include "helper/file-cap.h"
 #include "helper/link-kind.h"
 #include "helper/qemu-bridge-helper.h"
+#include "helper/tap-leave.h"
 #include "helper/tap-mac.h"
 #include "net/nl.h"
 
@@ -42,12 +46,18 @@
 
 enum origin { MADE, FOUND, FROM_QEMU_HELPER };
 
-/* A request under way: its result so far, and where its message goes on error. */
+/*
+ * A request under way: its result so far, and where its message goes on error.
+ * @bridge:   index 0 without one
+ * @tap:      if the relay has it open already
+ * @no_leave: why the file's capability must not be used, if it is for want of leave
+ */
 struct state {
 	const struct tap_request *req;
 	struct tap_dev *dev;
-	struct nl_link bridge; /* index 0 without one */
+	struct nl_link bridge, tap;
 	enum origin origin;
+	char no_leave[400];
 	char *why;
 	size_t size;
 };
@@ -102,6 +112,10 @@ static int permission_denied(struct state *s, const char *said)
 		snprintf(master, sizeof(master), " master %s", bridge);
 		snprintf(form, sizeof(form), "bridge:%s,tap=%s", bridge, tap);
 	}
+	if (s->no_leave[0])
+		return fail(s, -EPERM, "%s%s%s%s", s->no_leave,
+			    said[0] ? " (qemu-bridge-helper: " : "", said,
+			    said[0] ? ")" : "");
 	return fail(s, -EPERM,
 		    "no right to make a tap: run %s, or have an admin make one: "
 		    "ip tuntap add %s mode tap user %u; ip link set %s%s up, "
@@ -114,9 +128,10 @@ static int permission_denied(struct state *s, const char *said)
 static int ask_helper(struct state *s)
 {
 	char said[100];
-	int flags, rc;
-	int fd = bridge_helper_tap(s->req->bridge, said, sizeof(said));
+	int flags, rc, fd;
 
+	file_cap_set(FILE_CAP_GONE);
+	fd = bridge_helper_tap(s->req->bridge, said, sizeof(said));
 	if (fd == -ETIMEDOUT)
 		return fail(s, fd, "qemu-bridge-helper did not answer in time");
 	if (fd < 0)
@@ -182,8 +197,11 @@ static int set_iff(struct tap_dev *dev, const char *name, int flags)
 static int take_existing(struct state *s, const char *name)
 {
 	struct nl_link found = { 0 };
-	int rc = set_iff(s->dev, name, 0);
+	int rc;
 
+	/* It is not ours to take: only its owner, or who has the right anyhow, may. */
+	file_cap_set(FILE_CAP_GONE);
+	rc = set_iff(s->dev, name, 0);
 	memcpy(found.name, name, strnlen(name, IFNAMSIZ - 1));
 	s->origin = FOUND;
 	if (rc == -EBUSY)
@@ -207,7 +225,8 @@ static int take_existing(struct state *s, const char *name)
 	return 0;
 }
 
-static int open_tap(struct state *s)
+/* @has_leave: it is by the access list, so the tap becomes this user's */
+static int open_tap(struct state *s, bool has_leave)
 {
 	const char *name = s->req->tap[0] ? s->req->tap : TAP_PATTERN;
 	int rc;
@@ -229,6 +248,8 @@ static int open_tap(struct state *s)
 	}
 	if (rc == -EINVAL)
 		return fail(s, rc, "%s cannot be the name of a tap", name);
+	if (!rc && has_leave && ioctl(s->dev->fd, TUNSETOWNER, getuid()) < 0)
+		rc = -errno;
 	if (rc)
 		return fail(s, rc, "make tap %s: %s", name, strerror(-rc));
 	return 0;
@@ -237,13 +258,12 @@ static int open_tap(struct state *s)
 /* Look up a tap that the relay has open already, by its number. */
 static int find_tap(struct state *s)
 {
-	struct nl_link tap;
-	int rc = nl_link_at(s->req->index, &tap);
+	int rc = nl_link_at(s->req->index, &s->tap);
 
 	s->origin = FOUND;
 	if (rc)
 		return fail(s, rc, "look for the tap: %s", strerror(-rc));
-	memcpy(s->dev->name, tap.name, IFNAMSIZ);
+	memcpy(s->dev->name, s->tap.name, IFNAMSIZ);
 	return 0;
 }
 
@@ -258,6 +278,8 @@ static int change_denied(struct state *s, const struct nl_change *left)
 			"no right to set the MTU: qemu-bridge-helper gives a tap that of "
 			"bridge %s; leave out mtu=",
 			s->req->bridge);
+	if (s->no_leave[0] && s->req->index)
+		return fail(s, -EPERM, "%s", s->no_leave);
 	if (left->mtu)
 		snprintf(mtu, sizeof(mtu), " mtu %u", left->mtu);
 	if (left->master >= 0)
@@ -315,9 +337,10 @@ static int apply(struct state *s, const struct nl_change *all)
 static int set_up(struct state *s)
 {
 	struct tap_dev *dev = s->dev;
-	struct nl_link tap;
+	struct nl_link tap = s->tap;
 	uint8_t mac[6];
-	int rc = nl_link_get(dev->name, &tap);
+	/* What was found by its number stays that link, even if another has its name now. */
+	int rc = s->req->index ? 0 : nl_link_get(dev->name, &tap);
 
 	if (rc)
 		return fail(s, rc, "%s: %s", dev->name, strerror(-rc));
@@ -344,11 +367,16 @@ static int set_up(struct state *s)
 
 static int get_tap(struct state *s)
 {
-	int rc;
+	int rc = s->req->index ? find_tap(s) : 0;
+	bool has_leave;
 
+	if (rc)
+		return rc;
+	has_leave =
+		tap_leave(s->req, &s->bridge, &s->tap, s->no_leave, sizeof(s->no_leave));
 	if (s->req->index)
-		return find_tap(s);
-	rc = open_tap(s);
+		return 0;
+	rc = open_tap(s, has_leave);
 	if (rc)
 		return rc;
 	rc = tap_set_offload(s->dev);
@@ -373,6 +401,35 @@ int tap_attach(const struct tap_request *req, struct tap_dev *dev, char *why, si
 	if (rc && dev->fd >= 0) {
 		close(dev->fd);
 		dev->fd = -1;
+	}
+	return rc;
+}
+
+int tap_check_bridge(const char *name, char *why, size_t size)
+{
+	struct tap_request req = { .bridge = "" };
+	struct state s = { .req = &req, .why = why, .size = size };
+	enum net_right right = net_right();
+	int rc;
+
+	if (strlen(name) >= sizeof(req.bridge))
+		return fail(&s, -EINVAL, "the name of a bridge has at most %d bytes",
+			    IFNAMSIZ - 1);
+	memcpy(req.bridge, name, strlen(name));
+	rc = find_bridge(&s);
+	if (rc)
+		return rc;
+	if (!s.bridge.index)
+		return no_bridge(&s);
+	if (right == NET_RIGHT_OWN)
+		return fail(&s, 0, "whoever has CAP_NET_ADMIN needs no leave");
+	rc = bridge_acl_check(version_conf_dir, s.bridge.name, why, size);
+	if (rc == 0 && right == NET_RIGHT_NONE) {
+		size_t len = strlen(why);
+
+		snprintf(why + len, size - len,
+			 "; but this netrelay has no capability: make install-setcap");
+		rc = -EPERM;
 	}
 	return rc;
 }

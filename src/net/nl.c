@@ -154,16 +154,20 @@ static int read_name(const struct nlattr *attr, char name[IFNAMSIZ])
 /* Read IFLA_INFO_DATA of a link of kind "tun"; tun_fill_info() in drivers/net/tun.c writes it. */
 static int read_tun(const struct nlattr *attr, struct nl_link *link)
 {
-	const struct nlattr *tb[IFLA_TUN_PI + 1] = { 0 };
-	uint8_t type = 0, pi = 0;
+	const struct nlattr *tb[IFLA_TUN_PERSIST + 1] = { 0 };
+	uint8_t type = 0, pi = 0, persists = 0;
 
 	if (!attr)
 		return 0;
-	if (collect_nested(attr, tb, IFLA_TUN_PI) || read_u8(tb[IFLA_TUN_TYPE], &type) ||
-	    read_u8(tb[IFLA_TUN_PI], &pi))
+	link->owner = UINT32_MAX;
+	if (collect_nested(attr, tb, IFLA_TUN_PERSIST) ||
+	    read_u32(tb[IFLA_TUN_OWNER], &link->owner) ||
+	    read_u8(tb[IFLA_TUN_TYPE], &type) || read_u8(tb[IFLA_TUN_PI], &pi) ||
+	    read_u8(tb[IFLA_TUN_PERSIST], &persists))
 		return -EINVAL;
 	link->is_tap = type == IFF_TAP;
 	link->has_pi = pi;
+	link->is_persistent = persists;
 	return 0;
 }
 

@@ -29,6 +29,8 @@ struct mnl_socket;
  * @is_tap:    IFLA_INFO_KIND is "tun", and its type is tap (Linux 4.17)
  * @has_pi:    it is a tun or tap whose frames begin with a struct tun_pi. TUNGETIFF
  *             cannot tell: there the bit of IFF_NO_PI also means IFF_NOFILTER
+ * @is_persistent: it is a tun or tap that stays when no program has it open
+ * @owner:     of a tun or tap: the user who may open it; UINT32_MAX if none was set
  * @gone:      it was removed, or moved to another network namespace
  */
 struct nl_link {
@@ -41,6 +43,8 @@ struct nl_link {
 	bool is_bridge;
 	bool is_tap;
 	bool has_pi;
+	bool is_persistent;
+	uint32_t owner;
 	bool gone;
 };
 

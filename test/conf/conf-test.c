@@ -90,6 +90,8 @@ static const struct good goods[] = {
 	{ { "--version" }, CONF_VERSION, 0, NULL, "" },
 	{ { "-vV" }, CONF_VERSION, 1, NULL, "" },
 	{ { "--version", "--nonsense" }, CONF_VERSION, 0, NULL, "" },
+	{ { "--check-bridge", "br0" }, CONF_CHECK_BRIDGE, 0, NULL, "" },
+	{ { "-v", "--check-bridge=br0", "br1", "br2" }, CONF_CHECK_BRIDGE, 1, NULL, "" },
 	{ { "ctl", "-h" }, CONF_HELP, 0, NULL, "" },
 	{ { "top", "--help" }, CONF_HELP, 0, NULL, "" },
 	{ { "br0", "ctl" }, CONF_RUN, 0, NULL, "br0 ctl " },
@@ -128,6 +130,7 @@ static const struct settings settings[] = {
 	{ { "ctl", "s", "status" }, " action=ctl ctl=s command=status" },
 	{ { "ctl", "-v", "add", "--hub", "" }, " action=ctl ctl=-v command=add --hub " },
 	{ { "top", "/run/s" }, " action=top ctl=/run/s" },
+	{ { "--check-bridge", "br9", "br1" }, " action=check bridge=br9" },
 };
 
 #define NOTHING                                                                        \
@@ -178,6 +181,8 @@ static const struct bad bads[] = {
 	{ { "--help=me" }, "--help=me: this option takes no value; see netrelay --help" },
 	{ { "--version=2" },
 	  "--version=2: this option takes no value; see netrelay --help" },
+	{ { "--check-bridge" },
+	  "--check-bridge: its value is missing; see netrelay --help" },
 	{ { "-l", "5000", "-l", "5000" }, "5000" LISTENER_TWICE },
 	{ { "-l", "5000", "-l", "tcp-listen:05000" }, "tcp-listen:05000" LISTENER_TWICE },
 	{ { "-l", "[::1]:5", "-l", "6", "tcp-listen:[::1]:5" },
@@ -274,6 +279,7 @@ static const char *const shown[] = {
 	"-v ",
 	"-h, --help",
 	"-V, --version",
+	" --check-bridge NAME ",
 	"\n  - ",
 	"  LPORT:ADDR:RPORT ",
 	"  LPORT:ADDR: or :ADDR:RPORT ",
@@ -369,7 +375,9 @@ static char *describe(const struct conf *conf)
 		fprintf(out, " action=%s",
 			conf->action == CONF_CTL   ? "ctl"
 			: conf->action == CONF_TOP ? "top"
-						   : "another");
+						   : "check");
+	if (conf->bridge)
+		fprintf(out, " bridge=%s", conf->bridge);
 	if (conf->hub)
 		fputs(" hub", out);
 	if (conf->storm_limit != CONF_STORM_LIMIT)
@@ -587,6 +595,18 @@ static void test_help(void)
 		ok(strstr(help, shown[i]), "the help shows %s", shown[i]);
 }
 
+/* Before Linux 5.18 a program could be started without even its own name. */
+static void test_no_name(void)
+{
+	char *argv[] = { NULL, NULL };
+	char why[WHY_MAX];
+	struct conf conf;
+
+	ok_eq_int(conf_read(&conf, 0, argv, why, sizeof(why)), -EINVAL, "no words");
+	ok_eq_str(why, NOTHING, "what is missing is told");
+	conf_free(&conf);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(goods); i++)
@@ -602,5 +622,6 @@ int main(void)
 	test_silence();
 	test_small_buffers();
 	test_help();
+	test_no_name();
 	return done();
 }

@@ -56,9 +56,10 @@ struct tun {
 };
 
 #define KIND(len) .head = { (len), IFLA_INFO_KIND }
-#define TUN(type_len, pi_len)                                   \
+#define TUN_WITH(type_len, ...)                                 \
 	KIND(8), .text = "tun", .data = { 20, IFLA_INFO_DATA }, \
-		 .type = { (type_len), IFLA_TUN_TYPE }, .pi = { (pi_len), IFLA_TUN_PI }
+		 .type = { (type_len), IFLA_TUN_TYPE }, .pi = { __VA_ARGS__ }
+#define TUN(type_len, pi_len) TUN_WITH(type_len, (pi_len), IFLA_TUN_PI)
 
 static const struct kind bridge = { KIND(11), .text = "bridge" };
 static const struct kind veth = { KIND(9), .text = "veth" };
@@ -73,6 +74,14 @@ static const struct tun a_tun = { TUN(5, 5), .value = { IFF_TUN } };
 static const struct tun with_pi = { TUN(5, 5), .value = { IFF_TAP }, .pi_value = { 1 } };
 static const struct tun wide = { TUN(8, 5), .value = { IFF_TAP } };
 static const struct tun wide_pi = { TUN(5, 6), .value = { IFF_TAP } };
+static const struct tun owned = { TUN_WITH(5, 8, IFLA_TUN_OWNER), .value = { IFF_TAP },
+				  .pi_value = { 7, 7, 7, 7 } };
+static const struct tun short_owner = { TUN_WITH(5, 5, IFLA_TUN_OWNER),
+					.value = { IFF_TAP } };
+static const struct tun lasting = { TUN_WITH(5, 5, IFLA_TUN_PERSIST),
+				    .value = { IFF_TAP }, .pi_value = { 1 } };
+static const struct tun wide_persist = { TUN_WITH(5, 8, IFLA_TUN_PERSIST),
+					 .value = { IFF_TAP } };
 static const struct tun overlong = { TUN(5, 9), .value = { IFF_TAP } };
 
 #define NAME(s) IFLA_IFNAME, sizeof(s), s, 0

@@ -238,15 +238,31 @@ static const struct sound {
 	{ NEW,
 	  "a tap",
 	  { { NAME("t0") }, { INFO(a_tap, 28) } },
-	  { .name = "t0", .is_tap = true, .kind = "tun" } },
+	  { .name = "t0", .is_tap = true, .kind = "tun", .owner = UINT32_MAX } },
+	{ NEW,
+	  "a tap with an owner",
+	  { { NAME("t0") }, { INFO(owned, 28) } },
+	  { .name = "t0", .is_tap = true, .kind = "tun", .owner = 0x07070707 } },
+	{ NEW,
+	  "a tap that persists",
+	  { { NAME("t0") }, { INFO(lasting, 28) } },
+	  { .name = "t0",
+	    .is_tap = true,
+	    .is_persistent = true,
+	    .kind = "tun",
+	    .owner = UINT32_MAX } },
 	{ NEW,
 	  "a tap with PI",
 	  { { NAME("t0") }, { INFO(with_pi, 28) } },
-	  { .name = "t0", .is_tap = true, .has_pi = true, .kind = "tun" } },
+	  { .name = "t0",
+	    .is_tap = true,
+	    .has_pi = true,
+	    .kind = "tun",
+	    .owner = UINT32_MAX } },
 	{ NEW,
 	  "a tun",
 	  { { NAME("t0") }, { INFO(a_tun, 28) } },
-	  { .name = "t0", .kind = "tun" } },
+	  { .name = "t0", .kind = "tun", .owner = UINT32_MAX } },
 	{ NEW,
 	  "flags in a type",
 	  { { NAME("br0") }, { IFLA_LINKINFO | NLA_F_NESTED, 12, &bridge, 0 } },
@@ -302,7 +318,8 @@ static void test_parse_sound(void)
 		ok(got.index == 7 && got.master == want->master && got.mtu == want->mtu &&
 			   got.is_up == want->is_up && got.is_bridge == want->is_bridge &&
 			   got.is_tap == want->is_tap && got.has_pi == want->has_pi &&
-			   got.gone == want->gone,
+			   got.is_persistent == want->is_persistent &&
+			   got.owner == want->owner && got.gone == want->gone,
 		   "parse: %s: the rest", sound[i].what);
 	}
 }
@@ -335,6 +352,8 @@ static const struct {
 	{ "a byte after the kind", { { NAME("a") }, { INFO(bridge, 13) } } },
 	{ "tun's type of 4 bytes", { { NAME("a") }, { INFO(wide, 28) } } },
 	{ "tun's PI of 2 bytes", { { NAME("a") }, { INFO(wide_pi, 28) } } },
+	{ "tun's owner of 1 byte", { { NAME("a") }, { INFO(short_owner, 28) } } },
+	{ "tun's persistence of 4 bytes", { { NAME("a") }, { INFO(wide_persist, 28) } } },
 	{ "tun's PI longer than what it is in",
 	  { { NAME("a") }, { INFO(overlong, 28) } } },
 };
