@@ -18,6 +18,7 @@
 #include "client/ctl-client.h"
 #include "ctl/ctl-command.h"
 #include "lib/fake-port.h"
+#include "lib/leap.h"
 #include "lib/members.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
@@ -785,9 +786,12 @@ static void test_slow(void)
 	check_long("counters\n", "\nport\t", relay.forward.members.n);
 	if (send(fd, "status --json\n", 14, MSG_NOSIGNAL) < 0)
 		printf("# send: %s\n", strerror(errno));
-	turn_for(&loop, 1000);
+	turn_for(&loop, 20);
+	leap(&loop, 4);
+	turn_for(&loop, 20);
 	ok(ctl.clients != NULL, "who does not read is waited for");
-	turn_for(&loop, 4500);
+	leap(&loop, 2);
+	turn_for(&loop, 20);
 	ok(!ctl.clients, "but not for long");
 	close(fd);
 	for (size_t i = 0; i < ARRAY_SIZE(port); i++)

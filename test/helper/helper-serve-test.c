@@ -36,17 +36,23 @@ static int fd = -1; /* our end */
 static struct helper_answer answer;
 static int fds[2];
 
+/* Where lines are counted, execl() becomes this one. */
+int execv(const char *path, char *const argv[])
+{
+	errno = ENOENT;
+	return world.has_no_shell ? -1 : (int)syscall(SYS_execve, path, argv, environ);
+}
+
 int execl(const char *path, const char *arg, ...)
 {
-	const char *words[4] = { arg };
+	char *words[4] = { (char *)(uintptr_t)arg };
 	va_list ap;
 
 	va_start(ap, arg);
 	for (unsigned i = 1; i < 4; i++)
-		words[i] = va_arg(ap, const char *);
+		words[i] = va_arg(ap, char *);
 	va_end(ap);
-	errno = ENOENT;
-	return world.has_no_shell ? -1 : (int)syscall(SYS_execve, path, words, environ);
+	return execv(path, words);
 }
 
 ssize_t readlink(const char *path, char *buf, size_t size)
