@@ -6,7 +6,7 @@
  * answers in its place. Workers run do_resolve() or do_attach() below.
  *
  * #syscalls: close exit_group fork getpid getppid gettid kill poll prctl read recvfrom
- * #syscalls: rt_sigaction rt_sigprocmask sendmsg signalfd4 wait4
+ * #syscalls: rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "helper/helper.h"
 
@@ -24,6 +24,7 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/pass-fd.h"
 #include "base/util.h"
 #include "helper/keep.h"
 #include "helper/tree.h"
@@ -58,26 +59,7 @@ struct server {
 
 void helper_answer(int fd, const struct helper_answer *answer, const int *fds, size_t n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)answer,
-			     .iov_len = sizeof(*answer) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		struct cmsghdr *cmsg = &control.align;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
-	}
-	while (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	pass_send(fd, answer, sizeof(*answer), fds, n);
 }
 
 static void refuse(struct server *s, uint32_t id, int err, const char *what,

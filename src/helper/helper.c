@@ -4,8 +4,8 @@
  * does not answer, sends requests, and matches answers to calls by their number.
  * SOCK_SEQPACKET keeps requests and answers whole.
  *
- * #syscalls: close fork gettid kill poll prlimit64 recvmsg rt_sigprocmask sendto
- * #syscalls: socketpair wait4
+ * #syscalls: close fork gettid kill poll prlimit64 rt_sigprocmask sendto socketpair
+ * #syscalls: wait4
  */
 #include "helper/helper.h"
 
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/pass-fd.h"
 #include "helper/keep.h"
 
 #define ANSWER_MS 45000 /* the helper gives up a worker after 30 s, and then answers */
@@ -71,19 +72,6 @@ int helper_start(struct helper *h)
 	return fork_helper(h);
 }
 
-/* Take the descriptors out of a message, to @fds. Return: how many there are. */
-static size_t take_fds(struct msghdr *msg, int *fds)
-{
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	size_t n;
-
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-		return 0;
-	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
-	return n;
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -91,46 +79,25 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/*
- * We are at our limit of descriptors, so the kernel left out some of an answer's
- * (MSG_CTRUNC). The answer becomes an error, since a part of it is of no use.
- */
-static void none_left(struct helper_answer *answer, int *fds)
-{
-	close_fd(&fds[0]);
-	close_fd(&fds[1]);
-	answer->err = -EMFILE;
-	snprintf(
-		answer->why, sizeof(answer->why),
-		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
-}
-
 /* Receive one answer. Return: its bytes; 0 when the helper has closed; -errno. */
 static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = answer, .iov_len = sizeof(*answer) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fds[HELPER_FDS_MAX] = { -1, -1 };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fds[PASS_FDS_MAX];
+	bool left_out;
+	ssize_t n = pass_receive(fd, answer, sizeof(*answer), fds, &left_out);
 
-	*passed = -1;
 	if (n < 0)
-		return -errno;
-	take_fds(&msg, fds);
+		return n;
 	answer->why[sizeof(answer->why) - 1] = '\0';
-	if (msg.msg_flags & MSG_CTRUNC)
-		none_left(answer, fds);
 	*passed = fds[0];
 	answer->life = fds[1];
+	if (left_out) {
+		/* A part of an answer is of no use. */
+		answer->err = -EMFILE;
+		snprintf(answer->why, sizeof(answer->why),
+			 "no descriptors are left; allow more (ulimit -n), or have fewer "
+			 "clients");
+	}
 	return n;
 }
 

@@ -28,8 +28,6 @@
 #define HELPER_ADDRS_MAX RESOLVE_MAX
 #define HELPER_WHY_MAX 512 /* bytes of a message, with its NUL */
 
-#define HELPER_FDS_MAX 2 /* descriptors in an answer */
-
 enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN };
 
 /*

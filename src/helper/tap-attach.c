@@ -78,7 +78,7 @@ static int find_bridge(struct state *s)
 
 	if (!name[0])
 		return 0;
-	rc = nl_link_get(name, &s->bridge);
+	rc = nl_link_get(NULL, name, &s->bridge);
 	if (rc == -ENODEV)
 		return no_bridge(s);
 	if (rc)
@@ -195,7 +195,7 @@ static int take_existing(struct state *s, const char *name)
 		return fail(s, rc,
 			    "%s belongs to another user; see: ip -details link show %s",
 			    name, name);
-	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap)) {
+	if (rc == -EINVAL && (nl_link_get(NULL, name, &found) || !found.is_tap)) {
 		link_no_tap(&found, s->why, s->size);
 		return rc;
 	}
@@ -238,7 +238,7 @@ static int open_tap(struct state *s)
 static int find_tap(struct state *s)
 {
 	struct nl_link tap;
-	int rc = nl_link_at(s->req->index, &tap);
+	int rc = nl_link_at(NULL, s->req->index, &tap);
 
 	s->origin = FOUND;
 	if (rc)
@@ -275,7 +275,7 @@ static int explain(struct state *s, int rc, const struct nl_change *step,
 	if (rc == -EPERM)
 		return change_denied(s, left);
 	if (step->master >= 0) {
-		if (nl_link_get(s->req->bridge, &bridge) == -ENODEV)
+		if (nl_link_get(NULL, s->req->bridge, &bridge) == -ENODEV)
 			return no_bridge(s);
 		return fail(s, rc, "attach %s to bridge %s: %s", tap, s->req->bridge,
 			    strerror(-rc));
@@ -317,7 +317,7 @@ static int set_up(struct state *s)
 	struct tap_dev *dev = s->dev;
 	struct nl_link tap;
 	uint8_t mac[6];
-	int rc = nl_link_get(dev->name, &tap);
+	int rc = nl_link_get(NULL, dev->name, &tap);
 
 	if (rc)
 		return fail(s, rc, "%s: %s", dev->name, strerror(-rc));

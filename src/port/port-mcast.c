@@ -82,7 +82,7 @@ static int link_to(const struct mcast *m, const struct sock_addr *group)
 
 	if (group->sa.sa_family != AF_INET || m->ep->local.host[0])
 		return 0;
-	link = nl_route_link(address4(group));
+	link = nl_route_link(links_ask(m->dgram.port.env->links), address4(group));
 	return link > 0 ? link : 0;
 }
 

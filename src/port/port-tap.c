@@ -42,6 +42,12 @@ static struct tap *to_tap(struct port *p)
 	return container_of(p, struct tap, port);
 }
 
+/* Ask the kernel about a link. */
+static int look_up(const struct tap *t, int index, struct nl_link *link)
+{
+	return nl_link_at(links_ask(t->port.env->links), index, link);
+}
+
 static bool has_bridge(const struct tap *t)
 {
 	return t->ep->kind == ENDPOINT_BRIDGE;
@@ -71,7 +77,7 @@ static enum place find_master(struct tap *t, const struct nl_link *tap)
 {
 	struct nl_link master;
 
-	if (tap->master && !nl_link_at(tap->master, &master)) {
+	if (tap->master && !look_up(t, tap->master, &master)) {
 		port_why(
 			&t->port, -EBUSY,
 			"tap %s was moved to %s by someone else, and is left there until "
@@ -89,7 +95,7 @@ static void follow_mtu(struct tap *t, uint32_t mtu);
 static enum place find_bridge(struct tap *t, const struct nl_link *tap)
 {
 	struct nl_link bridge;
-	int ret = nl_link_at(t->link.bridge, &bridge);
+	int ret = look_up(t, t->link.bridge, &bridge);
 
 	if (ret == -ENODEV) {
 		port_why(&t->port, ret, "bridge %s was deleted", t->ep->name);
@@ -114,7 +120,7 @@ static enum place find_place(struct tap *t)
 {
 	enum place place = PLACE_RIGHT;
 	struct nl_link tap;
-	int ret = nl_link_at(t->link.index, &tap);
+	int ret = look_up(t, t->link.index, &tap);
 
 	if (ret == -ENODEV) {
 		port_why(&t->port, ret, "tap %s%s", t->link.name,
@@ -218,7 +224,7 @@ static bool may_be_remade(const struct tap *t, const char *name)
 	struct nl_link link;
 
 	return t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
-	       nl_link_get(name, &link) == -ENODEV;
+	       nl_link_get(links_ask(t->port.env->links), name, &link) == -ENODEV;
 }
 
 /* @index: of the tap that is kept; 0 for another one */

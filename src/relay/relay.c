@@ -369,6 +369,7 @@ void relay_free(struct relay *r)
 		remove_port(r, r->forward.ports);
 	acceptor_free_all(r);
 	drain_free(&r->drain);
+	links_free(&r->links);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);
 }

@@ -503,6 +503,8 @@ int main(int argc, char **argv)
 	if (helper_attach(&rig.helper, &rig.taker.loop) < 0)
 		return 1;
 	links_init(&rig.links, &rig.taker.loop);
+	if (links_prepare(&rig.links) < 0)
+		return 1;
 	rig.taker.env.host = &host;
 	rig.taker.env.helper = &rig.helper;
 	rig.taker.env.links = &rig.links;
@@ -510,6 +512,7 @@ int main(int argc, char **argv)
 		if (argc < 2 || !strcmp(argv[1], kinds[i].name))
 			sweep(&kinds[i]);
 	helper_stop(&rig.helper);
+	links_free(&rig.links);
 	taker_free(&rig.taker);
 	rmdir(dir);
 	return done();
