@@ -68,7 +68,16 @@ static int add_endpoint(struct conf *conf, const char *text, char *why, size_t s
 }
 
 /* Options without a letter. GIVEN() gives each a bit of its own in a mask. */
-enum { OPT_HUB = 256, OPT_STORM, OPT_FDB_SIZE, OPT_CTL, OPT_METRICS, OPT_CAPTURE };
+enum {
+	OPT_HUB = 256,
+	OPT_STORM,
+	OPT_FDB_SIZE,
+	OPT_CTL,
+	OPT_METRICS,
+	OPT_CAPTURE,
+	OPT_USER,
+	OPT_NO_SANDBOX,
+};
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
 
@@ -81,6 +90,8 @@ static const struct option longs[] = {
 	{ "ctl", required_argument, NULL, OPT_CTL },
 	{ "metrics", required_argument, NULL, OPT_METRICS },
 	{ "capture", required_argument, NULL, OPT_CAPTURE },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -200,6 +211,12 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 				 size);
 	case OPT_METRICS:
 		return read_metrics(conf, why, size);
+	case OPT_USER:
+		conf->user = optarg;
+		return *optarg ? 0 : refuse(why, size, "--user: the name is empty");
+	case OPT_NO_SANDBOX:
+		conf->no_sandbox = true;
+		return 0;
 	default:
 		return read_capture(conf, why, size);
 	}
@@ -363,6 +380,7 @@ const char *conf_help(void)
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
+	       "  --user NAME  whom it becomes after set-up  --no-sandbox  to trace it\n"
 	       "  -v  report what happens; -vv show frames too       -h, --help    -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"
@@ -377,8 +395,7 @@ const char *conf_help(void)
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
-	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
-	       "  exec:COMMAND                       stdin and stdout of a command\n"
+	       "  tap:NAME, fd:N, exec:COMMAND       tap; inherited socket or tap; a command\n"
 	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

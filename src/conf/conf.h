@@ -31,6 +31,8 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_CTL, CONF_TOP };
  *               CONF_CTL and CONF_TOP connect to it
  * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
+ * @user:        whom to become after set-up; NULL to stay who we are
+ * @no_sandbox:  --no-sandbox was given
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
  */
@@ -49,6 +51,8 @@ struct conf {
 	char **command;
 	bool has_metrics;
 	struct endpoint metrics;
+	const char *user;
+	bool no_sandbox;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 };

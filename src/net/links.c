@@ -93,19 +93,19 @@ static void ready(struct watch *w, uint32_t events)
 
 struct mnl_socket *links_ask(struct links *l)
 {
-	if (l && !l->asks)
+	if (l && !l->asks && !l->is_sealed)
 		l->asks = nl_open();
 	return l ? l->asks : NULL;
 }
 
-int links_prepare(struct links *l)
+static int open_monitor(struct links *l)
 {
 	int fd, ret;
 
-	if (!links_ask(l))
-		return -errno;
 	if (l->sock)
 		return 0;
+	if (l->is_sealed)
+		return -EPERM;
 	l->sock = nl_monitor_open(&fd);
 	if (!l->sock)
 		return -errno;
@@ -114,6 +114,16 @@ int links_prepare(struct links *l)
 		nl_close(l->sock);
 		l->sock = NULL;
 	}
+	return ret;
+}
+
+int links_seal(struct links *l)
+{
+	int ret = links_ask(l) ? 0 : -errno;
+
+	if (ret == 0)
+		ret = open_monitor(l);
+	l->is_sealed = true;
 	return ret;
 }
 
@@ -137,7 +147,7 @@ int links_join(struct links *l, struct links_user *u, const char *name)
 	int ret = u->is_in ? 0 : make_room(l);
 
 	if (ret == 0)
-		ret = links_prepare(l);
+		ret = open_monitor(l);
 	if (ret == 0 && !l->n)
 		ret = nl_monitor_hear(l->sock, true);
 	if (ret < 0 || u->is_in)

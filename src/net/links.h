@@ -36,6 +36,7 @@ struct links_key;
  * The subscription, and the socket by which its users ask the kernel.
  * @sock:  for events; it is subscribed to them only while there are users
  * @asks:  for requests; see links_ask()
+ * @is_sealed: nothing is opened any more
  * @again: reading @sock failed; it is read again when this is due
  * @keys:  @n of them in use, room for @size
  */
@@ -46,23 +47,24 @@ struct links {
 	struct mnl_socket *sock, *asks;
 	struct links_key *keys;
 	unsigned n, size;
+	bool is_sealed;
 };
 
 /* links_init() - Make @l ready for use. Nothing is opened; @loop must outlive it. */
 void links_init(struct links *l, struct loop *loop);
 
 /*
- * links_prepare() - Open both sockets now rather than when they are first needed: once
- * the relay is confined it can't.
+ * links_seal() - Open both sockets now, and never later, when the relay is confined and
+ * can't.
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno: what could not be opened is missing from then on.
  */
-int links_prepare(struct links *l);
+int links_seal(struct links *l);
 
 /*
  * links_ask() - The socket for requests, for nl_link_get() and the like; it stays ours.
  *
- * Return: NULL without @l, or if it can't be opened; they then open one of their own.
+ * Return: NULL without @l, or with errno set when there is none.
  */
 struct mnl_socket *links_ask(struct links *l);
 

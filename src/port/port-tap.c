@@ -45,7 +45,9 @@ static struct tap *to_tap(struct port *p)
 /* Ask the kernel about a link. */
 static int look_up(const struct tap *t, int index, struct nl_link *link)
 {
-	return nl_link_at(links_ask(t->port.env->links), index, link);
+	struct mnl_socket *sock = links_ask(t->port.env->links);
+
+	return sock ? nl_link_at(sock, index, link) : -EAGAIN;
 }
 
 static bool has_bridge(const struct tap *t)
@@ -221,10 +223,11 @@ static void put_back(struct helper_call *call, const struct helper_answer *answe
  */
 static bool may_be_remade(const struct tap *t, const char *name)
 {
+	struct mnl_socket *sock = links_ask(t->port.env->links);
 	struct nl_link link;
 
-	return t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
-	       nl_link_get(links_ask(t->port.env->links), name, &link) == -ENODEV;
+	return sock && t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
+	       nl_link_get(sock, name, &link) == -ENODEV;
 }
 
 /* @index: of the tap that is kept; 0 for another one */

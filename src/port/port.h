@@ -221,6 +221,7 @@ struct port_guard {
 	uint32_t second, passed, flooded;
 };
 
+struct broker;
 struct helper;
 struct links;
 struct acceptor;
@@ -229,6 +230,7 @@ struct acceptor;
 struct port_env {
 	struct loop *loop;
 	struct helper *helper;
+	struct broker *broker; /* may be NULL */
 	struct links *links;
 	const struct port_host *host;
 	void *host_arg;

@@ -144,28 +144,34 @@ static void test_lost(void)
 	links_leave(&links, &users[1].user);
 }
 
-static void test_prepare(void)
+static void test_seal(void)
 {
-	unsigned before = fault_open_fds();
+	struct links_user user = { .changed = hear };
+	unsigned before;
 
 	links_free(&links);
+	before = fault_open_fds();
 	for (unsigned at = 1; at <= 2; at++) {
 		fault_arm(FAULT_socket, at, EMFILE);
-		ok_eq_int(links_prepare(&links), -EMFILE, "socket %u can't be had", at);
+		ok_eq_int(links_seal(&links), -EMFILE, "socket %u can't be had", at);
 		fault_disarm();
+		ok(links_join(&links, &user, "lo") == -EPERM && !user.is_in,
+		   "then there are no events");
+		ok(!links_ask(&links) == (at == 1), "and maybe nothing to ask by");
+		links_free(&links);
 	}
 	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
-	ok_eq_int(links_prepare(&links), -ENOMEM, "or not be watched");
+	ok_eq_int(links_seal(&links), -ENOMEM, "or it can't be watched");
 	fault_disarm();
-	ok_eq_int(links_prepare(&links), 0, "another time it can");
-	ok_eq_int(links_prepare(&links), 0, "and is there");
+	links_free(&links);
 	ok_eq_int(fault_open_fds(), before, "no descriptor is left of that");
+	ok_eq_int(links_seal(&links), 0, "both are open");
 	ok(links_ask(&links) == links.asks && !links_ask(NULL), "the socket to ask by");
 	fault_arm(FAULT_socket, 1, EPERM);
 	join(0, "lo", 0, 0);
 	ok(!fault_disarm(), "no other is opened when it is needed");
 	change(1);
-	ok_eq_int(users[0].heard, 1, "and it is told");
+	ok_eq_int(users[0].heard, 1, "and events come");
 	links_leave(&links, &users[0].user);
 	links_free(&links);
 }
@@ -182,7 +188,7 @@ int main(void)
 	test_who();
 	test_many();
 	test_lost();
-	test_prepare();
+	test_seal();
 	loop_free(&loop);
 	return done();
 }

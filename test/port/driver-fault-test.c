@@ -497,13 +497,13 @@ int main(int argc, char **argv)
 	/* Making and removing one takes long. */
 	if (!netns_bridge("faultbr"))
 		return 1;
-	if (!mkdtemp(dir) || helper_start(&rig.helper) < 0)
+	if (!mkdtemp(dir) || helper_start(&rig.helper, NULL) < 0)
 		return 1;
 	taker_init(&rig.taker, on_frame);
 	if (helper_attach(&rig.helper, &rig.taker.loop) < 0)
 		return 1;
 	links_init(&rig.links, &rig.taker.loop);
-	if (links_prepare(&rig.links) < 0)
+	if (links_seal(&rig.links) < 0)
 		return 1;
 	rig.taker.env.host = &host;
 	rig.taker.env.helper = &rig.helper;
