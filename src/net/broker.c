@@ -137,14 +137,15 @@ static int do_helper(struct server *s, struct answer *a, int *fd)
 {
 	int ret = 0, sv[2];
 
-	/* Until it is waited for, its pid is nobody else's. */
-	reap(s);
+	/* It has not been waited for, so its pid is nobody else's. */
 	if (s->helper)
 		kill(s->helper, SIGKILL);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
 	s->helper = fork();
 	if (s->helper == 0) {
+		close(sv[0]);
+		close(s->fd);
 		s->rules->helper(sv[1]);
 		_exit(1);
 	}
@@ -180,9 +181,18 @@ static void answer(struct server *s, struct question *q)
 		close(fd);
 }
 
-/* The relay decides when the broker ends, not a signal to all processes of a terminal. */
-static void block_signals(void)
+static void child_ended(int sig)
 {
+	(void)sig;
+}
+
+/*
+ * The relay decides when the broker ends, not a signal to all processes of a terminal.
+ * The end of a child interrupts what waits for questions.
+ */
+static void set_signals(void)
+{
+	const struct sigaction interrupt = { .sa_handler = child_ended };
 	static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 };
 	sigset_t set;
 
@@ -190,7 +200,7 @@ static void block_signals(void)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGCHLD, SIG_DFL);
+	sigaction(SIGCHLD, &interrupt, NULL);
 }
 
 static void serve(int fd, const struct broker_rules *rules) __attribute__((noreturn));
@@ -204,11 +214,12 @@ static void serve(int fd, const struct broker_rules *rules)
 	if (s.fd < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "netrelay-broker");
-	block_signals();
-	while ((n = recv(s.fd, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR))
+	set_signals();
+	while ((n = recv(s.fd, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
+		reap(&s);
 		if (n == (ssize_t)sizeof(q))
 			answer(&s, &q);
-	reap(&s);
+	}
 	child_wait(s.helper, END_MS);
 	_exit(0);
 }
