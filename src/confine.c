@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without --ctl all endpoints are known from the start, and the broker serves no path but
- * theirs. With it, others may come.
+ * Without --ctl all endpoints are known from the start: the broker serves no path but
+ * theirs, and the helper no request that none of them leads to. With it, others may come.
  *
  * #syscalls: access
  */
@@ -42,6 +42,52 @@ static bool is_named(const char *path, void *arg)
 	return names(c->conf, path);
 }
 
+static bool is_host_of(const struct endpoint *ep, const char *host)
+{
+	return !strcmp(ep->remote.host, host);
+}
+
+/* A tap that the relay has open goes by its number, and may go to no other bridge. */
+static bool is_tap_of(const struct endpoint *ep, const struct tap_request *req)
+{
+	const char *bridge = ep->kind == ENDPOINT_BRIDGE ? ep->name : "";
+	const char *tap = ep->kind == ENDPOINT_BRIDGE ? ep->tap : ep->name;
+
+	if (ep->kind != ENDPOINT_BRIDGE && ep->kind != ENDPOINT_TAP)
+		return false;
+	if (req->index && !req->bridge[0])
+		return true;
+	return !strcmp(bridge, req->bridge) && !strcmp(tap, req->tap);
+}
+
+/* Whether one of the endpoints leads to this request. */
+static bool allows(const struct helper_request *req, void *arg)
+{
+	const struct confine *c = arg;
+	const struct conf *conf = c->conf;
+	bool is_named = conf->ctl_path;
+
+	for (size_t i = 0; i < conf->n_endpoints && !is_named; i++) {
+		const struct endpoint *ep = &conf->endpoints[i];
+
+		if (req->op == HELPER_RESOLVE)
+			is_named = is_host_of(ep, req->resolve.addr.host);
+		else if (req->op == HELPER_ATTACH)
+			is_named = is_tap_of(ep, &req->attach);
+		else
+			is_named = ep->kind == ENDPOINT_EXEC &&
+				   !strcmp(endpoint_command(ep), req->command);
+	}
+	return is_named;
+}
+
+static void serve_helper(int fd, void *arg)
+{
+	const struct helper_rules rules = { .allows = allows, .arg = arg };
+
+	helper_serve(fd, &rules);
+}
+
 static int find_user(struct confine *c, char *why, size_t size)
 {
 	const char *name = c->conf->user;
@@ -67,7 +113,7 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.names = is_named;
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
-	c->rules.helper = helper_serve;
+	c->rules.helper = serve_helper;
 	if (conf->no_sandbox)
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)

@@ -123,7 +123,16 @@ static void raise_fd_limit(void)
 	}
 }
 
-/* What is added later may need it, and then it is too late to start it. */
+/* Here and below: what is added later may need it, and then it is too late. */
+static bool needs_links(const struct conf *conf)
+{
+	bool needs = conf->ctl_path;
+
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		needs |= driver_of(&conf->endpoints[i])->uses_links;
+	return needs;
+}
+
 static bool needs_helper(const struct conf *conf)
 {
 	if (conf->ctl_path)
@@ -266,7 +275,7 @@ static int set_up(struct program *prog)
 	prog->relay.env.broker = &prog->broker;
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
-		links_seal(&prog->relay.links);
+		links_seal(&prog->relay.links, needs_links(conf));
 	prog->log.told = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)

@@ -395,7 +395,7 @@ const char *conf_help(void)
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
-	       "  tap:NAME, fd:N, exec:COMMAND       tap; inherited socket or tap; a command\n"
+	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
 	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

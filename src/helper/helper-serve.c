@@ -5,12 +5,13 @@
  * sends the answer itself. If it is killed, or a worker takes too long, the helper
  * answers in its place. Workers run do_resolve() or do_attach() below.
  *
- * #syscalls: close exit_group fork getpid getppid gettid kill poll prctl read recvfrom
+ * #syscalls: close exit_group fork geteuid getpid getppid gettid kill poll prctl read recvfrom
  * #syscalls: rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "helper/helper.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include "base/util.h"
 #include "helper/keep.h"
 #include "helper/tree.h"
+#include "sandbox/caps.h"
 
 #define WORK_S 30 /* time for a worker; glibc tries three name servers for as long */
 
@@ -46,6 +48,7 @@ struct job {
 
 /*
  * @fd:     our end of the socket to the relay
+ * @rules:  which requests are answered; NULL: all
  * @sigfd:  a signalfd
  * @jobs:   processes at work
  * @strays: a keeper has ended too early, so its command may have become our child
@@ -53,6 +56,7 @@ struct job {
 struct server {
 	int fd;
 	int sigfd;
+	const struct helper_rules *rules;
 	struct job *jobs;
 	bool strays;
 };
@@ -95,6 +99,22 @@ static void do_attach(int fd, struct helper_request *req)
 	helper_answer(fd, &answer, &answer.attach.fd, answer.attach.fd >= 0);
 }
 
+/*
+ * Keep only the capability that the job needs. A user who has none may run
+ * qemu-bridge-helper to attach a tap, which is set-user-ID: to root and to who resolves
+ * a name, running a program gives nothing.
+ */
+static void confine_worker(enum helper_op op)
+{
+	uint64_t keep = op == HELPER_ATTACH ? CAP_BIT(CAP_NET_ADMIN) : 0;
+
+	if (op == HELPER_RESOLVE || geteuid() == 0) {
+		caps_bound(keep);
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	}
+	caps_keep(keep);
+}
+
 static void work(struct server *s, struct helper_request *req, pid_t parent)
 {
 	close(s->sigfd);
@@ -104,6 +124,7 @@ static void work(struct server *s, struct helper_request *req, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return;
+	confine_worker(req->op);
 	if (req->op == HELPER_RESOLVE)
 		do_resolve(s->fd, req);
 	else
@@ -143,9 +164,16 @@ static void describe(struct job *job, const struct helper_request *req)
 
 static void handle(struct server *s, struct helper_request *req)
 {
-	struct job *job = check(req) ? calloc(1, sizeof(*job)) : NULL;
+	bool is_known = check(req);
+	struct job *job = is_known ? calloc(1, sizeof(*job)) : NULL;
 	pid_t parent = getpid();
 
+	if (is_known && s->rules && !s->rules->allows(req, s->rules->arg)) {
+		refuse(s, req->id, -EPERM, "helper",
+		       "the configuration does not name what it was asked for");
+		free(job);
+		return;
+	}
 	if (!job) {
 		refuse(s, req->id, -ENOMEM, "helper", "out of memory");
 		return;
@@ -274,11 +302,12 @@ static void end_all(struct server *s)
 		tree_signal(SIGKILL, NULL, NULL);
 }
 
-static int server_init(struct server *s, int fd)
+static int server_init(struct server *s, int fd, const struct helper_rules *rules)
 {
 	sigset_t blocked;
 
 	memset(s, 0, sizeof(*s));
+	s->rules = rules;
 	s->fd = child_close_fds(fd, false);
 	if (s->fd < 0)
 		return s->fd;
@@ -303,10 +332,10 @@ static int server_init(struct server *s, int fd)
 	return s->sigfd < 0 ? -errno : 0;
 }
 
-void helper_serve(int fd)
+void helper_serve(int fd, const struct helper_rules *rules)
 {
 	struct server s;
-	int ret = server_init(&s, fd);
+	int ret = server_init(&s, fd, rules);
 
 	if (ret < 0) {
 		log_warn("helper process: %s", strerror(-ret));

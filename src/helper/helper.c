@@ -51,7 +51,7 @@ static int fork_helper(struct helper *h)
 	if (h->pid == 0) {
 		/* The relay may have raised its own limit; commands get the old one. */
 		setrlimit(RLIMIT_NOFILE, &h->files);
-		helper_serve(sv[1]);
+		helper_serve(sv[1], NULL);
 	}
 	close(sv[1]);
 	return sv[0];

@@ -162,10 +162,21 @@ int helper_ask(struct helper *h, struct helper_call *call, struct helper_request
 void helper_forget(struct helper *h, struct helper_call *call);
 
 /*
+ * Which requests the helper answers: what is not named by the configuration is nothing
+ * that the relay needs, whoever has taken it over.
+ * @allows: whether to answer @req, whose strings have an end
+ */
+struct helper_rules {
+	bool (*allows)(const struct helper_request *req, void *arg);
+	void *arg;
+};
+
+/*
  * helper_serve() - The helper process: answer requests on @fd, a SOCK_SEQPACKET socket,
  * until its other end is closed. It never returns.
+ * @rules: NULL to answer all
  */
-void helper_serve(int fd) __attribute__((noreturn));
+void helper_serve(int fd, const struct helper_rules *rules) __attribute__((noreturn));
 
 /*
  * helper_answer() - Send an answer, from the helper or one of its children.

@@ -146,7 +146,7 @@ static int do_helper(struct server *s, struct answer *a, int *fd)
 	if (s->helper == 0) {
 		close(sv[0]);
 		close(s->fd);
-		s->rules->helper(sv[1]);
+		s->rules->helper(sv[1], s->rules->arg);
 		_exit(1);
 	}
 	if (s->helper < 0) {

@@ -20,14 +20,14 @@
 /*
  * What the broker may do; it and what it points to must be there when it is forked.
  * @names:  whether the configuration names the path of a unix socket, to be made or dialled
- * @arg:    for @names
+ * @arg:    for both
  * @helper: runs the helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
  */
 struct broker_rules {
 	bool (*names)(const char *path, void *arg);
 	void *arg;
-	void (*helper)(int fd);
+	void (*helper)(int fd, void *arg);
 	bool dials;
 };
 

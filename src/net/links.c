@@ -117,12 +117,12 @@ static int open_monitor(struct links *l)
 	return ret;
 }
 
-int links_seal(struct links *l)
+int links_seal(struct links *l, bool is_needed)
 {
-	int ret = links_ask(l) ? 0 : -errno;
+	int ret = 0;
 
-	if (ret == 0)
-		ret = open_monitor(l);
+	if (is_needed)
+		ret = links_ask(l) ? open_monitor(l) : -errno;
 	l->is_sealed = true;
 	return ret;
 }

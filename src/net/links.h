@@ -56,10 +56,11 @@ void links_init(struct links *l, struct loop *loop);
 /*
  * links_seal() - Open both sockets now, and never later, when the relay is confined and
  * can't.
+ * @is_needed: if not, they are not opened now either
  *
  * Return: 0 or -errno: what could not be opened is missing from then on.
  */
-int links_seal(struct links *l);
+int links_seal(struct links *l, bool is_needed);
 
 /*
  * links_ask() - The socket for requests, for nl_link_get() and the like; it stays ours.

@@ -29,6 +29,8 @@
  *          or another -errno, with one line that says what to do at @why.
  * @why:    what an errno means after @dial; else what strerror() says
  * @asks_helper: whether the port asks the helper for anything
+ * @uses_links: the port may use env->links; it does without where there is no netlink
+ *          socket
  * @may_close_loop: there may be a way from what it leads to back to another port that
  *          the relay does not see, even in a cable
  */
@@ -39,6 +41,7 @@ struct driver {
 	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
 	const char *(*why)(int err);
 	bool (*asks_helper)(const struct endpoint *ep);
+	bool uses_links;
 	bool may_close_loop;
 };
 

@@ -20,7 +20,7 @@ BEGIN {
 	# Before: processes, files and paths, limits, signals. A confined process has them
 	# done by the broker or the helper, or never again.
 	before = "access chmod clone close_range dup2 dup3 execve fchmod flock fork getdents64 \
-		open pipe2 prctl readlink rt_sigaction socketpair uname umask unlink"
+		open pipe2 prctl readlink rt_sigaction socketpair umask unlink"
 	# A writer has opened its file, but not begun it.
 	still["writer"] = still["client"] = "fchmod rt_sigaction"
 	# With certain arguments only.

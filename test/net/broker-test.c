@@ -40,11 +40,12 @@ static bool is_named(const char *path, void *arg)
 }
 
 /* A helper that says who it is, and waits for its socket's end. */
-static void helper(int fd)
+static void helper(int fd, void *arg)
 {
 	pid_t self = getpid();
 	char byte;
 
+	(void)arg;
 	if (write(fd, &self, sizeof(self)) == (ssize_t)sizeof(self))
 		while (read(fd, &byte, 1) > 0)
 			;

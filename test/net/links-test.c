@@ -153,7 +153,8 @@ static void test_seal(void)
 	before = fault_open_fds();
 	for (unsigned at = 1; at <= 2; at++) {
 		fault_arm(FAULT_socket, at, EMFILE);
-		ok_eq_int(links_seal(&links), -EMFILE, "socket %u can't be had", at);
+		ok_eq_int(links_seal(&links, true), -EMFILE, "socket %u can't be had",
+			  at);
 		fault_disarm();
 		ok(links_join(&links, &user, "lo") == -EPERM && !user.is_in,
 		   "then there are no events");
@@ -161,11 +162,16 @@ static void test_seal(void)
 		links_free(&links);
 	}
 	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
-	ok_eq_int(links_seal(&links), -ENOMEM, "or it can't be watched");
+	ok_eq_int(links_seal(&links, true), -ENOMEM, "or it can't be watched");
 	fault_disarm();
 	links_free(&links);
 	ok_eq_int(fault_open_fds(), before, "no descriptor is left of that");
-	ok_eq_int(links_seal(&links), 0, "both are open");
+	ok_eq_int(links_seal(&links, false), 0, "not needed");
+	ok_eq_int(fault_open_fds(), before, "then nothing is opened");
+	ok(links_join(&links, &user, "lo") == -EPERM && !links_ask(&links),
+	   "and never is");
+	links_free(&links);
+	ok_eq_int(links_seal(&links, true), 0, "both are open");
 	ok(links_ask(&links) == links.asks && !links_ask(NULL), "the socket to ask by");
 	fault_arm(FAULT_socket, 1, EPERM);
 	join(0, "lo", 0, 0);

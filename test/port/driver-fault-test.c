@@ -503,7 +503,7 @@ int main(int argc, char **argv)
 	if (helper_attach(&rig.helper, &rig.taker.loop) < 0)
 		return 1;
 	links_init(&rig.links, &rig.taker.loop);
-	if (links_seal(&rig.links) < 0)
+	if (links_seal(&rig.links, true) < 0)
 		return 1;
 	rig.taker.env.host = &host;
 	rig.taker.env.helper = &rig.helper;
