@@ -251,12 +251,17 @@ static int read_options(struct conf *conf, int argc, char **argv, unsigned int *
 	return err;
 }
 
-/* Refuse options of a switch or a hub in other modes, instead of ignoring them. */
+/* Refuse options of a switch or a hub in other modes, and others that contradict. */
 static int check_options(const struct conf *conf, unsigned int given, char *why,
 			 size_t size)
 {
 	static const int for_switch[] = { OPT_STORM, OPT_FDB_SIZE, OPT_HUB };
 
+	if (conf->user && conf->no_sandbox)
+		return refuse(
+			why, size,
+			"--user gives up rights, and --no-sandbox keeps them; leave "
+			"one of them out");
 	for (size_t i = 0; i < ARRAY_SIZE(for_switch); i++) {
 		const char *name = find_long(for_switch[i])->name;
 
