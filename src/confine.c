@@ -39,12 +39,12 @@ static bool is_named(const char *path, void *arg)
 {
 	const struct confine *c = arg;
 
-	return names(c->conf, path);
+	return *path && names(c->conf, path);
 }
 
 static bool is_host_of(const struct endpoint *ep, const char *host)
 {
-	return !strcmp(ep->remote.host, host);
+	return *host && !strcmp(ep->remote.host, host);
 }
 
 /* A tap that the relay has open goes by its number, and may go to no other bridge. */
