@@ -28,8 +28,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 	-Wstrict-prototypes -Wvla -Wformat=2
 # Files of any size and times of any year, also where a C library has these in 32 bits.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP $(if $(WERROR),-Werror) \
-	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
+	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none
 
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))

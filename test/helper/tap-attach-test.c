@@ -156,7 +156,8 @@ static void test_made(void)
 	ok(dev.was_there && dev.mtu == 1400, "as it was");
 	ioctl(dev.fd, TUNSETPERSIST, 0);
 	close(dev.fd);
-	ok_eq_int(nl_link_get(NULL, "one", &link), -ENODEV, "it goes with its descriptor");
+	ok_eq_int(nl_link_get(NULL, "one", &link), -ENODEV,
+		  "it goes with its descriptor");
 }
 
 static void test_kept(void)
@@ -242,7 +243,8 @@ static bool one_fault(enum fault_call call, unsigned at, bool *is_well)
 	is_hit = fault_disarm();
 	if (ret == 0 && dev.fd >= 0)
 		close(dev.fd);
-	*is_well = fault_open_fds() == before && nl_link_get(NULL, "swept", &left) == -ENODEV &&
+	*is_well = fault_open_fds() == before &&
+		   nl_link_get(NULL, "swept", &left) == -ENODEV &&
 		   (ret == 0 ? !why[0] : why[0] && dev.fd == -1);
 	return is_hit;
 }
