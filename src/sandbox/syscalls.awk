@@ -28,8 +28,8 @@ BEGIN {
 
 	# What no file says, for it is the C library that does it: of malloc(), exit(), and
 	# the kernel, which goes on with a call after SIGSTOP by restart_syscall.
-	always = "brk clock_gettime exit exit_group futex getpid gettid madvise mremap munmap \
-		restart_syscall rt_sigprocmask sched_yield write writev"
+	always = "brk clock_gettime exit exit_group futex getpid getrandom gettid madvise mremap \
+		munmap restart_syscall rt_sigprocmask sched_yield write writev"
 
 	first = "epoll_pwait read readv write writev sendmsg recvmmsg recvfrom clock_gettime \
 		timerfd_settime"
