@@ -33,14 +33,12 @@ static int filter(const struct sandbox *s, struct sandbox_has *has)
 	return ret == -ENOTSUP || ret == -EINVAL ? 0 : ret;
 }
 
-int sandbox_enter(const struct sandbox *s, struct sandbox_has *has)
+int sandbox_confine(const struct sandbox *s, struct sandbox_has *has)
 {
 	uint64_t keep = s->role == SANDBOX_CLIENT ? CAP_BIT(CAP_DAC_OVERRIDE) : 0;
 	int ret;
 
 	*has = (struct sandbox_has){ 0 };
-	if (is_off)
-		return 0;
 	caps_bound(keep);
 	ret = s->user ? user_become(s->user) : 0;
 	if (ret == 0)
@@ -54,4 +52,10 @@ int sandbox_enter(const struct sandbox *s, struct sandbox_has *has)
 		return -errno;
 	has->landlock = landlock_deny();
 	return has->landlock < 0 ? has->landlock : filter(s, has);
+}
+
+int sandbox_enter(const struct sandbox *s, struct sandbox_has *has)
+{
+	*has = (struct sandbox_has){ 0 };
+	return is_off ? 0 : sandbox_confine(s, has);
 }

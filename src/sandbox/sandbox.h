@@ -81,4 +81,7 @@ struct sandbox_has {
  */
 int sandbox_enter(const struct sandbox *s, struct sandbox_has *has);
 
+/* sandbox_confine() - As sandbox_enter(), also in a build for tests. */
+int sandbox_confine(const struct sandbox *s, struct sandbox_has *has);
+
 #endif
