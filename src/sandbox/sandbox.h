@@ -20,7 +20,7 @@
  *	messages to stderr, memory in use, time zone  files, opened or read before
  *
  * Helper and broker were forked before, so they keep what the program was started with.
- * What remains with the relay is bounded by arguments (sandbox.c): the requests of
+ * What remains with the relay is bounded by arguments (filter.c): the requests of
  * ioctl(), the commands of fcntl(), and the processes for kill().
  *
  * Not had after set-up, and not replaced: receive buffers above net.core.rmem_max, and

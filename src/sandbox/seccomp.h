@@ -32,7 +32,7 @@ struct seccomp_check {
  * It refuses the numbers of other architectures, and those of x32 on x86-64.
  *
  * Return: the number of instructions; -E2BIG when there is no room; -ENOTSUP on an
- * architecture whose number is not known here.
+ * architecture for which there are no filters.
  */
 int seccomp_build(struct sock_filter *to, const int *calls, unsigned n_calls,
 		  const struct seccomp_check *checks, unsigned n_checks);
