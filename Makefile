@@ -27,8 +27,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 	-Wstrict-prototypes -Wvla -Wformat=2
 # 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc $(WARNINGS) -MMD -MP $(if $(WERROR),-Werror) \
-	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
+	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file.
 LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none
 
@@ -53,7 +53,7 @@ MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
-TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS -DNO_SANDBOX
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -62,6 +62,11 @@ all: $(BUILD)/netrelay ## the static binary, build/netrelay
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
+
+# What each role of the sandbox may call, by what its sources say of themselves.
+CALLS := $(BUILD)/sandbox/syscalls.h
+$(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
+	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
@@ -72,12 +77,12 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c
+$(BUILD)/static/%.o: src/%.c | $(CALLS)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c
+$(BUILD)/shared/%.o: src/%.c | $(CALLS)
 	@mkdir -p $(@D)
 	@echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
@@ -101,7 +106,7 @@ $(BUILD):
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
-$(BUILD)/$(1)/src/%.o: src/%.c Makefile
+$(BUILD)/$(1)/src/%.o: src/%.c Makefile | $(CALLS)
 	@mkdir -p $$(@D)
 	@echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<

@@ -126,6 +126,8 @@ workers()
 	relay_with one "" -l "unix-listen:$DIR/s" tcp:deaf.test:6000
 	wait_listen a unix "$DIR/s"
 	wait_for 5 "worker" workers one
+	wait_for 5 "it to be confined" grep -q $'^NoNewPrivs:\t1' "/proc/$(workers one)/status"
+	wait_for 5 "it to have no capability" grep -q $'^CapEff:\t0*$' "/proc/$(workers one)/status"
 	kill -KILL "$(workers one)"
 	wait_for 5 "message" has_logged one "resolve deaf.test: the process that worked on it was killed"
 	wait_for 5 "another one" workers one

@@ -292,7 +292,7 @@ helper_is()
 	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
-	helper=$(pgrep -P "$(pid_of one)")
+	helper=$(helper_of one)
 	kill -STOP "$helper"
 	wait_for 5 "the helper to stop" helper_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8

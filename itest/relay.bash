@@ -148,10 +148,15 @@ has_logged()
 
 # --- the helper, and commands -----------------------------------------------
 
-# helper_of NAME: prints the pid of the relay's helper.
+# broker_of NAME, helper_of NAME: its pid.
+broker_of()
+{
+	pgrep -P "$(pid_of "$1")" -x netrelay-broker
+}
+
 helper_of()
 {
-	pgrep -P "$(pid_of "$1")" -x netrelay-helper
+	pgrep -P "$(broker_of "$1")" -x netrelay-helper
 }
 
 # command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has

@@ -24,6 +24,7 @@
 #include "base/loop.h"
 #include "capture/capture-writer.h"
 #include "capture/capture.h"
+#include "confine.h"
 #include "ctl/ctl.h"
 #include "helper/file-cap.h"
 #include "helper/helper.h"
@@ -37,6 +38,8 @@
 struct program {
 	const struct conf *conf;
 	struct loop loop;
+	struct confine confine;
+	struct broker broker;
 	struct helper helper;
 	struct relay relay;
 	struct event_watcher log;
@@ -50,6 +53,14 @@ struct program {
 	char why[PROGRAM_WHY_MAX];
 };
 
+/* Nobody can start it again: the relay is confined. */
+static void broker_lost(struct program *prog)
+{
+	prog->broker.pid = 0;
+	log_warn("the broker process has ended: unix sockets can't be made any more, nor "
+		 "helpers started; start netrelay again");
+}
+
 /* As PID 1 of a container we get every orphan there, so wait for any child. */
 static void reap(struct program *prog)
 {
@@ -58,6 +69,8 @@ static void reap(struct program *prog)
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		if (pid == prog->writer.pid)
 			prog->writer.pid = 0;
+		if (pid == prog->broker.pid)
+			broker_lost(prog);
 		helper_reaped(&prog->helper, pid);
 	}
 }
@@ -113,7 +126,16 @@ static void raise_fd_limit(void)
 	}
 }
 
-/* With --ctl any endpoint may be added later, when it is too late to start the helper. */
+/* Here and below: what is added later may need it, and then it is too late. */
+static bool needs_links(const struct conf *conf)
+{
+	bool needs = conf->ctl_path;
+
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		needs |= driver_of(&conf->endpoints[i])->uses_links;
+	return needs;
+}
+
 static bool needs_helper(const struct conf *conf)
 {
 	if (conf->ctl_path)
@@ -186,8 +208,9 @@ static int start_writer(struct program *prog)
 
 	if (!path)
 		return 0;
-	prog->capture_fd =
-		capture_writer_start(&prog->writer, path, prog->why, sizeof(prog->why));
+	prog->capture_fd = capture_writer_start(&prog->writer, path,
+						!prog->conf->no_sandbox, prog->why,
+						sizeof(prog->why));
 	if (prog->capture_fd < 0)
 		return prog->capture_fd;
 	if (!strcmp(path, "-") && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0) {
@@ -237,14 +260,18 @@ static int set_up(struct program *prog)
 	int ret;
 
 	prog->helper.watch.fd = prog->signals.fd = -1;
-	/* Fork the other processes first, so that they inherit none of our descriptors. */
-	ret = start_writer(prog);
+	/* First of all, so that they inherit nothing and hold nothing. */
+	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
+			      prog->why, sizeof(prog->why));
+	if (ret == 0)
+		ret = start_writer(prog);
 	if (ret < 0)
 		return ret;
 	snprintf(prog->why, sizeof(prog->why),
 		 "not enough memory or descriptors to start");
 	if (needs_helper(conf))
-		ret = helper_start(&prog->helper);
+		ret = helper_start(&prog->helper,
+				   prog->broker.is_on ? &prog->broker : NULL);
 	else
 		file_cap_set(FILE_CAP_GONE);
 	if (ret < 0)
@@ -256,6 +283,10 @@ static int set_up(struct program *prog)
 		return ret;
 	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
 			 &limits);
+	prog->relay.env.broker = &prog->broker;
+	/* A host without netlink has no taps, and nobody who tells of addresses. */
+	if (ret == 0 && !conf->no_sandbox)
+		links_seal(&prog->relay.links, needs_links(conf));
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
@@ -272,6 +303,9 @@ static int set_up(struct program *prog)
 		ret = ctl_start(&prog->ctl, &prog->relay, conf->ctl_path, prog->why,
 				sizeof(prog->why));
 	if (ret == 0)
+		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
+				    sizeof(prog->why));
+	if (ret == 0)
 		relay_set_running(&prog->relay);
 	return ret;
 }
@@ -285,6 +319,7 @@ static void tear_down(struct program *prog)
 	relay_free(&prog->relay);
 	capture_writer_stop(&prog->writer);
 	helper_stop(&prog->helper);
+	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;
 

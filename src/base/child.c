@@ -4,17 +4,23 @@
  * above 3 are closed, by close_range() where the kernel has it (Linux 5.9), and
  * otherwise one by one.
  *
- * #syscalls: close close_range dup2 dup3 open prlimit64 rt_sigaction rt_sigprocmask
+ * #syscalls: close close_range dup2 dup3 kill open poll prlimit64 rt_sigaction
+ * #syscalls: rt_sigprocmask wait4
  */
 #include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/loop.h"
+
+#define LOOK_MS 5 /* between two looks whether a child has ended */
 
 int child_close_fds(int fd, bool keeps_stdout)
 {
@@ -32,6 +38,17 @@ int child_close_fds(int fd, bool keeps_stdout)
 		for (unsigned i = 4; i < top; i++)
 			close((int)i);
 	return 3;
+}
+
+void child_wait(pid_t pid, unsigned ms)
+{
+	uint64_t limit = loop_now() + ms;
+
+	while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+		if (loop_now() >= limit)
+			kill(pid, SIGKILL);
+		poll(NULL, 0, LOOK_MS);
+	}
 }
 
 void child_default_signals(void)

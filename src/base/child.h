@@ -4,6 +4,7 @@
 #define CHILD_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * child_close_fds() - Close all inherited descriptors but stderr and @fd.
@@ -16,6 +17,12 @@
  * Return: @fd's new number, or -errno.
  */
 int child_close_fds(int fd, bool keeps_stdout);
+
+/*
+ * child_wait() - Wait for a child's end for up to @ms, and then kill it. It does nothing if
+ * there is no such child.
+ */
+void child_wait(pid_t pid, unsigned ms);
 
 /*
  * child_default_signals() - Before running another program: unblock all signals, and

@@ -52,7 +52,7 @@ void log_reset(void)
 	output = -1;
 }
 
-static void find_output(void)
+void log_open(void)
 {
 	struct stat st = { 0 };
 
@@ -89,7 +89,7 @@ static bool has_room(void)
 
 static int write_line(const char *line, size_t len)
 {
-	find_output();
+	log_open();
 	if (!has_room())
 		return -1;
 	if (is_mid_line && !write_once("\n", 1))

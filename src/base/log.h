@@ -21,6 +21,9 @@ void log_verbosity(int level);
  */
 void log_reset(void);
 
+/* log_open() - Look for it now: a confined process can't open it any more. */
+void log_open(void);
+
 /* log_warn() - Log that something failed or was lost. It is always printed. */
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

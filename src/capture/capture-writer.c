@@ -27,6 +27,7 @@
 #include "base/util.h"
 #include "capture/capture-file.h"
 #include "helper/file-cap.h"
+#include "sandbox/sandbox.h"
 
 #define WHY_MAX 400
 
@@ -81,9 +82,26 @@ static bool await_capture(int fd)
 	return n > 0;
 }
 
-static void serve(int fd, const char *path, pid_t relay) __attribute__((noreturn));
+/* All that it needs is open. */
+static void confine(void)
+{
+	const struct sandbox s = { .role = SANDBOX_WRITER };
+	struct sandbox_has has;
+	int ret;
 
-static void serve(int fd, const char *path, pid_t relay)
+	log_open();
+	ret = sandbox_enter(&s, &has);
+	if (ret == 0)
+		return;
+	log_warn("the process that writes the capture can't give up rights: %s",
+		 strerror(-ret));
+	_exit(1);
+}
+
+static void serve(int fd, const char *path, bool is_confined, pid_t relay)
+	__attribute__((noreturn));
+
+static void serve(int fd, const char *path, bool is_confined, pid_t relay)
 {
 	char why[WHY_MAX];
 	int to;
@@ -96,6 +114,8 @@ static void serve(int fd, const char *path, pid_t relay)
 	if (fd < 0)
 		_exit(1);
 	to = open_file(fd, path, relay);
+	if (is_confined)
+		confine();
 	if (!await_capture(fd))
 		_exit(0);
 	if (capture_file_begin(to, path, why, sizeof(why)) < 0 ||
@@ -120,8 +140,8 @@ static int await(int fd, const char *path, char *why, size_t size)
 	return answer.err;
 }
 
-int capture_writer_start(struct capture_writer *w, const char *path, char *why,
-			 size_t size)
+int capture_writer_start(struct capture_writer *w, const char *path, bool is_confined,
+			 char *why, size_t size)
 {
 	pid_t relay = getpid();
 	int sv[2], ret;
@@ -133,7 +153,7 @@ int capture_writer_start(struct capture_writer *w, const char *path, char *why,
 	w->pid = fork();
 	ret = -errno;
 	if (w->pid == 0)
-		serve(sv[1], path, relay);
+		serve(sv[1], path, is_confined, relay);
 	close(sv[1]);
 	if (w->pid > 0)
 		ret = await(sv[0], path, why, size);

@@ -28,6 +28,7 @@
 #include "capture/capture-file.h"
 #include "conf/capture-filter.h"
 #include "net/sock.h"
+#include "sandbox/sandbox.h"
 
 #define ANSWER_MS 10000 /* the longest wait for a part of the answer */
 #define CHUNK 16384
@@ -68,6 +69,19 @@ int ctl_connect(const char *path, char *why, size_t size)
 	if (fd < 0)
 		snprintf(why, size, "%s: %s", path, connect_fault(path, -fd));
 	return fd;
+}
+
+int ctl_client_confine(pid_t self)
+{
+	const struct sandbox s = { .role = SANDBOX_CLIENT, .kills = { self } };
+	struct sandbox_has has;
+	int ret;
+
+	log_open();
+	ret = sandbox_enter(&s, &has);
+	if (ret < 0)
+		log_warn("can't give up rights: %s", strerror(-ret));
+	return ret;
 }
 
 /* The following functions log their errors themselves. */
@@ -241,7 +255,9 @@ static int print(const char *path, char **command)
 
 	if (fd < 0)
 		return fd;
-	ret = print_answer(path, fd, command);
+	ret = ctl_client_confine(0);
+	if (!ret)
+		ret = print_answer(path, fd, command);
 	close(fd);
 	return ret;
 }
@@ -304,7 +320,9 @@ static int capture(const char *path, char **command)
 		return to;
 	ret = fd = dial(path);
 	if (fd >= 0) {
-		ret = copy(path, fd, to, words, name);
+		ret = ctl_client_confine(0);
+		if (!ret)
+			ret = copy(path, fd, to, words, name);
 		close(fd);
 	}
 	close(to);

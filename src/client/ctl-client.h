@@ -4,6 +4,7 @@
 #define CTL_CLIENT_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * ctl_client() - Send a command to the relay, and print the answer to stdout.
@@ -25,5 +26,14 @@ int ctl_client(const char *path, char **command);
  * Return: a descriptor, non-blocking, the caller's to close; -errno.
  */
 int ctl_connect(const char *path, char *why, size_t size);
+
+/*
+ * ctl_client_confine() - Give up all rights that are not needed any more, when all is
+ * open; see sandbox/sandbox.h. An error is told by a message.
+ * @self: our pid, if we send signals to ourselves; 0 if not
+ *
+ * Return: 0 or -errno.
+ */
+int ctl_client_confine(pid_t self);
 
 #endif

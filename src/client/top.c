@@ -389,6 +389,9 @@ int top_run(const char *path)
 		log_warn("top: %s", strerror(-ret));
 		return ret;
 	}
+	ret = ctl_client_confine(getpid());
+	if (ret < 0)
+		return ret;
 	enter(&t);
 	timer_set(&t.loop, &t.next, 0, look);
 	ret = loop_run(&t.loop);

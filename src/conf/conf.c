@@ -75,7 +75,9 @@ enum {
 	OPT_CTL,
 	OPT_METRICS,
 	OPT_CAPTURE,
-	OPT_CHECK_BRIDGE
+	OPT_CHECK_BRIDGE,
+	OPT_USER,
+	OPT_NO_SANDBOX,
 };
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
@@ -90,6 +92,8 @@ static const struct option longs[] = {
 	{ "ctl", required_argument, NULL, OPT_CTL },
 	{ "metrics", required_argument, NULL, OPT_METRICS },
 	{ "capture", required_argument, NULL, OPT_CAPTURE },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -209,6 +213,12 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 				 size);
 	case OPT_METRICS:
 		return read_metrics(conf, why, size);
+	case OPT_USER:
+		conf->user = optarg;
+		return *optarg ? 0 : refuse(why, size, "--user: the name is empty");
+	case OPT_NO_SANDBOX:
+		conf->no_sandbox = true;
+		return 0;
 	default:
 		return read_capture(conf, why, size);
 	}
@@ -248,12 +258,17 @@ static int read_options(struct conf *conf, int argc, char **argv, unsigned int *
 	return err;
 }
 
-/* Refuse options of a switch or a hub in other modes, instead of ignoring them. */
+/* Refuse options of a switch or a hub in other modes, and others that contradict. */
 static int check_options(const struct conf *conf, unsigned int given, char *why,
 			 size_t size)
 {
 	static const int for_switch[] = { OPT_STORM, OPT_FDB_SIZE, OPT_HUB };
 
+	if (conf->user && conf->no_sandbox)
+		return refuse(
+			why, size,
+			"--user gives up rights, and --no-sandbox keeps them; leave "
+			"one of them out");
 	for (size_t i = 0; i < ARRAY_SIZE(for_switch); i++) {
 		const char *name = find_long(for_switch[i])->name;
 
@@ -377,6 +392,7 @@ const char *conf_help(void)
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
+	       "  --user NAME  whom it becomes after set-up  --no-sandbox  to trace it\n"
 	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"
@@ -391,8 +407,7 @@ const char *conf_help(void)
 	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
-	       "  tap:NAME or fd:N                   tap; inherited socket or tap\n"
-	       "  exec:COMMAND                       stdin and stdout of a command\n"
+	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
 	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -43,6 +43,8 @@ enum conf_action {
  * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
  * @bridge:      CONF_CHECK_BRIDGE only: the bridge's name
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
+ * @user:        whom to become after set-up; NULL to stay who we are
+ * @no_sandbox:  --no-sandbox was given
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
  */
@@ -62,6 +64,8 @@ struct conf {
 	const char *bridge;
 	bool has_metrics;
 	struct endpoint metrics;
+	const char *user;
+	bool no_sandbox;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 };

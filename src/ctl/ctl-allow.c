@@ -49,7 +49,7 @@ void ctl_allow_init(struct ctl_allow *a)
 {
 	char map[MAP_BYTES], overflow[32];
 
-	*a = (struct ctl_allow){ 0 };
+	*a = (struct ctl_allow){ .owner = geteuid() };
 	if (!read_text("/proc/self/uid_map", map, sizeof(map)) ||
 	    !read_text("/proc/sys/kernel/overflowuid", overflow, sizeof(overflow)))
 		return;
@@ -57,12 +57,12 @@ void ctl_allow_init(struct ctl_allow *a)
 	a->unknown = (uid_t)strtoul(overflow, NULL, 10);
 }
 
-static bool is_as_made(const struct sock_path *made)
+static bool is_as_made(const struct ctl_allow *a, const struct sock_path *made)
 {
 	struct stat st;
 
 	return lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
-	       st.st_ino == made->ino && st.st_uid == geteuid() &&
+	       st.st_ino == made->ino && st.st_uid == a->owner &&
 	       (st.st_mode & 07777) == CTL_MODE;
 }
 
@@ -74,6 +74,6 @@ bool ctl_allows(const struct ctl_allow *a, const struct sock_path *made, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
 	if (a->has_unknown && cred.uid == a->unknown)
-		return is_as_made(made);
-	return cred.uid == 0 || cred.uid == geteuid();
+		return is_as_made(a, made);
+	return cred.uid == 0 || cred.uid == a->owner;
 }

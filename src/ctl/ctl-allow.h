@@ -19,13 +19,17 @@
 
 #define CTL_MODE 0600 /* permissions of the socket */
 
-/* @unknown: the overflow uid, if @has_unknown: the namespace does not map all uids */
+/*
+ * @owner:   whose the socket is; the relay may become another user later
+ * @unknown: the overflow uid, if @has_unknown: the namespace does not map all uids
+ */
 struct ctl_allow {
+	uid_t owner;
 	bool has_unknown;
 	uid_t unknown;
 };
 
-/* ctl_allow_init() - Find out whether our user namespace maps all uids. */
+/* ctl_allow_init() - Note our user, and find out whether our user namespace maps all uids. */
 void ctl_allow_init(struct ctl_allow *a);
 
 /* ctl_allows() - Whether the client on @fd, connected to the socket @made, may use it. */

@@ -5,12 +5,13 @@
  * sends the answer itself. If it is killed, or a worker takes too long, the helper
  * answers in its place. Workers run do_resolve() or do_attach() below.
  *
- * #syscalls: close exit_group fork getpid getppid gettid kill poll prctl read recvfrom
- * #syscalls: rt_sigaction rt_sigprocmask sendmsg signalfd4 wait4
+ * #syscalls: close exit_group fork geteuid getpid getppid gettid kill poll prctl read recvfrom
+ * #syscalls: rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "helper/helper.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,10 +25,12 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/pass-fd.h"
 #include "base/util.h"
 #include "helper/file-cap.h"
 #include "helper/keep.h"
 #include "helper/tree.h"
+#include "sandbox/caps.h"
 
 #define WORK_S 30 /* time for a worker; glibc tries three name servers for as long */
 
@@ -46,6 +49,7 @@ struct job {
 
 /*
  * @fd:     our end of the socket to the relay
+ * @rules:  which requests are answered; NULL: all
  * @sigfd:  a signalfd
  * @jobs:   processes at work
  * @strays: a keeper has ended too early, so its command may have become our child
@@ -53,32 +57,14 @@ struct job {
 struct server {
 	int fd;
 	int sigfd;
+	const struct helper_rules *rules;
 	struct job *jobs;
 	bool strays;
 };
 
 void helper_answer(int fd, const struct helper_answer *answer, const int *fds, size_t n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)answer,
-			     .iov_len = sizeof(*answer) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		struct cmsghdr *cmsg = &control.align;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
-	}
-	while (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	pass_send(fd, answer, sizeof(*answer), fds, n);
 }
 
 static void refuse(struct server *s, uint32_t id, int err, const char *what,
@@ -114,6 +100,22 @@ static void do_attach(int fd, struct helper_request *req)
 	helper_answer(fd, &answer, &answer.attach.fd, answer.attach.fd >= 0);
 }
 
+/*
+ * Keep only the capability that the job needs. A user who has none may run
+ * qemu-bridge-helper to attach a tap, which is set-user-ID: to root and to who resolves
+ * a name, running a program gives nothing.
+ */
+static void confine_worker(enum helper_op op)
+{
+	uint64_t keep = op == HELPER_ATTACH ? CAP_BIT(CAP_NET_ADMIN) : 0;
+
+	if (op == HELPER_RESOLVE || geteuid() == 0) {
+		caps_bound(keep);
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	}
+	caps_keep(keep);
+}
+
 static void work(struct server *s, struct helper_request *req, pid_t parent)
 {
 	close(s->sigfd);
@@ -125,6 +127,7 @@ static void work(struct server *s, struct helper_request *req, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return;
+	confine_worker(req->op);
 	if (req->op == HELPER_RESOLVE)
 		do_resolve(s->fd, req);
 	else
@@ -164,9 +167,16 @@ static void describe(struct job *job, const struct helper_request *req)
 
 static void handle(struct server *s, struct helper_request *req)
 {
-	struct job *job = check(req) ? calloc(1, sizeof(*job)) : NULL;
+	bool is_known = check(req);
+	struct job *job = is_known ? calloc(1, sizeof(*job)) : NULL;
 	pid_t parent = getpid();
 
+	if (is_known && s->rules && !s->rules->allows(req, s->rules->arg)) {
+		refuse(s, req->id, -EPERM, "helper",
+		       "the configuration does not name what it was asked for");
+		free(job);
+		return;
+	}
 	if (!job) {
 		refuse(s, req->id, -ENOMEM, "helper", "out of memory");
 		return;
@@ -295,11 +305,12 @@ static void end_all(struct server *s)
 		tree_signal(SIGKILL, NULL, NULL);
 }
 
-static int server_init(struct server *s, int fd)
+static int server_init(struct server *s, int fd, const struct helper_rules *rules)
 {
 	sigset_t blocked;
 
 	memset(s, 0, sizeof(*s));
+	s->rules = rules;
 	s->fd = child_close_fds(fd, false);
 	if (s->fd < 0)
 		return s->fd;
@@ -324,10 +335,10 @@ static int server_init(struct server *s, int fd)
 	return s->sigfd < 0 ? -errno : 0;
 }
 
-void helper_serve(int fd)
+void helper_serve(int fd, const struct helper_rules *rules)
 {
 	struct server s;
-	int ret = server_init(&s, fd);
+	int ret = server_init(&s, fd, rules);
 
 	if (ret < 0) {
 		log_warn("helper process: %s", strerror(-ret));

@@ -4,24 +4,24 @@
  * does not answer, sends requests, and matches answers to calls by their number.
  * SOCK_SEQPACKET keeps requests and answers whole.
  *
- * #syscalls: close fork gettid kill poll prlimit64 recvmsg rt_sigprocmask sendto
- * #syscalls: socketpair wait4
+ * #syscalls: close fork gettid kill prlimit64 rt_sigprocmask sendto socketpair
  */
 #include "helper/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/log.h"
+#include "base/pass-fd.h"
 #include "helper/keep.h"
+#include "net/broker.h"
 
 #define ANSWER_MS 45000 /* the helper gives up a worker after 30 s, and then answers */
 #define STABLE_MS 1000	/* a helper that ends sooner counts as one that failed at once */
@@ -30,12 +30,14 @@
 #define DELAY_MAX_MS 5000
 #define END_MS \
 	(KEEP_LIMIT_MS + 1500) /* time to end; the helper needs KEEP_LIMIT_MS and a bit */
-#define END_LOOK_MS 5	       /* between two looks whether it has ended */
 
+/* Return: our end of its socket; -errno. */
 static int fork_helper(struct helper *h)
 {
 	int ret, sv[2];
 
+	if (h->broker)
+		return broker_helper(h->broker, &h->pid);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
 	h->pid = fork();
@@ -49,39 +51,36 @@ static int fork_helper(struct helper *h)
 	if (h->pid == 0) {
 		/* The relay may have raised its own limit; commands get the old one. */
 		prlimit(0, RLIMIT_NOFILE, &h->files, NULL);
-		helper_serve(sv[1]);
+		helper_serve(sv[1], NULL);
 	}
 	close(sv[1]);
+	return sv[0];
+}
+
+static int start(struct helper *h)
+{
+	int fd = fork_helper(h);
+
+	if (fd < 0)
+		return fd;
 	/* Hundreds of ports may ask at once. */
-	sock_tune_datagrams(sv[0]);
-	h->watch.fd = sv[0];
+	sock_tune_datagrams(fd);
+	h->watch.fd = fd;
 	h->since = loop_now();
 	h->is_late = false;
 	return 0;
 }
 
-int helper_start(struct helper *h)
+int helper_start(struct helper *h, struct broker *broker)
 {
 	memset(h, 0, sizeof(*h));
+	h->broker = broker;
 	h->watch.fd = -1;
 	h->delay = DELAY_MIN_MS;
 	h->limit = ANSWER_MS;
 	if (getrlimit(RLIMIT_NOFILE, &h->files) < 0)
 		return -errno;
-	return fork_helper(h);
-}
-
-/* Take the descriptors out of a message, to @fds. Return: how many there are. */
-static size_t take_fds(struct msghdr *msg, int *fds)
-{
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	size_t n;
-
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-		return 0;
-	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
-	return n;
+	return start(h);
 }
 
 static void close_fd(int *fd)
@@ -91,46 +90,25 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/*
- * We are at our limit of descriptors, so the kernel left out some of an answer's
- * (MSG_CTRUNC). The answer becomes an error, since a part of it is of no use.
- */
-static void lose_fds(struct helper_answer *answer, int *fds)
-{
-	close_fd(&fds[0]);
-	close_fd(&fds[1]);
-	answer->err = -EMFILE;
-	snprintf(
-		answer->why, sizeof(answer->why),
-		"no descriptors are left; allow more (ulimit -n), or have fewer clients");
-}
-
 /* Receive one answer. Return: its bytes; 0 when the helper has closed; -errno. */
 static ssize_t receive(int fd, struct helper_answer *answer, int *passed)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(HELPER_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = answer, .iov_len = sizeof(*answer) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fds[HELPER_FDS_MAX] = { -1, -1 };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fds[PASS_FDS_MAX];
+	bool left_out;
+	ssize_t n = pass_receive(fd, answer, sizeof(*answer), fds, &left_out);
 
-	*passed = -1;
 	if (n < 0)
-		return -errno;
-	take_fds(&msg, fds);
+		return n;
 	answer->why[sizeof(answer->why) - 1] = '\0';
-	if (msg.msg_flags & MSG_CTRUNC)
-		lose_fds(answer, fds);
 	*passed = fds[0];
 	answer->life = fds[1];
+	if (left_out) {
+		/* A part of an answer is of no use. */
+		answer->err = -EMFILE;
+		snprintf(answer->why, sizeof(answer->why),
+			 "no descriptors are left; allow more (ulimit -n), or have fewer "
+			 "clients");
+	}
 	return n;
 }
 
@@ -165,7 +143,7 @@ static int watch_helper(struct helper *h)
 static void again_due(struct timer *t)
 {
 	struct helper *h = container_of(t, struct helper, again);
-	int ret = fork_helper(h);
+	int ret = start(h);
 
 	if (ret == 0)
 		ret = watch_helper(h);
@@ -203,7 +181,8 @@ static void helper_lost(struct helper *h, const char *how)
 	loop_del(h->loop, &h->watch);
 	close(fd);
 	timer_cancel(h->loop, &h->overdue);
-	if (h->pid > 0)
+	/* A broker's is the broker's to kill. */
+	if (h->pid > 0 && !h->broker)
 		kill(h->pid, SIGKILL);
 	h->pid = 0;
 	h->delay = was_stable ? DELAY_MIN_MS : 2 * h->delay;
@@ -322,18 +301,6 @@ void helper_forget(struct helper *h, struct helper_call *call)
 		take_call(h, call->id);
 }
 
-/* Wait for the helper, which waits for its commands; kill it if that takes too long. */
-static void wait_for_end(pid_t pid)
-{
-	uint64_t limit = loop_now() + END_MS;
-
-	while (waitpid(pid, NULL, WNOHANG) == 0) {
-		if (loop_now() >= limit)
-			kill(pid, SIGKILL);
-		poll(NULL, 0, END_LOOK_MS);
-	}
-}
-
 void helper_stop(struct helper *h)
 {
 	int fd = h->watch.fd;
@@ -346,7 +313,7 @@ void helper_stop(struct helper *h)
 	h->watch.fd = -1;
 	if (fd >= 0)
 		close(fd);
-	if (h->pid > 0)
-		wait_for_end(h->pid);
+	/* It waits for its commands. */
+	child_wait(h->pid, END_MS);
 	h->pid = 0;
 }

@@ -6,10 +6,10 @@
  * event loop, with the descriptor that was asked for. There are no other requests
  * than those below.
  *
- * A helper that has ended or does not answer is replaced by another fork of the
- * relay. The relay has one thread only, so its memory is consistent when it forks.
- * The new helper closes all that the relay had open, and has the privileges that the
- * relay has at that time.
+ * A helper that has ended or does not answer is replaced by another one. A confined
+ * relay (sandbox/sandbox.h) has the broker fork it, which has kept what the program was
+ * started with. Otherwise the relay itself forks. It has one thread only, so its memory
+ * is consistent then, and the new helper closes all that it had open.
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -27,8 +27,6 @@
 
 #define HELPER_ADDRS_MAX RESOLVE_MAX
 #define HELPER_WHY_MAX 512 /* bytes of a message, with its NUL */
-
-#define HELPER_FDS_MAX 2 /* descriptors in an answer */
 
 enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN };
 
@@ -95,8 +93,11 @@ struct helper_call {
 	helper_done *done;
 };
 
+struct broker;
+
 /*
  * The relay's side of the helper.
+ * @broker:  starts it; NULL: the relay does itself
  * @calls:   requests without an answer
  * @pid:     the helper process; 0 when there is none
  * @since:   when it was started, as loop_now(), ms
@@ -108,6 +109,7 @@ struct helper_call {
  * @is_late: a call has waited for longer, and no answer has come since
  */
 struct helper {
+	struct broker *broker;
 	struct loop *loop;
 	struct watch watch;
 	struct helper_call *calls;
@@ -121,12 +123,13 @@ struct helper {
 };
 
 /*
- * helper_start() - Fork the helper process. Call it early: the helper closes all
+ * helper_start() - Start the helper process. Call it early: the helper closes all
  * descriptors but stderr, but keeps a copy of the memory that is in use.
+ * @broker: has it started by the broker, which must outlive @h; NULL: forks it
  *
  * Return: 0 or -errno.
  */
-int helper_start(struct helper *h);
+int helper_start(struct helper *h, struct broker *broker);
 
 /* helper_attach() - Have @loop deliver the answers; it must outlive @h. Return: 0 or -errno. */
 int helper_attach(struct helper *h, struct loop *loop);
@@ -159,10 +162,21 @@ int helper_ask(struct helper *h, struct helper_call *call, struct helper_request
 void helper_forget(struct helper *h, struct helper_call *call);
 
 /*
+ * Which requests the helper answers: what is not named by the configuration is nothing
+ * that the relay needs, whoever has taken it over.
+ * @allows: whether to answer @req, whose strings have an end
+ */
+struct helper_rules {
+	bool (*allows)(const struct helper_request *req, void *arg);
+	void *arg;
+};
+
+/*
  * helper_serve() - The helper process: answer requests on @fd, a SOCK_SEQPACKET socket,
  * until its other end is closed. It never returns.
+ * @rules: NULL to answer all
  */
-void helper_serve(int fd) __attribute__((noreturn));
+void helper_serve(int fd, const struct helper_rules *rules) __attribute__((noreturn));
 
 /*
  * helper_answer() - Send an answer, from the helper or one of its children.

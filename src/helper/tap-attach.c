@@ -88,7 +88,7 @@ static int find_bridge(struct state *s)
 
 	if (!name[0])
 		return 0;
-	rc = nl_link_get(name, &s->bridge);
+	rc = nl_link_get(NULL, name, &s->bridge);
 	if (rc == -ENODEV)
 		return no_bridge(s);
 	if (rc)
@@ -213,7 +213,7 @@ static int take_existing(struct state *s, const char *name)
 		return fail(s, rc,
 			    "%s belongs to another user; see: ip -details link show %s",
 			    name, name);
-	if (rc == -EINVAL && (nl_link_get(name, &found) || !found.is_tap)) {
+	if (rc == -EINVAL && (nl_link_get(NULL, name, &found) || !found.is_tap)) {
 		link_no_tap(&found, s->why, s->size);
 		return rc;
 	}
@@ -258,7 +258,7 @@ static int open_tap(struct state *s, bool has_leave)
 /* Look up a tap that the relay has open already, by its number. */
 static int find_tap(struct state *s)
 {
-	int rc = nl_link_at(s->req->index, &s->tap);
+	int rc = nl_link_at(NULL, s->req->index, &s->tap);
 
 	s->origin = FOUND;
 	if (rc)
@@ -297,7 +297,7 @@ static int explain(struct state *s, int rc, const struct nl_change *step,
 	if (rc == -EPERM)
 		return change_denied(s, left);
 	if (step->master >= 0) {
-		if (nl_link_get(s->req->bridge, &bridge) == -ENODEV)
+		if (nl_link_get(NULL, s->req->bridge, &bridge) == -ENODEV)
 			return no_bridge(s);
 		return fail(s, rc, "attach %s to bridge %s: %s", tap, s->req->bridge,
 			    strerror(-rc));
@@ -340,7 +340,7 @@ static int set_up(struct state *s)
 	struct nl_link tap = s->tap;
 	uint8_t mac[6];
 	/* What was found by its number stays that link, even if another has its name now. */
-	int rc = s->req->index ? 0 : nl_link_get(dev->name, &tap);
+	int rc = s->req->index ? 0 : nl_link_get(NULL, dev->name, &tap);
 
 	if (rc)
 		return fail(s, rc, "%s: %s", dev->name, strerror(-rc));

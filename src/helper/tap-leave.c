@@ -61,7 +61,7 @@ bool tap_leave(const struct tap_request *req, const struct nl_link *bridge,
 		return false;
 	/* A new MTU alone: by leave for the bridge that the tap is on. */
 	if (req->index && !bridge->index && tap->master &&
-	    nl_link_at(tap->master, &master) == 0)
+	    nl_link_at(NULL, tap->master, &master) == 0)
 		bridge = &master;
 	may = has_leave(req, bridge, tap, why, size);
 	if (may)

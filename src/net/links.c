@@ -5,8 +5,11 @@
  * compared with a few kilobytes even for hundreds of taps, and most of them do not
  * match. Two names may have the same hash: a user must check that a link is its own.
  *
- * When the kernel has dropped events, or the socket had to be opened anew, all users
- * are told to look for themselves.
+ * The socket is subscribed only while there are users. A confined relay can't open it,
+ * so it is opened before, and kept whatever happens.
+ *
+ * When the kernel has dropped events, or reading the socket has failed, all users are
+ * told to look for themselves.
  */
 #include "net/links.h"
 
@@ -17,7 +20,7 @@
 
 #include "base/util.h"
 
-#define AGAIN_MS 1000 /* between two tries to open the socket */
+#define AGAIN_MS 1000 /* from a failure of the socket to the next try to read it */
 #define KEYS_MIN 16
 
 /* The links that @user waits for: two link numbers (0: none), and the hash of a name. */
@@ -60,30 +63,18 @@ static void hear(const struct nl_link *link, void *arg)
 	}
 }
 
-static void close_socket(struct links *l)
-{
-	loop_del(l->loop, &l->watch);
-	if (l->sock)
-		nl_monitor_close(l->sock);
-	l->sock = NULL;
-}
-
 static void report_lost(struct links *l)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		l->keys[i].user->changed(l->keys[i].user, NULL);
 }
 
-static int open_socket(struct links *l);
-
 static void again_due(struct timer *t)
 {
 	struct links *l = container_of(t, struct links, again);
 
-	if (open_socket(l) < 0)
-		timer_set(l->loop, &l->again, AGAIN_MS, again_due);
-	else
-		report_lost(l);
+	loop_mod(l->loop, &l->watch, EPOLLIN);
+	report_lost(l);
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -95,21 +86,44 @@ static void ready(struct watch *w, uint32_t events)
 	if (ret == -ENOBUFS) {
 		report_lost(l);
 	} else if (ret < 0) {
-		close_socket(l);
+		loop_mod(l->loop, &l->watch, 0);
 		timer_set(l->loop, &l->again, AGAIN_MS, again_due);
 	}
 }
 
-static int open_socket(struct links *l)
+struct mnl_socket *links_ask(struct links *l)
+{
+	if (l && !l->asks && !l->is_sealed)
+		l->asks = nl_open();
+	return l ? l->asks : NULL;
+}
+
+static int open_monitor(struct links *l)
 {
 	int fd, ret;
 
+	if (l->sock)
+		return 0;
+	if (l->is_sealed)
+		return -EPERM;
 	l->sock = nl_monitor_open(&fd);
 	if (!l->sock)
 		return -errno;
 	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, ready);
-	if (ret < 0)
-		close_socket(l);
+	if (ret < 0) {
+		nl_close(l->sock);
+		l->sock = NULL;
+	}
+	return ret;
+}
+
+int links_seal(struct links *l, bool is_needed)
+{
+	int ret = 0;
+
+	if (is_needed)
+		ret = links_ask(l) ? open_monitor(l) : -errno;
+	l->is_sealed = true;
 	return ret;
 }
 
@@ -132,8 +146,10 @@ int links_join(struct links *l, struct links_user *u, const char *name)
 {
 	int ret = u->is_in ? 0 : make_room(l);
 
-	if (ret == 0 && !l->sock && !l->again.is_set)
-		ret = open_socket(l);
+	if (ret == 0)
+		ret = open_monitor(l);
+	if (ret == 0 && !l->n)
+		ret = nl_monitor_hear(l->sock, true);
 	if (ret < 0 || u->is_in)
 		return ret;
 	u->slot = l->n++;
@@ -157,9 +173,20 @@ void links_leave(struct links *l, struct links_user *u)
 	l->keys[u->slot].user->slot = u->slot;
 	if (l->n)
 		return;
-	timer_cancel(l->loop, &l->again);
-	close_socket(l);
+	nl_monitor_hear(l->sock, false);
 	free(l->keys);
 	l->keys = NULL;
 	l->size = 0;
+}
+
+void links_free(struct links *l)
+{
+	timer_cancel(l->loop, &l->again);
+	loop_del(l->loop, &l->watch);
+	if (l->sock)
+		nl_close(l->sock);
+	if (l->asks)
+		nl_close(l->asks);
+	free(l->keys);
+	*l = (struct links){ .loop = l->loop, .watch = WATCH_INIT };
 }

@@ -33,21 +33,41 @@ struct links_user {
 struct links_key;
 
 /*
- * The subscription. The socket is open only while there are users.
- * @again: the socket failed; it is opened anew when this is due
+ * The subscription, and the socket by which its users ask the kernel.
+ * @sock:  for events; it is subscribed to them only while there are users
+ * @asks:  for requests; see links_ask()
+ * @is_sealed: nothing is opened any more
+ * @again: reading @sock failed; it is read again when this is due
  * @keys:  @n of them in use, room for @size
  */
 struct links {
 	struct loop *loop;
 	struct watch watch;
 	struct timer again;
-	struct mnl_socket *sock;
+	struct mnl_socket *sock, *asks;
 	struct links_key *keys;
 	unsigned n, size;
+	bool is_sealed;
 };
 
 /* links_init() - Make @l ready for use. Nothing is opened; @loop must outlive it. */
 void links_init(struct links *l, struct loop *loop);
+
+/*
+ * links_seal() - Open both sockets now, and never later, when the relay is confined and
+ * can't.
+ * @is_needed: if not, they are not opened now either
+ *
+ * Return: 0 or -errno: what could not be opened is missing from then on.
+ */
+int links_seal(struct links *l, bool is_needed);
+
+/*
+ * links_ask() - The socket for requests, for nl_link_get() and the like; it stays ours.
+ *
+ * Return: NULL without @l, or with errno set when there is none.
+ */
+struct mnl_socket *links_ask(struct links *l);
 
 /*
  * links_join() - Tell @u about links called @name from now on, unless @u has joined
@@ -67,7 +87,10 @@ int links_join(struct links *l, struct links_user *u, const char *name);
  */
 void links_follow(struct links *l, const struct links_user *u, int one, int other);
 
-/* links_leave() - Tell @u nothing more. When the last user leaves, all is closed and freed. */
+/* links_leave() - Tell @u nothing more. */
 void links_leave(struct links *l, struct links_user *u);
+
+/* links_free() - Close and free all, when no user is left. It may be used again. */
+void links_free(struct links *l);
 
 #endif

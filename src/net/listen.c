@@ -183,7 +183,7 @@ static int start_listening(struct listener *l)
 	int ret, fd;
 
 	if (l->path)
-		fd = sock_bound_unix(l->path, SOCK_STREAM, l->mode, &l->made);
+		fd = broker_bind(l->broker, l->path, SOCK_STREAM, l->mode, &l->made);
 	else
 		fd = listen_tcp(l);
 	ret = fd;
@@ -194,7 +194,7 @@ static int start_listening(struct listener *l)
 	if (ret < 0) {
 		if (fd >= 0)
 			close(fd);
-		sock_unlink(&l->made);
+		broker_unlink(l->broker, &l->made);
 	}
 	return ret < 0 ? ret : 0;
 }
@@ -207,7 +207,7 @@ static void stop_listening(struct listener *l)
 		return;
 	loop_del(l->loop, &l->watch);
 	close(fd);
-	sock_unlink(&l->made);
+	broker_unlink(l->broker, &l->made);
 }
 
 static void reopen_due(struct timer *t)

@@ -16,6 +16,7 @@
 
 #include "base/loop.h"
 #include "conf/endpoint.h"
+#include "net/broker.h"
 #include "net/sock.h"
 
 /*
@@ -29,6 +30,7 @@
  * @wanted:   called every second while a connection waits because of @limit; may be
  *            NULL if there is no limit
  * @arg:      passed to both
+ * @broker:   makes and removes the path; may be NULL
  *
  * The listener's own members:
  * @n:         connections at present
@@ -44,6 +46,7 @@ struct listener {
 	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
+	struct broker *broker;
 
 	struct loop *loop;
 	struct watch watch;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtnetlink. Each request opens a socket of its own, so that the answer to an earlier
- * request can never be mistaken for its own; requests are rare. The kernel has queued
- * its answer when sendto() returns, because netlink_rcv_skb() runs inside it. So the
- * first datagram read afterwards must be the answer; any other is an error, and we
- * do not wait for a second one.
+ * rtnetlink. A request goes over a socket that is kept, or over one of its own. The
+ * kernel has queued its answer when sendto() returns, because netlink_rcv_skb() runs
+ * inside it. So the first datagram read afterwards must be the answer; any other is an
+ * error, and we do not wait for a second one. What is left of earlier requests in a
+ * socket that is kept is thrown away first.
  *
  * The length of each part of a message is checked before the part is used. Attributes
  * are first collected by type, so their order does not matter.
  *
  * libmnl makes the other system calls; mnl-builtin.c lists them.
  *
- * #syscalls: setsockopt
+ * #syscalls: recvfrom setsockopt
  */
 #include "net/nl.h"
 
@@ -278,8 +278,10 @@ static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *b
 	const struct nlmsghdr *nlh = buf;
 	ssize_t n;
 
-	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(sock, req, req->nlmsg_len) < 0)
+	while (recv(mnl_socket_get_fd(sock), buf, size, MSG_DONTWAIT) >= 0 ||
+	       errno == EINTR || errno == ENOBUFS)
+		;
+	if (mnl_socket_sendto(sock, req, req->nlmsg_len) < 0)
 		return -errno;
 	do {
 		n = mnl_socket_recvfrom(sock, buf, size);
@@ -294,24 +296,43 @@ static int exchange(struct mnl_socket *sock, const struct nlmsghdr *req, void *b
 	return req->nlmsg_flags & NLM_F_ACK ? -EPROTO : 0;
 }
 
-/* Send @req and read the kernel's answer, a single message, to @buf. */
-static int ask(const struct nlmsghdr *req, void *buf, size_t size)
+/* A bound socket. Return: NULL with errno set on an error. */
+static struct mnl_socket *open_socket(int flags)
 {
-	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
+	int err;
+
+	if (!sock || mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) == 0)
+		return sock;
+	err = errno;
+	mnl_socket_close(sock);
+	errno = err;
+	return NULL;
+}
+
+/*
+ * Send @req and read the kernel's answer, a single message, to @buf.
+ * @kept: the socket to use; NULL for one of its own
+ */
+static int ask(struct mnl_socket *kept, const struct nlmsghdr *req, void *buf,
+	       size_t size)
+{
+	struct mnl_socket *sock = kept ? kept : open_socket(0);
 	int rc;
 
 	if (!sock)
 		return -errno;
 	rc = exchange(sock, req, buf, size);
-	mnl_socket_close(sock);
+	if (!kept)
+		mnl_socket_close(sock);
 	return rc;
 }
 
-static int get(int index, const char *name, struct nl_link *link)
+static int get(struct mnl_socket *kept, int index, const char *name, struct nl_link *link)
 {
 	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
-	int rc = ask(nl_build_get(req, index, name, SEQ), answer, sizeof(answer));
+	int rc = ask(kept, nl_build_get(req, index, name, SEQ), answer, sizeof(answer));
 
 	if (rc)
 		return rc;
@@ -320,16 +341,26 @@ static int get(int index, const char *name, struct nl_link *link)
 	return 0;
 }
 
-int nl_link_get(const char *name, struct nl_link *link)
+struct mnl_socket *nl_open(void)
+{
+	return open_socket(0);
+}
+
+void nl_close(struct mnl_socket *sock)
+{
+	mnl_socket_close(sock);
+}
+
+int nl_link_get(struct mnl_socket *kept, const char *name, struct nl_link *link)
 {
 	if (strnlen(name, IFNAMSIZ) == IFNAMSIZ)
 		return -EINVAL;
-	return get(0, name, link);
+	return get(kept, 0, name, link);
 }
 
-int nl_link_at(int index, struct nl_link *link)
+int nl_link_at(struct mnl_socket *kept, int index, struct nl_link *link)
 {
-	return index > 0 ? get(index, NULL, link) : -ENODEV;
+	return index > 0 ? get(kept, index, NULL, link) : -ENODEV;
 }
 
 int nl_link_change(const struct nl_change *change)
@@ -337,14 +368,14 @@ int nl_link_change(const struct nl_change *change)
 	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
 	_Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
 
-	return ask(nl_build_change(req, change, SEQ), answer, sizeof(answer));
+	return ask(NULL, nl_build_change(req, change, SEQ), answer, sizeof(answer));
 }
 
-int nl_route_link(struct in_addr to)
+int nl_route_link(struct mnl_socket *kept, struct in_addr to)
 {
 	_Alignas(struct nlmsghdr) char req[NL_BUF_SIZE];
 	_Alignas(struct nlmsghdr) char answer[NL_BUF_SIZE] = { 0 }; /* it is short */
-	int rc = ask(nl_build_route(req, to, SEQ), answer, sizeof(answer));
+	int rc = ask(kept, nl_build_route(req, to, SEQ), answer, sizeof(answer));
 
 	if (rc)
 		return rc;
@@ -354,24 +385,23 @@ int nl_route_link(struct in_addr to)
 
 struct mnl_socket *nl_monitor_open(int *fd)
 {
-	struct mnl_socket *sock =
-		mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct mnl_socket *sock = open_socket(SOCK_NONBLOCK);
 	int bytes = WATCH_BYTES;
 
 	if (!sock)
 		return NULL;
-	if (mnl_socket_bind(sock, GROUPS, MNL_SOCKET_AUTOPID) < 0) {
-		int err = errno;
-
-		mnl_socket_close(sock);
-		errno = err;
-		return NULL;
-	}
 	*fd = mnl_socket_get_fd(sock);
 	/* Without CAP_NET_ADMIN we get as much as net.core.rmem_max allows. */
 	if (setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	return sock;
+}
+
+int nl_monitor_hear(struct mnl_socket *sock, bool is_on)
+{
+	unsigned self = mnl_socket_get_portid(sock);
+
+	return mnl_socket_bind(sock, is_on ? GROUPS : 0, (pid_t)self) < 0 ? -errno : 0;
 }
 
 static void deliver(const struct nlmsghdr *nlh, int left,
@@ -405,9 +435,4 @@ int nl_monitor_read(struct mnl_socket *sock,
 			return -errno;
 	}
 	return lost ? -ENOBUFS : 0;
-}
-
-void nl_monitor_close(struct mnl_socket *sock)
-{
-	mnl_socket_close(sock);
 }

@@ -107,15 +107,26 @@ int nl_parse_route(const struct nlmsghdr *nlh);
 int nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *link);
 
 /*
+ * nl_open() - Open a socket for requests, to be kept: a confined process can't open one.
+ *
+ * Return: the socket, for nl_close(); NULL with errno set.
+ */
+struct mnl_socket *nl_open(void);
+
+/* nl_close() - Close and free a socket of nl_open() or nl_monitor_open(). */
+void nl_close(struct mnl_socket *sock);
+
+/*
  * nl_link_get() - Ask the kernel about the link @name, and wait for the answer.
+ * @kept: a socket of nl_open(); NULL to open one for this request alone
  *
  * Return: 0; -ENODEV when there is no such link; -EINVAL when the name is too long;
  * -EPROTO when the answer makes no sense; another -errno.
  */
-int nl_link_get(const char *name, struct nl_link *link);
+int nl_link_get(struct mnl_socket *kept, const char *name, struct nl_link *link);
 
 /* nl_link_at() - As nl_link_get(), for the link with ifindex @index. */
-int nl_link_at(int index, struct nl_link *link);
+int nl_link_at(struct mnl_socket *kept, int index, struct nl_link *link);
 
 /*
  * nl_link_change() - Have the kernel make @change, and wait for its answer.
@@ -127,22 +138,31 @@ int nl_link_change(const struct nl_change *change);
 /*
  * nl_route_link() - Ask the kernel by which link packets to @to leave the host, and wait
  * for the answer. Routes that depend on the source address are not considered.
+ * @kept: as above
  *
  * Return: the link's ifindex; -ENETUNREACH when there is no route; another -errno.
  */
-int nl_route_link(struct in_addr to);
+int nl_route_link(struct mnl_socket *kept, struct in_addr to);
 
 /*
- * nl_monitor_open() - Subscribe to events of links and addresses (RTNLGRP_LINK,
- * RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR). No privilege is needed.
+ * nl_monitor_open() - Open a socket for events of links and addresses; nl_monitor_hear()
+ * subscribes to them.
  * @fd: set to the descriptor to wait on; non-blocking, close-on-exec
  *
  * The socket has room for hundreds of waiting events: making many taps at once
  * causes as many.
  *
- * Return: the socket, for nl_monitor_read() and nl_monitor_close(); NULL with errno set.
+ * Return: the socket, for nl_monitor_read() and nl_close(); NULL with errno set.
  */
 struct mnl_socket *nl_monitor_open(int *fd);
+
+/*
+ * nl_monitor_hear() - Subscribe to events (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+ * RTNLGRP_IPV6_IFADDR), or end the subscription. No privilege is needed.
+ *
+ * Return: 0 or -errno.
+ */
+int nl_monitor_hear(struct mnl_socket *sock, bool is_on);
 
 /*
  * nl_monitor_read() - Call @fn for each waiting event.
@@ -156,8 +176,5 @@ struct mnl_socket *nl_monitor_open(int *fd);
  */
 int nl_monitor_read(struct mnl_socket *sock,
 		    void (*fn)(const struct nl_link *link, void *arg), void *arg);
-
-/* nl_monitor_close() - End the subscription, and free @sock. */
-void nl_monitor_close(struct mnl_socket *sock);
 
 #endif

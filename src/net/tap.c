@@ -100,7 +100,7 @@ int tap_identify(int fd, struct tap_dev *dev)
 	rc = read_name(dev);
 	if (rc)
 		return rc;
-	rc = nl_link_get(dev->name, &tap);
+	rc = nl_link_get(NULL, dev->name, &tap);
 	if (rc == -ENODEV)
 		return tap_set_offload(dev);
 	if (!rc && tap.has_pi)

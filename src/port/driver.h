@@ -29,6 +29,8 @@
  *          or another -errno, with one line at @why that says what to do.
  * @why:    says what an errno means after @dial; NULL: as strerror() does
  * @asks_helper: whether the port asks the helper for anything; NULL: it does not
+ * @uses_links: the port may use env->links; it does without where there is no netlink
+ *          socket
  * @may_close_loop: its network may have a way back to another port that the relay does
  *          not see, even in a cable
  */
@@ -39,6 +41,7 @@ struct driver {
 	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
 	const char *(*why)(int err);
 	bool (*asks_helper)(const struct endpoint *ep);
+	bool uses_links;
 	bool may_close_loop;
 };
 

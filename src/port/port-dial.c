@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "helper/helper.h"
+#include "net/broker.h"
 #include "port/driver.h"
 #include "port/stream.h"
 
@@ -105,14 +106,17 @@ static unsigned mss_to(const struct attempt *a)
 /* Return: the connection's descriptor; -EINPROGRESS; -errno, with port_why(). */
 static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
 {
+	struct dial *d = a->dial;
 	bool in_progress;
 	int ret, fd = sock_connect(&a->addr, SOCK_STREAM, mss_to(a), &in_progress);
 
+	if (fd == -EACCES && d->ep->kind == ENDPOINT_UNIX)
+		fd = broker_dial(d->stream.port.env->broker, d->ep->path);
 	if (fd < 0)
 		return failed(a, fd);
 	if (!in_progress)
 		return fd;
-	ret = loop_add(a->dial->stream.port.env->loop, &a->watch, fd, EPOLLOUT, ready);
+	ret = loop_add(d->stream.port.env->loop, &a->watch, fd, EPOLLOUT, ready);
 	if (ret < 0) {
 		close(fd);
 		return failed(a, ret);

@@ -77,11 +77,12 @@ static struct in_addr address4(const struct sock_addr *addr)
 /* Return: the interface that the route for @group names; 0: set none. */
 static int link_to(const struct mcast *m, const struct sock_addr *group)
 {
+	struct mnl_socket *sock = links_ask(m->dgram.port.env->links);
 	int link;
 
-	if (group->sa.sa_family != AF_INET || m->ep->local.host[0])
+	if (!sock || group->sa.sa_family != AF_INET || m->ep->local.host[0])
 		return 0;
-	link = nl_route_link(address4(group));
+	link = nl_route_link(sock, address4(group));
 	return link > 0 ? link : 0;
 }
 

@@ -42,6 +42,14 @@ static struct tap *to_tap(struct port *p)
 	return container_of(p, struct tap, port);
 }
 
+/* Ask the kernel about a link. */
+static int look_up(const struct tap *t, int index, struct nl_link *link)
+{
+	struct mnl_socket *sock = links_ask(t->port.env->links);
+
+	return sock ? nl_link_at(sock, index, link) : -EAGAIN;
+}
+
 static bool has_bridge(const struct tap *t)
 {
 	return t->ep->kind == ENDPOINT_BRIDGE;
@@ -71,7 +79,7 @@ static enum place find_master(struct tap *t, const struct nl_link *tap)
 {
 	struct nl_link master;
 
-	if (tap->master && !nl_link_at(tap->master, &master)) {
+	if (tap->master && !look_up(t, tap->master, &master)) {
 		port_why(
 			&t->port, -EBUSY,
 			"tap %s was moved to %s by someone else, and is left there until "
@@ -89,7 +97,7 @@ static void follow_mtu(struct tap *t, uint32_t mtu);
 static enum place find_bridge(struct tap *t, const struct nl_link *tap)
 {
 	struct nl_link bridge;
-	int ret = nl_link_at(t->link.bridge, &bridge);
+	int ret = look_up(t, t->link.bridge, &bridge);
 
 	if (ret == -ENODEV) {
 		port_why(&t->port, ret, "bridge %s was deleted", t->ep->name);
@@ -114,7 +122,7 @@ static enum place find_place(struct tap *t)
 {
 	enum place place = PLACE_RIGHT;
 	struct nl_link tap;
-	int ret = nl_link_at(t->link.index, &tap);
+	int ret = look_up(t, t->link.index, &tap);
 
 	if (ret == -ENODEV) {
 		port_why(&t->port, ret, "tap %s%s", t->link.name,
@@ -215,10 +223,11 @@ static void put_back(struct helper_call *call, const struct helper_answer *answe
  */
 static bool may_be_remade(const struct tap *t, const char *name)
 {
+	struct mnl_socket *sock = links_ask(t->port.env->links);
 	struct nl_link link;
 
-	return t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
-	       nl_link_get(name, &link) == -ENODEV;
+	return sock && t->lost_at && loop_now() - t->lost_at < REMADE_MS &&
+	       nl_link_get(sock, name, &link) == -ENODEV;
 }
 
 /* @index: the kept tap's; 0: get another tap */

@@ -20,6 +20,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "net/broker.h"
 #include "port/dgram.h"
 #include "port/driver.h"
 
@@ -79,7 +80,7 @@ static int unixgram_open(struct port *p)
 {
 	struct unixgram *u = to_unixgram(p);
 	const char *path = u->ep->local_path;
-	int ret, fd = sock_bound_unix(path, SOCK_DGRAM, 0600, &u->made);
+	int ret, fd = broker_bind(p->env->broker, path, SOCK_DGRAM, 0600, &u->made);
 
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
@@ -101,7 +102,7 @@ static void unixgram_close(struct port *p)
 	struct unixgram *u = to_unixgram(p);
 
 	if (u->dgram.rfd >= 0)
-		sock_unlink(&u->made);
+		broker_unlink(p->env->broker, &u->made);
 	loop_del(p->env->loop, &u->room);
 	if (u->waiter >= 0)
 		close(u->waiter);

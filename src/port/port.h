@@ -164,6 +164,7 @@ struct port_host {
 #define PORT_QUEUE_HIGH ((size_t)256 << 10)
 #define PORT_QUEUE_LOW ((size_t)64 << 10)
 
+struct broker;
 struct helper;
 struct links;
 
@@ -171,6 +172,7 @@ struct links;
 struct port_env {
 	struct loop *loop;
 	struct helper *helper;
+	struct broker *broker; /* may be NULL */
 	struct links *links;
 	const struct port_host *host;
 	void *host_arg;

@@ -348,6 +348,7 @@ void relay_free(struct relay *r)
 		remove_member(r, r->forward.members.first);
 	acceptor_free_all(r);
 	drain_free(&r->drain);
+	links_free(&r->links);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);
 }

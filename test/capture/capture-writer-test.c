@@ -29,7 +29,7 @@ static uint8_t packets[PACKETS * 200];
 static int start(void)
 {
 	why[0] = '\0';
-	return capture_writer_start(&writer, path, why, sizeof(why));
+	return capture_writer_start(&writer, path, true, why, sizeof(why));
 }
 
 static size_t lay_out(void)

@@ -112,6 +112,8 @@ static const struct settings settings[] = {
 	{ { "-l", "5000", "--storm", "100000", "--fdb-size", "16384" }, "" },
 	{ { "-l", "5000", "--fdb-size", "1" }, " fdb=1" },
 	{ { "-l", "5000", "--fdb-size=1048576" }, " fdb=1048576" },
+	{ { "br0", "--user", "nobody" }, " user=nobody" },
+	{ { "--no-sandbox", "-l", "5000" }, " no-sandbox" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
 	{ { "br0", "--ctl=a,b" }, " ctl=a,b" },
 	{ { "br0", "--ctl", "--hub" }, " ctl=--hub" },
@@ -221,6 +223,10 @@ static const struct bad bads[] = {
 	{ { "--storm", "1", "--storm", "1" }, "--storm is given twice; give it once" },
 	{ { "--ctl=a", "br0", "--ctl=b" }, "--ctl is given twice; give it once" },
 	{ { "--metrics=1", "--metrics=2" }, "--metrics is given twice; give it once" },
+	{ { "br0", "--user=" }, "--user: the name is empty" },
+	{ { "br0", "--user" }, "--user: its value is missing; see netrelay --help" },
+	{ { "br0", "--no-sandbox", "--user", "nobody" },
+	  "--user gives up rights, and --no-sandbox keeps them; leave one of them out" },
 	{ { "--hub" }, NOTHING },
 	{ { "--hub", "br0", "br1" }, "--hub" FOR_SERVER },
 	{ { "--storm", "1", "br0" }, "--storm" FOR_SERVER },
@@ -276,6 +282,8 @@ static const char *const shown[] = {
 	"  --ctl PATH ",
 	" --metrics [ADDR:]PORT ",
 	" --capture FILE",
+	"  --user NAME ",
+	" --no-sandbox ",
 	"-v ",
 	"-h, --help",
 	"-V, --version",
@@ -292,8 +300,7 @@ static const char *const shown[] = {
 	"  unixgram:PATH,local=PATH ",
 	"  mcast:GROUP:PORT[,if=ADDR] ",
 	"  NAME or bridge:NAME[,tap=NAME][,mtu=N] ",
-	"  tap:NAME or fd:N ",
-	"  exec:COMMAND ",
+	"  tap:NAME or fd:N or exec:COMMAND ",
 	" ,isolated ",
 	" ,mac=ADDR ",
 	"Exit status: 0 ",
@@ -384,6 +391,10 @@ static char *describe(const struct conf *conf)
 		fprintf(out, " storm=%" PRIu32, conf->storm_limit);
 	if (conf->fdb_size != CONF_FDB_SIZE)
 		fprintf(out, " fdb=%" PRIu32, conf->fdb_size);
+	if (conf->user)
+		fprintf(out, " user=%s", conf->user);
+	if (conf->no_sandbox)
+		fputs(" no-sandbox", out);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
 	if (conf->has_metrics)

@@ -109,7 +109,7 @@ static pid_t begin(bool is_keeper, const char *command, enum fault_call call, un
 	fault_arm(call, at, ENOMEM);
 	if (is_keeper)
 		keep_command(pair[1], ID, command, parent);
-	helper_serve(pair[1]);
+	helper_serve(pair[1], NULL);
 }
 
 static bool is_ready(int which, short events)

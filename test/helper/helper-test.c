@@ -65,7 +65,7 @@ static bool spawn(const char *command)
 static void begin(void)
 {
 	ok_eq_int(loop_init(&loop), 0, "a loop");
-	ok_eq_int(helper_start(&helper), 0, "a helper");
+	ok_eq_int(helper_start(&helper, NULL), 0, "a helper");
 	ok_eq_int(helper_attach(&helper, &loop), 0, "that is listened to");
 }
 
@@ -323,7 +323,7 @@ static void test_not_watched(void)
 	ok(has_no_child(), "and does not live on");
 	loop_init(&loop);
 	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
-	ok_eq_int(helper_start(&helper), 0, "a first one");
+	ok_eq_int(helper_start(&helper, NULL), 0, "a first one");
 	ok_eq_int(helper_attach(&helper, &loop), -ENOMEM, "that can't be watched");
 	fault_disarm();
 	end();

@@ -140,9 +140,9 @@ static void test_made(void)
 	struct nl_link link, bridge;
 	struct tap_dev dev, other;
 
-	nl_link_get("tapbr", &bridge);
+	nl_link_get(NULL, "tapbr", &bridge);
 	ok_eq_int(attach("tapbr", "one", 1400, &dev), 0, "a tap on a bridge");
-	ok_eq_int(nl_link_get("one", &link), 0, "is there");
+	ok_eq_int(nl_link_get(NULL, "one", &link), 0, "is there");
 	ok(link.is_tap && link.is_up && link.master == bridge.index && link.mtu == 1400,
 	   "up, on that bridge, with that MTU");
 	ok(!dev.existed && dev.index == link.index && dev.bridge == bridge.index &&
@@ -156,7 +156,8 @@ static void test_made(void)
 	ok(dev.existed && dev.mtu == 1400, "as it was");
 	ioctl(dev.fd, TUNSETPERSIST, 0);
 	close(dev.fd);
-	ok_eq_int(nl_link_get("one", &link), -ENODEV, "it goes with its descriptor");
+	ok_eq_int(nl_link_get(NULL, "one", &link), -ENODEV,
+		  "it goes with its descriptor");
 }
 
 static void test_kept(void)
@@ -171,7 +172,7 @@ static void test_kept(void)
 	nl_link_change(&off);
 	req.mtu = 1300;
 	ok_eq_int(tap_attach(&req, &none, why, sizeof(why)), 0, "one is put back");
-	nl_link_get("two", &link);
+	nl_link_get(NULL, "two", &link);
 	ok(link.master == dev.bridge && link.mtu == 1300 && none.fd == -1,
 	   "by its number");
 	close(dev.fd);
@@ -242,7 +243,8 @@ static bool one_fault(enum fault_call call, unsigned at, bool *is_well)
 	is_hit = fault_disarm();
 	if (ret == 0 && dev.fd >= 0)
 		close(dev.fd);
-	*is_well = fault_open_fds() == before && nl_link_get("swept", &left) == -ENODEV &&
+	*is_well = fault_open_fds() == before &&
+		   nl_link_get(NULL, "swept", &left) == -ENODEV &&
 		   (ret == 0 ? !why[0] : why[0] && dev.fd == -1);
 	return is_hit;
 }

@@ -186,11 +186,11 @@ static int make(const char *name, int flags, long owner, bool persists,
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 ||
 	    (owner >= 0 && ioctl(fd, TUNSETOWNER, owner) < 0) ||
-	    (persists && ioctl(fd, TUNSETPERSIST, 1) < 0) || nl_link_get(name, &link))
+	    (persists && ioctl(fd, TUNSETPERSIST, 1) < 0) || nl_link_get(NULL, name, &link))
 		abort();
 	change.index = link.index;
 	if (bridge) {
-		if (nl_link_get(bridge, &on))
+		if (nl_link_get(NULL, bridge, &on))
 			abort();
 		change.master = on.index;
 		if (nl_link_change(&change))
@@ -211,7 +211,7 @@ static void make_links(void)
 	links.theirs = make("netrelay92", IFF_TAP, 1, false, NULL);
 	links.lost = make("netrelay93", IFF_TAP, -1, false, NULL);
 	links.tun = make("netrelay94", IFF_TUN, USER, false, NULL);
-	if (nl_link_get("lo", &lo))
+	if (nl_link_get(NULL, "lo", &lo))
 		abort();
 	links.lo = lo.index;
 }
@@ -242,7 +242,7 @@ static void test_made(void)
 	begin_as_user();
 	ok_eq_int(attach("br0", "", 0, 0, &dev), 0, "leave: a tap is made");
 	ok_eq_str(asked, "br0", "the list was asked");
-	ok_eq_int(nl_link_get(dev.name, &link), 0, "it is there");
+	ok_eq_int(nl_link_get(NULL, dev.name, &link), 0, "it is there");
 	ok(link.owner == USER && !link.is_persistent && link.master && link.is_up,
 	   "it is the user's, on the bridge, and up");
 	ok_eq_int(attach("br0", "netrelay-x", 1500, 0, &none), 0,
@@ -268,14 +268,14 @@ static void test_grown(void)
 
 	begin_as_user();
 	attach("br0", "", 0, 0, &dev);
-	nl_link_get("br0", &bridge);
+	nl_link_get(NULL, "br0", &bridge);
 	nl_link_change(
 		&(struct nl_change){ .index = dev.index, .master = -1, .mtu = 900 });
 	nl_link_change(
 		&(struct nl_change){ .index = bridge.index, .master = -1, .mtu = 1500 });
 	ok_eq_int(attach("", "", 1500, dev.index, &none), 0,
 		  "leave: the bridge's MTU becomes the tap's");
-	nl_link_at(dev.index, &link);
+	nl_link_at(NULL, dev.index, &link);
 	ok_eq_int(link.mtu, 1500, "it has");
 	ok_eq_int(attach("", "", 600, dev.index, &none), -EPERM, "another MTU does not");
 	ok(strstr(why, "for taps with its MTU, 1500"), "and it is told why: %s", why);
@@ -344,7 +344,7 @@ static void test_untouched(void)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		struct nl_link link;
 
-		ok_eq_int(nl_link_at(*all[i], &link), 0, "a link of before");
+		ok_eq_int(nl_link_at(NULL, *all[i], &link), 0, "a link of before");
 		ok(!link.master && link.mtu == 1500 && !link.is_up, "%s is as it was",
 		   link.name);
 	}
@@ -375,7 +375,7 @@ static void test_swapped(void)
 	meanwhile = swap_taps;
 	ok_eq_int(attach("br0", "", 0, held.index, &none), -ENODEV,
 		  "has gone while it was to be put back");
-	ok_eq_int(nl_link_get(held.name, &link), 0, "another has its name");
+	ok_eq_int(nl_link_get(NULL, held.name, &link), 0, "another has its name");
 	ok(link.index == follower && !link.master && !link.is_up, "and is left alone");
 }
 

@@ -385,12 +385,14 @@ static inline bool rig_begin(void)
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (!mkdtemp(rig_dir) || helper_start(&rig.helper) < 0)
+	if (!mkdtemp(rig_dir) || helper_start(&rig.helper, NULL) < 0)
 		abort();
 	taker_init(&rig.taker, on_frame);
 	if (helper_attach(&rig.helper, &rig.taker.loop) < 0)
 		abort();
 	links_init(&rig.links, &rig.taker.loop);
+	if (links_seal(&rig.links, true) < 0)
+		abort();
 	rig.taker.env.host = &host;
 	rig.taker.env.helper = &rig.helper;
 	rig.taker.env.links = &rig.links;

@@ -115,7 +115,7 @@ static inline void live_begin(void (*frame)(const struct frame *f))
 
 static inline void live_real_helper(void)
 {
-	if (helper_start(&live.helper) < 0 ||
+	if (helper_start(&live.helper, NULL) < 0 ||
 	    helper_attach(&live.helper, &live.taker.loop) < 0)
 		abort();
 }
@@ -190,6 +190,7 @@ static inline void live_end(void)
 	helper_stop(&live.helper);
 	if (live.asked >= 0)
 		close(live.asked);
+	links_free(&live.links);
 	taker_free(&live.taker);
 }
 

@@ -41,7 +41,7 @@ static inline bool netns_set_up(const char *name)
 	struct nl_link link;
 	struct nl_change change = { .master = -1, .up = true };
 
-	if (nl_link_get(name, &link))
+	if (nl_link_get(NULL, name, &link))
 		return false;
 	change.index = link.index;
 	return !nl_link_change(&change);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "lib/fault.h"
 #include "lib/tap.h"
 
 #define MANY 100
@@ -68,6 +69,8 @@ static void join(unsigned i, const char *name, int one, int other)
 
 static void test_who(void)
 {
+	char byte;
+
 	join(0, "lo", 0, 0);
 	join(1, "none", 1, 0);
 	join(2, "none", 0, 1);
@@ -87,7 +90,16 @@ static void test_who(void)
 	for (unsigned i = 0; i < 5; i++)
 		links_leave(&links, &users[i].user);
 	links_leave(&links, &users[0].user);
-	ok(!links.sock && !links.keys && links.watch.fd < 0, "the last one closes all");
+	ok(!links.keys, "the last one frees all");
+	join(0, "lo", 0, 0);
+	links_leave(&links, &users[0].user);
+	change(1);
+	ok(recv(links.watch.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0,
+	   "without users nothing is heard");
+	join(0, "lo", 0, 0);
+	change(1);
+	ok_eq_int(users[0].heard, 1, "with one it is again");
+	links_leave(&links, &users[0].user);
 }
 
 static void test_many(void)
@@ -117,19 +129,57 @@ static void test_lost(void)
 		abort();
 	change(50);
 	ok(users[0].lost && users[1].lost, "lost: all are told");
-	/* A socket that is of no use is opened anew. */
-	close(links.watch.fd);
-	if (socket(AF_UNIX, SOCK_STREAM, 0) != links.watch.fd)
-		abort();
+	/* One that fails for a moment is left alone for a while; then all look. */
+	fault_arm(FAULT_recvmsg, 1, EIO);
 	links.watch.fn(&links.watch, 0);
-	ok(!links.sock && links.again.is_set, "broken: closed, and not for good");
-	links.again.fn(&links.again);
-	timer_cancel(&loop, &links.again);
-	ok(links.sock, "broken: open again");
+	ok(fault_disarm() && links.again.is_set, "failed: it is tried again later");
 	change(1);
-	ok_eq_int(users[0].heard, 1, "broken: goes on");
+	ok_eq_int(users[0].heard, 0, "failed: not before");
+	timer_cancel(&loop, &links.again);
+	links.again.fn(&links.again);
+	ok(users[0].lost && users[1].lost, "failed: then all are told");
+	change(1);
+	ok(users[0].heard, "failed: and it goes on");
 	links_leave(&links, &users[0].user);
 	links_leave(&links, &users[1].user);
+}
+
+static void test_seal(void)
+{
+	struct links_user user = { .changed = hear };
+	unsigned before;
+
+	links_free(&links);
+	before = fault_open_fds();
+	for (unsigned at = 1; at <= 2; at++) {
+		fault_arm(FAULT_socket, at, EMFILE);
+		ok_eq_int(links_seal(&links, true), -EMFILE, "socket %u can't be had",
+			  at);
+		fault_disarm();
+		ok(links_join(&links, &user, "lo") == -EPERM && !user.is_in,
+		   "then there are no events");
+		ok(!links_ask(&links) == (at == 1), "and maybe nothing to ask by");
+		links_free(&links);
+	}
+	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
+	ok_eq_int(links_seal(&links, true), -ENOMEM, "or it can't be watched");
+	fault_disarm();
+	links_free(&links);
+	ok_eq_int(fault_open_fds(), before, "no descriptor is left of that");
+	ok_eq_int(links_seal(&links, false), 0, "not needed");
+	ok_eq_int(fault_open_fds(), before, "then nothing is opened");
+	ok(links_join(&links, &user, "lo") == -EPERM && !links_ask(&links),
+	   "and never is");
+	links_free(&links);
+	ok_eq_int(links_seal(&links, true), 0, "both are open");
+	ok(links_ask(&links) == links.asks && !links_ask(NULL), "the socket to ask by");
+	fault_arm(FAULT_socket, 1, EPERM);
+	join(0, "lo", 0, 0);
+	ok(!fault_disarm(), "no other is opened when it is needed");
+	change(1);
+	ok_eq_int(users[0].heard, 1, "and events come");
+	links_leave(&links, &users[0].user);
+	links_free(&links);
 }
 
 int main(void)
@@ -144,6 +194,7 @@ int main(void)
 	test_who();
 	test_many();
 	test_lost();
+	test_seal();
 	loop_free(&loop);
 	return done();
 }

@@ -141,8 +141,7 @@ static void test_other_route(void)
 	leap(&live.taker.loop, 5);
 	ok(live_is_up(), "that is where it goes");
 	live_forget();
-	/* The first one asks for the route. */
-	fault_arm(FAULT_socket, 2, EMFILE);
+	fault_arm(FAULT_socket, 1, EMFILE);
 	look();
 	ok(fault_disarm() && !live.downs,
 	   "without a descriptor nothing can be found out");

@@ -26,7 +26,7 @@ static struct nl_link link_of(const char *name)
 {
 	struct nl_link link = { 0 };
 
-	nl_link_get(name, &link);
+	nl_link_get(NULL, name, &link);
 	return link;
 }
 

@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What the program gives up after set-up, and what it can do all the same. All other files
+# run confined, too, so what works there works in the sandbox.
+
+load helpers
+
+# of PID FIELD: from /proc/PID/status, its words.
+of()
+{
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' '
+}
+
+is_confined()
+{
+	[[ $(of "$1" Seccomp) == 2 ]]
+}
+
+# assert_confined PID [CAPABILITIES]: those that may be left.
+assert_confined()
+{
+	local set none=0000000000000000
+
+	wait_for 5 "$1 to be confined" is_confined "$1"
+	for set in CapEff CapPrm CapBnd; do
+		assert_equal "$set $(of "$1" $set)" "$set ${2:-$none}"
+	done
+	assert_equal "$(of "$1" CapInh) $(of "$1" CapAmb)" "$none $none"
+	assert_equal "$(of "$1" NoNewPrivs)" 1
+}
+
+capture_writer_of()
+{
+	pgrep -P "$(pid_of "$1")" -x netrelay-writer
+}
+
+@test "the relay and the writer of its capture have nothing; helper and broker have what they need" {
+	local pid
+
+	needs_root
+	relay_start one -v -l "unix-listen:$DIR/s" 'exec:exec sleep 1000' --capture "$DIR/c"
+	wait_for 5 "command" has_command one sleep
+	assert_confined "$(pid_of one)"
+	assert_confined "$(capture_writer_of one)"
+	has_logged one "confined: no capabilities, Landlock [0-9]*, few system calls"
+	for pid in "$(broker_of one)" "$(helper_of one)" "$(command_of one sleep)"; do
+		assert_equal "$(of "$pid" Seccomp) $(of "$pid" NoNewPrivs)" "0 0"
+		assert_equal "$(of "$pid" CapEff)" "$(of $$ CapEff)"
+	done
+	run -0 relay_stop one
+}
+
+@test "for what needs no other process, there is none" {
+	needs_root
+	ns_add lab
+	relay_start one in lab -l 5000 tcp:127.0.0.1:9 udp:127.0.0.1:9,local=9
+	wait_listen lab tcp 5000
+	assert_confined "$(pid_of one)"
+	run -1 pgrep -P "$(pid_of one)"
+}
+
+@test "--no-sandbox: it keeps all, and says so" {
+	needs_root
+	relay_start one --no-sandbox -l "unix-listen:$DIR/s" 'exec:exec sleep 1000'
+	wait_for 5 "command" pgrep -P "$(pid_of one)" -x netrelay-helper
+	wait_for 5 "words" grep -q -- "--no-sandbox: the relay keeps all its rights" "$DIR/one.err"
+	assert_equal "$(of "$(pid_of one)" CapEff)" "$(of $$ CapEff)"
+	assert_equal "$(of "$(pid_of one)" Seccomp)" 0
+	run -0 relay_stop one
+}
+
+@test "ctl has no more than a control socket of another user needs" {
+	needs_root
+	relay_start one -l "unix-listen:$DIR/s" --ctl "$DIR/ctl"
+	wait_listen - unix "$DIR/ctl"
+	start events "$NETRELAY" ctl "$DIR/ctl" events
+	assert_confined "$(pid_of events)" 0000000000000002
+	start capture "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/c"
+	assert_confined "$(pid_of capture)" 0000000000000002
+	run -0 stop capture INT
+	run -0 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
+	wait_listen - unix "$DIR/other"
+	run -0 relay_stop one
+	[[ ! -e $DIR/other && ! -e $DIR/s && ! -e $DIR/ctl ]]
+}
+
+# --- users ------------------------------------------------------------------
+
+@test "--user: the relay is another user, with its groups, and says what it can't reach" {
+	local pid
+
+	needs_root
+	frames_start far recv "unix-listen:$DIR/far" --expect 1 --timeout 30
+	chmod 711 "$DIR"
+	relay_start one --user daemon -l "unix-listen:$DIR/s" "unix:$DIR/far" \
+		"unixgram:$DIR/far,local=$DIR/near" --ctl "$DIR/ctl"
+	pid=$(pid_of one)
+	wait_for 5 "words" has_logged one \
+		"user daemon may not write to: unix:$DIR/far, unixgram:$DIR/far,local=$DIR/near"
+	assert_confined "$pid"
+	assert_equal "$(of "$pid" Uid)" "1 1 1 1"
+	assert_equal "$(of "$pid" Gid)" "1 1 1 1"
+	assert_equal "$(of "$pid" Groups)" "$(id -G daemon) "
+	# It can't be dumped or traced, so what there is of it in /proc is root's.
+	assert_equal "$(stat -c %u "/proc/$pid/mem")" 0
+	# What it was started as may still control it, and what it made is removed.
+	run -0 "$NETRELAY" ctl "$DIR/ctl" status
+	run -0 relay_stop one
+	[[ ! -e $DIR/s && ! -e $DIR/ctl && ! -e $DIR/near ]]
+}
+
+@test "--user: who is not there, and who has no right to" {
+	needs_root
+	run -1 "$NETRELAY" --user no-such-user -l "unix-listen:$DIR/s"
+	assert_output "netrelay: --user no-such-user: there is no such user in /etc/passwd"
+	run -1 "$LAB_ROOT/itest/as-user" "$NETRELAY" --user daemon -l "unix-listen:$DIR/s"
+	assert_output "netrelay: --user daemon: only root can become another user"
+}
+
+# far NAME ARGS...: a server at $DIR/far, which only another user may dial.
+far()
+{
+	frames_start "$1" recv "unix-listen:$DIR/new" "${@:2}"
+	chown daemon "$DIR/new"
+	chmod 700 "$DIR/new"
+	mv -T "$DIR/new" "$DIR/far"
+}
+
+#   one ---unix--- far, of another user; the second time it is dialled in the sandbox
+@test "root's relay dials another user's socket again" {
+	needs_root
+	far first --expect 1 --timeout 30
+	relay_start one -v -l "unix-listen:$DIR/s" "unix:$DIR/far"
+	relay_wait_up one 1
+	assert_confined "$(pid_of one)"
+	run -137 stop first KILL
+	wait_for 5 "its end" has_logged one "closed by the peer"
+	far second --expect 100 --timeout 30
+	relay_wait_up one 1
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
+	run -0 frames_wait second
+	run -0 relay_stop one
+}
+
+# --- what is lost -----------------------------------------------------------
+
+@test "the broker is killed: said once, and the relay goes on with what it has" {
+	needs_root
+	frames_start far recv "unix-listen:$DIR/far" --expect 100 --timeout 30
+	relay_start one -l "unix-listen:$DIR/s" "unix:$DIR/far" 'exec:exec sleep 1000' \
+		--ctl "$DIR/ctl"
+	relay_wait_up one 2
+	kill -KILL "$(broker_of one)"
+	wait_for 5 "words" has_logged one "the broker process has ended: unix sockets can't be made"
+	run -1 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
+	assert_output --partial "listen: Broken pipe"
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
+	run -0 frames_wait far
+	run -0 relay_stop one
+}
+
+@test "a path that somebody removed is made again, by the broker" {
+	needs_root
+	relay_start one "unixgram:$DIR/far,local=$DIR/near" -l "unix-listen:$DIR/s"
+	wait_for 5 "its path" test -S "$DIR/near"
+	assert_confined "$(pid_of one)"
+	rm "$DIR/near"
+	wait_for 15 "its path again" test -S "$DIR/near"
+	run -0 relay_stop one
+	[[ ! -e $DIR/near ]]
+}
+
+# --- the manual -------------------------------------------------------------
+
+@test "the manual has the system calls that are allowed" {
+	# Those of x86-64, and those of filter.c.
+	{
+		sed -n '/relay_calls/,/^}/s/^\tSYS_\(.*\),$/\1/p' "$LAB_ROOT/build/sandbox/syscalls.h" |
+			grep -xFf <(sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/\1/p' \
+				"/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+		sed -n '/checks\[\] = {/,/^\t}/s/.*{ SYS_\([a-z0-9]*\),.*/\1/p' \
+			"$LAB_ROOT/src/sandbox/filter.c"
+		echo mmap
+		echo fcntl
+	} | LC_ALL=C sort >"$DIR/source"
+	sed -n '/allowed after set-up, on x86-64/,/^\.Pp/p' "$LAB_ROOT/man/netrelay.1" | sed '1d;$d' |
+		tr -d ',.' | tr ' ' '\n' >"$DIR/manual"
+	diff "$DIR/source" "$DIR/manual"
+	(($(wc -l <"$DIR/manual") > 50))
+}

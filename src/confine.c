@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Without --ctl all endpoints are known from the start: the broker serves no path but
+ * theirs, and the helper no request that none of them leads to. With it, others may come.
+ *
+ * #syscalls: access close fstat mmap open
+ */
+#include "confine.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "helper/helper.h"
+#include "sandbox/caps.h"
+
+static bool has_path(const struct endpoint *eps, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!path ? eps[i].path[0] || eps[i].local_path[0]
+			  : !strcmp(path, eps[i].path) ||
+				    !strcmp(path, eps[i].local_path))
+			return true;
+	return false;
+}
+
+/* Whether an endpoint has this path; with NULL, whether one has any. */
+static bool names(const struct conf *conf, const char *path)
+{
+	return conf->ctl_path || has_path(conf->endpoints, conf->n_endpoints, path) ||
+	       has_path(conf->listeners, conf->n_listeners, path);
+}
+
+static bool is_named(const char *path, void *arg)
+{
+	const struct confine *c = arg;
+
+	return *path && names(c->conf, path);
+}
+
+static bool is_host_of(const struct endpoint *ep, const char *host)
+{
+	return *host && !strcmp(ep->remote.host, host);
+}
+
+/* A tap that the relay has open goes by its number, and may go to no other bridge. */
+static bool is_tap_of(const struct endpoint *ep, const struct tap_request *req)
+{
+	const char *bridge = ep->kind == ENDPOINT_BRIDGE ? ep->name : "";
+	const char *tap = ep->kind == ENDPOINT_BRIDGE ? ep->tap : ep->name;
+
+	if (ep->kind != ENDPOINT_BRIDGE && ep->kind != ENDPOINT_TAP)
+		return false;
+	if (req->index && !req->bridge[0])
+		return true;
+	return !strcmp(bridge, req->bridge) && !strcmp(tap, req->tap);
+}
+
+/* Whether one of the endpoints leads to this request. */
+static bool allows(const struct helper_request *req, void *arg)
+{
+	const struct confine *c = arg;
+	const struct conf *conf = c->conf;
+	bool is_named = conf->ctl_path;
+
+	for (size_t i = 0; i < conf->n_endpoints && !is_named; i++) {
+		const struct endpoint *ep = &conf->endpoints[i];
+
+		if (req->op == HELPER_RESOLVE)
+			is_named = is_host_of(ep, req->resolve.addr.host);
+		else if (req->op == HELPER_ATTACH)
+			is_named = is_tap_of(ep, &req->attach);
+		else
+			is_named = ep->kind == ENDPOINT_EXEC &&
+				   !strcmp(endpoint_command(ep), req->command);
+	}
+	return is_named;
+}
+
+static void serve_helper(int fd, void *arg)
+{
+	const struct helper_rules rules = { .allows = allows, .arg = arg };
+
+	helper_serve(fd, &rules);
+}
+
+static int find_user(struct confine *c, char *why, size_t size)
+{
+	const char *name = c->conf->user;
+	int ret = user_find(name, &c->user);
+
+	if (ret < 0)
+		snprintf(why, size, "--user %s: %s", name,
+			 ret == -ENOENT ? "there is no such user in /etc/passwd"
+					: strerror(-ret));
+	else if (!caps_has(CAP_SETUID) || !caps_has(CAP_SETGID))
+		snprintf(why, size, "--user %s: only root can become another user", name);
+	else
+		return 0;
+	return ret < 0 ? ret : -EPERM;
+}
+
+int confine_prepare(struct confine *c, struct broker *broker, const struct conf *conf,
+		    bool needs_helper, char *why, size_t size)
+{
+	int ret;
+
+	c->conf = conf;
+	c->rules.names = is_named;
+	c->rules.arg = c;
+	c->rules.dials = !conf->user;
+	c->rules.helper = serve_helper;
+	if (conf->no_sandbox)
+		return 0;
+	if (conf->user && (ret = find_user(c, why, size)) < 0)
+		return ret;
+	if (!needs_helper && !names(conf, NULL))
+		return 0;
+	snprintf(why, size, "not enough memory or descriptors to start");
+	return broker_start(broker, &c->rules);
+}
+
+/*
+ * Tell which unix sockets can't be reached with the rights that are left. Those of
+ * streams the broker dials, unless the user was changed.
+ */
+static void tell_out_of_reach(void *arg)
+{
+	const struct conf *conf = arg;
+	struct buf list = { 0 };
+
+	for (size_t i = 0; i < conf->n_endpoints; i++) {
+		const struct endpoint *ep = &conf->endpoints[i];
+
+		if (ep->path[0] && (conf->user || ep->local_path[0]) &&
+		    access(ep->path, W_OK) < 0 && errno == EACCES)
+			buf_printf(&list, "%s%s", list.len ? ", " : "", ep->text);
+	}
+	if (list.len && !list.failed)
+		log_warn("user %s may not write to: %.*s",
+			 conf->user ? conf->user : "root without capabilities",
+			 (int)list.len, (const char *)list.data);
+	buf_free(&list);
+}
+
+int confine_enter(struct confine *c, pid_t writer, char *why, size_t size)
+{
+	const struct sandbox s = {
+		.role = SANDBOX_RELAY,
+		.user = c->conf->user ? &c->user : NULL,
+		.kills = { writer },
+		.look = tell_out_of_reach,
+		.arg = (void *)(uintptr_t)c->conf,
+	};
+	struct sandbox_has has;
+	int ret;
+
+	if (c->conf->no_sandbox) {
+		log_warn(
+			"--no-sandbox: the relay keeps all its rights; this is for tracing "
+			"only");
+		return 0;
+	}
+	log_open();
+	/* glibc reads the time zone when it first converts a time, even to UTC. */
+	tzset();
+	ret = sandbox_enter(&s, &has);
+	if (ret < 0)
+		snprintf(why, size, "can't give up rights: %s", strerror(-ret));
+	else
+		log_info("confined: no capabilities, Landlock %d, %s", has.landlock,
+			 has.seccomp ? "few system calls" : "all system calls");
+	return ret;
+}

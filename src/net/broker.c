@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions and answers go over a SOCK_SEQPACKET socket, one at a time; a descriptor
+ * comes with the answer. The broker believes nothing that it is asked: paths must be
+ * those that the configuration names, and it removes only what it has made itself.
+ *
+ * #syscalls: close exit_group fork gettid kill poll prctl recvfrom rt_sigaction
+ * #syscalls: rt_sigprocmask sendto socketpair wait4
+ */
+#include "net/broker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/loop.h"
+#include "base/pass-fd.h"
+#include "base/util.h"
+
+#define ANSWER_MS 500
+#define END_MS 5000 /* more than a helper needs */
+
+enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER };
+
+struct question {
+	uint32_t id;
+	enum op op;
+	int type;
+	mode_t mode;
+	struct sock_path path;
+};
+
+/* @err: 0 or -errno. @made: of BROKER_BIND. @pid: of BROKER_HELPER */
+struct answer {
+	uint32_t id;
+	int err;
+	pid_t pid;
+	struct sock_path made;
+};
+
+/* ---- the broker ---- */
+
+struct made {
+	struct made *next;
+	struct sock_path path;
+};
+
+/*
+ * @made:   what it has bound and not removed
+ * @helper: the helper that was started last; 0 when it has ended
+ */
+struct server {
+	int fd;
+	const struct broker_rules *rules;
+	struct made *made;
+	pid_t helper;
+};
+
+static bool is_named(const struct server *s, const struct question *q)
+{
+	return !s->rules->names || s->rules->names(q->path.path, s->rules->arg);
+}
+
+/* ---- what it does. Return: 0, with @fd set to the answer's descriptor if it has one; -errno. */
+
+static int do_bind(struct server *s, const struct question *q, struct answer *a, int *fd)
+{
+	struct made *made = calloc(1, sizeof(*made));
+	int ret;
+
+	if (!made)
+		return -ENOMEM;
+	ret = sock_bound_unix(q->path.path, q->type, q->mode & 0777, &made->path);
+	if (ret < 0) {
+		free(made);
+		return ret;
+	}
+	*fd = ret;
+	a->made = made->path;
+	made->next = s->made;
+	s->made = made;
+	return 0;
+}
+
+static int do_unlink(struct server *s, const struct question *q)
+{
+	const struct sock_path *path = &q->path;
+
+	for (struct made **link = &s->made; *link; link = &(*link)->next) {
+		struct made *made = *link;
+
+		if (made->path.ino != path->ino || made->path.dev != path->dev ||
+		    strcmp(made->path.path, path->path) != 0)
+			continue;
+		sock_unlink(&made->path);
+		*link = made->next;
+		free(made);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int do_dial(const struct server *s, const struct question *q, int *fd)
+{
+	struct sock_addr addr;
+	bool in_progress;
+	int ret = -EACCES;
+
+	sock_unix(q->path.path, &addr);
+	if (s->rules->dials)
+		ret = sock_connect(&addr, SOCK_STREAM, 0, &in_progress);
+	if (ret < 0)
+		return ret;
+	*fd = ret;
+	return 0;
+}
+
+/* Also of those that are nobody's any more. */
+static void reap(struct server *s)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (pid == s->helper)
+			s->helper = 0;
+}
+
+static int do_helper(struct server *s, struct answer *a, int *fd)
+{
+	int ret = 0, sv[2];
+
+	/* It has not been waited for, so its pid is nobody else's. */
+	if (s->helper)
+		kill(s->helper, SIGKILL);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		return -errno;
+	s->helper = fork();
+	if (s->helper == 0) {
+		close(sv[0]);
+		close(s->fd);
+		s->rules->helper(sv[1], s->rules->arg);
+		_exit(1);
+	}
+	if (s->helper < 0) {
+		ret = -errno;
+		s->helper = 0;
+		close(sv[0]);
+	}
+	close(sv[1]);
+	*fd = ret < 0 ? -1 : sv[0];
+	a->pid = s->helper;
+	return ret;
+}
+
+static void answer(struct server *s, struct question *q)
+{
+	struct answer a = { .id = q->id };
+	int fd = -1;
+
+	q->path.path[sizeof(q->path.path) - 1] = '\0';
+	if (q->op != BROKER_HELPER && !is_named(s, q))
+		a.err = -EPERM;
+	else if (q->op == BROKER_BIND)
+		a.err = do_bind(s, q, &a, &fd);
+	else if (q->op == BROKER_UNLINK)
+		a.err = do_unlink(s, q);
+	else if (q->op == BROKER_DIAL)
+		a.err = do_dial(s, q, &fd);
+	else
+		a.err = do_helper(s, &a, &fd);
+	pass_send(s->fd, &a, sizeof(a), &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void child_ended(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * The relay decides when the broker ends, not a signal to all processes of a terminal.
+ * The end of a child interrupts what waits for questions.
+ */
+static void set_signals(void)
+{
+	const struct sigaction interrupt = { .sa_handler = child_ended };
+	static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGCHLD, &interrupt, NULL);
+}
+
+static void serve(int fd, const struct broker_rules *rules) __attribute__((noreturn));
+
+static void serve(int fd, const struct broker_rules *rules)
+{
+	struct server s = { .fd = child_close_fds(fd, false), .rules = rules };
+	struct question q;
+	ssize_t n;
+
+	if (s.fd < 0)
+		_exit(1);
+	prctl(PR_SET_NAME, "netrelay-broker");
+	set_signals();
+	while ((n = recv(s.fd, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
+		reap(&s);
+		if (n == (ssize_t)sizeof(q))
+			answer(&s, &q);
+	}
+	child_wait(s.helper, END_MS);
+	_exit(0);
+}
+
+/* ---- the relay ---- */
+
+int broker_start(struct broker *b, const struct broker_rules *rules)
+{
+	int ret, sv[2];
+
+	*b = (struct broker){ .fd = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		return -errno;
+	b->pid = fork();
+	ret = -errno;
+	if (b->pid == 0)
+		serve(sv[1], rules);
+	close(sv[1]);
+	if (b->pid < 0) {
+		b->pid = 0;
+		close(sv[0]);
+		return ret;
+	}
+	b->fd = sv[0];
+	b->is_on = true;
+	return 0;
+}
+
+void broker_stop(struct broker *b)
+{
+	if (!b->is_on)
+		return;
+	close(b->fd);
+	child_wait(b->pid, END_MS + ANSWER_MS);
+	*b = (struct broker){ .fd = -1 };
+}
+
+/* Wait for the answer to question @id; late ones to others are thrown away. */
+static int await(struct broker *b, uint32_t id, struct answer *a, int *fd)
+{
+	struct pollfd pfd = { .fd = b->fd, .events = POLLIN };
+	uint64_t limit = loop_now() + ANSWER_MS, now;
+	int fds[PASS_FDS_MAX];
+	bool left_out;
+
+	while ((now = loop_now()) < limit) {
+		ssize_t n;
+
+		if (poll(&pfd, 1, (int)(limit - now)) <= 0)
+			continue;
+		n = pass_receive(b->fd, a, sizeof(*a), fds, &left_out);
+		if (n == 0 || n == -ECONNRESET)
+			return -EPIPE;
+		if (n == (ssize_t)sizeof(*a) && a->id == id) {
+			*fd = fds[0];
+			return left_out ? -EMFILE : a->err;
+		}
+		for (unsigned i = 0; n > 0 && i < PASS_FDS_MAX; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+	}
+	return -ETIMEDOUT;
+}
+
+/* Return: 0, with @fd set to the answer's descriptor or -1; -errno. */
+static int ask(struct broker *b, struct question *q, struct answer *a, int *fd)
+{
+	*a = (struct answer){ 0 };
+	*fd = -1;
+	q->id = ++b->last_id;
+	if (send(b->fd, q, sizeof(*q), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return -errno;
+	return await(b, q->id, a, fd);
+}
+
+int broker_bind(struct broker *b, const char *path, int type, mode_t mode,
+		struct sock_path *made)
+{
+	struct question q = { .op = BROKER_BIND, .type = type, .mode = mode };
+	struct answer a;
+	int fd, ret;
+
+	if (!b || !b->is_on)
+		return sock_bound_unix(path, type, mode, made);
+	snprintf(q.path.path, sizeof(q.path.path), "%s", path);
+	ret = ask(b, &q, &a, &fd);
+	/* It was made, but the descriptor that came with the answer found no place here. */
+	if (ret == -EMFILE && a.made.path[0])
+		broker_unlink(b, &a.made);
+	if (ret < 0)
+		return ret;
+	*made = a.made;
+	return fd;
+}
+
+void broker_unlink(struct broker *b, const struct sock_path *made)
+{
+	struct question q = { .op = BROKER_UNLINK, .path = *made };
+	struct answer a;
+	int fd;
+
+	if (!b || !b->is_on)
+		sock_unlink(made);
+	else if (made->path[0])
+		ask(b, &q, &a, &fd);
+}
+
+int broker_dial(struct broker *b, const char *path)
+{
+	struct question q = { .op = BROKER_DIAL };
+	struct answer a;
+	int fd, ret;
+
+	if (!b || !b->is_on)
+		return -EACCES;
+	snprintf(q.path.path, sizeof(q.path.path), "%s", path);
+	ret = ask(b, &q, &a, &fd);
+	return ret < 0 ? ret : fd;
+}
+
+int broker_helper(struct broker *b, pid_t *pid)
+{
+	struct question q = { .op = BROKER_HELPER };
+	struct answer a;
+	int fd, ret = ask(b, &q, &a, &fd);
+
+	*pid = ret < 0 ? 0 : a.pid;
+	return ret < 0 ? ret : fd;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker: a process with all that the program was started with, for the few quick
+ * things that the confined relay (sandbox/sandbox.h) may not do, and can't do without.
+ * It makes and removes the paths of unix sockets, dials those that the relay may not,
+ * and starts the helpers, since a child of the relay would be confined, too.
+ *
+ * The relay asks and waits, half a second at most. The broker does nothing that takes
+ * longer.
+ */
+#ifndef BROKER_H
+#define BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "net/sock.h"
+
+/*
+ * What the broker may do; it and what it points to must be there when it is forked.
+ * @names:  whether the configuration names the path of a unix socket, to be made or dialled
+ * @arg:    for both
+ * @helper: runs the helper on a socket, in a process of its own, and does not return
+ * @dials:  it may dial
+ */
+struct broker_rules {
+	bool (*names)(const char *path, void *arg);
+	void *arg;
+	void (*helper)(int fd, void *arg);
+	bool dials;
+};
+
+/*
+ * The relay's end.
+ * @is_on: it was started. Without, and for a NULL broker, the functions below do things
+ *         themselves
+ * @pid:   the process; 0 when there is none
+ */
+struct broker {
+	bool is_on;
+	int fd;
+	pid_t pid;
+	uint32_t last_id;
+};
+
+/*
+ * broker_start() - Fork the broker. Call it early: it closes all descriptors but stderr,
+ * but keeps a copy of the memory that is in use.
+ *
+ * Return: 0 or -errno.
+ */
+int broker_start(struct broker *b, const struct broker_rules *rules);
+
+/* broker_stop() - End the broker, and wait for it and for the helper that it started. */
+void broker_stop(struct broker *b);
+
+/* broker_bind() - As sock_bound_unix(). -EPIPE when the broker has ended. */
+int broker_bind(struct broker *b, const char *path, int type, mode_t mode,
+		struct sock_path *made);
+
+/* broker_unlink() - As sock_unlink(), for what broker_bind() has made. */
+void broker_unlink(struct broker *b, const struct sock_path *made);
+
+/*
+ * broker_dial() - Connect a stream socket to a path, with the broker's rights.
+ *
+ * Return: the descriptor; -EACCES without a broker that may; another -errno.
+ */
+int broker_dial(struct broker *b, const char *path);
+
+/*
+ * broker_helper() - Start a helper. One that was started before is killed.
+ * @pid: set to its process
+ *
+ * Return: our end of its socket, of type SOCK_SEQPACKET; -errno.
+ */
+int broker_helper(struct broker *b, pid_t *pid);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of the steps, and what each role may still do. A user is changed first, as
+ * long as there is the right to; Landlock and seccomp come last, since they would refuse
+ * the others.
+ *
+ * #syscalls: prctl
+ */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+
+#include "sandbox/caps.h"
+#include "sandbox/filter.h"
+#include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
+
+#ifdef NO_SANDBOX
+static const bool is_off = true;
+#else
+static const bool is_off;
+#endif
+
+static int filter(const struct sandbox *s, struct sandbox_has *has)
+{
+	struct sock_filter program[SECCOMP_FILTER_MAX];
+	int n = filter_build(program, s->role, s->kills);
+	int ret = n < 0 ? n : seccomp_apply(program, n);
+
+	has->seccomp = ret == 0;
+	return ret == -ENOTSUP || ret == -EINVAL ? 0 : ret;
+}
+
+int sandbox_confine(const struct sandbox *s, struct sandbox_has *has)
+{
+	uint64_t keep = s->role == SANDBOX_CLIENT ? CAP_BIT(CAP_DAC_OVERRIDE) : 0;
+	int ret;
+
+	*has = (struct sandbox_has){ 0 };
+	caps_bound(keep);
+	ret = s->user ? user_become(s->user) : 0;
+	if (ret == 0)
+		ret = caps_keep(keep);
+	if (ret < 0)
+		return ret;
+	if (s->look)
+		s->look(s->arg);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	has->landlock = landlock_deny();
+	return has->landlock < 0 ? has->landlock : filter(s, has);
+}
+
+int sandbox_enter(const struct sandbox *s, struct sandbox_has *has)
+{
+	*has = (struct sandbox_has){ 0 };
+	return is_off ? 0 : sandbox_confine(s, has);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Users of this host, as /etc/passwd and /etc/group have them. */
+#ifndef USER_H
+#define USER_H
+
+#include <sys/types.h>
+
+#define USER_GROUPS_MAX 64
+
+/* A user to become. Of its groups, USER_GROUPS_MAX at most, the first of which is @gid. */
+struct user {
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[USER_GROUPS_MAX];
+	int n_groups;
+};
+
+/*
+ * user_find() - Look up a user and its groups.
+ *
+ * Return: 0; -ENOENT when there is no such user; another -errno.
+ */
+int user_find(const char *name, struct user *user);
+
+/* user_become() - Become @user, with its groups. Return: 0; -EPERM without the right to. */
+int user_become(const struct user *user);
+
+#endif

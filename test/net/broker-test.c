@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker.c: what it makes, removes, dials and starts, and what it does not, whoever asks;
+ * and a broker that is stopped or has ended.
+ */
+#include "net/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "lib/fault.h"
+#include "lib/quiet.h"
+#include "lib/tap.h"
+
+static char dir[] = "/tmp/broker-test.XXXXXX";
+static struct broker broker;
+
+static const char *in_dir(const char *name)
+{
+	static char path[2][64];
+	static unsigned i;
+
+	i = !i;
+	snprintf(path[i], sizeof(path[i]), "%s/%s", dir, name);
+	return path[i];
+}
+
+static bool is_named(const char *path, void *arg)
+{
+	(void)arg;
+	return !strncmp(path, dir, strlen(dir));
+}
+
+/* A helper that says who it is, and waits for its socket's end. */
+static void helper(int fd, void *arg)
+{
+	pid_t self = getpid();
+	char byte;
+
+	(void)arg;
+	if (write(fd, &self, sizeof(self)) == (ssize_t)sizeof(self))
+		while (read(fd, &byte, 1) > 0)
+			;
+	_exit(0);
+}
+
+static const struct broker_rules rules = {
+	.names = is_named,
+	.helper = helper,
+	.dials = true,
+};
+
+static bool ends_soon(pid_t pid)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (kill(pid, 0) < 0)
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+static int dial(const char *path)
+{
+	struct sock_addr addr;
+	bool in_progress;
+
+	sock_unix(path, &addr);
+	return sock_connect(&addr, SOCK_STREAM, 0, &in_progress);
+}
+
+static void test_bind(void)
+{
+	struct sock_path made = { 0 }, other;
+	struct stat st;
+	int fd, peer;
+
+	fd = broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0640, &made);
+	ok(fd >= 0 && stat(in_dir("a"), &st) == 0 && (st.st_mode & 07777) == 0640,
+	   "bind: a path with its mode");
+	ok(sock_is_linked(&made) && !strcmp(made.path, in_dir("a")), "bind: it is ours");
+	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC, "bind: close-on-exec");
+	ok(fcntl(fd, F_GETFL) & O_NONBLOCK, "bind: non-blocking");
+	peer = dial(in_dir("a"));
+	ok(peer >= 0, "bind: it listens");
+	ok_eq_int(broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0600, &other),
+		  -EADDRINUSE, "bind: not what is in use");
+	ok_eq_int(broker_bind(&broker, in_dir("none/a"), SOCK_DGRAM, 0600, &other),
+		  -ENOENT, "bind: the reason of an error");
+	ok_eq_int(
+		broker_bind(&broker, "/tmp/broker-test-other", SOCK_STREAM, 0600, &other),
+		-EPERM, "bind: not what is not named");
+	other = made;
+	other.ino++;
+	broker_unlink(&broker, &other);
+	ok(sock_is_linked(&made), "unlink: not another socket");
+	broker_unlink(&broker, &made);
+	ok(!sock_is_linked(&made), "unlink: ours");
+	broker_unlink(&broker, &made);
+	close(peer);
+	close(fd);
+}
+
+/* What somebody else has made is not removed, whoever asks for it. */
+static void test_foreign(void)
+{
+	struct sock_path made, none = { 0 };
+	int fd = sock_bound_unix(in_dir("b"), SOCK_STREAM, 0600, &made);
+
+	broker_unlink(&broker, &made);
+	ok(sock_is_linked(&made), "unlink: not what others made");
+	broker_unlink(&broker, &none);
+	sock_unlink(&made);
+	close(fd);
+}
+
+static void test_dial(void)
+{
+	struct sock_path made;
+	int fd = sock_bound_unix(in_dir("c"), SOCK_STREAM, 0600, &made), peer;
+
+	peer = broker_dial(&broker, in_dir("c"));
+	ok(peer >= 0, "dial: a path");
+	close(peer);
+	close(fd);
+	ok_eq_int(broker_dial(&broker, in_dir("c")), -ECONNREFUSED,
+		  "dial: nobody listens");
+	sock_unlink(&made);
+	ok_eq_int(broker_dial(&broker, in_dir("c")), -ENOENT, "dial: nothing is there");
+	ok_eq_int(broker_dial(&broker, "/run/other"), -EPERM,
+		  "dial: not what is not named");
+}
+
+static pid_t hear(int fd)
+{
+	pid_t pid = 0;
+
+	return read(fd, &pid, sizeof(pid)) == (ssize_t)sizeof(pid) ? pid : -1;
+}
+
+static void test_helper(void)
+{
+	pid_t first = 0, second = 0;
+	int one = broker_helper(&broker, &first), two;
+
+	ok(one >= 0 && hear(one) == first, "helper: one is started");
+	two = broker_helper(&broker, &second);
+	ok(two >= 0 && hear(two) == second && second != first, "helper: and another");
+	ok_eq_int(hear(one), -1, "helper: the first is killed");
+	close(one);
+	close(two);
+	ok(ends_soon(first), "helper: and gone");
+}
+
+/* No room for the answer's descriptor: what was made is removed. */
+static void test_no_descriptors(void)
+{
+	struct rlimit old, few;
+	struct sock_path made;
+	unsigned before = fault_open_fds();
+	int fd;
+
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = (rlim_t)dup(0);
+	close((int)few.rlim_cur);
+	setrlimit(RLIMIT_NOFILE, &few);
+	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, &made);
+	ok_eq_int(fd, -EMFILE, "no descriptor left: said so");
+	ok_eq_int(broker_dial(&broker, in_dir("d")), -ENOENT, "and removed");
+	setrlimit(RLIMIT_NOFILE, &old);
+	ok_eq_int(fault_open_fds(), before, "nothing else is left");
+	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, &made);
+	ok(fd >= 0, "then it can be had");
+	broker_unlink(&broker, &made);
+	close(fd);
+}
+
+static void test_stopped(void)
+{
+	struct sock_path made;
+	uint64_t began = loop_now();
+	unsigned before = fault_open_fds();
+
+	kill(broker.pid, SIGSTOP);
+	ok_eq_int(broker_bind(&broker, in_dir("e"), SOCK_STREAM, 0600, &made), -ETIMEDOUT,
+		  "stopped: no answer");
+	ok(loop_now() - began >= 400 && loop_now() - began < 5000, "stopped: in time");
+	kill(broker.pid, SIGCONT);
+	ok_eq_int(broker_dial(&broker, "/run/other"), -EPERM,
+		  "continued: the late answer is not taken for another one's");
+	ok_eq_int(fault_open_fds(), before, "continued: and what came with it is closed");
+	unlink(in_dir("e"));
+}
+
+static void test_ended(void)
+{
+	struct sock_path made;
+	pid_t pid;
+
+	kill(broker.pid, SIGKILL);
+	waitpid(broker.pid, NULL, 0);
+	ok_eq_int(broker_bind(&broker, in_dir("f"), SOCK_STREAM, 0600, &made), -EPIPE,
+		  "ended: said so");
+	ok_eq_int(broker_helper(&broker, &pid), -EPIPE, "ended: no helper");
+	ok_eq_int(pid, 0, "ended: none");
+	broker_stop(&broker);
+	ok(!broker.is_on, "ended: stopped");
+	broker_stop(&broker);
+}
+
+static void test_stop(void)
+{
+	pid_t pid = 0, broker_pid;
+	int fd;
+
+	ok_eq_int(broker_start(&broker, &rules), 0, "another broker");
+	broker_pid = broker.pid;
+	fd = broker_helper(&broker, &pid);
+	ok(fd >= 0 && hear(fd) == pid, "stop: a helper");
+	close(fd);
+	broker_stop(&broker);
+	ok(kill(broker_pid, 0) < 0 && errno == ESRCH, "stop: it has ended");
+	ok(ends_soon(pid), "stop: the helper, too");
+}
+
+static void test_rules(void)
+{
+	static const struct broker_rules any = { .helper = helper };
+	int fd;
+	struct sock_path made;
+
+	ok_eq_int(broker_start(&broker, &any), 0, "one that may not dial");
+	fd = broker_bind(&broker, in_dir("g"), SOCK_DGRAM, 0600, &made);
+	ok(fd >= 0, "any path is named");
+	ok_eq_int(broker_dial(&broker, in_dir("g")), -EACCES, "but not dialled");
+	broker_unlink(&broker, &made);
+	close(fd);
+	broker_stop(&broker);
+}
+
+/* Without a broker, all is done here. */
+static void test_none(struct broker *none, const char *what)
+{
+	struct sock_path made;
+	int fd = broker_bind(none, in_dir("h"), SOCK_STREAM, 0600, &made);
+
+	ok(fd >= 0 && sock_is_linked(&made), "%s: bind", what);
+	broker_unlink(none, &made);
+	ok(!sock_is_linked(&made), "%s: unlink", what);
+	ok_eq_int(broker_dial(none, in_dir("h")), -EACCES, "%s: dial", what);
+	close(fd);
+}
+
+static void test_faults(void)
+{
+	unsigned before = fault_open_fds();
+
+	fault_arm(FAULT_socketpair, 1, EMFILE);
+	ok_eq_int(broker_start(&broker, &rules), -EMFILE, "no socket for it");
+	fault_arm(FAULT_fork, 1, EAGAIN);
+	ok_eq_int(broker_start(&broker, &rules), -EAGAIN, "no process for it");
+	fault_disarm();
+	ok(!broker.is_on && !broker.pid, "then there is none");
+	ok_eq_int(fault_open_fds(), before, "and no descriptor");
+}
+
+int main(void)
+{
+	struct broker off = { 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+	quiet();
+	if (!mkdtemp(dir))
+		return 1;
+	test_none(NULL, "no broker");
+	test_none(&off, "one that is off");
+	test_faults();
+	ok_eq_int(broker_start(&broker, &rules), 0, "a broker");
+	test_bind();
+	test_foreign();
+	test_dial();
+	test_helper();
+	test_no_descriptors();
+	test_stopped();
+	test_ended();
+	test_stop();
+	test_rules();
+	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
+	return done();
+}

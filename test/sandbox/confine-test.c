@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * confine.c: what the broker and its helper do for a relay of a given command line, and
+ * what they refuse, as when somebody else has taken the relay over.
+ */
+#include "confine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/pass-fd.h"
+#include "helper/helper.h"
+#include "lib/quiet.h"
+#include "lib/tap.h"
+
+#define WORDS_MAX 12
+#define REFUSED "helper: the configuration does not name what it was asked for"
+
+static struct confine confine;
+static struct broker broker;
+static struct conf conf;
+static char why[600];
+
+static int prepare(const char *const *words)
+{
+	static char line[600];
+	char *argv[WORDS_MAX + 2] = { line }, *at = line + sprintf(line, "netrelay") + 1;
+	int argc = 1;
+
+	for (; words[argc - 1]; argc++) {
+		argv[argc] = at;
+		at += sprintf(at, "%s", words[argc - 1]) + 1;
+	}
+	if (conf_read(&conf, argc, argv, why, sizeof(why)) < 0)
+		abort();
+	memset(&confine, 0, sizeof(confine));
+	memset(&broker, 0, sizeof(broker));
+	return confine_prepare(&confine, &broker, &conf, false, why, sizeof(why));
+}
+
+static void finish(void)
+{
+	broker_stop(&broker);
+	conf_free(&conf);
+}
+
+/* Whether a helper refuses the request; it may fail for another reason. */
+static bool is_refused(struct helper_request *req)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct helper_answer answer = { .err = 1 };
+	int fds[PASS_FDS_MAX];
+	bool left_out;
+	pid_t pid;
+
+	pfd.fd = broker_helper(&broker, &pid);
+	if (pfd.fd < 0 || write(pfd.fd, req, sizeof(*req)) != (ssize_t)sizeof(*req) ||
+	    poll(&pfd, 1, 20000) != 1 ||
+	    pass_receive(pfd.fd, &answer, sizeof(answer), fds, &left_out) <= 0)
+		abort();
+	for (unsigned i = 0; i < PASS_FDS_MAX; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	close(pfd.fd);
+	return answer.err == -EPERM && !strcmp(answer.why, REFUSED);
+}
+
+static bool is_host_refused(const char *host)
+{
+	struct helper_request req = { .op = HELPER_RESOLVE };
+
+	snprintf(req.resolve.addr.host, sizeof(req.resolve.addr.host), "%s", host);
+	req.resolve.addr.port = 9;
+	req.resolve.type = SOCK_STREAM;
+	return is_refused(&req);
+}
+
+static bool is_command_refused(const char *command)
+{
+	struct helper_request req = { .op = HELPER_SPAWN };
+
+	snprintf(req.command, sizeof(req.command), "%s", command);
+	return is_refused(&req);
+}
+
+/* @index: of a tap that does not exist, or 0 */
+static bool is_tap_refused(const char *bridge, const char *name, int index)
+{
+	struct helper_request req = { .op = HELPER_ATTACH, .attach.index = index };
+
+	snprintf(req.attach.bridge, sizeof(req.attach.bridge), "%s", bridge);
+	snprintf(req.attach.tap, sizeof(req.attach.tap), "%s", name);
+	return is_refused(&req);
+}
+
+/* Bridges that are not there: attaching fails, but is tried. */
+static void test_named(void)
+{
+	static const char *const words[] = {
+		"-l",	  "5000",	 "tcp:localhost:9",	 "bridge:none-1,tap=t1",
+		"none-2", "exec:exit 0", "unixgram:/a,local=/b", "unix:/c",
+		NULL
+	};
+	struct sock_path made;
+
+	ok_eq_int(prepare(words), 0, "a broker is started");
+	ok(broker.is_on, "and there");
+	ok(!is_host_refused("localhost"), "a host that is named");
+	ok(is_host_refused("example.org"), "another host is refused");
+	ok(is_host_refused(""), "and none");
+	ok(!is_command_refused("exit 0"), "a command that is named");
+	ok(is_command_refused("exit 0; true"), "another command is refused");
+	ok(is_command_refused(""), "and none");
+	ok(!is_tap_refused("none-1", "t1", 0), "a bridge that is named, by its tap");
+	ok(!is_tap_refused("none-2", "", 0), "and by any tap");
+	ok(is_tap_refused("none-2", "t1", 0), "not by another's tap");
+	ok(is_tap_refused("none-3", "", 0), "another bridge is refused");
+	ok(is_tap_refused("", "t1", 0), "a tap without its bridge is refused");
+	ok(!is_tap_refused("none-1", "t1", 999999), "a tap that is open, to its bridge");
+	ok(is_tap_refused("none-3", "t1", 999999), "not to another");
+	ok(!is_tap_refused("", "", 999999), "or as it is, for its MTU");
+	ok_eq_int(broker_dial(&broker, "/d"), -EPERM, "another path is refused");
+	ok_eq_int(broker_dial(&broker, ""), -EPERM, "and none");
+	ok(broker_dial(&broker, "/c") != -EPERM, "one that is named is dialled");
+	ok_eq_int(broker_bind(&broker, "/d", SOCK_DGRAM, 0600, &made), -EPERM,
+		  "nor is it bound");
+	finish();
+}
+
+static void test_ctl(void)
+{
+	static const char *const words[] = { "--ctl", "/run/none/s", "-l", "5000", NULL };
+
+	ok_eq_int(prepare(words), 0, "with ctl");
+	ok(!is_command_refused("exit 0"), "any command may come");
+	ok(!is_tap_refused("none-3", "", 0), "any bridge");
+	ok(broker_dial(&broker, "/d") != -EPERM, "and any path");
+	finish();
+}
+
+static void test_without(void)
+{
+	static const char *const plain[] = { "-l", "5000", "tcp:127.0.0.1:9", NULL };
+	static const char *const off[] = { "--no-sandbox", "-l", "unix-listen:/a", NULL };
+	static const char *const nobody[] = { "--user", "no-such-user", "-l", "5000",
+					      NULL };
+	static const char *const other[] = { "--user", "root", "unix:/c",
+					     "-l",     "5000", NULL };
+
+	ok(prepare(plain) == 0 && !broker.is_on, "nothing for a broker to do");
+	finish();
+	ok(prepare(off) == 0 && !broker.is_on, "none with --no-sandbox");
+	ok_eq_int(confine_enter(&confine, 0, why, sizeof(why)), 0, "which is told");
+	finish();
+	ok_eq_int(prepare(nobody), -ENOENT, "a user that is not there");
+	ok_eq_str(why, "--user no-such-user: there is no such user in /etc/passwd",
+		  "is told");
+	finish();
+	if (geteuid() != 0)
+		return;
+	ok_eq_int(prepare(other), 0, "another user");
+	ok_eq_int(broker_dial(&broker, "/c"), -EACCES, "for whom nothing is dialled");
+	finish();
+}
+
+int main(void)
+{
+	quiet();
+	test_named();
+	test_ctl();
+	test_without();
+	return done();
+}
