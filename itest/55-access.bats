@@ -339,22 +339,25 @@ link set netrelay7 mtu 1500 master br0"
 }
 
 @test "attack: the processes have no more than they must, and nobody can get at them" {
-	local pid helper child
+	local pid helper broker child
 
 	list "allow br0"
 	START_OUT=$DIR/capture user_start --capture - br0 "exec:exec sleep 60"
 	relay_wait_up relay 2
 	pid=$(pid_of relay)
-	caps_are "$pid" 1000
+	caps_are "$pid" 0000
 	helper=$(helper_of relay)
+	broker=$(broker_of relay)
 	caps_are "$helper" 1000
-	for child in $(pgrep -P "$pid" | grep -vx "$helper") $(pgrep -P "$helper") \
+	# It starts another helper.
+	caps_are "$broker" 1000
+	for child in $(pgrep -P "$pid" | grep -vx "$helper\|$broker") $(pgrep -P "$helper") \
 		$(pgrep -P "$(pgrep -P "$helper" -d,)"); do
 		caps_are "$child" 0000
 		cat "/proc/$child/comm" >>"$DIR/children"
 	done
 	assert_equal "$(sort "$DIR/children" | tr '\n' ' ')" "netrelay-exec netrelay-writer sleep "
-	for child in "$pid" "$helper"; do
+	for child in "$pid" "$helper" "$broker"; do
 		run ! by_user ls "/proc/$child/fd"
 		run ! by_user cat "/proc/$child/environ"
 		run ! by_user cat "/proc/$child/maps"
