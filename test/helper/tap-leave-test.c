@@ -186,7 +186,8 @@ static int make(const char *name, int flags, long owner, bool persists,
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 ||
 	    (owner >= 0 && ioctl(fd, TUNSETOWNER, owner) < 0) ||
-	    (persists && ioctl(fd, TUNSETPERSIST, 1) < 0) || nl_link_get(NULL, name, &link))
+	    (persists && ioctl(fd, TUNSETPERSIST, 1) < 0) ||
+	    nl_link_get(NULL, name, &link))
 		abort();
 	change.index = link.index;
 	if (bridge) {
