@@ -151,7 +151,8 @@ has_no_zombies()
 	nsenter -t "$init" -p sh -c "(sleep 0.1; echo >>'$DIR/orphan') &"
 	wait_for 5 "an orphan" has_lines "$DIR/orphan" 1
 	wait_for 5 "orphan of the relay" has_no_zombies "$init"
-	kill -KILL "$(pgrep -P "$(pgrep -P "$init" -x netrelay-broker)" -x netrelay-helper)"
+	kill -KILL "$(pgrep -P "$(pgrep -P "$(pgrep -P "$init" -x netrelay-broker)")" \
+		-x netrelay-helper)"
 	wait_for 15 "another command" has_lines "$DIR/n" $(($(wc -l <"$DIR/n") + 2))
 	wait_for 5 "what the helper left" has_no_zombies "$init"
 	kill -TERM "$init"

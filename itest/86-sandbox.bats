@@ -145,13 +145,32 @@ far()
 
 # --- what is lost -----------------------------------------------------------
 
-@test "the broker is killed: said once, and the relay goes on with what it has" {
+@test "the broker is killed: there is another one, which can do the same" {
+	local pid
+
+	needs_root
+	relay_start one -l "unix-listen:$DIR/s" 'exec:exec sleep 1000' --ctl "$DIR/ctl"
+	relay_wait_up one 1
+	pid=$(broker_of one)
+	kill -KILL "$pid"
+	wait_for 5 "words" has_logged one "the broker process was killed; starting another one"
+	wait_for 5 "another one" broker_of one
+	run -0 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
+	kill -KILL "$(helper_of one)"
+	wait_for 5 "the end of the helper" has_logged one "the helper process has ended"
+	wait_for 10 "another helper" helper_of one
+	wait_for 10 "another command" has_command one sleep
+	run -0 relay_stop one
+	[[ ! -e $DIR/s && ! -e $DIR/other && ! -e $DIR/ctl ]]
+}
+
+@test "the broker and its parent are killed: said, and the relay goes on with what it has" {
 	needs_root
 	frames_start far recv "unix-listen:$DIR/far" --expect 100 --timeout 30
 	relay_start one -l "unix-listen:$DIR/s" "unix:$DIR/far" 'exec:exec sleep 1000' \
 		--ctl "$DIR/ctl"
 	relay_wait_up one 2
-	kill -KILL "$(broker_of one)"
+	kill -KILL "$(broker_parent_of one)" "$(broker_of one)"
 	wait_for 5 "words" has_logged one "the broker process has ended: unix sockets can't be made"
 	run -1 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
 	assert_output --partial "listen: Broken pipe"

@@ -148,15 +148,21 @@ has_logged()
 
 # --- the helper, and commands -----------------------------------------------
 
-# broker_of NAME, helper_of NAME: its pid.
-broker_of()
+# broker_parent_of NAME, broker_of NAME, helper_of NAME: its pid.
+broker_parent_of()
 {
 	pgrep -P "$(pid_of "$1")" -x netrelay-broker
 }
 
+broker_of()
+{
+	pgrep -P "$(broker_parent_of "$1")" -x netrelay-broker
+}
+
+# Its parent may have been killed; then it is the broker's parent's.
 helper_of()
 {
-	pgrep -P "$(broker_of "$1")" -x netrelay-helper
+	pgrep -P "$(broker_of "$1"),$(broker_parent_of "$1")" -x netrelay-helper
 }
 
 # command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has

@@ -40,6 +40,7 @@ struct program {
 	struct loop loop;
 	struct confine confine;
 	struct broker broker;
+	struct watch broker_watch;
 	struct helper helper;
 	struct relay relay;
 	struct event_watcher log;
@@ -54,9 +55,12 @@ struct program {
 };
 
 /* Nobody can start it again: the relay is confined. */
-static void broker_lost(struct program *prog)
+static void broker_lost(struct watch *w, uint32_t events)
 {
-	prog->broker.pid = 0;
+	struct program *prog = container_of(w, struct program, broker_watch);
+
+	(void)events;
+	loop_del(&prog->loop, w);
 	log_warn("the broker process has ended: unix sockets can't be made any more, nor "
 		 "helpers started; start netrelay again");
 }
@@ -70,7 +74,7 @@ static void reap(struct program *prog)
 		if (pid == prog->writer.pid)
 			prog->writer.pid = 0;
 		if (pid == prog->broker.pid)
-			broker_lost(prog);
+			prog->broker.pid = 0;
 		helper_reaped(&prog->helper, pid);
 	}
 }
@@ -259,7 +263,7 @@ static int set_up(struct program *prog)
 	sigset_t signals;
 	int ret;
 
-	prog->helper.watch.fd = prog->signals.fd = -1;
+	prog->helper.watch.fd = prog->signals.fd = prog->broker_watch.fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
@@ -291,6 +295,9 @@ static int set_up(struct program *prog)
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
+	if (ret == 0 && prog->broker.is_on)
+		ret = loop_add(&prog->loop, &prog->broker_watch, prog->broker.fd,
+			       EPOLLRDHUP, broker_lost);
 	if (ret == 0 && prog->helper.pid)
 		ret = helper_attach(&prog->helper, &prog->loop);
 	if (ret == 0)
@@ -319,6 +326,7 @@ static void tear_down(struct program *prog)
 	relay_free(&prog->relay);
 	capture_writer_stop(&prog->writer);
 	helper_stop(&prog->helper);
+	loop_del(&prog->loop, &prog->broker_watch);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;

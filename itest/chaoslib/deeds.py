@@ -155,9 +155,9 @@ def refuse(world, rng):
 
 @deed("helper", 0.2)
 def helper(world, rng):
-    """One of its children dies: the helper, a worker, a capture's writer."""
+    """One of its processes dies: the broker, the helper, a keeper, a capture's writer."""
     relay = rng.choice(world.relays)
-    children = relay.children()
+    children = relay.processes()
     if not children:
         return None
     pid = rng.choice(children)

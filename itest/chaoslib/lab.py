@@ -83,6 +83,14 @@ def descendants_of(pid):
     return out
 
 
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def show_process(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -298,13 +306,13 @@ class Relay:
         return "\n".join(known.get(fd.strip("socket:[]"), fd) for fd in sorted(fds))
 
     def without_helpers(self, fds):
-        """But for its way to a helper: one that was killed is replaced when it is time.
+        """But for its ways to broker and helper: one that was killed is replaced in time.
 
-        There is only one at any time, so a second one is a leak.
+        There is only one of each at any time, so a third way is a leak.
         """
         known = self.sockets()
         ways = [fd for fd in fds if " 0005 " in known.get(fd.strip("socket:[]"), "")]
-        return [fd for fd in fds if fd not in ways[:1]]
+        return [fd for fd in fds if fd not in ways[:2]]
 
     def fds(self):
         """What its descriptors are."""
@@ -329,8 +337,12 @@ class Relay:
             pass
         return 0
 
-    def children(self):
-        return children_of(self.pid)
+    def processes(self):
+        """Those that are netrelay's; not the broker's parent, which nothing replaces."""
+        top = children_of(self.pid)
+        return [pid for pid in descendants_of(self.pid)
+                if name_of(pid).startswith("netrelay-")
+                and not (pid in top and name_of(pid) == "netrelay-broker")]
 
     def limit_fds(self, count):
         try:

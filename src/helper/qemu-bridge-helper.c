@@ -10,7 +10,7 @@
  * seconds at most.
  *
  * #syscalls: access close dup2 execve exit_group fcntl fork gettid kill open pipe2 poll
- * #syscalls: read recvmsg rt_sigaction rt_sigprocmask socketpair wait4 writev
+ * #syscalls: read rt_sigaction rt_sigprocmask socketpair wait4 writev
  */
 #include "helper/qemu-bridge-helper.h"
 
@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "base/pass-fd.h"
 #include "base/util.h"
 
 #define TIME_LIMIT_MS 10000
@@ -139,44 +140,21 @@ static int start(struct qemu_helper *helper, const char *path, const char *bridg
 	return rc;
 }
 
-/* Return: the descriptor in @msg, if there is exactly one; otherwise -1, and all are closed. */
-static int sent_fd(struct msghdr *msg)
-{
-	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	size_t n = 0;
-	int fd = -1;
-
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
-		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-		if (n == 1 && !(msg->msg_flags & MSG_CTRUNC))
-			return fd;
-		close(fd);
-	}
-	return -1;
-}
-
+/* It is a tap only if it comes alone. */
 static void read_sock(struct qemu_helper *helper)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
 	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(helper->sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int fds[PASS_FDS_MAX];
+	bool left_out;
+	ssize_t n = pass_receive(helper->sock, &byte, sizeof(byte), fds, &left_out);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+	if (n == -EINTR || n == -EAGAIN)
 		return;
-	if (n > 0)
-		helper->fd = sent_fd(&msg);
+	if (fds[1] >= 0) {
+		close_fd(&fds[0]);
+		close_fd(&fds[1]);
+	}
+	helper->fd = fds[0];
 	close_fd(&helper->sock);
 }
 

@@ -2,7 +2,11 @@
 /*
  * Questions and answers go over a SOCK_SEQPACKET socket, one at a time; a descriptor
  * comes with the answer. The broker believes nothing that it is asked: paths must be
- * those that the configuration names, and it removes only what it has made itself.
+ * those that the configuration names, and it removes only sockets that nobody serves.
+ *
+ * It is two processes: one that answers, and its parent, which does nothing but start
+ * another one when that is killed. It has the relay's socket open, so the relay does not
+ * notice, except that a question may stay without an answer.
  *
  * #syscalls: close exit_group fork gettid kill poll prctl recvfrom rt_sigaction
  * #syscalls: rt_sigprocmask sendto socketpair wait4
@@ -13,7 +17,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,12 +24,15 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
 
 #define ANSWER_MS 500
-#define END_MS 5000 /* more than a helper needs */
+#define END_MS 5000  /* more than a helper needs */
+#define AGAIN_MS 100 /* until another process answers */
+#define LOOK_MS 5    /* between two looks whether a helper has ended */
 
 enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER };
 
@@ -48,19 +54,10 @@ struct answer {
 
 /* ---- the broker ---- */
 
-struct made {
-	struct made *next;
-	struct sock_path path;
-};
-
-/*
- * @made:   what it has bound and not removed
- * @helper: the helper that was started last; 0 when it has ended
- */
+/* @helper: the helper that was started last; 0 when it has ended */
 struct server {
 	int fd;
 	const struct broker_rules *rules;
-	struct made *made;
 	pid_t helper;
 };
 
@@ -71,41 +68,14 @@ static bool is_named(const struct server *s, const struct question *q)
 
 /* ---- what it does. Return: 0, with @fd set to the answer's descriptor if it has one; -errno. */
 
-static int do_bind(struct server *s, const struct question *q, struct answer *a, int *fd)
+static int do_bind(const struct question *q, struct answer *a, int *fd)
 {
-	struct made *made = calloc(1, sizeof(*made));
-	int ret;
+	int ret = sock_bound_unix(q->path.path, q->type, q->mode & 0777, &a->made);
 
-	if (!made)
-		return -ENOMEM;
-	ret = sock_bound_unix(q->path.path, q->type, q->mode & 0777, &made->path);
-	if (ret < 0) {
-		free(made);
+	if (ret < 0)
 		return ret;
-	}
 	*fd = ret;
-	a->made = made->path;
-	made->next = s->made;
-	s->made = made;
 	return 0;
-}
-
-static int do_unlink(struct server *s, const struct question *q)
-{
-	const struct sock_path *path = &q->path;
-
-	for (struct made **link = &s->made; *link; link = &(*link)->next) {
-		struct made *made = *link;
-
-		if (made->path.ino != path->ino || made->path.dev != path->dev ||
-		    strcmp(made->path.path, path->path) != 0)
-			continue;
-		sock_unlink(&made->path);
-		*link = made->next;
-		free(made);
-		return 0;
-	}
-	return -ENOENT;
 }
 
 static int do_dial(const struct server *s, const struct question *q, int *fd)
@@ -169,9 +139,9 @@ static void answer(struct server *s, struct question *q)
 	if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
 	else if (q->op == BROKER_BIND)
-		a.err = do_bind(s, q, &a, &fd);
+		a.err = do_bind(q, &a, &fd);
 	else if (q->op == BROKER_UNLINK)
-		a.err = do_unlink(s, q);
+		sock_unlink_dead(&q->path);
 	else if (q->op == BROKER_DIAL)
 		a.err = do_dial(s, q, &fd);
 	else
@@ -207,20 +177,67 @@ static void serve(int fd, const struct broker_rules *rules) __attribute__((noret
 
 static void serve(int fd, const struct broker_rules *rules)
 {
-	struct server s = { .fd = child_close_fds(fd, false), .rules = rules };
+	struct server s = { .fd = fd, .rules = rules };
 	struct question q;
 	ssize_t n;
 
-	if (s.fd < 0)
-		_exit(1);
-	prctl(PR_SET_NAME, "netrelay-broker");
-	set_signals();
 	while ((n = recv(s.fd, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
 		reap(&s);
 		if (n == (ssize_t)sizeof(q))
 			answer(&s, &q);
 	}
+	reap(&s);
 	child_wait(s.helper, END_MS);
+	_exit(0);
+}
+
+/* Wait until the process that answers has ended. Return: whether it was killed. */
+static bool was_killed(pid_t server)
+{
+	int status = 0;
+	pid_t pid;
+
+	/* A helper whose parent was killed is ours, too. */
+	do
+		pid = waitpid(-1, &status, 0);
+	while (pid != server && (pid > 0 || errno == EINTR));
+	return pid == server && WIFSIGNALED(status);
+}
+
+/* Wait for helpers that became ours. */
+static void wait_for_others(void)
+{
+	uint64_t limit = loop_now() + END_MS;
+
+	while (waitpid(-1, NULL, WNOHANG) >= 0 && loop_now() < limit)
+		poll(NULL, 0, LOOK_MS);
+}
+
+static void keep_serving(int fd, const struct broker_rules *rules)
+	__attribute__((noreturn));
+
+static void keep_serving(int fd, const struct broker_rules *rules)
+{
+	pid_t pid;
+
+	fd = child_close_fds(fd, false);
+	if (fd < 0)
+		_exit(1);
+	prctl(PR_SET_NAME, "netrelay-broker");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	set_signals();
+	for (;;) {
+		pid = fork();
+		if (pid == 0)
+			serve(fd, rules);
+		if (pid > 0 && !was_killed(pid))
+			break;
+		if (pid > 0)
+			log_warn("the broker process was killed; starting another one");
+		/* Also if it is killed again and again. */
+		poll(NULL, 0, AGAIN_MS);
+	}
+	wait_for_others();
 	_exit(0);
 }
 
@@ -236,7 +253,7 @@ int broker_start(struct broker *b, const struct broker_rules *rules)
 	b->pid = fork();
 	ret = -errno;
 	if (b->pid == 0)
-		serve(sv[1], rules);
+		keep_serving(sv[1], rules);
 	close(sv[1]);
 	if (b->pid < 0) {
 		b->pid = 0;
@@ -253,7 +270,7 @@ void broker_stop(struct broker *b)
 	if (!b->is_on)
 		return;
 	close(b->fd);
-	child_wait(b->pid, END_MS + ANSWER_MS);
+	child_wait(b->pid, 2 * END_MS);
 	*b = (struct broker){ .fd = -1 };
 }
 

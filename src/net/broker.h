@@ -5,6 +5,7 @@
  * It makes and removes the paths of unix sockets, dials those that the relay may not,
  * and starts the helpers, since a child of the relay would be confined, too.
  *
+ * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes
  * longer.
  */
@@ -35,7 +36,9 @@ struct broker_rules {
  * The relay's end.
  * @is_on: it was started. Without, and for a NULL broker, the functions below do things
  *         themselves
- * @pid:   the process; 0 when there is none
+ * @fd:    the socket; it hangs up when the process that answers and its parent have both
+ *         ended, and there will be none any more
+ * @pid:   the parent of the process that answers; 0 when there is none
  */
 struct broker {
 	bool is_on;
@@ -55,11 +58,14 @@ int broker_start(struct broker *b, const struct broker_rules *rules);
 /* broker_stop() - End the broker, and wait for it and for the helper that it started. */
 void broker_stop(struct broker *b);
 
-/* broker_bind() - As sock_bound_unix(). -EPIPE when the broker has ended. */
+/* broker_bind() - As sock_bound_unix(). -EPIPE when the broker is lost. */
 int broker_bind(struct broker *b, const char *path, int type, mode_t mode,
 		struct sock_path *made);
 
-/* broker_unlink() - As sock_unlink(), for what broker_bind() has made. */
+/*
+ * broker_unlink() - As sock_unlink(), for what broker_bind() has made. The socket must be
+ * closed.
+ */
 void broker_unlink(struct broker *b, const struct sock_path *made);
 
 /*

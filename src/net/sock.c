@@ -310,6 +310,16 @@ void sock_unlink(const struct sock_path *made)
 		unlink(made->path);
 }
 
+void sock_unlink_dead(const struct sock_path *made)
+{
+	struct sock_addr addr;
+
+	sock_unix(made->path, &addr);
+	/* What is no socket refuses, too. A served one of another type does not. */
+	if (!is_something_else(made->path) && refuses(&addr, SOCK_STREAM))
+		sock_unlink(made);
+}
+
 void sock_unmap(struct sock_addr *addr)
 {
 	struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)&addr->storage;

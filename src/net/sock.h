@@ -87,6 +87,9 @@ bool sock_is_linked(const struct sock_path *made);
 /* sock_unlink() - Remove the path, unless it leads to another program's socket by now. */
 void sock_unlink(const struct sock_path *made);
 
+/* sock_unlink_dead() - As sock_unlink(), but only if no program serves the path any more. */
+void sock_unlink_dead(const struct sock_path *made);
+
 /* sock_unmap() - Turn an IPv4 address within IPv6 (::ffff:1.2.3.4) into an IPv4 address. */
 void sock_unmap(struct sock_addr *addr);
 

@@ -101,13 +101,15 @@ static void unixgram_close(struct port *p)
 {
 	struct unixgram *u = to_unixgram(p);
 
-	if (u->dgram.rfd >= 0)
-		broker_unlink(p->env->broker, &u->made);
+	bool was_bound = u->dgram.rfd >= 0;
+
 	loop_del(p->env->loop, &u->room);
 	if (u->waiter >= 0)
 		close(u->waiter);
 	u->waiter = -1;
 	dgram_close(p);
+	if (was_bound)
+		broker_unlink(p->env->broker, &u->made);
 }
 
 static const struct port_ops ops = {

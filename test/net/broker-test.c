@@ -58,6 +58,23 @@ static const struct broker_rules rules = {
 	.dials = true,
 };
 
+/* The process that answers, a child of the one that is known. */
+static pid_t server(void)
+{
+	char path[64], text[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker.pid, broker.pid);
+	for (int i = 0; i < 2000 && !text[0]; i++) {
+		f = fopen(path, "re");
+		if (!f || !fgets(text, sizeof(text), f))
+			poll(NULL, 0, 1);
+		if (f)
+			fclose(f);
+	}
+	return (pid_t)strtol(text, NULL, 10);
+}
+
 static bool ends_soon(pid_t pid)
 {
 	for (int i = 0; i < 2000; i++) {
@@ -103,23 +120,36 @@ static void test_bind(void)
 	broker_unlink(&broker, &other);
 	ok(sock_is_linked(&made), "unlink: not another socket");
 	broker_unlink(&broker, &made);
-	ok(!sock_is_linked(&made), "unlink: ours");
-	broker_unlink(&broker, &made);
+	ok(sock_is_linked(&made), "unlink: not what is served");
 	close(peer);
 	close(fd);
+	broker_unlink(&broker, &made);
+	ok(!sock_is_linked(&made), "unlink: what is not");
+	broker_unlink(&broker, &made);
 }
 
-/* What somebody else has made is not removed, whoever asks for it. */
+/* What somebody serves is not removed, whoever asks for it; nor what is no socket. */
 static void test_foreign(void)
 {
 	struct sock_path made, none = { 0 };
-	int fd = sock_bound_unix(in_dir("b"), SOCK_STREAM, 0600, &made);
+	int fd = sock_bound_unix(in_dir("b"), SOCK_DGRAM, 0600, &made);
+	struct stat st;
 
 	broker_unlink(&broker, &made);
-	ok(sock_is_linked(&made), "unlink: not what others made");
+	ok(sock_is_linked(&made), "unlink: not datagrams that are served");
 	broker_unlink(&broker, &none);
-	sock_unlink(&made);
 	close(fd);
+	broker_unlink(&broker, &made);
+	ok(!sock_is_linked(&made), "unlink: what is served no more");
+	fd = open(in_dir("b"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		abort();
+	made.dev = st.st_dev;
+	made.ino = st.st_ino;
+	broker_unlink(&broker, &made);
+	ok(sock_is_linked(&made), "unlink: no file");
+	close(fd);
+	unlink(in_dir("b"));
 }
 
 static void test_dial(void)
@@ -180,8 +210,8 @@ static void test_no_descriptors(void)
 	ok_eq_int(fault_open_fds(), before, "nothing else is left");
 	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, &made);
 	ok(fd >= 0, "then it can be had");
-	broker_unlink(&broker, &made);
 	close(fd);
+	broker_unlink(&broker, &made);
 }
 
 static void test_stopped(void)
@@ -190,24 +220,49 @@ static void test_stopped(void)
 	uint64_t began = loop_now();
 	unsigned before = fault_open_fds();
 
-	kill(broker.pid, SIGSTOP);
+	pid_t pid = server();
+
+	kill(pid, SIGSTOP);
 	ok_eq_int(broker_bind(&broker, in_dir("e"), SOCK_STREAM, 0600, &made), -ETIMEDOUT,
 		  "stopped: no answer");
 	ok(loop_now() - began >= 400 && loop_now() - began < 5000, "stopped: in time");
-	kill(broker.pid, SIGCONT);
+	kill(pid, SIGCONT);
 	ok_eq_int(broker_dial(&broker, "/run/other"), -EPERM,
 		  "continued: the late answer is not taken for another one's");
 	ok_eq_int(fault_open_fds(), before, "continued: and what came with it is closed");
 	unlink(in_dir("e"));
 }
 
+/* Another one is there a moment later, and what the first made can be removed. */
+static void test_killed(void)
+{
+	struct sock_path made;
+	int fd = broker_bind(&broker, in_dir("k"), SOCK_STREAM, 0600, &made);
+	pid_t old = server(), helper_pid;
+	int one = broker_helper(&broker, &helper_pid);
+
+	ok(one >= 0 && hear(one) == helper_pid, "killed: a helper");
+	kill(old, SIGKILL);
+	ok(ends_soon(old) && server() != old, "killed: another one is there");
+	close(fd);
+	broker_unlink(&broker, &made);
+	ok(!sock_is_linked(&made), "killed: it removes what the other made");
+	ok(kill(helper_pid, 0) == 0, "killed: the helper is not");
+	close(one);
+	ok(ends_soon(helper_pid), "killed: it is waited for when it ends");
+}
+
 static void test_ended(void)
 {
 	struct sock_path made;
-	pid_t pid;
+	pid_t pid = server();
 
 	kill(broker.pid, SIGKILL);
 	waitpid(broker.pid, NULL, 0);
+	ok_eq_int(broker_dial(&broker, in_dir("f")), -ENOENT,
+		  "its parent ended: it goes on");
+	kill(pid, SIGKILL);
+	ok(ends_soon(pid), "ended: both");
 	ok_eq_int(broker_bind(&broker, in_dir("f"), SOCK_STREAM, 0600, &made), -EPIPE,
 		  "ended: said so");
 	ok_eq_int(broker_helper(&broker, &pid), -EPIPE, "ended: no helper");
@@ -242,8 +297,8 @@ static void test_rules(void)
 	fd = broker_bind(&broker, in_dir("g"), SOCK_DGRAM, 0600, &made);
 	ok(fd >= 0, "any path is named");
 	ok_eq_int(broker_dial(&broker, in_dir("g")), -EACCES, "but not dialled");
-	broker_unlink(&broker, &made);
 	close(fd);
+	broker_unlink(&broker, &made);
 	broker_stop(&broker);
 }
 
@@ -291,6 +346,7 @@ int main(void)
 	test_helper();
 	test_no_descriptors();
 	test_stopped();
+	test_killed();
 	test_ended();
 	test_stop();
 	test_rules();
