@@ -8,7 +8,7 @@
  * another one when that is killed. It has the relay's socket open, so the relay does not
  * notice, except that a question may stay without an answer.
  *
- * #syscalls: close exit_group fork gettid kill poll prctl recvfrom rt_sigaction
+ * #syscalls: close exit_group fork gettid kill poll ppoll prctl recvfrom rt_sigaction
  * #syscalls: rt_sigprocmask sendto socketpair wait4
  */
 #include "net/broker.h"
@@ -158,9 +158,10 @@ static void child_ended(int sig)
 
 /*
  * The relay decides when the broker ends, not a signal to all processes of a terminal.
- * The end of a child interrupts what waits for questions.
+ * The end of a child interrupts what waits for questions, and nothing else: @waiting is
+ * set to the signals that are blocked meanwhile.
  */
-static void set_signals(void)
+static void set_signals(sigset_t *waiting)
 {
 	const struct sigaction interrupt = { .sa_handler = child_ended };
 	static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1 };
@@ -170,19 +171,27 @@ static void set_signals(void)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, waiting);
 	sigaction(SIGCHLD, &interrupt, NULL);
 }
 
-static void serve(int fd, const struct broker_rules *rules) __attribute__((noreturn));
+static void serve(int fd, const struct broker_rules *rules, const sigset_t *waiting)
+	__attribute__((noreturn));
 
-static void serve(int fd, const struct broker_rules *rules)
+/* @waiting: the signals that are blocked while it waits */
+static void serve(int fd, const struct broker_rules *rules, const sigset_t *waiting)
 {
 	struct server s = { .fd = fd, .rules = rules };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct question q;
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = recv(s.fd, &q, sizeof(q), 0)) > 0 || (n < 0 && errno == EINTR)) {
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN))) {
+		ppoll(&p, 1, NULL, waiting);
 		reap(&s);
+		n = recv(s.fd, &q, sizeof(q), MSG_DONTWAIT);
 		if (n == (ssize_t)sizeof(q))
 			answer(&s, &q);
 	}
@@ -218,6 +227,7 @@ static void keep_serving(int fd, const struct broker_rules *rules)
 
 static void keep_serving(int fd, const struct broker_rules *rules)
 {
+	sigset_t waiting;
 	pid_t pid;
 
 	fd = child_close_fds(fd, false);
@@ -225,11 +235,11 @@ static void keep_serving(int fd, const struct broker_rules *rules)
 		_exit(1);
 	prctl(PR_SET_NAME, "netrelay-broker");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	set_signals();
+	set_signals(&waiting);
 	for (;;) {
 		pid = fork();
 		if (pid == 0)
-			serve(fd, rules);
+			serve(fd, rules, &waiting);
 		if (pid > 0 && !was_killed(pid))
 			break;
 		if (pid > 0)
