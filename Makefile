@@ -78,13 +78,11 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
 $(BUILD)/static/%.o: src/%.c | $(CALLS)
-	@mkdir -p $(@D)
-	@echo "  CC      $<"
+	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/shared/%.o: src/%.c | $(CALLS)
-	@mkdir -p $(@D)
-	@echo "  CC      $< (shared)"
+	@mkdir -p $(@D); echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
 # $(call names,LIBC,LIBMNL): for the one file that shows the version
@@ -107,15 +105,13 @@ $(BUILD):
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
 $(BUILD)/$(1)/src/%.o: src/%.c Makefile | $(CALLS)
-	@mkdir -p $$(@D)
-	@echo "  CC      $$< ($(1))"
+	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
 	@echo "  LINK    $$@"
 	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl
 $(BUILD)/$(1)/%-$(3): test/%-$(3).c Makefile | $(BUILD)/$(1)/src.so
-	@mkdir -p $$(@D)
-	@echo "  CC      $$< ($(1))"
+	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
 		-Wl,-z,now,-rpath,'$$$$ORIGIN/..'
 tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard test/*/*-$(3).c))
