@@ -148,7 +148,7 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 
 	if (got->is_foreign)
 		return true;
-	/* An empty datagram is a frame too, if a runt. */
+	/* An empty datagram is a frame as well: a runt. */
 	do {
 		struct frame f;
 

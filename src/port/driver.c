@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From an endpoint's kind to its driver. */
+/* The table of drivers, by kind of endpoint. */
 #include "port/driver.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ static bool always(const struct endpoint *ep)
 	return true;
 }
 
-/* A name is resolved by the helper. */
+/* The remote host is a name, which the helper must resolve. */
 static bool has_name(const struct endpoint *ep)
 {
 	return ep->remote.family == AF_UNSPEC;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drivers: what the program must know of a kind of endpoint to make ports of it.
- * There is one table, in driver.c; whoever would ask which kind an endpoint is
- * looks it up there instead.
+ * Drivers: all that the program needs to know of a kind of endpoint to make ports of it. The
+ * only table is in driver.c; no other code depends on the kind of an endpoint.
  *
  * A new kind is a file in port/ with its constructor, which is declared below, a
  * line in the table, and one in the grammar, conf/endpoint-long.c.

@@ -92,13 +92,13 @@ static int use(struct udp *u, struct sock_addr remote)
 		return port_why(p, -err, "%s: %s", sock_text(&remote, text),
 				strerror(err));
 	}
-	/* The kernel takes 0.0.0.0 for an address of ours. */
+	/* A socket that is connected to 0.0.0.0 sends to this host: see what that became. */
 	u->peer = remote;
 	getpeername(fd, &u->peer.sa, &u->peer.len);
 	u->dgram.is_foreign = is_stranger;
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);
-	/* A router on the way with a small MTU shall fragment, not refuse. */
+	/* Let routers fragment datagrams (ip(7)): at a small MTU they would refuse them. */
 	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT },
 		   sizeof(int));
 	dgram_use_udp(&u->dgram);

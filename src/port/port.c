@@ -366,7 +366,7 @@ static void broken_due(struct timer *t)
 		port_down(p);
 }
 
-/* Nothing can be sent any more, for the reason in port_why(). */
+/* Note that nothing can be sent any more; port_why() has the reason. */
 static void break_tx(struct port *p)
 {
 	p->tx_broken = true;

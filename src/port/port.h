@@ -71,13 +71,13 @@ enum port_drop {
 	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
 	DROP_LOCAL,	/* received: its destination is behind the port it came from */
 	DROP_MAC,	/* received: its source is none of those the port may have */
-	DROP_STORM,	/* received: more to flood than the port may bring */
-	DROP_LOOP,  /* received: by a port that does not forward, for it closes a loop */
-	DROP_PROBE, /* received: a relay's question whether there is a loop */
-	DROP_QUEUE, /* to send: the queue was full */
-	DROP_TOO_LONG, /* to send: longer than the way out carries */
-	DROP_LOST,     /* to send: the link went away before it could */
-	DROP_REFUSED,  /* to send: the kernel, or nobody at the other end, took it */
+	DROP_STORM,	/* received: more broadcasts than the port's limit */
+	DROP_LOOP,	/* received: the port is blocked because it closes a loop */
+	DROP_PROBE,	/* received: a probe for loops */
+	DROP_QUEUE,	/* to send: the queue was full */
+	DROP_TOO_LONG,	/* to send: longer than the way out carries */
+	DROP_LOST,	/* to send: the link went away before it could */
+	DROP_REFUSED,	/* to send: the kernel, or nobody at the other end, took it */
 	DROP_REASONS,
 };
 
@@ -285,7 +285,7 @@ void port_hold(struct port *p, bool hold);
  */
 void port_end(struct port *p);
 
-/* port_shut() - No more will be sent: tell the peer. */
+/* port_shut() - Tell the peer that no more will be sent. */
 void port_shut(struct port *p);
 
 /* port_state_name() - "connecting", "up", "waiting" or "ended". */

@@ -42,7 +42,7 @@ struct acceptor {
  */
 int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
 
-/* acceptor_del() - Listen no more; the ports that it made stay. */
+/* acceptor_del() - Stop listening; the ports stay. */
 void acceptor_del(struct acceptor *a);
 
 /* acceptor_of() - The one that accepted @m; NULL if @m was dialled, or it was taken away. */

@@ -22,7 +22,7 @@
 /* Each has a name in events_name(). */
 enum relay_event {
 	EVENT_UP,
-	EVENT_DOWN,	 /* it was up, and is tried again */
+	EVENT_DOWN,	 /* it went down, and is retried */
 	EVENT_RECONNECT, /* it is up again */
 	EVENT_GONE,	 /* it has ended */
 	EVENT_LOOP,	 /* there is a bridge loop: it is blocked or limited */

@@ -80,7 +80,7 @@ struct fdb {
 int fdb_init(struct fdb *f, uint32_t size, const struct members *all);
 void fdb_free(struct fdb *f);
 
-/* fdb_lookup() - The entry of @key, or NULL. */
+/* fdb_lookup() - Find the entry of @key. Return: it or NULL. */
 struct fdb_entry *fdb_lookup(const struct fdb *f, fdb_key key, uint32_t now);
 
 /*
@@ -106,10 +106,10 @@ void fdb_doubt(struct fdb *f, fdb_key key, const struct member *m, uint32_t now)
 /* fdb_forget() - Remove all entries of @m. */
 void fdb_forget(struct fdb *f, struct member *m);
 
-/* fdb_forget_all() - Remove those of all ports. */
+/* fdb_forget_all() - Remove all entries. */
 void fdb_forget_all(struct fdb *f);
 
-/* fdb_age() - Remove what was not seen for FDB_AGE_S. */
+/* fdb_age() - Remove entries that were not seen for FDB_AGE_S. */
 void fdb_age(struct fdb *f, uint32_t now);
 
 /* fdb_each() - Call @fn with every entry that has not aged, port by port, newest first. */

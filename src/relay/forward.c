@@ -64,7 +64,7 @@
 #include "relay/moves.h"
 
 #define VLAN_ID 0x0fff
-#define LOOK_BYTES (ETH_SIZE + VLAN_SIZE) /* of a frame that are looked at */
+#define LOOK_BYTES (ETH_SIZE + VLAN_SIZE) /* bytes of a frame that are read */
 
 /* ---- what a header says ---- */
 
@@ -73,7 +73,7 @@ static bool is_group(const uint8_t *mac)
 	return mac[0] & 1;
 }
 
-/* The first bytes of a frame, LOOK_BYTES or all of it. */
+/* Return: the first LOOK_BYTES of a frame, or all of it if it is shorter. */
 static const uint8_t *first_bytes(const struct frame *f, uint8_t *room)
 {
 	return frame_peek(f, f->len < LOOK_BYTES ? f->len : LOOK_BYTES, room);

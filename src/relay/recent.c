@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lowest bits of a hash choose RECENT_WAYS places, which share a cache line. */
+/* The lowest bits of a hash choose RECENT_WAYS slots, which share a cache line. */
 #include "relay/recent.h"
 
 #include <stdbool.h>

@@ -48,7 +48,7 @@ uint32_t storm_admit(struct storm *s, struct member *m, uint32_t n, uint32_t eac
 		state->second = now;
 		state->n = 0;
 	}
-	/* The limit may have become a lower one. */
+	/* The limit may have been lowered. */
 	room = limit > state->n ? (limit - state->n) / each : 0;
 	if (n > room) {
 		exceeded(s, m);
