@@ -143,6 +143,15 @@ link_local()
 	veth_pair a v far v
 	ns a ip addr add fe80::1/64 dev v
 	ns far ip addr add fe80::2/64 dev v
+	# The kernel takes a moment until both ends of a new pair are up.
+	wait_for 5 "way to a" is_reached far fe80::1
+	wait_for 5 "way to far" is_reached a fe80::2
+}
+
+# is_reached NS ADDRESS: by a neighbour's answer, so that both ends are in use.
+is_reached()
+{
+	ns "$1" ping -6 -c 1 -W 1 "$2%v" >"$DIR/ping.out" 2>&1
 }
 
 #   near --- relay fe80::1%v a ---veth, deleted and made again--- far fe80::2%v
