@@ -203,6 +203,8 @@ line: allow br0 user:$NOBODY"
 }
 
 @test "root needs no leave, and a file without the capability says so" {
+	local tap
+
 	run -0 ns lab "$NETRELAY" --check-bridge br0
 	assert_output "whoever has CAP_NET_ADMIN needs no leave"
 	list "deny all"
@@ -217,7 +219,14 @@ this netrelay has no capability: make install-setcap"
 	# Given to this process by who started it, it is the user's own.
 	list "deny all"
 	export RUN="setpriv --reuid=$NOBODY --inh-caps=+net_admin --ambient-caps=+net_admin"
-	AS="--regid=0 --clear-groups" FILE_CAP=none checked 0 "whoever has CAP_NET_ADMIN needs no leave"
+	export AS="--regid=0 --clear-groups" FILE_CAP=none
+	checked 0 "whoever has CAP_NET_ADMIN needs no leave"
+	user_start_up br0
+	tap=$(taps)
+	caps_are "$(pid_of relay)" 0000
+	# The helper still has it when the tap is to be made again.
+	ns lab ip link del "$tap"
+	wait_for 10 "tap on its bridge again" is_on_br0 "$tap"
 }
 
 @test "the list is read each time: it may change while the relay runs" {
