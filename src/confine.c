@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "helper/helper.h"
+#include "port/driver.h"
 #include "sandbox/caps.h"
 
 static bool has_path(const struct endpoint *eps, size_t n, const char *path)
@@ -43,43 +44,16 @@ static bool is_named(const char *path, void *arg)
 	return *path && names(c->conf, path);
 }
 
-static bool is_host_of(const struct endpoint *ep, const char *host)
-{
-	return *host && !strcmp(ep->remote.host, host);
-}
-
-/* A tap that the relay has open goes by its number, and may go to no other bridge. */
-static bool is_tap_of(const struct endpoint *ep, const struct tap_request *req)
-{
-	const char *bridge = ep->kind == ENDPOINT_BRIDGE ? ep->name : "";
-	const char *tap = ep->kind == ENDPOINT_BRIDGE ? ep->tap : ep->name;
-
-	if (ep->kind != ENDPOINT_BRIDGE && ep->kind != ENDPOINT_TAP)
-		return false;
-	if (req->index && !req->bridge[0])
-		return true;
-	return !strcmp(bridge, req->bridge) && !strcmp(tap, req->tap);
-}
-
 /* Whether one of the endpoints leads to this request. */
 static bool allows(const struct helper_request *req, void *arg)
 {
 	const struct confine *c = arg;
 	const struct conf *conf = c->conf;
-	bool is_named = conf->ctl_path;
+	bool is_asked = conf->ctl_path;
 
-	for (size_t i = 0; i < conf->n_endpoints && !is_named; i++) {
-		const struct endpoint *ep = &conf->endpoints[i];
-
-		if (req->op == HELPER_RESOLVE)
-			is_named = is_host_of(ep, req->resolve.addr.host);
-		else if (req->op == HELPER_ATTACH)
-			is_named = is_tap_of(ep, &req->attach);
-		else
-			is_named = ep->kind == ENDPOINT_EXEC &&
-				   !strcmp(endpoint_command(ep), req->command);
-	}
-	return is_named;
+	for (size_t i = 0; i < conf->n_endpoints && !is_asked; i++)
+		is_asked = driver_asks(&conf->endpoints[i], req);
+	return is_asked;
 }
 
 static void serve_helper(int fd, void *arg)

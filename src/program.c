@@ -145,7 +145,7 @@ static bool needs_helper(const struct conf *conf)
 	if (conf->ctl_path)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
-		if (driver_asks_helper(&conf->endpoints[i]))
+		if (driver_asks(&conf->endpoints[i], NULL))
 			return true;
 	return false;
 }

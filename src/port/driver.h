@@ -14,6 +14,8 @@
 #include "net/sock.h"
 #include "port/port.h"
 
+struct helper_request;
+
 /*
  * All members but one of the first two are optional.
  *
@@ -27,7 +29,8 @@
  *          before any other descriptor is opened. Return: 0; -ENOTTY for wrong usage
  *          or another -errno, with one line at @why that says what to do.
  * @why:    says what an errno means after @dial; NULL: as strerror() does
- * @asks_helper: whether the port asks the helper for anything; NULL: it does not
+ * @asks:   whether the port may ask the helper for @req, whose strings have an end; with
+ *          @req NULL, for anything. NULL: it never asks
  * @uses_links: the port may use env->links; it does without where there is no netlink
  *          socket
  * @may_close_loop: its network may have a way back to another port that the relay does
@@ -39,7 +42,7 @@ struct driver {
 			       const struct port_env *env);
 	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
 	const char *(*why)(int err);
-	bool (*asks_helper)(const struct endpoint *ep);
+	bool (*asks)(const struct endpoint *ep, const struct helper_request *req);
 	bool uses_links;
 	bool may_close_loop;
 };
@@ -50,8 +53,8 @@ const struct driver *driver_of(const struct endpoint *ep);
 /* driver_why() - Say what an errno, a positive one, means after its dial(). */
 const char *driver_why(const struct endpoint *ep, int err);
 
-/* driver_asks_helper() - Whether the port of @ep asks the helper for anything. */
-bool driver_asks_helper(const struct endpoint *ep);
+/* driver_asks() - Whether the port of @ep may ask the helper for @req; NULL: for anything. */
+bool driver_asks(const struct endpoint *ep, const struct helper_request *req);
 
 /* ---- the constructors; each returns as dial() or accept() ---- */
 
@@ -80,6 +83,9 @@ struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *pe
 /* port-exec.c: a child's stdin and stdout. */
 struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env);
 
+/* port-exec.c: its command. As asks(). */
+bool port_exec_asks(const struct endpoint *ep, const struct helper_request *req);
+
 /* port-udp.c */
 struct port *port_udp_new(const struct endpoint *ep, const struct port_env *env);
 
@@ -91,6 +97,9 @@ struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env 
 
 /* port-tap.c: a tap, or a bridge reached by one. */
 struct port *port_tap_new(const struct endpoint *ep, const struct port_env *env);
+
+/* port-tap.c: its tap, on its bridge. As asks(). */
+bool port_tap_asks(const struct endpoint *ep, const struct helper_request *req);
 
 /*
  * port-tap.c: a tap that tap_identify() has looked at; its descriptor becomes the port's.

@@ -139,6 +139,12 @@ static void spawned(struct helper_call *call, const struct helper_answer *answer
 		port_opened(p, use(e, fd, answer->life));
 }
 
+bool port_exec_asks(const struct endpoint *ep, const struct helper_request *req)
+{
+	return !req ||
+	       (req->op == HELPER_SPAWN && !strcmp(endpoint_command(ep), req->command));
+}
+
 static int exec_open(struct port *p)
 {
 	struct exec *e = to_exec(p);

@@ -230,6 +230,29 @@ static bool may_be_remade(const struct tap *t, const char *name)
 	       nl_link_get(sock, name, &link) == -ENODEV;
 }
 
+/* Which tap, and which bridge, an endpoint leads to. */
+static void name_tap(const struct endpoint *ep, struct tap_request *req)
+{
+	bool has_bridge = ep->kind == ENDPOINT_BRIDGE;
+
+	snprintf(req->bridge, sizeof(req->bridge), "%s", has_bridge ? ep->name : "");
+	snprintf(req->tap, sizeof(req->tap), "%s", has_bridge ? ep->tap : ep->name);
+}
+
+/* A tap that the relay has open goes by its number, and may go to no other bridge. */
+bool port_tap_asks(const struct endpoint *ep, const struct helper_request *req)
+{
+	struct tap_request own;
+
+	if (!req || req->op != HELPER_ATTACH)
+		return !req;
+	if (req->attach.index && !req->attach.bridge[0])
+		return true;
+	name_tap(ep, &own);
+	return !strcmp(own.bridge, req->attach.bridge) &&
+	       !strcmp(own.tap, req->attach.tap);
+}
+
 /* @index: the kept tap's; 0: get another tap */
 static int attach(struct tap *t, int index)
 {
@@ -237,10 +260,7 @@ static int attach(struct tap *t, int index)
 	struct port *p = &t->port;
 	int ret;
 
-	if (has_bridge(t))
-		snprintf(req.attach.bridge, sizeof(req.attach.bridge), "%s", t->ep->name);
-	snprintf(req.attach.tap, sizeof(req.attach.tap), "%s",
-		 has_bridge(t) ? t->ep->tap : t->ep->name);
+	name_tap(t->ep, &req.attach);
 	req.attach.mtu = t->ep->mtu;
 	req.attach.index = index;
 	if (may_be_remade(t, req.attach.tap))

@@ -59,7 +59,7 @@ static void test_table(void)
 		char flags[8] = "";
 
 		strcat(flags, d->accept ? "l" : "");
-		strcat(flags, driver_asks_helper(&ep) ? "h" : "");
+		strcat(flags, driver_asks(&ep, NULL) ? "h" : "");
 		strcat(flags, d->check_inherited ? "i" : "");
 		strcat(flags, d->may_close_loop ? "c" : "");
 		ok_eq_str(flags, kinds[i].flags, "%s: what its driver says",
