@@ -41,10 +41,34 @@ void caps_bound(uint64_t mask)
 			break;
 }
 
+bool caps_permits(int cap)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return get(data) == 0 && (data[cap / 32].permitted >> cap % 32 & 1);
+}
+
+static int set(const struct __user_cap_data_struct *data)
+{
+	struct __user_cap_header_struct self = header;
+
+	return syscall(SYS_capset, &self, data) < 0 ? -errno : 0;
+}
+
+int caps_set(uint64_t permitted, uint64_t effective)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].permitted = (uint32_t)(permitted >> 32 * i);
+		data[i].effective = (uint32_t)(effective >> 32 * i);
+	}
+	return set(data);
+}
+
 int caps_keep(uint64_t mask)
 {
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	struct __user_cap_header_struct self = header;
 	int ret = get(data);
 
 	if (ret < 0)
@@ -56,5 +80,5 @@ int caps_keep(uint64_t mask)
 		data[i].effective &= word;
 		data[i].inheritable &= word;
 	}
-	return syscall(SYS_capset, &self, data) < 0 ? -errno : 0;
+	return set(data);
 }

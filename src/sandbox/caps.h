@@ -24,6 +24,17 @@ void caps_bound(uint64_t mask);
  */
 int caps_keep(uint64_t mask);
 
+/*
+ * caps_set() - Have exactly these permitted and effective, and none inheritable or ambient.
+ * All must be permitted already.
+ *
+ * Return: 0 or -errno.
+ */
+int caps_set(uint64_t permitted, uint64_t effective);
+
+/* caps_permits() - Whether the process has capability @cap, or may take it in use. */
+bool caps_permits(int cap);
+
 /* caps_has() - Whether the process has capability @cap (effective). */
 bool caps_has(int cap);
 
