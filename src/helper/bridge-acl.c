@@ -3,10 +3,7 @@
  * Reads the access list. The whole file is read and understood, also behind a line that
  * decides: a mistake in one line may be in the one that was to deny.
  *
- * The libc's getpwnam() and getgrnam() are not used. They would ask a name service over
- * a socket, and are larger than the few lines below.
- *
- * #syscalls: close fcntl fstat getgid getgroups getuid lseek open openat read
+ * #syscalls: close fstat getgid getgroups getuid openat read
  */
 #include "helper/bridge-acl.h"
 
@@ -23,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "sandbox/user.h"
 
 #define NAME "bridge.conf"
 #define BLANK " \t"
@@ -58,35 +56,6 @@ static int PRINTF_LIKE(2, 3) wrong(const struct list *l, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/*
- * Find the number of @name in /etc/passwd or /etc/group. In both a line begins with
- * NAME:PASSWORD:NUMBER: (passwd(5), group(5)), and may be of any length.
- */
-static bool find_id(const char *path, const char *name, uint32_t *id)
-{
-	bool is_found = false, is_start = true;
-	size_t len = strlen(name);
-	FILE *f = strchr(name, ':') ? NULL : fopen(path, "re");
-	char text[256];
-
-	while (f && !is_found && fgets(text, sizeof(text), f)) {
-		bool is_whole = strchr(text, '\n');
-
-		if (is_start && !strncmp(text, name, len) && text[len] == ':') {
-			char *number = strchr(text + len + 1, ':');
-			char *end = number ? strchr(number + 1, ':') : NULL;
-
-			if (end)
-				*end = '\0';
-			is_found = end && parse_uint(number + 1, 10, UINT32_MAX - 1, id);
-		}
-		is_start = is_whole;
-	}
-	if (f)
-		fclose(f);
-	return is_found;
-}
-
 static bool is_in_group(const struct bridge_acl_user *user, uint32_t gid)
 {
 	for (size_t i = 0; i < user->n_groups; i++)
@@ -105,7 +74,7 @@ static int read_who(const struct list *l, const char *word, bool *is_meant)
 
 	if ((!is_user && strncmp(word, "group:", 6) != 0) || !*who)
 		return wrong(l, "\"%.64s\" must be user:NAME or group:NAME", word);
-	if (!parse_uint(who, 10, UINT32_MAX - 1, &id) && !find_id(path, who, &id))
+	if (!parse_uint(who, 10, UINT32_MAX - 1, &id) && user_ids(path, who, &id, 1) < 0)
 		return wrong(l, "%s has no %.64s; correct the name, or write the number",
 			     path, who);
 	*is_meant = is_user ? l->user->uid == id : is_in_group(l->user, id);

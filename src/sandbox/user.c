@@ -57,20 +57,6 @@ static int skip_line(FILE *f, int c)
 	return c;
 }
 
-/* NAME:PASSWORD:UID:GID:... (passwd(5)). @end: set to what ends the line */
-static bool read_user(FILE *f, const char *name, struct user *user, int *end)
-{
-	char word[WORD_MAX];
-	int c = read_word(f, word);
-	bool is_found = c == ':' && !strcmp(word, name);
-
-	if (c == ':')
-		c = read_word(f, word);
-	is_found = is_found && read_id(f, &c, &user->uid) && read_id(f, &c, &user->gid);
-	*end = skip_line(f, c);
-	return is_found;
-}
-
 /* NAME:PASSWORD:GID:MEMBER,MEMBER,... (group(5)). Return: what ends the line. */
 static int read_group(FILE *f, const char *name, struct user *user)
 {
@@ -91,19 +77,55 @@ static int read_group(FILE *f, const char *name, struct user *user)
 	return c;
 }
 
-int user_find(const char *name, struct user *user)
+/* @text: a line's beginning, NAME:PASSWORD:NUMBER:NUMBER:... Return: whether it is @name's. */
+static bool read_ids(char *text, const char *name, uint32_t *ids, unsigned n)
 {
-	FILE *f = fopen("/etc/passwd", "re");
-	bool is_found = false;
-	int c = 0;
+	size_t len = strlen(name);
+	char *end;
+
+	if (strncmp(text, name, len) != 0 || text[len] != ':')
+		return false;
+	text = strchr(text + len + 1, ':');
+	for (unsigned i = 0; i < n; i++) {
+		end = text ? strchr(text + 1, ':') : NULL;
+		if (!end)
+			return false;
+		*end = '\0';
+		if (!parse_uint(text + 1, 10, UINT32_MAX - 1, &ids[i]))
+			return false;
+		text = end;
+	}
+	return true;
+}
+
+int user_ids(const char *path, const char *name, uint32_t *ids, unsigned n)
+{
+	FILE *f = fopen(path, "re");
+	bool is_found = false, is_start = true;
+	char text[256];
 
 	if (!f)
 		return -errno;
-	while (!is_found && c != EOF)
-		is_found = read_user(f, name, user, &c);
+	while (!is_found && !strchr(name, ':') && fgets(text, sizeof(text), f)) {
+		bool is_whole = strchr(text, '\n');
+
+		is_found = is_start && read_ids(text, name, ids, n);
+		is_start = is_whole;
+	}
 	fclose(f);
-	if (!is_found)
-		return -ENOENT;
+	return is_found ? 0 : -ENOENT;
+}
+
+int user_find(const char *name, struct user *user)
+{
+	uint32_t ids[2] = { 0 };
+	int ret = user_ids("/etc/passwd", name, ids, 2);
+	FILE *f;
+
+	if (ret < 0)
+		return ret;
+	user->uid = ids[0];
+	user->gid = ids[1];
 	user->groups[0] = user->gid;
 	user->n_groups = 1;
 	f = fopen("/etc/group", "re");

@@ -3,6 +3,7 @@
 #ifndef USER_H
 #define USER_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #define USER_GROUPS_MAX 64
@@ -14,6 +15,16 @@ struct user {
 	gid_t groups[USER_GROUPS_MAX];
 	int n_groups;
 };
+
+/*
+ * user_ids() - Look up numbers that go with a name.
+ * @path: /etc/passwd or /etc/group, whose lines are NAME:PASSWORD:NUMBER:...; they may be
+ *        of any length, but the numbers must end within the first 255 bytes
+ * @ids:  set to the first @n numbers
+ *
+ * Return: 0; -ENOENT when the name is not there; another -errno.
+ */
+int user_ids(const char *path, const char *name, uint32_t *ids, unsigned n);
 
 /*
  * user_find() - Look up a user and its groups.

@@ -203,6 +203,7 @@ FILE *fopen(const char *path, const char *mode)
 
 	if (!next)
 		fault_find(&next, "fopen");
+	errno = ENOENT;
 	if (passwd && !strcmp(path, "/etc/passwd"))
 		return *passwd ? fmemopen((void *)(uintptr_t)passwd, strlen(passwd), mode)
 			       : NULL;
