@@ -119,10 +119,10 @@ static void confine_worker(enum helper_op op)
 static void work(struct server *s, struct helper_request *req, pid_t parent)
 {
 	close(s->sigfd);
-	if (req->op != HELPER_ATTACH)
+	if (req->op == HELPER_SPAWN) {
 		file_cap_set(FILE_CAP_GONE);
-	if (req->op == HELPER_SPAWN)
 		keep_command(s->fd, req->id, req->command, parent);
+	}
 	/* Signals to the process group stay blocked: only the relay's end ends a worker. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
