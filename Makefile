@@ -18,10 +18,11 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
-HOT := base/loop base/byte-ring \
-	frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
-	trunk/channel trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
-	relay/relay relay/forward relay/deliver relay/fdb capture/capture-queue capture/pcapng
+SPEED   := -O2 -fno-inline-functions -fno-thread-jumps -fno-tree-vectorize -fno-tree-ch \
+	$(addprefix -falign-,functions=1 jumps=1 loops=1 labels=1)
+HOT := frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
+	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
+	relay/forward relay/deliver relay/fdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -29,10 +30,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
 	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-# No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file.
-LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none
+# No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file,
+# and so would data that begins at a page.
+LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
+	-Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
 
-SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
+SRC := $(filter-out net/mnl-builtin.c base/printf-static.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # built-in subset of it. `netrelay --version` says which.
@@ -47,10 +50,10 @@ ifneq ($(findstring musl-gcc,$(CC)),)
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
 endif
-SRC_MNL := $(if $(MNL_STATIC),,net/mnl-builtin.c)
+SRC_STATIC := base/printf-static.c $(if $(MNL_STATIC),,net/mnl-builtin.c)
 MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
-STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_MNL)))
+STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_STATIC)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS -DNO_SANDBOX
@@ -61,7 +64,7 @@ Q := $(if $(filter 1,$(V)),,@)
 all: $(BUILD)/netrelay ## the static binary, build/netrelay
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl
 
-$(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
+$(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += $(SPEED)
 
 # What each role of the sandbox may call, by what its sources say of themselves.
 CALLS := $(BUILD)/sandbox/syscalls.h

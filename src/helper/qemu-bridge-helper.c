@@ -10,7 +10,7 @@
  * seconds at most.
  *
  * #syscalls: access close dup2 execve exit_group fcntl fork gettid kill open pipe2 poll
- * #syscalls: read rt_sigaction rt_sigprocmask socketpair wait4 writev
+ * #syscalls: read rt_sigaction rt_sigprocmask socketpair wait4
  */
 #include "helper/qemu-bridge-helper.h"
 
@@ -88,7 +88,7 @@ static void hand_down(int from, int to)
 static void run_helper(const char *path, const char *bridge, int null, int err, int sock)
 {
 	char name_arg[sizeof("--br=") + IFNAMSIZ];
-	char fd_arg[32];
+	char fd_arg[32], text[256];
 	char vnet_arg[] = "--use-vnet";
 	char *argv[] = { (char *)(uintptr_t)path, vnet_arg, name_arg, fd_arg, NULL };
 	char *envp[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
@@ -108,7 +108,8 @@ static void run_helper(const char *path, const char *bridge, int null, int err, 
 	hand_down(err, STDERR_FILENO);
 	hand_down(sock, HELPER_FD);
 	execve(path, argv, envp);
-	dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
+	snprintf(text, sizeof(text), "%.128s: %s\n", path, strerror(errno));
+	write_all(STDERR_FILENO, text, strlen(text));
 	_exit(127);
 }
 
