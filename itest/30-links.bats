@@ -590,7 +590,7 @@ has_accepted_none()
 	run -0 ns b "$FRAMES" send tcp:127.0.0.1:5000 --count 20 --id 3
 	frames_start new in b send tcp:127.0.0.1:5001 --count 20 --id 4 --timeout 120
 	wait_for 40 "the newcomer to have its place" has_logged cable \
-		"has been silent, and another one wants its place"
+		"has been silent, so a new connection takes its place"
 	# Nothing may have come from the old one for 5 s before the cut.
 	has_spent "$cut" 9000
 	frames_got other 20

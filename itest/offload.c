@@ -33,6 +33,7 @@
 
 #include "frame/gro.h"
 #include "frame/gso.h"
+#include "frame/headers.h"
 #include "lib/packet.h"
 #include "lib/pieces.h"
 #include "lib/tap.h"

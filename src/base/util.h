@@ -16,6 +16,19 @@
 /* Have the compiler check a printf()-like function: argument @fmt is the format. */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* get_be16() - Read the big-endian number in the two bytes at @p; no alignment is needed. */
+static inline uint16_t get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* put_be16() - Write the lower 16 bits of @v as two bytes at @p, big-endian. */
+static inline void put_be16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
 /* get_be32() - Read the big-endian number in the four bytes at @p; no alignment is needed. */
 static inline uint32_t get_be32(const uint8_t *p)
 {
@@ -29,6 +42,19 @@ static inline void put_be32(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)(v >> 16);
 	p[2] = (uint8_t)(v >> 8);
 	p[3] = (uint8_t)v;
+}
+
+/* get_be64() - Read the big-endian number in the eight bytes at @p; no alignment is needed. */
+static inline uint64_t get_be64(const uint8_t *p)
+{
+	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/* put_be64() - Write @v as eight bytes at @p, big-endian; no alignment is needed. */
+static inline void put_be64(uint8_t *p, uint64_t v)
+{
+	put_be32(p, (uint32_t)(v >> 32));
+	put_be32(p + 4, (uint32_t)v);
 }
 
 /* min_size() - The smaller of two sizes. */

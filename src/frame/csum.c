@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "frame/headers.h"
 #include "frame/vnet.h"
 
 enum { WORD = sizeof(uint64_t), LANES = 4, STRIDE = WORD * LANES };

@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "frame/csum.h"
+#include "frame/headers.h"
 #include "frame/vnet.h"
 
 #define IP4_DF 0x4000 /* a bit of IP4_FRAG: don't fragment */
@@ -91,8 +92,8 @@ static bool is_ip_mergeable(const struct gro_packet *p)
 	uint32_t len = p->len - p->l3;
 
 	if (p->is_ipv6)
-		return vnet_get16(ip + IP6_LEN) == len - IP6_SIZE;
-	return vnet_get16(ip + IP4_LEN) == len && vnet_get16(ip + IP4_CSUM) != 0xffff;
+		return get_be16(ip + IP6_LEN) == len - IP6_SIZE;
+	return get_be16(ip + IP4_LEN) == len && get_be16(ip + IP4_CSUM) != 0xffff;
 }
 
 static bool is_l4_mergeable(const struct gro_packet *p)
@@ -102,11 +103,11 @@ static bool is_l4_mergeable(const struct gro_packet *p)
 
 	if (p->have - p->l4 < p->kind->l4_size)
 		return false;
-	csum = vnet_get16(l4 + p->kind->csum);
+	csum = get_be16(l4 + p->kind->csum);
 	if (!csum)
 		return false;
 	if (!p->kind->is_tcp)
-		return vnet_get16(l4 + UDP_LEN) == p->len - p->l4;
+		return get_be16(l4 + UDP_LEN) == p->len - p->l4;
 	return csum != 0xffff && (l4[TCP_FLAGS] & ~TCP_PSH) == TCP_ACK &&
 	       !(l4[TCP_DATA_OFFSET] & 0xf) && l4[TCP_DATA_OFFSET] >> 4 >= TCP_SIZE / 4;
 }
@@ -153,7 +154,7 @@ static const struct gro_kind *kind_of(const struct gro_packet *p)
 
 	/* Refused: options, fragments, and the bit that must be 0. */
 	if (!p->is_ipv6 &&
-	    ((ip[0] & 0xf) != IP4_SIZE / 4 || vnet_get16(ip + IP4_FRAG) & ~IP4_DF))
+	    ((ip[0] & 0xf) != IP4_SIZE / 4 || get_be16(ip + IP4_FRAG) & ~IP4_DF))
 		return NULL;
 	for (unsigned i = 0; i < KINDS; i++) {
 		if (kinds[i].is_ipv6 == p->is_ipv6 && kinds[i].proto == proto)
@@ -167,7 +168,7 @@ static enum gro_known parse(struct gro_packet *p, const struct frame *f, bool ud
 {
 	uint16_t type = 0;
 
-	p->l3 = vnet_l3(p->head, p->have, &type);
+	p->l3 = headers_l3(p->head, p->have, &type);
 	if (!p->l3 || !parse_ip(p, type))
 		return GRO_KNOWN_ETHERNET;
 	p->kind = kind_of(p);

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "frame/csum.h"
 #include "frame/gro-packet.h"
+#include "frame/headers.h"
 
 #define SLOTS (2 * BATCH_MAX) /* slots of the hash table; a power of two */
 
@@ -66,7 +67,7 @@ static bool is_next(const struct flow *fl, const struct gro_packet *p)
 
 	if (p->payload_len > fl->first.payload_len || len > GRO_IP_MAX)
 		return false;
-	if (!p->is_ipv6 && vnet_get16(ip + IP4_ID) != fl->next_id)
+	if (!p->is_ipv6 && get_be16(ip + IP4_ID) != fl->next_id)
 		return false;
 	if (p->kind->is_tcp && get_be32(l4 + TCP_SEQ) != fl->next_seq)
 		return false;
@@ -84,7 +85,7 @@ static void note(struct flow *fl, const struct gro_packet *p)
 	const uint8_t *l4 = p->head + p->l4;
 
 	if (!p->is_ipv6)
-		fl->next_id = (uint16_t)(vnet_get16(p->head + p->l3 + IP4_ID) + 1);
+		fl->next_id = (uint16_t)(get_be16(p->head + p->l3 + IP4_ID) + 1);
 	if (p->kind->is_tcp) {
 		fl->next_seq = get_be32(l4 + TCP_SEQ) + p->payload_len;
 		fl->psh = l4[TCP_FLAGS] & TCP_PSH;
@@ -156,7 +157,7 @@ static void close_between(struct merge *m, const struct gro_packet *p,
 	for (unsigned i = 0; m->any_open && i < m->g->n; i++) {
 		struct flow *fl = &m->flow[i];
 		const uint8_t *a, *b = p->head;
-		size_t len = ETH_ADDRESSES;
+		size_t len = ETH_TYPE;
 
 		if (!fl->is_open)
 			continue;
@@ -168,7 +169,7 @@ static void close_between(struct merge *m, const struct gro_packet *p,
 			b += p->l3 + fl->first.kind->addresses;
 			len = fl->first.kind->addresses_size;
 		}
-		if (p->have < ETH_ADDRESSES || !memcmp(a, b, len))
+		if (p->have < ETH_TYPE || !memcmp(a, b, len))
 			fl->is_open = false;
 	}
 }
@@ -215,9 +216,9 @@ static void finish(struct gro_unit *u, const struct flow *fl)
 
 	memcpy(u->head, p->head, p->head_len);
 	if (p->is_ipv6) {
-		vnet_put16(ip + IP6_LEN, l4_len);
+		put_be16(ip + IP6_LEN, l4_len);
 	} else {
-		vnet_put16(ip + IP4_LEN, IP4_SIZE + l4_len);
+		put_be16(ip + IP4_LEN, IP4_SIZE + l4_len);
 		memset(ip + IP4_CSUM, 0, sizeof(csum));
 		csum = (uint16_t)~csum_fold(csum_add(0, ip, IP4_SIZE));
 		memcpy(ip + IP4_CSUM, &csum, sizeof(csum));
@@ -225,7 +226,7 @@ static void finish(struct gro_unit *u, const struct flow *fl)
 	if (fl->psh)
 		l4[TCP_FLAGS] |= TCP_PSH;
 	if (!p->kind->is_tcp)
-		vnet_put16(l4 + UDP_LEN, l4_len);
+		put_be16(l4 + UDP_LEN, l4_len);
 	csum = csum_fold(csum_pseudo(ip, p->kind->proto, l4_len));
 	memcpy(l4 + p->kind->csum, &csum, sizeof(csum));
 	u->vnet = (struct vnet){

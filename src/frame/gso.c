@@ -13,6 +13,7 @@
 
 #include "base/util.h"
 #include "frame/csum.h"
+#include "frame/headers.h"
 
 #define IP4_FRAGMENT 0x3fff /* bits of IP4_FRAG: more fragments follow, or an offset */
 #define EXT_UNIT 8	    /* bytes; lengths of IPv6 extension headers count these */
@@ -27,8 +28,8 @@ static int walk_ip4(struct gso *g, uint8_t *proto)
 		return -EINVAL;
 	len = (ip[0] & 0xfu) * 4;
 	if (len < IP4_SIZE || len > have ||
-	    vnet_get16(ip + IP4_LEN) != g->frame->len - g->l3 ||
-	    vnet_get16(ip + IP4_FRAG) & IP4_FRAGMENT)
+	    get_be16(ip + IP4_LEN) != g->frame->len - g->l3 ||
+	    get_be16(ip + IP4_FRAG) & IP4_FRAGMENT)
 		return -EINVAL;
 	g->l4 = g->l3 + len;
 	*proto = ip[IP4_PROTO];
@@ -47,7 +48,7 @@ static int walk_ip6(struct gso *g, uint8_t *proto)
 	uint32_t have = g->have - g->l3, at = IP6_SIZE;
 
 	if (have < IP6_SIZE || ip[0] >> 4 != 6 ||
-	    vnet_get16(ip + IP6_LEN) != g->frame->len - g->l3 - IP6_SIZE)
+	    get_be16(ip + IP6_LEN) != g->frame->len - g->l3 - IP6_SIZE)
 		return -EINVAL;
 	*proto = ip[IP6_PROTO];
 	while (is_passed_over(*proto)) {
@@ -75,7 +76,7 @@ static int check_l4(struct gso *g, const struct vnet *vnet)
 	len = g->is_tcp ? (l4[TCP_DATA_OFFSET] >> 4) * 4u : UDP_SIZE;
 	if (g->is_tcp && len < TCP_SIZE)
 		return -EINVAL;
-	if (!g->is_tcp && vnet_get16(l4 + UDP_LEN) != room)
+	if (!g->is_tcp && get_be16(l4 + UDP_LEN) != room)
 		return -EINVAL;
 	g->head_len = g->l4 + len;
 	/* Without payload there is nothing to split. */
@@ -118,7 +119,7 @@ int gso_begin(struct gso *g, const struct frame *f)
 	g->head = frame_peek(f, g->have, g->room);
 	g->gso_size = vnet->gso_size;
 	g->next = g->n = 0;
-	g->l3 = vnet_l3(g->head, g->have, &type);
+	g->l3 = headers_l3(g->head, g->have, &type);
 	g->is_ipv6 = type == TYPE_IP6;
 	if (!g->l3)
 		return -EINVAL;
@@ -173,11 +174,11 @@ static void make_ip(const struct gso *g, struct gso_segment *s, unsigned i)
 	uint32_t len = s->frame.len - g->l3;
 
 	if (g->is_ipv6) {
-		vnet_put16(ip + IP6_LEN, len - IP6_SIZE);
+		put_be16(ip + IP6_LEN, len - IP6_SIZE);
 		return;
 	}
-	vnet_put16(ip + IP4_LEN, len);
-	vnet_put16(ip + IP4_ID, vnet_get16(ip + IP4_ID) + i);
+	put_be16(ip + IP4_LEN, len);
+	put_be16(ip + IP4_ID, get_be16(ip + IP4_ID) + i);
 	store_csum(ip + IP4_CSUM, 0);
 	store_csum(ip + IP4_CSUM, (uint16_t)~csum_fold(csum_add(0, ip, g->l4 - g->l3)));
 }
@@ -196,7 +197,7 @@ static void make_l4(const struct gso *g, struct gso_segment *s, unsigned i)
 		if (i != g->n - 1)
 			l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	} else {
-		vnet_put16(l4 + UDP_LEN, len);
+		put_be16(l4 + UDP_LEN, len);
 	}
 	/* The field's sum has the length of the super-frame: replace that by ours. */
 	sum = (uint64_t)htons((uint16_t)len) +

@@ -5,8 +5,6 @@
  * a frame is a super-frame, a TCP or UDP packet of up to 64 KiB that must be split into
  * segments; or that its checksum is not filled in yet. The names are ours, because the
  * headers of Debian 12 lack the UDP types of Linux 6.2.
- *
- * This file also has the offsets in Ethernet, IP, TCP and UDP headers.
  */
 #ifndef VNET_H
 #define VNET_H
@@ -58,84 +56,5 @@ static inline void vnet_swap(struct vnet *v)
 }
 
 _Static_assert(sizeof(struct vnet) == VNET_BYTES, "as the kernel lays it out");
-
-/* Offsets in each header, and its length without options, in bytes. */
-enum {
-	ETH_SIZE = 14,
-	ETH_ADDRESSES = 12,
-	VLAN_SIZE = 4,
-	VLAN_TAGS_MAX = 2,
-
-	IP4_LEN = 2,
-	IP4_ID = 4,
-	IP4_FRAG = 6,
-	IP4_PROTO = 9,
-	IP4_CSUM = 10,
-	IP4_ADDRESSES = 12,
-	IP4_SIZE = 20,
-
-	IP6_LEN = 4,
-	IP6_PROTO = 6,
-	IP6_ADDRESSES = 8,
-	IP6_SIZE = 40,
-
-	TCP_SEQ = 4,
-	TCP_DATA_OFFSET = 12,
-	TCP_FLAGS = 13,
-	TCP_CSUM = 16,
-	TCP_SIZE = 20,
-
-	UDP_LEN = 4,
-	UDP_CSUM = 6,
-	UDP_SIZE = 8,
-};
-
-/* Bits of the byte at TCP_FLAGS. */
-enum {
-	TCP_FIN = 0x01,
-	TCP_PSH = 0x08,
-	TCP_ACK = 0x10,
-	TCP_CWR = 0x80,
-};
-
-enum { TYPE_IP4 = 0x0800, TYPE_IP6 = 0x86dd, TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8 };
-
-/* vnet_get16() - Read the big-endian number in the two bytes at @p. */
-static inline uint16_t vnet_get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-/* vnet_put16() - Write the lower 16 bits of @v as two bytes at @p, big-endian. */
-static inline void vnet_put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-/*
- * vnet_l3() - Find the network header of a frame, behind up to VLAN_TAGS_MAX VLAN tags.
- * @frame: its first @len bytes
- * @type:  set to the EtherType of the header
- *
- * Return: its offset, at most @len; 0 when the bytes end before it.
- */
-static inline uint32_t vnet_l3(const uint8_t *frame, uint32_t len, uint16_t *type)
-{
-	uint32_t at = ETH_SIZE;
-
-	if (len < at)
-		return 0;
-	*type = vnet_get16(frame + at - 2);
-	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (*type != TYPE_VLAN && *type != TYPE_QINQ)
-			break;
-		at += VLAN_SIZE;
-		if (len < at)
-			return 0;
-		*type = vnet_get16(frame + at - 2);
-	}
-	return at;
-}
 
 #endif

@@ -228,7 +228,7 @@ static int mcast_look(struct dgram *d)
 	if ((!link || link == m->link) && sock_is_same_host(&group, &m->group) &&
 	    sock_is_same_host(&self, &m->self))
 		return 0;
-	return port_why(&d->port, -ENODEV, "the way to the group is another one");
+	return port_why(&d->port, -ENODEV, "the route to the group has changed");
 }
 
 static int mcast_open(struct port *p)

@@ -98,7 +98,10 @@ static int use(struct udp *u, struct sock_addr remote)
 	u->dgram.is_foreign = is_stranger;
 	u->dgram.rfd = u->dgram.wfd = fd;
 	sock_tune_datagrams(fd);
-	/* Let routers fragment datagrams (ip(7)): at a small MTU they would refuse them. */
+	/*
+	 * Routers may fragment datagrams (no DF bit; RFC 791, 3.2, and ip(7)). With path MTU
+	 * discovery (RFC 1191), one with a small MTU would drop them.
+	 */
 	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_DONT },
 		   sizeof(int));
 	dgram_use_udp(&u->dgram);

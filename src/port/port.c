@@ -79,54 +79,6 @@
 #define PAUSE_MS 20    /* until the kernel is asked for memory again */
 #define BROKEN_MS 3000 /* to read what a peer sent before it could not be sent to */
 
-static const char *const state_names[] = {
-	[PORT_OPENING] = "connecting",
-	[PORT_UP] = "up",
-	[PORT_WAITING] = "waiting",
-	[PORT_ENDED] = "ended",
-};
-
-static const char *const drop_names[] = {
-	[DROP_RUNT] = "runt",
-	[DROP_OVERSIZE] = "oversize",
-	[DROP_CUT] = "cut",
-	[DROP_NO_PORT] = "no-port",
-	[DROP_MALFORMED] = "malformed",
-	[DROP_LOCAL] = "local",
-	[DROP_MAC] = "mac",
-	[DROP_STORM] = "storm",
-	[DROP_LOOP] = "loop",
-	[DROP_PROBE] = "probe",
-	[DROP_QUEUE] = "queue",
-	[DROP_TOO_LONG] = "too-long",
-	[DROP_LOST] = "lost",
-	[DROP_REFUSED] = "refused",
-};
-
-const char *port_state_name(enum port_state state)
-{
-	return state_names[state];
-}
-
-enum port_state port_state_shown(const struct port *p)
-{
-	return p->state == PORT_UP && p->awaiting_peer ? PORT_OPENING : p->state;
-}
-
-const char *port_far_name(const struct port *p)
-{
-	if (!p->ops->is_dgram || p->state != PORT_UP)
-		return "";
-	if (p->far_errno)
-		return "unreachable";
-	return p->count.rx_frames ? "heard" : "silent";
-}
-
-const char *port_drop_name(enum port_drop reason)
-{
-	return drop_names[reason];
-}
-
 int port_why(struct port *p, int err, const char *fmt, ...)
 {
 	va_list ap;
@@ -416,7 +368,7 @@ static void drain(struct port *p)
 		timer_set(p->env->loop, &p->trim, TRIM_MS, trim_due);
 	rearm(p);
 	if (p->state == PORT_UP && port_backlog(p).bytes <= PORT_QUEUE_LOW)
-		p->env->host->relaxed(p, p->env->host_arg);
+		p->env->host->drained(p, p->env->host_arg);
 }
 
 void port_readable(struct port *p)

@@ -151,13 +151,13 @@ struct port_ops {
 /*
  * What a port tells its owner, the relay.
  * @readable: frames wait: port_receive() them
- * @relaxed:  the queue has drained to PORT_QUEUE_LOW or less
+ * @drained:  the queue has drained to PORT_QUEUE_LOW or less
  * @changed:  the state is another one; a port that PORT_ENDED may be freed at
  *            the end of the turn, not before
  */
 struct port_host {
 	void (*readable)(struct port *p, void *arg);
-	void (*relaxed)(struct port *p, void *arg);
+	void (*drained)(struct port *p, void *arg);
 	void (*changed)(struct port *p, void *arg);
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "frame/gso.h"
+#include "frame/headers.h"
 
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define DRAIN_MAX 4096		     /* frames; more than any tap's queue holds */
@@ -122,11 +123,11 @@ static uint32_t longest_on_wire(const struct frame *f)
 
 static bool has_two_tags(const struct frame *f)
 {
-	uint8_t room[ETH_ADDRESSES + 2 * VLAN_SIZE];
+	uint8_t room[ETH_TYPE + 2 * VLAN_SIZE];
 	const uint8_t *at = frame_peek(f, sizeof(room), room);
 
-	for (uint32_t end = ETH_ADDRESSES; at && end < sizeof(room); end += VLAN_SIZE) {
-		uint16_t type = vnet_get16(at + end);
+	for (uint32_t end = ETH_TYPE; at && end < sizeof(room); end += VLAN_SIZE) {
+		uint16_t type = get_be16(at + end);
 
 		if (type != TYPE_VLAN && type != TYPE_QINQ)
 			return false;

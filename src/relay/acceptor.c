@@ -43,7 +43,7 @@ static void make_room(struct listener *l, void *arg)
 		    !p->ops->is_gone(p))
 			continue;
 		port_why(p, -ETIMEDOUT,
-			 "has been silent, and another one wants its place");
+			 "has been silent, so a new connection takes its place");
 		port_down(p);
 	}
 }

@@ -60,6 +60,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "frame/headers.h"
 #include "frame/run.h"
 #include "relay/moves.h"
 
@@ -82,11 +83,11 @@ static const uint8_t *first_bytes(const struct frame *f, uint8_t *room)
 /* The VLAN of the outer tag; 0 if there is none, or the frame ends in it. @eth: first_bytes() */
 static uint16_t vlan_of(const struct frame *f, const uint8_t *eth)
 {
-	uint16_t type = vnet_get16(eth + 12);
+	uint16_t type = get_be16(eth + ETH_TYPE);
 
 	if ((type != TYPE_VLAN && type != TYPE_QINQ) || f->len < LOOK_BYTES)
 		return 0;
-	return vnet_get16(eth + 14) & VLAN_ID;
+	return get_be16(eth + VLAN_TCI) & VLAN_ID;
 }
 
 /*
@@ -96,7 +97,7 @@ static uint16_t vlan_of(const struct frame *f, const uint8_t *eth)
 static bool is_same_flow(const uint8_t *a, const uint8_t *b)
 {
 	uint64_t a0, a1, b0, b1;
-	uint16_t type = vnet_get16(a + 12);
+	uint16_t type = get_be16(a + ETH_TYPE);
 
 	memcpy(&a0, a, 8);
 	memcpy(&b0, b, 8);
@@ -204,10 +205,10 @@ static void flood(struct forwarding *fwd, struct member *src, const struct frame
 static bool learn(struct forwarding *fwd, struct member *src, const struct member *to,
 		  const struct frame *f, const uint8_t *eth, uint64_t now)
 {
-	fdb_key key = fdb_key_of(vlan_of(f, eth), eth + 6);
+	fdb_key key = fdb_key_of(vlan_of(f, eth), eth + ETH_SOURCE);
 	struct fdb_entry *elsewhere;
 
-	if (is_group(eth + 6))
+	if (is_group(eth + ETH_SOURCE))
 		return true;
 	/* Frames that we sent may come back here, but none that are for another port. */
 	if (src->guard.is_limited && (!to || to == src)) {
@@ -276,7 +277,7 @@ static void forward_flow(struct forwarding *fwd, struct member *src,
 		drop(src, DROP_PROBE, f);
 	else if (src->is_blocked)
 		drop(src, DROP_LOOP, f);
-	else if (src->rules.n_macs && !may_send(&src->rules, eth + 6))
+	else if (src->rules.n_macs && !may_send(&src->rules, eth + ETH_SOURCE))
 		drop(src, DROP_MAC, f);
 	else if (verdict == GUARD_PASSES)
 		send_on(fwd, src, NULL, f);

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/siphash.h"
+#include "frame/headers.h"
 #include "relay/deliver.h"
 
 #define VERSION_1 1
@@ -41,17 +42,6 @@ static const uint8_t head[] = {
 
 /* Where the fields are in a probe without a tag. */
 enum { SOURCE_ID = 7, TYPE = 12, ID = 24, ROUND = 32, PORT = 36, PROOF = 40 };
-
-static uint64_t get_be64(const uint8_t *at)
-{
-	return (uint64_t)get_be32(at) << 32 | get_be32(at + 4);
-}
-
-static void put_be64(uint8_t *at, uint64_t v)
-{
-	put_be32(at, (uint32_t)(v >> 32));
-	put_be32(at + 4, (uint32_t)v);
-}
 
 static uint64_t proof(const struct guard *g, uint32_t round, uint32_t port)
 {
@@ -227,7 +217,7 @@ void guard_flood(struct guard *g, uint32_t n, uint64_t now)
 
 static bool is_tagged(const uint8_t *eth)
 {
-	uint16_t type = vnet_get16(eth + TYPE);
+	uint16_t type = get_be16(eth + TYPE);
 
 	return type == TYPE_VLAN || type == TYPE_QINQ;
 }

@@ -121,7 +121,7 @@ static void on_readable(struct port *p, void *arg)
 		hold_in_cable(r, p);
 }
 
-static void on_relaxed(struct port *p, void *arg)
+static void on_drained(struct port *p, void *arg)
 {
 	struct relay *r = arg;
 
@@ -222,7 +222,7 @@ static void on_changed(struct port *p, void *arg)
 
 static const struct port_host host = {
 	.readable = on_readable,
-	.relaxed = on_relaxed,
+	.drained = on_drained,
 	.changed = on_changed,
 };
 

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "frame/gso.h"
+#include "frame/headers.h"
 #include "frame/run.h"
 
 #define LINES_MAX 100 /* lines that can be saved up */
@@ -79,7 +80,7 @@ static void add_type(struct line *l, uint16_t type, const uint8_t *payload, uint
 
 	if (type == TYPE_SLOW && len >= 1 && payload[0] == SLOW_LACP)
 		name = "LACP";
-	else if (type <= TYPE_802_3_MAX && len >= 2 && vnet_get16(payload) == LLC_STP)
+	else if (type <= TYPE_802_3_MAX && len >= 2 && get_be16(payload) == LLC_STP)
 		name = "STP";
 	else if (type <= TYPE_802_3_MAX)
 		name = "802.3";
@@ -97,7 +98,7 @@ static bool is_tag(uint16_t type)
 /* Add VLAN tags and EtherType, as far as they are within the @len bytes. */
 static void add_headers(struct line *l, const uint8_t *bytes, uint32_t len)
 {
-	uint16_t type = vnet_get16(bytes + ETH_ADDRESSES);
+	uint16_t type = get_be16(bytes + ETH_TYPE);
 	uint32_t at = ETH_SIZE;
 
 	for (int i = 0; is_tag(type) && i < TAGS_MAX; i++, at += VLAN_SIZE) {
@@ -105,8 +106,8 @@ static void add_headers(struct line *l, const uint8_t *bytes, uint32_t len)
 			add(l, ", cut off in a VLAN tag");
 			return;
 		}
-		add(l, "%s%u", i ? "." : ", vlan ", vnet_get16(bytes + at) & 0xfff);
-		type = vnet_get16(bytes + at + 2);
+		add(l, "%s%u", i ? "." : ", vlan ", get_be16(bytes + at) & 0xfff);
+		type = get_be16(bytes + at + 2);
 	}
 	add_type(l, type, bytes + at, len - at);
 }
@@ -141,7 +142,7 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct member *
 	add(&l, "%02u:%02u:%02u.%06u %u %s %s", s / 3600, s / 60 % 60, s % 60,
 	    (uint32_t)(day_us % 1000000), m->id, m->port->name,
 	    direction == FRAME_IN ? "in" : "out");
-	add_mac(&l, " ", bytes + 6);
+	add_mac(&l, " ", bytes + ETH_SOURCE);
 	add_mac(&l, " > ", bytes);
 	add_headers(&l, bytes, len);
 	add_super(&l, f);

@@ -65,7 +65,7 @@ static void test_each(void)
 	SAME("%zu %zx", SIZE_MAX, SIZE_MAX);
 	SAME("%x %02x %04x %x", 0, 0xa, 0xbeef, UINT_MAX);
 	SAME("%05d|%05u|%-5d|%5d|%5u", -42, 42, -42, -42, 42);
-		SAME("%.3d|%.3u|%6.3d|%-6.3d", -4, 4, -4, -4);
+	SAME("%.3d|%.3u|%6.3d|%-6.3d", -4, 4, -4, -4);
 	SAME("%.0d|%.0u|%3.0d", 0, 0, 0);
 	SAME("%6x|%06x|%-6x|%.4x", 0xabc, 0xabc, 0xabc, 0xabc);
 }

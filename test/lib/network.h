@@ -12,6 +12,7 @@
 #ifndef NETWORK_H
 #define NETWORK_H
 
+#include "frame/headers.h"
 #include "relay/guard.h"
 
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static inline struct end *to_end(struct port *p)
 
 static inline bool is_tagged(const uint8_t *frame)
 {
-	return vnet_get16(frame + 12) == TYPE_VLAN;
+	return get_be16(frame + 12) == TYPE_VLAN;
 }
 
 /* For @e's port. */

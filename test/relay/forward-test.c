@@ -5,6 +5,7 @@
  * them; where each should go is reckoned here once more, frame by frame, with a
  * table of its own.
  */
+#include "frame/headers.h"
 #include "relay/forward.h"
 
 #include <stdlib.h>
@@ -193,8 +194,8 @@ static uint32_t put(unsigned to, unsigned from, unsigned vlan, uint32_t len)
 	put_be32(at, len);
 	at += LAYOUT_PREFIX;
 	put_mac(put_mac(at, to), from);
-	vnet_put16(at + 12, vlan ? TYPE_VLAN : 0x88b6);
-	vnet_put16(at + 14, vlan);
+	put_be16(at + 12, vlan ? TYPE_VLAN : 0x88b6);
+	put_be16(at + 14, vlan);
 	put_be32(at + 20, ++number);
 	buf_len += LAYOUT_PREFIX + len;
 	n_frames++;

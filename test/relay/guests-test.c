@@ -4,6 +4,7 @@
  * small networks: nobody but themselves may be blocked for it, and what others send
  * arrives; and where there is a loop, it is cut all the same.
  */
+#include "frame/headers.h"
 #include "lib/network.h"
 
 #define KEPT 64

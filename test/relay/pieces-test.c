@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "capture/capture-queue.h"
+#include "frame/headers.h"
 #include "lib/bytes.h"
 #include "lib/clock.h"
 #include "lib/driver-ops.h"
@@ -441,7 +442,7 @@ static void make_frame(struct given *g, const struct given *before, bool is_pack
 	make_mac(g->bytes + 6, from);
 	make_mac(g->bytes, rnd(2) ? 3 - from : 1 + rnd(2));
 	if (goes_on)
-		memcpy(g->bytes, before->bytes, ETH_ADDRESSES);
+		memcpy(g->bytes, before->bytes, ETH_TYPE);
 	/* Now and then it is not what its virtio header says. */
 	if (!is_packet && g->vnet.gso_type && !rnd(8))
 		g->bytes[12 + rnd(48)] ^= 0x40;

@@ -171,7 +171,7 @@ static void make_run(uint8_t *wire, struct frame *first)
 
 		put_be32(at, FRAME_BYTES);
 		memcpy(at + LAYOUT_PREFIX, MACS, 12);
-		vnet_put16(at + LAYOUT_PREFIX + 12, 0x9000 + i);
+		put_be16(at + LAYOUT_PREFIX + 12, 0x9000 + i);
 		f = layout_parse(at);
 		if (i == 0)
 			*first = f;
