@@ -266,6 +266,7 @@ inner()
 
 leave_child()
 {
+	LAB_GRACE=1
 	start parent sh -c 'sleep 1000 & echo $!'
 	wait_end parent
 	cp "$DIR/parent.out" "$DIR/../child"
@@ -273,7 +274,7 @@ leave_child()
 
 refuse_to_end()
 {
-	export LAB_GRACE=1
+	LAB_GRACE=1
 	start stubborn sh -c 'trap "" TERM; echo $$; while :; do sleep 0.1; done'
 	wait_for 5 "stubborn one" grep -q . "$DIR/stubborn.out"
 	cp "$DIR/stubborn.out" "$DIR/../child"
@@ -295,8 +296,9 @@ in_namespace()
 clean_up_well()
 {
 	start one sleep 1000
-	start two sh -c 'sleep 1000 & exec sleep 1000'
-	kill "$(pgrep -P "$(pid_of two)")"
+	start two sh -c 'sleep 1000 & echo $!; exec sleep 1000'
+	wait_for 5 "child of two" grep -q . "$DIR/two.out"
+	kill "$(cat "$DIR/two.out")"
 	start three sleep 1000
 	kill -STOP "$(pid_of three)"
 }

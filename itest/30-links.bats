@@ -700,7 +700,7 @@ both_use()
 dials_near()
 {
 	relay_start near in a tcp:127.0.0.1:5000 "unix-listen:$DIR/near"
-	if wait_for 1 "both ends with reno" both_use reno 2>>"$DIR/dials"; then
+	if happens_within 1 both_use reno; then
 		return 0
 	fi
 	run -0 stop near

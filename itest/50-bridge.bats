@@ -506,7 +506,7 @@ rx_of_1()
 	told "tap netrelay0 was moved to br1 by someone else, and is left there until it is \
 free: ip link set netrelay0 nomaster"
 	# Long enough for several tries.
-	run ! wait_for 2 "the tap to be taken back" is_back netrelay0
+	run ! happens_within 2 is_back netrelay0
 	is_back netrelay0 br1
 	ns lab ip link set netrelay0 nomaster
 	wait_for 10 "the tap to be put back" is_back netrelay0
@@ -580,7 +580,7 @@ free: ip link set netrelay0 nomaster"
 		relay_in_lab "$endpoint"
 		carries
 		ns lab ip link del tap0
-		run ! wait_for 1 "another's tap of that name" has_link lab tap0
+		run ! happens_within 1 has_link lab tap0
 		ns lab ip tuntap add tap0 mode tap
 		bridge_port lab br0 tap0
 		relay_wait_up relay 1 10

@@ -44,7 +44,7 @@ static const char usage[] =
 	"  --wait MS      how long to watch the other side, default 1000\n"
 	"  --half-close   after the last byte     --hold      until stdin ends or SIGTERM\n"
 	"all:\n"
-	"  --timeout S    silence, or waiting for a peer, default 10\n"
+	"  --timeout S    silence, or waiting for a peer, default 60\n"
 	"  --linger MS    at the end, for frames too many and the peer's close, default 500\n"
 	"  --rcvbuf N     socket buffer in bytes\n"
 	"\n"
@@ -74,7 +74,7 @@ static const struct settings defaults = {
 	.id = 1,
 	.connections = 1,
 	.wait = 1000,
-	.timeout = 10,
+	.timeout = 60,
 	.linger = 500,
 	.dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 };
