@@ -282,10 +282,11 @@ no_sooner_than()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 150 --timeout 30 \
 		--linger 0
 	near_start
-	frames_got far 150
+	wait_port relay "tcp:127.0.0.1:6000: up"
 	tried=$(dials)
+	frames_got far 150
 	# Or else the pauses would be 1.6, 2.5, 2.5 s and more.
-	wait_for 4 "3 more tries" has_dialled $((tried + 3))
+	happens_within 6 has_dialled $((tried + 3))
 	# Once before it was up, and once after.
 	[[ $(log_lines relay "trying again") == 2 ]]
 }

@@ -734,6 +734,11 @@ Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap9 nr0"
 	assert_equal "$(taps)" mine
 }
 
+has_no_child()
+{
+	! pgrep -P "$1"
+}
+
 @test "a helper process is there only for those who need one" {
 	local pid
 
@@ -745,10 +750,9 @@ Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap9 nr0"
 	assert_equal "$(pgrep -P "$(pid_of relay)" -l | cut -d' ' -f2)" netrelay-broker
 	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-helper
 	pid=$(helper_of relay)
-	# That which made the tap has ended.
-	run -1 pgrep -P "$pid"
+	wait_for 5 "end of what made the tap" has_no_child "$pid"
 	run -0 relay_stop relay
-	run ! kill -0 "$pid"
+	wait_for 5 "end of the helper" is_gone "$pid"
 }
 
 # --- users without any right ------------------------------------------------

@@ -19,7 +19,7 @@ metrics_relay()
 # fetch [CURL-OPTIONS]: the metrics.
 fetch()
 {
-	ns lab curl -sS --max-time 10 "$@" http://127.0.0.1:9100/metrics
+	ns lab curl -sS --max-time 60 "$@" http://127.0.0.1:9100/metrics
 }
 
 # value SERIES: its value, of what is fetched now.
@@ -36,7 +36,7 @@ has_value()
 # http REQUEST [PATH]: the status, by curl.
 http()
 {
-	ns lab curl -sS --max-time 10 -o "$DIR/body" -w '%{http_code}' "${@:2}" \
+	ns lab curl -sS --max-time 60 -o "$DIR/body" -w '%{http_code}' "${@:2}" \
 		"http://127.0.0.1:9100$1"
 }
 
@@ -276,7 +276,7 @@ series()
 	assert_output --partial "closed 1 reset 0 open 0"
 	for request in 'GET /metrics\r\n' '\x16\x03\x01\x02\x00' '\r\n\r\n' '\0'; do
 		run -0 bash -c "printf '$request' | ip netns exec $(ns_name lab) \
-			socat -t 5 - TCP:127.0.0.1:9100"
+			socat -t 60 - TCP:127.0.0.1:9100"
 		assert_line $'HTTP/1.1 400 Bad Request\r'
 	done
 	run -0 relay_stop one
