@@ -278,7 +278,7 @@ inner()
 
 leave_child()
 {
-	LAB_GRACE=1
+	export LAB_GRACE=1
 	start parent sh -c 'sleep 1000 & echo $!'
 	wait_end parent
 	cp "$DIR/parent.out" "$DIR/../child"
@@ -286,7 +286,7 @@ leave_child()
 
 refuse_to_end()
 {
-	LAB_GRACE=1
+	export LAB_GRACE=1
 	start stubborn sh -c 'trap "" TERM; echo $$; while :; do sleep 0.1; done'
 	wait_for 5 "stubborn one" grep -q . "$DIR/stubborn.out"
 	cp "$DIR/stubborn.out" "$DIR/../child"
