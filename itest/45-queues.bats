@@ -210,7 +210,7 @@ take()
 	relay_wait_ports relay 2
 	frames_start slow in a recv tcp:127.0.0.1:5000 --count 3000 --timeout 10 --stop-after 1
 	relay_wait_ports relay 3
-	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --rate 4000
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --rate 1500
 	run -0 frames_wait rx
 	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
 	relay_check_sums relay

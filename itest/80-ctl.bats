@@ -264,6 +264,7 @@ storm_is_over()
 	relay_with_ctl one in lab -l 5000
 	wait_listen lab tcp 5000
 	START_OUT=$DIR/events.out start events "$NETRELAY" ctl "$DIR/ctl" events
+	wait_for 5 "a subscriber" is_connected
 	run -1 ctl add "unixgram:$DIR/b,local=$DIR/none/a"
 	assert_output --partial "No such file"
 	run -1 ctl add tap:lo
@@ -297,7 +298,7 @@ helper_is()
 	wait_for 5 "the helper to stop" helper_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
 	wait_for 5 "its port" port_is 1 state connecting
-	run -137 stop waits KILL
+	dismiss waits KILL
 	run -0 ctl add br7
 	assert_output "port 2"
 	port_is 2 state connecting
