@@ -166,6 +166,7 @@ faulty()
 	frames_start rx recv "unix-listen:$DIR/s" --count 20000 --lossless --stop-after 100
 	run -1 "$FRAMES" send "unix:$DIR/s" --count 20000 --timeout 1
 	assert_output --partial "timed out"
+	wait_for 5 "reader to stop" grep -qx stopped "$DIR/rx.out"
 	run -1 stop rx
 	assert_file_contains "$DIR/rx.out" "total: received 100 "
 	start tx "$FRAMES" send "unix:$DIR/s" --count 20000
@@ -176,9 +177,20 @@ faulty()
 	run -0 frames_wait tx
 }
 
+@test "frames: a sender that was held up keeps to its rate, and does not make up for it" {
+	local since
+
+	frames_start rx recv "unix-listen:$DIR/s" --count 50 --lossless --stop-after 1 \
+		--resume-after 1000
+	since=$(_now_us)
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 50 --rate 50 --min 60000 --max 60000
+	run -0 frames_wait rx
+	has_spent "$since" 1700
+}
+
 @test "frames: raw bytes, and what the other side does about them" {
-	frames_start server raw "unix-listen:$DIR/s" --wait 300 0102
-	run -0 "$FRAMES" raw "unix:$DIR/s" --wait 3000 --split 1 00000001ff +3
+	frames_start server raw "unix-listen:$DIR/s" --expect 8 0102
+	run -0 "$FRAMES" raw "unix:$DIR/s" --split 1 00000001ff +3
 	assert_line --regexp '^sent 8 bytes on 1 connections: closed 1 reset 0 open 0 received 2'
 	assert_line "bytes 0102"
 	run -0 frames_wait server
@@ -266,6 +278,7 @@ inner()
 
 leave_child()
 {
+	export LAB_GRACE=1
 	start parent sh -c 'sleep 1000 & echo $!'
 	wait_end parent
 	cp "$DIR/parent.out" "$DIR/../child"
@@ -295,8 +308,9 @@ in_namespace()
 clean_up_well()
 {
 	start one sleep 1000
-	start two sh -c 'sleep 1000 & exec sleep 1000'
-	kill "$(pgrep -P "$(pid_of two)")"
+	start two sh -c 'sleep 1000 & echo $!; exec sleep 1000'
+	wait_for 5 "child of two" grep -q . "$DIR/two.out"
+	kill "$(cat "$DIR/two.out")"
 	start three sleep 1000
 	kill -STOP "$(pid_of three)"
 }

@@ -65,7 +65,7 @@ refuses()
 		shift
 	done
 	shift
-	ns "$ns" timeout 10 "$@" </dev/null >"$DIR/out" 2>"$DIR/err" || status=$?
+	ns "$ns" timeout 60 "$@" </dev/null >"$DIR/out" 2>"$DIR/err" || status=$?
 	one_line "$DIR/err" "netrelay: " "${said[@]}" || return
 	if ((status != expected)) || [[ -s $DIR/out ]]; then
 		echo "exit status $status, stdout: $(cat -v "$DIR/out")"
@@ -515,14 +515,14 @@ wrong_endpoints()
 	local run=("$NETRELAY" - "unix:$DIR/s") quoted
 
 	printf -v quoted '%q ' "${run[@]}"
-	run -2 timeout 10 script -qec "$quoted >'$DIR/out' 2>'$DIR/err'" /dev/null </dev/null
+	run -2 timeout 60 script -qec "$quoted >'$DIR/out' 2>'$DIR/err'" /dev/null </dev/null
 	one_line "$DIR/err" "-: stdin is a terminal" "redirect it, or name a second endpoint"
 	[[ ! -s $DIR/out ]]
-	run -2 timeout 10 script -qec "$quoted </dev/null 2>'$DIR/err'" /dev/null </dev/null
+	run -2 timeout 60 script -qec "$quoted </dev/null 2>'$DIR/err'" /dev/null </dev/null
 	refute_output
 	one_line "$DIR/err" "-: stdout is a terminal" "redirect it, or name a second endpoint"
 	# One endpoint is enough for a terminal to be the other.
-	run -2 timeout 10 script -qec "'$NETRELAY' 'unix:$DIR/s' 2>'$DIR/err'" /dev/null </dev/null
+	run -2 timeout 60 script -qec "'$NETRELAY' 'unix:$DIR/s' 2>'$DIR/err'" /dev/null </dev/null
 	one_line "$DIR/err" "-: stdin is a terminal"
 	fails "-: stdin is closed" "open it, or name another endpoint" -- \
 		sh -c 'exec "$@" <&-' sh "${run[@]}"
@@ -729,7 +729,7 @@ leaves_nobody()
 }
 
 @test "a command that ignores TERM ends with the relay all the same" {
-	LAB_GRACE=10 leaves_nobody TERM 0 "trap '' TERM; exec sleep 1000"
+	leaves_nobody TERM 0 "trap '' TERM; exec sleep 1000"
 	leaves_nobody KILL 137 "trap '' TERM; exec sleep 1000"
 }
 

@@ -224,7 +224,8 @@ tried()
 @test "a command that fails at once, again and again, is never up" {
 	relay_start one -v -l "unix-listen:$DIR/s" "exec:echo >>'$DIR/n'; exit 3"
 	wait_for 15 "5 tries" has_lines "$DIR/n" 5
-	run ! has_logged one "exec:.*: up"
+	# It is taken for one that works if the machine has kept it from its end for a second.
+	(($(log_lines one "exec:.*: up") <= 1))
 	[[ $(grep -c "exec:.*exited with status 3" "$DIR/one.err") == 1 ]]
 	run -0 relay_stop one
 }

@@ -282,10 +282,11 @@ no_sooner_than()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 150 --timeout 30 \
 		--linger 0
 	near_start
-	frames_got far 150
+	wait_port relay "tcp:127.0.0.1:6000: up"
 	tried=$(dials)
+	frames_got far 150
 	# Or else the pauses would be 1.6, 2.5, 2.5 s and more.
-	wait_for 4 "3 more tries" has_dialled $((tried + 3))
+	happens_within 6 has_dialled $((tried + 3))
 	# Once before it was up, and once after.
 	[[ $(log_lines relay "trying again") == 2 ]]
 }
@@ -413,7 +414,7 @@ qemu_relay()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 2000 --stop-after 1 \
 		--timeout 60
 	relay_wait_up relay 3 10
-	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 2000 --min 1000 --rate 4000
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 2000 --min 1000 --rate 1000
 	run -0 frames_wait rx
 	# Killed with input unread, their kernel resets the connection.
 	for name in gone far; do
@@ -616,7 +617,8 @@ has_accepted_none()
 			chain out { type filter hook output priority 0; policy drop; }
 		}
 	END
-	wait_for 12 "the silent one to be gone" has_accepted_none relay
+	# Without dead=, it would be 15 s at least.
+	happens_within 12 has_accepted_none relay
 }
 
 #   a: host 10.1.0.1 - bra - relay --- 10.0.1.1 [ r, MTU 600 ] 10.0.2.1 --- relay - brb - host 10.1.0.2
@@ -700,7 +702,7 @@ both_use()
 dials_near()
 {
 	relay_start near in a tcp:127.0.0.1:5000 "unix-listen:$DIR/near"
-	if wait_for 1 "both ends with reno" both_use reno 2>>"$DIR/dials"; then
+	if happens_within 1 both_use reno; then
 		return 0
 	fi
 	run -0 stop near

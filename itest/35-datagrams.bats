@@ -27,11 +27,13 @@ names()
 	printf '%s\n' "$@" >"$etc/hosts"
 }
 
-# begin NAME ENDPOINT: a relay with that and a near end that sends without an end.
+# begin NAME ENDPOINT: a relay with that and a near end that sends without an end. The
+# endpoint is up first: its name may take a while to resolve, and frames are dropped until then.
 begin()
 {
 	relay_start "$1" in a -v --ctl "$DIR/$1.ctl" "$2" "unix-listen:$DIR/$1"
 	wait_listen a unix "$DIR/$1"
+	relay_wait_up "$1" 1
 	frames_start "near-$1" in a both "unix:$DIR/$1" --id 9 --count 1000000 --rate 100 \
 		--timeout 300
 }
@@ -39,8 +41,7 @@ begin()
 # hears NS ENDPOINT [COUNT]: somebody who never answers gets so many frames.
 hears()
 {
-	run -0 ns "$1" "$FRAMES" recv "$2" --count "${3:-20}" --from 9 --linger 0 \
-		--timeout 10
+	run -0 ns "$1" "$FRAMES" recv "$2" --count "${3:-20}" --from 9 --linger 0
 	(($(sed -nE 's/^total: received ([0-9]+) .*/\1/p' <<<"$output") >= ${3:-20}))
 }
 

@@ -130,7 +130,7 @@ zeros()
 	f60=${f14}$(printf 'cd%.0s' {1..46})
 	hub "unixgram:$DIR/far,local=$DIR/own"
 	sniff stream "unix:$DIR/hub"
-	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --wait 3000
+	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --expect $((3 * 60 + 61))
 	relay_wait_up relay 2
 	run -0 "$FRAMES" raw "unix:$DIR/hub" --half-close 0000000e "$f14" 0000003b "$f59" \
 		0000003c "$f60" 0000003d "${f60}ef"
@@ -147,7 +147,7 @@ zeros()
 too_long()
 {
 	# shellcheck disable=SC2046 # two words
-	run -0 "$FRAMES" raw "unix:$DIR/hub" --wait 10000 "${@:2}" $(frame 60) "$(word "$1")"
+	run -0 "$FRAMES" raw "unix:$DIR/hub" "${@:2}" $(frame 60) "$(word "$1")"
 	assert_output --partial "closed 1 reset 0 open 0"
 }
 
@@ -175,7 +175,7 @@ too_long()
 }
 
 @test "a length above 69632 is counted as oversize; who is dialled is dialled again" {
-	frames_start one raw "unix-listen:$DIR/far" --wait 10000 "$(word 69633)"
+	frames_start one raw "unix-listen:$DIR/far" "$(word 69633)"
 	relay_start relay "unix-listen:$DIR/near" "unix:$DIR/far"
 	wait_listen - unix "$DIR/near"
 	run -0 frames_wait one
@@ -345,7 +345,7 @@ tiny()
 	done
 	hub "unixgram:$DIR/far,local=$DIR/own"
 	sniff stream "unix:$DIR/hub"
-	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --wait 3000
+	frames_start dgram raw "unixgram:$DIR/own,local=$DIR/far" --expect $((${#dgram} / 2))
 	relay_wait_up relay 2
 	run -0 "$FRAMES" raw "unix:$DIR/hub" --half-close "${pieces[@]}"
 	wait_status relay "status: .* received 13, copied 13, sent 26, queued 0, dropped 0"

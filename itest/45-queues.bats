@@ -203,14 +203,14 @@ take()
 	ns_add a
 	small_buffers a
 	frames_start dgram in a recv "unixgram:$DIR/own,local=$DIR/far" --count 3000 \
-		--timeout 2 --stop-after 1
+		--timeout 10 --stop-after 1
 	relay_start relay in a -l 5000 "unixgram:$DIR/far,local=$DIR/own"
 	wait_listen a tcp 5000
 	frames_start rx in a recv tcp:127.0.0.1:5000 --count 3000 --lossless --timeout 60
 	relay_wait_ports relay 2
-	frames_start slow in a recv tcp:127.0.0.1:5000 --count 3000 --timeout 2 --stop-after 1
+	frames_start slow in a recv tcp:127.0.0.1:5000 --count 3000 --timeout 10 --stop-after 1
 	relay_wait_ports relay 3
-	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --rate 4000
+	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 3000 --min 1000 --rate 1500
 	run -0 frames_wait rx
 	assert_line --partial "total: received 3000 lost 0 damaged 0 reordered 0 duplicated 0"
 	relay_check_sums relay
@@ -221,9 +221,10 @@ take()
 	# Each frame was copied twice, and a probe is a copy to each of four.
 	probes=$((($(relay_status relay | sed -n 's/.* copied \([0-9]*\),.*/\1/p') - 6000) / 4))
 	# All that was not dropped by now will arrive.
+	relay_status relay >"$DIR/full"
+	kill -USR1 "$(pid_of slow)" "$(pid_of dgram)"
 	for name in slow dgram; do
-		lost=$(relay_status relay | sed -nE "s/.* ${port[$name]}:.* queue ([0-9]+)\$/\\1/p")
-		kill -USR1 "$(pid_of "$name")"
+		lost=$(sed -nE "s/.* ${port[$name]}:.* queue ([0-9]+)\$/\\1/p" "$DIR/full")
 		run -0 frames_wait "$name"
 		assert_line --regexp "^total: .* damaged 0 reordered 0 duplicated 0 other "
 		got=$(($(frames_total "$name" received) + $(frames_total "$name" other)))
@@ -343,7 +344,7 @@ asleep_for()
 #                       netrelay -l ---
 #   dgram --- UDP -----/               \--- unix datagrams --- nobody
 @test "received + copied = sent + queued + dropped, at every stage of traffic" {
-	local n
+	local n beyond
 
 	ns_add a
 	small_buffers a
@@ -355,9 +356,9 @@ asleep_for()
 	frames_start stopped in a recv tcp:127.0.0.1:5000 --count 100000 --timeout 60 \
 		--stop-after 1
 	relay_wait_ports relay 5
-	frames_start tx in a send tcp:127.0.0.1:5000 --count 20000 --rate 4000 --max 9000
+	frames_start tx in a send tcp:127.0.0.1:5000 --count 1000000 --rate 4000 --max 9000
 	frames_start dgram in a both udp:127.0.0.1:6000,local=127.0.0.1:6001 --id 2 \
-		--count 3000 --rate 1000 --expect 1000000 --max 9000
+		--count 1000000 --rate 1000 --max 9000
 	for n in 1 2 3 4 5 6 7 8; do
 		relay_check_sums relay
 		run ns a "$FRAMES" raw tcp:127.0.0.1:5000 --wait 50 00000005 0102030405 000005ea +700
@@ -368,15 +369,18 @@ asleep_for()
 		7) run -137 stop stopped KILL ;;
 		esac
 	done
-	is_running tx
-	run -0 frames_wait tx
-	dismiss dgram TERM
+	stop tx
+	stop dgram
 	dismiss fast TERM
 	relay_wait_ports relay 2
 	relay_check_sums relay
 	wait_status relay "status: .* queued 0, dropped [1-9]"
-	# Of what the raw client sent, a runt and a cut frame each time.
-	has_status relay "status: .* received 230[0-9][0-9],"
+	# Of what the raw client sent, a runt and a cut frame each time; and one of each of the
+	# others may have been stopped half-way.
+	beyond=$(($(received relay) - $(sed -n 's/^sent //p' "$DIR/tx.out") -
+		$(sed -n 's/^sent //p' "$DIR/dgram.out")))
+	echo "$beyond frames beyond those of tx and dgram"
+	((beyond >= 16 && beyond <= 18))
 	run -0 relay_stop relay
 }
 

@@ -506,7 +506,7 @@ rx_of_1()
 	told "tap netrelay0 was moved to br1 by someone else, and is left there until it is \
 free: ip link set netrelay0 nomaster"
 	# Long enough for several tries.
-	run ! wait_for 2 "the tap to be taken back" is_back netrelay0
+	run ! happens_within 2 is_back netrelay0
 	is_back netrelay0 br1
 	ns lab ip link set netrelay0 nomaster
 	wait_for 10 "the tap to be put back" is_back netrelay0
@@ -580,7 +580,7 @@ free: ip link set netrelay0 nomaster"
 		relay_in_lab "$endpoint"
 		carries
 		ns lab ip link del tap0
-		run ! wait_for 1 "another's tap of that name" has_link lab tap0
+		run ! happens_within 1 has_link lab tap0
 		ns lab ip tuntap add tap0 mode tap
 		bridge_port lab br0 tap0
 		relay_wait_up relay 1 10
@@ -734,6 +734,11 @@ Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap9 nr0"
 	assert_equal "$(taps)" mine
 }
 
+has_no_child()
+{
+	! pgrep -P "$1"
+}
+
 @test "a helper process is there only for those who need one" {
 	local pid
 
@@ -745,10 +750,9 @@ Open vSwitch's: tap:nr0, and as root: ovs-vsctl add-port tap9 nr0"
 	assert_equal "$(pgrep -P "$(pid_of relay)" -l | cut -d' ' -f2)" netrelay-broker
 	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-helper
 	pid=$(helper_of relay)
-	# That which made the tap has ended.
-	run -1 pgrep -P "$pid"
+	wait_for 5 "end of what made the tap" has_no_child "$pid"
 	run -0 relay_stop relay
-	run ! kill -0 "$pid"
+	wait_for 5 "end of the helper" is_gone "$pid"
 }
 
 # --- users without any right ------------------------------------------------

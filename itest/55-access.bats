@@ -65,7 +65,7 @@ user_start_up()
 # user_tries ENDPOINT: in vain, or it would be there for ever.
 user_tries()
 {
-	ns lab timeout 10 "$AS_USER" "$NETRELAY" -l 127.0.0.1:5001 "$1"
+	ns lab timeout 60 "$AS_USER" "$NETRELAY" -l 127.0.0.1:5001 "$1"
 }
 
 # user_fails ENDPOINT MESSAGE
@@ -353,6 +353,7 @@ link set netrelay7 mtu 1500 master br0"
 	list "allow br0"
 	START_OUT=$DIR/capture user_start --capture - br0 "exec:exec sleep 60"
 	relay_wait_up relay 2
+	wait_for 5 "command" has_command relay sleep
 	pid=$(pid_of relay)
 	caps_are "$pid" 0000
 	helper=$(helper_of relay)

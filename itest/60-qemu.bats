@@ -248,7 +248,7 @@ ping_from()
 
 	shift 2
 	for addr in "$@"; do
-		commands+=" && ping -c 1 -W 5 -s $size $addr"
+		commands+=" && ping -c 1 -W 20 -s $size $addr"
 	done
 	guest "$name" "$commands"
 }

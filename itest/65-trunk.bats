@@ -43,8 +43,8 @@ cross()
 	# shellcheck disable=SC2016 # its own arguments
 	start server in "$2" sh -c 'socat -b 1000000 -u TCP$0-LISTEN:7000,reuseaddr - | sha256sum' "$3"
 	wait_listen "$2" tcp 7000
-	stream "$5" | ns "$1" timeout 90 socat -b 1000000 -u - "TCP$3:$4:7000"
-	run -0 wait_end server 60
+	stream "$5" | ns "$1" timeout 300 socat -b 1000000 -u - "TCP$3:$4:7000"
+	run -0 wait_end server 300
 	want=$(sum_of "$5")
 	assert_equal "$(cat "$DIR/server.out")" "$want"
 }
@@ -278,7 +278,7 @@ in_guest()
 	start server in s1 sh -c 'socat -u TCP4-LISTEN:7000 - | sha256sum'
 	wait_listen s1 tcp 7000
 	guest g "head -c 16777216 /dev/zero | nc 10.0.0.1 7000"
-	run -0 wait_end server 60
+	run -0 wait_end server 300
 	assert_equal "$(cat "$DIR/server.out")" "$(head -c 16777216 /dev/zero | sha256sum)"
 	relay_check_sums one
 	relay_check_sums two

@@ -19,7 +19,7 @@ metrics_relay()
 # fetch [CURL-OPTIONS]: the metrics.
 fetch()
 {
-	ns lab curl -sS --max-time 10 "$@" http://127.0.0.1:9100/metrics
+	ns lab curl -sS --max-time 60 "$@" http://127.0.0.1:9100/metrics
 }
 
 # value SERIES: its value, of what is fetched now.
@@ -36,7 +36,7 @@ has_value()
 # http REQUEST [PATH]: the status, by curl.
 http()
 {
-	ns lab curl -sS --max-time 10 -o "$DIR/body" -w '%{http_code}' "${@:2}" \
+	ns lab curl -sS --max-time 60 -o "$DIR/body" -w '%{http_code}' "${@:2}" \
 		"http://127.0.0.1:9100$1"
 }
 
@@ -129,7 +129,7 @@ fetched_series()
 	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 2000 --lossless
 	relay_wait_up one 2
 	kill -STOP "$(pid_of m3)"
-	run -0 ns lab "$FRAMES" send tcp:127.0.0.1:5000 --count 2000 --min 1000 --id 1 --rate 5000
+	run -0 ns lab "$FRAMES" send tcp:127.0.0.1:5000 --count 2000 --min 1000 --id 1 --rate 2000
 	run -0 frames_wait m2
 	relay_wait_ports one 2 # m3 and the target: the others have gone
 
@@ -276,7 +276,7 @@ series()
 	assert_output --partial "closed 1 reset 0 open 0"
 	for request in 'GET /metrics\r\n' '\x16\x03\x01\x02\x00' '\r\n\r\n' '\0'; do
 		run -0 bash -c "printf '$request' | ip netns exec $(ns_name lab) \
-			socat -t 5 - TCP:127.0.0.1:9100"
+			socat -t 60 - TCP:127.0.0.1:9100"
 		assert_line $'HTTP/1.1 400 Bad Request\r'
 	done
 	run -0 relay_stop one
@@ -331,9 +331,9 @@ crowd()
 	wait_listen lab tcp 5000
 	START_IN=hold frames_start idle in lab raw tcp:127.0.0.1:9100 --connections 100 \
 		--wait 0 --hold
-	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 20000 --lossless
+	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 10000 --lossless
 	relay_wait_up one 1
-	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 20000 --id 1 --rate 5000
+	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 10000 --id 1 --rate 2000
 	crowd half 'GET /metr'
 	start noise in lab socat -u OPEN:/dev/urandom TCP:127.0.0.1:9100
 	crowd deaf 'GET /metrics HTTP/1.1\r\n\r\n'
@@ -344,7 +344,7 @@ crowd()
 	done
 	run -0 frames_wait m1
 	run -0 frames_wait m2
-	assert_line "from 1: received 20000 lost 0 damaged 0 reordered 0 duplicated 0"
+	assert_line "from 1: received 10000 lost 0 damaged 0 reordered 0 duplicated 0"
 	relay_check_sums one
 	wait_for 12 "end of all connections" has_clients 0
 	wait_gone noise
@@ -360,7 +360,6 @@ crowd()
 	metrics_relay -l 5000
 	since=$(_now_us)
 	crowd half 'GET /metrics HTTP/1.1\r\nA:' 3
-	wait_for 5 "three clients" has_clients 3
 	wait_for 10 "end of all connections" has_clients 0
 	has_spent "$since" 4900
 	dismiss half
@@ -369,13 +368,14 @@ crowd()
 
 #   500 === one; with such a name, the answer is of more bytes than a socket takes
 @test "a long answer arrives whole, and who does not read it is let go" {
-	local path
+	local path since
 
 	path=$DIR/$(printf '\001%.0s' {1..55})
 	metrics_relay -l "unix-listen:$path"
 	START_IN=hold frames_start members in lab raw "unix:$path" --connections 500 \
 		--wait 0 --hold
 	wait_for 10 "500 ports" has_ports 500
+	since=$(_now_us)
 	START_IN=hold frames_start deaf in lab raw tcp:127.0.0.1:9100 --rcvbuf 4096 --wait 0 \
 		--hold "$(hex 'GET /metrics HTTP/1.1\r\n\r\n')"
 	fetch -D "$DIR/head" -o "$DIR/metrics"
@@ -383,8 +383,8 @@ crowd()
 	(($(stat -c %s "$DIR/metrics") > 4000000))
 	(($(grep -c '^netrelay_port_up{.*} 1$' "$DIR/metrics") == 500))
 	run -0 ns lab promtool check metrics <"$DIR/metrics"
-	has_clients 1
 	wait_for 10 "end of the one that does not read" has_clients 0
+	has_spent "$since" 4900
 	dismiss members
 	dismiss deaf
 	run -0 relay_stop one

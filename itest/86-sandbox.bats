@@ -32,7 +32,7 @@ assert_confined()
 
 capture_writer_of()
 {
-	pgrep -P "$(pid_of "$1")" -x netrelay-writer
+	_child_of "$(pid_of "$1")" netrelay-writer
 }
 
 @test "the relay and the writer of its capture have nothing; helper and broker have what they need" {
@@ -43,7 +43,7 @@ capture_writer_of()
 	wait_for 5 "command" has_command one sleep
 	assert_confined "$(pid_of one)"
 	assert_confined "$(capture_writer_of one)"
-	has_logged one "confined: no capabilities, Landlock [0-9]*, few system calls"
+	wait_for 5 "words" has_logged one "confined: no capabilities, Landlock [0-9]*, few system calls"
 	for pid in "$(broker_of one)" "$(helper_of one)" "$(command_of one sleep)"; do
 		assert_equal "$(of "$pid" Seccomp) $(of "$pid" NoNewPrivs)" "0 0"
 		assert_equal "$(of "$pid" CapEff)" "$(of $$ CapEff)"

@@ -5,7 +5,8 @@
  * cannot block each other, however full the way between them.
  *
  * Even who only sends has to read: closing a TCP socket with bytes unread
- * resets it, and a reset takes what we have just sent with it.
+ * resets it, and a reset takes what we have just sent with it. For the same reason
+ * the peer has a second to close its end, which it does once it has read all.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,6 +24,7 @@
 #define CHUNK_SLOW 4096u /* a slow reader must leave its bytes in the kernel */
 #define BUFFER (CHUNK + 4 + FRAME_MAX)
 #define TICK_MS 20
+#define CLOSING_MS 1000
 #define SIGNALS_EVERY 64 /* reads without a look at signals */
 
 /*
@@ -226,7 +228,8 @@ static void advance(struct receiver *rx)
 	else if (rx->phase == EXTRA &&
 		 (!wish->verify || quiet >= (uint64_t)wish->linger_ms))
 		enter(rx, CLOSING);
-	else if (rx->phase == CLOSING && quiet >= (uint64_t)wish->linger_ms)
+	else if (rx->phase == CLOSING && quiet >= CLOSING_MS &&
+		 quiet >= (uint64_t)wish->linger_ms)
 		rx->phase = OVER;
 }
 

@@ -171,7 +171,7 @@ static int watch(const struct channel *ch, const struct raw *raw, struct outcome
 	for (i = 0; i < raw->connections; i++)
 		p[i] = (struct pollfd){ .fd = ch[i].in, .events = POLLIN };
 	o->open = raw->connections;
-	while (o->open && now_ms() < end) {
+	while (o->open && o->received < raw->expect && now_ms() < end) {
 		if (poll(p, raw->connections, (int)(end - now_ms())) <= 0)
 			continue;
 		for (i = 0; i < raw->connections; i++)

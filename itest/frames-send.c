@@ -13,6 +13,7 @@
 
 #define BATCH 64
 #define BATCH_BYTES (256u << 10)
+#define LATE_NS 20000000u /* what is made up for: sleeping takes longer than it should */
 
 /*
  * What one write is gathered from.
@@ -134,6 +135,22 @@ static int flush(struct channel *ch, struct gather *g)
 	return err;
 }
 
+/*
+ * The time for frame @i. A machine that was busy for a while is not made up for by a burst,
+ * which would be too much for who can take the rate: @start is put off.
+ */
+static uint64_t due_at(const struct plan *plan, uint64_t *start, uint64_t i)
+{
+	uint64_t due = *start + i * 1000000000u / plan->rate;
+	uint64_t now = now_ns();
+
+	if (now > due + LATE_NS) {
+		*start += now - due - LATE_NS;
+		due = now - LATE_NS;
+	}
+	return due;
+}
+
 int send_plan(struct channel *ch, const struct plan *plan, uint64_t *sent)
 {
 	struct gather *g = calloc(1, sizeof(*g));
@@ -145,7 +162,7 @@ int send_plan(struct channel *ch, const struct plan *plan, uint64_t *sent)
 
 	for (i = 0; !err && i < places; i++) {
 		if (plan->rate && !g->frames)
-			sleep_until_ns(start + i * 1000000000u / plan->rate);
+			sleep_until_ns(due_at(plan, &start, i));
 		add_frame(g, plan, seq_at(plan, i));
 		if (g->frames < most && g->bytes < BATCH_BYTES && i + 1 < places)
 			continue;

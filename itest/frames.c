@@ -41,10 +41,11 @@ static const char usage[] =
 	"  --stop-after N  then say \"stopped\", and read on after SIGUSR1 or --resume-after MS\n"
 	"raw:\n"
 	"  --connections N  as many, all alike    --split N   bytes a write\n"
-	"  --wait MS      how long to watch the other side, default 1000\n"
+	"  --wait MS      how long to watch the other side, default 60000\n"
+	"  --expect N     bytes, and then to watch it no longer\n"
 	"  --half-close   after the last byte     --hold      until stdin ends or SIGTERM\n"
 	"all:\n"
-	"  --timeout S    silence, or waiting for a peer, default 10\n"
+	"  --timeout S    silence, or waiting for a peer, default 60\n"
 	"  --linger MS    at the end, for frames too many and the peer's close, default 500\n"
 	"  --rcvbuf N     socket buffer in bytes\n"
 	"\n"
@@ -73,8 +74,8 @@ static const struct settings defaults = {
 	.max = 1514,
 	.id = 1,
 	.connections = 1,
-	.wait = 1000,
-	.timeout = 10,
+	.wait = 60000,
+	.timeout = 60,
 	.linger = 500,
 	.dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 };
@@ -355,6 +356,7 @@ static int run_raw(const char *endpoint, const struct settings *s, char **pieces
 		.split = s->split,
 		.connections = s->connections,
 		.wait_ms = (int)s->wait,
+		.expect = s->expect,
 		.half_close = s->half_close,
 		.hold = s->hold,
 	};

@@ -209,6 +209,7 @@ struct raw {
 	size_t split;
 	size_t connections;
 	int wait_ms;
+	uint64_t expect; /* bytes; enough of them end the watch */
 	bool half_close;
 	bool hold;
 };

@@ -84,7 +84,7 @@ _guest_number()
 guest_wait()
 {
 	[[ -e $DIR/$1.ready ]] && return
-	_guest_answer "$1" 0 "${2:-60}" >/dev/null || {
+	_guest_answer "$1" 0 "${2:-300}" >/dev/null || {
 		echo "guest $1 did not come up; its console, and QEMU's errors:" >&2
 		tail -n 15 "$DIR/$1.console" "$DIR/$1.err" >&2
 		return 1
@@ -93,10 +93,10 @@ guest_wait()
 }
 
 # guest NAME COMMAND...: runs a command in the guest's shell, as ssh would. Output and exit
-# status are the command's. It may take GUEST_LIMIT seconds, by default 60.
+# status are the command's. It may take GUEST_LIMIT seconds, by default 120.
 guest()
 {
-	local name=$1 limit=${GUEST_LIMIT:-60} number lock status=0
+	local name=$1 limit=${GUEST_LIMIT:-120} number lock status=0
 
 	shift
 	if [[ $* == *$'\n'* ]]; then
@@ -150,7 +150,7 @@ guest_nic()
 # guest_ping NAME ADDR [SIZE]: sends three pings, all of which must be answered.
 guest_ping()
 {
-	guest "$1" "ping -c 3 -i 0.2 -W 2 -s ${3:-56} $2 | tee /tmp/ping; grep -q ' 0% packet loss' /tmp/ping"
+	guest "$1" "ping -c 3 -i 0.2 -W 10 -s ${3:-56} $2 | tee /tmp/ping; grep -q ' 0% packet loss' /tmp/ping"
 }
 
 # guest_stop NAME: ends the guest's QEMU.

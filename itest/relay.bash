@@ -148,21 +148,27 @@ has_logged()
 
 # --- the helper, and commands -----------------------------------------------
 
-# broker_parent_of NAME, broker_of NAME, helper_of NAME: its pid.
+# broker_parent_of NAME, broker_of NAME, helper_of NAME: its pid, as soon as there is one.
 broker_parent_of()
 {
-	pgrep -P "$(pid_of "$1")" -x netrelay-broker
+	_child_of "$(pid_of "$1")" netrelay-broker
 }
 
 broker_of()
 {
-	pgrep -P "$(broker_parent_of "$1")" -x netrelay-broker
+	_child_of "$(broker_parent_of "$1")" netrelay-broker
+}
+
+# A process gives itself its name, some time after it was forked.
+_child_of() # PID[,PID] NAME
+{
+	wait_for 5 "$2 below $1" pgrep -P "$1" -x "$2" && pgrep -P "$1" -x "$2"
 }
 
 # Its parent may have been killed; then it is the broker's parent's.
 helper_of()
 {
-	pgrep -P "$(broker_of "$1"),$(broker_parent_of "$1")" -x netrelay-helper
+	_child_of "$(broker_of "$1"),$(broker_parent_of "$1")" netrelay-helper
 }
 
 # command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has

@@ -312,6 +312,7 @@ static int set_up(struct program *prog)
 	if (ret == 0)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
 				    sizeof(prog->why));
+	prog->broker.answer_ms = BROKER_ANSWER_MS;
 	if (ret == 0)
 		relay_set_running(&prog->relay);
 	return ret;

@@ -27,13 +27,17 @@ struct order {
 
 static int signal_below(pid_t pid, const struct order *order);
 
-/* A process that is stopped needs SIGCONT, too, before it can act on the signal. */
+/*
+ * The process is stopped first. So it starts no more children, and a shell does not report
+ * that its children were ended: it acts on its own signal first when it goes on.
+ */
 static void signal_with_all_below(pid_t pid, const struct order *order)
 {
 	const struct order below = { .sig = order->sig };
 
 	if (order->spares && order->spares(pid, order->arg))
 		return;
+	kill(pid, SIGSTOP);
 	signal_below(pid, &below);
 	kill(pid, order->sig);
 	kill(pid, SIGCONT);

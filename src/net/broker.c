@@ -29,10 +29,10 @@
 #include "base/pass-fd.h"
 #include "base/util.h"
 
-#define ANSWER_MS 500
-#define END_MS 5000  /* more than a helper needs */
-#define AGAIN_MS 100 /* until another process answers */
-#define LOOK_MS 5    /* between two looks whether a helper has ended */
+#define SET_UP_MS 10000 /* for an answer, also on a busy host */
+#define END_MS 5000	/* more than a helper needs */
+#define AGAIN_MS 100	/* until another process answers */
+#define LOOK_MS 5	/* between two looks whether a helper has ended */
 
 enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER };
 
@@ -257,7 +257,7 @@ int broker_start(struct broker *b, const struct broker_rules *rules)
 {
 	int ret, sv[2];
 
-	*b = (struct broker){ .fd = -1 };
+	*b = (struct broker){ .fd = -1, .answer_ms = SET_UP_MS };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
 	b->pid = fork();
@@ -288,7 +288,7 @@ void broker_stop(struct broker *b)
 static int await(struct broker *b, uint32_t id, struct answer *a, int *fd)
 {
 	struct pollfd pfd = { .fd = b->fd, .events = POLLIN };
-	uint64_t limit = loop_now() + ANSWER_MS, now;
+	uint64_t limit = loop_now() + b->answer_ms, now;
 	int fds[PASS_FDS_MAX];
 	bool left_out;
 

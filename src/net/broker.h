@@ -7,7 +7,7 @@
  *
  * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes
- * longer.
+ * longer. While the relay is set up, no frames wait: then the broker may be slow to start.
  */
 #ifndef BROKER_H
 #define BROKER_H
@@ -17,6 +17,8 @@
 #include <sys/types.h>
 
 #include "net/sock.h"
+
+#define BROKER_ANSWER_MS 500
 
 /*
  * What the broker may do; it and what it points to must be there when it is forked.
@@ -38,12 +40,14 @@ struct broker_rules {
  *         themselves
  * @fd:    the socket; it hangs up when the process that answers and its parent have both
  *         ended, and there will be none any more
+ * @answer_ms: how long to wait for an answer; BROKER_ANSWER_MS once the set-up is over
  * @pid:   the parent of the process that answers; 0 when there is none
  */
 struct broker {
 	bool is_on;
 	int fd;
 	pid_t pid;
+	unsigned answer_ms;
 	uint32_t last_id;
 };
 

@@ -23,7 +23,7 @@
 #include "port/stream.h"
 
 #define PROVEN_MS 1000 /* a command that has run for so long was started with success */
-#define STATUS_MS 300  /* to wait for the status, once the output has ended */
+#define STATUS_MS 2000 /* to wait for the status, once the output has ended */
 
 /*
  * @life:   the life line, which brings the status of a command that has ended

@@ -29,7 +29,7 @@
 
 /* Of one process and those that it forks. */
 static struct {
-	bool has_no_shell, has_no_proc, kills_nobody;
+	bool has_no_shell, has_no_proc, kills_nobody, kills_slowly;
 } world;
 
 static int fd = -1; /* our end */
@@ -66,7 +66,11 @@ ssize_t readlink(const char *path, char *buf, size_t size)
 
 int kill(pid_t pid, int sig)
 {
-	return world.kills_nobody ? 0 : (int)syscall(SYS_kill, pid, sig);
+	int ret = world.kills_nobody ? 0 : (int)syscall(SYS_kill, pid, sig);
+
+	if (world.kills_slowly)
+		poll(NULL, 0, 20);
+	return ret;
 }
 
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
@@ -251,6 +255,25 @@ static void test_ends(void)
 	world.kills_nobody = false;
 }
 
+/* A shell that goes on after its child has ended by a signal says so. */
+static void test_silence(void)
+{
+	int err = dup(STDERR_FILENO), said[2];
+	char byte;
+
+	if (err < 0 || pipe2(said, O_CLOEXEC) < 0)
+		abort();
+	dup2(said[1], STDERR_FILENO);
+	world.kills_slowly = true;
+	test_end("a shell and its child", "sh -c '" SLEEPS "'; exit 0", 0);
+	world.kills_slowly = false;
+	dup2(err, STDERR_FILENO);
+	close(err);
+	close(said[1]);
+	ok_eq_int(read(said[0], &byte, 1), 0, "neither says a word");
+	close(said[0]);
+}
+
 /* ---- the helper ---- */
 
 static void request(enum helper_op op, const char *command)
@@ -352,6 +375,7 @@ int main(void)
 	test_keeper_faults();
 	test_orphan();
 	test_ends();
+	test_silence();
 	test_refused();
 	test_killed_worker();
 	test_late_worker();
