@@ -30,12 +30,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
 	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-# No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file,
-# and so would data that begins at a page.
+# No RELRO, and no data that begins at a page: both would only pad the file.
 LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
 	-Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
 
-SRC := $(filter-out net/mnl-builtin.c base/printf-static.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
+SRC := $(filter-out %/mnl-builtin.c %/printf-static.c,$(wildcard src/*.c src/*/*.c))
+SRC := $(SRC:src/%=%)
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
 # built-in subset of it. `netrelay --version` says which.
@@ -66,7 +66,6 @@ shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc 
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += $(SPEED)
 
-# What each role of the sandbox may call, by what its sources say of themselves.
 CALLS := $(BUILD)/sandbox/syscalls.h
 $(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
@@ -102,9 +101,7 @@ $(BUILD):
 	@mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
-# ---- tests ----
-
-# All sources but main.c are one shared library, so that a change is linked once, not in each test.
+# ---- tests: all sources but main.c are one shared library, so that a change is linked once, not in each test.
 # FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
 define sanitized_rules
 $(BUILD)/$(1)/src/%.o: src/%.c Makefile | $(CALLS)
@@ -162,7 +159,6 @@ test-real: ## tests with other programs, which it installs or unpacks
 
 check: ## static build and unit tests by gcc; T=relay/fdb: only that test
 	@ci/test check
-
 unit: ## unit tests by gcc and clang, and fuzzing
 itest: ## end-to-end tests, as root; T=50-bridge: one file, F=MTU: by names
 unit itest:
