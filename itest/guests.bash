@@ -109,7 +109,7 @@ guest()
 	echo "$number" >"$DIR/$name.serial"
 	# Opened for both ways, a FIFO waits for no reader.
 	printf '%s %s %s\n' "$number" "$limit" "$*" 1<>"$DIR/$name.agent.in"
-	_guest_answer "$name" "$number" $((limit + 5)) || status=$?
+	_guest_answer "$name" "$number" $((limit + 60)) || status=$?
 	exec {lock}>&-
 	return "$status"
 }

@@ -141,6 +141,17 @@ has_connection()
 		(($(ns "$1" ss -Hxl src "unix:$2" | awk '{ print $3 }') > 0))
 }
 
+# is_all_read NS PORT...: whether nothing is under way in connections to these TCP ports.
+is_all_read()
+{
+	local port sockets
+
+	for port in "${@:2}"; do
+		sockets=$(ns "$1" ss -Htn "sport = :$port or dport = :$port") && [[ $sockets ]] || return
+		! awk '$2 + $3 { found = 1 } END { exit !found }' <<<"$sockets" || return
+	done
+}
+
 # free_port: prints a TCP port that nobody listens on here.
 free_port()
 {

@@ -17,7 +17,7 @@
 #include "lib/tap.h"
 
 #define READ_MAX (1 << 20)
-#define ALARM_S 10
+#define ALARM_S 300
 
 static int saved_stderr;
 static bool is_poll_wrong;
@@ -281,7 +281,7 @@ static int log_to_terminal(int master)
 	if (pid == 0) {
 		static char many[1001];
 
-		alarm(3);
+		alarm(60);
 		memset(many, 'x', sizeof(many) - 1);
 		dup2(slave, STDERR_FILENO);
 		log_reset();

@@ -22,7 +22,7 @@
 #include "capture/pcapng.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define BLOCKS 300
 #define WHY_MAX 400
 

@@ -18,7 +18,7 @@
 #include "lib/tap.h"
 #include "lib/turn.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define BLOCK_MAX ((size_t)70 << 10)
 #define FILE_MAX ((size_t)48 << 20)
 #define NAMES_MAX 20000

@@ -18,7 +18,7 @@
 #include "lib/quiet.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define PACKETS 100
 
 static char dir[] = "/tmp/capture-writer-test.XXXXXX";

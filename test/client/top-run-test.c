@@ -19,7 +19,7 @@
 #include "lib/sockets.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define WAIT_MS 20000
 #define SCREEN_MAX (1 << 20)
 #define RELAY "ok\nrelay\tswitch\tv1\t1000\t2\t3\t4\t5\t6\n"

@@ -364,7 +364,7 @@ static void test_faults(void)
 
 int main(void)
 {
-	alarm(60); /* a FIFO could keep it waiting */
+	alarm(300); /* a FIFO could keep it waiting */
 	test_lists();
 	test_bytes();
 	test_names();

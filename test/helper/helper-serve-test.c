@@ -23,7 +23,7 @@
 #include "lib/sockets.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define WAIT_MS 20000
 #define ID 7
 

@@ -19,7 +19,7 @@
 #include "lib/netns.h"
 #include "lib/tap.h"
 
-#define ALARM_S 60
+#define ALARM_S 300
 #define SAID_MAX 100
 
 static bool has_no_program; /* QEMU's */

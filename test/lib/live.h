@@ -31,7 +31,7 @@
 #include "port/driver.h"
 
 #define LIVE_MS 10000 /* for what a test waits for */
-#define LIVE_ALARM_S 60
+#define LIVE_ALARM_S 300
 
 /*
  * @asked: the helper's end of its socket, if the test is the helper; else -1

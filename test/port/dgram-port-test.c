@@ -24,8 +24,8 @@
 #include "port/dgram.h"
 #include "port/driver.h"
 
-#define ALARM_S 60
-#define PATIENCE_MS 3000
+#define ALARM_S 300
+#define PATIENCE_MS 20000
 #define LEN 700
 
 static struct {

@@ -20,7 +20,7 @@
 #include "lib/turn.h"
 
 #define PORTS 2000
-#define ALARM_S 60
+#define ALARM_S 300
 #define WAIT_MS 10000
 
 static struct loop loop;
