@@ -17,9 +17,9 @@
 #include "lib/tap.h"
 #include "lib/turn.h"
 
-#define EARLY_MS 1 /* the clock is read in whole milliseconds */
+#define EARLY_MS 1    /* the clock is read in whole milliseconds */
 #define LATE_MS 30000 /* on a machine that is busy */
-#define ALARM_S 300 /* the end of a test that would wait for ever */
+#define ALARM_S 300   /* the end of a test that would wait for ever */
 
 #define TIMERS 20000
 
@@ -113,7 +113,8 @@ static void test_timer_order(void)
 	for (size_t i = 0; i < ARRAY_SIZE(delays); i++) {
 		ticks[i].name = (char)('a' + i);
 		/* From the same time on, however long it takes to set all of them. */
-		timer_set_at(&loop, &ticks[i].timer, (start + delays[i]) * 1000000, tick_due);
+		timer_set_at(&loop, &ticks[i].timer, (start + delays[i]) * 1000000,
+			     tick_due);
 	}
 	run_for(40);
 	ok_said("egbdcaf.", "timers run when due, equal ones in the order set");
