@@ -182,17 +182,21 @@ has_no_zombies()
 }
 
 @test "a helper that is killed again and again: few words, and no spinning" {
-	local i helper
+	local i helper now last slow=0
 
 	relay_start one -l "unix-listen:$DIR/s" "exec:exec sleep 1000"
 	for i in 1 2 3 4; do
 		wait_for 15 "a helper" helper_of one
 		helper=$(helper_of one)
 		kill -KILL "$helper"
+		# The end of one that has lived for a second is news.
+		now=$(_now_us)
+		((i == 1 || now - last < 1000000)) || slow=$((slow + 1))
+		last=$now
 		wait_for 5 "its end" is_gone "$helper"
 	done
 	wait_for 15 "command" has_command one sleep
-	(($(grep -c "the helper process has ended" "$DIR/one.err") <= 2))
+	(($(grep -c "the helper process has ended" "$DIR/one.err") <= 2 + slow))
 	run -0 relay_stop one
 }
 

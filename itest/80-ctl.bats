@@ -281,7 +281,7 @@ storm_is_over()
 	wait_end events
 }
 
-helper_is()
+process_is()
 {
 	[[ $(ps -o state= -p "$1") == "$2" ]]
 }
@@ -295,7 +295,7 @@ helper_is()
 	relay_with_ctl one in lab -l 5000
 	helper=$(helper_of one)
 	kill -STOP "$helper"
-	wait_for 5 "the helper to stop" helper_is "$helper" T
+	wait_for 5 "the helper to stop" process_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
 	wait_for 5 "its port" port_is 1 state connecting
 	dismiss waits KILL
@@ -306,6 +306,29 @@ helper_is()
 	kill -CONT "$helper"
 	wait_for 5 "no port" is_json "r['ports']" "[]"
 	run -1 ctl add br7
+	run -0 relay_stop one
+}
+
+# The relay is stopped, too: it hears of the failure when it was to look at the port again.
+@test "who waits for what takes long is told why it failed, however busy the relay is" {
+	local helper since
+
+	needs_tun
+	ns_add lab
+	relay_with_ctl one in lab -l 5000
+	helper=$(helper_of one)
+	kill -STOP "$helper"
+	wait_for 5 "the helper to stop" process_is "$helper" T
+	start waits "$NETRELAY" ctl "$DIR/ctl" add br7
+	wait_for 5 "its port" port_is 1 state connecting
+	kill -STOP "$(pid_of one)"
+	wait_for 5 "the relay to stop" process_is "$(pid_of one)" T
+	kill -CONT "$helper"
+	since=$(_now_us)
+	wait_for 5 "an answer of the helper" has_spent "$since" 500
+	kill -CONT "$(pid_of one)"
+	run -1 wait_end waits
+	assert_file_contains "$DIR/waits.err" "bridge br7 does not exist"
 	run -0 relay_stop one
 }
 

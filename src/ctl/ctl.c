@@ -244,9 +244,10 @@ static void answer_awaited(struct ctl_client *k, const struct member *m)
 static void await_due(struct timer *t)
 {
 	struct ctl_client *k = container_of(t, struct ctl_client, limit);
-	const struct member *m = relay_find(k->ctl->relay, k->awaits);
+	/* relay_find() leaves out a port that has just failed. */
+	const struct member *m = members_find(&k->ctl->relay->forward.members, k->awaits);
 
-	/* If the port has failed, on_event() has answered before it was gone. */
+	/* Before it is gone, on_event() answers. */
 	if (!m)
 		close_client(k);
 	else if (m->port->state != PORT_OPENING || loop_now() >= k->await_until)

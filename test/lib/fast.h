@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A clock that goes FAST_TIMES as fast, in this process and those that it forks, from
+ * A clock that goes fast_times as fast, in this process and those that it forks, from
  * fast_begin() on: for a program that waits for seconds by itself. clock_gettime(),
  * poll() and timerfd_settime() are replaced in the program that includes this.
  */
@@ -15,8 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FAST_TIMES 20
-
+static int fast_times = 20;
 static int64_t fast_since_ns; /* 0: it goes as all clocks do */
 
 static inline struct timespec fast_timespec(int64_t ns)
@@ -35,14 +34,14 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 
 	if (fast_since_ns && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
 		*ts = fast_timespec(fast_since_ns +
-				    (fast_ns(ts) - fast_since_ns) * FAST_TIMES);
+				    (fast_ns(ts) - fast_since_ns) * fast_times);
 	return ret;
 }
 
 int poll(struct pollfd *pfd, nfds_t n, int ms)
 {
 	struct timespec ts =
-		fast_timespec((int64_t)ms * 1000000 / (fast_since_ns ? FAST_TIMES : 1));
+		fast_timespec((int64_t)ms * 1000000 / (fast_since_ns ? fast_times : 1));
 
 	return (int)syscall(SYS_ppoll, pfd, n, ms >= 0 ? &ts : NULL, NULL, 0);
 }
@@ -55,7 +54,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *at,
 
 	if (fast_since_ns && due > fast_since_ns && (flags & TFD_TIMER_ABSTIME))
 		its.it_value =
-			fast_timespec(fast_since_ns + (due - fast_since_ns) / FAST_TIMES);
+			fast_timespec(fast_since_ns + (due - fast_since_ns) / fast_times);
 	return (int)syscall(SYS_timerfd_settime, fd, flags, &its, old);
 }
 

@@ -44,7 +44,7 @@
 #define LONGEST 9000
 #define ARENA ((size_t)1 << 20)
 #define MACS 4
-#define PATIENCE 100000	 /* turns, until what is queued has gone */
+#define PATIENCE 100000	  /* turns, until what is queued has gone */
 #define PATIENCE_MS 20000 /* for a datagram */
 
 enum { A, B, STREAM, DGRAM, TAP, OLD_TAP, PORTS };
