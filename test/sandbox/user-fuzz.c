@@ -3,7 +3,7 @@
  * Reading /etc/passwd and /etc/group: whatever is in them, a user is found by a line that
  * is its own, and has no more groups than there is room for.
  *
- * Input: /etc/passwd, up to an empty line; /etc/group.
+ * Input: /etc/passwd, up to an empty line; /etc/group, which is missing if there is none.
  */
 #include "lib/fuzz.h"
 
@@ -31,8 +31,11 @@ FILE *fopen(const char *path, const char *mode)
 
 	if (passwd && !strcmp(path, "/etc/passwd"))
 		return stream(passwd);
-	if (group && !strcmp(path, "/etc/group"))
+	if (group && !strcmp(path, "/etc/group") && *group)
 		return stream(group);
+	errno = ENOENT;
+	if (group && !strcmp(path, "/etc/group"))
+		return NULL;
 	if (!next) {
 		found = dlsym(RTLD_NEXT, "fopen");
 		memcpy(&next, &found, sizeof(next));
