@@ -59,12 +59,13 @@ static unsigned seen[CALL_COUNT];
 __attribute__((constructor)) static void set_up(void)
 {
 	const char *path = getenv("FAULTS");
-	long fd = path ? __real_open((long)path, O_RDWR | O_CLOEXEC, 0, 0, 0, 0) : -1;
+	long fd = path ? __real_open64((long)path, O_RDWR | O_CLOEXEC, 0, 0, 0, 0) : -1;
 	long map;
 
 	if ((int)fd < 0)
 		return;
-	map = __real_mmap(0, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = __real_mmap64(0, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    0);
 	__real_close(fd, 0, 0, 0, 0, 0);
 	if (map == -1)
 		return;
