@@ -56,9 +56,6 @@ MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_STATIC)))
 SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
-TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS -DNO_SANDBOX
-SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-
 Q := $(if $(filter 1,$(V)),,@)
 
 all: $(BUILD)/netrelay ## the static binary, build/netrelay
@@ -101,55 +98,7 @@ $(BUILD):
 	@mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
-# ---- tests: all sources but main.c are one shared library, so that a change is linked once, not in each test.
-# FOLDER, COMPILER, test or fuzz, FLAGS of objects, FLAGS of programs
-define sanitized_rules
-$(BUILD)/$(1)/src/%.o: src/%.c Makefile | $(CALLS)
-	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
-$(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
-	@echo "  LINK    $$@"
-	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl
-$(BUILD)/$(1)/%-$(3): test/%-$(3).c Makefile | $(BUILD)/$(1)/src.so
-	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
-		-Wl,-z,now,-rpath,'$$$$ORIGIN/..'
-tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard test/*/*-$(3).c))
--include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
-endef
-$(eval $(call sanitized_rules,test-gcc,gcc,test))
-$(eval $(call sanitized_rules,test-clang,clang,test))
-$(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
-$(eval $(call sanitized_rules,coverage,gcc,test))
-$(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
-
-# The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.
-sanitized: $(BUILD)/netrelay-sanitized $(BUILD)/refuse.so ## stops at the first error, for chaos
-
-$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
-	@echo "  LINK    $@"
-	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl
-
-$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
-	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
-
-# Programs of libFuzzer; the inputs that fail are left in build/fuzz.
-FUZZ := $(patsubst test/%-fuzz.c,%,$(wildcard test/*/*-fuzz.c))
-FUZZ_LIMIT ?= -max_total_time=20
-FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)/fuzz/
-
-fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## feed random input to all parsers, 20 s each
-	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
-
-frames offload: %: $(BUILD)/%
-
-$(BUILD)/frames: $(wildcard itest/frames*.[ch])
-$(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
-$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
-	@echo "  CC      $@"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
-		$(filter %.c,$^) -lpthread
+include test/rules.mk
 
 test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
@@ -164,9 +113,10 @@ itest: ## end-to-end tests, as root; T=50-bridge: one file, F=MTU: by names
 unit itest:
 	@ci/test build $@
 
-coverage: ## show which lines of src/ the unit tests run
+fuzz: ## feed random input to parsers; T=frame/gro: to that one, SECONDS=20: for so long each
+coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
-coverage lint:
+fuzz coverage lint:
 	@ci/$@
 
 format: ## format the sources with clang-format

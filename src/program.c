@@ -233,8 +233,8 @@ static int start_capture(struct program *prog)
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
 			    prog->capture_fd, &prog->conf->capture_filter,
 			    prog->conf->capture, NULL, NULL);
-	if (ret < 0)
-		close(prog->capture_fd);
+	if (ret == 0)
+		prog->capture_fd = -1;
 	return ret;
 }
 
@@ -264,6 +264,7 @@ static int set_up(struct program *prog)
 	int ret;
 
 	prog->helper.watch.fd = prog->signals.fd = prog->broker_watch.fd = -1;
+	prog->capture_fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
@@ -325,6 +326,9 @@ static void tear_down(struct program *prog)
 	trace_stop(&prog->trace, &prog->relay.forward);
 	capture_stop(&prog->capture);
 	relay_free(&prog->relay);
+	/* If the capture was not started, this is what the writer waits for. */
+	if (prog->capture_fd >= 0)
+		close(prog->capture_fd);
 	capture_writer_stop(&prog->writer);
 	helper_stop(&prog->helper);
 	loop_del(&prog->loop, &prog->broker_watch);

@@ -289,16 +289,13 @@ int loop_init(struct loop *l)
 	if (l->epfd < 0)
 		return -errno;
 	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (fd < 0) {
-		ret = -errno;
-		close(l->epfd);
-		return ret;
-	}
-	ret = loop_add(l, &l->clock, fd, EPOLLIN, clock_ticked);
-	if (ret < 0) {
+	ret = fd < 0 ? -errno : loop_add(l, &l->clock, fd, EPOLLIN, clock_ticked);
+	if (ret == 0)
+		return 0;
+	if (fd >= 0)
 		close(fd);
-		close(l->epfd);
-	}
+	close(l->epfd);
+	l->epfd = -1;
 	return ret;
 }
 

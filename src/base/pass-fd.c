@@ -69,7 +69,8 @@ ssize_t pass_receive(int sock, void *data, size_t size, int fds[PASS_FDS_MAX],
 		return -errno;
 	take(&msg, fds);
 	*left_out = msg.msg_flags & MSG_CTRUNC;
-	for (unsigned i = 0; *left_out && i < PASS_FDS_MAX; i++) {
+	/* Without a byte a message looks like the end, and nobody expects descriptors there. */
+	for (unsigned i = 0; (*left_out || !n) && i < PASS_FDS_MAX; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 		fds[i] = -1;

@@ -230,8 +230,10 @@ static void answers_ready(struct watch *w, uint32_t events)
 			helper_lost(h, "has ended");
 			return;
 		}
-		if (n == (ssize_t)sizeof(answer))
-			deliver(h, &answer, passed);
+		/* A part of an answer is nobody's, but its descriptors are to be closed. */
+		if (n != (ssize_t)sizeof(answer))
+			answer.id = 0;
+		deliver(h, &answer, passed);
 	}
 }
 

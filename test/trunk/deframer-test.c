@@ -10,6 +10,7 @@
 
 #include "frame/run.h"
 #include "lib/bytes.h"
+#include "lib/fault.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
@@ -224,6 +225,37 @@ static void test_bad(void)
 	}
 }
 
+/* All that there was room for has come, and the beginning of a record, soon copied. */
+static void test_short_rest(void)
+{
+	struct iovec iov[2];
+	struct frame f;
+
+	rig.all.len = 0;
+	put(FRAME_MAX, FRAME_MAX);
+	put(SIZE - FRAME_MAX - 3 * LAYOUT_PREFIX - 100,
+	    SIZE - FRAME_MAX - 3 * LAYOUT_PREFIX - 100);
+	put(1000, 1000);
+	begin(TRUNK_NONE);
+	deframer_received(&rig.d, rig.buf, SIZE,
+			  arrive(iov, deframer_room(&rig.d, rig.buf, SIZE, iov), SIZE));
+	while (deframer_next(&rig.d, &rig.t, &f) == DEFRAMED_FRAMES)
+		;
+	ok_eq_int(deframer_left(&rig.d), LAYOUT_PREFIX + 100,
+		  "a little of a record is left");
+	ok(!deframer_rest(&rig.d, iov), "which is not worth a system call");
+}
+
+static void test_no_memory(void)
+{
+	struct deframer d = { 0 };
+
+	fault_arm(FAULT_mmap, 1, ENOMEM);
+	ok_eq_int(deframer_init(&d), -ENOMEM, "no memory");
+	ok(fault_disarm() && !d.partial, "and nothing to be freed");
+	deframer_free(&d);
+}
+
 int main(void)
 {
 	rig.buf = malloc(SIZE + DEFRAMER_PARTIAL_MAX);
@@ -234,6 +266,8 @@ int main(void)
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);
 	test_bad();
+	test_short_rest();
+	test_no_memory();
 	deframer_free(&rig.d);
 	bytes_free(&rig.all);
 	bytes_free(&rig.got);

@@ -1,0 +1,53 @@
+# Builds what tests run: the unit tests and fuzzers, and the programs that itest/ uses.
+
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS -DNO_SANDBOX
+SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+# All sources but main.c are one shared library, so that a change is linked once, not in each test.
+# FOLDER, COMPILER, test and fuzz or one of them, FLAGS of objects, FLAGS of programs
+define sanitized_rules
+$(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(CALLS)
+	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
+	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
+$(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
+	@echo "  LINK    $$@"
+	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl
+$(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(1)/src.so
+	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
+	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
+		-Wl,-z,now,-rpath,'$$$$ORIGIN/..'
+tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(3:%=test/*/*-%.c)))
+-include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
+endef
+$(eval $(call sanitized_rules,test-gcc,gcc,test fuzz))
+$(eval $(call sanitized_rules,test-clang,clang,test))
+$(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer -DFUZZER))
+$(eval $(call sanitized_rules,coverage,gcc,test fuzz))
+$(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
+
+# The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.
+sanitized: $(addprefix $(BUILD)/,netrelay-sanitized netrelay-faults refuse.so) ## for chaos, faults
+
+$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
+	@echo "  LINK    $@"
+	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl
+
+# The same, whose system calls and allocations fail as itest/faults says.
+FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
+$(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) | itest/faults.def
+	@echo "  LINK    $@"
+	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ $^ \
+		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def)
+
+$(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
+
+frames offload: %: $(BUILD)/%
+
+$(BUILD)/frames: $(wildcard itest/frames*.[ch])
+$(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
+$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
+	@echo "  CC      $@"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
+		$(filter %.c,$^) -lpthread
