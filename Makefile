@@ -30,8 +30,8 @@ WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
 	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file.
-LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none
-
+LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none \
+	-Wl,--sort-section=alignment
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
@@ -71,7 +71,7 @@ $(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
-	$(Q)$(STRIP) -o $@ $@.debug
+	$(Q)$(STRIP) -R .comment -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"

@@ -146,9 +146,10 @@ has_logged()
 	(($(log_lines "$1" "$2") >= ${3:-1}))
 }
 
-# --- the helper, and commands -----------------------------------------------
+# --- the helpers, and commands -----------------------------------------------
 
-# broker_parent_of NAME, broker_of NAME, helper_of NAME: its pid.
+# broker_parent_of NAME, broker_of NAME, helper_of NAME names|taps|start: its pid. start is the
+# helper that starts commands.
 broker_parent_of()
 {
 	pgrep -P "$(pid_of "$1")" -x netrelay-broker
@@ -162,7 +163,7 @@ broker_of()
 # Its parent may have been killed; then it is the broker's parent's.
 helper_of()
 {
-	pgrep -P "$(broker_of "$1"),$(broker_parent_of "$1")" -x netrelay-helper
+	pgrep -P "$(broker_of "$1"),$(broker_parent_of "$1")" -x "netrelay-$2"
 }
 
 # command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has
@@ -171,7 +172,7 @@ command_of()
 {
 	local keeper
 
-	for keeper in $(pgrep -P "$(helper_of "$1")" -x netrelay-exec); do
+	for keeper in $(pgrep -P "$(helper_of "$1" start)" -x netrelay-exec); do
 		pgrep -P "$keeper" -x "$2" || true
 	done
 }

@@ -171,7 +171,7 @@ struct links;
 /* Where a port lives. */
 struct port_env {
 	struct loop *loop;
-	struct helper *helper;
+	struct helper *helpers; /* one for each kind of request */
 	struct broker *broker; /* may be NULL */
 	struct links *links;
 	const struct port_host *host;

@@ -305,7 +305,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 	return ret;
 }
 
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+int relay_init(struct relay *r, struct loop *loop, struct helper *helpers,
 	       enum relay_kind kind, const struct switching_limits *limits)
 {
 	uint8_t *memory;
@@ -315,7 +315,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->kind = kind;
 	r->started = loop_now();
 	r->env.loop = loop;
-	r->env.helper = helper;
+	r->env.helpers = helpers;
 	events_init(&r->events, loop);
 	links_init(&r->links, loop);
 	r->env.links = &r->links;

@@ -64,12 +64,12 @@ struct relay {
 
 /*
  * relay_init() - An empty relay.
- * @helper: may be NULL when no port needs it
+ * @helpers: may be NULL when no port needs one
  * @limits: of a switch; for others it may be NULL
  *
  * Return: 0 or -ENOMEM. Call relay_free() also after an error.
  */
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+int relay_init(struct relay *r, struct loop *loop, struct helper *helpers,
 	       enum relay_kind kind, const struct switching_limits *limits);
 
 /* relay_free() - End all ports and listeners, unreported, and free what the relay has. */
