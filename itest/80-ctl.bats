@@ -298,11 +298,11 @@ helper_is()
 	kill -STOP "$helper"
 	wait_for 5 "the helper to stop" helper_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
-	wait_for 5 "its port" port_is 1 state connecting
+	wait_for 5 "its port" port_is 2 state connecting
 	run -137 stop waits KILL
 	run -0 ctl add br7
-	assert_output "port 2"
-	port_is 2 state connecting
+	assert_output "port 3"
+	port_is 3 state connecting
 	wait_for 5 "nobody but us" only_we_are_connected
 	kill -CONT "$helper"
 	wait_for 5 "no port" is_json "r['ports']" "[]"

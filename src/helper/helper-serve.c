@@ -40,7 +40,8 @@
 #include "sandbox/landlock.h"
 #include "sandbox/sandbox.h"
 
-#define WORK_S 30 /* time for a worker; glibc tries three name servers for as long */
+#define ENDING_MS 100 /* for a worker that has answered to end */
+#define WORK_S 30     /* time for a worker; glibc tries three name servers for as long */
 
 /*
  * A process that works on request @id.
@@ -290,24 +291,25 @@ static void signals_ready(struct server *s)
 }
 
 /*
- * The relay is gone, so nobody waits for answers. Workers end with their parent. Keepers
- * have noticed by their life lines, and give their commands some time to tidy up.
+ * The relay is gone, so nobody waits for answers. Workers that have just answered are
+ * about to end, and the others end with their parent. Keepers have noticed by their life
+ * lines, and give their commands some time to tidy up.
  */
 static void end_all(struct server *s)
 {
 	struct pollfd pfd = { .fd = s->sigfd, .events = POLLIN };
-	uint64_t limit = loop_now() + KEEP_LIMIT_MS + 500, now;
+	bool has_keepers = !s->kind->work;
+	unsigned most = has_keepers ? KEEP_LIMIT_MS + 500 : ENDING_MS;
+	uint64_t limit = loop_now() + most, now;
 	struct signalfd_siginfo info;
 
-	if (s->kind->work)
-		return;
-	for (const struct job *job = s->jobs; job; job = job->next)
+	for (const struct job *job = s->jobs; job && has_keepers; job = job->next)
 		kill(job->pid, SIGTERM);
 	while (reap(s) && (now = loop_now()) < limit)
 		if (poll(&pfd, 1, (int)(limit - now)) > 0 &&
 		    read(s->sigfd, &info, sizeof(info)) < 0)
 			break;
-	if (reap(s))
+	if (has_keepers && reap(s))
 		tree_signal(SIGKILL, NULL, NULL);
 }
 
