@@ -30,8 +30,8 @@ WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
 	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO: nothing makes it read-only in a static program of musl, it would only pad the file.
-LINK := -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,--build-id=none \
-	-Wl,--sort-section=alignment
+LINK := -Wl,--gc-sections,-z,noseparate-code,-z,norelro,--build-id=none,--sort-section=alignment
+PACK := $(shell $(CC) -malign-data=abi -E -x c /dev/null >/dev/null 2>&1 && echo -malign-data=abi)
 SRC := $(filter-out net/mnl-builtin.c,$(patsubst src/%,%,$(wildcard src/*.c src/*/*.c)))
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
@@ -79,7 +79,7 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 
 $(BUILD)/static/%.o: src/%.c | $(CALLS)
 	@mkdir -p $(@D); echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(PACK) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/shared/%.o: src/%.c | $(CALLS)
 	@mkdir -p $(@D); echo "  CC      $< (shared)"

@@ -104,7 +104,7 @@ wrong_endpoints()
 		'netrelay ctl PATH COMMAND' 'top PATH ' \
 		'-l PORT, ADDR:PORT, [ADDR6]:PORT' '-v ' '-h, --help' '-V, --version' \
 		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
-		'--capture FILE' '--user NAME ' '--no-sandbox ' \
+		'--capture FILE' '--user NAME ' '--no-sandbox ' '--wait ' \
 		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \

@@ -133,7 +133,7 @@ static void raise_fd_limit(void)
 /* Here and below: what is added later may need it, and then it is too late. */
 static bool needs_links(const struct conf *conf)
 {
-	bool needs = conf->ctl_path;
+	bool needs = conf->ctl_path || conf->wait;
 
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		needs |= driver_of(&conf->endpoints[i])->uses_links;
@@ -285,6 +285,8 @@ static int set_up(struct program *prog)
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
 		links_seal(&prog->relay.links, needs_links(conf));
+	if (ret == 0 && conf->wait)
+		relay_wait(&prog->relay);
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)

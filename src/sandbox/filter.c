@@ -67,8 +67,6 @@ static const uint32_t tap_requests[] = {
 	(uint32_t)TUNDETACHFILTER,
 	(uint32_t)TUNSETFILTEREBPF,
 	TUNSETSNDBUF,
-	TCGETS,
-	TIOCGWINSZ,
 };
 static const uint32_t zero[] = { 0 };
 

@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 
+#include "base/passing.h"
 #include "helper/helper.h"
 #include "lib/fault.h"
 #include "lib/netns.h"
@@ -163,12 +164,13 @@ static void without_fault(void (*fn)(void))
 	fault.is_armed = was_armed;
 }
 
-/* What can't be opened at first may be a mistake in the set-up. */
+/* What can't be opened at first may be a mistake in the set-up; a shortage is none. */
 static bool may_end(const struct port *p)
 {
 	bool is_mistake = p->is_mistake || p->ops->open_error_is_fatal;
 
-	return p->ops->one_shot || (is_mistake && !p->was_up);
+	return p->ops->one_shot ||
+	       (is_mistake && !p->was_up && !passing_error(p->why_err, false));
 }
 
 /* Until frames have passed both ways, or the port has ended. */
