@@ -22,8 +22,9 @@ const char *bridge_helper_path(void);
  * has ended when this returns. If this process has set no_new_privs, the helper would
  * run without its privilege, and is not run.
  *
- * Return: a descriptor, close-on-exec, the caller's to close; -ENOENT when no
- * helper is installed, or it would be of no use; -EPERM when it sent no descriptor; -ETIMEDOUT; another -errno.
+ * Return: a descriptor, close-on-exec, the caller's to close; -ENOENT when no helper is
+ * installed, or it would be of no use; -EPERM when it sent no descriptor; -ETIMEDOUT;
+ * another -errno.
  */
 int bridge_helper_tap(const char *bridge, char *said, size_t size);
 

@@ -173,7 +173,7 @@ struct links;
 struct port_env {
 	struct loop *loop;
 	struct helper *helpers; /* one for each kind of request */
-	struct broker *broker; /* may be NULL */
+	struct broker *broker;	/* may be NULL */
 	struct links *links;
 	const struct port_host *host;
 	void *host_arg;
