@@ -70,7 +70,7 @@ $(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
-	$(Q)$(STRIP) -o $@ $@.debug
+	$(Q)$(STRIP) -R .comment -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"

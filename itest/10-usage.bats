@@ -104,7 +104,7 @@ wrong_endpoints()
 		'netrelay ctl PATH COMMAND' 'top PATH ' \
 		'-l PORT, ADDR:PORT, [ADDR6]:PORT' '-v ' '-h, --help' '-V, --version' \
 		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
-		'--capture FILE' '--user NAME ' '--no-sandbox ' \
+		'--capture FILE' '--user NAME ' '--no-sandbox ' '--wait ' \
 		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
@@ -638,7 +638,7 @@ pass_frames()
 			'ss -Htn state established dport = 6000 | grep -q .'
 		for fd in 0 1 2; do
 			[[ $(readlink "/proc/$(pid_of one)/fd/$fd") != *socket* ]]
-			[[ $(readlink "/proc/$(helper_of one)/fd/$fd") != *socket* ]]
+			[[ $(readlink "/proc/$(helper_of one names)/fd/$fd") != *socket* ]]
 			[[ $(readlink "/proc/$(pid_of one)/fd/$fd") != anon_inode* ]]
 		done
 		kill -USR1 "$(pid_of one)"
@@ -693,9 +693,9 @@ fds_of()
 	# Two real-time signals are the libc's own, and whoever starts the tests may ignore them.
 	assert_line --regexp $'SigIgn:\t0+[01]?[08]?0{7}$'
 	# The helper has no socket but the one to the relay, and the keeper its life line.
-	run -0 find "/proc/$(helper_of one)/fd" -lname 'socket:*'
+	run -0 find "/proc/$(helper_of one start)/fd" -lname 'socket:*'
 	((${#lines[@]} == 1))
-	run -0 find "/proc/$(pgrep -P "$(helper_of one)" -x netrelay-exec)/fd" -lname 'socket:*'
+	run -0 find "/proc/$(pgrep -P "$(helper_of one start)" -x netrelay-exec)/fd" -lname 'socket:*'
 	((${#lines[@]} == 1))
 	run -0 relay_stop one
 }
@@ -707,7 +707,7 @@ leaves_nobody()
 
 	relay_start one -l "unix-listen:$DIR/s" "exec:$3"
 	wait_for 5 "command" has_command one sleep
-	helper=$(helper_of one)
+	helper=$(helper_of one start)
 	child=$(command_of one sleep)
 	run "-$2" stop one "$1"
 	wait_for 10 "end of helper" is_gone "$helper"
@@ -739,9 +739,9 @@ leaves_nobody()
 	relay_start one -l "unix-listen:$DIR/s" "exec:exec sleep 1000"
 	wait_for 5 "command" has_command one sleep
 	child=$(command_of one sleep)
-	kill -KILL "$(helper_of one)"
+	kill -KILL "$(helper_of one start)"
 	wait_for 10 "end of command" is_gone "$child"
-	wait_for 5 "message" grep -q "the helper process has ended" "$DIR/one.err"
+	wait_for 5 "message" grep -q "the helper process for commands has ended" "$DIR/one.err"
 	pass_frames "$DIR/s"
 	run -0 relay_stop one
 }

@@ -81,9 +81,9 @@ tree_starts()
 		tree_starts
 		mv "$DIR/pids" "$DIR/old"
 		if [[ $who == helper ]]; then
-			kill -KILL "$(helper_of one)"
+			kill -KILL "$(helper_of one start)"
 		else
-			kill -KILL "$(pgrep -P "$(helper_of one)" -x netrelay-exec)"
+			kill -KILL "$(pgrep -P "$(helper_of one start)" -x netrelay-exec)"
 		fi
 		wait_for 10 "the next one" has_lines "$DIR/pids" 5
 		cp "$DIR/pids" "$DIR/new"
@@ -152,7 +152,7 @@ has_no_zombies()
 	wait_for 5 "an orphan" has_lines "$DIR/orphan" 1
 	wait_for 5 "orphan of the relay" has_no_zombies "$init"
 	kill -KILL "$(pgrep -P "$(pgrep -P "$(pgrep -P "$init" -x netrelay-broker)")" \
-		-x netrelay-helper)"
+		-x netrelay-start)"
 	wait_for 15 "another command" has_lines "$DIR/n" $(($(wc -l <"$DIR/n") + 2))
 	wait_for 5 "what the helper left" has_no_zombies "$init"
 	kill -TERM "$init"
@@ -161,13 +161,15 @@ has_no_zombies()
 
 # --- the helper -------------------------------------------------------------
 
-@test "the helper is killed: names, taps and commands work again" {
+@test "the helpers are killed: names, taps and commands work again" {
+	local what
+
 	ns_add a
 	bridge_add a br0
 	relay_start one in a --ctl "$DIR/ctl" -l "unix-listen:$DIR/s" br0 \
 		"exec:echo >>'$DIR/n'; exec sleep 1000"
 	relay_wait_up one 2
-	kill -KILL "$(helper_of one)"
+	kill -KILL "$(helper_of one start)" "$(helper_of one taps)"
 	wait_for 10 "another command" has_lines "$DIR/n" 2
 	ns a ip link del br0
 	wait_for 10 "end of the bridge" grep -q "br0: " "$DIR/one.err"
@@ -176,9 +178,19 @@ has_no_zombies()
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 1 --timeout 60
 	run -0 ns a "$NETRELAY" ctl "$DIR/ctl" add tcp:localhost:6000
 	relay_wait_up one 3 15
-	[[ $(grep -c "the helper process has ended; starting another one" "$DIR/one.err") == 1 ]]
+	kill -KILL "$(helper_of one names)"
+	run -0 ns a "$NETRELAY" ctl "$DIR/ctl" del 3
+	wait_for 5 "its end" has_logged one "the helper process for names has ended"
+	frames_start next in a recv tcp-listen:127.0.0.1:6001 --count 1 --timeout 60
+	run -0 ns a "$NETRELAY" ctl "$DIR/ctl" add tcp:localhost:6001
+	relay_wait_up one 3 15
+	for what in names taps commands; do
+		has_logged one "the helper process for $what has ended; starting another one"
+	done
+	(($(log_lines one "the helper process") == 3))
 	run -0 relay_stop one
 	dismiss far TERM
+	dismiss next TERM
 }
 
 @test "a helper that is killed again and again: few words, and no spinning" {
@@ -186,8 +198,8 @@ has_no_zombies()
 
 	relay_start one -l "unix-listen:$DIR/s" "exec:exec sleep 1000"
 	for i in 1 2 3 4; do
-		wait_for 15 "a helper" helper_of one
-		helper=$(helper_of one)
+		wait_for 15 "a helper" helper_of one start
+		helper=$(helper_of one start)
 		kill -KILL "$helper"
 		# The end of one that has lived for a second is news.
 		now=$(_now_us)
@@ -196,7 +208,7 @@ has_no_zombies()
 		wait_for 5 "its end" is_gone "$helper"
 	done
 	wait_for 15 "command" has_command one sleep
-	(($(grep -c "the helper process has ended" "$DIR/one.err") <= 2 + slow))
+	(($(grep -c "the helper process for commands has ended" "$DIR/one.err") <= 2 + slow))
 	run -0 relay_stop one
 }
 

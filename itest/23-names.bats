@@ -119,7 +119,7 @@ has_port_up()
 # workers NAME: what the helper of it has started, and is no command's keeper.
 workers()
 {
-	pgrep -P "$(helper_of "$1")" -x netrelay-helper
+	pgrep -P "$(helper_of "$1" names)" -x netrelay-names
 }
 
 @test "a worker that is killed: its name is asked for again" {

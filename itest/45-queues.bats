@@ -310,8 +310,8 @@ asleep_for()
 }
 
 #   one, two --- tcp --- netrelay -l --- unix, UDP, exec
-@test "idle: four processes of less than 1 MB each, which never wake up" {
-	local relay helper broker parent
+@test "idle: five processes of less than 1 MB each, which never wake up" {
+	local pid pids
 
 	ns_add a
 	# Or its kernel would speak to the tap now and then.
@@ -320,21 +320,18 @@ asleep_for()
 		'exec:exec sleep 1000' udp:127.0.0.1:6001,local=127.0.0.1:6000
 	wait_listen a tcp 5000
 	relay_wait_up relay 3
-	relay=$(pid_of relay)
-	helper=$(helper_of relay)
-	broker=$(broker_of relay)
-	parent=$(broker_parent_of relay)
-	(($(proc_status "$relay" VmRSS) < 1000))
-	(($(proc_status "$helper" VmRSS) < 1000))
-	(($(proc_status "$broker" VmRSS) < 1000))
-	(($(proc_status "$parent" VmRSS) < 1000))
+	pids=("$(pid_of relay)" "$(helper_of relay taps)" "$(helper_of relay start)"
+		"$(broker_of relay)" "$(broker_parent_of relay)")
+	for pid in "${pids[@]}"; do
+		(($(proc_status "$pid" VmRSS) < 1000))
+	done
 	frames_start one in a recv tcp:127.0.0.1:5000 --count 1000 --timeout 60
 	START_IN=hold frames_start two in a raw "unix:$DIR/hub" --hold --wait 0
 	relay_wait_ports relay 5
 	run -0 ns a "$FRAMES" send tcp:127.0.0.1:5000 --count 100
 	wait_status relay "port 4 tcp:.* tx 10[1-9] frames" # with a probe
 	# What it does after traffic, it does within a few seconds.
-	wait_for 20 "3.5 s of sleep" asleep_for 3500 "$relay" "$helper" "$broker" "$parent"
+	wait_for 20 "3.5 s of sleep" asleep_for 3500 "${pids[@]}"
 	relay_check_sums relay
 }
 

@@ -323,7 +323,7 @@ is_accounted_for()
 	lab
 	relay_in_lab br0
 	relay=$(pid_of relay)
-	helper=$(helper_of relay)
+	helper=$(helper_of relay taps)
 	kill -STOP "$helper"
 	ns lab ip link del netrelay0
 	wait_for 5 "port to go down" is_opening
@@ -748,8 +748,8 @@ has_no_child()
 	run -1 pgrep -P "$(pid_of plain)"
 	relay_in_lab br0
 	assert_equal "$(pgrep -P "$(pid_of relay)" -l | cut -d' ' -f2)" netrelay-broker
-	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-helper
-	pid=$(helper_of relay)
+	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-taps
+	pid=$(helper_of relay taps)
 	wait_for 5 "end of what made the tap" has_no_child "$pid"
 	run -0 relay_stop relay
 	wait_for 5 "end of the helper" is_gone "$pid"
@@ -892,7 +892,7 @@ bridge_conf()
 	assert_equal "$(link_word lab "$tap" mtu)" 1400
 	assert_regex "$(link_word lab "$tap" link/ether)" '^fe:'
 	# The tap is there; the one who made it is not.
-	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-helper
+	assert_equal "$(pgrep -P "$(broker_of relay)" -l | cut -d' ' -f2)" netrelay-taps
 	carries 1414
 	ns lab ip link del "$tap"
 	wait_for 5 "another tap" is_on_bridge "$tap"

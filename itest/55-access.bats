@@ -266,7 +266,7 @@ test_mtu()
 
 	list "allow br0"
 	user_start_up br0
-	old=$(helper_of relay)
+	old=$(helper_of relay taps)
 	kill -KILL "$old"
 	wait_for 5 "another helper" other_helper "$old"
 	ns lab ip link del netrelay0
@@ -275,7 +275,7 @@ test_mtu()
 
 other_helper()
 {
-	[[ $(helper_of relay) && $(helper_of relay) != "$1" ]]
+	[[ $(helper_of relay taps) && $(helper_of relay taps) != "$1" ]]
 }
 
 @test "without leave all goes on as without the capability" {
@@ -348,7 +348,7 @@ link set netrelay7 mtu 1500 master br0"
 }
 
 @test "attack: the processes have no more than they must, and nobody can get at them" {
-	local pid helper brokers child
+	local pid helper start brokers child
 
 	list "allow br0"
 	START_OUT=$DIR/capture user_start --capture - br0 "exec:exec sleep 60"
@@ -356,18 +356,19 @@ link set netrelay7 mtu 1500 master br0"
 	wait_for 5 "command" has_command relay sleep
 	pid=$(pid_of relay)
 	caps_are "$pid" 0000
-	helper=$(helper_of relay)
+	helper=$(helper_of relay taps)
+	start=$(helper_of relay start)
 	brokers=$(broker_parent_of relay && broker_of relay)
 	# The brokers start another helper when one is lost.
 	for child in $brokers $helper; do
 		caps_are "$child" 1000
 	done
-	for child in $(pgrep -P "$pid" | grep -vxF "$brokers") $(pgrep -P "$helper") \
-		$(pgrep -P "$(pgrep -P "$helper" -d,)"); do
+	for child in $(pgrep -P "$pid" | grep -vxF "$brokers") $start $(pgrep -P "$start") \
+		$(pgrep -P "$(pgrep -P "$start" -d,)"); do
 		caps_are "$child" 0000
 		cat "/proc/$child/comm" >>"$DIR/children"
 	done
-	assert_equal "$(sort "$DIR/children" | tr '\n' ' ')" "netrelay-exec netrelay-writer sleep "
+	assert_equal "$(sort "$DIR/children" | tr '\n' ' ')" "netrelay-exec netrelay-start netrelay-writer sleep "
 	for child in "$pid" "$helper" $brokers; do
 		run ! by_user ls "/proc/$child/fd"
 		run ! by_user cat "/proc/$child/environ"

@@ -293,15 +293,17 @@ process_is()
 	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
-	helper=$(helper_of one)
+	# It starts with the first that needs it.
+	run -1 ctl add none9
+	helper=$(helper_of one taps)
 	kill -STOP "$helper"
 	wait_for 5 "the helper to stop" process_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
-	wait_for 5 "its port" port_is 1 state connecting
+	wait_for 5 "its port" port_is 2 state connecting
 	dismiss waits KILL
 	run -0 ctl add br7
-	assert_output "port 2"
-	port_is 2 state connecting
+	assert_output "port 3"
+	port_is 3 state connecting
 	wait_for 5 "nobody but us" only_we_are_connected
 	kill -CONT "$helper"
 	wait_for 5 "no port" is_json "r['ports']" "[]"
@@ -316,11 +318,13 @@ process_is()
 	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
-	helper=$(helper_of one)
+	# It starts with the first that needs it.
+	run -1 ctl add none9
+	helper=$(helper_of one taps)
 	kill -STOP "$helper"
 	wait_for 5 "the helper to stop" process_is "$helper" T
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br7
-	wait_for 5 "its port" port_is 1 state connecting
+	wait_for 5 "its port" port_is 2 state connecting
 	kill -STOP "$(pid_of one)"
 	wait_for 5 "the relay to stop" process_is "$(pid_of one)" T
 	kill -CONT "$helper"

@@ -35,7 +35,7 @@ capture_writer_of()
 	_child_of "$(pid_of "$1")" netrelay-writer
 }
 
-@test "the relay and the writer of its capture have nothing; helper and broker have what they need" {
+@test "the relay and the writer of its capture have nothing; broker and commands have what they need" {
 	local pid
 
 	needs_root
@@ -44,9 +44,68 @@ capture_writer_of()
 	assert_confined "$(pid_of one)"
 	assert_confined "$(capture_writer_of one)"
 	wait_for 5 "words" has_logged one "confined: no capabilities, Landlock [0-9]*, few system calls"
-	for pid in "$(broker_of one)" "$(helper_of one)" "$(command_of one sleep)"; do
+	for pid in "$(broker_of one)" "$(helper_of one start)" "$(command_of one sleep)"; do
 		assert_equal "$(of "$pid" Seccomp) $(of "$pid" NoNewPrivs)" "0 0"
 		assert_equal "$(of "$pid" CapEff)" "$(of $$ CapEff)"
+	done
+	run -0 relay_stop one
+}
+
+# assert_helpers NAME KIND...: these are there, and no others.
+assert_helpers()
+{
+	assert_equal "$(pgrep -P "$(broker_of "$1")" -l | cut -d- -f2 | sort | tr '\n' ' ')" "${*:2} "
+}
+
+@test "each helper is there if it is needed, and has what it needs alone" {
+	local net_admin=0000000000001000
+
+	needs_tun
+	ns_add lab
+	bridge_add lab br0
+	relay_start one in lab -l 5000 tcp:localhost:9
+	wait_for 5 "a helper" helper_of one names
+	assert_confined "$(helper_of one names)"
+	assert_helpers one names
+	run -0 relay_stop one
+	relay_start one in lab -l 5000 br0
+	relay_wait_up one 1
+	assert_confined "$(helper_of one taps)" $net_admin
+	assert_helpers one taps
+	run -0 relay_stop one
+	relay_start one in lab -l 5000 'exec:exec sleep 1000' --ctl "$DIR/ctl"
+	relay_wait_up one 1
+	assert_helpers one start
+	run -0 ns lab "$NETRELAY" ctl "$DIR/ctl" add br0
+	assert_helpers one start taps
+	run -0 relay_stop one
+}
+
+# Each is stopped in turn; the two others answer.
+@test "a helper that hangs does not delay the others" {
+	local kind
+
+	needs_tun
+	ns_add lab
+	relay_start one in lab -l 5000 --ctl "$DIR/ctl" 'exec:exec sleep 1000'
+	relay_wait_up one 1
+	for kind in start taps names; do
+		[[ $kind != start ]] || run ns lab "$NETRELAY" ctl "$DIR/ctl" add none0
+		[[ $kind != taps ]] || run ns lab "$NETRELAY" ctl "$DIR/ctl" add tcp:none.invalid:9
+		kill -STOP "$(helper_of one $kind)"
+		if [[ $kind != start ]]; then
+			run -0 ns lab "$NETRELAY" ctl "$DIR/ctl" add 'exec:exec sleep 1000'
+		fi
+		if [[ $kind != taps ]]; then
+			run -1 ns lab "$NETRELAY" ctl "$DIR/ctl" add none1
+			assert_output --partial "bridge none1 does not exist"
+		fi
+		if [[ $kind != names ]]; then
+			run ns lab "$NETRELAY" ctl "$DIR/ctl" add tcp:localhost:9
+			wait_for 5 "an answer" has_logged one "tcp:localhost:9: connect to"
+			run -0 ns lab "$NETRELAY" ctl "$DIR/ctl" del "${output#port }"
+		fi
+		kill -CONT "$(helper_of one $kind)"
 	done
 	run -0 relay_stop one
 }
@@ -63,7 +122,7 @@ capture_writer_of()
 @test "--no-sandbox: it keeps all, and says so" {
 	needs_root
 	relay_start one --no-sandbox -l "unix-listen:$DIR/s" 'exec:exec sleep 1000'
-	wait_for 5 "command" pgrep -P "$(pid_of one)" -x netrelay-helper
+	wait_for 5 "command" pgrep -P "$(pid_of one)" -x netrelay-start
 	wait_for 5 "words" grep -q -- "--no-sandbox: the relay keeps all its rights" "$DIR/one.err"
 	assert_equal "$(of "$(pid_of one)" CapEff)" "$(of $$ CapEff)"
 	assert_equal "$(of "$(pid_of one)" Seccomp)" 0
@@ -156,9 +215,9 @@ far()
 	wait_for 5 "words" has_logged one "the broker process was killed; starting another one"
 	wait_for 5 "another one" broker_of one
 	run -0 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
-	kill -KILL "$(helper_of one)"
-	wait_for 5 "the end of the helper" has_logged one "the helper process has ended"
-	wait_for 10 "another helper" helper_of one
+	kill -KILL "$(helper_of one start)"
+	wait_for 5 "the end of the helper" has_logged one "the helper process for commands has ended"
+	wait_for 10 "another helper" helper_of one start
 	wait_for 10 "another command" has_command one sleep
 	run -0 relay_stop one
 	[[ ! -e $DIR/s && ! -e $DIR/other && ! -e $DIR/ctl ]]

@@ -146,9 +146,10 @@ has_logged()
 	(($(log_lines "$1" "$2") >= ${3:-1}))
 }
 
-# --- the helper, and commands -----------------------------------------------
+# --- the helpers, and commands -----------------------------------------------
 
-# broker_parent_of NAME, broker_of NAME, helper_of NAME: its pid, as soon as there is one.
+# broker_parent_of NAME, broker_of NAME, helper_of NAME names|taps|start: its pid, as soon as
+# there is one. start is the helper that starts commands.
 broker_parent_of()
 {
 	_child_of "$(pid_of "$1")" netrelay-broker
@@ -168,7 +169,7 @@ _child_of() # PID[,PID] NAME
 # Its parent may have been killed; then it is the broker's parent's.
 helper_of()
 {
-	_child_of "$(broker_of "$1"),$(broker_parent_of "$1")" netrelay-helper
+	_child_of "$(broker_of "$1"),$(broker_parent_of "$1")" "netrelay-$2"
 }
 
 # command_of NAME PROGRAM: prints the pid of the program that exec: runs, once the shell has
@@ -177,7 +178,7 @@ command_of()
 {
 	local keeper
 
-	for keeper in $(pgrep -P "$(helper_of "$1")" -x netrelay-exec); do
+	for keeper in $(pgrep -P "$(helper_of "$1" start)" -x netrelay-exec); do
 		pgrep -P "$keeper" -x "$2" || true
 	done
 }

@@ -56,11 +56,11 @@ static bool allows(const struct helper_request *req, void *arg)
 	return is_asked;
 }
 
-static void serve_helper(int fd, void *arg)
+static void serve_helper(int fd, unsigned kind, void *arg)
 {
 	const struct helper_rules rules = { .allows = allows, .arg = arg };
 
-	helper_serve(fd, &rules);
+	helper_serve(fd, (enum helper_op)kind, &rules);
 }
 
 static int find_user(struct confine *c, char *why, size_t size)

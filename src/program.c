@@ -41,7 +41,7 @@ struct program {
 	struct confine confine;
 	struct broker broker;
 	struct watch broker_watch;
-	struct helper helper;
+	struct helper helpers[HELPER_OPS];
 	struct relay relay;
 	struct event_watcher log;
 	struct trace trace;
@@ -51,7 +51,7 @@ struct program {
 	struct capture capture;
 	struct ctl ctl;
 	struct watch signals;
-	char why[PROGRAM_WHY_MAX];
+	char *why; /* PROGRAM_WHY_MAX bytes */
 };
 
 /* Nobody can start it again: the relay is confined. */
@@ -75,7 +75,7 @@ static void reap(struct program *prog)
 			prog->writer.pid = 0;
 		if (pid == prog->broker.pid)
 			prog->broker.pid = 0;
-		helper_reaped(&prog->helper, pid);
+		helper_reaped(prog->helpers, pid);
 	}
 }
 
@@ -133,7 +133,7 @@ static void raise_fd_limit(void)
 /* Here and below: what is added later may need it, and then it is too late. */
 static bool needs_links(const struct conf *conf)
 {
-	bool needs = conf->ctl_path;
+	bool needs = conf->ctl_path || conf->wait;
 
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		needs |= driver_of(&conf->endpoints[i])->uses_links;
@@ -190,7 +190,7 @@ static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
 	int ret = 0;
 
 	for (size_t i = 0; i < n && ret == 0; i++)
-		ret = relay_add(&prog->relay, &eps[i], prog->why, sizeof(prog->why));
+		ret = relay_add(&prog->relay, &eps[i], prog->why, PROGRAM_WHY_MAX);
 	return ret;
 }
 
@@ -212,9 +212,8 @@ static int start_writer(struct program *prog)
 
 	if (!path)
 		return 0;
-	prog->capture_fd = capture_writer_start(&prog->writer, path,
-						!prog->conf->no_sandbox, prog->why,
-						sizeof(prog->why));
+	prog->capture_fd = capture_writer_start(
+		&prog->writer, path, !prog->conf->no_sandbox, prog->why, PROGRAM_WHY_MAX);
 	if (prog->capture_fd < 0)
 		return prog->capture_fd;
 	if (!strcmp(path, "-") && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0) {
@@ -250,7 +249,7 @@ static int set_up_views(struct program *prog)
 	if (ret < 0 || !conf->has_metrics)
 		return ret;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
-			     prog->why, sizeof(prog->why));
+			     prog->why, PROGRAM_WHY_MAX);
 }
 
 static int set_up(struct program *prog)
@@ -263,35 +262,31 @@ static int set_up(struct program *prog)
 	sigset_t signals;
 	int ret;
 
-	prog->helper.watch.fd = prog->signals.fd = prog->broker_watch.fd = -1;
-	prog->capture_fd = -1;
+	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
-			      prog->why, sizeof(prog->why));
+			      prog->why, PROGRAM_WHY_MAX);
 	if (ret == 0)
 		ret = start_writer(prog);
 	if (ret < 0)
 		return ret;
-	snprintf(prog->why, sizeof(prog->why),
-		 "not enough memory or descriptors to start");
-	if (needs_helper(conf))
-		ret = helper_start(&prog->helper,
-				   prog->broker.is_on ? &prog->broker : NULL);
-	else
+	snprintf(prog->why, PROGRAM_WHY_MAX, "not enough memory or descriptors to start");
+	helper_init(prog->helpers, &prog->loop, conf->no_sandbox ? NULL : &prog->broker);
+	if (!needs_helper(conf))
 		file_cap_set(FILE_CAP_GONE);
-	if (ret < 0)
-		return ret;
 	raise_fd_limit();
 	block_signals(&signals);
 	ret = loop_init(&prog->loop);
 	if (ret < 0)
 		return ret;
-	ret = relay_init(&prog->relay, &prog->loop, &prog->helper, kind_of(conf),
+	ret = relay_init(&prog->relay, &prog->loop, prog->helpers, kind_of(conf),
 			 &limits);
 	prog->relay.env.broker = &prog->broker;
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
 		links_seal(&prog->relay.links, needs_links(conf));
+	if (ret == 0 && conf->wait)
+		relay_wait(&prog->relay);
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
@@ -299,8 +294,6 @@ static int set_up(struct program *prog)
 	if (ret == 0 && prog->broker.is_on)
 		ret = loop_add(&prog->loop, &prog->broker_watch, prog->broker.fd,
 			       EPOLLRDHUP, broker_lost);
-	if (ret == 0 && prog->helper.pid)
-		ret = helper_attach(&prog->helper, &prog->loop);
 	if (ret == 0)
 		ret = set_up_views(prog);
 	if (ret == 0)
@@ -309,10 +302,10 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
 	if (ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, conf->ctl_path, prog->why,
-				sizeof(prog->why));
+				PROGRAM_WHY_MAX);
 	if (ret == 0)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
-				    sizeof(prog->why));
+				    PROGRAM_WHY_MAX);
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
 	if (ret == 0)
 		relay_set_running(&prog->relay);
@@ -330,7 +323,7 @@ static void tear_down(struct program *prog)
 	if (prog->capture_fd >= 0)
 		close(prog->capture_fd);
 	capture_writer_stop(&prog->writer);
-	helper_stop(&prog->helper);
+	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
@@ -352,9 +345,11 @@ int program_check(const struct conf *conf, char *why, size_t size)
 int program_run(const struct conf *conf)
 {
 	static struct program prog;
+	char why[PROGRAM_WHY_MAX];
 	int ret;
 
 	prog.conf = conf;
+	prog.why = why;
 	ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);

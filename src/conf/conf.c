@@ -78,6 +78,7 @@ enum {
 	OPT_CHECK_BRIDGE,
 	OPT_USER,
 	OPT_NO_SANDBOX,
+	OPT_WAIT,
 };
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
@@ -94,6 +95,7 @@ static const struct option longs[] = {
 	{ "capture", required_argument, NULL, OPT_CAPTURE },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "wait", no_argument, NULL, OPT_WAIT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -218,6 +220,9 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 		return *optarg ? 0 : refuse(why, size, "--user: the name is empty");
 	case OPT_NO_SANDBOX:
 		conf->no_sandbox = true;
+		return 0;
+	case OPT_WAIT:
+		conf->wait = true;
 		return 0;
 	default:
 		return read_capture(conf, why, size);
@@ -392,7 +397,7 @@ const char *conf_help(void)
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  --user NAME  whom it becomes after set-up  --no-sandbox  to trace it\n"
+	       "  --user NAME  whom it becomes  --no-sandbox  --wait  for what is not there yet\n"
 	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"

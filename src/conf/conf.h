@@ -45,6 +45,7 @@ enum conf_action {
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
  * @user:        whom to become after set-up; NULL to stay who we are
  * @no_sandbox:  --no-sandbox was given
+ * @wait:        --wait was given
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
  */
@@ -66,6 +67,7 @@ struct conf {
 	struct endpoint metrics;
 	const char *user;
 	bool no_sandbox;
+	bool wait;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 };

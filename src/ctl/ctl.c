@@ -442,6 +442,7 @@ int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	c->listener.broker = r->env.broker;
+	c->listener.waits = r->waits;
 	ret = listener_start(&c->listener, r->loop, why, size);
 	if (ret < 0)
 		return ret;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper process. It forks a process for each request, so that a slow name
- * server does not delay a bridge: a worker, or the keeper of a command. That process
- * sends the answer itself. If it is killed, or a worker takes too long, the helper
- * answers in its place. Workers run do_resolve() or do_attach() below.
+ * The helper processes, which differ by a line of a table. A helper forks a process for
+ * each request, so that a slow name server does not delay another name: a worker, or
+ * the keeper of a command. That process sends the answer itself. If it is killed, or
+ * its time is over, the helper answers in its place.
+ *
+ * Who starts commands keeps all that the user has, for the commands: only the program
+ * file's capability is given up. The others have one capability or none, their system
+ * calls are filtered, and their workers may only read files (Landlock); see confine().
  *
  * #syscalls: close exit_group fork geteuid getpid getppid gettid kill poll prctl read recvfrom
- * #syscalls: rt_sigaction rt_sigprocmask signalfd4 wait4
+ * #syscalls: rt_sigaction rt_sigprocmask setitimer signalfd4 wait4
  */
 #include "helper/helper.h"
 
@@ -20,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,37 +34,59 @@
 #include "base/util.h"
 #include "helper/file-cap.h"
 #include "helper/keep.h"
+#include "helper/qemu-bridge-helper.h"
 #include "helper/tree.h"
 #include "sandbox/caps.h"
+#include "sandbox/landlock.h"
+#include "sandbox/sandbox.h"
 
-#define WORK_S 30 /* time for a worker; glibc tries three name servers for as long */
+#define ENDING_MS 100 /* for a worker that has answered to end */
+#define WORK_S 30     /* time for a worker; glibc tries three name servers for as long */
 
 /*
  * A process that works on request @id.
- * @due:  when the worker is given up, as loop_now(), ms; 0 for a keeper, which may stay
  * @what: the request, for messages
  */
 struct job {
 	struct job *next;
 	pid_t pid;
 	uint32_t id;
-	uint64_t due;
 	char what[ENDPOINT_HOST_MAX + 16];
 };
 
 /*
  * @fd:     our end of the socket to the relay
- * @rules:  which requests are answered; NULL: all
+ * @rules:  which requests are answered; NULL: all of the kind
  * @sigfd:  a signalfd
  * @jobs:   processes at work
  * @strays: a keeper has ended too early, so its command may have become our child
+ * @is_confined: workers are to be confined, too
  */
 struct server {
+	const struct kind *kind;
 	int fd;
 	int sigfd;
 	const struct helper_rules *rules;
 	struct job *jobs;
-	bool strays;
+	bool strays, is_confined;
+};
+
+/*
+ * A kind of helper.
+ * @name: of its process
+ * @check: end the strings of a request by a NUL
+ * @what: a request, for messages: a format for its host, if that has a name
+ * @work: what a worker does; NULL: a keeper runs the command
+ * @role: how it is confined
+ * @device: the only file that a worker may write to, or NULL
+ */
+struct kind {
+	const char *name;
+	void (*check)(struct helper_request *req);
+	const char *what;
+	void (*work)(int fd, struct helper_request *req);
+	enum sandbox_role role;
+	const char *device;
 };
 
 void helper_answer(int fd, const struct helper_answer *answer, const int *fds, size_t n)
@@ -100,90 +127,78 @@ static void do_attach(int fd, struct helper_request *req)
 	helper_answer(fd, &answer, &answer.attach.fd, answer.attach.fd >= 0);
 }
 
-/*
- * Keep only the capability that the job needs. A user who has none may run
- * qemu-bridge-helper to attach a tap, which is set-user-ID: to root and to who resolves
- * a name, running a program gives nothing.
- */
-static void confine_worker(enum helper_op op)
-{
-	uint64_t keep = op == HELPER_ATTACH ? CAP_BIT(CAP_NET_ADMIN) : 0;
-
-	if (op == HELPER_RESOLVE || geteuid() == 0) {
-		caps_bound(keep);
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	}
-	caps_keep(keep);
-}
-
 static void work(struct server *s, struct helper_request *req, pid_t parent)
 {
+	const struct itimerval limit = { .it_value.tv_sec = WORK_S };
+
 	close(s->sigfd);
-	if (req->op == HELPER_SPAWN) {
-		file_cap_set(FILE_CAP_GONE);
+	if (!s->kind->work)
 		keep_command(s->fd, req->id, req->command, parent);
-	}
 	/* Signals to the process group stay blocked: only the relay's end ends a worker. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return;
-	confine_worker(req->op);
-	if (req->op == HELPER_RESOLVE)
-		do_resolve(s->fd, req);
-	else
-		do_attach(s->fd, req);
+	setitimer(ITIMER_REAL, &limit, NULL);
+	/* Here, and not in the helper: a device may be there later. */
+	if (s->is_confined && landlock_read_only(s->kind->device) < 0)
+		abort();
+	s->kind->work(s->fd, req);
 }
 
 /* ---- requests ---- */
 
-/* End the strings of a request by a NUL. Return: whether its operation is known. */
-static bool check(struct helper_request *req)
+static void check_resolve(struct helper_request *req)
 {
-	switch (req->op) {
-	case HELPER_RESOLVE:
-		req->resolve.addr.host[ENDPOINT_HOST_MAX - 1] = '\0';
-		return true;
-	case HELPER_ATTACH:
-		req->attach.bridge[IFNAMSIZ - 1] = '\0';
-		req->attach.tap[IFNAMSIZ - 1] = '\0';
-		return true;
-	case HELPER_SPAWN:
-		req->command[sizeof(req->command) - 1] = '\0';
-		return true;
-	default:
-		return false;
-	}
+	req->resolve.addr.host[ENDPOINT_HOST_MAX - 1] = '\0';
 }
 
-static void describe(struct job *job, const struct helper_request *req)
+static void check_attach(struct helper_request *req)
 {
-	if (req->op == HELPER_RESOLVE)
-		snprintf(job->what, sizeof(job->what), "resolve %s",
-			 req->resolve.addr.host);
-	else
-		snprintf(job->what, sizeof(job->what), "%s",
-			 req->op == HELPER_ATTACH ? "attach" : "start");
+	req->attach.bridge[IFNAMSIZ - 1] = '\0';
+	req->attach.tap[IFNAMSIZ - 1] = '\0';
+}
+
+static void check_spawn(struct helper_request *req)
+{
+	req->command[sizeof(req->command) - 1] = '\0';
+}
+
+static const struct kind kinds[] = {
+	[HELPER_RESOLVE] = { "netrelay-names", check_resolve, "resolve", do_resolve,
+			     SANDBOX_NAMES, NULL },
+	[HELPER_ATTACH] = { "netrelay-taps", check_attach, "attach", do_attach,
+			    SANDBOX_TAPS, "/dev/net/tun" },
+	[HELPER_SPAWN] = { .name = "netrelay-start",
+			   .check = check_spawn,
+			   .what = "start" },
+};
+
+/* Return: why a request is not answered; NULL: it is. */
+static const char *fault_of(const struct server *s, struct helper_request *req)
+{
+	if (req->op >= HELPER_OPS || &kinds[req->op] != s->kind)
+		return "it does not answer such requests";
+	s->kind->check(req);
+	if (s->rules && !s->rules->allows(req, s->rules->arg))
+		return "the configuration does not name what it was asked for";
+	return NULL;
 }
 
 static void handle(struct server *s, struct helper_request *req)
 {
-	bool is_known = check(req);
-	struct job *job = is_known ? calloc(1, sizeof(*job)) : NULL;
+	const char *fault = fault_of(s, req);
+	struct job *job = fault ? NULL : calloc(1, sizeof(*job));
 	pid_t parent = getpid();
 
-	if (is_known && s->rules && !s->rules->allows(req, s->rules->arg)) {
-		refuse(s, req->id, -EPERM, "helper",
-		       "the configuration does not name what it was asked for");
-		free(job);
-		return;
-	}
 	if (!job) {
-		refuse(s, req->id, -ENOMEM, "helper", "out of memory");
+		refuse(s, req->id, fault ? -EPERM : -ENOMEM, "helper",
+		       fault ? fault : "out of memory");
 		return;
 	}
-	describe(job, req);
+	snprintf(job->what, sizeof(job->what), "%s%s%s", s->kind->what,
+		 req->op == HELPER_RESOLVE ? " " : "",
+		 req->op == HELPER_RESOLVE ? req->resolve.addr.host : "");
 	job->id = req->id;
-	job->due = req->op == HELPER_SPAWN ? 0 : loop_now() + WORK_S * 1000;
 	job->pid = fork();
 	if (job->pid == 0) {
 		work(s, req, parent);
@@ -223,6 +238,19 @@ static bool is_at_work(pid_t pid, void *arg)
 	return false;
 }
 
+/* If a job had answered already, nobody waits for this answer, and it is dropped. */
+static void tell_killed(struct server *s, const struct job *job, int sig)
+{
+	char late[32];
+
+	snprintf(late, sizeof(late), "no answer for %d s", WORK_S);
+	if (sig == SIGALRM)
+		refuse(s, job->id, -ETIMEDOUT, job->what, late);
+	else
+		refuse(s, job->id, -EAGAIN, job->what,
+		       "the process that worked on it was killed");
+}
+
 static void job_ended(struct server *s, pid_t pid, int status)
 {
 	struct job **link = &s->jobs, *job;
@@ -233,11 +261,9 @@ static void job_ended(struct server *s, pid_t pid, int status)
 	if (!job)
 		return;
 	*link = job->next;
-	/* If it had answered already, nobody waits for this answer, and it is dropped. */
 	if (WIFSIGNALED(status))
-		refuse(s, job->id, -EIO, job->what,
-		       "the process that worked on it was killed");
-	s->strays |= status && !job->due;
+		tell_killed(s, job, WTERMSIG(status));
+	s->strays |= status && !s->kind->work;
 	free(job);
 }
 
@@ -255,27 +281,6 @@ static bool reap(struct server *s)
 	return pid == 0;
 }
 
-/* Kill workers that are late. Return: ms until the next one is; -1 when there is none. */
-static int give_up_late(struct server *s)
-{
-	uint64_t now = loop_now(), next = UINT64_MAX;
-	char why[32];
-
-	for (struct job *job = s->jobs; job; job = job->next) {
-		if (!job->due)
-			continue;
-		if (job->due > now) {
-			next = job->due < next ? job->due : next;
-			continue;
-		}
-		snprintf(why, sizeof(why), "no answer for %d s", WORK_S);
-		refuse(s, job->id, -ETIMEDOUT, job->what, why);
-		kill(job->pid, SIGKILL);
-		job->due = UINT64_MAX;
-	}
-	return next == UINT64_MAX ? -1 : (int)(next - now);
-}
-
 static void signals_ready(struct server *s)
 {
 	struct signalfd_siginfo info;
@@ -286,35 +291,61 @@ static void signals_ready(struct server *s)
 }
 
 /*
- * The relay is gone, so nobody waits for answers. Workers are killed. Keepers have
- * noticed by their life lines, and give their commands some time to tidy up.
+ * The relay is gone, so nobody waits for answers. Workers that have just answered are
+ * about to end, and the others end with their parent. Keepers have noticed by their life
+ * lines, and give their commands some time to tidy up.
  */
 static void end_all(struct server *s)
 {
 	struct pollfd pfd = { .fd = s->sigfd, .events = POLLIN };
-	uint64_t limit = loop_now() + KEEP_LIMIT_MS + 500, now;
+	bool has_keepers = !s->kind->work;
+	unsigned most = has_keepers ? KEEP_LIMIT_MS + 500 : ENDING_MS;
+	uint64_t limit = loop_now() + most, now;
 	struct signalfd_siginfo info;
 
-	for (const struct job *job = s->jobs; job; job = job->next)
-		kill(job->pid, job->due ? SIGKILL : SIGTERM);
+	for (const struct job *job = s->jobs; job && has_keepers; job = job->next)
+		kill(job->pid, SIGTERM);
 	while (reap(s) && (now = loop_now()) < limit)
 		if (poll(&pfd, 1, (int)(limit - now)) > 0 &&
 		    read(s->sigfd, &info, sizeof(info)) < 0)
 			break;
-	if (reap(s))
+	if (has_keepers && reap(s))
 		tree_signal(SIGKILL, NULL, NULL);
 }
 
-static int server_init(struct server *s, int fd, const struct helper_rules *rules)
+/*
+ * Give up what the kind does not need. A user without a right to make taps may run
+ * qemu-bridge-helper, which is set-user-ID: no_new_privs would make that useless, and
+ * filters need it.
+ */
+static int confine(struct server *s)
+{
+	struct sandbox sandbox = { .role = s->kind->role };
+	struct sandbox_has has;
+
+	if (s->kind != &kinds[HELPER_ATTACH])
+		file_cap_set(FILE_CAP_GONE);
+	if (!s->rules || !s->kind->work)
+		return 0;
+	if (s->kind == &kinds[HELPER_ATTACH] && geteuid() != 0 &&
+	    net_right() != NET_RIGHT_OWN && bridge_helper_path())
+		return caps_keep(CAP_BIT(CAP_NET_ADMIN));
+	s->is_confined = true;
+	return sandbox_enter(&sandbox, &has);
+}
+
+static int server_init(struct server *s, int fd, enum helper_op op,
+		       const struct helper_rules *rules)
 {
 	sigset_t blocked;
 
 	memset(s, 0, sizeof(*s));
+	s->kind = &kinds[op];
 	s->rules = rules;
 	s->fd = child_close_fds(fd, false);
 	if (s->fd < 0)
 		return s->fd;
-	prctl(PR_SET_NAME, "netrelay-helper");
+	prctl(PR_SET_NAME, s->kind->name);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/*
 	 * The relay decides when the helper ends. A signal to all processes of a
@@ -325,6 +356,7 @@ static int server_init(struct server *s, int fd, const struct helper_rules *rule
 	signal(SIGPIPE, SIG_IGN);
 	/* If our parent ignored SIGCHLD, we would not learn that children end. */
 	signal(SIGCHLD, SIG_DFL);
+	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigaddset(&blocked, SIGTERM);
@@ -332,13 +364,13 @@ static int server_init(struct server *s, int fd, const struct helper_rules *rule
 	sigaddset(&blocked, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	s->sigfd = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->sigfd < 0 ? -errno : 0;
+	return s->sigfd < 0 ? -errno : confine(s);
 }
 
-void helper_serve(int fd, const struct helper_rules *rules)
+void helper_serve(int fd, enum helper_op op, const struct helper_rules *rules)
 {
 	struct server s;
-	int ret = server_init(&s, fd, rules);
+	int ret = server_init(&s, fd, op, rules);
 
 	if (ret < 0) {
 		log_warn("helper process: %s", strerror(-ret));
@@ -350,7 +382,7 @@ void helper_serve(int fd, const struct helper_rules *rules)
 			{ .fd = s.sigfd, .events = POLLIN },
 		};
 
-		if (poll(pfd, ARRAY_SIZE(pfd), give_up_late(&s)) < 0)
+		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0)
 			continue;
 		if (pfd[1].revents)
 			signals_ready(&s);

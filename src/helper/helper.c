@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay's side of the helper: starts it, starts another one when it has ended or
+ * The relay's side of a helper: starts it, starts another one when it has ended or
  * does not answer, sends requests, and matches answers to calls by their number.
  * SOCK_SEQPACKET keeps requests and answers whole.
  *
@@ -31,13 +31,22 @@
 #define END_MS \
 	(KEEP_LIMIT_MS + 1500) /* time to end; the helper needs KEEP_LIMIT_MS and a bit */
 
+_Static_assert(HELPER_OPS == BROKER_HELPERS, "the broker starts each kind");
+
+/* What each kind is for, as messages call it. */
+static const char *const tasks[] = {
+	[HELPER_RESOLVE] = "names",
+	[HELPER_ATTACH] = "taps",
+	[HELPER_SPAWN] = "commands",
+};
+
 /* Return: our end of its socket; -errno. */
 static int fork_helper(struct helper *h)
 {
 	int ret, sv[2];
 
 	if (h->broker)
-		return broker_helper(h->broker, &h->pid);
+		return broker_helper(h->broker, h->op, &h->pid);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
 	h->pid = fork();
@@ -51,36 +60,27 @@ static int fork_helper(struct helper *h)
 	if (h->pid == 0) {
 		/* The relay may have raised its own limit; commands get the old one. */
 		prlimit(0, RLIMIT_NOFILE, &h->files, NULL);
-		helper_serve(sv[1], NULL);
+		helper_serve(sv[1], h->op, NULL);
 	}
 	close(sv[1]);
 	return sv[0];
 }
 
-static int start(struct helper *h)
+void helper_init(struct helper *all, struct loop *loop, struct broker *broker)
 {
-	int fd = fork_helper(h);
+	struct rlimit files = { RLIM_INFINITY, RLIM_INFINITY };
 
-	if (fd < 0)
-		return fd;
-	/* Hundreds of ports may ask at once. */
-	sock_tune_datagrams(fd);
-	h->watch.fd = fd;
-	h->since = loop_now();
-	h->is_late = false;
-	return 0;
-}
-
-int helper_start(struct helper *h, struct broker *broker)
-{
-	memset(h, 0, sizeof(*h));
-	h->broker = broker;
-	h->watch.fd = -1;
-	h->delay = DELAY_MIN_MS;
-	h->limit = ANSWER_MS;
-	if (getrlimit(RLIMIT_NOFILE, &h->files) < 0)
-		return -errno;
-	return start(h);
+	getrlimit(RLIMIT_NOFILE, &files);
+	memset(all, 0, HELPER_OPS * sizeof(*all));
+	for (struct helper *h = all; h < all + HELPER_OPS; h++) {
+		h->op = (enum helper_op)(h - all);
+		h->broker = broker;
+		h->loop = loop;
+		h->watch.fd = -1;
+		h->files = files;
+		h->delay = DELAY_MIN_MS;
+		h->limit = ANSWER_MS;
+	}
 }
 
 static void close_fd(int *fd)
@@ -129,15 +129,24 @@ static struct helper_call *take_call(struct helper *h, uint32_t id)
 static void answers_ready(struct watch *w, uint32_t events);
 static void helper_lost(struct helper *h, const char *how);
 
-/* If the socket can't be watched, close it: the helper then ends by itself. */
-static int watch_helper(struct helper *h)
+int helper_use(struct helper *h, int fd)
 {
-	int fd = h->watch.fd;
 	int ret = loop_add(h->loop, &h->watch, fd, EPOLLIN, answers_ready);
 
+	/* Hundreds of ports may ask at once. */
+	sock_tune_datagrams(fd);
+	h->since = loop_now();
+	h->is_late = false;
 	if (ret < 0)
 		close(fd);
 	return ret;
+}
+
+static int start(struct helper *h)
+{
+	int fd = fork_helper(h);
+
+	return fd < 0 ? fd : helper_use(h, fd);
 }
 
 static void again_due(struct timer *t)
@@ -146,10 +155,9 @@ static void again_due(struct timer *t)
 	int ret = start(h);
 
 	if (ret == 0)
-		ret = watch_helper(h);
-	if (ret == 0)
 		return;
-	log_info("the helper process can't be started: %s; trying again", strerror(-ret));
+	log_info("the helper process for %s can't be started: %s; trying again",
+		 tasks[h->op], strerror(-ret));
 	timer_set(h->loop, &h->again, DELAY_MAX_MS, again_due);
 }
 
@@ -176,8 +184,8 @@ static void helper_lost(struct helper *h, const char *how)
 	bool is_news = was_stable || h->delay == DELAY_MIN_MS;
 	int fd = h->watch.fd;
 
-	(is_news ? log_warn : log_info)("the helper process %s; starting another one",
-					how);
+	(is_news ? log_warn : log_info)(
+		"the helper process for %s %s; starting another one", tasks[h->op], how);
 	loop_del(h->loop, &h->watch);
 	close(fd);
 	timer_cancel(h->loop, &h->overdue);
@@ -192,13 +200,15 @@ static void helper_lost(struct helper *h, const char *how)
 	fail_calls(h);
 }
 
-void helper_reaped(struct helper *h, pid_t pid)
+void helper_reaped(struct helper *all, pid_t pid)
 {
-	if (pid != h->pid)
-		return;
-	h->pid = 0;
-	if (h->loop && h->watch.fd >= 0)
-		helper_lost(h, "has ended");
+	for (struct helper *h = all; h < all + HELPER_OPS; h++) {
+		if (pid != h->pid)
+			continue;
+		h->pid = 0;
+		if (h->watch.fd >= 0)
+			helper_lost(h, "has ended");
+	}
 }
 
 static void deliver(struct helper *h, struct helper_answer *answer, int fd)
@@ -261,31 +271,31 @@ static void overdue_due(struct timer *t)
 	}
 }
 
-int helper_attach(struct helper *h, struct loop *loop)
-{
-	h->loop = loop;
-	return watch_helper(h);
-}
-
 static int send_request(struct helper *h, const struct helper_request *req)
 {
+	int ret = 0;
+
 	if (h->watch.fd < 0)
-		return -EAGAIN;
+		ret = h->again.is_set ? -EAGAIN : start(h);
+	if (ret < 0)
+		return ret;
 	/* All errors are alike to the caller, which tries again later, maybe with another helper. */
 	if (send(h->watch.fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -EAGAIN;
 	return 0;
 }
 
-int helper_ask(struct helper *h, struct helper_call *call, struct helper_request *req,
+int helper_ask(struct helper *all, struct helper_call *call, struct helper_request *req,
 	       helper_done *done)
 {
+	struct helper *h = &all[req->op];
 	int ret;
 
 	req->id = ++h->last_id;
 	ret = send_request(h, req);
 	if (ret < 0)
 		return ret;
+	call->helper = h;
 	call->id = req->id;
 	call->done = done;
 	call->is_waiting = true;
@@ -297,25 +307,27 @@ int helper_ask(struct helper *h, struct helper_call *call, struct helper_request
 	return 0;
 }
 
-void helper_forget(struct helper *h, struct helper_call *call)
+void helper_forget(struct helper_call *call)
 {
 	if (call->is_waiting)
-		take_call(h, call->id);
+		take_call(call->helper, call->id);
 }
 
-void helper_stop(struct helper *h)
+void helper_stop(struct helper *all)
 {
-	int fd = h->watch.fd;
+	int fd;
 
-	if (h->loop) {
+	for (struct helper *h = all; h < all + HELPER_OPS; h++) {
 		timer_cancel(h->loop, &h->again);
 		timer_cancel(h->loop, &h->overdue);
+		fd = h->watch.fd;
 		loop_del(h->loop, &h->watch);
+		if (fd >= 0)
+			close(fd);
 	}
-	h->watch.fd = -1;
-	if (fd >= 0)
-		close(fd);
-	/* It waits for its commands. */
-	child_wait(h->pid, END_MS);
-	h->pid = 0;
+	/* They wait for their commands. */
+	for (struct helper *h = all; h < all + HELPER_OPS; h++) {
+		child_wait(h->pid, END_MS);
+		h->pid = 0;
+	}
 }

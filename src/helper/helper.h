@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper: a second process, forked before anything is opened. It does what needs
- * privilege or can block: attach a tap, resolve a name, start a command. The relay
- * sends a request over a socketpair and goes on relaying. The answer arrives in its
- * event loop, with the descriptor that was asked for. There are no other requests
- * than those below.
+ * The helpers: processes that do what needs privilege or can block. There is one for
+ * each kind of request: it resolves names, or attaches taps, or starts commands. Each
+ * is started by the first request of its kind, and confined by itself. The relay sends
+ * a request over a socketpair and goes on relaying. The answer arrives in its event
+ * loop, with the descriptor that was asked for. There are no other requests than those
+ * below.
  *
  * A helper that has ended or does not answer is replaced by another one. A confined
  * relay (sandbox/sandbox.h) has the broker fork it, which has kept what the program was
@@ -28,7 +29,8 @@
 #define HELPER_ADDRS_MAX RESOLVE_MAX
 #define HELPER_WHY_MAX 512 /* bytes of a message, with its NUL */
 
-enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN };
+/* The kinds of requests, and so of helpers. */
+enum helper_op { HELPER_RESOLVE, HELPER_ATTACH, HELPER_SPAWN, HELPER_OPS };
 
 /*
  * A request.
@@ -83,10 +85,12 @@ typedef void helper_done(struct helper_call *call, const struct helper_answer *a
 
 /*
  * A request under way; part of its owner's struct.
- * @since: when it was sent, as loop_now(), ms
+ * @helper: the helper that was asked
+ * @since:  when it was sent, as loop_now(), ms
  */
 struct helper_call {
 	struct helper_call *next;
+	struct helper *helper;
 	uint32_t id;
 	bool is_waiting;
 	uint64_t since;
@@ -96,7 +100,8 @@ struct helper_call {
 struct broker;
 
 /*
- * The relay's side of the helper.
+ * The relay's side of a helper.
+ * @op:      the kind of requests that it answers
  * @broker:  starts it; NULL: the relay does itself
  * @calls:   requests without an answer
  * @pid:     the helper process; 0 when there is none
@@ -109,6 +114,7 @@ struct broker;
  * @is_late: a call has waited for longer, and no answer has come since
  */
 struct helper {
+	enum helper_op op;
 	struct broker *broker;
 	struct loop *loop;
 	struct watch watch;
@@ -123,46 +129,52 @@ struct helper {
 };
 
 /*
- * helper_start() - Start the helper process. Call it early: the helper closes all
- * descriptors but stderr, but keeps a copy of the memory that is in use.
- * @broker: has it started by the broker, which must outlive @h; NULL: forks it
+ * helper_init() - Get ready to start helpers. None is started yet.
+ * @all:    HELPER_OPS of them, one for each kind, in this order
+ * @loop:   delivers the answers; it must outlive them, but may be initialized later
+ * @broker: starts them, and must outlive them; NULL: they are forked
+ *
+ * Commands get the limit of descriptors that the process has at this time.
+ */
+void helper_init(struct helper *all, struct loop *loop, struct broker *broker);
+
+/*
+ * helper_use() - Have the helper answer that has the other end of @fd, a SOCK_SEQPACKET
+ * socket, which becomes @h's. On error it is closed, and so the helper ends.
  *
  * Return: 0 or -errno.
  */
-int helper_start(struct helper *h, struct broker *broker);
-
-/* helper_attach() - Have @loop deliver the answers; it must outlive @h. Return: 0 or -errno. */
-int helper_attach(struct helper *h, struct loop *loop);
+int helper_use(struct helper *h, int fd);
 
 /*
- * helper_stop() - End the helper and its commands, and wait for them. A command gets
+ * helper_stop() - End all helpers and their commands, and wait for them. A command gets
  * SIGTERM and has two seconds to tidy up, then it is killed. Calls are not answered.
  */
-void helper_stop(struct helper *h);
+void helper_stop(struct helper *all);
 
 /*
- * helper_reaped() - Tell that wait() has returned the child @pid. If it was the helper,
+ * helper_reaped() - Tell that wait() has returned the child @pid. If it was a helper,
  * another one is started.
  */
-void helper_reaped(struct helper *h, pid_t pid);
+void helper_reaped(struct helper *all, pid_t pid);
 
 /*
- * helper_ask() - Send a request.
+ * helper_ask() - Send a request to the helper for its kind, which is started if need be.
  * @call: must stay where it is until @done is called, or until helper_forget()
  * @req:  copied; its @id is set here
  * @done: called with the answer
  *
  * Return: 0; -EAGAIN when too many requests are under way, or there is no helper just
- * now. After an error @done is not called.
+ * now; another -errno when it can't be started. After an error @done is not called.
  */
-int helper_ask(struct helper *h, struct helper_call *call, struct helper_request *req,
+int helper_ask(struct helper *all, struct helper_call *call, struct helper_request *req,
 	       helper_done *done);
 
 /* helper_forget() - Cancel a call, if it is under way: its answer will be thrown away. */
-void helper_forget(struct helper *h, struct helper_call *call);
+void helper_forget(struct helper_call *call);
 
 /*
- * Which requests the helper answers: what is not named by the configuration is nothing
+ * Which requests a helper answers: what is not named by the configuration is nothing
  * that the relay needs, whoever has taken it over.
  * @allows: whether to answer @req, whose strings have an end
  */
@@ -174,9 +186,11 @@ struct helper_rules {
 /*
  * helper_serve() - The helper process: answer requests on @fd, a SOCK_SEQPACKET socket,
  * until its other end is closed. It never returns.
- * @rules: NULL to answer all
+ * @op:    the kind of requests that it answers; it refuses all others
+ * @rules: NULL to answer all of that kind, and not to be confined
  */
-void helper_serve(int fd, const struct helper_rules *rules) __attribute__((noreturn));
+void helper_serve(int fd, enum helper_op op, const struct helper_rules *rules)
+	__attribute__((noreturn));
 
 /*
  * helper_answer() - Send an answer, from the helper or one of its children.

@@ -10,7 +10,7 @@
  * seconds at most.
  *
  * #syscalls: access close dup2 execve exit_group fcntl fork gettid kill open pipe2 poll
- * #syscalls: read rt_sigaction rt_sigprocmask socketpair wait4
+ * #syscalls: prctl read rt_sigaction rt_sigprocmask socketpair wait4
  */
 #include "helper/qemu-bridge-helper.h"
 
@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static const char *find_helper(void)
+const char *bridge_helper_path(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (!access(paths[i], X_OK))
@@ -219,11 +220,11 @@ static void reap(const struct qemu_helper *helper)
 int bridge_helper_tap(const char *bridge, char *said, size_t size)
 {
 	struct qemu_helper helper = { .fd = -1, .said = said, .size = size };
-	const char *path = find_helper();
+	const char *path = bridge_helper_path();
 	int rc;
 
 	said[0] = '\0';
-	if (!path)
+	if (!path || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return -ENOENT;
 	rc = start(&helper, path, bridge);
 	if (rc)

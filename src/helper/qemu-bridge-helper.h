@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+/* bridge_helper_path() - Where it is installed, and may be run; NULL: it is not. */
+const char *bridge_helper_path(void);
+
 /*
  * bridge_helper_tap() - Have qemu-bridge-helper make a tap on @bridge. It blocks for
  * up to 10 s.
@@ -16,11 +19,12 @@
  * @size: bytes at @said
  *
  * The caller must check that the descriptor is a tap, and of which kind. The helper
- * has ended when this returns. This process must not have set no_new_privs: the helper
- * would then run without its privilege.
+ * has ended when this returns. If this process has set no_new_privs, the helper would
+ * run without its privilege, and is not run.
  *
- * Return: a descriptor, close-on-exec, the caller's to close; -ENOENT when no
- * helper is installed; -EPERM when it sent no descriptor; -ETIMEDOUT; another -errno.
+ * Return: a descriptor, close-on-exec, the caller's to close; -ENOENT when no helper is
+ * installed, or it would be of no use; -EPERM when it sent no descriptor; -ETIMEDOUT;
+ * another -errno.
  */
 int bridge_helper_tap(const char *bridge, char *said, size_t size);
 

@@ -375,7 +375,8 @@ static int get_tap(struct state *s)
 	has_leave =
 		tap_leave(s->req, &s->bridge, &s->tap, s->no_leave, sizeof(s->no_leave));
 	if (s->req->index)
-		return 0;
+		return s->tap.is_tap ? 0
+				     : fail(s, -EINVAL, "%s is not a tap", s->tap.name);
 	rc = open_tap(s, has_leave);
 	if (rc)
 		return rc;

@@ -36,9 +36,11 @@
 
 enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER };
 
+/* @kind: of BROKER_HELPER */
 struct question {
 	uint32_t id;
 	enum op op;
+	unsigned kind;
 	int type;
 	mode_t mode;
 	struct sock_path path;
@@ -54,11 +56,11 @@ struct answer {
 
 /* ---- the broker ---- */
 
-/* @helper: the helper that was started last; 0 when it has ended */
+/* @helpers: of each kind the one that was started last; 0 when it has ended */
 struct server {
 	int fd;
 	const struct broker_rules *rules;
-	pid_t helper;
+	pid_t helpers[BROKER_HELPERS];
 };
 
 static bool is_named(const struct server *s, const struct question *q)
@@ -99,34 +101,39 @@ static void reap(struct server *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		if (pid == s->helper)
-			s->helper = 0;
+		for (unsigned i = 0; i < BROKER_HELPERS; i++)
+			if (pid == s->helpers[i])
+				s->helpers[i] = 0;
 }
 
-static int do_helper(struct server *s, struct answer *a, int *fd)
+static int do_helper(struct server *s, unsigned kind, struct answer *a, int *fd)
 {
 	int ret = 0, sv[2];
+	pid_t *pid;
 
+	if (kind >= BROKER_HELPERS)
+		return -EINVAL;
+	pid = &s->helpers[kind];
 	/* It has not been waited for, so its pid is nobody else's. */
-	if (s->helper)
-		kill(s->helper, SIGKILL);
+	if (*pid)
+		kill(*pid, SIGKILL);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
-	s->helper = fork();
-	if (s->helper == 0) {
+	*pid = fork();
+	if (*pid == 0) {
 		close(sv[0]);
 		close(s->fd);
-		s->rules->helper(sv[1], s->rules->arg);
+		s->rules->helper(sv[1], kind, s->rules->arg);
 		_exit(1);
 	}
-	if (s->helper < 0) {
+	if (*pid < 0) {
 		ret = -errno;
-		s->helper = 0;
+		*pid = 0;
 		close(sv[0]);
 	}
 	close(sv[1]);
 	*fd = ret < 0 ? -1 : sv[0];
-	a->pid = s->helper;
+	a->pid = *pid;
 	return ret;
 }
 
@@ -145,7 +152,7 @@ static void answer(struct server *s, struct question *q)
 	else if (q->op == BROKER_DIAL)
 		a.err = do_dial(s, q, &fd);
 	else
-		a.err = do_helper(s, &a, &fd);
+		a.err = do_helper(s, q->kind, &a, &fd);
 	pass_send(s->fd, &a, sizeof(a), &fd, fd >= 0);
 	if (fd >= 0)
 		close(fd);
@@ -196,7 +203,8 @@ static void serve(int fd, const struct broker_rules *rules, const sigset_t *wait
 			answer(&s, &q);
 	}
 	reap(&s);
-	child_wait(s.helper, END_MS);
+	for (unsigned i = 0; i < BROKER_HELPERS; i++)
+		child_wait(s.helpers[i], END_MS);
 	_exit(0);
 }
 
@@ -367,11 +375,11 @@ int broker_dial(struct broker *b, const char *path)
 	return ret < 0 ? ret : fd;
 }
 
-int broker_helper(struct broker *b, pid_t *pid)
+int broker_helper(struct broker *b, unsigned kind, pid_t *pid)
 {
-	struct question q = { .op = BROKER_HELPER };
-	struct answer a;
-	int fd, ret = ask(b, &q, &a, &fd);
+	struct question q = { .op = BROKER_HELPER, .kind = kind };
+	struct answer a = { 0 };
+	int fd, ret = b->is_on ? ask(b, &q, &a, &fd) : -EPIPE;
 
 	*pid = ret < 0 ? 0 : a.pid;
 	return ret < 0 ? ret : fd;

@@ -19,18 +19,19 @@
 #include "net/sock.h"
 
 #define BROKER_ANSWER_MS 500
+#define BROKER_HELPERS 3 /* kinds of helpers; what each does is the caller's concern */
 
 /*
  * What the broker may do; it and what it points to must be there when it is forked.
  * @names:  whether the configuration names the path of a unix socket, to be made or dialled
  * @arg:    for both
- * @helper: runs the helper on a socket, in a process of its own, and does not return
+ * @helper: runs a helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
  */
 struct broker_rules {
 	bool (*names)(const char *path, void *arg);
 	void *arg;
-	void (*helper)(int fd, void *arg);
+	void (*helper)(int fd, unsigned kind, void *arg);
 	bool dials;
 };
 
@@ -59,7 +60,7 @@ struct broker {
  */
 int broker_start(struct broker *b, const struct broker_rules *rules);
 
-/* broker_stop() - End the broker, and wait for it and for the helper that it started. */
+/* broker_stop() - End the broker, and wait for it and for the helpers that it started. */
 void broker_stop(struct broker *b);
 
 /* broker_bind() - As sock_bound_unix(). -EPIPE when the broker is lost. */
@@ -80,11 +81,12 @@ void broker_unlink(struct broker *b, const struct sock_path *made);
 int broker_dial(struct broker *b, const char *path);
 
 /*
- * broker_helper() - Start a helper. One that was started before is killed.
- * @pid: set to its process
+ * broker_helper() - Start a helper. One of its kind that was started before is killed.
+ * @kind: less than BROKER_HELPERS
+ * @pid:  set to its process
  *
  * Return: our end of its socket, of type SOCK_SEQPACKET; -errno.
  */
-int broker_helper(struct broker *b, pid_t *pid);
+int broker_helper(struct broker *b, unsigned kind, pid_t *pid);
 
 #endif

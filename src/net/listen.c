@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/passing.h"
 #include "base/util.h"
 
 #define BACKLOG 4096 /* connections that may wait; net.core.somaxconn may allow less */
@@ -234,10 +235,23 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", l->name, strerror(-ret),
 			 sock_hint(ret));
-		return ret;
+		if (!l->waits || !passing_error(ret, true))
+			return ret;
+		log_warn("%s; trying again", why);
+		timer_set(loop, &l->resume, l->reopen_ms, reopen_due);
+		return 0;
 	}
 	log_info("%s: listening", l->name);
 	return 0;
+}
+
+bool listener_retry_now(struct listener *l)
+{
+	bool waits = l->watch.fd < 0 && l->resume.is_set;
+
+	if (waits)
+		timer_set(l->loop, &l->resume, 0, reopen_due);
+	return waits;
 }
 
 void listener_gone(struct listener *l)

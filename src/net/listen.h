@@ -31,6 +31,7 @@
  *            NULL if there is no limit
  * @arg:      passed to both
  * @broker:   makes and removes the path; may be NULL
+ * @waits:    what is missing at first, an address or a folder, is waited for
  *
  * The listener's own members:
  * @n:         connections at present
@@ -47,6 +48,7 @@ struct listener {
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
 	struct broker *broker;
+	bool waits;
 
 	struct loop *loop;
 	struct watch watch;
@@ -63,9 +65,12 @@ struct listener {
  * @why:  on error, one line that says what is wrong and what to do
  * @size: bytes at @why
  *
- * Return: 0 or -errno.
+ * Return: 0, also when it waits; -errno.
  */
 int listener_start(struct listener *l, struct loop *loop, char *why, size_t size);
+
+/* listener_retry_now() - The reason to wait may be gone. Return: whether it waits. */
+bool listener_retry_now(struct listener *l);
 
 /* listener_gone() - Tell the listener that a connection which it accepted has ended. */
 void listener_gone(struct listener *l);

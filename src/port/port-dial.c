@@ -226,7 +226,7 @@ static int dial_open(struct port *p)
 		return port_why(p, ret, "%s: %s", d->ep->remote.host, strerror(-ret));
 	req.resolve.addr = d->ep->remote;
 	req.resolve.type = SOCK_STREAM;
-	ret = helper_ask(p->env->helper, &d->call, &req, resolved);
+	ret = helper_ask(p->env->helpers, &d->call, &req, resolved);
 	return ret < 0 ? port_why(p, ret, "resolve: %s", strerror(-ret)) : -EINPROGRESS;
 }
 
@@ -234,7 +234,7 @@ static void dial_close(struct port *p)
 {
 	struct dial *d = to_dial(p);
 
-	helper_forget(p->env->helper, &d->call);
+	helper_forget(&d->call);
 	close_attempts(d);
 	stream_close(p);
 }

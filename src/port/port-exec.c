@@ -153,7 +153,7 @@ static int exec_open(struct port *p)
 
 	e->has_status = e->has_end = false;
 	snprintf(req.command, sizeof(req.command), "%s", endpoint_command(e->ep));
-	ret = helper_ask(p->env->helper, &e->call, &req, spawned);
+	ret = helper_ask(p->env->helpers, &e->call, &req, spawned);
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
 
@@ -199,7 +199,7 @@ static void exec_close(struct port *p)
 	struct exec *e = to_exec(p);
 	int life = e->life.fd;
 
-	helper_forget(p->env->helper, &e->call);
+	helper_forget(&e->call);
 	timer_cancel(p->env->loop, &e->proven);
 	timer_cancel(p->env->loop, &e->over);
 	loop_del(p->env->loop, &e->life);

@@ -265,7 +265,7 @@ static int attach(struct tap *t, int index)
 	req.attach.index = index;
 	if (may_be_remade(t, req.attach.tap))
 		return port_why(p, -ENODEV, "tap %s: was deleted", req.attach.tap);
-	ret = helper_ask(p->env->helper, &t->call, &req, index ? put_back : attached);
+	ret = helper_ask(p->env->helpers, &t->call, &req, index ? put_back : attached);
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
 
@@ -297,7 +297,7 @@ static void follow_mtu(struct tap *t, uint32_t mtu)
 		return;
 	req.attach.index = t->link.index;
 	req.attach.mtu = mtu;
-	helper_ask(t->port.env->helper, &t->call, &req, mtu_set);
+	helper_ask(t->port.env->helpers, &t->call, &req, mtu_set);
 }
 
 /* ---- news ---- */
@@ -396,7 +396,7 @@ static void tap_close(struct port *p)
 {
 	struct tap *t = to_tap(p);
 
-	helper_forget(p->env->helper, &t->call);
+	helper_forget(&t->call);
 	if (!t->is_kept)
 		let_go(t);
 }

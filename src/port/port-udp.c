@@ -148,7 +148,7 @@ static int ask(struct udp *u, helper_done *done)
 	req.resolve.addr = u->ep->remote;
 	req.resolve.type = SOCK_DGRAM;
 	u->asked_at = loop_now();
-	ret = helper_ask(p->env->helper, &u->call, &req, done);
+	ret = helper_ask(p->env->helpers, &u->call, &req, done);
 	return ret < 0 ? port_why(p, ret, "resolve: %s", strerror(-ret)) : -EINPROGRESS;
 }
 
@@ -272,7 +272,7 @@ static int udp_open(struct port *p)
 
 static void udp_close(struct port *p)
 {
-	helper_forget(p->env->helper, &to_udp(p)->call);
+	helper_forget(&to_udp(p)->call);
 	dgram_close(p);
 }
 

@@ -71,6 +71,7 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "base/passing.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -251,7 +252,8 @@ static void close_fds(struct port *p)
 void port_down(struct port *p)
 {
 	bool was_up = p->state == PORT_UP;
-	bool is_mistake = !p->was_up && (p->ops->open_error_is_fatal || p->is_mistake);
+	bool is_mistake = !p->was_up && (p->ops->open_error_is_fatal || p->is_mistake) &&
+			  !passing_error(p->why_err, p->waits);
 	bool ends = p->ops->one_shot || is_mistake || p->is_shut;
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)

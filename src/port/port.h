@@ -100,7 +100,8 @@ struct port;
  * @has_backpressure:  frames not received now are not lost: the peer holds them back, or
  *             the kernel, which for a tap has a queue of its own
  * @one_shot: when it goes down it has ended: there is no way to open it again
- * @open_error_is_fatal:  a first open() that fails is a mistake in the set-up, not an outage
+ * @open_error_is_fatal:  a first open() that fails is a mistake in the set-up, not an
+ *             outage; but see passing_error()
  * @is_stdio:   stdin is not read before another port is up, and its end of file ends
  *             the program
  *
@@ -171,8 +172,8 @@ struct links;
 /* Where a port lives. */
 struct port_env {
 	struct loop *loop;
-	struct helper *helper;
-	struct broker *broker; /* may be NULL */
+	struct helper *helpers; /* one for each kind of request */
+	struct broker *broker;	/* may be NULL */
 	struct links *links;
 	const struct port_host *host;
 	void *host_arg;
@@ -193,6 +194,7 @@ struct port {
 	bool awaiting_peer; /* the driver: up, maybe to no use: no success yet */
 	bool is_held;	    /* do not read */
 	bool is_unpadded;   /* the owner: what is sent is not padded */
+	bool waits;	    /* the owner: what it lacks at first may come */
 	bool has_later;	 /* it has more to read, of which its descriptors say nothing */
 	bool is_lending; /* frames that it received are still being sent on */
 	bool has_failed; /* went down while it lent, and is to be closed after that */
@@ -202,7 +204,7 @@ struct port {
 	int why_err;
 	const char *peer; /* the driver: what is at the other end, or NULL */
 	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
-	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
+	bool is_mistake;  /* as open_error_is_fatal, set by open() for this error */
 	char told[PORT_WHY_MAX]; /* the reason last warned of */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */

@@ -28,6 +28,7 @@
 #include "relay/forward.h"
 #include "relay/stats.h"
 
+#define NEWS_MS 100 /* from the first news to a try: more may come */
 #define SEGMENTS_BYTES (BATCH_MAX * sizeof(struct gso_segment))
 #define MEMORY_BYTES (sizeof(struct batch) + SEGMENTS_BYTES + BATCH_BUF_SIZE)
 
@@ -282,10 +283,47 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	}
 	m->ep = ep;
 	m->is_dynamic = r->is_running;
+	p->waits = r->waits && !r->is_running;
 	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
 	relay_add_member(r, m, &ep->rules);
 	return 0;
+}
+
+/* Try anew what waits for an address or an interface; all else has news of its own. */
+static void news_due(struct timer *t)
+{
+	struct relay *r = container_of(t, struct relay, again);
+	bool any = false;
+
+	for (struct acceptor *a = r->acceptors; a; a = a->next)
+		any |= listener_retry_now(&a->listener);
+	for (struct member *m = r->forward.members.first; m; m = m->next) {
+		if (!m->port->ops->is_dgram || m->port->was_up)
+			continue;
+		any = true;
+		port_retry_now(m->port);
+	}
+	if (!any)
+		links_leave(&r->links, &r->news);
+}
+
+static void on_news(struct links_user *u, const struct nl_link *link)
+{
+	struct relay *r = container_of(u, struct relay, news);
+
+	(void)link;
+	if (!r->again.is_set)
+		timer_set(r->loop, &r->again, NEWS_MS, news_due);
+}
+
+void relay_wait(struct relay *r)
+{
+	r->waits = true;
+	r->news.changed = on_news;
+	r->news.is_of_host = true;
+	/* Without news, there are the tries at times. */
+	links_join(&r->links, &r->news, "");
 }
 
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
@@ -305,7 +343,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 	return ret;
 }
 
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+int relay_init(struct relay *r, struct loop *loop, struct helper *helpers,
 	       enum relay_kind kind, const struct switching_limits *limits)
 {
 	uint8_t *memory;
@@ -315,7 +353,7 @@ int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
 	r->kind = kind;
 	r->started = loop_now();
 	r->env.loop = loop;
-	r->env.helper = helper;
+	r->env.helpers = helpers;
 	events_init(&r->events, loop);
 	links_init(&r->links, loop);
 	r->env.links = &r->links;
@@ -348,6 +386,8 @@ void relay_free(struct relay *r)
 		remove_member(r, r->forward.members.first);
 	acceptor_free_all(r);
 	drain_free(&r->drain);
+	timer_cancel(r->loop, &r->again);
+	links_leave(&r->links, &r->news);
 	links_free(&r->links);
 	if (r->batch)
 		munmap(r->batch, MEMORY_BYTES);

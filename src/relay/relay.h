@@ -29,6 +29,8 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @events: what happens to the members, and who is notified
  * @failed: the set-up of a port failed: the program's exit status is 1
  * @is_running: see relay_set_running()
+ * @waits:  see relay_wait(); @news: of the host, as long as anything waits, and @again: the
+ *          next try after some
  * @forward: the members, and what is on its way between them
  * @ended:  members to be freed at the end of the turn
  * @is_forwarding: a batch is under way
@@ -49,6 +51,9 @@ struct relay {
 	struct events events;
 	bool failed;
 	bool is_running;
+	bool waits;
+	struct links_user news;
+	struct timer again;
 	struct forwarding forward;
 	struct member *ended;
 	bool is_forwarding, has_changed;
@@ -64,12 +69,12 @@ struct relay {
 
 /*
  * relay_init() - An empty relay.
- * @helper: may be NULL when no port needs it
+ * @helpers: may be NULL when no port needs one
  * @limits: of a switch; for others it may be NULL
  *
  * Return: 0 or -ENOMEM. Call relay_free() also after an error.
  */
-int relay_init(struct relay *r, struct loop *loop, struct helper *helper,
+int relay_init(struct relay *r, struct loop *loop, struct helper *helpers,
 	       enum relay_kind kind, const struct switching_limits *limits);
 
 /* relay_free() - End all ports and listeners, unreported, and free what the relay has. */
@@ -99,6 +104,12 @@ void relay_add_member(struct relay *r, struct member *m,
  * or end, and the relay goes on.
  */
 void relay_set_running(struct relay *r);
+
+/*
+ * relay_wait() - What is added until the relay is running may lack something that is not
+ * there yet, an interface, an address or a folder: it is waited for.
+ */
+void relay_wait(struct relay *r);
 
 /* relay_find() - The member of that number; NULL if there is none, or its port has ended. */
 struct member *relay_find(const struct relay *r, unsigned id);

@@ -27,6 +27,9 @@
 #include "sandbox/seccomp.h"
 #include "sandbox/syscalls.h"
 
+#ifndef TUNSETFILTEREBPF
+#define TUNSETFILTEREBPF _IOR('T', 225, int)
+#endif
 #ifndef TUNSETCARRIER
 #define TUNSETCARRIER _IOW('T', 226, int)
 #endif
@@ -46,25 +49,41 @@
 #endif
 
 static const uint32_t families[] = { AF_UNIX, AF_INET, AF_INET6 };
+static const uint32_t netlink[] = { AF_NETLINK };
 static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL,
 				     F_DUPFD_CLOEXEC };
 static const uint32_t requests[] = { (uint32_t)TUNGETIFF, (uint32_t)TUNSETCARRIER,
 				     FIONREAD, SIOCGIFINDEX, SIOCGIFNAME };
 static const uint32_t terminal[] = { TIOCGWINSZ, TCGETS, TCSETS, TCSETSW, TCSETSF };
+static const uint32_t tap_requests[] = {
+	(uint32_t)TUNSETIFF,
+	TUNSETOWNER,
+	(uint32_t)TUNGETIFF,
+	TUNSETOFFLOAD,
+	TUNSETVNETHDRSZ,
+	TUNSETVNETLE,
+	TUNSETVNETBE,
+	TUNSETTXFILTER,
+	(uint32_t)TUNDETACHFILTER,
+	(uint32_t)TUNSETFILTEREBPF,
+	TUNSETSNDBUF,
+};
 static const uint32_t zero[] = { 0 };
 
 static const struct {
-	const int *calls;
-	unsigned n_calls;
-	const uint32_t *requests;
-	unsigned n_requests;
-	unsigned n_families;
+	const uint16_t *calls;
+	const uint32_t *requests, *families;
+	uint8_t n_calls, n_requests, n_families;
 } roles[] = {
-	[SANDBOX_RELAY] = { relay_calls, ARRAY_SIZE(relay_calls), requests,
+	[SANDBOX_RELAY] = { relay_calls, requests, families, ARRAY_SIZE(relay_calls),
 			    ARRAY_SIZE(requests), ARRAY_SIZE(families) },
-	[SANDBOX_WRITER] = { writer_calls, ARRAY_SIZE(writer_calls), NULL, 0, 0 },
-	[SANDBOX_CLIENT] = { client_calls, ARRAY_SIZE(client_calls), terminal,
+	[SANDBOX_WRITER] = { writer_calls, NULL, NULL, ARRAY_SIZE(writer_calls) },
+	[SANDBOX_CLIENT] = { client_calls, terminal, families, ARRAY_SIZE(client_calls),
 			     ARRAY_SIZE(terminal), 1 },
+	[SANDBOX_NAMES] = { names_calls, requests, families, ARRAY_SIZE(names_calls),
+			    ARRAY_SIZE(requests), ARRAY_SIZE(families) },
+	[SANDBOX_TAPS] = { taps_calls, tap_requests, netlink, ARRAY_SIZE(taps_calls),
+			   ARRAY_SIZE(tap_requests), ARRAY_SIZE(netlink) },
 };
 
 int filter_build(struct sock_filter *to, enum sandbox_role role,
@@ -78,7 +97,7 @@ int filter_build(struct sock_filter *to, enum sandbox_role role,
 			pids[n++] = (uint32_t)kills[i];
 
 	const struct seccomp_check checks[] = {
-		{ SYS_socket, 0, ALL, families, roles[role].n_families },
+		{ SYS_socket, 0, ALL, roles[role].families, roles[role].n_families },
 		{ FCNTL, 1, ALL, commands, ARRAY_SIZE(commands) },
 		{ SYS_ioctl, 1, ALL, roles[role].requests, roles[role].n_requests },
 		{ MMAP, 2, PROT_EXEC, zero, 1 },

@@ -13,4 +13,10 @@
  */
 int landlock_deny(void);
 
+/*
+ * landlock_read_only() - As landlock_deny(), but files can be read, and @device, if it is
+ * there, can be used as a device; NULL for none.
+ */
+int landlock_read_only(const char *device);
+
 #endif

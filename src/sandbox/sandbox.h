@@ -11,7 +11,7 @@
  *
  * What the relay needs after set-up, and who does it:
  *
- *	tap, bridge, MTU, a name's address, exec:     the helper (helper/)
+ *	tap, bridge, MTU, a name's address, exec:     a helper (helper/)
  *	another helper, when one is lost              the broker (net/broker.h)
  *	a unix socket's path: bind, remove, and       the broker
  *	dial where the relay itself may not
@@ -19,7 +19,8 @@
  *	links, routes, events of them                 netlink sockets, opened before
  *	messages to stderr, memory in use, time zone  files, opened or read before
  *
- * Helper and broker were forked before, so they keep what the program was started with.
+ * The broker was forked before, so it keeps what the program was started with, and so
+ * do helpers, as far as they do not give it up.
  * What remains with the relay is bounded by arguments (filter.c): the requests of
  * ioctl(), the commands of fcntl(), and the processes for kill().
  *
@@ -44,8 +45,18 @@
  * SANDBOX_WRITER: the process that writes the file of --capture, which is open
  * SANDBOX_CLIENT: netrelay ctl, and netrelay top. It keeps CAP_DAC_OVERRIDE if it has
  *                 it, so that root can reach another user's control socket
+ * SANDBOX_NAMES, SANDBOX_TAPS: the helpers that resolve names and attach taps; the
+ *                 latter keeps CAP_NET_ADMIN if it has it. Their rights to files they
+ *                 give up by themselves (landlock_read_only()). A glibc's resolver loads
+ *                 modules, whose system calls nobody knows: it is not filtered
  */
-enum sandbox_role { SANDBOX_RELAY, SANDBOX_WRITER, SANDBOX_CLIENT };
+enum sandbox_role {
+	SANDBOX_RELAY,
+	SANDBOX_WRITER,
+	SANDBOX_CLIENT,
+	SANDBOX_NAMES,
+	SANDBOX_TAPS,
+};
 
 #define SANDBOX_KILLS_MAX 2
 

@@ -88,7 +88,7 @@ static void check(struct program *p, const struct seccomp_check *c)
 	give(p, SECCOMP_RET_KILL_PROCESS);
 }
 
-int seccomp_build(struct sock_filter *to, const int *calls, unsigned n_calls,
+int seccomp_build(struct sock_filter *to, const uint16_t *calls, unsigned n_calls,
 		  const struct seccomp_check *checks, unsigned n_checks)
 {
 	struct program p = { .at = to };

@@ -34,7 +34,7 @@ struct seccomp_check {
  * Return: the number of instructions; -E2BIG when there is no room; -ENOTSUP on an
  * architecture for which there are no filters.
  */
-int seccomp_build(struct sock_filter *to, const int *calls, unsigned n_calls,
+int seccomp_build(struct sock_filter *to, const uint16_t *calls, unsigned n_calls,
 		  const struct seccomp_check *checks, unsigned n_checks);
 
 /*

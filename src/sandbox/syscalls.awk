@@ -15,14 +15,20 @@ BEGIN {
 	other["relay"] = "capture-(file|writer)[.]c"
 	files["writer"] = "^src/(base/|capture/capture-(file|writer)[.]c)"
 	files["client"] = "^src/(base/|client/|capture/capture-file[.]c|net/sock[.]c)"
-	n_roles = split("relay writer client", roles, " ")
+	files["names"] = "^src/(base/(log|pass-fd)|helper/(helper-serve|resolve)|sandbox/landlock)[.]c"
+	files["taps"] = "^src/(base/(log|pass-fd)|net/(mnl-builtin|nl|tap)|sandbox/(caps|landlock|user)|" \
+		"helper/(bridge-acl|file-cap|helper-serve|link-kind|tap-.*))[.]c"
+	n_roles = split("relay writer client names taps", roles, " ")
 
 	# Before: processes, files and paths, limits, signals. A confined process has them
 	# done by the broker or the helper, or never again.
 	before = "access chmod clone close_range dup2 dup3 execve fchmod flock fork getdents64 \
-		open pipe2 prctl readlink rt_sigaction socketpair umask unlink"
+		open pipe2 prctl readlink rt_sigaction setgroups setresgid setresuid socketpair umask \
+		unlink"
 	# A writer has opened its file, but not begun it.
 	still["writer"] = still["client"] = "fchmod rt_sigaction"
+	# These open files, and fork for each request.
+	still["names"] = still["taps"] = "access fork open pipe2 prctl"
 	# With certain arguments only.
 	checked = "fcntl ioctl kill mmap mprotect prlimit64 socket"
 
@@ -37,13 +43,20 @@ BEGIN {
 	# The same call as other architectures and C libraries have it.
 	also("clock_gettime", "clock_gettime64")
 	also("epoll_pwait", "epoll_wait epoll_pwait2")
+	also("access", "faccessat faccessat2")
+	also("fork", "clone clone3")
 	also("fstat", "fstat64 newfstatat statx")
 	also("ftruncate", "ftruncate64")
 	also("futex", "futex_time64")
+	also("getegid", "getegid32")
 	also("geteuid", "geteuid32")
+	also("getgid", "getgid32")
+	also("getgroups", "getgroups32")
 	also("getuid", "getuid32")
 	also("lseek", "_llseek")
 	also("lstat", "lstat64 fstatat64 newfstatat statx")
+	also("open", "openat")
+	also("pipe2", "pipe")
 	also("poll", "ppoll ppoll_time64")
 	also("recvmmsg", "recvmmsg_time64")
 	also("sendmsg", "sendmmsg")
@@ -120,7 +133,7 @@ END {
 			if (keep[name])
 				has[role, name] = 1
 		split("", done)
-		printf "static const int %s_calls[] = {\n", role
+		printf "static const uint16_t %s_calls[] = {\n", role
 		print_list(role, first all)
 		print "};"
 	}

@@ -356,6 +356,7 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 		m->pages[i].metrics = m;
 	m->listener.name = m->name;
 	m->listener.addr = &ep->local;
+	m->listener.waits = relay->waits;
 	m->listener.accepted = on_accepted;
 	m->listener.arg = m;
 	ret = listener_start(&m->listener, loop, why, size);

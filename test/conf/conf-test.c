@@ -114,6 +114,7 @@ static const struct settings settings[] = {
 	{ { "-l", "5000", "--fdb-size=1048576" }, " fdb=1048576" },
 	{ { "br0", "--user", "nobody" }, " user=nobody" },
 	{ { "--no-sandbox", "-l", "5000" }, " no-sandbox" },
+	{ { "br0", "--wait" }, " wait" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
 	{ { "br0", "--ctl=a,b" }, " ctl=a,b" },
 	{ { "br0", "--ctl", "--hub" }, " ctl=--hub" },
@@ -284,6 +285,7 @@ static const char *const shown[] = {
 	" --capture FILE",
 	"  --user NAME ",
 	" --no-sandbox ",
+	" --wait ",
 	"-v ",
 	"-h, --help",
 	"-V, --version",
@@ -395,6 +397,8 @@ static char *describe(const struct conf *conf)
 		fprintf(out, " user=%s", conf->user);
 	if (conf->no_sandbox)
 		fputs(" no-sandbox", out);
+	if (conf->wait)
+		fputs(" wait", out);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
 	if (conf->has_metrics)

@@ -24,9 +24,9 @@ static void begin(void)
 	static const struct switching_limits limits = { 100, 1000 };
 
 	live_begin(NULL);
-	live_own_helper();
+	live_own_helper(HELPER_RESOLVE);
 	memset(&ctl, 0, sizeof(ctl));
-	if (relay_init(&relay, &live.taker.loop, &live.helper, RELAY_HUB, &limits) < 0 ||
+	if (relay_init(&relay, &live.taker.loop, live.helpers, RELAY_HUB, &limits) < 0 ||
 	    ctl_start(&ctl, &relay, path, why, sizeof(why)) < 0)
 		abort();
 	relay_set_running(&relay);
@@ -94,7 +94,7 @@ static bool waits(int fd)
 {
 	char byte;
 
-	live_until(ctl.clients && live.helper.calls);
+	live_until(ctl.clients && live_calls());
 	turn(&live.taker.loop);
 	return recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN;
 }

@@ -25,7 +25,7 @@
 #define MESSAGES_MAX 16
 
 static struct loop loop;
-static struct helper helper;
+static struct helper helpers[HELPER_OPS];
 static struct helper_call call[CALLS];
 static unsigned answers;
 
@@ -75,17 +75,17 @@ static unsigned count_fds(void)
 static void serve_helper(int sock)
 {
 	struct helper_request req = { .op = HELPER_RESOLVE };
+	struct helper *h = &helpers[HELPER_RESOLVE];
 
-	memset(&helper, 0, sizeof(helper));
-	helper.watch.fd = sock;
+	helper_init(helpers, &loop, NULL);
 	/* One that is lost is not replaced at once. */
-	helper.since = loop_now();
-	helper.delay = 1000;
-	helper.limit = 100000;
+	h->since = loop_now();
+	h->delay = 1000;
+	h->limit = 100000;
 	answers = 0;
-	must(helper_attach(&helper, &loop) == 0);
+	must(helper_use(h, sock) == 0);
 	for (unsigned i = 0; i < CALLS; i++)
-		must(helper_ask(&helper, &call[i], &req, done_once) == 0);
+		must(helper_ask(helpers, &call[i], &req, done_once) == 0);
 }
 
 static void ask_broker(int sock)
@@ -102,7 +102,7 @@ static void ask_broker(int sock)
 	fd = broker_dial(&b, "/x");
 	if (fd >= 0)
 		close(fd);
-	fd = broker_helper(&b, &pid);
+	fd = broker_helper(&b, 0, &pid);
 	if (fd >= 0)
 		close(fd);
 }
@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(to_helper[1]);
 	turn_until(&loop, 1000, answers == CALLS);
 	must(answers == CALLS);
-	helper_stop(&helper);
+	helper_stop(helpers);
 	close(to_broker[0]);
 	close(to_broker[1]);
 	must(count_fds() == before);

@@ -94,8 +94,11 @@ static int64_t now_ms(void)
 
 /* ---- a process, and what it answers ---- */
 
+enum which { NAMES = HELPER_RESOLVE, TAPS, COMMANDS, KEEPER };
+
 /* Fork one; @call, with @err, is to fail there at its call number @at. */
-static pid_t begin(bool is_keeper, const char *command, enum fault_call call, unsigned at)
+static pid_t begin(enum which which, const char *command, enum fault_call call,
+		   unsigned at)
 {
 	pid_t parent = getpid(), pid;
 	int pair[2];
@@ -111,9 +114,9 @@ static pid_t begin(bool is_keeper, const char *command, enum fault_call call, un
 	fast_begin();
 	close(fd);
 	fault_arm(call, at, ENOMEM);
-	if (is_keeper)
+	if (which == KEEPER)
 		keep_command(pair[1], ID, command, parent);
-	helper_serve(pair[1], NULL);
+	helper_serve(pair[1], (enum helper_op)which, NULL);
 }
 
 static bool is_ready(int which, short events)
@@ -197,7 +200,7 @@ static void test_keeper_faults(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		pid_t pid = begin(true, "exit 0", cases[i].call, cases[i].at);
+		pid_t pid = begin(KEEPER, "exit 0", cases[i].call, cases[i].at);
 
 		ok(await_answer() && answer.err == -ENOMEM, "%s() fails: it is said",
 		   fault_name(cases[i].call));
@@ -206,7 +209,7 @@ static void test_keeper_faults(void)
 		close(fd);
 	}
 	world.has_no_shell = true;
-	end_of(begin(true, "exit 0", FAULT_NONE, 0));
+	end_of(begin(KEEPER, "exit 0", FAULT_NONE, 0));
 	world.has_no_shell = false;
 	ok(await_answer() && answer.err == -ENOENT, "without a shell");
 	ok_eq_str(answer.why, "exec: needs a shell: /bin/sh: No such file or directory",
@@ -231,7 +234,7 @@ static void test_orphan(void)
 
 static void test_end(const char *what, const char *command, int status)
 {
-	pid_t pid = begin(true, command, FAULT_NONE, 0);
+	pid_t pid = begin(KEEPER, command, FAULT_NONE, 0);
 	char byte;
 
 	ok(await_answer() && !answer.err, "%s: starts", what);
@@ -306,13 +309,13 @@ static pid_t child_of(pid_t pid)
 
 static void test_refused(void)
 {
-	pid_t pid = begin(false, NULL, FAULT_fork, 1);
+	pid_t pid = begin(COMMANDS, NULL, FAULT_fork, 1);
 
 	request(HELPER_SPAWN, "exit 0");
 	ok(await_answer() && answer.err == -ENOMEM, "a helper that can't fork");
 	ok_eq_str(answer.why, "fork: Cannot allocate memory", "says so");
 	request((enum helper_op)99, "");
-	ok(await_answer() && answer.err < 0, "one that does not know a request, too");
+	ok(await_answer() && answer.err == -EPERM, "an unknown request is refused");
 	if (send(fd, "x", 1, 0) != 1)
 		abort();
 	request(HELPER_SPAWN, "exit 0");
@@ -321,13 +324,35 @@ static void test_refused(void)
 	ok_eq_int(end_of(pid), 0, "it ends with the relay");
 }
 
+/* Each kind answers its own requests only, whoever asks, and goes on. */
+static void test_others_requests(void)
+{
+	static const char *const names[] = { "names", "taps", "commands" };
+
+	for (unsigned kind = 0; kind < HELPER_OPS; kind++) {
+		pid_t pid = begin((enum which)kind, NULL, FAULT_NONE, 0);
+
+		for (unsigned op = 0; op <= HELPER_OPS; op++) {
+			if (op == kind)
+				continue;
+			request((enum helper_op)op, "exit 0");
+			ok(await_answer() && answer.err == -EPERM && fds[0] < 0,
+			   "%s: request %u is refused", names[kind], op);
+			ok_eq_str(answer.why, "helper: it does not answer such requests",
+				  "%s: and why", names[kind]);
+		}
+		close_all();
+		ok_eq_int(end_of(pid), 0, "%s: it ends with the relay", names[kind]);
+	}
+}
+
 static void test_killed_worker(void)
 {
-	pid_t pid = begin(false, NULL, FAULT_NONE, 0);
+	pid_t pid = begin(NAMES, NULL, FAULT_NONE, 0);
 
 	request(HELPER_RESOLVE, "");
 	kill(child_of(pid), SIGKILL);
-	ok(await_answer() && answer.err == -EIO, "a worker that is killed");
+	ok(await_answer() && answer.err == -EAGAIN, "a worker that is killed");
 	ok_eq_str(answer.why, "resolve a.b: the process that worked on it was killed",
 		  "is told of");
 	close_all();
@@ -340,7 +365,7 @@ static void test_late_worker(void)
 	pid_t pid;
 
 	fast_times = 20; /* for half a minute */
-	pid = begin(false, NULL, FAULT_NONE, 0);
+	pid = begin(NAMES, NULL, FAULT_NONE, 0);
 	fast_times = 4;
 	request(HELPER_RESOLVE, "");
 	ok(await_answer() && answer.err == -ETIMEDOUT, "a worker that takes too long");
@@ -353,7 +378,7 @@ static void test_late_worker(void)
 /* The command becomes the helper's. */
 static void test_killed_keeper(void)
 {
-	pid_t pid = begin(false, NULL, FAULT_NONE, 0), keeper;
+	pid_t pid = begin(COMMANDS, NULL, FAULT_NONE, 0), keeper;
 	char byte;
 
 	request(HELPER_SPAWN, STAYS);
@@ -382,6 +407,7 @@ int main(void)
 	test_ends();
 	test_silence();
 	test_refused();
+	test_others_requests();
 	test_killed_worker();
 	test_late_worker();
 	test_killed_keeper();

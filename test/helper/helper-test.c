@@ -25,7 +25,8 @@
 
 static char dir[] = "/tmp/helper-test.XXXXXX";
 static struct loop loop;
-static struct helper helper;
+static struct helper helpers[HELPER_OPS];
+static struct helper *const helper = &helpers[HELPER_SPAWN];
 
 /* A call, and what came of it. */
 static struct {
@@ -51,7 +52,7 @@ static int ask(const char *command)
 	memset(&got, 0, sizeof(got));
 	got.fd = -1;
 	snprintf(req.command, sizeof(req.command), "%s", command);
-	return helper_ask(&helper, &got.call, &req, on_done);
+	return helper_ask(helpers, &got.call, &req, on_done);
 }
 
 static bool spawn(const char *command)
@@ -60,19 +61,6 @@ static bool spawn(const char *command)
 		return false;
 	turn_for(&loop, PATIENCE_MS);
 	return got.times == 1 && got.answer.err == 0;
-}
-
-static void begin(void)
-{
-	ok_eq_int(loop_init(&loop), 0, "a loop");
-	ok_eq_int(helper_start(&helper, NULL), 0, "a helper");
-	ok_eq_int(helper_attach(&helper, &loop), 0, "that is listened to");
-}
-
-static void end(void)
-{
-	helper_stop(&helper);
-	loop_free(&loop);
 }
 
 static bool waits(int fd, short events)
@@ -93,6 +81,20 @@ static void close_both(void)
 {
 	close(got.fd);
 	close(got.answer.life);
+}
+
+static void begin(void)
+{
+	ok_eq_int(loop_init(&loop), 0, "a loop");
+	helper_init(helpers, &loop, NULL);
+	ok(spawn("true"), "a helper");
+	close_both();
+}
+
+static void end(void)
+{
+	helper_stop(helpers);
+	loop_free(&loop);
 }
 
 /* What "$$ >dir/pid" wrote; there is one file for each command. */
@@ -187,7 +189,7 @@ static void test_forgotten(void)
 	before = fault_open_fds();
 	snprintf(command, sizeof(command), "echo $$ >%s/pid; exec sleep 1000", dir);
 	ok_eq_int(ask(command), 0, "a command is asked for");
-	helper_forget(&helper, &got.call);
+	helper_forget(&got.call);
 	pid = pid_in("pid");
 	/* Something that comes after the answer nobody waits for. */
 	ok(pid > 0 && spawn("true"), "and forgotten before it has started");
@@ -237,8 +239,8 @@ static void test_limit_for_next(void)
 	more = old;
 	more.rlim_cur = old.rlim_cur - 7;
 	setrlimit(RLIMIT_NOFILE, &more);
-	kill(helper.pid, SIGKILL);
-	while (helper.pid > 0)
+	kill(helper->pid, SIGKILL);
+	while (helper->pid > 0)
 		turn_for(&loop, 20);
 	while (ask("ulimit -n; exec cat") < 0)
 		turn_for(&loop, 20);
@@ -263,20 +265,20 @@ static void test_lost(int sig, const char *what)
 	pid_t old, pid;
 
 	begin();
-	old = helper.pid;
+	old = helper->pid;
 	snprintf(command, sizeof(command), "echo $$ >%s/old; exec sleep 1000", dir);
 	ok(spawn(command), "%s: one that has a command", what);
 	pid = pid_in("old");
 	/* It must not answer, nor be found gone, before that. */
 	kill(old, SIGSTOP);
 	/* The timer that runs since the first call has the limit of then. */
-	limit = helper.limit;
-	helper.limit = 300;
-	timer_cancel(&loop, &helper.overdue);
+	limit = helper->limit;
+	helper->limit = 300;
+	timer_cancel(&loop, &helper->overdue);
 	ok_eq_int(ask("exec cat"), 0, "%s: it is asked", what);
 	kill(old, sig);
 	turn_for(&loop, PATIENCE_MS);
-	helper.limit = limit;
+	helper->limit = limit;
 	ok_eq_int(got.times, 1, "%s: the call is answered", what);
 	ok_eq_int(got.answer.err, -EAGAIN, "%s: by an error", what);
 	ok_eq_str(got.answer.why, "the helper process has ended", "%s: and why", what);
@@ -286,7 +288,7 @@ static void test_lost(int sig, const char *what)
 		turn_for(&loop, 20);
 	turn_for(&loop, PATIENCE_MS);
 	ok_eq_int(got.answer.err, 0, "%s: another one answers", what);
-	ok(helper.pid > 0 && helper.pid != old, "%s: which is another one", what);
+	ok(helper->pid > 0 && helper->pid != old, "%s: which is another one", what);
 	close_both();
 	end();
 }
@@ -314,7 +316,7 @@ static void test_not_watched(void)
 	begin();
 	before = fault_open_fds();
 	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
-	kill(helper.pid, SIGKILL);
+	kill(helper->pid, SIGKILL);
 	while (!fault.is_hit)
 		turn_for(&loop, 20);
 	fault_disarm();
@@ -323,8 +325,8 @@ static void test_not_watched(void)
 	ok(has_no_child(), "and does not live on");
 	loop_init(&loop);
 	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
-	ok_eq_int(helper_start(&helper, NULL), 0, "a first one");
-	ok_eq_int(helper_attach(&helper, &loop), -ENOMEM, "that can't be watched");
+	helper_init(helpers, &loop, NULL);
+	ok_eq_int(ask("exec cat"), -ENOMEM, "a first one that can't be watched");
 	fault_disarm();
 	end();
 	ok(has_no_child(), "does not, either");
@@ -334,7 +336,7 @@ static void test_not_watched(void)
 static void test_stopped_at_the_end(void)
 {
 	begin();
-	kill(helper.pid, SIGSTOP);
+	kill(helper->pid, SIGSTOP);
 	end();
 	ok(has_no_child(), "one that is stopped is no obstacle");
 }
@@ -344,11 +346,11 @@ static void test_reaped(void)
 	pid_t old;
 
 	begin();
-	old = helper.pid;
+	old = helper->pid;
 	kill(old, SIGKILL);
 	ok_eq_int(waitpid(old, NULL, 0), old, "somebody else has waited for the helper");
-	helper_reaped(&helper, old);
-	ok_eq_int(helper.pid, 0, "it is known to be gone");
+	helper_reaped(helpers, old);
+	ok_eq_int(helper->pid, 0, "it is known to be gone");
 	while (ask("exec cat") < 0)
 		turn_for(&loop, 20);
 	turn_for(&loop, PATIENCE_MS);

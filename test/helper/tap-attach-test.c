@@ -178,6 +178,12 @@ static void test_kept(void)
 	close(dev.fd);
 	ok_eq_int(tap_attach(&req, &none, why, sizeof(why)), -ENODEV, "one that is gone");
 	ok(strstr(why, "look for the tap"), "is told: %s", why);
+	req.index = (int)if_nametoindex("lo");
+	ok_eq_int(tap_attach(&req, &none, why, sizeof(why)), -EINVAL,
+		  "a link that is none, by its number");
+	ok_eq_str(why, "lo is not a tap", "is left alone");
+	nl_link_get(NULL, "lo", &link);
+	ok(!link.master && link.mtu != 1300, "and stays as it is");
 }
 
 static void refused(const char *bridge, const char *name, uint32_t mtu, int err,

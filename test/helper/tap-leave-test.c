@@ -303,11 +303,11 @@ static struct {
 	{ "br0", "", 0, &links.theirs, -EPERM, "begin with",
 	  "by number, another user's" },
 	{ "br0", "", 0, &links.lost, -EPERM, "begin with", "by number, nobody's" },
-	{ "br0", "", 0, &links.lo, -EPERM, "begin with", "by number, lo" },
-	{ "br0", "", 0, &links.tun, -EPERM, "begin with", "by number, a tun" },
+	{ "br0", "", 0, &links.lo, -EINVAL, "lo is not a tap", "by number, lo" },
+	{ "br0", "", 0, &links.tun, -EINVAL, "is not a tap", "by number, a tun" },
 	{ "br0", "", 68, &links.mine, -EPERM, "with its MTU", "by number, a small MTU" },
 	{ "", "", 68, &links.mine, -EPERM, "no right to change", "an MTU on no bridge" },
-	{ "", "", 1400, &links.lo, -EPERM, "no right to change", "an MTU of lo" },
+	{ "", "", 1400, &links.lo, -EINVAL, "is not a tap", "an MTU of lo" },
 	{ "", "", 0, &links.mine, -EPERM, "no right to change", "up on no bridge" },
 };
 

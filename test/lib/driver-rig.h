@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 
+#include "base/passing.h"
 #include "helper/helper.h"
 #include "lib/fault.h"
 #include "lib/netns.h"
@@ -57,7 +58,7 @@ static struct {
 	const struct kind *kind;
 	struct taker taker;
 	struct links links;
-	struct helper helper;
+	struct helper helpers[HELPER_OPS];
 	struct endpoint ep;
 	struct port *port;
 	int fd, listener, own, std[2];
@@ -163,12 +164,13 @@ static void without_fault(void (*fn)(void))
 	fault.is_armed = was_armed;
 }
 
-/* What can't be opened at first may be a mistake in the set-up. */
+/* What can't be opened at first may be a mistake in the set-up; a shortage is none. */
 static bool may_end(const struct port *p)
 {
 	bool is_mistake = p->is_mistake || p->ops->open_error_is_fatal;
 
-	return p->ops->one_shot || (is_mistake && !p->was_up);
+	return p->ops->one_shot ||
+	       (is_mistake && !p->was_up && !passing_error(p->why_err, false));
 }
 
 /* Until frames have passed both ways, or the port has ended. */
@@ -255,29 +257,43 @@ static void on_answer(struct helper_call *call, const struct helper_answer *answ
 		      int fd)
 {
 	(void)call;
-	(void)answer;
-	(void)fd;
+	if (answer->life >= 0)
+		close(answer->life);
+	if (fd >= 0)
+		close(fd);
 }
 
 /*
  * A helper that the port has lost is started again, with one descriptor, as before. Once
  * it answers, it has closed all that it was forked with: the peer's sockets, too.
  */
-static void await_helper(pid_t before)
+static void await_helper(enum helper_op op, pid_t before)
 {
-	struct helper *h = &rig.helper;
-	struct helper_request req = { .op = HELPER_RESOLVE };
+	struct helper *h = &rig.helpers[op];
+	struct helper_request req = { .op = op };
 	struct helper_call call = { 0 };
 
-	turn_until(&rig.taker.loop, LIMIT_MS, h->pid > 0 && h->watch.fd >= 0);
-	if (h->pid == before)
+	turn_until(&rig.taker.loop, LIMIT_MS, !h->again.is_set);
+	if (before && h->pid == before)
 		return;
-	snprintf(req.resolve.addr.host, sizeof(req.resolve.addr.host), "127.0.0.1");
+	if (op == HELPER_RESOLVE)
+		snprintf(req.resolve.addr.host, sizeof(req.resolve.addr.host),
+			 "127.0.0.1");
+	else if (op == HELPER_SPAWN)
+		snprintf(req.command, sizeof(req.command), "exit 0");
+	else
+		snprintf(req.attach.bridge, sizeof(req.attach.bridge), "none");
 	req.resolve.type = SOCK_STREAM;
-	if (helper_ask(h, &call, &req, on_answer) < 0)
+	if (helper_ask(rig.helpers, &call, &req, on_answer) < 0)
 		abort();
 	turn_until(&rig.taker.loop, LIMIT_MS, !call.is_waiting);
-	helper_forget(h, &call);
+	helper_forget(&call);
+}
+
+static void await_helpers(const pid_t before[HELPER_OPS])
+{
+	for (unsigned op = 0; op < HELPER_OPS; op++)
+		await_helper((enum helper_op)op, before[op]);
 }
 
 static struct port *make_port(void)
@@ -294,11 +310,14 @@ static struct port *make_port(void)
 static void run(const struct kind *kind, enum fault_call call, unsigned at, int err)
 {
 	unsigned before = fault_open_fds(), after;
-	pid_t helper = rig.helper.pid;
+	pid_t pids[HELPER_OPS];
 
+	for (unsigned op = 0; op < HELPER_OPS; op++)
+		pids[op] = rig.helpers[op].pid;
 	begin(kind);
-	/* If it is lost, it counts as one that has lived for long, and is replaced at once. */
-	rig.helper.since = 0;
+	/* If one is lost, it counts as one that has lived for long, and is replaced at once. */
+	for (unsigned op = 0; op < HELPER_OPS; op++)
+		rig.helpers[op].since = 0;
 	errno = 0;
 	fault_arm(call, at, err);
 	rig.port = make_port();
@@ -318,7 +337,7 @@ static void run(const struct kind *kind, enum fault_call call, unsigned at, int 
 	if (rig.own >= 0 && !rig.port)
 		close(rig.own);
 	end();
-	await_helper(helper);
+	await_helpers(pids);
 	after = fault_open_fds();
 	if (!rig.fault[0] && after != before)
 		snprintf(rig.fault, sizeof(rig.fault), "%u descriptors became %u", before,
@@ -385,16 +404,16 @@ static inline bool rig_begin(void)
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (!mkdtemp(rig_dir) || helper_start(&rig.helper, NULL) < 0)
+	if (!mkdtemp(rig_dir))
 		abort();
 	taker_init(&rig.taker, on_frame);
-	if (helper_attach(&rig.helper, &rig.taker.loop) < 0)
-		abort();
+	helper_init(rig.helpers, &rig.taker.loop, NULL);
+	await_helpers((const pid_t[HELPER_OPS]){ 0 });
 	links_init(&rig.links, &rig.taker.loop);
 	if (links_seal(&rig.links, true) < 0)
 		abort();
 	rig.taker.env.host = &host;
-	rig.taker.env.helper = &rig.helper;
+	rig.taker.env.helpers = rig.helpers;
 	rig.taker.env.links = &rig.links;
 	return true;
 }
@@ -402,7 +421,7 @@ static inline bool rig_begin(void)
 /* rig_end() - All that rig_begin() made goes. */
 static inline void rig_end(void)
 {
-	helper_stop(&rig.helper);
+	helper_stop(rig.helpers);
 	taker_free(&rig.taker);
 	rmdir(rig_dir);
 }

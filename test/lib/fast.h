@@ -2,7 +2,8 @@
 /*
  * A clock that goes fast_times as fast, in this process and those that it forks, from
  * fast_begin() on: for a program that waits for seconds by itself. clock_gettime(),
- * poll() and timerfd_settime() are replaced in the program that includes this.
+ * poll(), setitimer() and timerfd_settime() are replaced in the program that includes
+ * this.
  */
 #ifndef LIB_FAST_H
 #define LIB_FAST_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +38,17 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 		*ts = fast_timespec(fast_since_ns +
 				    (fast_ns(ts) - fast_since_ns) * fast_times);
 	return ret;
+}
+
+int setitimer(__itimer_which_t which, const struct itimerval *at, struct itimerval *old)
+{
+	struct itimerval it = *at;
+	int64_t us = it.it_value.tv_sec * 1000000 + it.it_value.tv_usec;
+
+	if (fast_since_ns)
+		us /= fast_times;
+	it.it_value = (struct timeval){ us / 1000000, us % 1000000 };
+	return (int)syscall(SYS_setitimer, which, &it, old);
 }
 
 int poll(struct pollfd *pfd, nfds_t n, int ms)

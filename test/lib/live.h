@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A port as it is made from an endpoint's text, on a loop of its own, with a subscription
- * to links and, if it needs one, a helper: the real one, or the test in its place.
+ * to links and helpers: the real ones, or for one kind of requests the test in its place.
  *
  *	live_prepare();
  *	live_begin(see_frame);
- *	live_real_helper();
  *	live_open("exec:cat");
  *	live_until(live.port->state == PORT_UP);
  *	live_close();
@@ -41,7 +40,7 @@
 static struct {
 	struct taker taker;
 	struct links links;
-	struct helper helper;
+	struct helper helpers[HELPER_OPS];
 	struct endpoint ep;
 	struct port *port;
 	int asked;
@@ -105,32 +104,35 @@ static inline void live_begin(void (*frame)(const struct frame *f))
 					       live_changed };
 
 	memset(&live, 0, sizeof(live));
-	live.asked = live.helper.watch.fd = -1;
+	live.asked = -1;
 	taker_init(&live.taker, frame);
 	links_init(&live.links, &live.taker.loop);
 	live.taker.env.host = &host;
 	live.taker.env.links = &live.links;
-	live.taker.env.helper = &live.helper;
+	live.taker.env.helpers = live.helpers;
+	helper_init(live.helpers, &live.taker.loop, NULL);
 }
 
-static inline void live_real_helper(void)
+/* live_own_helper() - The test is the helper for requests of kind @op: see live_asked(). */
+static inline void live_own_helper(enum helper_op op)
 {
-	if (helper_start(&live.helper, NULL) < 0 ||
-	    helper_attach(&live.helper, &live.taker.loop) < 0)
-		abort();
-}
-
-/* live_own_helper() - The test is the helper: see live_asked(). */
-static inline void live_own_helper(void)
-{
+	struct helper *h = &live.helpers[op];
 	int fds[2];
 
 	sockets_pair(SOCK_SEQPACKET, fds);
-	live.helper.watch.fd = fds[0];
-	live.helper.limit = 10 * LIVE_MS;
+	h->limit = 10 * LIVE_MS;
 	live.asked = fds[1];
-	if (helper_attach(&live.helper, &live.taker.loop) < 0)
+	if (helper_use(h, fds[0]) < 0)
 		abort();
+}
+
+/* live_calls() - Whether a helper has something to answer. */
+static inline bool live_calls(void)
+{
+	for (unsigned op = 0; op < HELPER_OPS; op++)
+		if (live.helpers[op].calls)
+			return true;
+	return false;
 }
 
 /* live_asked() - The next request to it. Return: whether there is one. */
@@ -146,7 +148,7 @@ static inline bool live_asked(struct helper_request *req)
 static inline void live_answer(const struct helper_answer *answer, int fd)
 {
 	helper_answer(live.asked, answer, &fd, fd >= 0);
-	live_until(!live.helper.calls);
+	live_until(!live_calls());
 }
 
 static inline void live_parse(const char *text)
@@ -187,7 +189,7 @@ static inline void live_close(void)
 
 static inline void live_end(void)
 {
-	helper_stop(&live.helper);
+	helper_stop(live.helpers);
 	if (live.asked >= 0)
 		close(live.asked);
 	links_free(&live.links);

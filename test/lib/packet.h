@@ -258,7 +258,7 @@ static inline uint32_t packet_segment(uint8_t *out, const uint8_t *f, uint32_t l
 /* Bytes in memory of just that size, so that a sanitizer sees one read too far. */
 static inline uint8_t *packet_copy(const uint8_t *f, uint32_t len)
 {
-	uint8_t *copy = malloc(len ? len : 1);
+	uint8_t *copy = calloc(1, len ? len : 1);
 
 	if (!copy)
 		abort();

@@ -40,11 +40,12 @@ static bool is_named(const char *path, void *arg)
 }
 
 /* A helper that says who it is, and waits for its socket's end. */
-static void helper(int fd, void *arg)
+static void helper(int fd, unsigned kind, void *arg)
 {
 	pid_t self = getpid();
 	char byte;
 
+	(void)kind;
 	(void)arg;
 	if (write(fd, &self, sizeof(self)) == (ssize_t)sizeof(self))
 		while (read(fd, &byte, 1) > 0)
@@ -179,10 +180,10 @@ static pid_t hear(int fd)
 static void test_helper(void)
 {
 	pid_t first = 0, second = 0;
-	int one = broker_helper(&broker, &first), two;
+	int one = broker_helper(&broker, 1, &first), two;
 
 	ok(one >= 0 && hear(one) == first, "helper: one is started");
-	two = broker_helper(&broker, &second);
+	two = broker_helper(&broker, 1, &second);
 	ok(two >= 0 && hear(two) == second && second != first, "helper: and another");
 	ok_eq_int(hear(one), -1, "helper: the first is killed");
 	close(one);
@@ -260,7 +261,7 @@ static void test_killed(void)
 	struct sock_path made;
 	int fd = broker_bind(&broker, in_dir("k"), SOCK_STREAM, 0600, &made);
 	pid_t old = server(), helper_pid;
-	int one = broker_helper(&broker, &helper_pid);
+	int one = broker_helper(&broker, 1, &helper_pid);
 
 	ok(one >= 0 && hear(one) == helper_pid, "killed: a helper");
 	kill(old, SIGKILL);
@@ -286,7 +287,7 @@ static void test_ended(void)
 	ok(ends_soon(pid), "ended: both");
 	ok_eq_int(broker_bind(&broker, in_dir("f"), SOCK_STREAM, 0600, &made), -EPIPE,
 		  "ended: said so");
-	ok_eq_int(broker_helper(&broker, &pid), -EPIPE, "ended: no helper");
+	ok_eq_int(broker_helper(&broker, 1, &pid), -EPIPE, "ended: no helper");
 	ok_eq_int(pid, 0, "ended: none");
 	broker_stop(&broker);
 	ok(!broker.is_on, "ended: stopped");
@@ -300,7 +301,7 @@ static void test_stop(void)
 
 	ok_eq_int(broker_start(&broker, &rules), 0, "another broker");
 	broker_pid = broker.pid;
-	fd = broker_helper(&broker, &pid);
+	fd = broker_helper(&broker, 1, &pid);
 	ok(fd >= 0 && hear(fd) == pid, "stop: a helper");
 	close(fd);
 	broker_stop(&broker);

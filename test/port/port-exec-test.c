@@ -27,7 +27,6 @@ static void begin(const char *command)
 	brought = 0;
 	snprintf(text, sizeof(text), "exec:%s", command);
 	live_begin(count_frame);
-	live_real_helper();
 	live_open(text);
 }
 

@@ -45,7 +45,6 @@ static void put_on(const char *name, const char *bridge)
 static void begin(const char *text)
 {
 	live_begin(NULL);
-	live_real_helper();
 	live_open(text);
 }
 
@@ -262,7 +261,7 @@ static void test_not_put_back(void)
 	char why[256];
 
 	live_begin(NULL);
-	live_own_helper();
+	live_own_helper(HELPER_ATTACH);
 	live_open("bridge:br0,tap=t0");
 	ok(live_asked(&req) && req.op == HELPER_ATTACH && !req.attach.index, "a tap");
 	answer.id = req.id;

@@ -105,7 +105,7 @@ static bool fail_to_resolve(const char *why)
 static void begin(const char *text)
 {
 	live_begin(NULL);
-	live_own_helper();
+	live_own_helper(HELPER_RESOLVE);
 	live_open(text);
 }
 
@@ -130,7 +130,7 @@ static void test_no_address(void)
 	   "it has none that can be sent to");
 	end();
 	live_begin(NULL);
-	live_own_helper();
+	live_own_helper(HELPER_RESOLVE);
 	close(live.asked);
 	live.asked = -1;
 	live_open(NAMED);

@@ -21,6 +21,7 @@
 static struct confine confine;
 static struct broker broker;
 static struct conf conf;
+static struct helper_answer answer;
 static char why[600];
 
 static int prepare(const char *const *words)
@@ -46,16 +47,15 @@ static void finish(void)
 	conf_free(&conf);
 }
 
-/* Whether a helper refuses the request; it may fail for another reason. */
-static bool is_refused(struct helper_request *req)
+/* Return: what a new helper of kind @kind answers. */
+static int ask(unsigned kind, struct helper_request *req)
 {
 	struct pollfd pfd = { .events = POLLIN };
-	struct helper_answer answer = { .err = 1 };
 	int fds[PASS_FDS_MAX];
 	bool left_out;
 	pid_t pid;
 
-	pfd.fd = broker_helper(&broker, &pid);
+	pfd.fd = broker_helper(&broker, kind, &pid);
 	if (pfd.fd < 0 || write(pfd.fd, req, sizeof(*req)) != (ssize_t)sizeof(*req) ||
 	    poll(&pfd, 1, 20000) != 1 ||
 	    pass_receive(pfd.fd, &answer, sizeof(answer), fds, &left_out) <= 0)
@@ -64,7 +64,20 @@ static bool is_refused(struct helper_request *req)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	close(pfd.fd);
-	return answer.err == -EPERM && !strcmp(answer.why, REFUSED);
+	return answer.err;
+}
+
+/* Whether a helper refuses the request; it may fail for another reason. */
+static bool is_refused(struct helper_request *req)
+{
+	return ask(req->op, req) == -EPERM && !strcmp(answer.why, REFUSED);
+}
+
+/* Whether the helper of kind @kind refuses @req, which is for another one. */
+static bool is_misplaced(unsigned kind, struct helper_request *req)
+{
+	return ask(kind, req) == -EPERM &&
+	       !strcmp(answer.why, "helper: it does not answer such requests");
 }
 
 static bool is_host_refused(const char *host)
@@ -129,6 +142,27 @@ static void test_named(void)
 	finish();
 }
 
+/* What is named is done by the helper for it, and by no other. */
+static void test_misplaced(void)
+{
+	static const char *const words[] = { "-l",     "5000",	  "exec:exit 0",
+					     "none-1", "unix:/c", NULL };
+	struct helper_request spawn = { .op = HELPER_SPAWN, .command = "exit 0" };
+	struct helper_request attach = { .op = HELPER_ATTACH, .attach.bridge = "none-1" };
+	pid_t pid;
+
+	ok_eq_int(prepare(words), 0, "a command and a bridge");
+	ok(is_misplaced(HELPER_RESOLVE, &spawn), "names: no command");
+	ok(is_misplaced(HELPER_ATTACH, &spawn), "taps: no command");
+	ok(!is_refused(&spawn), "commands: this one");
+	ok(is_misplaced(HELPER_RESOLVE, &attach), "names: no tap");
+	ok(is_misplaced(HELPER_SPAWN, &attach), "commands: no tap");
+	ok(!is_refused(&attach), "taps: this one");
+	ok(is_host_refused("localhost"), "names: none");
+	ok_eq_int(broker_helper(&broker, HELPER_OPS, &pid), -EINVAL, "no other kind");
+	finish();
+}
+
 static void test_ctl(void)
 {
 	static const char *const words[] = { "--ctl", "/run/none/s", "-l", "5000", NULL };
@@ -169,6 +203,7 @@ int main(void)
 {
 	quiet();
 	test_named();
+	test_misplaced();
 	test_ctl();
 	test_without();
 	return done();

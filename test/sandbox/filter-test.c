@@ -285,9 +285,9 @@ static void test_builder(void)
 	static const uint32_t values[] = { 7, 9 };
 	const struct seccomp_check check = { 20, 5, 0xff, values, ARRAY_SIZE(values) };
 	struct seccomp_data data = { .nr = 20, .arch = ARCH };
-	static int calls[SECCOMP_FILTER_MAX];
+	static uint16_t calls[SECCOMP_FILTER_MAX];
 
-	n_filter = seccomp_build(filter, (const int[]){ 3, 4 }, 2, &check, 1);
+	n_filter = seccomp_build(filter, (const uint16_t[]){ 3, 4 }, 2, &check, 1);
 	ok(passes(3, 0, 0, 0) && passes(4, 0, 0, 0) && !passes(5, 0, 0, 0), "a list");
 	data.args[5] = 0xffffffff00001209;
 	ok_eq_int(run(&data), SECCOMP_RET_ALLOW,
