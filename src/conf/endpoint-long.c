@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conf/endpoint-access.h"
+
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
@@ -49,6 +51,7 @@ struct option {
  * @options: options of this kind, up to one whose key is NULL; may be NULL
  * @form:    the right form, for messages
  * @listens: it accepts connections
+ * @is_option: it is no endpoint, but an option of the command line; it has no rules
  * @conflict: what is wrong if two endpoints conflict, or NULL; may be NULL
  */
 struct endpoint_long {
@@ -60,6 +63,7 @@ struct endpoint_long {
 	const struct option *options;
 	const char *form;
 	bool listens;
+	bool is_option;
 	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
 };
 
@@ -75,20 +79,20 @@ static int check_udp(struct parse *p)
 	return 0;
 }
 
+/* A port alone is 127.0.0.1's, so that only this host reaches it. */
+static int read_metrics(struct parse *p, char *body)
+{
+	struct endpoint_addr *local = &p->ep->local;
+	int err = part_local(p, body);
+
+	if (!err && !local->host[0])
+		part_addr("127.0.0.1", local);
+	return err;
+}
+
 static int read_unix(struct parse *p, char *body)
 {
 	return part_path(p, body, p->ep->path);
-}
-
-static int read_mode(struct parse *p, char *value)
-{
-	uint32_t mode;
-
-	if (!parse_uint(value, 8, 0777, &mode))
-		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
-				   value);
-	p->ep->mode = (mode_t)mode;
-	return 0;
 }
 
 static int read_dead(struct parse *p, char *value)
@@ -286,18 +290,67 @@ static const struct option rules[] = {
 	{ .key = NULL },
 };
 
+#define ALLOW_NETWORKS                                                        \
+	{                                                                     \
+		.key = "allow", .read = access_networks, .form = "allow=CIDR" \
+	}
+#define ALLOW_USERS                                   \
+	{                                             \
+		.key = "allow", .read = access_users, \
+		.form = "allow=uid:NAME or gid:NAME"  \
+	}
+#define MODE_AND_GROUP                                                     \
+	{ .key = "mode", .read = access_mode },                            \
+	{                                                                  \
+		.key = "group", .read = access_group, .form = "group=NAME" \
+	}
+#define MAX_AND_RATE                                                               \
+	{ .key = "max", .read = access_max, .form = "max=N" },                     \
+	{                                                                          \
+		.key = "accept-rate", .read = access_rate, .form = "accept-rate=N" \
+	}
+
 static const struct option tcp_options[] = {
 	{ .key = "dead", .read = read_dead, .form = "dead=SECONDS" },
 	{ .key = NULL },
 };
-static const struct option listen_options[] = { { .key = "mode", .read = read_mode },
-						{ .key = NULL } };
-static const struct option udp_options[] = { { .key = "local", .read = part_local },
-					     { .key = NULL } };
-static const struct option gram_options[] = { { .key = "local", .read = read_local_path },
-					      { .key = NULL } };
-static const struct option group_options[] = { { .key = "if", .read = read_group_if },
-					       { .key = NULL } };
+static const struct option tcp_listen_options[] = {
+	{ .key = "dead", .read = read_dead, .form = "dead=SECONDS" },
+	ALLOW_NETWORKS,
+	MAX_AND_RATE,
+	{ .key = "per-address", .read = access_per_address, .form = "per-address=N" },
+	{ .key = NULL },
+};
+static const struct option unix_listen_options[] = {
+	MODE_AND_GROUP,
+	ALLOW_USERS,
+	MAX_AND_RATE,
+	{ .key = NULL },
+};
+static const struct option udp_options[] = {
+	{ .key = "local", .read = part_local },
+	ALLOW_NETWORKS,
+	{ .key = NULL },
+};
+static const struct option gram_options[] = {
+	{ .key = "local", .read = read_local_path },
+	MODE_AND_GROUP,
+	{ .key = NULL },
+};
+static const struct option group_options[] = {
+	{ .key = "if", .read = read_group_if },
+	ALLOW_NETWORKS,
+	{ .key = NULL },
+};
+static const struct option ctl_options[] = {
+	MODE_AND_GROUP,
+	ALLOW_USERS,
+	{ .key = NULL },
+};
+static const struct option metrics_options[] = {
+	ALLOW_NETWORKS,
+	{ .key = NULL },
+};
 static const struct option bridge_options[] = {
 	{ .key = "tap", .read = read_bridge_tap },
 	{ .key = "mtu", .read = read_bridge_mtu },
@@ -313,7 +366,7 @@ static const struct endpoint_long kinds[] = {
 	{ .prefix = "tcp-listen",
 	  .kind = ENDPOINT_TCP_LISTEN,
 	  .read = part_local,
-	  .options = tcp_options,
+	  .options = tcp_listen_options,
 	  .form = "tcp-listen:[ADDR:]PORT",
 	  .listens = true,
 	  .conflict = same_addr },
@@ -326,7 +379,7 @@ static const struct endpoint_long kinds[] = {
 	  .kind = ENDPOINT_UNIX_LISTEN,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
-	  .options = listen_options,
+	  .options = unix_listen_options,
 	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
 	  .listens = true,
 	  .conflict = same_path },
@@ -371,6 +424,28 @@ static const struct endpoint_long kinds[] = {
 	  .read = read_command,
 	  .form = "exec:COMMAND" },
 };
+
+/* Options of the command line that are read as endpoints are. */
+static const struct endpoint_long options[] = {
+	{ .prefix = "--ctl",
+	  .kind = ENDPOINT_UNIX_LISTEN,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .options = ctl_options,
+	  .is_option = true,
+	  .form = "--ctl PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]" DOUBLED },
+	{ .prefix = "--metrics",
+	  .kind = ENDPOINT_TCP_LISTEN,
+	  .read = read_metrics,
+	  .options = metrics_options,
+	  .is_option = true,
+	  .form = "--metrics [ADDR:]PORT[,allow=CIDR+CIDR]" },
+};
+
+const struct endpoint_long *endpoint_long_option(const char *option)
+{
+	return strcmp(option, options[0].prefix) ? &options[1] : &options[0];
+}
 
 const struct endpoint_long *endpoint_long_find(const char *text)
 {
@@ -436,7 +511,7 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	for (const struct option *o = kind->options; o && o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
-	for (const struct option *o = rules; o->key; o++, *bit <<= 1)
+	for (const struct option *o = rules; !kind->is_option && o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
 	return NULL;
@@ -445,15 +520,19 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 /* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
-	const struct option *own = kind->options;
-	bool has_own;
+	char own[256] = "";
+	size_t len = 0;
 
-	while (own && own->key && !own->form)
-		own++;
-	has_own = own && own->key;
+	if (kind->is_option)
+		return part_refuse(p, "there is no option " QUOTED "; the form is %s",
+				   key, p->form);
+	for (const struct option *o = kind->options; o && o->key; o++)
+		if (o->form)
+			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
+						o->form);
 	return part_refuse(
-		p, "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
-		kind->prefix, key, has_own ? own->form : "", has_own ? ", " : "",
+		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s",
+		kind->prefix, key, own,
 		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
 		p->form);
 }

@@ -79,9 +79,15 @@ static int unixgram_look(struct dgram *d)
 static int unixgram_open(struct port *p)
 {
 	struct unixgram *u = to_unixgram(p);
-	const char *path = u->ep->local_path;
-	int ret, fd = broker_bind(p->env->broker, path, SOCK_DGRAM, 0600, &u->made);
+	const char *path = u->ep->local_path, *group = u->ep->access.group;
+	gid_t gid = SOCK_OWN_GROUP;
+	int fd, ret = *group ? broker_id(p->env->broker, group, true, &gid) : 0;
 
+	if (ret < 0)
+		return port_why(p, ret, "group=%s: %s", group,
+				ret == -ENOENT ? "there is no such group in /etc/group"
+					       : strerror(-ret));
+	fd = broker_bind(p->env->broker, path, SOCK_DGRAM, u->ep->mode, gid, &u->made);
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),
 				sock_hint(fd));
