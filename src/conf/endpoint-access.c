@@ -32,13 +32,13 @@ static int read_addr(char *s, uint8_t addr[16])
 static void clear_behind(uint8_t addr[16], unsigned bits)
 {
 	for (unsigned i = bits; i < 128; i++)
-		addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
+		addr[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
 }
 
 static int read_network(struct parse *p, char *text, struct endpoint_allow *to)
 {
 	uint8_t masked[16];
-	char *slash = strchr(text, '/'), right[INET6_ADDRSTRLEN], typed[INET6_ADDRSTRLEN];
+	char *slash = strchr(text, '/'), right[INET6_ADDRSTRLEN];
 	uint32_t bits;
 	int family;
 
@@ -59,11 +59,9 @@ static int read_network(struct parse *p, char *text, struct endpoint_allow *to)
 	clear_behind(masked, to->bits);
 	if (!memcmp(masked, to->addr, sizeof(masked)))
 		return 0;
-	inet_ntop(family, to->addr + (family == AF_INET ? sizeof(mapped) : 0), typed,
-		  sizeof(typed));
 	inet_ntop(family, masked + (family == AF_INET ? sizeof(mapped) : 0), right,
 		  sizeof(right));
-	return part_refuse(p, "%s/%u has bits beyond /%u; write %s/%u", typed,
+	return part_refuse(p, "%.64s/%u has bits beyond /%u; write %s/%u", text,
 			   (unsigned)bits, (unsigned)bits, right, (unsigned)bits);
 }
 

@@ -238,25 +238,20 @@ void admit_free(struct admit *a)
 
 static int find_ids(struct admit *a, struct broker *b, char *why, size_t size)
 {
-	for (unsigned i = 0; i < a->access->n; i++) {
+	char fault[BROKER_WHY_MAX];
+	int ret = 0;
+
+	for (unsigned i = 0; i < a->access->n && ret == 0; i++) {
 		const struct endpoint_allow *allow = &a->access->allow[i];
-		bool is_group = allow->kind == ENDPOINT_ALLOW_GID;
-		int ret;
 
 		if (allow->kind == ENDPOINT_ALLOW_NET)
 			continue;
-		ret = broker_id(b, allow->name, is_group, &a->ids[i]);
-		if (ret == -ENOENT)
-			snprintf(why, size, "allow=%s:%s: there is no such %s",
-				 is_group ? "gid" : "uid", allow->name,
-				 is_group ? "group in /etc/group"
-					  : "user in /etc/passwd");
-		else if (ret < 0)
-			snprintf(why, size, "allow: %s", strerror(-ret));
+		ret = broker_id(b, allow->name, allow->kind == ENDPOINT_ALLOW_GID,
+				&a->ids[i], fault);
 		if (ret < 0)
-			return ret;
+			snprintf(why, size, "allow=%s", fault);
 	}
-	return 0;
+	return ret;
 }
 
 int admit_start(struct admit *a, struct broker *b, char *why, size_t size)

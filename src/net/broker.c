@@ -393,18 +393,29 @@ int broker_helper(struct broker *b, pid_t *pid)
 	return ret < 0 ? ret : fd;
 }
 
-int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id)
+static int ask_id(struct broker *b, const char *name, bool is_group, uint32_t *id)
 {
 	struct question q = { .op = BROKER_ID, .is_group = is_group };
 	struct answer a;
 	int fd, ret;
 
-	if (parse_uint(name, 10, UINT32_MAX - 1, id))
-		return 0;
-	if (!b || !b->is_on)
-		return find_id(name, is_group, id);
 	snprintf(q.path.path, sizeof(q.path.path), "%s", name);
 	ret = ask(b, &q, &a, &fd);
 	*id = a.number;
+	return ret;
+}
+
+int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why)
+{
+	int ret;
+
+	if (parse_uint(name, 10, UINT32_MAX - 1, id))
+		return 0;
+	ret = b && b->is_on ? ask_id(b, name, is_group, id) : find_id(name, is_group, id);
+	if (ret < 0)
+		snprintf(why, BROKER_WHY_MAX, "%s: %s", name,
+			 ret != -ENOENT ? strerror(-ret)
+			 : is_group	? "there is no such group in /etc/group"
+					: "there is no such user in /etc/passwd");
 	return ret;
 }

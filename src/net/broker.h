@@ -79,10 +79,13 @@ int broker_dial(struct broker *b, const char *path);
  * broker_id() - Look up a user in /etc/passwd, or a group in /etc/group.
  * @name: its name, or its number in decimal, which need not be there
  * @id:   set to its number
+ * @why:  on error, what is wrong, BROKER_WHY_MAX bytes
  *
  * Return: 0; -ENOENT when it is not there; another -errno.
  */
-int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id);
+int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why);
+
+#define BROKER_WHY_MAX 128
 
 /*
  * broker_helper() - Start a helper. One that was started before is killed.

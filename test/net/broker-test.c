@@ -296,15 +296,17 @@ static void test_stop(void)
 /* @b: NULL for none. Names are looked up by either. */
 static void test_id(struct broker *b, const char *what)
 {
+	char why[BROKER_WHY_MAX];
 	uint32_t id = 1;
 
-	ok(broker_id(b, "root", false, &id) == 0 && id == 0, "%s: a user", what);
+	ok(broker_id(b, "root", false, &id, why) == 0 && id == 0, "%s: a user", what);
 	id = 1;
-	ok(broker_id(b, "root", true, &id) == 0 && id == 0, "%s: a group", what);
-	ok(broker_id(b, "4711", true, &id) == 0 && id == 4711, "%s: a number", what);
-	ok_eq_int(broker_id(b, "no-such", false, &id), -ENOENT, "%s: no user", what);
-	ok_eq_int(broker_id(b, "no-such", true, &id), -ENOENT, "%s: no group", what);
-	ok_eq_int(broker_id(b, "4294967295", true, &id), -ENOENT, "%s: no number", what);
+	ok(broker_id(b, "root", true, &id, why) == 0 && id == 0, "%s: a group", what);
+	ok(broker_id(b, "4711", true, &id, why) == 0 && id == 4711, "%s: a number", what);
+	ok_eq_int(broker_id(b, "no-such", false, &id, why), -ENOENT, "%s: no user", what);
+	ok_eq_int(broker_id(b, "no-such", true, &id, why), -ENOENT, "%s: no group", what);
+	ok_eq_int(broker_id(b, "4294967295", true, &id, why), -ENOENT, "%s: no number",
+		  what);
 }
 
 static void test_group(void)

@@ -270,7 +270,7 @@ static void test_names(void)
 
 	l.admit.access = &nobody;
 	ok_eq_int(listener_start(&l, &loop, why, sizeof(why)), -ENOENT, "no such user");
-	ok_eq_str(why, "it: allow=uid:no-such: there is no such user in /etc/passwd",
+	ok_eq_str(why, "it: allow=no-such: there is no such user in /etc/passwd",
 		  "said so");
 	l = (struct listener){ .name = "it", .path = path, .group = "no-such" };
 	ok_eq_int(listener_start(&l, &loop, why, sizeof(why)), -ENOENT, "no such group");
