@@ -104,7 +104,8 @@ struct endpoint_access {
 
 /*
  * An endpoint that was read. The table says which members each kind uses. If it does
- * not use them, @fd is -1, @mode is 0600, or 0660 with a group, @dead is ENDPOINT_DEAD_USUAL, and the rest is
+ * not use them, @fd is -1, @mode is 0600 (with a group 0660), @dead is
+ * ENDPOINT_DEAD_USUAL, and the rest is
  * zero. Every long form but EXEC may have rules.
  *
  * TCP, TRUNK  remote, dead

@@ -3,7 +3,8 @@
  * The broker: a process with all that the program was started with, for the few quick
  * things that the confined relay (sandbox/sandbox.h) may not do, and can't do without.
  * It makes and removes the paths of unix sockets, dials those that the relay may not,
- * looks up users and groups, and starts the helpers, since a child of the relay would be confined, too.
+ * looks up users and groups, and starts the helpers, since a child of the relay would be
+ * confined, too.
  *
  * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets: turns addresses into text and back, binds, connects, and sets the options
- * that a relay needs. sock-path.c has the paths of unix sockets. All descriptors made here are non-blocking and close-on-exec,
- * and belong to the caller.
+ * that a relay needs. sock-path.c has the paths of unix sockets. All descriptors made
+ * here are non-blocking and close-on-exec, and belong to the caller.
  */
 #ifndef SOCK_H
 #define SOCK_H
