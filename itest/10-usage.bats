@@ -326,7 +326,7 @@ wrong_endpoints()
 
 	long=$(printf 'a%.0s' {1..108})
 	wrong "--ctl: " "the path is empty" -- br0 --ctl ''
-	wrong "--ctl: " "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
+	wrong "--ctl aaa" "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
 	wrong "--ctl is given twice" "give it once" -- br0 --ctl a --ctl b
 	wrong "--capture: " "the path is empty" -- br0 --capture ''
 	wrong "-: --capture - writes to stdout" "name a file there" -- br0 --capture -
