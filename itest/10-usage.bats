@@ -326,12 +326,12 @@ wrong_endpoints()
 
 	long=$(printf 'a%.0s' {1..108})
 	wrong "--ctl: " "the path is empty" -- br0 --ctl ''
-	wrong "--ctl: " "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
+	wrong "--ctl aaa" "the path is 108 bytes long" "107 at most" -- br0 --ctl "$long"
 	wrong "--ctl is given twice" "give it once" -- br0 --ctl a --ctl b
 	wrong "--capture: " "the path is empty" -- br0 --capture ''
 	wrong "-: --capture - writes to stdout" "name a file there" -- br0 --capture -
 	wrong "fd:1: --capture - writes to stdout" -- --capture - br0 fd:1
-	for value in '' 0 65536 -1 :9100 host:9100 ::1:9100 9100,isolated tcp-listen:9100 \
+	for value in '' 0 65536 -1 :9100 host:9100 ::1:9100 tcp-listen:9100 \
 		unix-listen:a; do
 		wrong "--metrics: \"$value\"" "PORT, ADDR:PORT or [ADDR6]:PORT" "from 1 to 65535" -- \
 			br0 --metrics "$value"

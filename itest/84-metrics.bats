@@ -305,7 +305,7 @@ series()
 	relay_start two in lab -l 5001 --metrics 9100
 	run -1 wait_end two
 	[[ $(wc -l <"$DIR/two.err") == 1 ]]
-	grep -qx 'netrelay: metrics 127.0.0.1:9100: listen: Address.* in use; .*' "$DIR/two.err"
+	grep -qx 'netrelay: --metrics 9100: listen: Address.* in use; .*' "$DIR/two.err"
 	run -0 relay_stop one
 }
 

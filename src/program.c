@@ -301,7 +301,7 @@ static int set_up(struct program *prog)
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
 	if (ret == 0 && conf->ctl_path)
-		ret = ctl_start(&prog->ctl, &prog->relay, conf->ctl_path, prog->why,
+		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				PROGRAM_WHY_MAX);
 	if (ret == 0)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,

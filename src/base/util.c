@@ -59,3 +59,12 @@ bool signal_is_ignored(int sig)
 
 	return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
+
+uint64_t text_hash(const char *text)
+{
+	uint64_t hash = 14695981039346656037u;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+	return hash;
+}

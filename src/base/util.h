@@ -83,6 +83,12 @@ static inline uint64_t per_second(uint64_t now, uint64_t before, uint64_t ms)
 bool parse_uint(const char *text, unsigned base, uint32_t limit, uint32_t *value);
 
 /*
+ * text_hash() - A hash that tells texts apart, in less room than they take: FNV-1a. It is
+ * not for texts that somebody chose to have the same one.
+ */
+uint64_t text_hash(const char *text);
+
+/*
  * write_all() - Write @len bytes, and wait as long as that takes, even if @fd is
  * non-blocking. Return: 0 or -errno.
  */

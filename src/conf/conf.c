@@ -142,22 +142,27 @@ static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *nam
 	return 0;
 }
 
-/* Read [ADDR:]PORT. A port alone listens on 127.0.0.1, so only this machine reaches it. */
+/* Read [ADDR:]PORT and options. */
 static int read_metrics(struct conf *conf, char *why, size_t size)
 {
-	/* Longer than an endpoint may be, so that endpoint_parse_listen() refuses that. */
-	char text[ENDPOINT_TEXT_MAX + 16];
+	int err = endpoint_parse_option(&conf->metrics, "--metrics", optarg, why, size);
 
-	snprintf(text, sizeof(text), "%s%s",
-		 strchr(optarg, ':') ? "" : "127.0.0.1:", optarg);
-	if (!strchr("0123456789[", *optarg) ||
-	    endpoint_parse_listen(&conf->metrics, text, why, size))
+	if (err && !strchr(optarg, ','))
 		return refuse(why, size,
 			      "--metrics: \"%.64s\" must be PORT, ADDR:PORT or "
 			      "[ADDR6]:PORT, and PORT from 1 to 65535",
 			      optarg);
 	conf->has_metrics = true;
-	return 0;
+	return err;
+}
+
+/* Read PATH and options. */
+static int read_ctl(struct conf *conf, char *why, size_t size)
+{
+	if (!*optarg)
+		return refuse(why, size, "--ctl: the path is empty");
+	conf->ctl_path = conf->ctl.path;
+	return endpoint_parse_option(&conf->ctl, "--ctl", optarg, why, size);
 }
 
 /* Read the path of a file or a socket. @max: bytes that it may have; SIZE_MAX for a file */
@@ -211,8 +216,7 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, "fdb-size", why,
 				   size);
 	case OPT_CTL:
-		return read_path(&conf->ctl_path, optarg, SOCKET_PATH_MAX, "--ctl", why,
-				 size);
+		return read_ctl(conf, why, size);
 	case OPT_METRICS:
 		return read_metrics(conf, why, size);
 	case OPT_USER:
@@ -401,9 +405,8 @@ const char *conf_help(void)
 	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"
-	       "  LPORT:ADDR:RPORT                   UDP, one frame per datagram\n"
 	       "  LPORT:ADDR: or :ADDR:RPORT         UDP with the same port on both sides\n"
-	       "  LPORT::RPORT                       UDP to 127.0.0.1; the two ports differ\n"
+	       "  LPORT:ADDR:RPORT or LPORT::RPORT   UDP, one frame per datagram; :: is to here\n"
 	       "  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server\n"
 	       "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster\n"
 	       "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted\n"
@@ -414,5 +417,6 @@ const char *conf_help(void)
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
 	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
 	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
+	       "Who may come, to a listener: ,allow=CIDR ,max=N ,per-address=N ,accept-rate=N\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

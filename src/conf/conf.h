@@ -40,6 +40,7 @@ enum conf_action {
  * @fdb_size:    MAC addresses that a switch remembers
  * @ctl_path:    path of the control socket, or NULL. CONF_RUN creates the socket,
  *               CONF_CTL and CONF_TOP connect to it
+ * @ctl:         CONF_RUN only, with @ctl_path: how to create it; a UNIX_LISTEN endpoint
  * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
  * @bridge:      CONF_CHECK_BRIDGE only: the bridge's name
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
@@ -61,6 +62,7 @@ struct conf {
 	uint32_t storm_limit;
 	uint32_t fdb_size;
 	const char *ctl_path;
+	struct endpoint ctl;
 	char **command;
 	const char *bridge;
 	bool has_metrics;

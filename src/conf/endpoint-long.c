@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conf/endpoint-access.h"
+
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
 
@@ -27,6 +29,25 @@
 /* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
 
+/* Kinds of endpoint, and options of the command line, as those that have an option. */
+enum {
+	OF_TCP = 1 << 0,
+	OF_TCP_LISTEN = 1 << 1,
+	OF_UNIX = 1 << 2,
+	OF_UNIX_LISTEN = 1 << 3,
+	OF_UDP = 1 << 4,
+	OF_UNIXGRAM = 1 << 5,
+	OF_MCAST = 1 << 6,
+	OF_BRIDGE = 1 << 7,
+	OF_TAP = 1 << 8,
+	OF_FD = 1 << 9,
+	OF_TRUNK = 1 << 10,
+	OF_EXEC = 1 << 11,
+	OF_CTL = 1 << 12,
+	OF_METRICS = 1 << 13,
+	OF_CLI = OF_CTL | OF_METRICS,
+};
+
 /* A comma ends the body; does so unless it is doubled; or is part of the body. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
@@ -34,6 +55,7 @@ enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
  * @form:    the right form, for messages; NULL if the kind's form shows it
  * @is_flag: the option has no value
  * @repeats: the option may be given more than once
+ * @of:      the kinds that have it
  */
 struct option {
 	const char *key;
@@ -41,12 +63,13 @@ struct option {
 	const char *form;
 	bool is_flag;
 	bool repeats;
+	uint16_t of;
 };
 
 /*
  * @read:    reads the body: the text between the prefix and the options
  * @check:   checks the whole endpoint once its options are read; may be NULL
- * @options: options of this kind, up to one whose key is NULL; may be NULL
+ * @of:      its bit in struct option
  * @form:    the right form, for messages
  * @listens: it accepts connections
  * @conflict: what is wrong if two endpoints conflict, or NULL; may be NULL
@@ -54,10 +77,10 @@ struct option {
 struct endpoint_long {
 	const char *prefix;
 	enum endpoint_kind kind;
+	uint16_t of;
 	enum comma comma;
 	read_fn read;
 	int (*check)(struct parse *p);
-	const struct option *options;
 	const char *form;
 	bool listens;
 	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
@@ -75,20 +98,20 @@ static int check_udp(struct parse *p)
 	return 0;
 }
 
+/* A port alone is 127.0.0.1's, so that only this host reaches it. */
+static int read_metrics(struct parse *p, char *body)
+{
+	struct endpoint_addr *local = &p->ep->local;
+	int err = part_local(p, body);
+
+	if (!err && !local->host[0])
+		part_addr("127.0.0.1", local);
+	return err;
+}
+
 static int read_unix(struct parse *p, char *body)
 {
 	return part_path(p, body, p->ep->path);
-}
-
-static int read_mode(struct parse *p, char *value)
-{
-	uint32_t mode;
-
-	if (!parse_uint(value, 8, 0777, &mode))
-		return part_refuse(p, QUOTED " must be an octal number from 0 to 0777",
-				   value);
-	p->ep->mode = (mode_t)mode;
-	return 0;
 }
 
 static int read_dead(struct parse *p, char *value)
@@ -286,91 +309,140 @@ static const struct option rules[] = {
 	{ .key = NULL },
 };
 
-static const struct option tcp_options[] = {
-	{ .key = "dead", .read = read_dead, .form = "dead=SECONDS" },
-	{ .key = NULL },
-};
-static const struct option listen_options[] = { { .key = "mode", .read = read_mode },
-						{ .key = NULL } };
-static const struct option udp_options[] = { { .key = "local", .read = part_local },
-					     { .key = NULL } };
-static const struct option gram_options[] = { { .key = "local", .read = read_local_path },
-					      { .key = NULL } };
-static const struct option group_options[] = { { .key = "if", .read = read_group_if },
-					       { .key = NULL } };
-static const struct option bridge_options[] = {
-	{ .key = "tap", .read = read_bridge_tap },
-	{ .key = "mtu", .read = read_bridge_mtu },
+static const struct option options[] = {
+	{ .key = "dead",
+	  .read = read_dead,
+	  .form = "dead=SECONDS",
+	  .of = OF_TCP | OF_TRUNK | OF_TCP_LISTEN },
+	{ .key = "local", .read = part_local, .of = OF_UDP },
+	{ .key = "local", .read = read_local_path, .of = OF_UNIXGRAM },
+	{ .key = "if", .read = read_group_if, .of = OF_MCAST },
+	{ .key = "tap", .read = read_bridge_tap, .of = OF_BRIDGE },
+	{ .key = "mtu", .read = read_bridge_mtu, .of = OF_BRIDGE },
+	{ .key = "mode",
+	  .read = access_mode,
+	  .of = OF_UNIX_LISTEN | OF_UNIXGRAM | OF_CTL },
+	{ .key = "group",
+	  .read = access_group,
+	  .form = "group=NAME",
+	  .of = OF_UNIX_LISTEN | OF_UNIXGRAM | OF_CTL },
+	{ .key = "allow",
+	  .read = access_networks,
+	  .form = "allow=CIDR",
+	  .of = OF_TCP_LISTEN | OF_UDP | OF_MCAST | OF_METRICS },
+	{ .key = "allow",
+	  .read = access_users,
+	  .form = "allow=uid:NAME or gid:NAME",
+	  .of = OF_UNIX_LISTEN | OF_CTL },
+	{ .key = "max",
+	  .read = access_max,
+	  .form = "max=N",
+	  .of = OF_TCP_LISTEN | OF_UNIX_LISTEN },
+	{ .key = "accept-rate",
+	  .read = access_rate,
+	  .form = "accept-rate=N",
+	  .of = OF_TCP_LISTEN | OF_UNIX_LISTEN },
+	{ .key = "per-address",
+	  .read = access_per_address,
+	  .form = "per-address=N",
+	  .of = OF_TCP_LISTEN },
 	{ .key = NULL },
 };
 
 static const struct endpoint_long kinds[] = {
 	{ .prefix = "tcp",
 	  .kind = ENDPOINT_TCP,
+	  .of = OF_TCP,
 	  .read = part_remote,
-	  .options = tcp_options,
 	  .form = "tcp:HOST:PORT" },
 	{ .prefix = "tcp-listen",
 	  .kind = ENDPOINT_TCP_LISTEN,
+	  .of = OF_TCP_LISTEN,
 	  .read = part_local,
-	  .options = tcp_options,
 	  .form = "tcp-listen:[ADDR:]PORT",
 	  .listens = true,
 	  .conflict = same_addr },
 	{ .prefix = "unix",
 	  .kind = ENDPOINT_UNIX,
+	  .of = OF_UNIX,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .form = "unix:PATH" DOUBLED },
 	{ .prefix = "unix-listen",
 	  .kind = ENDPOINT_UNIX_LISTEN,
+	  .of = OF_UNIX_LISTEN,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
-	  .options = listen_options,
 	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
 	  .listens = true,
 	  .conflict = same_path },
 	{ .prefix = "udp",
 	  .kind = ENDPOINT_UDP,
+	  .of = OF_UDP,
 	  .read = part_remote,
 	  .check = check_udp,
-	  .options = udp_options,
 	  .form = "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ .prefix = "unixgram",
 	  .kind = ENDPOINT_UNIXGRAM,
+	  .of = OF_UNIXGRAM,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .check = check_unixgram,
-	  .options = gram_options,
 	  .form = "unixgram:PATH,local=PATH" DOUBLED },
 	{ .prefix = "mcast",
 	  .kind = ENDPOINT_MCAST,
+	  .of = OF_MCAST,
 	  .read = read_group,
-	  .options = group_options,
 	  .form = "mcast:GROUP:PORT[,if=ADDR]" },
 	{ .prefix = "bridge",
 	  .kind = ENDPOINT_BRIDGE,
+	  .of = OF_BRIDGE,
 	  .read = read_bridge,
 	  .check = check_bridge,
-	  .options = bridge_options,
 	  .form = "bridge:NAME[,tap=NAME][,mtu=N]" },
-	{ .prefix = "tap", .kind = ENDPOINT_TAP, .read = read_tap, .form = "tap:NAME" },
+	{ .prefix = "tap",
+	  .kind = ENDPOINT_TAP,
+	  .of = OF_TAP,
+	  .read = read_tap,
+	  .form = "tap:NAME" },
 	{ .prefix = "fd",
 	  .kind = ENDPOINT_FD,
+	  .of = OF_FD,
 	  .read = read_fd,
 	  .form = "fd:N",
 	  .conflict = same_fd },
 	{ .prefix = "trunk",
 	  .kind = ENDPOINT_TRUNK,
+	  .of = OF_TRUNK,
 	  .read = part_remote,
-	  .options = tcp_options,
 	  .form = "trunk:HOST:PORT" },
 	{ .prefix = "exec",
 	  .kind = ENDPOINT_EXEC,
+	  .of = OF_EXEC,
 	  .comma = COMMA_PLAIN,
 	  .read = read_command,
 	  .form = "exec:COMMAND" },
 };
+
+/* Options of the command line that are read as endpoints are. */
+static const struct endpoint_long cli[] = {
+	{ .prefix = "--ctl",
+	  .kind = ENDPOINT_UNIX_LISTEN,
+	  .of = OF_CTL,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .form = "--ctl PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]" DOUBLED },
+	{ .prefix = "--metrics",
+	  .kind = ENDPOINT_TCP_LISTEN,
+	  .of = OF_METRICS,
+	  .read = read_metrics,
+	  .form = "--metrics [ADDR:]PORT[,allow=CIDR+CIDR]" },
+};
+
+const struct endpoint_long *endpoint_long_option(const char *option)
+{
+	return &cli[strcmp(option, cli[0].prefix) != 0];
+}
 
 const struct endpoint_long *endpoint_long_find(const char *text)
 {
@@ -433,10 +505,11 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 					unsigned int *bit)
 {
 	*bit = 1;
-	for (const struct option *o = kind->options; o && o->key; o++, *bit <<= 1)
-		if (!strcmp(key, o->key))
+	for (const struct option *o = options; o->key; o++, *bit <<= 1)
+		if ((o->of & kind->of) && !strcmp(key, o->key))
 			return o;
-	for (const struct option *o = rules; o->key; o++, *bit <<= 1)
+	for (const struct option *o = rules; !(kind->of & OF_CLI) && o->key;
+	     o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
 	return NULL;
@@ -445,15 +518,19 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 /* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
-	const struct option *own = kind->options;
-	bool has_own;
+	char own[256] = "";
+	size_t len = 0;
 
-	while (own && own->key && !own->form)
-		own++;
-	has_own = own && own->key;
+	if (kind->of & OF_CLI)
+		return part_refuse(p, "there is no option " QUOTED "; the form is %s",
+				   key, p->form);
+	for (const struct option *o = options; o->key; o++)
+		if ((o->of & kind->of) && o->form)
+			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
+						o->form);
 	return part_refuse(
-		p, "%s has no option " QUOTED "; it has %s%s%s, and the form is %s",
-		kind->prefix, key, has_own ? own->form : "", has_own ? ", " : "",
+		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s",
+		kind->prefix, key, own,
 		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
 		p->form);
 }

@@ -13,6 +13,9 @@ struct endpoint_long; /* a kind of endpoint, and how its long form is read */
 /* endpoint_long_find() - Find the kind whose prefix @text begins with. Return: it or NULL. */
 const struct endpoint_long *endpoint_long_find(const char *text);
 
+/* endpoint_long_option() - The same of an option of the command line: --ctl or --metrics. */
+const struct endpoint_long *endpoint_long_option(const char *option);
+
 /* endpoint_long_listens() - Whether it is one of the kinds that accept connections. */
 bool endpoint_long_listens(const struct endpoint_long *kind);
 

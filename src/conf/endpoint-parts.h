@@ -26,6 +26,7 @@
  * @copy:   a copy of @text, to be cut up in place
  * @form:   the right form, for messages
  * @option: the key of the option that is being read, or NULL
+ * @has_mode: option mode was given
  * @why:    where a message goes, @size bytes
  */
 struct parse {
@@ -34,6 +35,7 @@ struct parse {
 	char copy[ENDPOINT_TEXT_MAX];
 	const char *form;
 	const char *option;
+	bool has_mode;
 	char *why;
 	size_t size;
 };

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -191,6 +192,19 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 	options = cut_options(p.copy);
 	err = part_local(&p, p.copy);
 	return !err && options ? refuse_options(&p, options) : err;
+}
+
+int endpoint_parse_option(struct endpoint *ep, const char *option, const char *text,
+			  char *why, size_t size)
+{
+	/* Longer than an endpoint may be, so that begin() refuses what is. */
+	char whole[ENDPOINT_TEXT_MAX + 16];
+	struct parse p = { .ep = ep, .text = whole, .why = why, .size = size };
+	int err;
+
+	snprintf(whole, sizeof(whole), "%s %s", option, text);
+	err = begin(&p);
+	return err ? err : endpoint_long_read(&p, endpoint_long_option(option));
 }
 
 /* Return: the digit's value, 0 to 15; -1 when it is no hexadecimal digit. */

@@ -18,7 +18,10 @@
 #define ENDPOINT_PATH_MAX 108  /* a unix socket's path: sizeof(sun_path), unix(7) */
 #define ENDPOINT_NAME_MAX 16   /* an interface's name: IFNAMSIZ, linux/if.h */
 
-#define ENDPOINT_MACS_MAX 8 /* addresses that mac= may give a port */
+#define ENDPOINT_USER_MAX 33 /* the name of a user or a group */
+
+#define ENDPOINT_MACS_MAX 8   /* addresses that mac= may give a port */
+#define ENDPOINT_ALLOW_MAX 16 /* entries that allow= may have */
 
 enum endpoint_kind {
 	ENDPOINT_STDIO,
@@ -67,19 +70,53 @@ struct endpoint_rules {
 	uint32_t storm;
 };
 
+enum endpoint_allow_kind { ENDPOINT_ALLOW_NET, ENDPOINT_ALLOW_UID, ENDPOINT_ALLOW_GID };
+
+/*
+ * An entry of allow=.
+ * @addr, @bits: of a network, in network byte order; an IPv4 one is mapped: it lies in
+ *         ::ffff:0:0/96
+ * @name: of a user or a group, or its number in decimal
+ */
+struct endpoint_allow {
+	uint8_t kind; /* enum endpoint_allow_kind */
+	uint8_t bits;
+	union {
+		uint8_t addr[16];
+		char name[ENDPOINT_USER_MAX];
+	};
+};
+
+/*
+ * Who may use an endpoint that others come to. All zeros: everybody, without limit.
+ * @n, @allow: the networks, or the users and groups, that may; none: all
+ * @group: of a unix socket's path, or its number in decimal; "": ours
+ * @max:  connections at the same time; 0: as many as there are descriptors for
+ * @per_address: of these from one IPv4 address or one IPv6 /64; 0: no limit
+ * @accept_rate: connections accepted a second, and at once; 0: no limit
+ */
+struct endpoint_access {
+	unsigned n;
+	struct endpoint_allow allow[ENDPOINT_ALLOW_MAX];
+	char group[ENDPOINT_USER_MAX];
+	uint32_t max, per_address, accept_rate;
+};
+
 /*
  * An endpoint that was read. The table says which members each kind uses. If it does
- * not use them, @fd is -1, @mode is 0600, @dead is ENDPOINT_DEAD_USUAL, and the rest is
+ * not use them, @fd is -1, @mode is 0600 (with a group 0660), @dead is
+ * ENDPOINT_DEAD_USUAL, and the rest is
  * zero. Every long form but EXEC may have rules.
  *
  * TCP, TRUNK  remote, dead
- * TCP_LISTEN  local, dead
+ * TCP_LISTEN  local, dead, access (no group)
  * UNIX        path
- * UNIX_LISTEN path, mode (0600 if not given)
- * UDP         remote; local (local.host may be "")
- * UNIXGRAM    path (the peer's), local_path (ours)
+ * UNIX_LISTEN path, mode, access (no per_address)
+ * UDP         remote; local (local.host may be ""); access.allow
+ * UNIXGRAM    path (the peer's), local_path (ours), mode, access.group
  * MCAST       remote (the group); local.host (if=, may be ""): an IPv4 address,
- *             or for an IPv6 group an interface's name, with local.family AF_UNSPEC
+ *             or for an IPv6 group an interface's name, with local.family AF_UNSPEC;
+ *             access.allow
  * BRIDGE      name (the bridge's); tap (""; the kernel names one); mtu (bytes; 0: the
  *             bridge's)
  * TAP         name
@@ -99,6 +136,7 @@ struct endpoint {
 	mode_t mode;
 	int dead; /* seconds of silence after which the peer counts as gone; 0: never */
 	int fd;
+	struct endpoint_access access;
 	struct endpoint_rules rules;
 };
 
@@ -122,6 +160,23 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
  * of endpoint_parse().
  */
 int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size);
+
+/*
+ * endpoint_parse_option() - Read the value of --ctl, PATH and options, or of --metrics,
+ * [ADDR:]PORT and options.
+ * @option: "--ctl" or "--metrics", which comes first in ep->text, too
+ *
+ * The result is a UNIX_LISTEN, or a TCP_LISTEN, on 127.0.0.1 if no address is given.
+ * Other arguments and errors are those of endpoint_parse().
+ */
+int endpoint_parse_option(struct endpoint *ep, const char *option, const char *text,
+			  char *why, size_t size);
+
+/*
+ * endpoint_is_open() - Whether others than this host may reach a listener, or a datagram
+ * port that takes frames from anybody, and no allow= says who.
+ */
+bool endpoint_is_open(const struct endpoint *ep);
 
 /*
  * endpoint_parse_mac() - Read a unicast MAC address, as 52:54:00:00:00:01.

@@ -49,7 +49,7 @@ void ctl_allow_init(struct ctl_allow *a)
 {
 	char map[MAP_BYTES], overflow[32];
 
-	*a = (struct ctl_allow){ .owner = geteuid() };
+	a->owner = geteuid();
 	if (!read_text("/proc/self/uid_map", map, sizeof(map)) ||
 	    !read_text("/proc/sys/kernel/overflowuid", overflow, sizeof(overflow)))
 		return;
@@ -66,6 +66,14 @@ static bool is_as_made(const struct ctl_allow *a, const struct sock_path *made)
 	       (st.st_mode & 07777) == CTL_MODE;
 }
 
+static bool is_other(const struct ctl_allow *a, int fd)
+{
+	static const struct sock_addr of_no_network;
+
+	return a->others.access && a->others.access->n &&
+	       admit_allows(&a->others, &of_no_network, fd);
+}
+
 bool ctl_allows(const struct ctl_allow *a, const struct sock_path *made, int fd)
 {
 	struct ucred cred;
@@ -75,5 +83,5 @@ bool ctl_allows(const struct ctl_allow *a, const struct sock_path *made, int fd)
 		return false;
 	if (a->has_unknown && cred.uid == a->unknown)
 		return is_as_made(a, made);
-	return cred.uid == 0 || cred.uid == a->owner;
+	return cred.uid == 0 || cred.uid == a->owner || is_other(a, fd);
 }

@@ -97,7 +97,7 @@ static int release_client(struct ctl_client *k)
 	k->is_closed = true;
 	timer_cancel(loop_of(k), &k->limit);
 	loop_del(loop_of(k), &k->watch);
-	listener_gone(&k->ctl->listener);
+	listener_gone(&k->ctl->listener, NULL);
 	loop_defer(loop_of(k), &k->ctl->reap, reap);
 	return fd;
 }
@@ -340,7 +340,7 @@ static void turn_away(struct ctl *c, int fd, const char *line)
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		log_info("%s: %s", c->name, strerror(errno));
 	close(fd);
-	listener_gone(&c->listener);
+	listener_gone(&c->listener, NULL);
 }
 
 static void add_client(struct ctl *c, int fd)
@@ -358,11 +358,13 @@ static void add_client(struct ctl *c, int fd)
 	timer_set(c->relay->loop, &k->limit, REQUEST_MS, too_slow);
 }
 
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+static void on_accepted(struct listener *l, int fd, const char *peer,
+			struct admit_host *host, void *arg)
 {
 	struct ctl *c = arg;
 
 	(void)peer;
+	(void)host;
 	if (!ctl_allows(&c->allow, &c->listener.made, fd))
 		turn_away(
 			c, fd,
@@ -431,19 +433,28 @@ static void on_event(struct event_watcher *w, const struct news *n)
 
 /* ---- from start to end ---- */
 
-int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size)
+int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *why,
+	      size_t size)
 {
+	char fault[256];
 	int ret;
 
-	snprintf(c->name, sizeof(c->name), "--ctl %s", path);
+	snprintf(c->name, sizeof(c->name), "--ctl %s", ep->path);
 	c->listener.name = c->name;
-	c->listener.path = path;
-	c->listener.mode = CTL_MODE;
+	c->listener.path = ep->path;
+	c->listener.mode = ep->mode;
+	c->listener.group = ep->access.group;
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	c->listener.broker = r->env.broker;
 	c->listener.waits = r->waits;
-	ret = listener_start(&c->listener, r->loop, why, size);
+	/* The listener lets all in: those who may not are told so. */
+	c->allow.others.access = &ep->access;
+	ret = admit_start(&c->allow.others, r->env.broker, fault, sizeof(fault));
+	if (ret < 0)
+		snprintf(why, size, "%s: %s", c->name, fault);
+	else
+		ret = listener_start(&c->listener, r->loop, why, size);
 	if (ret < 0)
 		return ret;
 	ctl_allow_init(&c->allow);

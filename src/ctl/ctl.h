@@ -37,13 +37,14 @@ struct ctl {
 /*
  * ctl_start() - Begin to serve the clients that ctl-allow.h allows.
  * @c:    all zeros before
- * @path: the socket to make, shorter than ENDPOINT_PATH_MAX; it must outlive @c
+ * @ep:   the socket to make, a UNIX_LISTEN; it must outlive @c
  * @why:  on error, one line that says what is wrong and what to do
  * @size: bytes at @why
  *
  * Return: 0 or -errno.
  */
-int ctl_start(struct ctl *c, struct relay *r, const char *path, char *why, size_t size);
+int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *why,
+	      size_t size);
 
 /*
  * ctl_stop() - Close all clients, and remove the socket. It does nothing if the control

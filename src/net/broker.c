@@ -2,7 +2,8 @@
 /*
  * Questions and answers go over a SOCK_SEQPACKET socket, one at a time; a descriptor
  * comes with the answer. The broker believes nothing that it is asked: paths must be
- * those that the configuration names, and it removes only sockets that nobody serves.
+ * those that the configuration names, and it removes only sockets that nobody serves. The
+ * numbers of users and groups are no secret (passwd(5)).
  *
  * It is two processes: one that answers, and its parent, which does nothing but start
  * another one when that is killed. It has the relay's socket open, so the relay does not
@@ -28,29 +29,33 @@
 #include "base/loop.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
+#include "sandbox/user.h"
 
 #define SET_UP_MS 10000 /* for an answer, also on a busy host */
 #define END_MS 5000	/* more than a helper needs */
 #define AGAIN_MS 100	/* until another process answers */
 #define LOOK_MS 5	/* between two looks whether a helper has ended */
 
-enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER };
+enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER, BROKER_ID };
 
-/* @kind: of BROKER_HELPER */
+/* @kind: of BROKER_HELPER; @is_group, and a name in place of the path: of BROKER_ID */
 struct question {
 	uint32_t id;
 	enum op op;
 	unsigned kind;
 	int type;
 	mode_t mode;
+	gid_t group;
+	bool is_group;
 	struct sock_path path;
 };
 
-/* @err: 0 or -errno. @made: of BROKER_BIND. @pid: of BROKER_HELPER */
+/* @err: 0 or -errno. @made: of BROKER_BIND. @pid: of BROKER_HELPER. @number: of BROKER_ID */
 struct answer {
 	uint32_t id;
 	int err;
 	pid_t pid;
+	uint32_t number;
 	struct sock_path made;
 };
 
@@ -72,7 +77,8 @@ static bool is_named(const struct server *s, const struct question *q)
 
 static int do_bind(const struct question *q, struct answer *a, int *fd)
 {
-	int ret = sock_bound_unix(q->path.path, q->type, q->mode & 0777, &a->made);
+	int ret = sock_bound_unix(q->path.path, q->type, q->mode & 0777, q->group,
+				  &a->made);
 
 	if (ret < 0)
 		return ret;
@@ -93,6 +99,11 @@ static int do_dial(const struct server *s, const struct question *q, int *fd)
 		return ret;
 	*fd = ret;
 	return 0;
+}
+
+static int find_id(const char *name, bool is_group, uint32_t *id)
+{
+	return user_ids(is_group ? "/etc/group" : "/etc/passwd", name, id, 1);
 }
 
 /* Also of those that are nobody's any more. */
@@ -143,7 +154,9 @@ static void answer(struct server *s, struct question *q)
 	int fd = -1;
 
 	q->path.path[sizeof(q->path.path) - 1] = '\0';
-	if (q->op != BROKER_HELPER && !is_named(s, q))
+	if (q->op == BROKER_ID)
+		a.err = find_id(q->path.path, q->is_group, &a.number);
+	else if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
 	else if (q->op == BROKER_BIND)
 		a.err = do_bind(q, &a, &fd);
@@ -330,15 +343,17 @@ static int ask(struct broker *b, struct question *q, struct answer *a, int *fd)
 	return await(b, q->id, a, fd);
 }
 
-int broker_bind(struct broker *b, const char *path, int type, mode_t mode,
+int broker_bind(struct broker *b, const char *path, int type, mode_t mode, gid_t group,
 		struct sock_path *made)
 {
-	struct question q = { .op = BROKER_BIND, .type = type, .mode = mode };
+	struct question q = {
+		.op = BROKER_BIND, .type = type, .mode = mode, .group = group
+	};
 	struct answer a;
 	int fd, ret;
 
 	if (!b || !b->is_on)
-		return sock_bound_unix(path, type, mode, made);
+		return sock_bound_unix(path, type, mode, group, made);
 	snprintf(q.path.path, sizeof(q.path.path), "%s", path);
 	ret = ask(b, &q, &a, &fd);
 	/* It was made, but the descriptor that came with the answer found no place here. */
@@ -383,4 +398,31 @@ int broker_helper(struct broker *b, unsigned kind, pid_t *pid)
 
 	*pid = ret < 0 ? 0 : a.pid;
 	return ret < 0 ? ret : fd;
+}
+
+static int ask_id(struct broker *b, const char *name, bool is_group, uint32_t *id)
+{
+	struct question q = { .op = BROKER_ID, .is_group = is_group };
+	struct answer a;
+	int fd, ret;
+
+	snprintf(q.path.path, sizeof(q.path.path), "%s", name);
+	ret = ask(b, &q, &a, &fd);
+	*id = a.number;
+	return ret;
+}
+
+int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why)
+{
+	int ret;
+
+	if (parse_uint(name, 10, UINT32_MAX - 1, id))
+		return 0;
+	ret = b && b->is_on ? ask_id(b, name, is_group, id) : find_id(name, is_group, id);
+	if (ret < 0)
+		snprintf(why, BROKER_WHY_MAX, "%s: %s", name,
+			 ret != -ENOENT ? strerror(-ret)
+			 : is_group	? "there is no such group in /etc/group"
+					: "there is no such user in /etc/passwd");
+	return ret;
 }

@@ -3,7 +3,8 @@
  * The broker: a process with all that the program was started with, for the few quick
  * things that the confined relay (sandbox/sandbox.h) may not do, and can't do without.
  * It makes and removes the paths of unix sockets, dials those that the relay may not,
- * and starts the helpers, since a child of the relay would be confined, too.
+ * looks up users and groups, and starts the helpers, since a child of the relay would be
+ * confined, too.
  *
  * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes
@@ -64,7 +65,7 @@ int broker_start(struct broker *b, const struct broker_rules *rules);
 void broker_stop(struct broker *b);
 
 /* broker_bind() - As sock_bound_unix(). -EPIPE when the broker is lost. */
-int broker_bind(struct broker *b, const char *path, int type, mode_t mode,
+int broker_bind(struct broker *b, const char *path, int type, mode_t mode, gid_t group,
 		struct sock_path *made);
 
 /*
@@ -79,6 +80,18 @@ void broker_unlink(struct broker *b, const struct sock_path *made);
  * Return: the descriptor; -EACCES without a broker that may; another -errno.
  */
 int broker_dial(struct broker *b, const char *path);
+
+/*
+ * broker_id() - Look up a user in /etc/passwd, or a group in /etc/group.
+ * @name: its name, or its number in decimal, which need not be there
+ * @id:   set to its number
+ * @why:  on error, what is wrong, BROKER_WHY_MAX bytes
+ *
+ * Return: 0; -ENOENT when it is not there; another -errno.
+ */
+int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why);
+
+#define BROKER_WHY_MAX 128
 
 /*
  * broker_helper() - Start a helper. One of its kind that was started before is killed.

@@ -4,6 +4,10 @@
  * accepted for lack of descriptors or memory, accepting pauses. When the socket itself
  * fails, it is made anew later.
  *
+ * If all places are taken, a connection waits in the kernel's backlog. But who it is from
+ * shows only when it is accepted, and a stranger must not drive others out (wanted()). So
+ * with rules one of them is accepted and held until there is a place.
+ *
  * #syscalls: accept4 close fcntl listen prlimit64
  */
 #include "net/listen.h"
@@ -39,9 +43,16 @@ static void rearm(struct listener *l)
 	loop_mod(l->loop, &l->watch, l->resume.is_set ? 0 : EPOLLIN);
 }
 
+static void connection_ready(struct watch *w, uint32_t events);
+
+/* The socket does not show that a connection is held. */
 static void resume_due(struct timer *t)
 {
-	rearm(container_of(t, struct listener, resume));
+	struct listener *l = container_of(t, struct listener, resume);
+
+	rearm(l);
+	if (l->held >= 0)
+		connection_ready(&l->watch, EPOLLIN);
 }
 
 static void pause_accepting(struct listener *l, unsigned ms)
@@ -128,28 +139,63 @@ static bool accept_failed(struct listener *l, int err)
 	}
 }
 
-/* Accept one connection. Return: whether another one may be waiting. */
-static bool accept_one(struct listener *l)
+/*
+ * Accept a connection that is welcome, and hold it.
+ *
+ * Return: whether another one may be waiting, or it is held.
+ */
+static bool take_one(struct listener *l)
 {
 	struct sock_addr from = { .len = sizeof(from.storage) };
-	char name[SOCK_TEXT_MAX + 16];
 	int fd;
 
-	if (is_full(l)) {
-		l->wanted(l, l->arg);
-		pause_accepting(l, WANTED_MS);
-		return false;
-	}
 	if (!has_descriptors(l))
 		return accept_failed(l, EMFILE);
 	fd = accept4(l->watch.fd, &from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return accept_failed(l, errno);
-	name_peer(l, &from, name, sizeof(name));
-	l->n++;
 	l->reopen_ms = PAUSE_MS;
-	l->accepted(l, fd, name, l->arg);
-	return !is_full(l);
+	if (!admit_is_welcome(&l->admit, &from, fd)) {
+		sock_close_hard(fd);
+		return true;
+	}
+	l->held = fd;
+	l->held_from = from;
+	return true;
+}
+
+/* Pass the held connection on, unless there are too many. */
+static void let_in(struct listener *l)
+{
+	char name[SOCK_TEXT_MAX + 16];
+	struct admit_host *host;
+	int fd = l->held;
+
+	l->held = -1;
+	if (!admit_enter(&l->admit, &l->held_from, l->n, &host)) {
+		sock_close_hard(fd);
+		return;
+	}
+	name_peer(l, &l->held_from, name, sizeof(name));
+	l->n++;
+	l->accepted(l, fd, name, host, l->arg);
+}
+
+/* Accept one connection. Return: whether another one may be waiting. */
+static bool accept_one(struct listener *l)
+{
+	bool holds = l->admit.access && l->admit.access->n;
+
+	if (l->held < 0 && (holds || !is_full(l)) && !take_one(l))
+		return false;
+	if (is_full(l) && (l->held >= 0 || !holds)) {
+		l->wanted(l, l->arg);
+		pause_accepting(l, WANTED_MS);
+		return false;
+	}
+	if (l->held >= 0)
+		let_in(l);
+	return holds || !is_full(l);
 }
 
 static void connection_ready(struct watch *w, uint32_t events)
@@ -184,7 +230,8 @@ static int start_listening(struct listener *l)
 	int ret, fd;
 
 	if (l->path)
-		fd = broker_bind(l->broker, l->path, SOCK_STREAM, l->mode, &l->made);
+		fd = broker_bind(l->broker, l->path, SOCK_STREAM, l->mode, l->gid,
+				 &l->made);
 	else
 		fd = listen_tcp(l);
 	ret = fd;
@@ -208,6 +255,9 @@ static void stop_listening(struct listener *l)
 		return;
 	loop_del(l->loop, &l->watch);
 	close(fd);
+	if (l->held >= 0)
+		sock_close_hard(l->held);
+	l->held = -1;
 	broker_unlink(l->broker, &l->made);
 }
 
@@ -224,22 +274,44 @@ static void reopen_due(struct timer *t)
 		timer_set(l->loop, t, l->reopen_ms, reopen_due);
 }
 
+/* Look up what has a name. Return: 0; -errno, with a message. */
+static int find_names(struct listener *l, char *why, size_t size)
+{
+	char fault[BROKER_WHY_MAX + 16], group[BROKER_WHY_MAX];
+	int ret = admit_start(&l->admit, l->broker, fault, sizeof(fault));
+
+	l->gid = SOCK_OWN_GROUP;
+	if (ret == 0 && l->group && *l->group) {
+		ret = broker_id(l->broker, l->group, true, &l->gid, group);
+		if (ret < 0)
+			snprintf(fault, sizeof(fault), "group=%s", group);
+	}
+	if (ret < 0)
+		snprintf(why, size, "%s: %s", l->name, fault);
+	return ret;
+}
+
 int listener_start(struct listener *l, struct loop *loop, char *why, size_t size)
 {
 	int ret;
 
 	l->loop = loop;
-	l->watch.fd = -1;
+	l->watch.fd = l->held = -1;
 	l->reopen_ms = PAUSE_MS;
+	ret = find_names(l, why, size);
+	if (ret < 0)
+		return ret;
 	ret = start_listening(l);
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", l->name, strerror(-ret),
 			 sock_hint(ret));
-		if (!l->waits || !passing_error(ret, true))
-			return ret;
-		log_warn("%s; trying again", why);
-		timer_set(loop, &l->resume, l->reopen_ms, reopen_due);
-		return 0;
+		if (l->waits && passing_error(ret, true)) {
+			log_warn("%s; trying again", why);
+			timer_set(loop, &l->resume, l->reopen_ms, reopen_due);
+			return 0;
+		}
+		listener_free(l);
+		return ret;
 	}
 	log_info("%s: listening", l->name);
 	return 0;
@@ -254,19 +326,24 @@ bool listener_retry_now(struct listener *l)
 	return waits;
 }
 
-void listener_gone(struct listener *l)
+void listener_gone(struct listener *l, struct admit_host *host)
 {
 	bool was_full = is_full(l);
 
 	l->n--;
-	if (was_full && l->resume.is_set && l->resume.fn == resume_due) {
-		timer_cancel(l->loop, &l->resume);
-		rearm(l);
-	}
+	admit_leave(&l->admit, host);
+	/* In a turn of its own, for its owner is busy. */
+	if (was_full && l->resume.is_set && l->resume.fn == resume_due)
+		timer_set(l->loop, &l->resume, 0, resume_due);
 }
 
 void listener_stop(struct listener *l)
 {
 	timer_cancel(l->loop, &l->resume);
 	stop_listening(l);
+}
+
+void listener_free(struct listener *l)
+{
+	admit_free(&l->admit);
 }

@@ -4,6 +4,8 @@
  * If the owner limits their number, later ones wait in the kernel's backlog until a
  * connection has ended.
  *
+ * Connections that the rules refuse (net/admit.h) are reset at once, and wait for nothing.
+ *
  * A listener leaves some descriptors unused: clients must not be able to use up those
  * that the program needs for other purposes.
  */
@@ -16,6 +18,7 @@
 
 #include "base/loop.h"
 #include "conf/endpoint.h"
+#include "net/admit.h"
 #include "net/broker.h"
 #include "net/sock.h"
 
@@ -23,10 +26,13 @@
  * The owner sets these, and what they point to must outlive the listener:
  * @name:     its name in messages
  * @path:     path of the unix socket to make, with permissions @mode; NULL for TCP
+ * @group:    whose that path is, a name or a number; NULL or "": ours
  * @addr:     if @path is NULL, the TCP address; an empty host means all addresses
  * @limit:    connections at the same time; 0 for no limit
+ * @admit:    its access are the rules
  * @accepted: called with each connection: a non-blocking descriptor, which is the
- *            owner's from then on, and the peer's name for messages
+ *            owner's from then on, and the peer's name for messages. @host is what
+ *            listener_gone() needs
  * @wanted:   called every second while a connection waits because of @limit; may be
  *            NULL if there is no limit
  * @arg:      passed to both
@@ -36,15 +42,20 @@
  * The listener's own members:
  * @n:         connections at present
  * @count:     connections so far; it numbers peers that have no address
+ * @held:      a connection that waits for a place because of @limit; -1: there is none
+ * @held_from: where it came from
+ * @gid:       the number of @group
  * @reopen_ms: ms until a socket that has failed is made anew
  * @is_reported:   it was logged that connections cannot be accepted
  */
 struct listener {
-	const char *name, *path;
+	const char *name, *path, *group;
 	mode_t mode;
 	const struct endpoint_addr *addr;
 	unsigned limit;
-	void (*accepted)(struct listener *l, int fd, const char *peer, void *arg);
+	struct admit admit;
+	void (*accepted)(struct listener *l, int fd, const char *peer,
+			 struct admit_host *host, void *arg);
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
 	struct broker *broker;
@@ -55,6 +66,9 @@ struct listener {
 	struct timer resume;
 	struct sock_path made;
 	unsigned n, count;
+	int held;
+	struct sock_addr held_from;
+	gid_t gid;
 	unsigned reopen_ms;
 	bool is_reported;
 };
@@ -73,12 +87,15 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 bool listener_retry_now(struct listener *l);
 
 /* listener_gone() - Tell the listener that a connection which it accepted has ended. */
-void listener_gone(struct listener *l);
+void listener_gone(struct listener *l, struct admit_host *host);
 
 /*
  * listener_stop() - Stop listening, and remove the path. Connections stay. It does nothing
  * if the listener was not started.
  */
 void listener_stop(struct listener *l);
+
+/* listener_free() - Free what it has, once it is stopped and its connections have ended. */
+void listener_free(struct listener *l);
 
 #endif

@@ -1,31 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets: turns addresses into text and back, binds, connects, and sets the options
- * that a relay needs.
+ * that a relay needs. Paths of unix sockets are in sock-path.c.
  *
- * A unix socket's path that was left behind by a program that has ended is taken
- * over. If several programs try that at once, a lock file beside the path
- * (PATH.lock) lets only one of them remove the old socket.
- *
- * #syscalls: bind close connect flock fstat getpeername getsockname getsockopt ioctl
- * #syscalls: listen lstat open poll setsockopt socket umask unlink
+ * #syscalls: bind close connect getpeername getsockname getsockopt ioctl setsockopt
+ * #syscalls: socket
  */
 #include "net/sock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -40,7 +32,6 @@
 #define STUCK_TIMES 2	/* retransmissions; the first comes after 0.2 s or more */
 #define NEAR_US 1000	/* a shorter round trip means that the peer is on the same LAN */
 #define CONGESTION_NAME 17 /* TCP_CA_NAME_MAX of the kernel's net/tcp.h, and a NUL */
-#define LISTENING_MS 10	   /* more than a program needs from bind() to listen() */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int parse_addr4(const struct endpoint_addr *addr, struct sock_addr *out)
@@ -106,16 +97,6 @@ int sock_addr_parse(const struct endpoint_addr *addr, int family, struct sock_ad
 	}
 }
 
-void sock_unix(const char *path, struct sock_addr *out)
-{
-	struct sockaddr_un *sun = (struct sockaddr_un *)&out->storage;
-
-	memset(out, 0, sizeof(*out));
-	sun->sun_family = AF_UNIX;
-	snprintf(sun->sun_path, sizeof(sun->sun_path), "%s", path);
-	out->len = sizeof(*sun);
-}
-
 const char *sock_text(const struct sock_addr *addr, char *buf)
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)&addr->storage;
@@ -178,146 +159,6 @@ int sock_bind(const struct sock_addr *addr, int type)
 		return ret;
 	}
 	return fd;
-}
-
-/* Whether nobody serves the socket at this path: a connection to it is refused. */
-static bool refuses(const struct sock_addr *addr, int type)
-{
-	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
-
-	if (fd < 0)
-		return false;
-	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
-	close(fd);
-	return ret == ECONNREFUSED;
-}
-
-/*
- * Whether a path was left behind by a program that ended without removing it. Such a
- * path refuses connections. A stream socket also does so between bind() and listen(),
- * so it is tried twice.
- */
-static bool is_abandoned(const struct sock_addr *addr, int type)
-{
-	if (!refuses(addr, type))
-		return false;
-	if (type == SOCK_DGRAM)
-		return true;
-	poll(NULL, 0, LISTENING_MS);
-	return refuses(addr, type);
-}
-
-/*
- * If several processes find the same path abandoned, only one may remove it; otherwise
- * one would remove the new socket of another. The one that holds the lock file may.
- * It removes the lock file when it is done, so a process that comes later may lock a
- * file that has no name any more: that lock does not count.
- *
- * Return: the lock file's descriptor; -EADDRINUSE when another process holds it;
- * another -errno.
- */
-static int lock_path(const char *lock)
-{
-	struct stat ours, there;
-	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
-	    lstat(lock, &there) == 0 && ours.st_dev == there.st_dev &&
-	    ours.st_ino == there.st_ino)
-		return fd;
-	close(fd);
-	return -EADDRINUSE;
-}
-
-static bool is_something_else(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
-}
-
-static int bind_unix(int fd, const struct sock_addr *addr)
-{
-	if (bind(fd, &addr->sa, addr->len) < 0)
-		return -errno;
-	/* Listen at once: a socket that does not listen looks abandoned to others. */
-	listen(fd, SOMAXCONN);
-	return 0;
-}
-
-/* The path exists. Remove it if it is abandoned, and bind to it. Return: 0 or -errno. */
-static int take_over(int fd, const struct sock_addr *addr, const char *path, int type)
-{
-	char lock_name[ENDPOINT_PATH_MAX + sizeof(".lock")];
-	int ret, lock;
-
-	if (is_something_else(path))
-		return -ENOTSOCK;
-	snprintf(lock_name, sizeof(lock_name), "%s.lock", path);
-	lock = lock_path(lock_name);
-	if (lock < 0)
-		return lock;
-	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
-							    : -EADDRINUSE;
-	unlink(lock_name);
-	close(lock);
-	return ret;
-}
-
-int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made)
-{
-	struct stat st;
-	struct sock_addr addr;
-	mode_t old_mask;
-	int ret, fd = socket(AF_UNIX, type | FLAGS, 0);
-
-	if (fd < 0)
-		return -errno;
-	sock_unix(path, &addr);
-	/* A later chmod() would not do: anyone could connect between bind() and chmod(). */
-	old_mask = umask(~mode & 0777);
-	ret = bind_unix(fd, &addr);
-	if (ret == -EADDRINUSE)
-		ret = take_over(fd, &addr, path, type);
-	umask(old_mask);
-	if (ret < 0) {
-		close(fd);
-		return ret;
-	}
-	memset(made, 0, sizeof(*made));
-	if (lstat(path, &st) == 0) {
-		made->dev = st.st_dev;
-		made->ino = st.st_ino;
-	}
-	snprintf(made->path, sizeof(made->path), "%s", path);
-	return fd;
-}
-
-bool sock_is_linked(const struct sock_path *made)
-{
-	struct stat st;
-
-	return lstat(made->path, &st) == 0 && st.st_dev == made->dev &&
-	       st.st_ino == made->ino;
-}
-
-void sock_unlink(const struct sock_path *made)
-{
-	/* Another program may have put its own socket there. */
-	if (made->path[0] && sock_is_linked(made))
-		unlink(made->path);
-}
-
-void sock_unlink_dead(const struct sock_path *made)
-{
-	struct sock_addr addr;
-
-	sock_unix(made->path, &addr);
-	/* What is no socket refuses, too. A served one of another type does not. */
-	if (!is_something_else(made->path) && refuses(&addr, SOCK_STREAM))
-		sock_unlink(made);
 }
 
 void sock_unmap(struct sock_addr *addr)
@@ -394,6 +235,7 @@ const char *sock_hint(int err)
 		{ EADDRNOTAVAIL,
 		  "; no interface has this address; take one of this host" },
 		{ ENODEV, "; there is no such interface; ip link shows which there are" },
+		{ EPERM, "; only root or one of its members can give it to a group" },
 		{ EACCES, "; take a port above 1023, or a path that you may write to" },
 		{ ENOENT, "; make its directory first" },
 		{ ENOTDIR, "; a part of the path is a file" },

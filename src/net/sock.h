@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets: turns addresses into text and back, binds, connects, and sets the options
- * that a relay needs. All descriptors made here are non-blocking and close-on-exec,
- * and belong to the caller.
+ * that a relay needs. sock-path.c has the paths of unix sockets. All descriptors made
+ * here are non-blocking and close-on-exec, and belong to the caller.
  */
 #ifndef SOCK_H
 #define SOCK_H
@@ -15,6 +15,8 @@
 #include "conf/endpoint.h"
 
 #define SOCK_TEXT_MAX 160 /* bytes of sock_text()'s longest text, with its NUL */
+
+#define SOCK_OWN_GROUP ((gid_t)-1)
 
 /* A socket address of any family; @len is its size in bytes. */
 struct sock_addr {
@@ -70,6 +72,7 @@ int sock_bind(const struct sock_addr *addr, int type);
  * listens.
  * @type: SOCK_STREAM or SOCK_DGRAM
  * @mode: permissions of the path
+ * @group: whose the path is, before anybody else may use it; SOCK_OWN_GROUP: ours
  * @made: filled in, for sock_is_linked() and sock_unlink()
  *
  * A path that no program serves any more is taken over; if several try that at once,
@@ -77,9 +80,10 @@ int sock_bind(const struct sock_addr *addr, int type);
  * waits for 10 ms before it takes over a stream socket's path.
  *
  * Return: the descriptor; -EADDRINUSE when the path is in use; -ENOTSOCK when it is
- * not a socket; another -errno.
+ * not a socket; -EPERM when we may not give it to the group; another -errno.
  */
-int sock_bound_unix(const char *path, int type, mode_t mode, struct sock_path *made);
+int sock_bound_unix(const char *path, int type, mode_t mode, gid_t group,
+		    struct sock_path *made);
 
 /* sock_is_linked() - Whether the path still leads to the socket that we bound to it. */
 bool sock_is_linked(const struct sock_path *made);

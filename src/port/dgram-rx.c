@@ -14,6 +14,7 @@
 
 #include "port/dgram-rx.h"
 
+#include "net/admit.h"
 #include "port/dgram.h"
 
 #define RX_BYTES ((size_t)256 << 10) /* about the most one wake-up takes */
@@ -38,6 +39,7 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 	struct iovec iov[BATCH_DATAGRAMS];
 	struct sockaddr_storage from[BATCH_DATAGRAMS];
 	union dgram_control control[BATCH_DATAGRAMS];
+	bool has_list = d->access && d->access->n;
 	int n;
 
 	memset(m, 0, most * sizeof(m[0]));
@@ -48,7 +50,7 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 		m[i].msg_hdr.msg_iovlen = 1;
 		m[i].msg_hdr.msg_control = &control[i];
 		m[i].msg_hdr.msg_controllen = sizeof(control[i]);
-		if (d->is_foreign) {
+		if (d->is_foreign || has_list) {
 			m[i].msg_hdr.msg_name = &from[i];
 			m[i].msg_hdr.msg_namelen = sizeof(from[i]);
 		}
@@ -66,6 +68,8 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 		got->segment = segment_of(&m[i].msg_hdr, got->len);
 		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
 		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
+		got->is_refused = has_list &&
+				  !access_has(d->access, (struct sockaddr *)&from[i]);
 	}
 	return n > 0 ? (unsigned)n : 0;
 }
@@ -141,6 +145,16 @@ static struct frame frame_in(const struct dgram *d, const struct dgram_message *
 	return f;
 }
 
+/* Count the frames of a message as received and dropped. */
+static void refuse(struct port *p, const struct dgram_message *got)
+{
+	unsigned frames = got->segment ? (got->len + got->segment - 1) / got->segment : 1;
+
+	p->count.rx_frames += frames;
+	p->count.rx_bytes += got->len;
+	port_drop(p, DROP_NOT_ALLOWED, frames);
+}
+
 /* Return: false when the batch is full before all of it was taken. */
 static bool take(struct dgram *d, struct batch *b, const struct dgram_message *got)
 {
@@ -148,6 +162,10 @@ static bool take(struct dgram *d, struct batch *b, const struct dgram_message *g
 
 	if (got->is_foreign)
 		return true;
+	if (got->is_refused) {
+		refuse(&d->port, got);
+		return true;
+	}
 	/* An empty datagram is a frame as well: a runt. */
 	do {
 		struct frame f;

@@ -10,12 +10,14 @@
  *
  * @is_cut: it was longer than the longest frame (MSG_TRUNC)
  * @is_foreign: it is to be ignored
+ * @is_refused: it is to be counted as dropped
  */
 struct dgram_message {
 	uint32_t len;
 	uint32_t segment;
 	bool is_cut;
 	bool is_foreign;
+	bool is_refused;
 };
 
 /*

@@ -21,6 +21,7 @@
  * @rfd, @wfd:  where frames come from and go to; may be equal; -1: closed
  * @to:         where they go to; its len is 0 if @wfd is connected
  * @is_foreign: optional; whether to ignore a datagram that came from @from
+ * @access:     optional; datagrams from elsewhere than its networks are counted as dropped
  * @full:       optional; the kernel takes no more: find out where room will show
  * @look:       optional; called now and then to check whether the host still is as it
  *              was when the port was opened. Return: 0; -errno, with port_why(), when
@@ -46,6 +47,7 @@ struct dgram {
 	int rfd, wfd;
 	struct sock_addr to;
 	bool (*is_foreign)(const struct dgram *d, const struct sockaddr_storage *from);
+	const struct endpoint_access *access;
 	void (*full)(struct dgram *d);
 	int (*look)(struct dgram *d);
 	struct timer timer;

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "net/nl.h"
 #include "port/dgram.h"
 #include "port/driver.h"
@@ -281,8 +282,13 @@ struct port *port_mcast_new(const struct endpoint *ep, const struct port_env *en
 	m->ep = ep;
 	m->dgram.rfd = m->dgram.wfd = -1;
 	m->dgram.is_foreign = is_own_echo;
+	m->dgram.access = &ep->access;
 	m->dgram.look = mcast_look;
 	m->dgram.idle_ms = ep->local.host[0] ? 0 : IDLE_MS;
 	m->member = -1;
+	if (endpoint_is_open(ep))
+		log_warn("%s: whoever can send to this group joins the network; limit it "
+			 "by allow=",
+			 ep->text);
 	return &m->dgram.port;
 }

@@ -14,6 +14,7 @@ static const char *const drop_names[] = {
 	[DROP_OVERSIZE] = "oversize",
 	[DROP_CUT] = "cut",
 	[DROP_NO_PORT] = "no-port",
+	[DROP_NOT_ALLOWED] = "not-allowed",
 	[DROP_MALFORMED] = "malformed",
 	[DROP_LOCAL] = "local",
 	[DROP_MAC] = "mac",

@@ -2,7 +2,8 @@
 /*
  * UDP to one peer. The socket is connected, so that the kernel drops datagrams of others;
  * QEMU itself would take frames from anyone. Datagrams that came in before it was
- * connected are checked by their source.
+ * connected are checked by their source. With allow=, an address that it does not have is
+ * not used at all.
  *
  * If a name has several addresses, one is used, and the next when nobody is there. While
  * nothing is heard, the name is resolved again now and then, for the peer may have
@@ -18,6 +19,7 @@
 
 #include "base/log.h"
 #include "helper/helper.h"
+#include "net/admit.h"
 #include "port/dgram.h"
 #include "port/driver.h"
 
@@ -82,6 +84,12 @@ static int use(struct udp *u, struct sock_addr remote)
 	int fd;
 
 	sock_unmap(&remote);
+	if (!access_has(&u->ep->access, &remote.sa)) {
+		/* A name may have another address later. */
+		p->is_mistake &= u->ep->remote.family != AF_UNSPEC;
+		return port_why(p, -EACCES, "allow= does not have %s",
+				sock_text(&remote, text));
+	}
 	fd = bind_local(u, &remote);
 	if (fd < 0)
 		return fd;
@@ -295,5 +303,6 @@ struct port *port_udp_new(const struct endpoint *ep, const struct port_env *env)
 	u->ep = ep;
 	u->dgram.rfd = u->dgram.wfd = -1;
 	u->dgram.look = udp_look;
+	u->dgram.access = &ep->access;
 	return &u->dgram.port;
 }

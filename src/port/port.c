@@ -219,14 +219,14 @@ void port_retry_now(struct port *p)
 static void tell_down(struct port *p, bool will_retry)
 {
 	const char *and = will_retry ? "; trying again" : "";
-
 	bool is_orderly = !will_retry && p->why_err == PORT_CLOSED;
+	uint64_t hash = text_hash(p->why);
 
-	if (p->told[0] == '\0' && !is_orderly)
+	if (!p->told && !is_orderly)
 		log_warn("%s: %s%s", p->name, p->why, and);
-	else if (strcmp(p->told, p->why) != 0)
+	else if (p->told != hash)
 		log_info("%s: %s%s", p->name, p->why, and);
-	snprintf(p->told, sizeof(p->told), "%s", p->why);
+	p->told = hash;
 }
 
 static void unset_fds(struct port *p)
@@ -265,7 +265,7 @@ void port_down(struct port *p)
 	}
 	if (was_up && !p->awaiting_peer && loop_now() - p->since >= STABLE_MS) {
 		p->backoff_ms = BACKOFF_MIN_MS;
-		p->told[0] = '\0';
+		p->told = 0;
 	}
 	close_fds(p);
 	tell_down(p, !ends);

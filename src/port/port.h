@@ -64,20 +64,21 @@ enum port_state {
 
 /* Why a frame went no further. Each has a name in port_drop_name(). */
 enum port_drop {
-	DROP_RUNT,	/* received: shorter than an Ethernet header */
-	DROP_OVERSIZE,	/* received: longer than FRAME_MAX */
-	DROP_CUT,	/* received: the stream ended inside it */
-	DROP_NO_PORT,	/* received: no other port was up to take it */
-	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
-	DROP_LOCAL,	/* received: its destination is behind the port it came from */
-	DROP_MAC,	/* received: its source is none of those the port may have */
-	DROP_STORM,	/* received: more broadcasts than the port's limit */
-	DROP_LOOP,	/* received: the port is blocked because it closes a loop */
-	DROP_PROBE,	/* received: a probe for loops */
-	DROP_QUEUE,	/* to send: the queue was full */
-	DROP_TOO_LONG,	/* to send: longer than the way out carries */
-	DROP_LOST,	/* to send: the link went away before it could */
-	DROP_REFUSED,	/* to send: the kernel, or nobody at the other end, took it */
+	DROP_RUNT,	  /* received: shorter than an Ethernet header */
+	DROP_OVERSIZE,	  /* received: longer than FRAME_MAX */
+	DROP_CUT,	  /* received: the stream ended inside it */
+	DROP_NO_PORT,	  /* received: no other port was up to take it */
+	DROP_NOT_ALLOWED, /* received: a datagram from elsewhere than allow= has */
+	DROP_MALFORMED,	  /* received: a super-frame that is not what its header says */
+	DROP_LOCAL,	  /* received: its destination is behind the port it came from */
+	DROP_MAC,	  /* received: its source is none of those the port may have */
+	DROP_STORM,	  /* received: more broadcasts than the port's limit */
+	DROP_LOOP,	  /* received: the port is blocked because it closes a loop */
+	DROP_PROBE,	  /* received: a probe for loops */
+	DROP_QUEUE,	  /* to send: the queue was full */
+	DROP_TOO_LONG,	  /* to send: longer than the way out carries */
+	DROP_LOST,	  /* to send: the link went away before it could */
+	DROP_REFUSED,	  /* to send: the kernel, or nobody at the other end, took it */
 	DROP_REASONS,
 };
 
@@ -205,7 +206,7 @@ struct port {
 	const char *peer; /* the driver: what is at the other end, or NULL */
 	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
 	bool is_mistake;  /* as open_error_is_fatal, set by open() for this error */
-	char told[PORT_WHY_MAX]; /* the reason last warned of */
+	uint64_t told;	  /* a hash of the reason last warned of; 0: none */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;

@@ -11,7 +11,8 @@
 #include "relay/relay.h"
 #include "relay/stats.h"
 
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+static void on_accepted(struct listener *l, int fd, const char *peer,
+			struct admit_host *host, void *arg)
 {
 	struct acceptor *a = arg;
 	struct port *p = driver_of(a->ep)->accept(a->ep, fd, peer, &a->relay->env);
@@ -19,10 +20,11 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 
 	if (!m) {
 		log_warn("%s: no memory for a port", peer);
-		listener_gone(l);
+		listener_gone(l, host);
 		return;
 	}
 	m->acceptor = a;
+	m->host = host;
 	m->is_dynamic = true;
 	relay_add_member(a->relay, m, &a->ep->rules);
 }
@@ -62,6 +64,8 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.name = ep->text;
 	a->listener.path = ep->path[0] ? ep->path : NULL;
 	a->listener.mode = ep->mode;
+	a->listener.group = ep->access.group;
+	a->listener.admit.access = &ep->access;
 	a->listener.addr = &ep->local;
 	a->listener.limit = r->kind == RELAY_CABLE ? 1 : 0;
 	a->listener.accepted = on_accepted;
@@ -74,6 +78,10 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 		free(a);
 		return ret;
 	}
+	if (endpoint_is_open(ep))
+		log_warn("%s: whoever can reach this port joins the network; limit it by "
+			 "allow=, or listen on 127.0.0.1",
+			 ep->text);
 	a->next = r->acceptors;
 	r->acceptors = a;
 	return 0;
@@ -81,6 +89,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 
 static void free_one(struct acceptor *a)
 {
+	listener_free(&a->listener);
 	free(a->ep);
 	free(a);
 }
@@ -121,7 +130,7 @@ void acceptor_del(struct acceptor *a)
 void acceptor_gone(struct acceptor *a, const struct member *m)
 {
 	stats_add(&a->gone, &m->port->count);
-	listener_gone(&a->listener);
+	listener_gone(&a->listener, m->host);
 	/* Ports are freed at the end of a turn. */
 	if (a->is_stopped && !a->listener.n)
 		free_one(a);

@@ -42,6 +42,7 @@ struct member_rate {
  * @next_ended: in the list of those to be freed at the end of the turn
  * @ep:         the endpoint that it was made from, freed with it; NULL if it was accepted
  * @acceptor:   the listener that it was accepted by, maybe stopped since; or NULL
+ * @host:       what the listener knows of the address that it came from
  * @lost_at:    when it went down, loop_now(), ms; 0: it is up, or never was
  * @rate, @rate_base: in the last second, and the counters at its end
  */
@@ -60,6 +61,7 @@ struct member {
 	struct member *next_id, *next_ended;
 	struct endpoint *ep;
 	struct acceptor *acceptor;
+	struct admit_host *host;
 	uint64_t lost_at;
 	struct member_rate rate, rate_base;
 };

@@ -307,6 +307,18 @@ static void add_listener_values(struct buf *b, const struct relay *r, const char
 		add_sample(b, "listener_", name, labels, NULL, NULL, value(a));
 }
 
+static void add_refused(struct buf *b, const struct relay *r, const char *labels)
+{
+	begin(b, "listener_", "refused_total", "counter",
+	      "Connections refused, by the option that did", "");
+	for (const struct acceptor *a = r->acceptors; a;
+	     a = a->next, labels = next(labels))
+		for (int i = 0; i < ADMIT_REFUSALS; i++)
+			add_sample(b, "listener_", "refused_total", labels, "reason",
+				   admit_refusal_name((enum admit_refusal)i),
+				   a->listener.admit.refused[i]);
+}
+
 static void add_listener_families(struct buf *b, const struct relay *r,
 				  const char *labels)
 {
@@ -315,6 +327,7 @@ static void add_listener_families(struct buf *b, const struct relay *r,
 	begin(b, "listener_", "accepted_total", "counter", "Connections accepted so far",
 	      "");
 	add_listener_values(b, r, labels, "accepted_total", accepted);
+	add_refused(b, r, labels);
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
 		const char *at = labels;
 

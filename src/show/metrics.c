@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define STALLED_MS 5000 /* time for a request, and as much again for the answer */
 #define READ_BYTES 2048 /* read at once */
 #define SEND_BYTES ((size_t)256 << 10) /* sent at once */
@@ -91,7 +93,7 @@ static void close_client(struct metrics_client *c)
 	timer_cancel(c->metrics->loop, &c->timer);
 	buf_free(&c->answer);
 	leave_page(c);
-	listener_gone(&c->metrics->listener);
+	listener_gone(&c->metrics->listener, NULL);
 }
 
 static void page_is_old(struct timer *t)
@@ -324,7 +326,8 @@ static struct metrics_client *find_place(struct metrics *m)
 	return oldest;
 }
 
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+static void on_accepted(struct listener *l, int fd, const char *peer,
+			struct admit_host *host, void *arg)
 {
 	struct metrics *m = arg;
 	struct metrics_client *c = find_place(m);
@@ -334,7 +337,7 @@ static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
 	c->metrics = m;
 	if (loop_add(m->loop, &c->watch, fd, EPOLLIN, client_ready) < 0) {
 		close(fd);
-		listener_gone(l);
+		listener_gone(l, host);
 		return;
 	}
 	timer_set(m->loop, &c->timer, STALLED_MS, time_is_up);
@@ -349,19 +352,24 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 
 	m->loop = loop;
 	m->start_s = (uint64_t)time(NULL);
-	snprintf(m->name, sizeof(m->name), "metrics %.900s", ep->text);
 	for (int i = 0; i < METRICS_CLIENTS; i++)
 		m->clients[i].watch.fd = -1;
 	for (int i = 0; i < METRICS_PAGES; i++)
 		m->pages[i].metrics = m;
-	m->listener.name = m->name;
+	m->listener.name = ep->text;
 	m->listener.addr = &ep->local;
 	m->listener.waits = relay->waits;
+	m->listener.admit.access = &ep->access;
 	m->listener.accepted = on_accepted;
 	m->listener.arg = m;
 	ret = listener_start(&m->listener, loop, why, size);
 	if (ret < 0)
 		return ret;
+	if (endpoint_is_open(ep))
+		log_warn(
+			"%s: whoever can reach this port can read names, addresses and "
+			"counters of all ports; limit it by allow=, or serve on 127.0.0.1",
+			ep->text);
 	/* Open it now: later there may be no descriptors left, or no /proc. */
 	m->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	m->relay = relay;

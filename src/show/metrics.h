@@ -73,13 +73,11 @@ struct metrics_client {
 
 /*
  * All zero: not started.
- * @name:     what messages call it
  * @statm_fd: /proc/self/statm, or -1
  */
 struct metrics {
 	const struct relay *relay;
 	struct loop *loop;
-	char name[ENDPOINT_TEXT_MAX];
 	struct listener listener;
 	int statm_fd;
 	uint64_t start_s;
@@ -90,7 +88,7 @@ struct metrics {
 /*
  * metrics_start() - Begin to serve.
  * @relay: must stay until metrics_stop()
- * @ep:    a TCP_LISTEN; must stay, too
+ * @ep:    a TCP_LISTEN, as endpoint_parse_option() reads it; must stay, too
  * @why:   on error, one line that says what is wrong and what to do
  *
  * Return: 0 or -errno.

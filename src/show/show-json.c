@@ -106,6 +106,12 @@ static void add_listener(const struct acceptor *a, struct buf *out)
 	add_string(out, "endpoint", a->ep->text);
 	add_number(out, "connected", a->listener.n);
 	add_number(out, "accepted", a->listener.count);
+	begin_field(out, "refused");
+	buf_printf(out, "{");
+	for (int i = 0; i < ADMIT_REFUSALS; i++)
+		add_number(out, admit_refusal_name((enum admit_refusal)i),
+			   a->listener.admit.refused[i]);
+	buf_printf(out, "}");
 	buf_printf(out, "}");
 }
 

@@ -69,8 +69,10 @@ static void add_head(const struct relay *r, struct buf *out)
 		   sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next) {
 		escape_text(text, sizeof(text), a->ep->text);
-		buf_printf(out, "listener %s: %u connected, %u accepted so far\n", text,
+		buf_printf(out, "listener %s: %u connected, %u accepted so far", text,
 			   a->listener.n, a->listener.count);
+		show_refused(&a->listener.admit, out);
+		buf_printf(out, "\n");
 	}
 }
 

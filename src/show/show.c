@@ -6,6 +6,7 @@
  */
 #include "show/show.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,4 +58,17 @@ bool show_members(struct show *s, const struct relay *r, struct buf *out,
 		s->last = m->id;
 	}
 	return !m;
+}
+
+void show_refused(const struct admit *a, struct buf *out)
+{
+	const char *lead = ", refused: ";
+
+	for (int i = 0; i < ADMIT_REFUSALS; i++) {
+		if (!a->refused[i])
+			continue;
+		buf_printf(out, "%s%s %" PRIu64, lead,
+			   admit_refusal_name((enum admit_refusal)i), a->refused[i]);
+		lead = ", ";
+	}
 }

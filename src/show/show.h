@@ -45,6 +45,9 @@ bool show_members(struct show *s, const struct relay *r, struct buf *out,
 /* show_endpoint() - The text of the endpoint, or of the listener, that a port comes from. */
 const char *show_endpoint(const struct member *m);
 
+/* show_refused() - Append ", refused: REASON N, ..." to @out, if any connection was. */
+void show_refused(const struct admit *a, struct buf *out);
+
 /*
  * show_peer() - Find out the peer of a port.
  * @buf: set to its address or name, not escaped; "" if it is unknown; SOCK_TEXT_MAX bytes

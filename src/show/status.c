@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "relay/stats.h"
+#include "show/show.h"
 
 /* "none", or each reason that occurred with its count. */
 static const char *drops_text(const struct port_counters *c, char *buf, size_t size)
@@ -35,6 +36,17 @@ static void print_member(const struct member *m)
 		 drops_text(&p->count, drops, sizeof(drops)));
 }
 
+static void print_listener(const struct acceptor *a)
+{
+	struct buf refused = { 0 };
+
+	show_refused(&a->listener.admit, &refused);
+	buf_add(&refused, "", 1);
+	log_warn("listener %s: %u connected, %u accepted so far%s", a->ep->text,
+		 a->listener.n, a->listener.count, refused.failed ? "" : refused.data);
+	buf_free(&refused);
+}
+
 void status_log(const struct relay *r)
 {
 	struct stats_sums sums = stats_sum(r);
@@ -44,8 +56,7 @@ void status_log(const struct relay *r)
 		 relay_kind_name(r->kind), r->forward.members.n, sums.received,
 		 sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next)
-		log_warn("listener %s: %u connected, %u accepted so far", a->ep->text,
-			 a->listener.n, a->listener.count);
+		print_listener(a);
 	for (const struct member *m = r->forward.members.first; m; m = m->next)
 		print_member(m);
 	log_warn("end of status");

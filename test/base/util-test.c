@@ -107,11 +107,20 @@ static void test_signals(void)
 	ok(!signal_is_ignored(-1), "one that there is not is not");
 }
 
+/* Source of the values: Landon Curt Noll's test vectors of FNV-1a, 64 bits. */
+static void test_hash(void)
+{
+	ok(text_hash("") == 0xcbf29ce484222325u, "the hash of an empty text");
+	ok(text_hash("a") == 0xaf63dc4c8601ec8cu, "of a byte");
+	ok(text_hash("foobar") == 0x85944171f73967e8u, "of a word");
+}
+
 int main(void)
 {
 	test_numbers();
 	test_rate();
 	test_write();
 	test_signals();
+	test_hash();
 	return done();
 }

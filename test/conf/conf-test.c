@@ -116,7 +116,12 @@ static const struct settings settings[] = {
 	{ { "--no-sandbox", "-l", "5000" }, " no-sandbox" },
 	{ { "br0", "--wait" }, " wait" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
-	{ { "br0", "--ctl=a,b" }, " ctl=a,b" },
+	{ { "br0", "--ctl=a,,b" }, " ctl=a,b" },
+	{ { "br0", "--ctl=a,mode=0640" }, " ctl=a mode=640" },
+	{ { "br0", "--ctl", "a,group=x,allow=gid:x+uid:0" },
+	  " ctl=a mode=660 group=x allow=2" },
+	{ { "br0", "--metrics", "9100,allow=10.0.0.0/8+::1" },
+	  " metrics=127.0.0.1/4:9100 allow=2" },
 	{ { "br0", "--ctl", "--hub" }, " ctl=--hub" },
 	{ { "br0", "--metrics", "9100" }, " metrics=127.0.0.1/4:9100" },
 	{ { "br0", "--metrics", "0.0.0.0:1" }, " metrics=0.0.0.0/4:1" },
@@ -248,7 +253,20 @@ static const struct bad bads[] = {
 	{ { "--metrics", ":9100" }, NO_METRICS(":9100") },
 	{ { "--metrics", "::1:9100" }, NO_METRICS("::1:9100") },
 	{ { "--metrics", "host:9100" }, NO_METRICS("host:9100") },
-	{ { "--metrics", "9100,isolated" }, NO_METRICS("9100,isolated") },
+	{ { "--metrics", "9100,isolated" },
+	  "--metrics 9100,isolated: there is no option \"isolated\"; the form is "
+	  "--metrics [ADDR:]PORT[,allow=CIDR+CIDR]" },
+	{ { "--metrics", "9100,allow=x" },
+	  "--metrics 9100,allow=x: option allow: \"x\" is no network, as 192.0.2.0/24 or "
+	  "2001:db8::/32" },
+	{ { "--ctl", "a,b" },
+	  "--ctl a,b: there is no option \"b\"; the form is --ctl "
+	  "PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]; a comma within a "
+	  "path is doubled" },
+	{ { "--ctl", "a,pad=0" },
+	  "--ctl a,pad=0: there is no option \"pad\"; the form is --ctl "
+	  "PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]; a comma within a "
+	  "path is doubled" },
 	{ { "--metrics", "tcp-listen:5" }, NO_METRICS("tcp-listen:5") },
 	{ { "--metrics", "unix-listen:x" }, NO_METRICS("unix-listen:x") },
 	{ { "--metrics", "\x1b:1" }, NO_METRICS("\\x1b:1") },
@@ -293,7 +311,7 @@ static const char *const shown[] = {
 	"\n  - ",
 	"  LPORT:ADDR:RPORT ",
 	"  LPORT:ADDR: or :ADDR:RPORT ",
-	"  LPORT::RPORT ",
+	" or LPORT::RPORT ",
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS] ",
 	"  trunk:HOST:PORT[,dead=SECONDS] ",
 	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS] ",
@@ -401,9 +419,15 @@ static char *describe(const struct conf *conf)
 		fputs(" wait", out);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
+	if (conf->ctl.mode && conf->ctl.mode != 0600)
+		fprintf(out, " mode=%o", (unsigned)conf->ctl.mode);
+	if (conf->ctl.access.group[0])
+		fprintf(out, " group=%s", conf->ctl.access.group);
 	if (conf->has_metrics)
 		fprintf(out, " metrics=%s%s:%u", at->local.host,
 			at->local.family == AF_INET ? "/4" : "/6", at->local.port);
+	if (at->access.n + conf->ctl.access.n)
+		fprintf(out, " allow=%u", at->access.n + conf->ctl.access.n);
 	if (conf->capture)
 		fprintf(out, " capture=%s", conf->capture);
 	if (w->port)
@@ -501,7 +525,6 @@ static void test_path(const char *whose, const char *last, size_t longest)
 
 static void test_paths(void)
 {
-	test_path("--ctl", "br0", ENDPOINT_PATH_MAX - 1);
 	test_path("ctl", "status", ENDPOINT_PATH_MAX - 1);
 	test_path("--capture", "br0", SIZE_MAX);
 }

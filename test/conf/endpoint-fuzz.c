@@ -19,9 +19,37 @@ static bool is_text(const char *s, size_t size)
 	return memchr(s, '\0', size);
 }
 
+static bool is_name(const char name[ENDPOINT_USER_MAX])
+{
+	return is_text(name, ENDPOINT_USER_MAX) && *name;
+}
+
+/* Behind its length a network has no bits. */
+static bool is_network(const struct endpoint_allow *a)
+{
+	for (unsigned i = a->bits; i < 128; i++)
+		if (a->addr[i / 8] & 0x80 >> i % 8)
+			return false;
+	return a->bits <= 128;
+}
+
+static void check_access(const struct endpoint_access *access)
+{
+	must(access->n <= ENDPOINT_ALLOW_MAX);
+	for (unsigned i = 0; i < access->n; i++) {
+		const struct endpoint_allow *a = &access->allow[i];
+
+		must(a->kind <= ENDPOINT_ALLOW_GID);
+		must(a->kind == access->allow[0].kind || access->allow[0].kind);
+		must(a->kind == ENDPOINT_ALLOW_NET ? is_network(a) : is_name(a->name));
+	}
+	must(is_text(access->group, sizeof(access->group)));
+}
+
 static void check_read(const struct endpoint *ep, const char *text)
 {
-	must(!strcmp(ep->text, text));
+	must(!strcmp(ep->text, text) ||
+	     (!strncmp(ep->text, "--", 2) && strstr(ep->text, text)));
 	must(ep->kind <= ENDPOINT_TRUNK);
 	must(is_text(ep->remote.host, sizeof(ep->remote.host)));
 	must(is_text(ep->local.host, sizeof(ep->local.host)));
@@ -30,6 +58,7 @@ static void check_read(const struct endpoint *ep, const char *text)
 	must(is_text(ep->name, sizeof(ep->name)));
 	must(is_text(ep->tap, sizeof(ep->tap)));
 	must(ep->rules.n_macs <= ENDPOINT_MACS_MAX);
+	check_access(&ep->access);
 	must(ep->kind != ENDPOINT_EXEC || *endpoint_command(ep));
 }
 
@@ -54,6 +83,16 @@ static void check(int (*parse)(struct endpoint *ep, const char *text, char *why,
 	free(ep);
 }
 
+static int parse_ctl(struct endpoint *ep, const char *text, char *why, size_t size)
+{
+	return endpoint_parse_option(ep, "--ctl", text, why, size);
+}
+
+static int parse_metrics(struct endpoint *ep, const char *text, char *why, size_t size)
+{
+	return endpoint_parse_option(ep, "--metrics", text, why, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -64,6 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	check(endpoint_parse, text);
 	check(endpoint_parse_listen, text);
+	check(parse_ctl, text);
+	check(parse_metrics, text);
 	free(text);
 	return 0;
 }

@@ -78,6 +78,27 @@ static const struct good long_forms[] = {
 	{ "unix:,,,,a", "unix path=,,a" },
 	{ "unix-listen:/run/a", "unix-listen path=/run/a" },
 	{ "unix-listen:/run/a,mode=0660", "unix-listen path=/run/a mode=0660" },
+	{ "unix-listen:a,group=g", "unix-listen path=a mode=0660 group=g" },
+	{ "unix-listen:a,group=g,mode=0620", "unix-listen path=a mode=0620 group=g" },
+	{ "unix-listen:a,mode=0600,group=g", "unix-listen path=a group=g" },
+	{ "unix-listen:a,,b,allow=uid:x+gid:y+uid:0,max=5,accept-rate=1",
+	  "unix-listen path=a,b uid:x gid:y uid:0 max=5 accept_rate=1" },
+	{ "unixgram:a,local=b,group=4711",
+	  "unixgram path=a local_path=b mode=0660 group=4711" },
+	{ "tcp-listen:1,allow=10.0.0.0/8",
+	  "tcp-listen local=:1 net:00000000000000000000ffff0a000000/104" },
+	{ "tcp-listen:1,allow=192.0.2.1+[::1],dead=0",
+	  "tcp-listen local=:1 dead=0 net:00000000000000000000ffffc0000201/128 "
+	  "net:00000000000000000000000000000001/128" },
+	{ "tcp-listen:1,allow=::/0+0.0.0.0/0",
+	  "tcp-listen local=:1 net:00000000000000000000000000000000/0 "
+	  "net:00000000000000000000ffff00000000/96" },
+	{ "tcp-listen:1,max=1,per-address=1000000,accept-rate=7,isolated",
+	  "tcp-listen local=:1 max=1 per_address=1000000 accept_rate=7 isolated" },
+	{ "udp:h:1,allow=2001:db8::/33",
+	  "udp remote=h/0:1 local=:1 net:20010db8000000000000000000000000/33" },
+	{ "mcast:239.0.0.1:1,allow=10.0.0.1",
+	  "mcast remote=239.0.0.1/4:1 net:00000000000000000000ffff0a000001/128" },
 	{ "unix-listen:/run/a,mode=777", "unix-listen path=/run/a mode=0777" },
 	{ "unix-listen:/run/a,mode=0", "unix-listen path=/run/a mode=00" },
 	{ "unix-listen:a,,,mode=0640", "unix-listen path=a, mode=0640" },
@@ -195,6 +216,16 @@ static const struct good listen_forms[] = {
 #define NO_TCP_OPTION(kind, s)                                                    \
 	kind " has no option \"" s "\"; it has dead=SECONDS, isolated, mac=ADDR " \
 	     "and pad=0, and the form is "
+#define NO_LISTEN_OPTION(kind, s, own)                                       \
+	kind " has no option \"" s "\"; it has " own ", isolated, mac=ADDR " \
+	     "and pad=0, and the form is "
+#define TCP_LISTEN_OPTIONS "dead=SECONDS, allow=CIDR, max=N, accept-rate=N, per-address=N"
+#define UNIX_LISTEN_OPTIONS "group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N"
+#define NO_NET(s) "\"" s "\" is no network, as 192.0.2.0/24 or 2001:db8::/32"
+#define NO_LIMIT(key, s) "option " key ": \"" s "\" must be a number from 1 to 1000000"
+#define NETS4 "::1+::1+::1+::1"
+#define NETS16 NETS4 "+" NETS4 "+" NETS4 "+" NETS4
+#define LONG_USER "a23456789012345678901234567890123"
 #define NO_DEAD(s)          \
 	"option dead: \"" s \
 	"\" must be a number of seconds from 5 to 3600, or 0 for never"
@@ -312,7 +343,8 @@ static const struct bad bad_host[] = {
 	{ "tcp-listen:host:5000", NO_ADDR("host") },
 	{ "tcp-listen:::1:5000", COLONS("tcp-listen:[ADDR:]PORT") },
 	{ "tcp-listen:5000,mode=0660",
-	  NO_TCP_OPTION("tcp-listen", "mode") "tcp-listen:[ADDR:]PORT" },
+	  NO_LISTEN_OPTION("tcp-listen", "mode",
+			   TCP_LISTEN_OPTIONS) "tcp-listen:[ADDR:]PORT" },
 	{ "udp:", "nothing follows udp:; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ "udp:5000",
 	  "the port is missing; the form is udp:HOST:PORT[,local=[ADDR:]PORT]" },
@@ -328,7 +360,8 @@ static const struct bad bad_host[] = {
 			      "for any address, give the port alone" },
 	{ "udp:h:1,local=1,local=1", "option local is given twice; give it once" },
 	{ "udp:h:1,lokal=1",
-	  NO_OPTION("udp", "lokal") "udp:HOST:PORT[,local=[ADDR:]PORT]" },
+	  NO_LISTEN_OPTION("udp", "lokal",
+			   "allow=CIDR") "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ "udp:[::1]:1,local=10.0.0.1:1",
 	  "local address and host must both be IPv4 or both IPv6" },
 	{ "mcast:", "nothing follows mcast:; the form is mcast:GROUP:PORT[,if=ADDR]" },
@@ -365,7 +398,8 @@ static const struct bad bad_rest[] = {
 	  "nothing follows a comma; "
 	  "the form is unix-listen:PATH[,mode=0660]" DOUBLED },
 	{ "unix-listen:a,=0600",
-	  NO_OPTION("unix-listen", "") "unix-listen:PATH[,mode=0660]" DOUBLED },
+	  NO_LISTEN_OPTION("unix-listen", "",
+			   UNIX_LISTEN_OPTIONS) "unix-listen:PATH[,mode=0660]" DOUBLED },
 	{ "unixgram:a",
 	  "option local is missing; the form is unixgram:PATH,local=PATH" DOUBLED },
 	{ "unixgram:,local=a",
@@ -444,6 +478,46 @@ static const struct bad bad_rules[] = {
 	{ "tap:t,mac=ff:ff:ff:ff:ff:ff", NO_MAC("ff:ff:ff:ff:ff:ff") },
 	{ "tap:t," MAC("a") "," MAC("b") "," MAC("A"),
 	  "option mac: \"52:54:00:00:00:0A\" is given twice; give each address once" },
+	{ "tcp-listen:1,allow=10.0.0.1/8",
+	  "option allow: 10.0.0.1/8 has bits beyond /8; write 10.0.0.0/8" },
+	{ "tcp-listen:1,allow=10.0.0.0/8+2001:db8::1/32",
+	  "option allow: 2001:db8::1/32 has bits beyond /32; write 2001:db8::/32" },
+	{ "tcp-listen:1,allow=::ffff:10.0.0.0/90",
+	  "option allow: ::ffff:10.0.0.0/90 has bits beyond /90; write ::ffc0:0:0/90" },
+	{ "tcp-listen:1,allow=1.2.3.4/33",
+	  "option allow: /33: the length of a network is from 0 to 32 bits" },
+	{ "tcp-listen:1,allow=::/129",
+	  "option allow: /129: the length of a network is from 0 to 128 bits" },
+	{ "tcp-listen:1,allow=1.2.3.4/",
+	  "option allow: /: the length of a network is from 0 to 32 bits" },
+	{ "tcp-listen:1,allow=1.2.3.4+", "option allow: " NO_NET("") },
+	{ "tcp-listen:1,allow=+1.2.3.4", "option allow: " NO_NET("") },
+	{ "tcp-listen:1,allow=10.0.0", "option allow: " NO_NET("10.0.0") },
+	{ "tcp-listen:1,allow=[::1", "option allow: " NO_NET("[::1") },
+	{ "tcp-listen:1,allow=fe80::1%eth0", "option allow: " NO_NET("fe80::1%eth0") },
+	{ "tcp-listen:1,allow=uid:root", "option allow: " NO_NET("uid:root") },
+	{ "tcp-listen:1,allow", "option allow has no value; the form is allow=CIDR" },
+	{ "tcp-listen:1,allow=::1,allow=::1",
+	  "option allow is given twice; give it once" },
+	{ "tcp-listen:1,allow=" NETS16 "+1.2.3.4",
+	  "option allow: \"1.2.3.4\" is one too many; 16 are allowed at most" },
+	{ "tcp-listen:1,max=0", NO_LIMIT("max", "0") },
+	{ "tcp-listen:1,max=1000001", NO_LIMIT("max", "1000001") },
+	{ "tcp-listen:1,per-address=x", NO_LIMIT("per-address", "x") },
+	{ "tcp-listen:1,accept-rate=-1", NO_LIMIT("accept-rate", "-1") },
+	{ "unix-listen:a,allow=root",
+	  "option allow: \"root\" must be uid:NAME or gid:NAME" },
+	{ "unix-listen:a,allow=10.0.0.0/8",
+	  "option allow: \"10.0.0.0/8\" must be uid:NAME or gid:NAME" },
+	{ "unix-listen:a,allow=uid:",
+	  "option allow: the name \"\" must have 1 to 32 bytes" },
+	{ "unix-listen:a,allow=gid:" LONG_USER,
+	  "option allow: the name \"" LONG_USER "\" must have 1 to 32 bytes" },
+	{ "unix-listen:a,group=" LONG_USER,
+	  "option group: the name \"" LONG_USER "\" must have 1 to 32 bytes" },
+	{ "unix-listen:a,per-address=1",
+	  NO_LISTEN_OPTION("unix-listen", "per-address",
+			   UNIX_LISTEN_OPTIONS) "unix-listen:PATH[,mode=0660]" DOUBLED },
 	{ "tap:t," MACS8 "," MAC("9"),
 	  "option mac: \"52:54:00:00:00:09\" is one too many; a port has 8 addresses at "
 	  "most, or any without this option" },
@@ -503,6 +577,33 @@ static void add_str(FILE *out, const char *key, const char *value)
 		fprintf(out, " %s=%s", key, value);
 }
 
+static void add_allow(FILE *out, const struct endpoint_allow *a)
+{
+	static const char *const kinds[] = { "net", "uid", "gid" };
+
+	fprintf(out, " %s:", kinds[a->kind]);
+	if (a->kind != ENDPOINT_ALLOW_NET) {
+		fputs(a->name, out);
+		return;
+	}
+	for (int i = 0; i < 16; i++)
+		fprintf(out, "%02x", a->addr[i]);
+	fprintf(out, "/%u", a->bits);
+}
+
+static void add_access(FILE *out, const struct endpoint_access *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		add_allow(out, &a->allow[i]);
+	add_str(out, "group", a->group);
+	if (a->max)
+		fprintf(out, " max=%" PRIu32, a->max);
+	if (a->per_address)
+		fprintf(out, " per_address=%" PRIu32, a->per_address);
+	if (a->accept_rate)
+		fprintf(out, " accept_rate=%" PRIu32, a->accept_rate);
+}
+
 static void add_rules(FILE *out, const struct endpoint_rules *given)
 {
 	if (given->is_isolated)
@@ -558,6 +659,7 @@ static char *describe(const struct endpoint *ep)
 		fprintf(out, " fd=%d", ep->fd);
 	if (ep->kind == ENDPOINT_EXEC)
 		fprintf(out, " command=%s", endpoint_command(ep));
+	add_access(out, &ep->access);
 	add_rules(out, &ep->rules);
 	fclose(out);
 	return text;
@@ -582,6 +684,35 @@ static void test_good(parse_fn parse, const struct good *cases, size_t n)
 		ok_eq_str(why, "untouched", "%s brings no message", cases[i].text);
 		free(got);
 	}
+}
+
+static void test_open(void)
+{
+	static const struct {
+		const char *text;
+		bool is_open;
+	} cases[] = {
+		{ "5000", true },
+		{ "0.0.0.0:5000", true },
+		{ "10.0.0.1:5000", true },
+		{ "127.0.0.1:5000", false },
+		{ "127.9.9.9:5000", false },
+		{ "[::]:5000", true },
+		{ "[::1]:5000", false },
+		{ "[::ffff:127.0.0.1]:5000", false },
+		{ "[::ffff:10.0.0.1]:5000", true },
+		{ "[fe80::1%eth0]:5000", true },
+		{ "tcp-listen:5000,allow=10.0.0.0/8", false },
+		{ "unix-listen:a", false },
+	};
+	struct endpoint ep;
+	char why[WHY_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ok(endpoint_parse_listen(&ep, cases[i].text, why, sizeof(why)) == 0 &&
+			   endpoint_is_open(&ep) == cases[i].is_open,
+		   "%s is %sopen to others", cases[i].text,
+		   cases[i].is_open ? "" : "not ");
 }
 
 static void test_bad(parse_fn parse, const struct bad *cases, size_t n)
@@ -873,6 +1004,7 @@ int main(void)
 	test_good(endpoint_parse, long_forms, ARRAY_SIZE(long_forms));
 	test_good(endpoint_parse, rules, ARRAY_SIZE(rules));
 	test_good(endpoint_parse_listen, listen_forms, ARRAY_SIZE(listen_forms));
+	test_open();
 	test_bad(endpoint_parse, bad_short, ARRAY_SIZE(bad_short));
 	test_bad(endpoint_parse, bad_host, ARRAY_SIZE(bad_host));
 	test_bad(endpoint_parse, bad_rest, ARRAY_SIZE(bad_rest));

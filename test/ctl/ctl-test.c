@@ -800,6 +800,7 @@ static void test_slow(void)
 
 static void test_socket(void)
 {
+	struct endpoint ep;
 	char why[256];
 
 	if (!mkdtemp(dir))
@@ -807,7 +808,8 @@ static void test_socket(void)
 	snprintf(path, sizeof(path), "%s/ctl", dir);
 	begin(RELAY_HUB);
 	add_fake("one");
-	ok_eq_int(ctl_start(&ctl, &relay, path, why, sizeof(why)), 0, "it listens");
+	endpoint_parse_option(&ep, "--ctl", path, why, sizeof(why));
+	ok_eq_int(ctl_start(&ctl, &relay, &ep, why, sizeof(why)), 0, "it listens");
 	test_clients();
 	test_events();
 	test_urgent();

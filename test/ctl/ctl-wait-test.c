@@ -19,15 +19,23 @@ static char dir[] = "/tmp/ctl-wait-test.XXXXXX", path[64], why[512];
 static struct relay relay;
 static struct ctl ctl;
 
+static const struct endpoint *socket_at(struct endpoint *ep, const char *where)
+{
+	if (endpoint_parse_option(ep, "--ctl", where, why, sizeof(why)) < 0)
+		abort();
+	return ep;
+}
+
 static void begin(void)
 {
 	static const struct switching_limits limits = { 100, 1000 };
+	static struct endpoint ep;
 
 	live_begin(NULL);
 	live_own_helper(HELPER_RESOLVE);
 	memset(&ctl, 0, sizeof(ctl));
 	if (relay_init(&relay, &live.taker.loop, live.helpers, RELAY_HUB, &limits) < 0 ||
-	    ctl_start(&ctl, &relay, path, why, sizeof(why)) < 0)
+	    ctl_start(&ctl, &relay, socket_at(&ep, path), why, sizeof(why)) < 0)
 		abort();
 	relay_set_running(&relay);
 }
@@ -212,11 +220,12 @@ static void test_faults(void)
 
 static void test_no_socket(void)
 {
+	struct endpoint ep;
 	struct ctl none = { 0 };
 	struct loop *l = &live.taker.loop;
 
 	begin();
-	ok(ctl_start(&none, &relay, "/none/ctl", why, sizeof(why)) < 0,
+	ok(ctl_start(&none, &relay, socket_at(&ep, "/none/ctl"), why, sizeof(why)) < 0,
 	   "a socket that can't be made: %s", why);
 	ctl_stop(&none);
 	ok(!none.listener.n && l->epfd >= 0, "is not listened to");

@@ -95,7 +95,7 @@ static void ask_broker(int sock)
 	pid_t pid;
 	int fd;
 
-	fd = broker_bind(&b, "/x", SOCK_STREAM, 0600, &made);
+	fd = broker_bind(&b, "/x", SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	if (fd >= 0)
 		close(fd);
 	broker_unlink(&b, &made);

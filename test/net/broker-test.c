@@ -101,7 +101,7 @@ static void test_bind(void)
 	struct stat st;
 	int fd, peer;
 
-	fd = broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0640, &made);
+	fd = broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0640, SOCK_OWN_GROUP, &made);
 	ok(fd >= 0 && stat(in_dir("a"), &st) == 0 && (st.st_mode & 07777) == 0640,
 	   "bind: a path with its mode");
 	ok(sock_is_linked(&made) && !strcmp(made.path, in_dir("a")), "bind: it is ours");
@@ -109,13 +109,15 @@ static void test_bind(void)
 	ok(fcntl(fd, F_GETFL) & O_NONBLOCK, "bind: non-blocking");
 	peer = dial(in_dir("a"));
 	ok(peer >= 0, "bind: it listens");
-	ok_eq_int(broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0600, &other),
+	ok_eq_int(broker_bind(&broker, in_dir("a"), SOCK_STREAM, 0600, SOCK_OWN_GROUP,
+			      &other),
 		  -EADDRINUSE, "bind: not what is in use");
-	ok_eq_int(broker_bind(&broker, in_dir("none/a"), SOCK_DGRAM, 0600, &other),
+	ok_eq_int(broker_bind(&broker, in_dir("none/a"), SOCK_DGRAM, 0600, SOCK_OWN_GROUP,
+			      &other),
 		  -ENOENT, "bind: the reason of an error");
-	ok_eq_int(
-		broker_bind(&broker, "/tmp/broker-test-other", SOCK_STREAM, 0600, &other),
-		-EPERM, "bind: not what is not named");
+	ok_eq_int(broker_bind(&broker, "/tmp/broker-test-other", SOCK_STREAM, 0600,
+			      SOCK_OWN_GROUP, &other),
+		  -EPERM, "bind: not what is not named");
 	other = made;
 	other.ino++;
 	broker_unlink(&broker, &other);
@@ -133,7 +135,7 @@ static void test_bind(void)
 static void test_foreign(void)
 {
 	struct sock_path made, none = { 0 };
-	int fd = sock_bound_unix(in_dir("b"), SOCK_DGRAM, 0600, &made);
+	int fd = sock_bound_unix(in_dir("b"), SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made);
 	struct stat st;
 
 	broker_unlink(&broker, &made);
@@ -156,7 +158,8 @@ static void test_foreign(void)
 static void test_dial(void)
 {
 	struct sock_path made;
-	int fd = sock_bound_unix(in_dir("c"), SOCK_STREAM, 0600, &made), peer;
+	int fd = sock_bound_unix(in_dir("c"), SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+	    peer;
 
 	peer = broker_dial(&broker, in_dir("c"));
 	ok(peer >= 0, "dial: a path");
@@ -204,12 +207,12 @@ static void test_no_descriptors(void)
 	few.rlim_cur = (rlim_t)dup(0);
 	close((int)few.rlim_cur);
 	setrlimit(RLIMIT_NOFILE, &few);
-	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, &made);
+	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	ok_eq_int(fd, -EMFILE, "no descriptor left: said so");
 	ok_eq_int(broker_dial(&broker, in_dir("d")), -ENOENT, "and removed");
 	setrlimit(RLIMIT_NOFILE, &old);
 	ok_eq_int(fault_open_fds(), before, "nothing else is left");
-	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, &made);
+	fd = broker_bind(&broker, in_dir("d"), SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	ok(fd >= 0, "then it can be had");
 	close(fd);
 	broker_unlink(&broker, &made);
@@ -228,7 +231,7 @@ static void test_set_up(void)
 		kill(pid, SIGCONT);
 		_exit(0);
 	}
-	fd = broker_bind(&broker, in_dir("u"), SOCK_STREAM, 0600, &made);
+	fd = broker_bind(&broker, in_dir("u"), SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	ok(fd >= 0, "in set-up, an answer may take long");
 	waitpid(other, NULL, 0);
 	close(fd);
@@ -245,8 +248,9 @@ static void test_stopped(void)
 	pid_t pid = server();
 
 	kill(pid, SIGSTOP);
-	ok_eq_int(broker_bind(&broker, in_dir("e"), SOCK_STREAM, 0600, &made), -ETIMEDOUT,
-		  "stopped: no answer");
+	ok_eq_int(broker_bind(&broker, in_dir("e"), SOCK_STREAM, 0600, SOCK_OWN_GROUP,
+			      &made),
+		  -ETIMEDOUT, "stopped: no answer");
 	ok(loop_now() - began >= 400 && loop_now() - began < 9000, "stopped: in time");
 	kill(pid, SIGCONT);
 	ok_eq_int(broker_dial(&broker, "/run/other"), -EPERM,
@@ -259,7 +263,8 @@ static void test_stopped(void)
 static void test_killed(void)
 {
 	struct sock_path made;
-	int fd = broker_bind(&broker, in_dir("k"), SOCK_STREAM, 0600, &made);
+	int fd = broker_bind(&broker, in_dir("k"), SOCK_STREAM, 0600, SOCK_OWN_GROUP,
+			     &made);
 	pid_t old = server(), helper_pid;
 	int one = broker_helper(&broker, 1, &helper_pid);
 
@@ -285,8 +290,9 @@ static void test_ended(void)
 		  "its parent ended: it goes on");
 	kill(pid, SIGKILL);
 	ok(ends_soon(pid), "ended: both");
-	ok_eq_int(broker_bind(&broker, in_dir("f"), SOCK_STREAM, 0600, &made), -EPIPE,
-		  "ended: said so");
+	ok_eq_int(broker_bind(&broker, in_dir("f"), SOCK_STREAM, 0600, SOCK_OWN_GROUP,
+			      &made),
+		  -EPIPE, "ended: said so");
 	ok_eq_int(broker_helper(&broker, 1, &pid), -EPIPE, "ended: no helper");
 	ok_eq_int(pid, 0, "ended: none");
 	broker_stop(&broker);
@@ -309,6 +315,36 @@ static void test_stop(void)
 	ok(ends_soon(pid), "stop: the helper, too");
 }
 
+/* @b: NULL for none. Names are looked up by either. */
+static void test_id(struct broker *b, const char *what)
+{
+	char why[BROKER_WHY_MAX];
+	uint32_t id = 1;
+
+	ok(broker_id(b, "root", false, &id, why) == 0 && id == 0, "%s: a user", what);
+	id = 1;
+	ok(broker_id(b, "root", true, &id, why) == 0 && id == 0, "%s: a group", what);
+	ok(broker_id(b, "4711", true, &id, why) == 0 && id == 4711, "%s: a number", what);
+	ok_eq_int(broker_id(b, "no-such", false, &id, why), -ENOENT, "%s: no user", what);
+	ok_eq_int(broker_id(b, "no-such", true, &id, why), -ENOENT, "%s: no group", what);
+	ok_eq_int(broker_id(b, "4294967295", true, &id, why), -ENOENT, "%s: no number",
+		  what);
+}
+
+static void test_group(void)
+{
+	gid_t group = geteuid() ? getegid() : 12345;
+	struct sock_path made;
+	struct stat st = { 0 };
+	int fd = broker_bind(&broker, in_dir("gr"), SOCK_STREAM, 0660, group, &made);
+
+	ok(fd >= 0 && stat(in_dir("gr"), &st) == 0 && st.st_gid == group &&
+		   (st.st_mode & 07777) == 0660,
+	   "bind: a path of a group");
+	close(fd);
+	broker_unlink(&broker, &made);
+}
+
 static void test_rules(void)
 {
 	static const struct broker_rules any = { .helper = helper };
@@ -316,7 +352,7 @@ static void test_rules(void)
 	struct sock_path made;
 
 	ok_eq_int(broker_start(&broker, &any), 0, "one that may not dial");
-	fd = broker_bind(&broker, in_dir("g"), SOCK_DGRAM, 0600, &made);
+	fd = broker_bind(&broker, in_dir("g"), SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made);
 	ok(fd >= 0, "any path is named");
 	ok_eq_int(broker_dial(&broker, in_dir("g")), -EACCES, "but not dialled");
 	close(fd);
@@ -328,7 +364,7 @@ static void test_rules(void)
 static void test_none(struct broker *none, const char *what)
 {
 	struct sock_path made;
-	int fd = broker_bind(none, in_dir("h"), SOCK_STREAM, 0600, &made);
+	int fd = broker_bind(none, in_dir("h"), SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 
 	ok(fd >= 0 && sock_is_linked(&made), "%s: bind", what);
 	broker_unlink(none, &made);
@@ -360,10 +396,13 @@ int main(void)
 		return 1;
 	test_none(NULL, "no broker");
 	test_none(&off, "one that is off");
+	test_id(NULL, "no broker");
 	test_faults();
 	ok_eq_int(broker_start(&broker, &rules), 0, "a broker");
 	test_set_up();
 	test_bind();
+	test_group();
+	test_id(&broker, "broker");
 	test_foreign();
 	test_dial();
 	test_helper();

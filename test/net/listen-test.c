@@ -29,6 +29,7 @@ static struct listener listener;
 static char path[64];
 static char dir[] = "/tmp/listen-test.XXXXXX";
 static int refusal, taken[CROWD], crowd[CROWD];
+static const struct endpoint_access *allowed;
 static unsigned n_refusals, n_asked, n_taken, n_crowd, n_wanted;
 
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
@@ -42,8 +43,10 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 	return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
 }
 
-static void on_accepted(struct listener *l, int fd, const char *peer, void *arg)
+static void on_accepted(struct listener *l, int fd, const char *peer,
+			struct admit_host *host, void *arg)
 {
+	(void)host;
 	(void)l;
 	(void)peer;
 	(void)arg;
@@ -93,6 +96,7 @@ static void begin(unsigned limit)
 	listener.path = path;
 	listener.mode = 0600;
 	listener.limit = limit;
+	listener.admit.access = allowed;
 	listener.accepted = on_accepted;
 	listener.wanted = on_wanted;
 	if (listener_start(&listener, &loop, why, sizeof(why)) < 0)
@@ -199,10 +203,79 @@ static void test_one_place(void)
 	turn_for(&loop, 2500);
 	ok(n_wanted >= 2 && n_wanted < 5,
 	   "and is not forgotten, nor asked for all the time");
-	listener_gone(&listener);
+	listener_gone(&listener, NULL);
 	turn_until(&loop, WAIT_MS, n_taken == 2);
 	ok_eq_int(n_taken, 2, "it has it as soon as it is free");
 	end();
+}
+
+/* Who may not does not ask for the place of another one; who may gets it. */
+static void test_held_place(void)
+{
+	struct endpoint ep = { 0 };
+
+	ep.access =
+		(struct endpoint_access){ .n = 1,
+					  .allow[0] = { .kind = ENDPOINT_ALLOW_UID } };
+	snprintf(ep.access.allow[0].name, ENDPOINT_USER_MAX, "%u", (unsigned)geteuid());
+	allowed = &ep.access;
+	begin(1);
+	dial_many(1);
+	turn_for(&loop, 50);
+	ok(n_taken == 1 && !n_wanted, "one place is taken");
+	listener.admit.ids[0]++;
+	dial_many(10);
+	turn_for(&loop, 1500);
+	ok(n_taken == 1 && !n_wanted, "strangers do not want it");
+	ok_eq_int((long long)listener.admit.refused[ADMIT_ALLOW], 10, "they are refused");
+	listener.admit.ids[0]--;
+	dial_many(2);
+	turn_for(&loop, 1500);
+	ok(n_taken == 1 && n_wanted, "another one does");
+	listener_gone(&listener, NULL);
+	turn_until(&loop, WAIT_MS, n_taken == 2);
+	ok_eq_int(n_taken, 2, "and has it when it is free");
+	listener_gone(&listener, NULL);
+	turn_until(&loop, WAIT_MS, n_taken == 3);
+	ok_eq_int(n_taken, 3, "so has the next");
+	end();
+	allowed = NULL;
+}
+
+static void test_max(void)
+{
+	struct endpoint_access two = { .max = 2 };
+
+	allowed = &two;
+	begin(0);
+	dial_many(5);
+	turn_for(&loop, 50);
+	ok(n_taken == 2 && listener.admit.refused[ADMIT_MAX] == 3, "two, and no more");
+	listener_gone(&listener, NULL);
+	dial_many(1);
+	turn_for(&loop, 50);
+	ok_eq_int(n_taken, 3, "one has gone, another one may come");
+	end();
+	allowed = NULL;
+}
+
+static void test_names(void)
+{
+	static const struct endpoint_access nobody = {
+		.n = 1,
+		.allow[0] = { .kind = ENDPOINT_ALLOW_UID, .name = "no-such" },
+	};
+	struct listener l = { .name = "it", .path = path, .mode = 0600 };
+	char why[256];
+
+	l.admit.access = &nobody;
+	ok_eq_int(listener_start(&l, &loop, why, sizeof(why)), -ENOENT, "no such user");
+	ok_eq_str(why, "it: allow=no-such: there is no such user in /etc/passwd",
+		  "said so");
+	l = (struct listener){ .name = "it", .path = path, .group = "no-such" };
+	ok_eq_int(listener_start(&l, &loop, why, sizeof(why)), -ENOENT, "no such group");
+	ok_eq_str(why, "it: group=no-such: there is no such group in /etc/group",
+		  "said so");
 }
 
 int main(void)
@@ -223,6 +296,9 @@ int main(void)
 	test_backlog();
 	test_reserve();
 	test_one_place();
+	test_held_place();
+	test_max();
+	test_names();
 	loop_free(&loop);
 	rmdir(dir);
 	return done();

@@ -365,7 +365,7 @@ static void test_mode(mode_t mode, int type)
 	struct sock_path made;
 	mode_t mask = umask(077);
 	struct stat st = { 0 };
-	int fd = sock_bound_unix(path, type, mode, &made);
+	int fd = sock_bound_unix(path, type, mode, SOCK_OWN_GROUP, &made);
 
 	ok(is_ours(fd) && lstat(path, &st) == 0 && (st.st_mode & 07777) == mode,
 	   "a unix socket of mode %o has it, whatever the mask", (unsigned)mode);
@@ -375,6 +375,27 @@ static void test_mode(mode_t mode, int type)
 	ok(!exists(path), "it can be removed");
 }
 
+/* Root may give it to any group, others to their own. */
+static void test_group(int type)
+{
+	const char *path = path_of("group");
+	gid_t group = geteuid() ? getegid() : 12345;
+	struct sock_path made;
+	struct stat st = { 0 };
+	int fd = sock_bound_unix(path, type, 0640, group, &made);
+
+	ok(is_ours(fd) && lstat(path, &st) == 0 && (st.st_mode & 07777) == 0640 &&
+		   st.st_gid == group,
+	   "a unix socket is the group's, with its mode");
+	sock_unlink(&made);
+	close(fd);
+	if (geteuid()) {
+		ok_eq_int(sock_bound_unix(path, type, 0640, 12345, &made), -EPERM,
+			  "not of a group that is not ours");
+		ok(!exists(path), "then it is not there");
+	}
+}
+
 static void test_abandoned(int type, const char *what)
 {
 	const char *path = path_of("abandoned");
@@ -382,7 +403,7 @@ static void test_abandoned(int type, const char *what)
 	int fd, peer;
 
 	close(others_socket(path, type));
-	fd = sock_bound_unix(path, type, 0600, &made);
+	fd = sock_bound_unix(path, type, 0600, SOCK_OWN_GROUP, &made);
 	ok(fd >= 0, "an abandoned %s socket's path is taken over", what);
 	if (type == SOCK_STREAM)
 		ok_eq_int(listen(fd, 1), 0, "and listened on");
@@ -400,8 +421,8 @@ static void test_alive(int type, int our_type, const char *what)
 	struct sock_path made;
 	int fd, other = others_socket(path, type);
 
-	ok_eq_int(sock_bound_unix(path, our_type, 0600, &made), -EADDRINUSE,
-		  "a %s that is in use is left alone", what);
+	ok_eq_int(sock_bound_unix(path, our_type, 0600, SOCK_OWN_GROUP, &made),
+		  -EADDRINUSE, "a %s that is in use is left alone", what);
 	fd = unix_dial(path, type);
 	ok(fd >= 0, "and still answers");
 	close(fd);
@@ -420,7 +441,7 @@ static void be_rival(const char *path, int type, int start, int over, int result
 
 	if (read(start, &c, 1) != 1)
 		_exit(1);
-	fd = sock_bound_unix(path, type, 0600, &made);
+	fd = sock_bound_unix(path, type, 0600, SOCK_OWN_GROUP, &made);
 	c = fd >= 0;
 	if (write(result, &c, 1) != 1 || read(over, &c, 1) != 0)
 		_exit(1);
@@ -484,8 +505,8 @@ static void test_busy(void)
 		fds[i] = unix_dial(path, SOCK_STREAM);
 	ok(fds[0] >= 0 && fds[7] == -EAGAIN,
 	   "a socket too busy to take more connections");
-	ok_eq_int(sock_bound_unix(path, SOCK_STREAM, 0600, &made), -EADDRINUSE,
-		  "is not an abandoned one");
+	ok_eq_int(sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+		  -EADDRINUSE, "is not an abandoned one");
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -502,30 +523,31 @@ static void test_no_socket(void)
 	int fd = open(file, O_RDWR | O_CREAT, 0600);
 
 	ok(write(fd, "precious", 8) == 8, "a regular file");
-	ok_eq_int(sock_bound_unix(file, SOCK_STREAM, 0600, &made), -ENOTSOCK,
-		  "is refused");
+	ok_eq_int(sock_bound_unix(file, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+		  -ENOTSOCK, "is refused");
 	ok(pread(fd, text, 8, 0) == 8 && !memcmp(text, "precious", 8) && exists(file),
 	   "and left as it is");
 	close(fd);
 	unlink(file);
 	close(others_socket(old, SOCK_STREAM));
 	ok_eq_int(symlink(old, link), 0, "a link to an abandoned socket");
-	ok_eq_int(sock_bound_unix(link, SOCK_STREAM, 0600, &made), -ENOTSOCK,
-		  "is refused");
+	ok_eq_int(sock_bound_unix(link, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+		  -ENOTSOCK, "is refused");
 	ok(exists(link) && exists(old), "and both are left as they are");
 	unlink(link);
 	unlink(old);
-	ok_eq_int(sock_bound_unix(path_of("no/such"), SOCK_STREAM, 0600, &made), -ENOENT,
-		  "a directory that is not there");
-	ok_eq_int(sock_bound_unix(dir, SOCK_DGRAM, 0600, &made), -ENOTSOCK,
-		  "one that is");
+	ok_eq_int(sock_bound_unix(path_of("no/such"), SOCK_STREAM, 0600, SOCK_OWN_GROUP,
+				  &made),
+		  -ENOENT, "a directory that is not there");
+	ok_eq_int(sock_bound_unix(dir, SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made),
+		  -ENOTSOCK, "one that is");
 }
 
 static void test_unlink(void)
 {
 	const char *path = path_of("ours");
 	struct sock_path made, nothing;
-	int fd = sock_bound_unix(path, SOCK_DGRAM, 0600, &made), other;
+	int fd = sock_bound_unix(path, SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made), other;
 
 	memset(&nothing, 0, sizeof(nothing));
 	sock_unlink(&nothing);
@@ -551,7 +573,7 @@ static void test_longest_path(void)
 
 	memset(path + len, 'l', sizeof(path) - len);
 	path[sizeof(path) - 1] = '\0';
-	fd = sock_bound_unix(path, SOCK_DGRAM, 0600, &made);
+	fd = sock_bound_unix(path, SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made);
 	peer = unix_dial(path, SOCK_DGRAM);
 	ok(fd >= 0 && peer >= 0 && exists(path), "a path of 107 characters");
 	ok_eq_int(sock_tcp_silent_ms(fd), -1, "is not TCP");
@@ -563,6 +585,8 @@ static void test_longest_path(void)
 
 static void test_unix(void)
 {
+	test_group(SOCK_STREAM);
+	test_group(SOCK_DGRAM);
 	test_mode(0600, SOCK_STREAM);
 	test_mode(0666, SOCK_STREAM);
 	test_mode(0640, SOCK_DGRAM);
@@ -612,7 +636,7 @@ static void test_own(void)
 	close(pair[0]);
 	close(pair[1]);
 	snprintf(path, sizeof(path), "%s/own", dir);
-	fd = sock_bound_unix(path, SOCK_STREAM, 0600, &made);
+	fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	listen(fd, 1);
 	sock_unix(path, &addr);
 	again = socket(AF_UNIX, SOCK_STREAM, 0);

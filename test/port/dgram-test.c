@@ -336,6 +336,29 @@ static void test_rx_foreign(void)
 	end();
 }
 
+static void test_rx_allow(void)
+{
+	struct endpoint_access access = { .n = 1, .allow[0] = { .bits = 128 } };
+	struct port_counters *count;
+
+	begin_udp();
+	count = &rig.p->count;
+	rig.d->access = &access;
+	peer_sends(1, 100);
+	peer_sends(2, 200);
+	turn(&rig.t.loop);
+	turn(&rig.t.loop);
+	ok(!rig.t.frames && count->dropped[DROP_NOT_ALLOWED] == 2,
+	   "datagrams from elsewhere are dropped");
+	ok(count->rx_frames == 2 && count->rx_bytes == 300, "and counted");
+	memcpy(access.allow[0].addr,
+	       (const uint8_t[16]){ [10] = 0xff, 0xff, 127, 0, 0, 1 }, 16);
+	peer_sends(1, 100);
+	turn_for_frames(3);
+	ok(saw(1, 1), "others are taken");
+	end();
+}
+
 /* ---- sending ---- */
 
 static void test_tx_padding(void)
@@ -1148,6 +1171,7 @@ int main(void)
 	test_rx_mixed();
 	test_rx_many();
 	test_rx_foreign();
+	test_rx_allow();
 	test_tx_padding();
 	test_tx_unpadded();
 	test_tx_errors();

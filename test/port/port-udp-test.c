@@ -219,6 +219,27 @@ static void test_versions(void)
 	end();
 }
 
+/* What allow= does not have is not sent to. */
+static void test_allow(void)
+{
+	int fd = peer_at("127.0.0.3", 5001);
+
+	begin(NAMED ",allow=127.0.0.3+10.0.0.0/8");
+	lead_to("127.0.0.2", "127.0.0.3");
+	ok(live_is_up() && is_heard(fd), "of two addresses the one that is allowed");
+	end();
+	begin(NAMED ",allow=10.0.0.0/8");
+	lead_to("127.0.0.3", NULL);
+	ok(live_went_down("allow= does not have 127.0.0.3:5001"), "none: %s", live.why);
+	ok(live.port->state != PORT_ENDED, "it may have another address later");
+	end();
+	begin("udp:127.0.0.3:5001,local=127.0.0.1:5002,allow=10.0.0.0/8");
+	ok(live_went_down("allow= does not have 127.0.0.3:5001"), "one that is given");
+	ok_eq_int(live.port->state, PORT_ENDED, "is a mistake");
+	end();
+	close(fd);
+}
+
 int main(void)
 {
 	if (!netns_or_skip())
@@ -229,5 +250,6 @@ int main(void)
 	test_moves();
 	test_source_is_gone();
 	test_versions();
+	test_allow();
 	return done();
 }

@@ -18,18 +18,20 @@ struct family {
 #define DROP(labels, reason, n) "{" labels "reason=\"" reason "\"} " n
 
 /* Of three reasons there were some. */
-#define DROPS(labels, runt, queue, refused)                                  \
-	DROP(labels, "runt", runt), DROP(labels, "oversize", "0"),           \
-		DROP(labels, "cut", "0"), DROP(labels, "no-port", "0"),      \
-		DROP(labels, "malformed", "0"), DROP(labels, "local", "0"),  \
-		DROP(labels, "mac", "0"), DROP(labels, "storm", "0"),        \
-		DROP(labels, "loop", "0"), DROP(labels, "probe", "0"),       \
-		DROP(labels, "queue", queue), DROP(labels, "too-long", "0"), \
-		DROP(labels, "lost", "0"), DROP(labels, "refused", refused)
+#define DROPS(labels, runt, queue, refused)                                       \
+	DROP(labels, "runt", runt), DROP(labels, "oversize", "0"),                \
+		DROP(labels, "cut", "0"), DROP(labels, "no-port", "0"),           \
+		DROP(labels, "not-allowed", "0"), DROP(labels, "malformed", "0"), \
+		DROP(labels, "local", "0"), DROP(labels, "mac", "0"),             \
+		DROP(labels, "storm", "0"), DROP(labels, "loop", "0"),            \
+		DROP(labels, "probe", "0"), DROP(labels, "queue", queue),         \
+		DROP(labels, "too-long", "0"), DROP(labels, "lost", "0"),         \
+		DROP(labels, "refused", refused)
 
 #define PORT "port=\"7\",name=\"unix:/a\\\\b\\\"c\\\\x0ad\\\\xc3\\\\xb6\""
 #define LISTENS "listener=\"unix-listen:/\\\\\\\"\""
 #define LISTENER "{" LISTENS "}"
+#define REFUSED(reason, n) "{" LISTENS ",reason=\"" reason "\"} " n
 #define OF_IT "; all ports that it ever made."
 #define ALL_PORTS "; all ports, including removed ones."
 #define MOST "18446744073709551615"
@@ -134,6 +136,11 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections accepted so far.",
 	  { LISTENER " 3" } },
+	{ "netrelay_listener_refused_total",
+	  "counter",
+	  "Connections refused, by the option that did.",
+	  { REFUSED("allow", "0"), REFUSED("accept-rate", "0"), REFUSED("max", "7"),
+	    REFUSED("per-address", "0") } },
 	{ "netrelay_listener_receive_frames_total",
 	  "counter",
 	  "Frames received, including dropped ones" OF_IT,
@@ -181,7 +188,7 @@ static struct member member = {
 static struct endpoint listens = { .text = "unix-listen:/\\\"" };
 static struct acceptor acceptor = {
 	.ep = &listens,
-	.listener = { .n = 2, .count = 3 },
+	.listener = { .n = 2, .count = 3, .admit.refused[ADMIT_MAX] = 7 },
 	.gone = { 10, 20, 30, 40, { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
 };
 static struct relay relay = {
