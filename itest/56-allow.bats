@@ -78,9 +78,9 @@ has_fds() # RELAY COUNT
 	several_hosts
 	relay_start one in lab -l tcp-listen:5000,allow=127.0.0.1
 	wait_listen lab tcp 5000
-	frames_start a in lab recv tcp:127.0.0.1:5000 --count 1000 --from 2 --lossless
+	frames_start a in lab recv tcp:127.0.0.1:5000 --count 1000 --from 2 --lossless --timeout 60
 	relay_wait_up one 1
-	frames_start b in lab send tcp:127.0.0.1:5000 --id 2 --count 1000
+	frames_start b in lab send tcp:127.0.0.1:5000 --id 2 --count 1000 --max 400
 	run -0 frames_wait a
 	run -0 frames_wait b
 	relay_check_sums one
@@ -324,9 +324,9 @@ storm()
 	several_hosts
 	relay_start one in lab -l tcp-listen:5000,allow=192.0.2.1 -l 127.0.0.1:5001
 	wait_listen lab tcp 5001
-	frames_start a in lab recv tcp:127.0.0.1:5001 --from 2 --count 10000 --lossless
+	frames_start a in lab recv tcp:127.0.0.1:5001 --from 2 --count 5000 --lossless --timeout 60
 	relay_wait_up one 1
-	frames_start b in lab send tcp:127.0.0.1:5001 --id 2 --count 10000 --rate 2000
+	frames_start b in lab send tcp:127.0.0.1:5001 --id 2 --count 5000 --max 60 --rate 1000
 	storm tcp:127.0.0.1:5000
 	run -0 frames_wait a
 	run -0 frames_wait b

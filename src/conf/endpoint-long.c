@@ -77,11 +77,11 @@ struct option {
 struct endpoint_long {
 	const char *prefix;
 	enum endpoint_kind kind;
-	uint16_t of;
 	enum comma comma;
 	read_fn read;
 	int (*check)(struct parse *p);
 	const char *form;
+	uint16_t of;
 	bool listens;
 	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
 };
