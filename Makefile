@@ -95,8 +95,7 @@ $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 $(BUILD)/version: FORCE | $(BUILD)
 	@printf '%s\n' '$(VERSION)' '$(SYSCONFDIR)' > $@.new; cmp -s $@.new $@ || cp $@.new $@
 
-$(BUILD):
-	@mkdir -p $@
+$(BUILD): ; @mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
 # ---- tests ----
@@ -117,7 +116,7 @@ $(BUILD)/$(1)/%-$(3): test/%-$(3).c Makefile | $(BUILD)/$(1)/src.so
 tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard test/*/*-$(3).c))
 -include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
-$(eval $(call sanitized_rules,test-gcc,gcc,test))
+$(eval $(call sanitized_rules,test-gcc,$(HOST_CC),test))
 $(eval $(call sanitized_rules,test-clang,clang,test))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer))
 $(eval $(call sanitized_rules,coverage,gcc,test))
@@ -142,11 +141,12 @@ FUZZ_FLAGS := -verbosity=0 -max_len=256 -len_control=0 -artifact_prefix=$(BUILD)
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/%-fuzz) ## feed random input to all parsers, 20 s each
 	$(Q)for f in $^; do echo "  FUZZ    $$f"; $$f $(FUZZ_FLAGS) $(FUZZ_LIMIT) || exit; done
 
-frames offload: %: $(BUILD)/%
+frames offload without: %: $(BUILD)/%
 
 $(BUILD)/frames: $(wildcard itest/frames*.[ch])
 $(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
-$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
+$(BUILD)/without: itest/without.c
+$(BUILD)/frames $(BUILD)/offload $(BUILD)/without: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
 		$(filter %.c,$^) -lpthread
@@ -193,7 +193,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload fuzz \
+.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload without fuzz \
 	test test-real check unit itest coverage lint format demo bench install \
 	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:

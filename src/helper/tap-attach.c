@@ -377,10 +377,9 @@ static int get_tap(struct state *s)
 	if (s->req->index)
 		return 0;
 	rc = open_tap(s, has_leave);
-	if (rc)
-		return rc;
-	rc = tap_set_offload(s->dev);
-	return rc ? fail(s, rc, "%s: %s", s->dev->name, strerror(-rc)) : 0;
+	if (rc == 0)
+		tap_set_offload(s->dev);
+	return rc;
 }
 
 int tap_attach(const struct tap_request *req, struct tap_dev *dev, char *why, size_t size)
