@@ -167,7 +167,8 @@ unit itest:
 
 coverage: ## show which lines of src/ the unit tests run
 lint: ## check the sources without running them
-coverage lint:
+cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
+coverage lint cross:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -192,8 +193,7 @@ clean: ## remove build/
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-FORCE:
-.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload without fuzz \
-	test test-real check unit itest coverage lint format demo bench install \
+.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
+	without fuzz test test-real check unit itest coverage lint cross format demo bench install \
 	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:

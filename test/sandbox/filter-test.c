@@ -31,6 +31,8 @@
 
 #ifdef __x86_64__
 #define ARCH AUDIT_ARCH_X86_64
+#elif defined(__arm__)
+#define ARCH AUDIT_ARCH_ARM
 #else
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
@@ -344,12 +346,17 @@ static void test_kernel(void)
 	ok_eq_int(end_of(SYS_socket, AF_INET6, SOCK_DGRAM, 0), 0, "IPv6 does not");
 	ok_eq_int(end_of(SYS_socket, AF_UNIX, SOCK_STREAM, 0), 0, "unix does not");
 	ok_eq_int(end_of(SYS_fcntl, 0, F_GETFL, 0), 0, "fcntl does not");
-	ok_eq_int(end_of(SYS_ioctl, 0, TUNGETIFF, 0), 0, "a tap's ioctl does not");
+	ok_eq_int(end_of(SYS_ioctl, 0, (long)TUNGETIFF, 0), 0, "a tap's ioctl does not");
 	ok_eq_int(end_of(SYS_read, -1, 0, 0), 0, "read does not");
 }
 
 int main(void)
 {
+	n_filter = filter_build(filter, SANDBOX_RELAY, (const pid_t[]){ PID, 0 });
+	if (n_filter == -ENOTSUP) {
+		ok(true, "no filters are made for this machine");
+		return done();
+	}
 	test_numbers(SANDBOX_RELAY, "relay", 64);
 	test_numbers(SANDBOX_WRITER, "writer", 52);
 	test_numbers(SANDBOX_CLIENT, "client", 56);
