@@ -94,8 +94,7 @@ $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 $(BUILD)/version: FORCE | $(BUILD)
 	@printf '%s\n' '$(VERSION)' '$(SYSCONFDIR)' > $@.new; cmp -s $@.new $@ || cp $@.new $@
 
-$(BUILD):
-	@mkdir -p $@
+$(BUILD): ; @mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)
 
 include test/rules.mk
@@ -116,7 +115,8 @@ unit itest:
 fuzz: ## feed random input to parsers; T=frame/gro: to that one, SECONDS=20: for so long each
 coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
-fuzz coverage lint:
+cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
+fuzz coverage lint cross:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -141,8 +141,7 @@ clean: ## remove build/
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-FORCE:
-.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload fuzz \
-	test test-real check unit itest coverage lint format demo bench install \
+.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
+	without fuzz test test-real check unit itest coverage lint cross format demo bench install \
 	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:

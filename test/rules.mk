@@ -19,7 +19,7 @@ $(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(1)/src.so
 tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(3:%=test/*/*-%.c)))
 -include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
-$(eval $(call sanitized_rules,test-gcc,gcc,test fuzz))
+$(eval $(call sanitized_rules,test-gcc,$(HOST_CC),test fuzz))
 $(eval $(call sanitized_rules,test-clang,clang,test))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer -DFUZZER))
 $(eval $(call sanitized_rules,coverage,gcc,test fuzz))
@@ -43,11 +43,12 @@ $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
-frames offload: %: $(BUILD)/%
+frames offload without: %: $(BUILD)/%
 
 $(BUILD)/frames: $(wildcard itest/frames*.[ch])
 $(BUILD)/offload: itest/offload.c $(addprefix src/frame/,csum.c frame.c gso.c gro.c gro-packet.c)
-$(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
+$(BUILD)/without: itest/without.c
+$(BUILD)/frames $(BUILD)/offload $(BUILD)/without: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) -Iitest -Itest -O2 -g -o $@ \
 		$(filter %.c,$^) -lpthread

@@ -378,10 +378,9 @@ static int get_tap(struct state *s)
 		return s->tap.is_tap ? 0
 				     : fail(s, -EINVAL, "%s is not a tap", s->tap.name);
 	rc = open_tap(s, has_leave);
-	if (rc)
-		return rc;
-	rc = tap_set_offload(s->dev);
-	return rc ? fail(s, rc, "%s: %s", s->dev->name, strerror(-rc)) : 0;
+	if (rc == 0)
+		tap_set_offload(s->dev);
+	return rc;
 }
 
 int tap_attach(const struct tap_request *req, struct tap_dev *dev, char *why, size_t size)

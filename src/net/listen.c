@@ -73,12 +73,14 @@ static bool has_descriptors(const struct listener *l)
 {
 	int fd = fcntl(l->watch.fd, F_DUPFD_CLOEXEC, 0);
 	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+	rlim_t reserve;
 
 	if (fd < 0)
 		return false;
 	close(fd);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	return (rlim_t)fd + min_size(RESERVE, limit.rlim_cur / 8) < limit.rlim_cur;
+	reserve = limit.rlim_cur / 8 < RESERVE ? limit.rlim_cur / 8 : RESERVE;
+	return (rlim_t)fd + reserve < limit.rlim_cur;
 }
 
 static void name_peer(struct listener *l, const struct sock_addr *from, char *name,

@@ -61,23 +61,23 @@ static void try_ioctl(int fd, unsigned long request, const void *arg)
 	(void)!ioctl(fd, TAP_IOCTL(request), arg);
 }
 
-int tap_set_offload(struct tap_dev *dev)
+void tap_set_offload(struct tap_dev *dev)
 {
 	static const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 	int size = VNET_BYTES, no = 0;
 
 	dev->has_uso = false;
-	if (!dev->has_vnet)
-		return ioctl(dev->fd, TUNSETOFFLOAD, 0) < 0 ? -errno : 0;
-	if (ioctl(dev->fd, TUNSETVNETHDRSZ, &size) < 0)
-		return -errno;
+	if (!dev->has_vnet) {
+		try_ioctl(dev->fd, TUNSETOFFLOAD, NULL);
+		return;
+	}
+	try_ioctl(dev->fd, TUNSETVNETHDRSZ, &size);
 	try_ioctl(dev->fd, TUNSETVNETLE, &no);
 	try_ioctl(dev->fd, TUNSETVNETBE, &no);
 	if (ioctl(dev->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
 		dev->has_uso = true;
-	else if (ioctl(dev->fd, TUNSETOFFLOAD, tcp) < 0)
-		return -errno;
-	return 0;
+	else
+		(void)!ioctl(dev->fd, TUNSETOFFLOAD, tcp);
 }
 
 void tap_clear_leftovers(int fd)
@@ -101,16 +101,17 @@ int tap_identify(int fd, struct tap_dev *dev)
 	if (rc)
 		return rc;
 	rc = nl_link_get(NULL, dev->name, &tap);
-	if (rc == -ENODEV)
-		return tap_set_offload(dev);
 	if (!rc && tap.has_pi)
 		rc = -EINVAL;
-	if (rc)
+	if (rc && rc != -ENODEV)
 		return rc;
-	dev->index = tap.index;
-	dev->bridge = tap.master;
-	dev->mtu = tap.mtu;
-	return tap_set_offload(dev);
+	if (!rc) {
+		dev->index = tap.index;
+		dev->bridge = tap.master;
+		dev->mtu = tap.mtu;
+	}
+	tap_set_offload(dev);
+	return 0;
 }
 
 bool tap_is_there(int fd)

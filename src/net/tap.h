@@ -46,9 +46,10 @@ struct tap_dev {
  * A tap keeps the settings of the program that used it last, so all of them are made
  * each time. The byte order of virtio headers is among them; it becomes the host's.
  *
- * Return: 0 or -errno.
+ * A kernel that refuses them has never changed them: then the header is the usual one, and
+ * all frames come singly, with checksums.
  */
-int tap_set_offload(struct tap_dev *dev);
+void tap_set_offload(struct tap_dev *dev);
 
 /*
  * tap_clear_leftovers() - Undo other settings that a persistent tap keeps from the

@@ -234,7 +234,7 @@ static void segment_less(struct dgram *d, uint32_t len)
 static void count(struct dgram *d, unsigned frames, uint64_t bytes)
 {
 	struct port_counters *c = &d->port.count;
-	unsigned refused = (unsigned)min_size(d->refused, frames);
+	unsigned refused = d->refused < frames ? (unsigned)d->refused : frames;
 
 	if (refused) {
 		d->refused -= refused;

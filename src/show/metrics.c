@@ -230,12 +230,15 @@ static bool has_failed(ssize_t n)
 	return n < 0 && errno != EAGAIN && errno != EINTR;
 }
 
-/* Point @iov at up to SEND_BYTES of what is still to send. Return: its elements. */
-static int fill(const struct metrics_client *c, struct iovec *iov)
+/*
+ * Point @iov at up to SEND_BYTES of what is still to send. Return: its elements, which fit
+ * msg_iovlen: an int or a size_t, by the C library.
+ */
+static uint8_t fill(const struct metrics_client *c, struct iovec *iov)
 {
 	size_t skip = c->sent, room = SEND_BYTES;
 	const struct buf *b = &c->answer;
-	int n = 0;
+	uint8_t n = 0;
 
 	for (int part = 0;; b = &c->page->text.part[part++]) {
 		size_t left = b->len > skip ? min_size(b->len - skip, room) : 0;
@@ -252,7 +255,7 @@ static int fill(const struct metrics_client *c, struct iovec *iov)
 static void write_answer(struct metrics_client *c)
 {
 	struct iovec iov[1 + METRICS_PARTS];
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)fill(c, iov) };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = fill(c, iov) };
 	ssize_t n = sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL);
 	size_t len = c->answer.len;
 

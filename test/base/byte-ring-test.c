@@ -130,7 +130,7 @@ int main(void)
 {
 	test_full();
 	for (uint64_t seed = 1; seed <= 8; seed++)
-		test_random(seed, 1000 * seed * seed, (uint32_t)(100 * seed));
+		test_random(seed, (size_t)(1000 * seed * seed), (uint32_t)(100 * seed));
 	test_random(9, 64, 64);
 	test_memory();
 	return done();

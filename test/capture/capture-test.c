@@ -91,6 +91,8 @@ static uint64_t number(const uint8_t *at, const uint8_t *end, unsigned code)
 	const uint8_t *value = option(at, end, code, &len);
 	uint64_t v = 0;
 
+	if (value && len == 4)
+		return word(value, 0);
 	if (value)
 		memcpy(&v, value, min_size(len, sizeof(v)));
 	return v;

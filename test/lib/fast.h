@@ -17,12 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/wide.h"
+
 static int fast_times = 20;
 static int64_t fast_since_ns; /* 0: it goes as all clocks do */
 
 static inline struct timespec fast_timespec(int64_t ns)
 {
-	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	return (struct timespec){ .tv_sec = ns / 1000000000,
+				  .tv_nsec = (long)(ns % 1000000000) };
 }
 
 static inline int64_t fast_ns(const struct timespec *ts)
@@ -32,7 +35,7 @@ static inline int64_t fast_ns(const struct timespec *ts)
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	int ret = (int)syscall(SYS_clock_gettime, id, ts);
+	int ret = (int)syscall(WIDE_clock_gettime, id, ts);
 
 	if (fast_since_ns && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
 		*ts = fast_timespec(fast_since_ns +
@@ -56,7 +59,7 @@ int poll(struct pollfd *pfd, nfds_t n, int ms)
 	struct timespec ts =
 		fast_timespec((int64_t)ms * 1000000 / (fast_since_ns ? fast_times : 1));
 
-	return (int)syscall(SYS_ppoll, pfd, n, ms >= 0 ? &ts : NULL, NULL, 0);
+	return (int)syscall(WIDE_ppoll, pfd, n, ms >= 0 ? &ts : NULL, NULL, 0);
 }
 
 int timerfd_settime(int fd, int flags, const struct itimerspec *at,
@@ -68,14 +71,14 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *at,
 	if (fast_since_ns && due > fast_since_ns && (flags & TFD_TIMER_ABSTIME))
 		its.it_value =
 			fast_timespec(fast_since_ns + (due - fast_since_ns) / fast_times);
-	return (int)syscall(SYS_timerfd_settime, fd, flags, &its, old);
+	return (int)syscall(WIDE_timerfd_settime, fd, flags, &its, old);
 }
 
 static inline void fast_begin(void)
 {
 	struct timespec now;
 
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	syscall(WIDE_clock_gettime, CLOCK_MONOTONIC, &now);
 	fast_since_ns = fast_ns(&now);
 }
 

@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "lib/wide.h"
 
 static uint64_t leap_s; /* what all clocks are ahead by */
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
-	int ret = (int)syscall(SYS_clock_gettime, id, ts);
+	int ret = (int)syscall(WIDE_clock_gettime, id, ts);
 
 	ts->tv_sec += (time_t)leap_s;
 	return ret;
@@ -36,7 +37,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *at,
 		if (its.it_value.tv_sec <= 0)
 			its.it_value = (struct timespec){ .tv_nsec = 1 };
 	}
-	return (int)syscall(SYS_timerfd_settime, fd, flags, &its, old);
+	return (int)syscall(WIDE_timerfd_settime, fd, flags, &its, old);
 }
 
 static inline void leap_nothing(struct timer *t)

@@ -13,6 +13,7 @@
 #include "lib/live.h"
 #include "lib/netns.h"
 #include "lib/tap.h"
+#include "lib/without.h"
 
 #define LEN 60
 #define LOOK_S 8 /* IDLE_MS of port-mcast.c */
@@ -79,6 +80,14 @@ static void test_ipv6(void)
 
 	if (link < 0)
 		return;
+	if (is_without("ipv6")) {
+		begin("mcast:[ff02::1]:5001,if=mc0");
+		ok(live_went_down("Address family not supported by protocol"),
+		   "a group of IPv6, where there is none");
+		end();
+		close(link);
+		return;
+	}
 	fd = other_member(&group);
 	begin("mcast:[ff02::1]:5001,if=mc0");
 	ok(live_is_up(), "a group of IPv6");

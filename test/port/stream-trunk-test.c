@@ -126,8 +126,12 @@ static const struct port_ops ops = {
 static void take_frame(const struct frame *f)
 {
 	bytes_append_word(&rig.got, layout_word(f, f->len));
-	if (f->vnet)
-		bytes_append(&rig.got, f->vnet, VNET_BYTES);
+	if (f->vnet) {
+		struct vnet v = *f->vnet;
+
+		vnet_swap(&v);
+		bytes_append(&rig.got, &v, VNET_BYTES);
+	}
 	bytes_append(&rig.got, f->data, f->len);
 }
 

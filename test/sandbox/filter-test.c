@@ -26,12 +26,24 @@
 
 #include "base/util.h"
 #include "lib/tap.h"
+#include "lib/without.h"
 #include "sandbox/seccomp.h"
 
 #ifdef __x86_64__
 #define ARCH AUDIT_ARCH_X86_64
+#elif defined(__arm__)
+#define ARCH AUDIT_ARCH_ARM
 #else
 #define ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/* The numbers that 32-bit machines have for these. */
+#ifdef SYS_mmap2
+#define MMAP SYS_mmap2
+#define FCNTL SYS_fcntl64
+#else
+#define MMAP SYS_mmap
+#define FCNTL SYS_fcntl
 #endif
 
 #define NUMBERS 1024 /* more than there are system calls */
@@ -241,19 +253,18 @@ static void test_relay(void)
 		   !passes(SYS_ioctl, 0, SIOCSIFFLAGS, 0),
 	   "relay: but not these");
 	ok_eq_int(count_low(SYS_ioctl, 1), 3, "relay: of all below 65,536 three");
-	ok(passes(SYS_fcntl, 0, F_SETFL, 0) && passes(SYS_fcntl, 0, F_DUPFD_CLOEXEC, 0) &&
-		   !passes(SYS_fcntl, 0, F_SETOWN, 0) &&
-		   !passes(SYS_fcntl, 0, F_SETSIG, 0) &&
-		   !passes(SYS_fcntl, 0, F_SETLK, 0),
+	ok(passes(FCNTL, 0, F_SETFL, 0) && passes(FCNTL, 0, F_DUPFD_CLOEXEC, 0) &&
+		   !passes(FCNTL, 0, F_SETOWN, 0) && !passes(FCNTL, 0, F_SETSIG, 0) &&
+		   !passes(FCNTL, 0, F_SETLK, 0),
 	   "relay: commands of fcntl()");
-	ok_eq_int(count_low(SYS_fcntl, 1), 5, "relay: five in all");
+	ok_eq_int(count_low(FCNTL, 1), 5, "relay: five in all");
 	ok(passes(SYS_kill, PID, SIGTERM, 0) && !passes(SYS_kill, 0, SIGTERM, 0) &&
 		   !passes(SYS_kill, 1, SIGTERM, 0) &&
 		   !passes(SYS_kill, (uint64_t)-PID, SIGTERM, 0) &&
 		   !passes(SYS_kill, ~0ull, SIGTERM, 0),
 	   "relay: signals to one process");
-	ok(passes(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE) &&
-		   !passes(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC) &&
+	ok(passes(MMAP, 0, 4096, PROT_READ | PROT_WRITE) &&
+		   !passes(MMAP, 0, 4096, PROT_READ | PROT_EXEC) &&
 		   passes(SYS_mprotect, 0, 4096, PROT_READ) &&
 		   !passes(SYS_mprotect, 0, 4096, PROT_EXEC),
 	   "relay: no memory that is executable");
@@ -339,22 +350,28 @@ static void test_kernel(void)
 	ok_eq_int(end_of(SYS_socket, AF_PACKET, SOCK_RAW, 0), SIGSYS, "packet ends it");
 	ok_eq_int(end_of(SYS_socket, 40, SOCK_STREAM, 0), SIGSYS, "vsock ends it");
 	ok_eq_int(end_of(SYS_kill, 1, 0, 0), SIGSYS, "kill of another ends it");
-	ok_eq_int(end_of(SYS_mmap, 0, 4096, PROT_EXEC), SIGSYS, "code ends it");
+	ok_eq_int(end_of(MMAP, 0, 4096, PROT_EXEC), SIGSYS, "code ends it");
 	ok_eq_int(end_of(SYS_socket, AF_INET6, SOCK_DGRAM, 0), 0, "IPv6 does not");
 	ok_eq_int(end_of(SYS_socket, AF_UNIX, SOCK_STREAM, 0), 0, "unix does not");
-	ok_eq_int(end_of(SYS_fcntl, 0, F_GETFL, 0), 0, "fcntl does not");
-	ok_eq_int(end_of(SYS_ioctl, 0, TUNGETIFF, 0), 0, "a tap's ioctl does not");
+	ok_eq_int(end_of(FCNTL, 0, F_GETFL, 0), 0, "fcntl does not");
+	ok_eq_int(end_of(SYS_ioctl, 0, (long)TUNGETIFF, 0), 0, "a tap's ioctl does not");
 	ok_eq_int(end_of(SYS_read, -1, 0, 0), 0, "read does not");
 }
 
 int main(void)
 {
+	n_filter = filter_build(filter, SANDBOX_RELAY, (const pid_t[]){ PID, 0 });
+	if (n_filter == -ENOTSUP) {
+		ok(true, "no filters are made for this machine");
+		return done();
+	}
 	test_numbers(SANDBOX_RELAY, "relay", 64);
 	test_numbers(SANDBOX_WRITER, "writer", 52);
 	test_numbers(SANDBOX_CLIENT, "client", 56);
 	test_relay();
 	test_others();
 	test_builder();
-	test_kernel();
+	if (!leave_out("seccomp", "what the kernel makes of it"))
+		test_kernel();
 	return done();
 }

@@ -66,7 +66,7 @@ static void test_none(void)
 static void test_become(void)
 {
 	struct user user = {
-		.uid = 65534, .gid = 65533, .groups = { 65533, 7 }, .n_groups = 2
+		.uid = 65534, .gid = 65533, .groups = { 65533, 0x10007 }, .n_groups = 2
 	};
 	gid_t groups[8];
 	uid_t r, e, s;
@@ -80,7 +80,7 @@ static void test_become(void)
 			_exit(2);
 		if (getresgid(&r, &e, &s) || r != 65533 || e != r || s != r)
 			_exit(3);
-		if (getgroups(8, groups) != 2 || groups[0] + groups[1] != 65540)
+		if (getgroups(8, groups) != 2 || groups[0] + groups[1] != 65533 + 0x10007)
 			_exit(4);
 		_exit(user_become(&user) == -EPERM ? 0 : 5);
 	}

@@ -66,8 +66,12 @@ static void see(struct frame run)
 		struct frame f = run_first(&run);
 
 		bytes_append_word(&rig.got, layout_word(&f, f.len));
-		if (f.vnet)
-			bytes_append(&rig.got, f.vnet, VNET_BYTES);
+		if (f.vnet) {
+			struct vnet v = *f.vnet;
+
+			vnet_swap(&v);
+			bytes_append(&rig.got, &v, VNET_BYTES);
+		}
 		bytes_append(&rig.got, f.data, f.len);
 		if (!run.n_more)
 			return;
