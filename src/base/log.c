@@ -11,6 +11,9 @@
  * user made. Then poll() says whether there is room, and a write waits only if
  * another process takes that room in between.
  *
+ * Strangers can make a relay warn of them as often as they like, so that only so many
+ * warnings a second are written.
+ *
  * #syscalls: fstat ioctl open poll sendto write
  */
 #include "base/log.h"
@@ -20,10 +23,12 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -31,6 +36,8 @@
 #define PREFIX "netrelay: "
 #define LINE_MAX_BYTES 1400
 #define NOTE_MAX_BYTES 64
+#define WARNINGS_AT_ONCE 1000
+#define WARNING_MS 10 /* that another one may be written after */
 
 _Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
 	       "a line must fit a pipe at once");
@@ -41,6 +48,7 @@ static int output = -1;	 /* where messages go; -1 before the first one */
 static bool is_own;	 /* output is a description of our own, non-blocking */
 static bool is_socket;	 /* output is a socket */
 static bool is_mid_line; /* the last line was taken in part only */
+static uint64_t paid_ms; /* until this time, all warnings have had their share */
 
 void log_verbosity(int level)
 {
@@ -118,7 +126,33 @@ PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
 		left_out = 0;
 }
 
+static bool is_too_often(void)
+{
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	if (paid_ms >= now + WARNINGS_AT_ONCE * WARNING_MS)
+		return true;
+	paid_ms = (paid_ms > now ? paid_ms : now) + WARNING_MS;
+	return false;
+}
+
 void log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (is_too_often()) {
+		left_out++;
+		return;
+	}
+	va_start(ap, fmt);
+	vlog(fmt, ap);
+	va_end(ap);
+}
+
+void log_answer(const char *fmt, ...)
 {
 	va_list ap;
 

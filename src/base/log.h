@@ -24,8 +24,14 @@ void log_reset(void);
 /* log_open() - Look for it now: a confined process can't open it any more. */
 void log_open(void);
 
-/* log_warn() - Log that something failed or was lost. It is always printed. */
+/*
+ * log_warn() - Log that something failed or was lost, whatever the verbosity. After 1,000
+ * at once there are 100 a second at most; the others are left out, as above.
+ */
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* log_answer() - Log what the user asked for just now: all of it. */
+void log_answer(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* log_info() - Log what happens to ports. It is printed with -v only. */
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -28,12 +28,12 @@ static void print_member(const struct member *m)
 	const struct port *p = m->port;
 	char drops[256];
 
-	log_warn("port %u %s: %s, rx %" PRIu64 " frames %" PRIu64 " bytes, tx %" PRIu64
-		 " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
-		 m->id, p->name, member_state_text(m), p->count.rx_frames,
-		 p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
-		 port_backlog(p).frames, port_backlog(p).bytes,
-		 drops_text(&p->count, drops, sizeof(drops)));
+	log_answer("port %u %s: %s, rx %" PRIu64 " frames %" PRIu64 " bytes, tx %" PRIu64
+		   " frames %" PRIu64 " bytes, queued %u frames %zu bytes, dropped: %s",
+		   m->id, p->name, member_state_text(m), p->count.rx_frames,
+		   p->count.rx_bytes, p->count.tx_frames, p->count.tx_bytes,
+		   port_backlog(p).frames, port_backlog(p).bytes,
+		   drops_text(&p->count, drops, sizeof(drops)));
 }
 
 static void print_listener(const struct acceptor *a)
@@ -42,8 +42,8 @@ static void print_listener(const struct acceptor *a)
 
 	show_refused(&a->listener.admit, &refused);
 	buf_add(&refused, "", 1);
-	log_warn("listener %s: %u connected, %u accepted so far%s", a->ep->text,
-		 a->listener.n, a->listener.count, refused.failed ? "" : refused.data);
+	log_answer("listener %s: %u connected, %u accepted so far%s", a->ep->text,
+		   a->listener.n, a->listener.count, refused.failed ? "" : refused.data);
 	buf_free(&refused);
 }
 
@@ -51,13 +51,13 @@ void status_log(const struct relay *r)
 {
 	struct stats_sums sums = stats_sum(r);
 
-	log_warn("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
-		 ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
-		 relay_kind_name(r->kind), r->forward.members.n, sums.received,
-		 sums.copied, sums.sent, sums.queued, sums.dropped);
+	log_answer("status: %s, %u ports: received %" PRIu64 ", copied %" PRIu64
+		   ", sent %" PRIu64 ", queued %" PRIu64 ", dropped %" PRIu64,
+		   relay_kind_name(r->kind), r->forward.members.n, sums.received,
+		   sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next)
 		print_listener(a);
 	for (const struct member *m = r->forward.members.first; m; m = m->next)
 		print_member(m);
-	log_warn("end of status");
+	log_answer("end of status");
 }

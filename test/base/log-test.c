@@ -186,7 +186,7 @@ static void test_stalled(const char *what, int ours, int theirs)
 
 	stderr_to(ours);
 	for (int i = 1; i <= 20000; i++)
-		log_warn("message %d", i);
+		log_answer("message %d", i);
 	s = read_all(theirs);
 	n = count_lines(s);
 	ok(n > 0 && n < 20000, "%s: %u messages fit, and none was waited with", what, n);
@@ -222,11 +222,11 @@ static void test_taken(const char *what, int ours, int theirs)
 {
 	stderr_to(ours);
 	for (int i = 1; i <= 20000; i++)
-		log_warn("message %d", i);
+		log_answer("message %d", i);
 	is_poll_wrong = true;
 	/* More of them than what may be free in a pipe's last page. */
 	for (int i = 1; i <= 5; i++)
-		log_warn("a long message: %01000d", i);
+		log_answer("a long message: %01000d", i);
 	is_poll_wrong = false;
 	ok(!(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK),
 	   "%s: there is no room after all, and nobody waits for it", what);
@@ -258,7 +258,7 @@ static void test_often_stalled(void)
 		return;
 	stderr_to(fds[1]);
 	for (int i = 1; i <= 3000; i++) {
-		log_warn("message %d", i);
+		log_answer("message %d", i);
 		if (i % 517 == 0)
 			wrong += !counts_up(read_all(fds[0]), &next);
 	}
@@ -286,7 +286,7 @@ static int log_to_terminal(int master)
 		dup2(slave, STDERR_FILENO);
 		log_reset();
 		for (int i = 0; i < 1000; i++)
-			log_warn("%.*s", 100 + i % 900, many);
+			log_answer("%.*s", 100 + i % 900, many);
 		_exit(0);
 	}
 	close(slave);
@@ -338,6 +338,35 @@ static void test_closed(void)
 	close(fd);
 }
 
+/* A stranger makes us warn of it as often as it likes. */
+static void test_flood(void)
+{
+	int fds[2];
+	const char *s;
+
+	if (pipe(fds) < 0)
+		abort();
+	stderr_to(fds[1]);
+	for (int i = 0; i < 2500; i++)
+		log_warn("flood");
+	s = read_all(fds[0]);
+	ok(count_lines(s) >= 100 && count_lines(s) < 2000,
+	   "a flood of warnings is cut: %d lines", count_lines(s));
+	log_answer("asked");
+	s = read_all(fds[0]);
+	ok(strstr(s, " messages left out here\n") && strstr(s, "netrelay: asked\n"),
+	   "what was asked for is answered, with what was left out");
+	for (int i = 0; i < 2500; i++)
+		log_answer("%d", i);
+	ok_eq_int(count_lines(read_all(fds[0])), 2500, "all of it");
+	do
+		log_warn("later");
+	while (!strstr(read_all(fds[0]), "later"));
+	ok(true, "a while after it, a warning is written again");
+	stderr_back();
+	close(fds[0]);
+}
+
 int main(void)
 {
 	alarm(ALARM_S);
@@ -351,5 +380,6 @@ int main(void)
 	test_often_stalled();
 	test_terminal();
 	test_closed();
+	test_flood();
 	return done();
 }
