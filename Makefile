@@ -154,20 +154,19 @@ $(BUILD)/frames $(BUILD)/offload: test/lib/packet.h test/lib/pieces.h | $(BUILD)
 test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
 
-test-real: ## tests with other programs, which it installs or unpacks
-	@ci/test build real
-
 check: ## static build and unit tests by gcc; T=relay/fdb: only that test
 	@ci/test check
 
 unit: ## unit tests by gcc and clang, and fuzzing
 itest: ## end-to-end tests, as root; T=50-bridge: one file, F=MTU: by names
-unit itest:
-	@ci/test build $@
+test-real: ## tests with other programs, which it installs or unpacks
+unit itest test-real:
+	@ci/test build $(@:test-%=%)
 
+chaos: all sanitized ## SEED=n N=1000: a storm of so many accidents, N=0: for ever, or 10 min
 coverage: ## show which lines of src/ the unit tests run
 lint: ## check the sources without running them
-coverage lint:
+chaos coverage lint:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -194,6 +193,6 @@ help: ## show this list
 
 FORCE:
 .PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload fuzz \
-	test test-real check unit itest coverage lint format demo bench install \
+	test test-real check unit itest chaos coverage lint format demo bench install \
 	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:
