@@ -259,6 +259,16 @@ void port_retry_now(struct port *p)
 	timer_set(p->env->loop, &p->retry, 0, retry_due);
 }
 
+/* By FNV-1a: 4 bytes for each port, where the reason itself would take 512. Never 0. */
+static uint32_t hash_of(const char *text)
+{
+	uint32_t hash = 2166136261;
+
+	while (*text)
+		hash = (hash ^ (uint8_t)*text++) * 16777619;
+	return hash | 1;
+}
+
 /*
  * Log an outage once, and under -v each new reason for it. A link that comes up only to
  * fail again is still in the same outage.
@@ -268,12 +278,13 @@ static void tell_down(struct port *p, bool will_retry)
 	const char *and = will_retry ? "; trying again" : "";
 
 	bool is_orderly = !will_retry && p->why_err == PORT_CLOSED;
+	uint32_t why = hash_of(p->why);
 
-	if (p->told[0] == '\0' && !is_orderly)
+	if (p->told == 0 && !is_orderly)
 		log_warn("%s: %s%s", p->name, p->why, and);
-	else if (strcmp(p->told, p->why) != 0)
+	else if (p->told != why)
 		log_info("%s: %s%s", p->name, p->why, and);
-	snprintf(p->told, sizeof(p->told), "%s", p->why);
+	p->told = why;
 }
 
 static void unset_fds(struct port *p)
@@ -311,7 +322,7 @@ void port_down(struct port *p)
 	}
 	if (was_up && !p->awaiting_peer && loop_now() - p->since >= STABLE_MS) {
 		p->backoff_ms = BACKOFF_MIN_MS;
-		p->told[0] = '\0';
+		p->told = 0;
 	}
 	close_fds(p);
 	tell_down(p, !ends);

@@ -203,7 +203,7 @@ struct port {
 	const char *peer; /* the driver: what is at the other end, or NULL */
 	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
 	bool is_mistake;  /* set by open(): this error is a mistake in the set-up */
-	char told[PORT_WHY_MAX]; /* the reason last warned of */
+	uint32_t told;	  /* a hash of the reason last warned of; 0: none was */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
