@@ -102,21 +102,20 @@ include test/rules.mk
 test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
 
-test-real: ## tests with other programs, which it installs or unpacks
-	@ci/test build real
-
 check: ## static build and unit tests by gcc; T=relay/fdb: only that test
 	@ci/test check
 unit: ## unit tests by gcc and clang, and fuzzing
 itest: ## end-to-end tests, as root; T=50-bridge: one file, F=MTU: by names
-unit itest:
-	@ci/test build $@
+test-real: ## tests with other programs, which it installs or unpacks
+unit itest test-real:
+	@ci/test build $(@:test-%=%)
 
 fuzz: ## feed random input to parsers; T=frame/gro: to that one, SECONDS=20: for so long each
+chaos: all sanitized ## SEED=n N=1000: a storm of so many accidents, N=0: for ever, or 10 min
 coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
 cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
-fuzz coverage lint cross:
+fuzz chaos coverage lint cross:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -142,6 +141,6 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
-	without fuzz test test-real check unit itest coverage lint cross format demo bench install \
+	without fuzz chaos test test-real check unit itest coverage lint cross format demo bench install \
 	install-setcap uninstall clean help FORCE
 .DELETE_ON_ERROR:

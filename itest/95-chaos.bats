@@ -8,9 +8,11 @@
 #   CHAOS_SECONDS=3600 bats itest/95-chaos.bats          an hour of each program
 #   CHAOS_SEED=7 CHAOS_SECONDS=60 bats itest/95-chaos.bats -f sanitized
 #
-# or without bats, an hour and only some kinds of it:
+# or without bats, both programs in turns: ten minutes, 1000 deeds, for ever, some kinds:
 #
-#   make sanitized
+#   make chaos
+#   make chaos SEED=7 N=1000
+#   make chaos N=0
 #   itest/chaos --seconds 3600 [--seed N] [--program build/netrelay] [--only KIND,...]
 #
 # What is found ends it, with the command that does that round again.

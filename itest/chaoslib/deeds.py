@@ -7,12 +7,14 @@ import os
 import signal
 import time
 
-from . import askers, programs
+from . import askers, honest, programs
+from .away import LOSSES, Away, lose
 from .clients import SCRIPTS, Client, connect
 from .endpoints import add_endpoint, add_listener
 from .lab import ip
 
 DEEDS = {}
+MOST_AWAY = 2
 
 
 def deed(kind, weight):
@@ -183,6 +185,44 @@ def taps(world, rng):
                          ["set", "netns", str(world.elsewhere)]])
     ip("link", change[0], tap, *change[1:], may_fail=True)
     return f"{tap}: {' '.join(change)}"
+
+
+@deed("loss", 0.5)
+def loss(world, rng):
+    """Packets are lost between all but the honest pair; TCP has to mend that."""
+    per_mille, seconds = rng.choice(LOSSES), rng.choice([0.3, 1, 3])
+    if not world.is_root or world.lossy_until:
+        return None
+    lose(per_mille, [honest.ADDRESS])
+    world.lossy_until = time.monotonic() + seconds
+    return f"{per_mille} of 1000 packets are lost for {seconds} s"
+
+
+@deed("away", 0.7)
+def away(world, rng):
+    """A host more, which will not be there always; or a link to it again, if it was taken away."""
+    there = [o for o in world.others if isinstance(o, Away)]
+    relay = rng.choice([r for r in world.relays if r.kind != "cable"])
+    if not world.is_root or relay.is_dark():
+        return None
+    if len(there) < MOST_AWAY:
+        there.append(Away(world, rng, relay, len(there)))
+        world.others.append(there[-1])
+    # Two links to one of them would be a loop.
+    chosen = rng.choice([a for a in there if a.relay is relay] or [None])
+    if not chosen:
+        return None
+    text = f"{chosen.kind}:{chosen.where}"
+    return f"{relay.name}: add {text}: {relay.ask(f'add {text}')}"
+
+
+@deed("elsewhere", 0.3)
+def elsewhere(world, rng):
+    """A network namespace goes, and with it the interfaces that were moved there."""
+    if not world.is_root:
+        return None
+    world.leave_elsewhere()
+    return "the other network namespace is another one"
 
 
 @deed("loops", 1)

@@ -14,6 +14,7 @@ from .frames import Finding, Parser, marked, on_stream, station, TYPE_HONEST
 NUMBER = struct.Struct(">HI")
 SIZES = [60, 64, 100, 590, 1514, 1514, 4000, 9014, 60000]
 SILENCE_S = 20
+ADDRESS = "127.0.0.2"
 
 
 class Station:
@@ -23,7 +24,7 @@ class Station:
         self.world, self.relay, self.number = world, relay, number
         self.mac = station(number, 0xC5)
         # From an address of its own: a guest at another listener may have any port.
-        self.sock = socket.create_connection(where, source_address=("127.0.0.2", 0))
+        self.sock = socket.create_connection(where, source_address=(ADDRESS, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         host, port = self.sock.getsockname()[:2]

@@ -104,6 +104,7 @@ class Mortal:
                       f"127.0.0.1:{self.takes[0][1]}", "-l", f"unix-listen:{self.takes[1]}",
                       f"{kind}:{where}"]
         self.program, self.is_quiet, self.is_over = None, False, False
+        self.is_stopped = False
 
     def act(self, now):
         if self.program:
@@ -114,11 +115,17 @@ class Mortal:
             return
         if not self.program:
             self.program = Program(self.world, self.words, 1 << 20, [0])
-        elif self.rng.random() < 0.01:
+        elif self.rng.random() < (0.05 if self.is_stopped else 0.01):
+            self.stand_still(not self.is_stopped)
+        elif not self.is_stopped and self.rng.random() < 0.01:
             how = self.rng.choice(["kill", "terminate"])
             getattr(self.program.process, how)()
             self.program.ends = [0, -signal.SIGKILL] if how == "kill" else [0, -signal.SIGTERM]
             self.program.process.wait(ANSWER_S)
+
+    def stand_still(self, is_stopped):
+        self.is_stopped = is_stopped
+        os.kill(self.program.process.pid, signal.SIGSTOP if is_stopped else signal.SIGCONT)
 
     def quieten(self):
         self.is_quiet = True

@@ -12,6 +12,7 @@ import types
 
 from . import deeds, endpoints, traffic
 from .askers import check_pcapng
+from .away import lose_nothing
 from .clients import connect
 from .frames import Finding, station
 from .honest import Pair
@@ -48,7 +49,7 @@ class Round:
         self.kinds = [k for k in deeds.DEEDS if self.allows(k)]
         # Else there are loops, and some feign to be others: the pair can't always talk.
         self.is_strict = self.rng.random() < 0.75
-        self.elsewhere = Elsewhere() if self.is_root else None
+        self.elsewhere, self.lossy_until = Elsewhere() if self.is_root else None, 0
         self.program_env = dict(os.environ, ASAN_OPTIONS="exitcode=99", LSAN_OPTIONS="exitcode=99",
                                 UBSAN_OPTIONS="print_stacktrace=1:exitcode=99")
         self.pace = self.rng.choice(DEEDS_A_SECOND)
@@ -235,6 +236,18 @@ class Round:
             if relay.dark_until and now >= relay.dark_until:
                 self.brighten(relay)
                 self.pair.forgive()
+        if self.lossy_until and now >= self.lossy_until:
+            self.lose_nothing()
+
+    def lose_nothing(self):
+        if self.lossy_until:
+            self.lossy_until = 0
+            lose_nothing()
+
+    def leave_elsewhere(self):
+        """What was sent there is gone with it."""
+        self.elsewhere.end()
+        self.elsewhere = Elsewhere()
 
     @staticmethod
     def brighten(relay):
@@ -245,12 +258,13 @@ class Round:
         end = time.monotonic() + seconds
         while True:
             now = self.turn()
-            if now >= end:
+            if now >= end or self.options.has_done_all():
                 return
             if now >= self.next_deed:
                 self.next_deed = now + self.rng.expovariate(self.pace)
                 done = deeds.pick(self, self.rng, self.kinds)
                 if done:
+                    self.options.done += 1
                     self.tell(done)
             if now >= self.next_check:
                 self.next_check = now + CHECK_EVERY_S
@@ -292,6 +306,7 @@ class Round:
         """Nothing more is done from outside; who asked has gone."""
         for relay in self.relays:
             self.brighten(relay)
+        self.lose_nothing()
         for asker in self.askers:
             asker.close()
         for sock, _, _ in self.pumps:
@@ -379,7 +394,9 @@ class Round:
                 raise Finding(f"tap {tap} is still there")
         self.bridges, self.taps = [], []
         for relay in self.relays:
-            relay.check_bare()
+            self.wait_until("its status", lambda r=relay: not self.check(r), HEAL_S)
+            ports = self.statuses[relay]["ports"]
+            relay.check_bare(sum(p["state"] == "up" for p in ports))
         self.wait_until("the honest pair talks", self.pair_is_deaf, HEAL_S)
 
     def pair_is_deaf(self):
@@ -433,7 +450,7 @@ class Round:
         """Sockets and interfaces that relays made are theirs to remove."""
         for name in os.listdir(self.folder):
             is_socket = stat.S_ISSOCK(os.lstat(f"{self.folder}/{name}").st_mode)
-            if is_socket and not name.startswith("mortal"):
+            if is_socket and not name.startswith(("mortal", "away")):
                 raise Finding(f"socket {name} is left")
         left = [name for _, name in socket.if_nameindex() if name != "lo"]
         if self.is_root and left:
