@@ -19,13 +19,12 @@
 
 /* Where there are two of each, those without a number cut users and groups to 16 bits. */
 #ifdef SYS_setresuid32
-#define SETGROUPS SYS_setgroups32
-#define SETRESGID SYS_setresgid32
-#define SETRESUID SYS_setresuid32
-#else
-#define SETGROUPS SYS_setgroups
-#define SETRESGID SYS_setresgid
-#define SETRESUID SYS_setresuid
+#undef SYS_setgroups
+#undef SYS_setresgid
+#undef SYS_setresuid
+#define SYS_setgroups SYS_setgroups32
+#define SYS_setresgid SYS_setresgid32
+#define SYS_setresuid SYS_setresuid32
 #endif
 
 #define WORD_MAX 64
@@ -151,9 +150,9 @@ int user_find(const char *name, struct user *user)
 /* By system calls: the C library's functions would care for threads. */
 int user_become(const struct user *user)
 {
-	if (syscall(SETGROUPS, user->n_groups, user->groups) < 0 ||
-	    syscall(SETRESGID, user->gid, user->gid, user->gid) < 0 ||
-	    syscall(SETRESUID, user->uid, user->uid, user->uid) < 0)
+	if (syscall(SYS_setgroups, user->n_groups, user->groups) < 0 ||
+	    syscall(SYS_setresgid, user->gid, user->gid, user->gid) < 0 ||
+	    syscall(SYS_setresuid, user->uid, user->uid, user->uid) < 0)
 		return -errno;
 	return 0;
 }
