@@ -14,7 +14,7 @@
  * Strangers can make a relay warn of them as often as they like, so that only so many
  * warnings a second are written.
  *
- * #syscalls: fstat ioctl open poll sendto write
+ * #syscalls: clock_gettime fstat ioctl open poll sendto write
  */
 #include "base/log.h"
 
