@@ -29,24 +29,10 @@
 /* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
 
-/* Kinds of endpoint, and options of the command line, as those that have an option. */
-enum {
-	OF_TCP = 1 << 0,
-	OF_TCP_LISTEN = 1 << 1,
-	OF_UNIX = 1 << 2,
-	OF_UNIX_LISTEN = 1 << 3,
-	OF_UDP = 1 << 4,
-	OF_UNIXGRAM = 1 << 5,
-	OF_MCAST = 1 << 6,
-	OF_BRIDGE = 1 << 7,
-	OF_TAP = 1 << 8,
-	OF_FD = 1 << 9,
-	OF_TRUNK = 1 << 10,
-	OF_EXEC = 1 << 11,
-	OF_CTL = 1 << 12,
-	OF_METRICS = 1 << 13,
-	OF_CLI = OF_CTL | OF_METRICS,
-};
+/* Who has an option: bits of kinds of endpoint, and of options of the command line. */
+#define OF(kind) (1u << ENDPOINT_##kind)
+#define OF_CTL (1u << 30)
+#define OF_METRICS (1u << 31)
 
 /* A comma ends the body; does so unless it is doubled; or is part of the body. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
@@ -55,7 +41,7 @@ enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
  * @form:    the right form, for messages; NULL if the kind's form shows it
  * @is_flag: the option has no value
  * @repeats: the option may be given more than once
- * @of:      the kinds that have it
+ * @of:      who has it
  */
 struct option {
 	const char *key;
@@ -63,14 +49,14 @@ struct option {
 	const char *form;
 	bool is_flag;
 	bool repeats;
-	uint16_t of;
+	uint32_t of;
 };
 
 /*
  * @read:    reads the body: the text between the prefix and the options
  * @check:   checks the whole endpoint once its options are read; may be NULL
- * @of:      its bit in struct option
  * @form:    the right form, for messages
+ * @cli:     its bit of @of, if it is an option of the command line; else 0
  * @listens: it accepts connections
  * @conflict: what is wrong if two endpoints conflict, or NULL; may be NULL
  */
@@ -81,7 +67,7 @@ struct endpoint_long {
 	read_fn read;
 	int (*check)(struct parse *p);
 	const char *form;
-	uint16_t of;
+	uint32_t cli;
 	bool listens;
 	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
 };
@@ -313,64 +299,60 @@ static const struct option options[] = {
 	{ .key = "dead",
 	  .read = read_dead,
 	  .form = "dead=SECONDS",
-	  .of = OF_TCP | OF_TRUNK | OF_TCP_LISTEN },
-	{ .key = "local", .read = part_local, .of = OF_UDP },
-	{ .key = "local", .read = read_local_path, .of = OF_UNIXGRAM },
-	{ .key = "if", .read = read_group_if, .of = OF_MCAST },
-	{ .key = "tap", .read = read_bridge_tap, .of = OF_BRIDGE },
-	{ .key = "mtu", .read = read_bridge_mtu, .of = OF_BRIDGE },
+	  .of = OF(TCP) | OF(TRUNK) | OF(TCP_LISTEN) },
+	{ .key = "local", .read = part_local, .of = OF(UDP) },
+	{ .key = "local", .read = read_local_path, .of = OF(UNIXGRAM) },
+	{ .key = "if", .read = read_group_if, .of = OF(MCAST) },
+	{ .key = "tap", .read = read_bridge_tap, .of = OF(BRIDGE) },
+	{ .key = "mtu", .read = read_bridge_mtu, .of = OF(BRIDGE) },
 	{ .key = "mode",
 	  .read = access_mode,
-	  .of = OF_UNIX_LISTEN | OF_UNIXGRAM | OF_CTL },
+	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "group",
 	  .read = access_group,
 	  .form = "group=NAME",
-	  .of = OF_UNIX_LISTEN | OF_UNIXGRAM | OF_CTL },
+	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "allow",
 	  .read = access_networks,
 	  .form = "allow=CIDR",
-	  .of = OF_TCP_LISTEN | OF_UDP | OF_MCAST | OF_METRICS },
+	  .of = OF(TCP_LISTEN) | OF(UDP) | OF(MCAST) | OF_METRICS },
 	{ .key = "allow",
 	  .read = access_users,
 	  .form = "allow=uid:NAME or gid:NAME",
-	  .of = OF_UNIX_LISTEN | OF_CTL },
+	  .of = OF(UNIX_LISTEN) | OF_CTL },
 	{ .key = "max",
 	  .read = access_max,
 	  .form = "max=N",
-	  .of = OF_TCP_LISTEN | OF_UNIX_LISTEN },
+	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 	{ .key = "accept-rate",
 	  .read = access_rate,
 	  .form = "accept-rate=N",
-	  .of = OF_TCP_LISTEN | OF_UNIX_LISTEN },
+	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 	{ .key = "per-address",
 	  .read = access_per_address,
 	  .form = "per-address=N",
-	  .of = OF_TCP_LISTEN },
+	  .of = OF(TCP_LISTEN) },
 	{ .key = NULL },
 };
 
 static const struct endpoint_long kinds[] = {
 	{ .prefix = "tcp",
 	  .kind = ENDPOINT_TCP,
-	  .of = OF_TCP,
 	  .read = part_remote,
 	  .form = "tcp:HOST:PORT" },
 	{ .prefix = "tcp-listen",
 	  .kind = ENDPOINT_TCP_LISTEN,
-	  .of = OF_TCP_LISTEN,
 	  .read = part_local,
 	  .form = "tcp-listen:[ADDR:]PORT",
 	  .listens = true,
 	  .conflict = same_addr },
 	{ .prefix = "unix",
 	  .kind = ENDPOINT_UNIX,
-	  .of = OF_UNIX,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .form = "unix:PATH" DOUBLED },
 	{ .prefix = "unix-listen",
 	  .kind = ENDPOINT_UNIX_LISTEN,
-	  .of = OF_UNIX_LISTEN,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
@@ -378,47 +360,36 @@ static const struct endpoint_long kinds[] = {
 	  .conflict = same_path },
 	{ .prefix = "udp",
 	  .kind = ENDPOINT_UDP,
-	  .of = OF_UDP,
 	  .read = part_remote,
 	  .check = check_udp,
 	  .form = "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ .prefix = "unixgram",
 	  .kind = ENDPOINT_UNIXGRAM,
-	  .of = OF_UNIXGRAM,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .check = check_unixgram,
 	  .form = "unixgram:PATH,local=PATH" DOUBLED },
 	{ .prefix = "mcast",
 	  .kind = ENDPOINT_MCAST,
-	  .of = OF_MCAST,
 	  .read = read_group,
 	  .form = "mcast:GROUP:PORT[,if=ADDR]" },
 	{ .prefix = "bridge",
 	  .kind = ENDPOINT_BRIDGE,
-	  .of = OF_BRIDGE,
 	  .read = read_bridge,
 	  .check = check_bridge,
 	  .form = "bridge:NAME[,tap=NAME][,mtu=N]" },
-	{ .prefix = "tap",
-	  .kind = ENDPOINT_TAP,
-	  .of = OF_TAP,
-	  .read = read_tap,
-	  .form = "tap:NAME" },
+	{ .prefix = "tap", .kind = ENDPOINT_TAP, .read = read_tap, .form = "tap:NAME" },
 	{ .prefix = "fd",
 	  .kind = ENDPOINT_FD,
-	  .of = OF_FD,
 	  .read = read_fd,
 	  .form = "fd:N",
 	  .conflict = same_fd },
 	{ .prefix = "trunk",
 	  .kind = ENDPOINT_TRUNK,
-	  .of = OF_TRUNK,
 	  .read = part_remote,
 	  .form = "trunk:HOST:PORT" },
 	{ .prefix = "exec",
 	  .kind = ENDPOINT_EXEC,
-	  .of = OF_EXEC,
 	  .comma = COMMA_PLAIN,
 	  .read = read_command,
 	  .form = "exec:COMMAND" },
@@ -428,13 +399,13 @@ static const struct endpoint_long kinds[] = {
 static const struct endpoint_long cli[] = {
 	{ .prefix = "--ctl",
 	  .kind = ENDPOINT_UNIX_LISTEN,
-	  .of = OF_CTL,
+	  .cli = OF_CTL,
 	  .comma = COMMA_DOUBLED,
 	  .read = read_unix,
 	  .form = "--ctl PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]" DOUBLED },
 	{ .prefix = "--metrics",
 	  .kind = ENDPOINT_TCP_LISTEN,
-	  .of = OF_METRICS,
+	  .cli = OF_METRICS,
 	  .read = read_metrics,
 	  .form = "--metrics [ADDR:]PORT[,allow=CIDR+CIDR]" },
 };
@@ -500,16 +471,20 @@ static char *cut_comma(char *s, enum comma comma)
 	return NULL;
 }
 
+static bool has_option(const struct endpoint_long *kind, const struct option *o)
+{
+	return o->of & (kind->cli ? kind->cli : 1u << kind->kind);
+}
+
 /* @bit: set to a bit that no other option of @kind has */
 static const struct option *find_option(const struct endpoint_long *kind, const char *key,
 					unsigned int *bit)
 {
 	*bit = 1;
 	for (const struct option *o = options; o->key; o++, *bit <<= 1)
-		if ((o->of & kind->of) && !strcmp(key, o->key))
+		if (has_option(kind, o) && !strcmp(key, o->key))
 			return o;
-	for (const struct option *o = rules; !(kind->of & OF_CLI) && o->key;
-	     o++, *bit <<= 1)
+	for (const struct option *o = rules; !kind->cli && o->key; o++, *bit <<= 1)
 		if (!strcmp(key, o->key))
 			return o;
 	return NULL;
@@ -521,11 +496,11 @@ static int no_option(struct parse *p, const struct endpoint_long *kind, const ch
 	char own[256] = "";
 	size_t len = 0;
 
-	if (kind->of & OF_CLI)
+	if (kind->cli)
 		return part_refuse(p, "there is no option " QUOTED "; the form is %s",
 				   key, p->form);
 	for (const struct option *o = options; o->key; o++)
-		if ((o->of & kind->of) && o->form)
+		if (has_option(kind, o) && o->form)
 			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
 						o->form);
 	return part_refuse(
