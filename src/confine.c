@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "helper/helper-serve.h"
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "sandbox/caps.h"

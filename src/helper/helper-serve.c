@@ -12,7 +12,7 @@
  * #syscalls: close exit_group fork geteuid getpid getppid gettid kill poll prctl read recvfrom
  * #syscalls: rt_sigaction rt_sigprocmask setitimer signalfd4 wait4
  */
-#include "helper/helper.h"
+#include "helper/helper-serve.h"
 
 #include <errno.h>
 #include <linux/capability.h>

@@ -6,6 +6,7 @@
  *
  * #syscalls: close fork gettid kill prlimit64 rt_sigprocmask sendto socketpair
  */
+#include "helper/helper-serve.h"
 #include "helper/helper.h"
 
 #include <errno.h>

@@ -24,6 +24,7 @@
 #include "base/child.h"
 #include "base/loop.h"
 #include "base/util.h"
+#include "helper/helper-serve.h"
 #include "helper/helper.h"
 #include "helper/tree.h"
 

@@ -19,7 +19,8 @@
 
 #include "net/sock.h"
 
-#define BROKER_ANSWER_MS 500
+#define BROKER_ANSWER_MS 500 /* for an answer, once the relay runs */
+#define BROKER_WHY_MAX 128   /* bytes of a message, with its NUL */
 #define BROKER_HELPERS 3 /* kinds of helpers; what each does is the caller's concern */
 
 /*
@@ -90,8 +91,6 @@ int broker_dial(struct broker *b, const char *path);
  * Return: 0; -ENOENT when it is not there; another -errno.
  */
 int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why);
-
-#define BROKER_WHY_MAX 128
 
 /*
  * broker_helper() - Start a helper. One of its kind that was started before is killed.

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/util.h"
-#include "helper/helper.h"
+#include "helper/helper-serve.h"
 #include "lib/fast.h"
 #include "lib/fault.h"
 #include "lib/quiet.h"

@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "helper/helper-serve.h"
 #include "helper/helper.h"
 #include "lib/quiet.h"
 #include "lib/sockets.h"
