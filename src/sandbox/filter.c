@@ -77,7 +77,7 @@ static const struct {
 } roles[] = {
 	[SANDBOX_RELAY] = { relay_calls, requests, families, ARRAY_SIZE(relay_calls),
 			    ARRAY_SIZE(requests), ARRAY_SIZE(families) },
-	[SANDBOX_WRITER] = { writer_calls, NULL, NULL, ARRAY_SIZE(writer_calls) },
+	[SANDBOX_WRITER] = { writer_calls, NULL, NULL, ARRAY_SIZE(writer_calls), 0, 0 },
 	[SANDBOX_CLIENT] = { client_calls, terminal, families, ARRAY_SIZE(client_calls),
 			     ARRAY_SIZE(terminal), 1 },
 	[SANDBOX_NAMES] = { names_calls, requests, families, ARRAY_SIZE(names_calls),
