@@ -14,7 +14,7 @@ MANUAL=$LAB_ROOT/man/netrelay.1
 # Blocks of examples, each behind a line "---"; no continuation lines are left.
 manual_examples()
 {
-	awk '/^\.Sh/ { wanted = /EXAMPLES/ }
+	awk '/^\.Sh/ { wanted = /EXAMPLES|SECURITY/ }
 		/^\.Ed/ { inside = 0 }
 		wanted && inside { print }
 		/^\.Bd -literal/ { inside = 1; if (wanted) print "---" }' "$MANUAL" |
@@ -80,11 +80,14 @@ simplify()
 # "tcp:otherhost:5000", and ssh gets there.
 #
 #   here: br0      l0 192.0.2.1 ------ l0 192.0.2.7      br0 :other
+#                  wg0 10.9.0.1 ------ wg0 10.9.0.7
 two_hosts()
 {
 	needs_tun
 	ns_add here other
 	veth_pair here l0 other l0 192.0.2.1/24 192.0.2.7/24
+	# Not a VPN, but the same addresses.
+	veth_pair here wg0 other wg0 10.9.0.1/24 10.9.0.7/24
 	bridge_add here br0
 	bridge_add other br0
 	relay_start server in other -l 5000
@@ -121,7 +124,7 @@ run_block()
 		number=$((number + 1))
 		line=${line//otherhost/192.0.2.7}
 		line=${line//alice/65534}
-		line=${line//\/run\/netrelay.ctl/$DIR/ctl}
+		line=${line//\/run\/netrelay./$DIR/}
 		run_line "example$number" "${line% &}" </dev/null || {
 			echo "failed: $line"
 			return 1
@@ -244,8 +247,8 @@ guest_nic_of_example()
 	guest "$1" "ip addr add $2 dev eth0 && ip link set eth0 up"
 }
 
-# try_examples: the blocks in stdin, each block in a world of its own, but for
-# one that begins with "ip": what it makes is for the next.
+# try_examples COUNT: the blocks in stdin, that many at least, each block in a world of
+# its own, but for one that begins with "ip": what it makes is for the next.
 try_examples()
 {
 	local block=() line number=0
@@ -261,8 +264,8 @@ try_examples()
 		fi
 	done
 	try_block "${block[@]}"
-	# At least that many: the text was found and taken apart.
-	((number >= 4))
+	# The text was found and taken apart.
+	((number >= $1))
 }
 
 try_block()
@@ -281,12 +284,12 @@ try_block()
 
 @test "every example of the manual works" {
 	manual_examples >"$DIR/examples"
-	try_examples <"$DIR/examples"
+	try_examples 15 <"$DIR/examples"
 }
 
 @test "every example of the README works" {
 	readme_examples >"$DIR/examples"
-	try_examples <"$DIR/examples"
+	try_examples 4 <"$DIR/examples"
 }
 
 # --- what is listed, and what there is --------------------------------------
