@@ -563,6 +563,43 @@ has_accepted_none()
 	relay_check_sums slow
 }
 
+#   near --- unix --- four, six: 192.0.2.1 a ---veth--- far 192.0.2.2
+@test "tcp and trunk: our own address is exchanged for another, by no choice of ours" {
+	local name
+	local -A id=([four]=4 [six]=6)
+
+	ns_add far
+	veth_pair a v far v 192.0.2.1/24 192.0.2.2/24
+	ns a ip addr add 2001:db8::1/64 dev v nodad
+	ns far ip addr add 2001:db8::2/64 dev v nodad
+	relay_start far in far -l 5000
+	wait_listen far tcp 5000
+	relay_start four in a "unix-listen:$DIR/four" tcp:192.0.2.2:5000
+	relay_start six in a "unix-listen:$DIR/six" 'trunk:[2001:db8::2]:5000'
+	for name in four six; do
+		wait_listen a unix "$DIR/$name"
+		frames_start "near-$name" in a both "unix:$DIR/$name" --id "${id[$name]}" \
+			--count 1000000 --rate 100 --timeout 300
+		relay_wait_up "$name" 2
+	done
+	ns a ip addr add 2001:db8::9/64 dev v nodad
+	ns a ip addr del 2001:db8::1/64 dev v
+	ns a ip addr del 192.0.2.1/24 dev v
+	ns a ip addr add 192.0.2.9/24 dev v
+	for name in four six; do
+		# Nobody answers to what the old address sends, as behind a dead link.
+		wait_for 18 "the lost link of $name" has_logged "$name" "5000: .*trying again"
+		wait_port "$name" "t.*:5000: up" 5
+		frames_start "rx-$name" in far recv tcp:127.0.0.1:5000 --count 20 \
+			--from "${id[$name]}" --linger 0
+		frames_got "rx-$name" 20
+		relay_check_sums "$name"
+		[[ $(log_lines "$name" "trying again") == 1 ]]
+		dismiss "near-$name" KILL
+		run -0 relay_stop "$name"
+	done
+}
+
 #   a: guest --- cut --- b: relay with another guest
 #   a: old   --- cut --- b: cable; new
 @test "an outage on the way ends no accepted link; in a cable a newcomer gets a silent one's place" {

@@ -317,6 +317,36 @@ storm()
 	run -0 relay_stop one
 }
 
+has_connected() # COUNT
+{
+	# Not by a status in its log, which has a line for each connection.
+	"$NETRELAY" ctl "$DIR/ctl" status | grep -q "^listener .*: $1 connected"
+}
+
+@test "5,000 connections that are reset: few lines, and the others are counted" {
+	local since most told omitted
+
+	(($(ulimit -Hn) >= 6000)) || skip "needs 6000 descriptors"
+	several_hosts
+	relay_start one in lab -l 127.0.0.1:5000 --ctl "$DIR/ctl"
+	wait_listen lab tcp 5000
+	hold crowd "in 5000 refused 0" tcp:127.0.0.1:5000 --count 5000
+	wait_for 30 "the crowd" has_connected 5000
+	since=$(_now_us)
+	dismiss crowd
+	wait_for 30 "its end" has_connected 0
+	# 1,000 at once, 100 a second more, and some for the clock.
+	most=$((1100 + ($(_now_us) - since) / 10000))
+	# An answer is never left out, and comes with the count of what was.
+	run -0 relay_status one
+	told=$(log_lines one "Connection reset by peer$")
+	omitted=$(sed -n 's/^netrelay: \([0-9]*\) messages left out here$/\1/p' "$DIR/one.err" |
+		awk '{ n += $1 } END { print n + 0 }')
+	echo "# $told lines, $omitted left out" >&3
+	((told >= 1000 && told <= most && told + omitted == 5000))
+	run -0 relay_stop one
+}
+
 # bats test_tags=slow
 @test "strangers at the highest rate do not stop a bystander" {
 	local refused
