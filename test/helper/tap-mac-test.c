@@ -83,8 +83,10 @@ int main(void)
 		tap_puts("# the rest needs root\n");
 		return done();
 	}
-	ok(give_machine_id(), "a host that has an ID");
+	memcpy(other, one, 6);
+	ok(give_machine_id(), "a host that has another ID");
 	tap_mac(one, "br0", "netrelay0");
+	ok(memcmp(one, other, 6) != 0, "has other ones, if this is its own namespace");
 	ret = mac_after(become_tap_worker, other);
 	ok(ret == 0 && !memcmp(one, other, 6), "the same with few capabilities");
 	ret = mac_after(leave_home, other);
