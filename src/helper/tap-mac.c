@@ -33,7 +33,7 @@
 static void mix(uint64_t *hash, const void *data, size_t len)
 {
 	const uint64_t key[2] = { *hash, 0x6e657472656c6179 };
-	uint64_t sum = len;
+	uint64_t sum = siphash(key, len);
 
 	for (size_t i = 0; i < len; i++) {
 		const uint64_t step[2] = { key[0], key[1] ^ i };
