@@ -401,13 +401,13 @@ wrong_endpoints()
 	veth_pair lab plain lab peer
 	bridge_add lab br0
 	fails in lab "nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
-		"$NETRELAY" -l 5000 nobr
+		"$NETRELAY" -l 127.0.0.1:5000 nobr
 	fails in lab "bridge:nobr: bridge nobr does not exist" "ip link add nobr type bridge" -- \
 		"$NETRELAY" bridge:nobr -
 	fails in lab "plain: plain is a veth, not a bridge" "ip link set plain master br0" -- \
 		"$NETRELAY" plain -
 	fails in lab "bridge:br0,tap=plain: plain exists, and is not a tap" "take another name" -- \
-		"$NETRELAY" -l 5000 bridge:br0,tap=plain
+		"$NETRELAY" -l 127.0.0.1:5000 bridge:br0,tap=plain
 	fails in lab "tap:plain: plain exists, and is not a tap" "take another name" -- "$NETRELAY" tap:plain -
 	ns lab ip tuntap add t0 mode tap
 	START_IN=hold relay_start one in lab tap:t0 -
@@ -438,7 +438,7 @@ wrong_endpoints()
 	fails in lab "tcp-listen:[2001:db8::7]:5000: listen: " "take one of this host" -- \
 		"$NETRELAY" 'tcp-listen:[2001:db8::7]:5000' -
 	fails in lab "local=192.0.2.7:5: bind to 192.0.2.7:5: " "take one of this host" -- \
-		"$NETRELAY" -l 5001 udp:127.0.0.1:5,local=192.0.2.7:5
+		"$NETRELAY" -l 127.0.0.1:5001 udp:127.0.0.1:5,local=192.0.2.7:5
 	fails in lab "[fe80::1%none]:5000: listen: " "there is no such interface" -- \
 		"$NETRELAY" -l '[fe80::1%none]:5000'
 	fails in lab "mcast:[ff02::5]:1234: bind: " "needs if=INTERFACE" -- \

@@ -230,6 +230,9 @@ failover()
 	told_once one two three
 	pull wire
 	wait_healed one two three
+	# Only the relay that was cut knows that ways have changed. The others learn from what
+	# goes to everybody, as the search for an address (ARP) does.
+	station_send c 1 "$EVERYBODY" search
 	converse a b
 	converse b c
 	converse c a

@@ -332,7 +332,7 @@ assert_same()
 }
 
 @test "the manual has every reason for a drop" {
-	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$LAB_ROOT/src/port/port.c" | cut -d'"' -f2 |
+	grep -o '\[DROP_[A-Z_]*\] = "[a-z-]*"' "$LAB_ROOT/src/port/port-names.c" | cut -d'"' -f2 |
 		sort >"$DIR/source"
 	awk '/^The reasons for a drop are/ { inside = 1 } /^\.El/ { inside = 0 }
 		inside && /^\.It/ { print $2 }' "$MANUAL" | sort >"$DIR/manual"
@@ -387,6 +387,7 @@ version_of()
 	version=$(cat "$LAB_ROOT/VERSION")
 	git init -q "$DIR/tree"
 	cp "$LAB_ROOT"/{Makefile,VERSION} "$DIR/tree/"
+	install -D "$LAB_ROOT/test/rules.mk" "$DIR/tree/test/rules.mk"
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_{AUTHOR,COMMITTER}_{NAME,EMAIL}=test
 	git -C "$DIR/tree" add .
 	git -C "$DIR/tree" commit -qm start

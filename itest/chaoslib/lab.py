@@ -323,13 +323,13 @@ class Relay:
         return "\n".join(known.get(fd.strip("socket:[]"), fd) for fd in sorted(fds))
 
     def without_helpers(self, fds):
-        """But for its ways to broker and helper: one that was killed is replaced in time.
+        """But for its ways to the broker and to three helpers: one that was killed is replaced in time.
 
-        There is only one of each at any time, so a third way is a leak.
+        There is only one of each at any time, so a fifth way is a leak.
         """
         known = self.sockets()
         ways = [fd for fd in fds if " 0005 " in known.get(fd.strip("socket:[]"), "")]
-        return [fd for fd in fds if fd not in ways[:2]]
+        return [fd for fd in fds if fd not in ways[:4]]
 
     def fds(self):
         """What its descriptors are."""

@@ -13,7 +13,7 @@
  * unique to the host. Both change with a reboot, but so does the namespace itself, with
  * its bridge.
  *
- * #syscalls: close open read stat uname
+ * #syscalls: access close open read stat uname
  */
 #include "helper/tap-mac.h"
 
@@ -33,7 +33,7 @@
 static void mix(uint64_t *hash, const void *data, size_t len)
 {
 	const uint64_t key[2] = { *hash, 0x6e657472656c6179 };
-	uint64_t sum = len;
+	uint64_t sum = siphash(key, len);
 
 	for (size_t i = 0; i < len; i++) {
 		const uint64_t step[2] = { key[0], key[1] ^ i };
@@ -63,11 +63,15 @@ static uint64_t inode(const char *path)
 	return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 
-/* Whether we are in the host's own network namespace: that of the host's first process. */
-static bool is_at_home(uint64_t netns)
+/*
+ * Whether we are in the host's own network namespace. No other has dev_weight (the kernel's
+ * net/core/sysctl_net_core.c). A look at /proc/1/ns/net would say so, too, but the kernel
+ * refuses it to a process with fewer capabilities than the first one has (ptrace(2)).
+ */
+static bool is_at_home(void)
 {
-	return netns && inode("/proc/self/ns/pid") == FIRST_PID_NS &&
-	       inode("/proc/1/ns/net") == netns;
+	return inode("/proc/self/ns/pid") == FIRST_PID_NS &&
+	       access("/proc/sys/net/core/dev_weight", F_OK) == 0;
 }
 
 static bool mix_host(uint64_t *hash)
@@ -91,7 +95,7 @@ void tap_mac(uint8_t mac[6], const char *bridge, const char *tap)
 {
 	uint64_t hash = 0, netns = inode("/proc/self/ns/net");
 
-	if (!is_at_home(netns) || !mix_host(&hash))
+	if (!is_at_home() || !mix_host(&hash))
 		mix_boot(&hash, netns);
 	mix(&hash, bridge, strlen(bridge) + 1);
 	mix(&hash, tap, strlen(tap) + 1);

@@ -32,7 +32,10 @@ void sock_unix(const char *path, struct sock_addr *out)
 	out->len = sizeof(*sun);
 }
 
-/* Whether nobody serves the socket at this path: a connection to it is refused. */
+/*
+ * Whether nobody serves the socket at this path: a connection to it is refused, or the path
+ * is gone, for the broker of a relay that was killed removes it.
+ */
 static bool refuses(const struct sock_addr *addr, int type)
 {
 	int fd = socket(AF_UNIX, type | FLAGS, 0), ret;
@@ -41,7 +44,7 @@ static bool refuses(const struct sock_addr *addr, int type)
 		return false;
 	ret = connect(fd, &addr->sa, addr->len) < 0 ? errno : 0;
 	close(fd);
-	return ret == ECONNREFUSED;
+	return ret == ECONNREFUSED || ret == ENOENT;
 }
 
 /*
@@ -111,8 +114,10 @@ static int take_over(int fd, const struct sock_addr *addr, const char *path, int
 	lock = lock_path(lock_name);
 	if (lock < 0)
 		return lock;
-	ret = is_abandoned(addr, type) && unlink(path) == 0 ? bind_unix(fd, addr)
-							    : -EADDRINUSE;
+	if (is_abandoned(addr, type) && (unlink(path) == 0 || errno == ENOENT))
+		ret = bind_unix(fd, addr);
+	else
+		ret = -EADDRINUSE;
 	unlink(lock_name);
 	close(lock);
 	return ret;

@@ -250,6 +250,10 @@ static int mcast_open(struct port *p)
 	sock_tune_datagrams(m->dgram.rfd);
 	sock_tune_datagrams(m->dgram.wfd);
 	dgram_use_udp(&m->dgram);
+	if (!p->was_up && endpoint_is_open(m->ep))
+		log_warn("%s: whoever can send to this group joins the network; limit it "
+			 "by allow=",
+			 p->name);
 	return dgram_begin(&m->dgram);
 }
 
@@ -286,9 +290,5 @@ struct port *port_mcast_new(const struct endpoint *ep, const struct port_env *en
 	m->dgram.look = mcast_look;
 	m->dgram.idle_ms = ep->local.host[0] ? 0 : IDLE_MS;
 	m->member = -1;
-	if (endpoint_is_open(ep))
-		log_warn("%s: whoever can send to this group joins the network; limit it "
-			 "by allow=",
-			 ep->text);
 	return &m->dgram.port;
 }

@@ -497,6 +497,32 @@ static void test_race(int type, unsigned rounds, const char *what)
 		  what);
 }
 
+/* Whoever left it behind removes it, too late: while we make sure that it is abandoned. */
+static void test_removed(void)
+{
+	const char *path = path_of("removed");
+	char lock[ENDPOINT_PATH_MAX + 8];
+	struct sock_path made;
+	pid_t pid;
+	int fd;
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	close(others_socket(path, SOCK_STREAM));
+	pid = fork();
+	if (pid == 0) {
+		while (!exists(lock))
+			;
+		_exit(unlink(path) < 0);
+	}
+	fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
+	ok(fd >= 0 && exists(path), "a path that is removed just now is free");
+	if (fd < 0)
+		kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+	unlink(path);
+}
+
 /* All the connections that may wait are there, and nobody accepts them. */
 static void test_busy(void)
 {
@@ -601,6 +627,7 @@ static void test_unix(void)
 	test_alive(SOCK_STREAM, SOCK_DGRAM, "socket of the other kind");
 	test_race(SOCK_DGRAM, 60, "datagram");
 	test_race(SOCK_STREAM, 30, "stream");
+	test_removed();
 	test_busy();
 	test_no_socket();
 	test_unlink();
