@@ -208,6 +208,16 @@ faulty()
 	run -0 frames_wait server
 }
 
+@test "frames: a storm of connections, as long as there is a server" {
+	frames_start server recv "unix-listen:$DIR/s" --timeout 1 --count 1
+	run -1 "$FRAMES" storm "unix:$DIR/s" --wait 30000
+	assert_output --regexp "^frames: unix:$DIR/s: connect: (Connection refused|No such file .*)$"
+	run frames_wait server
+	assert_line --partial "received 0"
+	run -1 "$FRAMES" storm "unix-listen:$DIR/s"
+	assert_output --partial "endpoint: Invalid argument"
+}
+
 #   a nic1 --- socket --- nic1 b       a nic2 --- unix --- nic2 b
 # bats test_tags=slow
 @test "guests: two, joined by QEMU's own sockets, ping each other" {

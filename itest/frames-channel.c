@@ -126,6 +126,33 @@ static int parse_addr(const struct kind *kind, const char *text, struct addr *ad
 	return kind->family == AF_UNIX ? parse_unix(text, addr) : parse_inet(text, addr);
 }
 
+/* Return: NULL if @text is of none. @rest: set to what is behind its prefix */
+static const struct kind *find_kind(const char *text, const char **rest)
+{
+	size_t i, n;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		n = strlen(kinds[i].prefix);
+		if (strncmp(text, kinds[i].prefix, n))
+			continue;
+		*rest = text + n;
+		return &kinds[i];
+	}
+	return NULL;
+}
+
+int channel_address(const char *text, struct sockaddr_storage *sa, socklen_t *len)
+{
+	const struct kind *kind = find_kind(text, &text);
+	struct addr addr;
+
+	if (!kind || kind->role != CONNECT || parse_addr(kind, text, &addr))
+		return -EINVAL;
+	memcpy(sa, &addr.sa, addr.len);
+	*len = addr.len;
+	return 0;
+}
+
 static void set_rcvbuf(int fd, int size)
 {
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
@@ -271,7 +298,7 @@ static int open_interface(struct channel *ch, const char *name,
 
 int channel_open(struct channel *ch, const char *text, const struct channel_options *opt)
 {
-	size_t i, n;
+	const struct kind *kind;
 
 	memset(ch, 0, sizeof(*ch));
 	ch->in = ch->out = -1;
@@ -285,12 +312,8 @@ int channel_open(struct channel *ch, const char *text, const struct channel_opti
 	}
 	if (!strncmp(text, "if:", 3))
 		return open_interface(ch, text + 3, opt);
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		n = strlen(kinds[i].prefix);
-		if (!strncmp(text, kinds[i].prefix, n))
-			return open_kind(ch, &kinds[i], text + n, opt);
-	}
-	return -EINVAL;
+	kind = find_kind(text, &text);
+	return kind ? open_kind(ch, kind, text, opt) : -EINVAL;
 }
 
 int channel_accept(struct channel *ch)

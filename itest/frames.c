@@ -15,6 +15,7 @@
 static const char usage[] =
 	"usage: frames send|recv|both ENDPOINT [OPTION ...]\n"
 	"       frames raw ENDPOINT [OPTION ...] HEX|@FILE|+ZEROS ...\n"
+	"       frames storm tcp:ADDR:PORT|unix:PATH [--wait MS]\n"
 	"\n"
 	"ENDPOINT: tcp:ADDR:PORT  tcp-listen:ADDR:PORT  udp:ADDR:PORT,local=ADDR:PORT\n"
 	"          unix:PATH  unix-listen:PATH  unixgram:PATH,local=PATH  if:NAME  -\n"
@@ -44,6 +45,8 @@ static const char usage[] =
 	"  --wait MS      how long to watch the other side, default 60000\n"
 	"  --expect N     bytes, and then to watch it no longer\n"
 	"  --half-close   after the last byte     --hold      until stdin ends or SIGTERM\n"
+	"storm: connects and resets, as often as it can\n"
+	"  --wait MS      how long, default 60000\n"
 	"all:\n"
 	"  --timeout S    silence, or waiting for a peer, default 60\n"
 	"  --linger MS    at the end, for frames too many and the peer's close, default 500\n"
@@ -368,15 +371,25 @@ static int run_raw(const char *endpoint, const struct settings *s, char **pieces
 	return err ? 1 : 0;
 }
 
+static int run_storm(const char *endpoint, const struct settings *s)
+{
+	const char *step;
+	int err = storm_run(endpoint, (int)s->wait, stdout, &step);
+
+	if (err)
+		fprintf(stderr, "frames: %s: %s: %s\n", endpoint, step, strerror(-err));
+	return err ? 1 : 0;
+}
+
 static const struct command {
 	const char *name;
 	bool sends;
 	bool receives;
+	bool has_words; /* behind the endpoint */
 } commands[] = {
-	{ "send", true, false },
-	{ "recv", false, true },
-	{ "both", true, true },
-	{ "raw", false, false },
+	{ "send", true, false, false },	  { "recv", false, true, false },
+	{ "both", true, true, false },	  { "raw", false, false, true },
+	{ "storm", false, false, false },
 };
 
 int main(int argc, char **argv)
@@ -394,7 +407,7 @@ int main(int argc, char **argv)
 	for (i = 0; words >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			cmd = &commands[i];
-	if (!cmd || (words > 2 && (cmd->sends || cmd->receives))) {
+	if (!cmd || (words > 2 && !cmd->has_words)) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -405,7 +418,9 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	out = strcmp(argv[2], "-") ? stdout : stderr;
-	if (!cmd->sends && !cmd->receives)
+	if (!strcmp(cmd->name, "storm"))
+		return run_storm(argv[2], &s);
+	if (cmd->has_words)
 		return run_raw(argv[2], &s, argv + 3, words - 2, out);
 	return run_exchange(argv[2], &s, cmd->sends, cmd->receives, out);
 }

@@ -56,6 +56,13 @@ struct channel_options {
  */
 int channel_open(struct channel *ch, const char *text, const struct channel_options *opt);
 
+/*
+ * channel_address() - Where an endpoint that connects to a stream socket leads.
+ *
+ * Return: 0; -EINVAL if @text is no such endpoint.
+ */
+int channel_address(const char *text, struct sockaddr_storage *sa, socklen_t *len);
+
 /* channel_accept() - Wait for a listener's first client; nothing to do for the others. */
 int channel_accept(struct channel *ch);
 
@@ -222,6 +229,15 @@ struct raw {
  */
 int raw_run(const char *endpoint, const struct channel_options *opt,
 	    const struct raw *raw, FILE *out, const char **step);
+
+/*
+ * storm_run() - Connect to @endpoint and drop the connection, again and again for @ms, and
+ * say to @out how often. TCP connections are reset.
+ * @step: on error, what was being done
+ *
+ * Return: 0, or -errno.
+ */
+int storm_run(const char *endpoint, int ms, FILE *out, const char **step);
 
 /* now_ms(), now_ns() - Monotonic time. */
 uint64_t now_ns(void);
