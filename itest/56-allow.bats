@@ -3,6 +3,7 @@
 #
 # Who may connect: by network, user and group, mode of the path, and number; what is
 # refused is counted, and costs the others nothing.
+# shellcheck disable=SC2030,SC2031 # run sets output in a function, too
 
 load helpers
 
