@@ -401,7 +401,8 @@ has_sent_on()
 	bridge_port far br0 v1
 	since=$(_now_us)
 	station_send a 1 "$EVERYBODY" storm
-	converse a b
+	# As long as it is not noticed, a is at either port, and a frame to it may go astray.
+	wait_for 5 "a and b to hear each other" _talk a b early
 	wait_for 10 "the loop to be noticed" has_warned "loop behind it" one
 	say "told after $((($(_now_us) - since) / 1000)) ms"
 	before=$(cpu_us one) since=$(_now_us)
