@@ -18,8 +18,6 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
-SPEED   := -O2 -fno-inline-functions -fno-thread-jumps -fno-tree-vectorize -fno-tree-ch \
-	$(addprefix -falign-,functions=1 jumps=1 loops=1 labels=1)
 HOT := frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
 	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
 	relay/forward relay/deliver relay/fdb
@@ -61,7 +59,7 @@ Q := $(if $(filter 1,$(V)),,@)
 all: $(BUILD)/netrelay ## the static binary, build/netrelay
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl
 
-$(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += $(SPEED)
+$(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
 CALLS := $(BUILD)/sandbox/syscalls.h
 $(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
