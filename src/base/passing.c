@@ -4,20 +4,27 @@
 
 #include <errno.h>
 
-#include "base/util.h"
-
-/* First what the host is short of, then what is not there. */
-static const unsigned char errors[] = {
-	ENOMEM, ENOBUFS, EMFILE,	ENFILE,	  EAGAIN,      EINTR,	     ETIMEDOUT,
-	ENODEV, ENOENT,	 EADDRNOTAVAIL, ENETDOWN, ENETUNREACH, EHOSTUNREACH,
-};
-
-#define SHORTAGES 7
-
 bool passing_error(int err, bool waits)
 {
-	for (unsigned i = 0; i < (waits ? ARRAY_SIZE(errors) : SHORTAGES); i++)
-		if (errors[i] == -err)
-			return true;
-	return false;
+	switch (-err) {
+	/* The host or this process is short of something. */
+	case ENOMEM:
+	case ENOBUFS:
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN:
+	case EINTR:
+	case ETIMEDOUT:
+		return true;
+	/* Something is not there. */
+	case ENODEV:
+	case ENOENT:
+	case EADDRNOTAVAIL:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return waits;
+	default:
+		return false;
+	}
 }
