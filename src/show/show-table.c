@@ -59,7 +59,7 @@ static void measure_member(struct show *s, const struct member *m, struct buf *o
 static void add_head(const struct relay *r, struct buf *out)
 {
 	struct stats_sums sums = stats_sum(r);
-	char uptime[HUMAN_MAX], text[4 * ENDPOINT_TEXT_MAX];
+	char uptime[HUMAN_MAX];
 
 	buf_printf(out,
 		   "%s, %u ports, for %s: received %" PRIu64 ", copied %" PRIu64
@@ -68,10 +68,7 @@ static void add_head(const struct relay *r, struct buf *out)
 		   human_time(loop_now() - r->started, uptime), sums.received,
 		   sums.copied, sums.sent, sums.queued, sums.dropped);
 	for (const struct acceptor *a = r->acceptors; a; a = a->next) {
-		escape_text(text, sizeof(text), a->ep->text);
-		buf_printf(out, "listener %s: %u connected, %u accepted so far", text,
-			   a->listener.n, a->listener.count);
-		show_refused(&a->listener.admit, out);
+		show_listener(a, out);
 		buf_printf(out, "\n");
 	}
 }

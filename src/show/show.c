@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 const char *show_endpoint(const struct member *m)
 {
 	if (m->ep)
@@ -60,15 +62,20 @@ bool show_members(struct show *s, const struct relay *r, struct buf *out,
 	return !m;
 }
 
-void show_refused(const struct admit *a, struct buf *out)
+void show_listener(const struct acceptor *a, struct buf *out)
 {
+	const uint64_t *refused = a->listener.admit.refused;
 	const char *lead = ", refused: ";
+	char text[4 * ENDPOINT_TEXT_MAX];
 
+	escape_text(text, sizeof(text), a->ep->text);
+	buf_printf(out, "listener %s: %u connected, %u accepted so far", text,
+		   a->listener.n, a->listener.count);
 	for (int i = 0; i < ADMIT_REFUSALS; i++) {
-		if (!a->refused[i])
+		if (!refused[i])
 			continue;
 		buf_printf(out, "%s%s %" PRIu64, lead,
-			   admit_refusal_name((enum admit_refusal)i), a->refused[i]);
+			   admit_refusal_name((enum admit_refusal)i), refused[i]);
 		lead = ", ";
 	}
 }

@@ -45,8 +45,11 @@ bool show_members(struct show *s, const struct relay *r, struct buf *out,
 /* show_endpoint() - The text of the endpoint, or of the listener, that a port comes from. */
 const char *show_endpoint(const struct member *m);
 
-/* show_refused() - Append ", refused: REASON N, ..." to @out, if any connection was. */
-void show_refused(const struct admit *a, struct buf *out);
+/*
+ * show_listener() - Append a line about a listener, without its end: how many connections it
+ * has and had, and those that it refused, if any. Its name is escaped.
+ */
+void show_listener(const struct acceptor *a, struct buf *out);
 
 /*
  * show_peer() - Find out the peer of a port.

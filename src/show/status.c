@@ -38,13 +38,11 @@ static void print_member(const struct member *m)
 
 static void print_listener(const struct acceptor *a)
 {
-	struct buf refused = { 0 };
+	struct buf line = { 0 };
 
-	show_refused(&a->listener.admit, &refused);
-	buf_add(&refused, "", 1);
-	log_answer("listener %s: %u connected, %u accepted so far%s", a->ep->text,
-		   a->listener.n, a->listener.count, refused.failed ? "" : refused.data);
-	buf_free(&refused);
+	show_listener(a, &line);
+	log_answer("%s", line.failed ? "listener: no memory to show it" : line.data);
+	buf_free(&line);
 }
 
 void status_log(const struct relay *r)
