@@ -69,14 +69,13 @@ static int read_who(const struct list *l, const char *word, bool *is_meant)
 {
 	bool is_user = !strncmp(word, "user:", 5);
 	const char *who = strchr(word, ':') ? strchr(word, ':') + 1 : "";
-	const char *path = is_user ? "/etc/passwd" : "/etc/group";
 	uint32_t id;
 
 	if ((!is_user && strncmp(word, "group:", 6) != 0) || !*who)
 		return wrong(l, "\"%.64s\" must be user:NAME or group:NAME", word);
-	if (!parse_uint(who, 10, UINT32_MAX - 1, &id) && user_ids(path, who, &id, 1) < 0)
+	if (user_id(who, !is_user, &id) < 0)
 		return wrong(l, "%s has no %.64s; correct the name, or write the number",
-			     path, who);
+			     is_user ? "/etc/passwd" : "/etc/group", who);
 	*is_meant = is_user ? l->user->uid == id : is_in_group(l->user, id);
 	return 0;
 }

@@ -101,11 +101,6 @@ static int do_dial(const struct server *s, const struct question *q, int *fd)
 	return 0;
 }
 
-static int find_id(const char *name, bool is_group, uint32_t *id)
-{
-	return user_ids(is_group ? "/etc/group" : "/etc/passwd", name, id, 1);
-}
-
 /* Also of those that are nobody's any more. */
 static void reap(struct server *s)
 {
@@ -155,7 +150,7 @@ static void answer(struct server *s, struct question *q)
 
 	q->path.path[sizeof(q->path.path) - 1] = '\0';
 	if (q->op == BROKER_ID)
-		a.err = find_id(q->path.path, q->is_group, &a.number);
+		a.err = user_id(q->path.path, q->is_group, &a.number);
 	else if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
 	else if (q->op == BROKER_BIND)
@@ -414,15 +409,27 @@ static int ask_id(struct broker *b, const char *name, bool is_group, uint32_t *i
 
 int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why)
 {
-	int ret;
+	int ret = b && b->is_on ? ask_id(b, name, is_group, id)
+				: user_id(name, is_group, id);
 
-	if (parse_uint(name, 10, UINT32_MAX - 1, id))
-		return 0;
-	ret = b && b->is_on ? ask_id(b, name, is_group, id) : find_id(name, is_group, id);
 	if (ret < 0)
 		snprintf(why, BROKER_WHY_MAX, "%s: %s", name,
 			 ret != -ENOENT ? strerror(-ret)
 			 : is_group	? "there is no such group in /etc/group"
 					: "there is no such user in /etc/passwd");
+	return ret;
+}
+
+int broker_group(struct broker *b, const char *group, gid_t *gid, char *why)
+{
+	char fault[BROKER_WHY_MAX];
+	int ret;
+
+	*gid = SOCK_OWN_GROUP;
+	if (!group || !*group)
+		return 0;
+	ret = broker_id(b, group, true, gid, fault);
+	if (ret < 0)
+		snprintf(why, BROKER_WHY_MAX, "group=%.120s", fault);
 	return ret;
 }

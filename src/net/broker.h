@@ -93,6 +93,16 @@ int broker_dial(struct broker *b, const char *path);
 int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, char *why);
 
 /*
+ * broker_group() - Look up whom a path is to be given to.
+ * @group: of group=, likewise; NULL or "" if it was not given
+ * @gid:   set to its number, or to SOCK_OWN_GROUP
+ * @why:   on error, what is wrong with the option, BROKER_WHY_MAX bytes
+ *
+ * Return: as broker_id().
+ */
+int broker_group(struct broker *b, const char *group, gid_t *gid, char *why);
+
+/*
  * broker_helper() - Start a helper. One of its kind that was started before is killed.
  * @kind: less than BROKER_HELPERS
  * @pid:  set to its process

@@ -279,15 +279,11 @@ static void reopen_due(struct timer *t)
 /* Look up what has a name. Return: 0; -errno, with a message. */
 static int find_names(struct listener *l, char *why, size_t size)
 {
-	char fault[BROKER_WHY_MAX + 16], group[BROKER_WHY_MAX];
+	char fault[BROKER_WHY_MAX + 16];
 	int ret = admit_start(&l->admit, l->broker, fault, sizeof(fault));
 
-	l->gid = SOCK_OWN_GROUP;
-	if (ret == 0 && l->group && *l->group) {
-		ret = broker_id(l->broker, l->group, true, &l->gid, group);
-		if (ret < 0)
-			snprintf(fault, sizeof(fault), "group=%s", group);
-	}
+	if (ret == 0)
+		ret = broker_group(l->broker, l->group, &l->gid, fault);
 	if (ret < 0)
 		snprintf(why, size, "%s: %s", l->name, fault);
 	return ret;

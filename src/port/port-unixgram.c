@@ -79,15 +79,13 @@ static int unixgram_look(struct dgram *d)
 static int unixgram_open(struct port *p)
 {
 	struct unixgram *u = to_unixgram(p);
-	const char *path = u->ep->local_path, *group = u->ep->access.group;
-	gid_t gid = SOCK_OWN_GROUP;
+	const char *path = u->ep->local_path;
 	char why[BROKER_WHY_MAX];
-	int fd, ret = 0;
+	gid_t gid;
+	int fd, ret = broker_group(p->env->broker, u->ep->access.group, &gid, why);
 
-	if (*group)
-		ret = broker_id(p->env->broker, group, true, &gid, why);
 	if (ret < 0)
-		return port_why(p, ret, "group=%s", why);
+		return port_why(p, ret, "%s", why);
 	fd = broker_bind(p->env->broker, path, SOCK_DGRAM, u->ep->mode, gid, &u->made);
 	if (fd < 0)
 		return port_why(p, fd, "bind to %s: %s%s", path, strerror(-fd),

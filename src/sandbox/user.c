@@ -126,6 +126,13 @@ int user_ids(const char *path, const char *name, uint32_t *ids, unsigned n)
 	return is_found ? 0 : -ENOENT;
 }
 
+int user_id(const char *name, bool is_group, uint32_t *id)
+{
+	if (parse_uint(name, 10, UINT32_MAX - 1, id))
+		return 0;
+	return user_ids(is_group ? "/etc/group" : "/etc/passwd", name, id, 1);
+}
+
 int user_find(const char *name, struct user *user)
 {
 	uint32_t ids[2] = { 0 };

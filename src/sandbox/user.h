@@ -3,6 +3,7 @@
 #ifndef USER_H
 #define USER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +26,14 @@ struct user {
  * Return: 0; -ENOENT when the name is not there; another -errno.
  */
 int user_ids(const char *path, const char *name, uint32_t *ids, unsigned n);
+
+/*
+ * user_id() - The number of a user or, with @is_group, a group.
+ * @name: its name, or its number in decimal, which need not be there
+ *
+ * Return: 0; -ENOENT when the name is not there; another -errno.
+ */
+int user_id(const char *name, bool is_group, uint32_t *id);
 
 /*
  * user_find() - Look up a user and its groups.
