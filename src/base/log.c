@@ -14,7 +14,7 @@
  * Strangers can make a relay warn of them as often as they like, so that only so many
  * warnings a second are written.
  *
- * #syscalls: clock_gettime fstat ioctl open poll sendto write
+ * #syscalls: fstat ioctl open poll sendto write
  */
 #include "base/log.h"
 
@@ -28,10 +28,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "base/loop.h"
 
 #define PREFIX "netrelay: "
 #define LINE_MAX_BYTES 1400
@@ -128,11 +128,8 @@ PRINTF_LIKE(1, 0) static void vlog(const char *fmt, va_list ap)
 
 static bool is_too_often(void)
 {
-	struct timespec ts;
-	uint64_t now;
+	uint64_t now = loop_coarse();
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	if (paid_ms >= now + WARNINGS_AT_ONCE * WARNING_MS)
 		return true;
 	paid_ms = (paid_ms > now ? paid_ms : now) + WARNING_MS;
