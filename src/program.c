@@ -51,7 +51,7 @@ struct program {
 	struct capture capture;
 	struct ctl ctl;
 	struct watch signals;
-	char *why; /* PROGRAM_WHY_MAX bytes */
+	char why[PROGRAM_WHY_MAX];
 };
 
 /* Nobody can start it again: the relay is confined. */
@@ -190,7 +190,7 @@ static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
 	int ret = 0;
 
 	for (size_t i = 0; i < n && ret == 0; i++)
-		ret = relay_add(&prog->relay, &eps[i], prog->why, PROGRAM_WHY_MAX);
+		ret = relay_add(&prog->relay, &eps[i], prog->why, sizeof(prog->why));
 	return ret;
 }
 
@@ -212,8 +212,9 @@ static int start_writer(struct program *prog)
 
 	if (!path)
 		return 0;
-	prog->capture_fd = capture_writer_start(
-		&prog->writer, path, !prog->conf->no_sandbox, prog->why, PROGRAM_WHY_MAX);
+	prog->capture_fd = capture_writer_start(&prog->writer, path,
+						!prog->conf->no_sandbox, prog->why,
+						sizeof(prog->why));
 	if (prog->capture_fd < 0)
 		return prog->capture_fd;
 	if (!strcmp(path, "-") && (null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0) {
@@ -249,7 +250,7 @@ static int set_up_views(struct program *prog)
 	if (ret < 0 || !conf->has_metrics)
 		return ret;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
-			     prog->why, PROGRAM_WHY_MAX);
+			     prog->why, sizeof(prog->why));
 }
 
 static int set_up(struct program *prog)
@@ -265,12 +266,13 @@ static int set_up(struct program *prog)
 	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
-			      prog->why, PROGRAM_WHY_MAX);
+			      prog->why, sizeof(prog->why));
 	if (ret == 0)
 		ret = start_writer(prog);
 	if (ret < 0)
 		return ret;
-	snprintf(prog->why, PROGRAM_WHY_MAX, "not enough memory or descriptors to start");
+	snprintf(prog->why, sizeof(prog->why),
+		 "not enough memory or descriptors to start");
 	helper_init(prog->helpers, &prog->loop, conf->no_sandbox ? NULL : &prog->broker);
 	if (!needs_helper(conf))
 		file_cap_set(FILE_CAP_GONE);
@@ -302,10 +304,10 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
 	if (ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
-				PROGRAM_WHY_MAX);
+				sizeof(prog->why));
 	if (ret == 0)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
-				    PROGRAM_WHY_MAX);
+				    sizeof(prog->why));
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
 	if (ret == 0)
 		relay_set_running(&prog->relay);
@@ -345,11 +347,9 @@ int program_check(const struct conf *conf, char *why, size_t size)
 int program_run(const struct conf *conf)
 {
 	static struct program prog;
-	char why[PROGRAM_WHY_MAX];
 	int ret;
 
 	prog.conf = conf;
-	prog.why = why;
 	ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);
