@@ -68,7 +68,7 @@ static bool is_in(const struct endpoint_allow *net, const uint8_t addr[16])
 	       (!rest || (net->addr[whole] ^ addr[whole]) >> (8 - rest) == 0);
 }
 
-bool access_has(const struct endpoint_access *access, const struct sockaddr *from)
+bool admit_has_address(const struct endpoint_access *access, const struct sockaddr *from)
 {
 	uint8_t addr[16];
 
@@ -119,7 +119,7 @@ bool admit_allows(const struct admit *a, const struct sock_addr *from, int fd)
 	if (!a->access || !a->access->n)
 		return true;
 	return a->access->allow[0].kind == ENDPOINT_ALLOW_NET
-		       ? access_has(a->access, &from->sa)
+		       ? admit_has_address(a->access, &from->sa)
 		       : has_user(a, fd);
 }
 

@@ -88,9 +88,9 @@ void admit_free(struct admit *a);
 const char *admit_refusal_name(enum admit_refusal why);
 
 /*
- * access_has() - Whether an address is in one of the networks of allow=, or there are
+ * admit_has_address() - Whether an address is in one of the networks of allow=, or there are
  * none. An IPv4 address within IPv6 (::ffff:192.0.2.1) is an IPv4 address.
  */
-bool access_has(const struct endpoint_access *access, const struct sockaddr *from);
+bool admit_has_address(const struct endpoint_access *access, const struct sockaddr *from);
 
 #endif

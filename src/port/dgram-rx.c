@@ -68,8 +68,9 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 		got->segment = segment_of(&m[i].msg_hdr, got->len);
 		got->is_cut = m[i].msg_hdr.msg_flags & MSG_TRUNC;
 		got->is_foreign = d->is_foreign && d->is_foreign(d, &from[i]);
-		got->is_refused = has_list &&
-				  !access_has(d->access, (struct sockaddr *)&from[i]);
+		got->is_refused =
+			has_list &&
+			!admit_has_address(d->access, (struct sockaddr *)&from[i]);
 	}
 	return n > 0 ? (unsigned)n : 0;
 }

@@ -84,7 +84,7 @@ static int use(struct udp *u, struct sock_addr remote)
 	int fd;
 
 	sock_unmap(&remote);
-	if (!access_has(&u->ep->access, &remote.sa)) {
+	if (!admit_has_address(&u->ep->access, &remote.sa)) {
 		/* A name may have another address later. */
 		p->is_mistake &= u->ep->remote.family != AF_UNSPEC;
 		return port_why(p, -EACCES, "allow= does not have %s",

@@ -97,7 +97,7 @@ static void test_networks(void)
 		   networks[i].allow);
 	}
 	ok(start("tcp-listen:1") == 0 && admit_allows(&admit, at("1.2.3.4"), -1) &&
-		   access_has(&ep.access, &at("::1")->sa),
+		   admit_has_address(&ep.access, &at("::1")->sa),
 	   "without a list all may");
 	admit.access = NULL;
 	ok(admit_start(&admit, NULL, why, sizeof(why)) == 0 &&
@@ -124,7 +124,7 @@ static void test_prefixes(void)
 		for (int b = 0; b < 4; b++)
 			one.allow[0].addr[12 + b] = (uint8_t)(net >> (24 - 8 * b));
 		in.sin_addr.s_addr = htonl(from);
-		wrong += access_has(&one, (struct sockaddr *)&in) !=
+		wrong += admit_has_address(&one, (struct sockaddr *)&in) !=
 			 ((from & mask) == net);
 	}
 	ok_eq_int(wrong, 0, "prefixes of any length");
