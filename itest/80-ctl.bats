@@ -286,6 +286,15 @@ process_is()
 	[[ $(ps -o state= -p "$1") == "$2" ]]
 }
 
+# Sets $helper to the relay's helper for taps, and stops it. It starts with the first that needs it.
+stop_taps_helper()
+{
+	run -1 ctl add none9
+	helper=$(helper_of one taps)
+	kill -STOP "$helper"
+	wait_for 5 "the helper to stop" process_is "$helper" T
+}
+
 # The helper is stopped, so that nothing that it is asked for is done.
 @test "what takes long to open is answered in time, and who waits for it may go" {
 	local helper
@@ -293,11 +302,7 @@ process_is()
 	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
-	# It starts with the first that needs it.
-	run -1 ctl add none9
-	helper=$(helper_of one taps)
-	kill -STOP "$helper"
-	wait_for 5 "the helper to stop" process_is "$helper" T
+	stop_taps_helper
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br8
 	wait_for 5 "its port" port_is 2 state connecting
 	dismiss waits KILL
@@ -318,11 +323,7 @@ process_is()
 	needs_tun
 	ns_add lab
 	relay_with_ctl one in lab -l 5000
-	# It starts with the first that needs it.
-	run -1 ctl add none9
-	helper=$(helper_of one taps)
-	kill -STOP "$helper"
-	wait_for 5 "the helper to stop" process_is "$helper" T
+	stop_taps_helper
 	start waits "$NETRELAY" ctl "$DIR/ctl" add br7
 	wait_for 5 "its port" port_is 2 state connecting
 	kill -STOP "$(pid_of one)"
