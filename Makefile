@@ -18,7 +18,7 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
-HOT := frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
+HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
 	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
 	relay/forward relay/deliver relay/fdb
 

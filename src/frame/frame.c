@@ -64,24 +64,25 @@ const uint8_t *frame_gather(const struct frame *f, uint32_t n, uint8_t *room)
 	return room;
 }
 
-struct frame frame_part(const struct frame *f, uint32_t from, uint32_t len)
+void frame_part(struct frame *part, const struct frame *f, uint32_t from, uint32_t len)
 {
-	struct frame part = { .data = f->data, .tail = f->tail, .len = len };
 	uint32_t have = frame_data_len(f);
 
-	part.is_foreign = f->is_foreign;
+	*part = (struct frame){ .data = f->data,
+				.tail = f->tail,
+				.len = len,
+				.is_foreign = f->is_foreign };
 	from -= f->head_len;
 	while (from >= have && len) {
 		from -= have;
-		part.data = part.tail->iov_base;
-		have = (uint32_t)part.tail->iov_len;
-		part.tail++;
+		part->data = part->tail->iov_base;
+		have = (uint32_t)part->tail->iov_len;
+		part->tail++;
 	}
-	part.data += from;
+	part->data += from;
 	have -= from;
 	if (have < len)
-		part.tail_len = len - have;
-	return part;
+		part->tail_len = len - have;
 }
 
 #ifdef FRAME_ASSERTS

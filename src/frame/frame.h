@@ -132,10 +132,10 @@ unsigned frame_pieces(const struct frame *f, struct iovec *iov, unsigned max);
 void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n);
 
 /*
- * frame_part() - Make a frame without head of @len bytes of @f, from offset @from on. The
- * bytes must exist and lie behind the head of @f.
+ * frame_part() - Make @part a frame without head of @len bytes of @f, from offset @from on.
+ * The bytes must exist and lie behind the head of @f.
  */
-struct frame frame_part(const struct frame *f, uint32_t from, uint32_t len);
+void frame_part(struct frame *part, const struct frame *f, uint32_t from, uint32_t len);
 
 /* frame_padded() - The length of a frame that is padded to @least bytes; 0: not padded. */
 static inline uint32_t frame_padded(uint32_t len, uint32_t least)

@@ -142,8 +142,8 @@ int gso_begin(struct gso *g, const struct frame *f)
 	return 0;
 }
 
-/* Sum up all bytes from offset @from on. */
-static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
+/* Sum up all bytes from offset @from on, of a frame of any pieces. */
+static uint64_t sum_pieces(uint64_t sum, const struct frame *f, uint32_t from)
 {
 	struct iovec iov[FRAME_PIECES_MAX];
 	unsigned n = frame_pieces(f, iov, FRAME_PIECES_MAX);
@@ -160,6 +160,15 @@ static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
 		from -= skip;
 	}
 	return sum;
+}
+
+/* The same; quick for headers made here and a payload, which most segments are. */
+static uint64_t sum_from(uint64_t sum, const struct frame *f, uint32_t from)
+{
+	if (f->tail_len || from > f->head_len || (f->head_len - from) & 1)
+		return sum_pieces(sum, f, from);
+	sum = csum_add(sum, f->head + from, f->head_len - from);
+	return csum_add(sum, f->data, frame_data_len(f));
 }
 
 /* Sums are in the machine's byte order throughout, see csum.h, so store one as it is. */
@@ -233,7 +242,7 @@ static void share(const struct gso *g, struct gso_segment *s, uint32_t at, uint3
 	memcpy(s->head, g->head, g->head_len);
 	if (copied)
 		frame_copy(s->head + g->head_len, f, at, copied);
-	s->frame = frame_part(f, at + copied, len - copied);
+	frame_part(&s->frame, f, at + copied, len - copied);
 	s->frame.head = s->head;
 	s->frame.head_len = (uint16_t)(g->head_len + copied);
 	s->frame.len = g->head_len + len;
@@ -259,7 +268,7 @@ static void take_head(struct gso_segment *s, const struct frame *f)
 	uint32_t n = frame_peek_len(f);
 
 	frame_copy(s->head, f, 0, n);
-	s->frame = frame_part(f, n, f->len - n);
+	frame_part(&s->frame, f, n, f->len - n);
 	s->frame.head = s->head;
 	s->frame.head_len = (uint16_t)n;
 	s->frame.len = f->len;
