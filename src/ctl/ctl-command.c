@@ -42,9 +42,13 @@ static int find_named(struct ctl_call *call, const char *word, struct member **f
 {
 	unsigned n = 0;
 
-	*found = NULL;
+	*found = relay_find_name(call->relay, word);
+	if (*found)
+		return 0;
 	for (struct member *m = call->relay->forward.members.first; m; m = m->next) {
-		if (m->port->state == PORT_ENDED || !is_named(m->port->name, word))
+		const char *name = m->ep ? m->ep->text : m->port->name;
+
+		if (m->port->state == PORT_ENDED || !is_named(name, word))
 			continue;
 		*found = m;
 		n++;
@@ -67,11 +71,17 @@ static int find_port(struct ctl_call *call, const char *word, struct member **fo
 	return 0;
 }
 
-static struct acceptor *find_listener(const struct ctl_call *call, const char *word)
+/*
+ * A listener's first connection has its name, so without -l that is the connection's, also
+ * when there is none: whoever wants to end it must not end the listener.
+ */
+static struct acceptor *find_listener(const struct ctl_call *call, const char *word,
+				      bool by_l)
 {
 	struct acceptor *a = call->relay->acceptors;
 
-	while (a && !is_named(a->ep->text, word))
+	while (a && !is_named(a->ep->text, word) &&
+	       !(by_l && *word && !strcmp(a->ep->port_name, word)))
 		a = a->next;
 	return a;
 }
@@ -173,7 +183,7 @@ static int run_del(struct ctl_call *call)
 	if (!by_l)
 		ret = find_port(call, word, &m);
 	if (!ret && !m)
-		a = find_listener(call, word);
+		a = find_listener(call, word, by_l);
 	if (!ret && !m && !a)
 		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
 			   by_l ? "listener" : "port or listener");
@@ -354,7 +364,7 @@ static const struct command {
 	  "isolated=on|off, mac=ADDR[+ADDR ...], storm=N" },
 	{ "events", run_events, "events", "print each event as it happens, until ^C" },
 	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
-	  "port=N, dir=in|out|both, snap=N" },
+	  "port=PORT, dir=in|out|both, snap=N" },
 	{ "counters", run_counters, "counters", "for programs: fields with tabs" },
 };
 
