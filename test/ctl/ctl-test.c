@@ -473,6 +473,8 @@ static void test_names(void)
 	check_refused(line, "port 2 is called up; choose another name");
 	snprintf(line, sizeof(line), "add %s,name=web", listener);
 	ok_eq_int(command(&call, line), 0, "and a listener");
+	snprintf(line, sizeof(line), "add unix-listen:%s/m", path_of_all);
+	ok_eq_int(command(&call, line), 0, "and one without a name");
 	m = relay_find(&relay, 2);
 	ok_eq_int(command(&call, "set up isolated=on"), 0, "set by name");
 	ok(m->rules.is_isolated, "it is set");
@@ -503,7 +505,7 @@ static void test_names(void)
 	ok_eq_int(command(&call, "del one"), 0, "del by name");
 	ok(m->port->state == PORT_ENDED && relay_find(&relay, 1), "the one that has it");
 	ok_eq_int(command(&call, "del -l web"), 0, "del -l by name");
-	ok(!relay.acceptors, "the listener is gone");
+	ok(relay.acceptors && !relay.acceptors->next, "that listener is gone");
 	turn_for(&loop, 5);
 	buf_free(&out);
 	end();

@@ -425,7 +425,7 @@ static void test_port_names(void)
 		buf_add(&b, t.part[i].data, t.part[i].len);
 	ok_eq_int(count(b.data, "\nnetrelay_port_up{port=\"web\"," LISTENS "} 1\n"), 1,
 		  "a name stands for the number, and no series is there twice");
-	ok_eq_int(count(b.data, "\nnetrelay_port_up{port=\"web-2\"," LISTENS "} 1\n"), 1,
+	ok_eq_int(count(b.data, "\nnetrelay_port_up{port=\"web-2\","), 1,
 		  "the one that has ended is left out");
 	ok(strstr(b.data, "\nnetrelay_port_up{port=\"642\","),
 	   "one without a name is shown whenever it came");
