@@ -38,17 +38,42 @@ static bool is_named(const char *name, const char *word)
 	return !strcmp(name, word) || !strcmp(shown, word);
 }
 
+/* An endpoint as it may have been typed: its text has no name=, so that is compared besides. */
+struct typed {
+	const char *word;
+	struct endpoint ep;
+};
+
+static void read_typed(struct typed *t, const char *word)
+{
+	char why[CTL_WHY_MAX];
+
+	t->word = word;
+	if (endpoint_parse(&t->ep, word, why, sizeof(why)) < 0)
+		t->ep.port_name[0] = '\0';
+}
+
+static bool is_typed(const struct typed *t, const struct endpoint *ep)
+{
+	return is_named(ep->text, t->word) ||
+	       (*t->ep.port_name && !strcmp(t->ep.port_name, ep->port_name) &&
+		!strcmp(t->ep.text, ep->text));
+}
+
 static int find_named(struct ctl_call *call, const char *word, struct member **found)
 {
+	struct typed typed;
 	unsigned n = 0;
 
 	*found = relay_find_name(call->relay, word);
 	if (*found)
 		return 0;
+	read_typed(&typed, word);
 	for (struct member *m = call->relay->forward.members.first; m; m = m->next) {
-		const char *name = m->ep ? m->ep->text : m->port->name;
+		bool is_it = m->ep ? is_typed(&typed, m->ep)
+				   : is_named(m->port->name, word);
 
-		if (m->port->state == PORT_ENDED || !is_named(name, word))
+		if (m->port->state == PORT_ENDED || !is_it)
 			continue;
 		*found = m;
 		n++;
@@ -79,8 +104,10 @@ static struct acceptor *find_listener(const struct ctl_call *call, const char *w
 				      bool by_l)
 {
 	struct acceptor *a = call->relay->acceptors;
+	struct typed typed;
 
-	while (a && !is_named(a->ep->text, word) &&
+	read_typed(&typed, word);
+	while (a && !is_typed(&typed, a->ep) &&
 	       !(by_l && *word && !strcmp(a->ep->port_name, word)))
 		a = a->next;
 	return a;

@@ -495,6 +495,10 @@ static void test_names(void)
 	show_all(show_counters, &out);
 	ok(strstr(out.data, "\t0\tup\t\n"), "and so have counters");
 	check_refused("del web", "no such port or listener");
+	snprintf(line, sizeof(line), "del %s,name=wed", listener);
+	check_refused(line, "no such port or listener");
+	snprintf(line, sizeof(line), "del unix:%s/other,name=up", path_of_all);
+	check_refused(line, "no such port or listener");
 	check_refused("del -l up", "no such listener");
 	check_refused("del -l \"\"", "no such listener");
 	check_refused("del \"\"", "no such port");
@@ -506,6 +510,16 @@ static void test_names(void)
 	ok(m->port->state == PORT_ENDED && relay_find(&relay, 1), "the one that has it");
 	ok_eq_int(command(&call, "del -l web"), 0, "del -l by name");
 	ok(relay.acceptors && !relay.acceptors->next, "that listener is gone");
+	snprintf(line, sizeof(line), "add unix:%s/none,name=up,isolated", path_of_all);
+	ok_eq_int(command(&call, line), 0, "add one that has a name, and more");
+	memcpy(line, "del", 3);
+	ok_eq_int(command(&call, line), 0, "del it as it was typed");
+	snprintf(line, sizeof(line), "add unix-listen:%s/n,isolated,name=web",
+		 path_of_all);
+	ok_eq_int(command(&call, line), 0, "and so a listener");
+	memcpy(line, "del", 3);
+	ok_eq_int(command(&call, line), 0, "del that, too");
+	ok(!relay.acceptors->next, "it is gone");
 	turn_for(&loop, 5);
 	buf_free(&out);
 	end();
