@@ -58,7 +58,7 @@ static void no_error(struct nlmsghdr *nlh, ssize_t *n)
 	nlh->nlmsg_type = NLMSG_ERROR;
 	nlh->nlmsg_len = NLMSG_LENGTH(sizeof(int) - 1);
 	((struct nlmsgerr *)NLMSG_DATA(nlh))->error = -5;
-	*n = nlh->nlmsg_len;
+	*n = (ssize_t)nlh->nlmsg_len;
 }
 
 static void positive_error(struct nlmsghdr *nlh, ssize_t *n)
