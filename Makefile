@@ -65,6 +65,10 @@ CALLS := $(BUILD)/sandbox/syscalls.h
 $(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
 
+PAGE := $(BUILD)/show/page-data.h
+$(PAGE): src/show/page-data.sh $(addprefix src/show/page.,html css js)
+	@mkdir -p $(@D) && sh $^ > $@
+
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
@@ -74,11 +78,11 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c | $(CALLS)
+$(BUILD)/static/%.o: src/%.c | $(CALLS) $(PAGE)
 	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c | $(CALLS)
+$(BUILD)/shared/%.o: src/%.c | $(CALLS) $(PAGE)
 	@mkdir -p $(@D); echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
