@@ -247,7 +247,7 @@ series()
 	[[ $(http /metrics) == 200 ]]
 	[[ $(http /metrics?a=b) == 200 ]]
 	[[ $(http / -0) == 200 ]]
-	grep -q /metrics "$DIR/body"
+	gzip -dc "$DIR/body" | grep -q page.js
 	[[ $(http /metric) == 404 ]]
 	[[ $(http /metrics/) == 404 ]]
 	[[ $(http /../../etc/passwd --path-as-is) == 404 ]]

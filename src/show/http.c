@@ -163,14 +163,14 @@ bool http_trusts_host(const struct http_request *q)
  * take it for nothing but its type, and to run and load only what comes from here. No text
  * becomes HTML (trusted types).
  */
-#define FOR_BROWSERS                                                                \
-	"Cache-Control: no-store\r\n"                                               \
-	"Referrer-Policy: no-referrer\r\n"                                          \
-	"X-Content-Type-Options: nosniff\r\n"                                       \
-	"Cross-Origin-Resource-Policy: same-origin\r\n"                             \
-	"Content-Security-Policy: default-src 'none'; script-src 'self'; "          \
-	"style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "    \
-	"form-action 'none'; frame-ancestors 'none'; trusted-types 'none'; "        \
+#define FOR_BROWSERS                                                             \
+	"Cache-Control: no-store\r\n"                                            \
+	"Referrer-Policy: no-referrer\r\n"                                       \
+	"X-Content-Type-Options: nosniff\r\n"                                    \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                          \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; "       \
+	"style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " \
+	"form-action 'none'; frame-ancestors 'none'; trusted-types 'none'; "     \
 	"require-trusted-types-for 'script'\r\n"
 
 void http_begin(struct buf *b, enum http_status status, const char *type, size_t len)

@@ -14,7 +14,8 @@
 
 #define HTTP_LINE_MAX 512  /* bytes of the longest request line, with a NUL at its end */
 #define HTTP_HEAD_MAX 8192 /* bytes of the longest request, up to its empty line */
-#define HTTP_HOST_MAX 264  /* bytes of the longest DNS name, ":65535" and a NUL, and some */
+#define HTTP_HOST_MAX \
+	264 /* bytes of the longest DNS name, ":65535" and a NUL, and some */
 
 /* Statuses of RFC 9110, section 15, and RFC 6585. */
 enum http_status {

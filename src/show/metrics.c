@@ -207,8 +207,9 @@ static void write_other(struct metrics_client *c, enum http_status status)
 	else if (status == HTTP_OK)
 		status = HTTP_NOT_FOUND;
 	if (status == HTTP_MISDIRECTED)
-		buf_printf(&body, "For this page use an address, localhost, or a host name "
-				  "without a dot.\n");
+		buf_printf(&body,
+			   "For this page use an address, localhost, or a host name "
+			   "without a dot.\n");
 	http_answer(&c->answer, status, body.len ? &body : NULL, c->request.is_head);
 	buf_free(&body);
 	if (c->answer.failed)

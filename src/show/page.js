@@ -4,7 +4,7 @@
 const $ = id => document.getElementById(id);
 const sum = list => list.reduce((a, b) => a + b, 0);
 const narrow = matchMedia('(max-width: 720px)');
-const MAP_MAX = 40, ROWS_MAX = 500, SAMPLES = 120, ROW = 64;
+const MAP_MAX = 40, ROWS_MAX = 500, SAMPLES = 120, GAP = 8;
 /* Drops that are no fault: probes end here, and a bridge's own frames stay behind it. */
 const USUAL = ['probe', 'local'];
 
@@ -61,10 +61,9 @@ function place(box, list) {
 		had.focus({ preventScroll: true });
 }
 
-/* A box that is made anew only if its text changes, so that it is not read out each time. */
+/* Have what looks like these in a box. What stays as it is, is not read out again, nor is a selection in it lost. */
 function say(box, list) {
-	if (box.textContent !== list.map(e => e.textContent).join('') || box.children.length !== list.length)
-		box.replaceChildren(...list);
+	place(box, list.map((e, i) => box.children[i] && box.children[i].isEqualNode(e) ? box.children[i] : e));
 }
 
 function pairs(list) {
@@ -78,17 +77,16 @@ function look(p) {
 	const old = before.get(p.id), ms = old && relay.uptime_ms - old.at;
 	const grown = old && ms > 0 ? Object.keys(p.drops).filter(k => !USUAL.includes(k) && p.drops[k] > old.drops[k]) : [];
 
+	p.accepted = relay.listeners.some(l => l.endpoint === p.endpoint);
 	for (const key of ['name', 'endpoint', 'peer', 'error'])
 		p[key] = plain(p[key]);
 	p.look = p.state !== 'up' ? p.state : p.blocked ? 'blocked' : p.limited ? 'limited' : 'up';
 	p.lost = sum(Object.values(p.drops));
-	p.rate = p.rx_bytes_rate + p.tx_bytes_rate;
-	p.accepted = relay.listeners.some(l => l.endpoint === p.endpoint);
-	p.trouble = p.look === 'blocked' ? 'blocked: it closes a loop'
-		: p.look === 'limited' ? 'limited: its own frames come back'
+	p.trouble = p.look === 'blocked' ? 'is blocked: it closes a loop'
+		: p.look === 'limited' ? 'is limited: its own frames come back'
 		: grown.length ? 'drops frames: ' + grown.join(', ')
 		: p.state !== 'up' ? p.error
-		: p.far_end === 'unreachable' ? 'far end unreachable' : '';
+		: p.far_end === 'unreachable' ? 'has an unreachable far end' : '';
 	p.line = p.trouble || (p.state !== 'up' ? `for ${time(p.since_ms)}`
 		: p.far_end === 'silent' ? 'nothing heard from it yet'
 		: p.accepted ? 'at ' + p.endpoint : p.peer !== p.name ? p.peer : '');
@@ -109,13 +107,13 @@ function matching() {
 function card(p) {
 	let e = cards.get(p.id);
 	if (!e) {
-		e = el('li', '', el('button', '', el('b', ''), el('span', ''), el('small', ''), el('span', '')));
+		e = el('li', '', el('button', '', el('b', '', el('i', '', String(p.id)), ''), el('span', ''), el('small', ''), el('span', '')));
 		e.firstChild.dataset.port = p.id;
 		cards.set(p.id, e);
 	}
 	const [name, rx, line, tx] = e.firstChild.children, up = p.state === 'up';
-	put(e.firstChild, e.firstChild.textContent, 'card' + (p.warn ? ' warn' : up ? '' : ' down'));
-	put(name, p.name);
+	e.firstChild.className = 'card' + (p.warn ? ' warn' : up ? '' : ' down');
+	name.lastChild.data = p.name;
 	put(line, p.line);
 	e.firstChild.title = p.name + (p.line && '\n' + p.line);
 	put(rx, up ? bits(p.rx_bytes_rate) : p.look, up ? 'in' : '');
@@ -159,8 +157,9 @@ function link(p, x, to, y) {
 function drawMap(list) {
 	const sorted = list.slice(0, MAP_MAX).sort((a, b) => a.accepted - b.accepted || a.id - b.id);
 	const half = narrow.matches ? 0 : Math.ceil(sorted.length / 2), left = sorted.slice(0, half), right = sorted.slice(half);
-	const high = Math.max(left.length, right.length, 1) * ROW - 8, wide = narrow.matches ? 88 : 176;
-	const [from, to] = narrow.matches ? [1, 50] : [48, 128], y = Math.min(high / 2, 150);
+	const [step, wide, from, to] = narrow.matches ? [80 + GAP, 64, 1, 22] : [56 + GAP, 176, 48, 128];
+	const high = Math.max(left.length, right.length, 1) * step - GAP, x = (from + to) / 2, y = Math.min(high / 2, 150);
+	const lines = (list, x, to) => list.flatMap((p, i) => link(p, x, to, (i + .5) * step - GAP / 2));
 	const up = relay.ports.filter(p => p.state === 'up').length;
 
 	place($('left'), left.map(card));
@@ -168,16 +167,15 @@ function drawMap(list) {
 	$('links').setAttribute('viewBox', `0 0 ${wide} ${high}`);
 	$('links').replaceChildren(
 		draw('rect', { x: from, y: 1, width: to - from, height: high - 2, rx: 10 }),
-		draw('text', { x: (from + to) / 2, y: y - 2 }, relay.kind),
-		draw('text', { x: (from + to) / 2, y: y + 16 }, `${up} up`),
-		...left.flatMap((p, i) => link(p, 0, from, i * ROW + 28)),
-		...right.flatMap((p, i) => link(p, wide, to, i * ROW + 28)));
+		...narrow.matches ? [draw('text', { transform: `translate(${x + 5} ${y})rotate(-90)` }, relay.kind)]
+			: [draw('text', { x, y: y - 2 }, relay.kind), draw('text', { x, y: y + 16 }, `${up} up`)],
+		...lines(left, 0, from), ...lines(right, wide, to));
 }
 
 /* ---- the table ---- */
 
 const columns = [
-	['#', 'id', p => p.id, 'n'],
+	['#', 'id', p => p.id, 'n far'],
 	['Port', 'name', p => p.name, 'name'],
 	['State', 'look', p => p.look, ''],
 	['In', 'rx_bytes_rate', p => bits(p.rx_bytes_rate), 'n'],
@@ -207,7 +205,8 @@ function row(p) {
 }
 
 function drawTable(list) {
-	list.sort((a, b) => (a[sortBy] < b[sortBy] ? -1 : a[sortBy] > b[sortBy] ? 1 : a.id - b.id) * (down ? -1 : 1));
+	const way = down ? -1 : 1;
+	list.sort((a, b) => (a[sortBy] < b[sortBy] ? -way : a[sortBy] > b[sortBy] ? way : a.id - b.id));
 	place($('rows'), list.slice(0, ROWS_MAX).map(row));
 }
 
@@ -256,7 +255,7 @@ function drawSums() {
 		[bits(rx), rate(of('rx_frames_rate'))],
 		[bits(tx), rate(of('tx_frames_rate'))],
 		[si(queue, 'B'), num(relay.queued) + ' frames'],
-		[si(lost) + '/s', num(relay.dropped) + ' frames so far'],
+		[si(lost) + '/s', num(relay.dropped) + ' so far'],
 	];
 
 	for (const [key, value] of [['rx', rx], ['tx', tx]])
@@ -276,7 +275,7 @@ function drawSums() {
 function drawAlerts() {
 	const list = relay.ports.filter(p => p.trouble), most = 4;
 	const lines = list.sort((a, b) => b.warn - a.warn || a.id - b.id).slice(0, most)
-		.map(p => el('li', p.warn ? 'warn' : '', el('b', '', p.name), p.warn ? ': ' : ` is ${p.state}: `, p.trouble));
+		.map(p => el('li', p.warn ? 'warn' : '', el('b', '', p.name), `, port ${p.id}, `, p.warn ? '' : `is ${p.state}: `, p.trouble));
 
 	if (restarted && Date.now() - restarted < 60000)
 		lines.unshift(el('li', '', `The relay was started again at ${new Date(restarted).toLocaleTimeString()}.`));
@@ -327,14 +326,17 @@ function drawAddresses() {
 	const list = fdb.addresses.filter(a => (!shown || a.port === shown) && a.mac.includes(word));
 
 	$('fdb').hidden = false;
-	put($('known'), shown ? `${num(list.length)} addresses` : `${num(fdb.known)} of at most ${num(fdb.limit)}`);
+	$('seek').hidden = !word && list.length < 10;
+	put($('known'), shown ? list.length === 1 ? '1 address' : `${num(list.length)} addresses` : `${num(fdb.known)} of at most ${num(fdb.limit)}`);
 	list.sort((a, b) => (a.mac < b.mac ? -1 : a.mac > b.mac ? 1 : a.vlan - b.vlan));
 	$('addresses').replaceChildren(...list.slice(0, ROWS_MAX).map(a => {
 		const p = relay.byId.get(a.port);
 		return el('tr', '', el('td', '', a.mac), el('td', 'n', String(a.vlan || '')),
 			el('td', 'n', String(a.port)), el('td', 'n', time(a.age * 1000) + ' ago'));
 	}));
-	put($('rest'), list.length > ROWS_MAX ? `${ROWS_MAX} of ${num(list.length)} are shown; search to see others.` : '');
+	$('addresses').parentNode.hidden = !list.length;
+	put($('rest'), list.length > ROWS_MAX ? `${ROWS_MAX} of ${num(list.length)} are shown; search to see others.`
+		: relay.ports.length < 3 ? 'A switch learns nothing before it has three ports.' : '');
 }
 
 async function open(id) {
