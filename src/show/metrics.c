@@ -311,7 +311,7 @@ static void write_answer(struct metrics_client *c)
 	c->sent += n > 0 ? (size_t)n : 0;
 	if (c->sent < len)
 		await(c, METRICS_WRITING);
-	else if (c->show)
+	else if (HAS_PAGE && c->show)
 		show_more(c);
 	else
 		end_answer(c);

@@ -10,7 +10,7 @@ const USUAL = ['probe', 'local'];
 
 let relay, restarted = 0, seen = Date.now(), failed, timer;
 let view, sortBy = 'id', down = false, fdb, shown;
-const before = new Map(), cards = new Map(), rows = new Map(), history = { rx: [], tx: [] };
+const before = new Map(), cards = new Map(), rows = new Map(), past = { rx: [], tx: [] };
 
 /* ---- text ---- */
 
@@ -19,9 +19,11 @@ const plain = s => s.replace(/[^ -~]/g, c => '\\x' + c.charCodeAt().toString(16)
 
 const num = n => n.toLocaleString('en');
 
-/* Three digits, and the unit behind its prefix: 12.8 Mbit/s; without a unit: 12.8M. */
+/* Three digits, and the unit behind its prefix: 12.8 Mbit/s; without a unit: 1,284 or 12.8M. */
 function si(n, unit) {
 	let i = 0;
+	if (!unit && n < 9999.5)
+		return num(Math.round(n));
 	for (; n >= 999.5 && i < 6; i++)
 		n /= 1000;
 	return (i ? n.toPrecision(3) : n) + (unit ? '\u00a0' : '') + ['', 'k', 'M', 'G', 'T', 'P', 'E'][i] + (unit || '');
@@ -259,14 +261,14 @@ function drawSums() {
 	];
 
 	for (const [key, value] of [['rx', rx], ['tx', tx]])
-		history[key] = history[key].concat(value).slice(-SAMPLES);
-	const top = Math.max(1, ...history.rx, ...history.tx);
+		past[key] = past[key].concat(value).slice(-SAMPLES);
+	const top = Math.max(1, ...past.rx, ...past.tx);
 	[...$('sums').children].forEach((tile, i) => {
 		const [, big, small] = tile.children, line = tile.querySelector('polyline');
 		put(big, tiles[i][0]);
 		put(small, tiles[i][1]);
 		if (line)
-			line.setAttribute('points', history[i ? 'tx' : 'rx'].map((v, k, all) =>
+			line.setAttribute('points', past[i ? 'tx' : 'rx'].map((v, k, all) =>
 				`${SAMPLES - all.length + k + 1},${29 - 28 * v / top}`).join(' '));
 	});
 	$('sums').lastElementChild.className = relay.ports.some(p => p.trouble.startsWith('drops')) ? 'warn' : '';
@@ -372,8 +374,8 @@ function take(status) {
 	if (relay && status.uptime_ms < relay.uptime_ms) {
 		restarted = Date.now();
 		before.clear();
-		history.rx = [];
-		history.tx = [];
+		past.rx = [];
+		past.tx = [];
 	}
 	status.old = relay && status.uptime_ms >= relay.uptime_ms ? { dropped: relay.dropped, uptime_ms: relay.uptime_ms } : null;
 	relay = status;
