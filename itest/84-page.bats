@@ -116,7 +116,8 @@ hex()
 	relay_wait_up one 2
 	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 10000 --rate 2000 --id 1
 	wait_for 10 "rates" is_json /status.json "any(p['rx_bytes_rate'] > 0 for p in r['ports'])" True
-	wait_for 10 "the sender" is_json /fdb.json "[(a['mac'], a['vlan'], a['port']) for a in r['addresses']]" \
+	wait_for 10 "the sender" is_json /fdb.json \
+		"[(a['mac'], a['vlan'], a['port']) for a in r['addresses']]" \
 		"[('02:6e:72:00:00:01', 0, 3)]"
 	is_json /fdb.json "r['known'], r['limit'], r['addresses'][0]['age'] < 10" "(1, 16384, True)"
 	is_json /status.json "[p['addresses'] for p in r['ports']]" "[0, 0, 1]"
@@ -185,7 +186,8 @@ crowd()
 	wait_for 10 "500 ports" is_json /status.json "len(r['ports'])" 500
 	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 5000 --lossless
 	wait_for 5 "501 ports" is_json /status.json "len(r['ports'])" 501
-	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 5000 --id 1 --rate 2000 --dst 02:6e:72:00:00:02
+	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 5000 --id 1 --rate 2000 \
+		--dst 02:6e:72:00:00:02
 	crowd deaf 'GET /status.json HTTP/1.1\r\n\r\n'
 	crowd half 'GET /status.js'
 	crowd deaf2 'GET /page.js HTTP/1.1\r\n\r\n'

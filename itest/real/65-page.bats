@@ -43,7 +43,7 @@ page()
 {
 	browser look "$@"
 	browser open http://localhost:9100/
-	wait_for 20 "the page" shows '!document.querySelector("main").hidden'
+	wait_for 20 "the page" shows '!$("main").hidden'
 }
 
 # shows JAVASCRIPT: whether that is true of the page.
@@ -56,6 +56,12 @@ shows()
 says()
 {
 	shows "\$('$1').innerText.includes('$2')"
+}
+
+# has COUNT SELECTOR: whether so many elements are like that.
+has()
+{
+	shows "document.querySelectorAll('$2').length === $1"
 }
 
 # picture NAME
@@ -85,10 +91,11 @@ ends()
 	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 1000000 --rate 1000
 	page 1200 800 light
 	says about "switch, 2 of 3 ports up"
-	says alerts "$DIR/none, port 1, is waiting: connect to"
+	says troubles "$DIR/none, port 1, is waiting: connect to"
 	wait_for 10 "rates" shows 'document.querySelector("#right .in").innerText.match(/[0-9.]+.Mbit/)'
-	shows 'document.querySelectorAll(".card").length === 3 && document.querySelectorAll("#links .jack").length === 3'
-	shows 'document.querySelectorAll("#links .down").length === 1'
+	has 3 ".card"
+	has 3 "#links .jack"
+	has 1 "#links .down"
 	says fresh live
 	picture few-light
 	is_sound
@@ -96,13 +103,18 @@ ends()
 	shows 'getComputedStyle(document.body).backgroundColor.match(/\d+/g).every(n => n < 40)'
 	picture few-dark
 	browser look 390 844 dark
-	wait_for 5 "all ports at one side" shows 'document.querySelectorAll("#right .card").length === 3'
+	wait_for 5 "all ports at one side" has 3 "#right .card"
 	picture few-phone
 	is_sound
 	# A link is at the middle of its card.
-	shows '(() => { const y = e => { const r = e.getBoundingClientRect(); return (r.top + r.bottom) / 2; };
-		const jacks = [...document.querySelectorAll("#links .jack")];
-		return [...document.querySelectorAll(".card")].every((c, i) => Math.abs(y(c) - y(jacks[i])) < 2); })()'
+	shows '(() => {
+		const middles = what => [...document.querySelectorAll(what)].map(e => {
+			const box = e.getBoundingClientRect();
+			return (box.top + box.bottom) / 2;
+		});
+		const jacks = middles("#links .jack");
+		return middles(".card").every((y, i) => Math.abs(y - jacks[i]) < 2);
+	})()'
 	run -0 relay_stop relay
 }
 
@@ -113,9 +125,9 @@ ends()
 	ends 1
 	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 1000000 --rate 2000
 	page 1200 800 light
-	wait_for 20 "a port that is blocked" says alerts "is blocked: it closes a loop"
+	wait_for 20 "a port that is blocked" says troubles "is blocked: it closes a loop"
 	shows 'document.querySelector("#links .cut") && document.querySelector("circle.sign")'
-	wait_for 20 "a port that drops" says alerts "drops frames: queue"
+	wait_for 20 "a port that drops" says troubles "drops frames: queue"
 	wait_for 5 "drops" shows 'document.querySelector("#sums .warn")'
 	picture trouble-light
 	browser look 1200 800 dark
@@ -134,16 +146,19 @@ ends()
 	START_IN=hold frames_start member in lab raw "unix:$name" --wait 0 --hold
 	relay_wait_up relay 1
 	page 1200 800 light
-	wait_for 10 "all of them" says listeners '<img src=x onerror=document.title=1>\\x0a\\x1b[2J\\xe2\\x80\\xae'
-	says alerts '<script>document.title=1</script>'
+	wait_for 10 "all of them" says listeners \
+		'<img src=x onerror=document.title=1>\\x0a\\x1b[2J\\xe2\\x80\\xae'
+	says troubles '<script>document.title=1</script>'
 	browser run 'document.querySelector("#right .card").click()'
 	says facts '<img src=x onerror=document.title=1>\\x0a\\x1b[2J\\xe2\\x80\\xae'
 	picture names
 	browser run '$("close").click(); $("as-table").click()'
 	says rows '<img src=x'
-	shows '!document.querySelector("img, main script, dialog script") && document.title.endsWith("netrelay")'
+	has 0 "img, main script, dialog script"
+	shows 'document.title.endsWith("netrelay")'
 	# Even if the page had a fault: text does not become HTML.
-	run browser run 'try { document.body.innerHTML = "<b>x</b>"; return "took it"; } catch (e) { return e.name; }'
+	run browser run 'try { document.body.innerHTML = "<b>x</b>"; return "took it"; }
+		catch (e) { return e.name; }'
 	assert_output TypeError
 	run -0 relay_stop relay
 }
@@ -153,13 +168,14 @@ ends()
 	ends 30
 	relay_wait_up relay 30
 	page 1200 800 light
-	wait_for 10 "30 cards" shows 'document.querySelectorAll(".card").length === 30'
+	wait_for 10 "30 cards" has 30 ".card"
 	picture thirty
 	browser look 390 844 light
 	picture thirty-phone
 	is_sound
 	START_IN=hold frames_start more in lab raw tcp:127.0.0.1:5000 --connections 270 --wait 0 --hold
-	wait_for 10 "a table" shows 'document.querySelectorAll("#rows tr").length === 300 && !$("wide").hidden && $("map").hidden'
+	wait_for 10 "a table" has 300 "#rows tr"
+	shows '!$("wide").hidden && $("map").hidden'
 	picture hundreds-phone
 	is_sound
 	browser look 1200 800 dark
@@ -179,7 +195,7 @@ ends()
 	ends 2
 	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 1000000 --rate 500
 	page 1200 800 light
-	wait_for 10 "3 cards" shows 'document.querySelectorAll(".card").length === 3'
+	wait_for 10 "3 cards" has 3 ".card"
 	browser run '$("all").focus()'
 	browser press Tab Tab Tab Enter
 	shows '$("dialog").open && $("dialog").contains(document.activeElement)'
@@ -211,7 +227,7 @@ ends()
 	dismiss ends
 	relay
 	wait_for 10 "a new one" says fresh live
-	says alerts "The relay was started again at"
+	says troubles "The relay was started again at"
 	says note "There are no ports yet."
 	shows 'document.documentElement.className === ""'
 	picture back
