@@ -167,16 +167,18 @@ struct fdb_view {
 static void add_address(const struct fdb_entry *e, void *arg)
 {
 	const struct fdb_view *v = arg;
+	struct buf *out = v->out;
 	uint8_t mac[6];
 
 	put_be16(mac, (uint16_t)(e->key >> 32));
 	put_be32(mac + 2, (uint32_t)e->key);
-	buf_printf(v->out, v->show->has_any ? ",\n{\"mac\": " : "\n{\"mac\": ");
-	add_mac(mac, v->out);
-	add_number(v->out, "vlan", e->key >> 48);
-	add_number(v->out, "age", v->now - e->seen);
-	add_number(v->out, "port", e->member->id);
-	buf_printf(v->out, "}");
+	buf_printf(out, v->show->has_any ? ",\n{" : "\n{");
+	begin_field(out, "mac");
+	add_mac(mac, out);
+	add_number(out, "vlan", e->key >> 48);
+	add_number(out, "age", v->now - e->seen);
+	add_number(out, "port", e->member->id);
+	buf_printf(out, "}");
 	v->show->has_any = true;
 }
 
@@ -189,7 +191,8 @@ bool show_json_fdb(struct show *s, const struct relay *r, struct buf *out)
 		buf_printf(out, "{");
 		add_number(out, "known", fdb ? fdb->n : 0);
 		add_number(out, "limit", fdb ? fdb->size : 0);
-		buf_printf(out, ", \"addresses\": [");
+		begin_field(out, "addresses");
+		buf_printf(out, "[");
 	}
 	s->is_begun = true;
 	s->last = fdb ? fdb_step(fdb, s->last, view.now, add_address, &view) : 0;
