@@ -86,12 +86,14 @@ ends()
 }
 
 @test "a few ports are drawn, with rates; in light and dark, and on a phone" {
-	relay "unix:$DIR/none"
+	relay -l tcp-listen:127.0.0.1:5001,name=guest "unix:$DIR/none,name=uplink"
 	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 1000000
 	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 1000000 --rate 1000
 	page 1200 800 light
 	says about "switch, 2 of 3 ports up"
-	says troubles "$DIR/none, port 1, is waiting: connect to"
+	says troubles "uplink, port 1, is waiting: connect to"
+	says listeners "guest, tcp-listen:127.0.0.1:5001"
+	shows 'document.querySelector("#left small").innerText.includes("lab/none")'
 	wait_for 10 "rates" shows 'document.querySelector("#right .in").innerText.match(/[0-9.]+.Mbit/)'
 	has 3 ".card"
 	has 3 "#links .jack"

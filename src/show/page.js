@@ -141,7 +141,7 @@ function look(p) {
 	else if (p.far_end === 'silent')
 		p.line = 'nothing heard from it yet';
 	else
-		p.line = p.accepted ? 'at ' + p.endpoint : p.peer !== p.name ? p.peer : '';
+		p.line = p.accepted ? 'at ' + p.endpoint : p.endpoint !== p.name ? p.endpoint : p.peer;
 }
 
 function matching() {
@@ -343,7 +343,8 @@ function drawListeners() {
 	$('doors').hidden = !relay.listeners.length;
 	say($('listeners'), relay.listeners.map(l => {
 		const refused = counted(l.refused, (n, why) => `${n} by ${why}`);
-		return el('li', '', el('b', '', plain(l.endpoint)),
+		const name = plain(l.name && l.name + ', ') + plain(l.endpoint);
+		return el('li', '', el('b', '', name),
 			el('span', '', `${num(l.connected)} connected, ${num(l.accepted)} so far`),
 			el('span', 'warn', refused && 'refused: ' + refused));
 	}));

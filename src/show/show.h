@@ -24,12 +24,12 @@
  * @is_measured: the widths of the table's columns are known
  * @has_any:     an address was shown
  * @last:        the number of the last port that was done; of addresses: where to go on
- * @endpoint, @peer, @state: widths of these columns, in characters
+ * @name, @endpoint, @peer, @state: widths of these columns, in characters; 0: left out
  */
 struct show {
 	bool is_begun, is_measured, has_any;
 	unsigned last;
-	int endpoint, peer, state;
+	int name, endpoint, peer, state;
 };
 
 /* Append the next step of a view to @out. Return: whether it was the last step. */
