@@ -192,7 +192,7 @@ crowd()
 	crowd half 'GET /status.js'
 	crowd deaf2 'GET /page.js HTTP/1.1\r\n\r\n'
 	for _ in {1..5}; do
-		is_json /status.json "len(r['ports'])" 502 || is_json /status.json "len(r['ports'])" 501
+		is_json /status.json "len(r['ports']) >= 500" True
 	done
 	run -0 ns lab "$FRAMES" raw tcp:127.0.0.1:9100 --split 1 --wait 3000 \
 		"$(hex 'GET /fdb.json HTTP/1.1\r\nHost: a\r\n\r\n')"
