@@ -101,7 +101,7 @@ static enum http_status read_line(struct http_request *q, char c)
 	return HTTP_MORE;
 }
 
-/* Read a byte of a header line's text. Two Hosts, or a longer one than any, are refused. */
+/* Read a byte of a header line's text. Two Hosts are refused, or one that can't be a name. */
 static enum http_status read_field(struct http_request *q, char c)
 {
 	static const char lower[] = "host:", upper[] = "HOST:";
@@ -119,7 +119,7 @@ static enum http_status read_field(struct http_request *q, char c)
 	}
 	if (q->n_key < key_len || c == ' ' || c == '\t')
 		return HTTP_MORE;
-	if (q->host_len + 1 == sizeof(q->host))
+	if (q->host_len + 1 == sizeof(q->host) || c < ' ' || c > '~')
 		return HTTP_BAD_REQUEST;
 	q->host[q->host_len++] = c;
 	return HTTP_MORE;

@@ -51,6 +51,7 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", HTTP_BAD_REQUEST, NULL },
 	{ "GET / HTTP/1.1\r\nHost\r\nHos:\r\nHostt: b\r\nxHost: c\r\nHost: a\r\n\r\n",
 	  HTTP_OK, "/" },
+	{ "GET / HTTP/1.1\r\nHost: \xc3\xb6\r\n\r\n", HTTP_BAD_REQUEST, NULL },
 	{ "\x16\x03\x01", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\xff", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\x1b[2J", HTTP_BAD_REQUEST, NULL },
@@ -151,6 +152,16 @@ static const struct {
 	{ "Host: e.example:1\r\nX-Host: localhost\r\n", false },
 };
 
+/* As a string it would end there. */
+static void test_nul(void)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\0.example\r\n\r\n";
+	struct http_request q;
+
+	ok_eq_int(read_pieces(&q, text, sizeof(text) - 1, 3), HTTP_BAD_REQUEST,
+		  "a host with a zero byte in it");
+}
+
 static void test_host(size_t i)
 {
 	struct http_request q;
@@ -240,6 +251,7 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
 		test_request(i);
 	test_bounds();
+	test_nul();
 	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
 		test_host(i);
 	test_noise();
