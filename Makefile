@@ -61,9 +61,13 @@ shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc 
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
-CALLS := $(BUILD)/sandbox/syscalls.h
-$(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
+# Headers that are made
+MADE := $(BUILD)/sandbox/syscalls.h $(BUILD)/show/page-data.h
+$(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
+
+$(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html css js)
+	@mkdir -p $(@D) && sh $^ > $@
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
@@ -74,11 +78,11 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c | $(CALLS)
+$(BUILD)/static/%.o: src/%.c | $(MADE)
 	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c | $(CALLS)
+$(BUILD)/shared/%.o: src/%.c | $(MADE)
 	@mkdir -p $(@D); echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 

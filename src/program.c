@@ -30,6 +30,7 @@
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "relay/stats.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/status.h"
@@ -46,6 +47,7 @@ struct program {
 	struct event_watcher log;
 	struct trace trace;
 	struct metrics metrics;
+	struct stats_rates rates;
 	struct capture_writer writer;
 	int capture_fd; /* the socket to the writer, until the capture takes it over */
 	struct capture capture;
@@ -246,6 +248,9 @@ static int set_up_views(struct program *prog)
 
 	if (conf->verbose >= 2)
 		trace_start(&prog->trace, &prog->relay.forward);
+	/* The status that these serve has rates. */
+	if (conf->ctl_path || conf->has_metrics)
+		stats_start(&prog->rates, &prog->relay);
 	ret = start_capture(prog);
 	if (ret < 0 || !conf->has_metrics)
 		return ret;
@@ -318,6 +323,7 @@ static void tear_down(struct program *prog)
 {
 	ctl_stop(&prog->ctl);
 	metrics_stop(&prog->metrics);
+	stats_stop(&prog->rates);
 	trace_stop(&prog->trace, &prog->relay.forward);
 	capture_stop(&prog->capture);
 	relay_free(&prog->relay);

@@ -461,7 +461,6 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->relay = r;
 	c->watcher.notify = on_event;
 	events_subscribe(&r->events, &c->watcher);
-	stats_start(&c->rates, r);
 	return 0;
 }
 
@@ -469,7 +468,6 @@ void ctl_stop(struct ctl *c)
 {
 	if (!c->relay)
 		return;
-	stats_stop(&c->rates);
 	events_unsubscribe(&c->relay->events, &c->watcher);
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);
