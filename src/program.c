@@ -30,6 +30,7 @@
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "service.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/status.h"
@@ -51,6 +52,7 @@ struct program {
 	struct capture capture;
 	struct ctl ctl;
 	struct watch signals;
+	struct service service;
 	char why[PROGRAM_WHY_MAX];
 };
 
@@ -264,6 +266,7 @@ static int set_up(struct program *prog)
 	int ret;
 
 	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
+	service_start(&prog->service);
 	/* First of all, so that they inherit nothing and hold nothing. */
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
@@ -309,13 +312,16 @@ static int set_up(struct program *prog)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
 				    sizeof(prog->why));
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
-	if (ret == 0)
-		relay_set_running(&prog->relay);
+	if (ret < 0)
+		return ret;
+	service_watch(&prog->service, &prog->loop, &prog->relay);
+	relay_set_running(&prog->relay);
 	return ret;
 }
 
 static void tear_down(struct program *prog)
 {
+	service_stopping(&prog->service);
 	ctl_stop(&prog->ctl);
 	metrics_stop(&prog->metrics);
 	trace_stop(&prog->trace, &prog->relay.forward);

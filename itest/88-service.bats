@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The program as a service: itest/manager stands for systemd, as far as a program can tell.
+
+load helpers
+
+setup()
+{
+	common_setup
+	start manager "$LAB_ROOT/itest/manager" collect "$DIR/notify"
+	wait_listen - unixgram "$DIR/notify"
+	export NOTIFY_SOCKET=$DIR/notify
+}
+
+# has_told PATTERN [COUNT]: whether the manager was told that, so often.
+has_told()
+{
+	(($(grep -Ec -- "$1" "$DIR/manager.out") >= ${2:-1}))
+}
+
+wait_told()
+{
+	wait_for 10 "to be told $1" has_told "$@"
+}
+
+told()
+{
+	sed 's/^[0-9]* //' "$DIR/manager.out"
+}
+
+# --- what the manager is told --------------------------------------------------
+
+@test "ready when it is confined, what it does, and that it stops" {
+	relay_start one -l "unix-listen:$DIR/s" "unix:$DIR/other"
+	wait_told '^[0-9]+ READY=1\|STATUS=switch, 0 of 1 ports up; unix:.*/other: connect'
+	grep -q '^Seccomp:.*2' "/proc/$(pid_of one)/status"
+	START_IN=hold relay_start two -l "unix-listen:$DIR/other" -
+	wait_told 'STATUS=switch, 1 of 1 ports up$'
+	dismiss two
+	wait_told 'STATUS=switch, 0 of 1 ports up; unix'
+	run -0 relay_stop one
+	wait_told '^[0-9]+ STOPPING=1$'
+	run -0 told
+	assert_equal "${lines[-1]}" STOPPING=1
+	assert_equal "$(told | grep -c READY=1)" 2
+}
+
+@test "by an abstract socket, too" {
+	start abstract "$LAB_ROOT/itest/manager" collect "@$LAB_TAG-notify"
+	wait_for 5 "socket" grep -q "@$LAB_TAG-notify" /proc/net/unix
+	NOTIFY_SOCKET=@$LAB_TAG-notify relay_start one -l "unix-listen:$DIR/s"
+	wait_for 5 "words" grep -q READY=1 "$DIR/abstract.out"
+	run -0 relay_stop one
+	wait_for 5 "words" grep -q STOPPING=1 "$DIR/abstract.out"
+}
+
+@test "the status has a reason of a peer's in one line, and is told once a second at most" {
+	local i
+
+	relay_start one --ctl "$DIR/ctl" -l "unix-listen:$DIR/s"
+	wait_told 'READY=1'
+	for i in {1..20}; do
+		"$NETRELAY" ctl "$DIR/ctl" add "unix:$DIR/no"$'\n'"MAINPID=1$i" >/dev/null || true
+	done
+	wait_told 'STATUS=switch, 0 of 20 ports up'
+	run ! has_told '\|MAINPID'
+	awk '/STATUS/ { if (last && $1 - last < 900) exit 1; last = $1 }' "$DIR/manager.out"
+	run -0 relay_stop one
+}
+
+@test "an endpoint that is a mistake is no readiness; one that is waited for is" {
+	needs_root
+	ns_add a
+	relay_start one in a -l "unix-listen:$DIR/s" br0
+	run -1 wait_end one
+	run ! has_told READY
+	relay_start one in a --wait -l "unix-listen:$DIR/s" br0
+	wait_told 'READY=1.*; br0: bridge br0 does not exist'
+	bridge_add a br0
+	wait_told 'STATUS=switch, 1 of 1 ports up'
+	run -0 relay_stop one
+}
+
+@test "the watchdog is told by the loop, and not by a stuck one" {
+	local before
+
+	WATCHDOG_USEC=400000 relay_start one -l "unix-listen:$DIR/s"
+	wait_told '^[0-9]+ WATCHDOG=1$' 10
+	kill -STOP "$(pid_of one)"
+	before=$(told | grep -c WATCHDOG)
+	run ! happens_within 1 has_told WATCHDOG=1 $((before + 2))
+	kill -CONT "$(pid_of one)"
+	wait_told WATCHDOG=1 $((before + 3))
+	run -0 relay_stop one
+	# The variable is somebody else's.
+	WATCHDOG_USEC=100000 WATCHDOG_PID=1 relay_start two -l "unix-listen:$DIR/s"
+	before=$(told | grep -c WATCHDOG)
+	wait_told READY=1 2
+	run ! happens_within 1 has_told WATCHDOG=1 $((before + 1))
+	run -0 relay_stop two
+}
+
+@test "a manager that can't be reached, or does not read, is no reason not to run" {
+	NOTIFY_SOCKET=$DIR/nobody relay_start one -l "unix-listen:$DIR/s"
+	wait_for 5 "words" has_logged one "NOTIFY_SOCKET: $DIR/nobody: No such file.*; the service manager is not told"
+	wait_listen - unix "$DIR/s"
+	run -0 relay_stop one
+	kill -STOP "$(pid_of manager)"
+	WATCHDOG_USEC=20000 relay_start one -l "unix-listen:$DIR/s"
+	wait_listen - unix "$DIR/s"
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
+	run ! happens_within 2 is_gone "$(pid_of one)"
+	run -0 relay_stop one
+	kill -CONT "$(pid_of manager)"
+}
+
+@test "commands do not get the manager's variables" {
+	WATCHDOG_USEC=1000000 \
+		relay_start one -l "unix-listen:$DIR/s" "exec:env >'$DIR/environment'; sleep 1000"
+	wait_for 10 "command" grep -q PATH "$DIR/environment"
+	run -1 grep -E 'NOTIFY|WATCHDOG' "$DIR/environment"
+	run -0 relay_stop one
+}
