@@ -122,3 +122,87 @@ told()
 	run -1 grep -E 'NOTIFY|WATCHDOG' "$DIR/environment"
 	run -0 relay_stop one
 }
+
+# --- the sockets that the manager passes ------------------------------------------
+
+# pass NAME SOCKET... -- ARGS...: start a relay with these.
+pass()
+{
+	local name=$1 sockets=()
+
+	shift
+	while [[ $1 != -- ]]; do
+		sockets+=("s${#sockets[@]}=$1")
+		shift
+	done
+	start "$name" "$LAB_ROOT/itest/manager" pass "${sockets[@]}" -- "$NETRELAY" "${@:2}"
+}
+
+@test "listeners take over the manager's sockets, and what came before is not lost" {
+	local port
+
+	port=$(free_port)
+	# The sockets are there before the relay: so are two clients, and their frames.
+	start one bash -c "exec '$LAB_ROOT/itest/manager' pass a=tcp:127.0.0.1:$port b=unix:$DIR/s \
+		ctl=unix:$DIR/ctl -- sh -c '
+			while [ ! -e $DIR/go ]; do sleep 0.05; done
+			LISTEN_PID=\$\$ exec $NETRELAY -v -l 127.0.0.1:$port -l unix-listen:$DIR/s --ctl $DIR/ctl'"
+	wait_listen - tcp "$port"
+	frames_start reader recv "tcp:127.0.0.1:$port" --count 100
+	start sender "$FRAMES" send "unix:$DIR/s" --count 100
+	wait_for 5 "frames" has_connection - "$DIR/s"
+	touch "$DIR/go"
+	run -0 frames_wait reader
+	assert_equal "$(frames_total reader received)" 100
+	assert_equal "$(log_lines one "listening at the service manager's socket")" 3
+	run -0 "$NETRELAY" ctl "$DIR/ctl" status
+	run -0 relay_stop one
+	# They are the manager's.
+	assert_socket_exists "$DIR/s"
+	assert_socket_exists "$DIR/ctl"
+}
+
+@test "a socket that was passed can be had again, and is not closed meanwhile" {
+	pass one "unix:$DIR/s" -- --ctl "$DIR/ctl" -l "unix-listen:$DIR/s"
+	wait_for 5 "socket" test -S "$DIR/ctl"
+	run -0 "$NETRELAY" ctl "$DIR/ctl" del -l "unix-listen:$DIR/s"
+	run -0 is_listening - unix "$DIR/s"
+	run -0 "$NETRELAY" ctl "$DIR/ctl" add -l "unix-listen:$DIR/s"
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 10
+	wait_status one 'status: .* received 10,'
+	run -0 relay_stop one
+}
+
+@test "sockets that no listener has, and wrong kinds, are refused in one line" {
+	local port
+
+	port=$(free_port)
+	pass one "unix:$DIR/s" "tcp:127.0.0.1:$port" -- -l "unix-listen:$DIR/s"
+	run -2 wait_end one
+	run -0 cat "$DIR/one.err"
+	assert_output "netrelay: the service manager passes a socket at 127.0.0.1:$port, \"s1\", and no listener has that address; add -l 127.0.0.1:$port"
+	for kind in "udp:127.0.0.1:$port" "seqpacket:$DIR/p" file abstract:x; do
+		pass one "$kind" -- -l "$port"
+		run -2 wait_end one
+		run -0 cat "$DIR/one.err"
+		assert_output --regexp '^netrelay: the service manager passes descriptor 3 "s0", which is a?n?o? .*fd:3$'
+	done
+	start one "$LAB_ROOT/itest/manager" pass fds=70 -- "$NETRELAY" -l "$port"
+	run -2 wait_end one
+	# Not ours.
+	start one "$LAB_ROOT/itest/manager" pass "s=unix:$DIR/t" pid=1 -- "$NETRELAY" -l "unix-listen:$DIR/u"
+	wait_listen - unix "$DIR/u"
+	run -0 relay_stop one
+}
+
+@test "a connection that was passed is an endpoint" {
+	local port
+
+	port=$(free_port)
+	relay_start far -l "127.0.0.1:$port"
+	wait_listen - tcp "$port"
+	pass one "dialled:127.0.0.1:$port" -- -l "unix-listen:$DIR/s" fd:3
+	relay_wait_up one 1
+	run -0 relay_stop one
+	run -0 relay_stop far
+}

@@ -4,8 +4,7 @@
  * must not inherit descriptors of other parts, and each part needs some that were
  * started before it.
  *
- * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
- * #syscalls: wait4
+ * #syscalls: close dup2 open prlimit64 read rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "program.h"
 
@@ -38,6 +37,7 @@
 
 struct program {
 	const struct conf *conf;
+	struct passed *passed;
 	struct loop loop;
 	struct confine confine;
 	struct broker broker;
@@ -152,41 +152,6 @@ static bool needs_helper(const struct conf *conf)
 	return false;
 }
 
-/*
- * Check inherited descriptors before we open any: ours could get the number of one that
- * the user named but that is not open.
- */
-static int check_inherited(const struct conf *conf, char *why, size_t size)
-{
-	for (size_t i = 0; i < conf->n_endpoints; i++) {
-		const struct endpoint *ep = &conf->endpoints[i];
-		const struct driver *driver = driver_of(ep);
-		int ret = 0;
-
-		if (driver->check_inherited)
-			ret = driver->check_inherited(ep, why, size);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-/*
- * Open /dev/null for standard descriptors that are closed. Otherwise a socket of ours
- * could get such a number, and messages would go to it.
- */
-static int fill_standard_fds(char *why, size_t size)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
-			continue;
-		snprintf(why, size,
-			 "descriptor %d is closed, and /dev/null can't stand in", fd);
-		return -EBADF;
-	}
-	return 0;
-}
-
 static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
 {
 	int ret = 0;
@@ -287,6 +252,7 @@ static int set_up(struct program *prog)
 	ret = relay_init(&prog->relay, &prog->loop, prog->helpers, kind_of(conf),
 			 &limits);
 	prog->relay.env.broker = &prog->broker;
+	prog->relay.env.passed = prog->passed;
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
 		links_seal(&prog->relay.links, needs_links(conf));
@@ -343,19 +309,13 @@ static void tear_down(struct program *prog)
 	loop_free(&prog->loop);
 }
 
-int program_check(const struct conf *conf, char *why, size_t size)
-{
-	int ret = check_inherited(conf, why, size);
-
-	return ret < 0 ? ret : fill_standard_fds(why, size);
-}
-
-int program_run(const struct conf *conf)
+int program_run(const struct conf *conf, struct passed *passed)
 {
 	static struct program prog;
 	int ret;
 
 	prog.conf = conf;
+	prog.passed = passed;
 	ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);
