@@ -206,3 +206,174 @@ pass()
 	run -0 relay_stop one
 	run -0 relay_stop far
 }
+
+# --- without a service manager ----------------------------------------------------
+
+# log_start: starts a system log, which collects in syslog.out. It is that of daemons alone:
+# their /dev is a folder of ours.
+log_start()
+{
+	mkdir -p "$DIR/dev"
+	touch "$DIR/dev/null"
+	start syslog "$LAB_ROOT/itest/manager" collect "$DIR/dev/log"
+	wait_listen - unixgram "$DIR/dev/log"
+}
+
+has_syslog()
+{
+	grep -Eq -- "^[0-9]+ $1" "$DIR/syslog.out"
+}
+
+# daemon NAME ARGS...: starts one as a shell would; its process is that of the pidfile NAME.
+daemon()
+{
+	local name=$1
+
+	shift
+	unset NOTIFY_SOCKET
+	# shellcheck disable=SC2016 # for that shell
+	start "start-$name" unshare -m sh -c 'mount --bind /dev/null "$0/null" &&
+		mount --rbind "$0" /dev && exec "$@"' "$DIR/dev" \
+		"$NETRELAY" --daemon --pidfile "$DIR/$name.pid" "$@"
+	wait_end "start-$name" 60
+}
+
+daemon_pid()
+{
+	cat "$DIR/$1.pid"
+}
+
+daemon_stop()
+{
+	local pid
+
+	pid=$(daemon_pid "$1")
+	kill "-${2:-TERM}" "$pid"
+	wait_for 15 "end of $1" is_gone_or_never "$pid"
+	wait_for 15 "end of its pidfile" test ! -e "$DIR/$1.pid"
+}
+
+is_gone_or_never()
+{
+	[[ ! -e /proc/$1 ]] || is_gone "$1"
+}
+
+@test "a daemon returns when it is ready, and ends in order" {
+	needs_root
+	log_start
+	run -0 daemon one -v -l "unix-listen:$DIR/s" 'exec:echo said >&2; exec sleep 1000'
+	grep -q '^netrelay: unix-listen:.*listening' "$DIR/start-one.err"
+	grep -q '^netrelay: confined' "$DIR/start-one.err"
+	run -0 is_listening - unix "$DIR/s"
+	# Of a session of its own, without a terminal.
+	run -0 ps -o sid=,tty= -p "$(daemon_pid one)"
+	assert_output --regexp "^ *$(daemon_pid one) \?"
+	# What it says later, and what its commands say.
+	wait_for 5 "words" has_syslog "<30>netrelay\[$(daemon_pid one)\]: exec:.*: up"
+	wait_for 5 "words of a command" has_syslog "said"
+	run ! grep -q "end of status" "$DIR/start-one.err"
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 10
+	daemon_stop one
+	wait_for 5 "words" has_syslog "<30>netrelay\[[0-9]*\]: status: switch"
+	assert_not_exists "$DIR/s"
+}
+
+@test "a daemon's system log may be started again, or be missing" {
+	needs_root
+	log_start
+	run -0 daemon one -l "unix-listen:$DIR/s"
+	dismiss syslog
+	rm "$DIR/dev/log"
+	kill -USR1 "$(daemon_pid one)"
+	log_start
+	kill -USR1 "$(daemon_pid one)"
+	wait_for 5 "words" has_syslog '<30>netrelay\[[0-9]*\]: .*end of status'
+	dismiss syslog
+	rm "$DIR/dev/log"
+	run -0 daemon two -l "unix-listen:$DIR/t"
+	grep -q '/dev/log: No such file.*; messages are lost' "$DIR/start-two.err"
+	log_start
+	kill -USR1 "$(daemon_pid two)"
+	wait_for 5 "words" has_syslog "<30>netrelay\[$(daemon_pid two)\]: .*end of status"
+	daemon_stop one
+	daemon_stop two
+}
+
+# fails STATUS PATTERN ARGS...: no daemon is left, nor a file of it.
+fails()
+{
+	run -"$1" daemon bad "${@:3}"
+	grep -Eq "^netrelay: $2" "$DIR/start-bad.err"
+	run ! pgrep -f -- "--pidfile $DIR/bad.pid"
+	assert_not_exists "$DIR/bad.pid"
+}
+
+@test "a daemon that can't start says why, and leaves nothing" {
+	local port
+
+	needs_root
+	log_start
+	port=$(free_port)
+	fails 2 '-: with --daemon there is no stdin' tap:x
+	fails 2 '--storm is for a server' --storm 5 tap:x tap:y
+	fails 1 'nosuch0: bridge nosuch0 does not exist' -l "unix-listen:$DIR/s" nosuch0
+	relay_start one -l "127.0.0.1:$port"
+	wait_listen - tcp "$port"
+	fails 1 "127.0.0.1:$port: listen: Address.*in use" -l "127.0.0.1:$port"
+	run -0 relay_stop one
+	fails 1 '--user nobody5: there is no such user' --user nobody5 -l "$port"
+	fails 1 'capture /nonexistent/c: ' --capture /nonexistent/c -l "$port"
+	fails 1 'fd:9: .*is not open' fd:9 -l "$port"
+}
+
+@test "a pidfile is never another's, and goes with the process, however that ends" {
+	needs_root
+	log_start
+	run -0 daemon one -l "unix-listen:$DIR/s"
+	kill -0 "$(daemon_pid one)"
+	# A second one.
+	cp "$DIR/one.pid" "$DIR/before"
+	unset NOTIFY_SOCKET
+	run -1 "$NETRELAY" --daemon --pidfile "$DIR/one.pid" -l "unix-listen:$DIR/t"
+	assert_output --regexp "one.pid: process $(daemon_pid one) has it; stop that first"
+	diff "$DIR/before" "$DIR/one.pid"
+	# Killed: the broker is left, and removes the file.
+	daemon_stop one KILL
+	rm -f "$DIR/s"
+	# As after a crash of the host.
+	echo 999999 >"$DIR/one.pid"
+	run -0 daemon one -l "unix-listen:$DIR/s" --user nobody
+	kill -0 "$(daemon_pid one)"
+	daemon_stop one
+	echo precious >"$DIR/precious"
+	ln -s "$DIR/precious" "$DIR/link"
+	run -1 "$NETRELAY" --pidfile "$DIR/link" -l "unix-listen:$DIR/t"
+	assert_output --regexp 'link: is a symbolic link$'
+	run -1 "$NETRELAY" --pidfile "$DIR/precious" -l "unix-listen:$DIR/t"
+	assert_output --regexp 'precious: has other contents than a number'
+	assert_equal "$(cat "$DIR/precious")" precious
+}
+
+@test "a pidfile without a daemon, and without a sandbox" {
+	for option in -v --no-sandbox; do
+		relay_start one "$option" --pidfile "$DIR/pid" -l "unix-listen:$DIR/s"
+		wait_for 10 "pidfile" test -s "$DIR/pid"
+		assert_equal "$(cat "$DIR/pid")" "$(pid_of one)"
+		run -0 relay_stop one
+		assert_not_exists "$DIR/pid"
+	done
+}
+
+@test "who reads a daemon's output, or holds another descriptor of it, is not kept waiting" {
+	local out pid
+
+	unset NOTIFY_SOCKET
+	# The substitution ends when nobody has the pipe open.
+	out=$(timeout 30 "$NETRELAY" --daemon --pidfile "$DIR/pid" -l "unix-listen:$DIR/s" \
+		'exec:exec sleep 1000' 2>&1 7>&1)
+	echo "$out"
+	pid=$(cat "$DIR/pid")
+	wait_for 10 "command" pgrep -f -s "$pid" "sleep 1000"
+	kill "$pid"
+	wait_for 15 "end" test ! -e "$DIR/pid"
+}

@@ -3,15 +3,17 @@
  * The numbers of descriptors are names that the user, or the service manager, has given. If
  * we opened one before they are checked, it could get such a number.
  *
- * #syscalls: fcntl open
+ * #syscalls: close fcntl open
  */
 #include "inherited.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "port/driver.h"
 
 static int check_endpoints(const struct conf *conf, char *why, size_t size)
@@ -99,6 +101,30 @@ static int check_passed(const struct conf *conf, struct passed *p, char *why, si
 	return ret;
 }
 
+/* Whether a listener or an endpoint has it. */
+static bool is_wanted(const struct conf *conf, const struct passed *p, int fd)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->fds[i].fd == fd)
+			return true;
+	return is_endpoint(fd, conf);
+}
+
+/* Whoever has the other end of one, as a shell that reads our output, would wait for ever. */
+static void close_others(const struct conf *conf, const struct passed *p)
+{
+	int from = STDERR_FILENO + 1, top = from - 1;
+
+	for (unsigned i = 0; i < p->n; i++)
+		top = p->fds[i].fd > top ? p->fds[i].fd : top;
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		top = conf->endpoints[i].fd > top ? conf->endpoints[i].fd : top;
+	for (int fd = from; fd <= top; fd++)
+		if (!is_wanted(conf, p, fd))
+			close(fd);
+	child_close_range(top + 1, INT_MAX);
+}
+
 int inherited_check(const struct conf *conf, struct passed *passed, char *why,
 		    size_t size)
 {
@@ -108,5 +134,7 @@ int inherited_check(const struct conf *conf, struct passed *passed, char *why,
 		ret = passed_read(passed, is_endpoint, conf, why, size);
 	if (ret == 0)
 		ret = check_passed(conf, passed, why, size);
+	if (ret == 0 && conf->daemon)
+		close_others(conf, passed);
 	return ret < 0 ? ret : fill_standard_fds(why, size);
 }

@@ -12,6 +12,7 @@
  * inherited_check() - Check the inherited descriptors that @conf uses, and those that a
  * service manager has passed. Call it before anything is opened. Standard descriptors that
  * are closed become /dev/null.
+ * With --daemon, all other descriptors are closed.
  * @passed: set to the manager's sockets; each is at the address of a listener
  * @why:    on error, one line that says what is wrong and what to do
  * @size:   bytes at @why

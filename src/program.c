@@ -231,8 +231,8 @@ static int set_up(struct program *prog)
 	int ret;
 
 	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
-	service_start(&prog->service);
 	/* First of all, so that they inherit nothing and hold nothing. */
+	prog->confine.pidfile = &prog->service.pidfile;
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
 	if (ret == 0)
@@ -299,6 +299,7 @@ static void tear_down(struct program *prog)
 	capture_writer_stop(&prog->writer);
 	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
+	service_end(&prog->service);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;
@@ -312,11 +313,16 @@ static void tear_down(struct program *prog)
 int program_run(const struct conf *conf, struct passed *passed)
 {
 	static struct program prog;
+	bool is_alone; /* no broker removes what is left */
 	int ret;
 
 	prog.conf = conf;
 	prog.passed = passed;
-	ret = set_up(&prog);
+	ret = service_start(&prog.service, conf, prog.why, sizeof(prog.why));
+	if (ret > 0 || ret == -ECHILD)
+		return ret > 0 ? 0 : ret;
+	if (ret == 0)
+		ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);
 	if (ret == 0 && !prog.relay.failed) {
@@ -331,7 +337,11 @@ int program_run(const struct conf *conf, struct passed *passed)
 	}
 	if (prog.relay.failed)
 		ret = -EIO;
+	is_alone = !prog.broker.is_on;
 	if (prog.loop.epfd > 0)
 		tear_down(&prog);
+	service_end(&prog.service);
+	if (is_alone)
+		pidfile_remove(&prog.service.pidfile);
 	return ret;
 }

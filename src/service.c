@@ -72,11 +72,29 @@ static void watchdog_due(struct timer *t)
 
 static void ready_due(struct timer *t);
 
+/* Return: whether anybody still waits for that. */
+static bool start_is_over(struct service *s)
+{
+	s->is_ready = true;
+	pidfile_write(&s->pidfile);
+	if (daemon_ready(&s->daemon) == 0)
+		return true;
+	log_warn("--daemon: whoever started it has gone before it was ready, so it ends");
+	loop_stop(s->loop);
+	return false;
+}
+
 static void become_ready(struct service *s)
 {
 	int ret;
 
-	s->is_ready = true;
+	if (!s->is_ready && !start_is_over(s))
+		return;
+	/* From now on there is nobody to tell. */
+	if (s->notify.fd < 0) {
+		relay_on_change(s->relay, NULL, NULL);
+		return;
+	}
 	s->told_at = loop_now();
 	write_status(s->relay, s->told);
 	ret = notify_send(&s->notify, WAIT_MS, "READY=1\nSTATUS=%s", s->told);
@@ -102,18 +120,20 @@ static void on_change(void *arg)
 		become_ready(s);
 }
 
-void service_start(struct service *s)
+int service_start(struct service *s, const struct conf *conf, char *why, size_t size)
 {
-	char why[256];
+	int ret = daemon_start(&s->daemon, conf, why, size);
 
-	if (notify_start(&s->notify, why, sizeof(why)) < 0)
+	s->pidfile.fd = s->notify.fd = -1;
+	if (ret != 0)
+		return ret;
+	if (notify_start(&s->notify, why, size) < 0)
 		log_warn("%s; the service manager is not told", why);
+	return pidfile_open(&s->pidfile, conf->pidfile, why, size);
 }
 
 void service_watch(struct service *s, struct loop *loop, struct relay *relay)
 {
-	if (s->notify.fd < 0)
-		return;
 	s->loop = loop;
 	s->relay = relay;
 	relay_on_change(relay, on_change, s);
@@ -138,4 +158,9 @@ void service_stopping(struct service *s)
 	timer_cancel(s->loop, &s->watchdog);
 	notify_send(&s->notify, 0, "STOPPING=1");
 	notify_stop(&s->notify);
+}
+
+void service_end(struct service *s)
+{
+	pidfile_close(&s->pidfile);
 }

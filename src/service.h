@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program as a service: tells who started it when it is ready, what it does, and that it
- * is not stuck (net/notify.h).
+ * The program as a service: tells whoever started it when it is ready, what it does, and that
+ * it is not stuck. There may be a service manager (net/notify.h), a process that waits for a
+ * daemon (daemon.h), and a file with the number of the process (pidfile.h).
  */
 #ifndef SERVICE_H
 #define SERVICE_H
@@ -9,7 +10,10 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "conf/conf.h"
+#include "daemon.h"
 #include "net/notify.h"
+#include "pidfile.h"
 #include "relay/relay.h"
 
 #define SERVICE_STATUS_MAX 256
@@ -21,6 +25,8 @@
  */
 struct service {
 	struct notify notify;
+	struct daemon daemon;
+	struct pidfile pidfile;
 	struct loop *loop;
 	struct relay *relay;
 	bool is_ready;
@@ -30,10 +36,16 @@ struct service {
 };
 
 /*
- * service_start() - Find out who is to be told. Call it before processes are forked, which
- * inherit the environment. What is wrong with that is logged, and no error.
+ * service_start() - Become a daemon if @conf says so, and find out who is to be told. Call it
+ * before anything is opened, and before other processes are forked, which inherit the
+ * environment. What a service manager has put there is told if it is wrong, but no error.
+ * @why:  on error, one line that says what is wrong
+ * @size: bytes at @why
+ *
+ * Return: 0; 1 and -ECHILD, in the process that was waiting, as daemon_start(); another
+ * -errno, with @why.
  */
-void service_start(struct service *s);
+int service_start(struct service *s, const struct conf *conf, char *why, size_t size);
 
 /*
  * service_watch() - Tell from now on, by @loop, what happens to @relay, and that the program
@@ -52,5 +64,8 @@ void service_reloaded(struct service *s);
 
 /* service_stopping() - Tell that the program is about to end, and tell nothing more. */
 void service_stopping(struct service *s);
+
+/* service_end() - Let the file go; then it can be removed. */
+void service_end(struct service *s);
 
 #endif

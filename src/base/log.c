@@ -121,7 +121,8 @@ void log_open(void)
 	fstat(stderr_fd, &st);
 	form = find_form(&st);
 	is_socket = S_ISSOCK(st.st_mode);
-	is_own = S_ISFIFO(st.st_mode) || isatty(stderr_fd);
+	/* By then we are confined, and may not ask whether it is a terminal. */
+	is_own = form != FORM_SYSLOG && (S_ISFIFO(st.st_mode) || isatty(stderr_fd));
 	if (is_own) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", stderr_fd);
 		output = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
