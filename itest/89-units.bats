@@ -145,3 +145,77 @@ of_helper()
 	assert_equal "$(log_lines one "listening at the service manager's socket")" 2
 	run -0 relay_stop one
 }
+
+# --- other service managers -----------------------------------------------------
+
+# options LINE: the options in it are the program's own.
+options_are_ours()
+{
+	local option
+
+	while read -r option; do
+		# It comes with the configuration file.
+		[[ $option == -f ]] || "$NETRELAY" --help | grep -qw -- "$option"
+	done < <(grep -oE -- '(^| )--?[a-z]+' <<<"$1")
+}
+
+@test "OpenRC: what its script has the runner do" {
+	mkdir "$DIR/init.d"
+	cp "$LAB_ROOT/share/openrc/netrelay" "$DIR/init.d/netrelay"
+	cat >"$DIR/runner" <<-'EOT'
+		# Stands for openrc-run: RC_SVCNAME, the script, and functions to call.
+		ebegin() { echo "begin $*"; }
+		eend() { echo "end $*"; return "$1"; }
+		eerror() { echo "error $*"; }
+		need() { echo "need $*"; }
+		use() { echo "use $*"; }
+		after() { echo "after $*"; }
+		before() { echo "before $*"; }
+		RC_SVCNAME=$1
+		. "$2"
+		shift 2
+		for each; do
+			"$each" || exit
+		done
+		echo $command $command_args
+		echo "$pidfile"
+	EOT
+	run -0 sh -eu "$DIR/runner" netrelay.lab "$DIR/init.d/netrelay" depend start_pre
+	assert_line 'need localmount'
+	assert_line '/usr/bin/netrelay --daemon --pidfile /run/netrelay.lab.pid --wait -f /etc/netrelay/lab.conf'
+	assert_line /run/netrelay.lab.pid
+	options_are_ours "$output"
+	netrelay_user=nobody netrelay_config=/x netrelay_options=-v run -0 sh -eu "$DIR/runner" \
+		netrelay.lab "$DIR/init.d/netrelay"
+	assert_line '/usr/bin/netrelay --daemon --pidfile /run/netrelay.lab.pid --wait --user nobody -v -f /x'
+	options_are_ours "$output"
+	run -1 sh -eu "$DIR/runner" netrelay "$DIR/init.d/netrelay" start_pre
+	assert_line 'error ln -s netrelay /etc/init.d/netrelay.NAME, and start that'
+}
+
+@test "procd: what its script has the runner do" {
+	mkdir "$DIR/etc"
+	touch "$DIR/etc/"{a,b}.conf "$DIR/etc/bridge.conf" "$DIR/etc/a.old"
+	cat >"$DIR/runner" <<-'EOT'
+		# Stands for rc.common.
+		procd_open_instance() { echo "open $*"; }
+		procd_set_param() { echo "set $*"; }
+		procd_close_instance() { echo "close"; }
+		procd_send_signal() { echo "signal $*"; }
+		start() { start_service; }
+		. "$1"
+		CONFIGS=$2
+		"$3"
+	EOT
+	run -0 sh -eu "$DIR/runner" "$LAB_ROOT/share/openwrt/netrelay.init" "$DIR/etc" start_service
+	assert_equal "$(grep -c '^open' <<<"$output") $(grep -c '^close' <<<"$output")" "2 2"
+	assert_line "open a"
+	assert_line "set command /usr/bin/netrelay --wait -f $DIR/etc/a.conf"
+	assert_line "open b"
+	options_are_ours "$(grep '^set command' <<<"$output")"
+	run -0 sh -eu "$DIR/runner" "$LAB_ROOT/share/openwrt/netrelay.init" "$DIR/etc" reload_service
+	assert_equal "${lines[0]}" "signal netrelay * HUP"
+	assert_line "open a"
+	run -0 sh -eu "$DIR/runner" "$LAB_ROOT/share/openwrt/netrelay.init" "$DIR/none" start_service
+	assert_output ""
+}

@@ -42,8 +42,9 @@ void pidfile_write(const struct pidfile *f);
 void pidfile_close(struct pidfile *f);
 
 /*
- * pidfile_remove() - Remove it if it is ours, and nobody has locked it for half a second. For a
- * process with the right to do so, after pidfile_close() or the end of the process that had it open.
+ * pidfile_remove() - Remove it if it is ours, and nobody has locked it for half a second. For
+ * a process with the right to do so, after pidfile_close() or the end of the process that had
+ * it open.
  */
 void pidfile_remove(const struct pidfile *f);
 

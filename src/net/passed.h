@@ -50,8 +50,8 @@ int passed_read(struct passed *p, bool (*is_other)(int fd, const void *arg),
 		const void *arg, char *why, size_t size);
 
 /*
- * passed_find() - The socket that no listener has yet, and that listens at a unix path, or if @path is NULL at an address,
- * where an empty host stands for all addresses of either family.
+ * passed_find() - The socket that no listener has yet, and that listens at a unix path, or if
+ * @path is NULL at an address, where an empty host stands for all addresses of either family.
  *
  * Return: NULL if there is none, and for a NULL @p.
  */
