@@ -95,7 +95,7 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
-	c->rules.ended = relay_ended;
+	c->rules.ended = conf->pidfile ? relay_ended : NULL;
 	if (conf->no_sandbox)
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)
