@@ -141,7 +141,8 @@ static int read_group(struct parse *p, char *body)
 		return err;
 	if (strchr(group->host, '%'))
 		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
-	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
+	/* The family of a name is 0, which is none. */
+	if (inet_pton(group->family, group->host, addr) == 1 &&
 	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
 		return 0;
 	return part_refuse(p,

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "conf/endpoint-long.h"
 #include "conf/endpoint.h"
 #include "lib/random.h"
 #include "lib/tap.h"
@@ -829,7 +830,8 @@ static void test_lengths(void)
 		"the path is 108 bytes long; a unix socket's has 107 at most";
 	static const char too_long[] =
 		"an endpoint of 1024 bytes is too long; 1023 are allowed";
-	char why[WHY_MAX];
+	char why[WHY_MAX], *stretched;
+	struct endpoint ep;
 
 	test_length("", 15, "", LONG_NAME);
 	test_length("bridge:", 15, "", LONG_NAME);
@@ -852,6 +854,12 @@ static void test_lengths(void)
 	test_length("unixgram:", 107, ",local=b", path);
 	test_length("unixgram:b,local=", 107, "", path);
 	test_length("exec:", ENDPOINT_TEXT_MAX - 1 - strlen("exec:"), "", too_long);
+	stretched =
+		stretch("unix-listen:", ENDPOINT_TEXT_MAX - strlen("unix-listen:"), "");
+	ok_eq_int(endpoint_parse_listen(&ep, stretched, why, sizeof(why)), -EINVAL,
+		  "behind -l, too");
+	ok(strstr(why, too_long), "said so");
+	free(stretched);
 }
 
 static void test_quoting(void)
@@ -907,6 +915,25 @@ static void test_small_buffers(void)
 		free(why);
 	}
 	ok_eq_int(wrong, 0, "messages are cut to the room there is");
+}
+
+static void test_small_lists(void)
+{
+	char whole[256];
+	int wrong = 0;
+
+	endpoint_long_list(whole, sizeof(whole));
+	ok(strlen(whole) < sizeof(whole) - 1 && strstr(whole, "udp, "), "%s", whole);
+	for (size_t size = 1; size <= strlen(whole) + 1; size++) {
+		char *list = malloc(size);
+
+		if (!list)
+			abort();
+		endpoint_long_list(list, size);
+		wrong += strlen(list) != size - 1 || strncmp(list, whole, size - 1) != 0;
+		free(list);
+	}
+	ok_eq_int(wrong, 0, "the list of kinds is cut to the room there is");
 }
 
 /* What is refused leaves what was there; the text may be cut short anywhere. */
@@ -1067,6 +1094,7 @@ int main(void)
 	test_lengths();
 	test_quoting();
 	test_small_buffers();
+	test_small_lists();
 	test_mac();
 	test_mutations(endpoint_parse, "endpoint_parse");
 	test_mutations(endpoint_parse_listen, "endpoint_parse_listen");
