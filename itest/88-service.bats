@@ -123,6 +123,19 @@ told()
 	run -0 relay_stop one
 }
 
+@test "the journal gets priorities, of the broker and of a capture's writer, too" {
+	start one "$LAB_ROOT/itest/manager" journal -- "$NETRELAY" -v -l "unix-listen:$DIR/s" \
+		--capture "$DIR/c" "unix:$DIR/no" 'exec:exec sleep 1000'
+	wait_for 10 "words" grep -qx '<6>unix-listen:.*: listening' "$DIR/one.out"
+	wait_for 10 "words" grep -qx '<4>unix:.*: connect to .*; trying again' "$DIR/one.out"
+	kill -KILL "$(broker_of one)"
+	wait_for 10 "words" grep -qx '<4>the broker process was killed; starting another one' "$DIR/one.out"
+	kill -USR1 "$(pid_of one)"
+	wait_for 10 "words" grep -qx '<6>end of status' "$DIR/one.out"
+	run -0 relay_stop one
+	run ! grep -v '^<[46]>' "$DIR/one.out"
+}
+
 # --- the sockets that the manager passes ------------------------------------------
 
 # pass NAME SOCKET... -- ARGS...: start a relay with these.

@@ -52,24 +52,18 @@ static int detach(const struct conf *conf)
 	int err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int ret;
 
 	if (err < 0 || null < 0 || log < 0)
 		return -errno;
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
 		if (!is_endpoint(conf, fd))
 			dup2(null, fd);
-	ret = join_log(log);
+	join_log(log);
 	dup2(log, STDERR_FILENO);
 	close(log);
 	close(null);
 	setsid();
 	log_begin_daemon(err);
-	if (ret < 0)
-		log_warn(PATH
-			 ": %s; messages are lost from the moment when the daemon is "
-			 "ready until there is a system log",
-			 strerror(-ret));
 	return 0;
 }
 
@@ -125,6 +119,11 @@ int daemon_ready(struct daemon *d)
 
 	if (d->ready < 0)
 		return 0;
+	ret = join_log(STDERR_FILENO);
+	if (ret < 0)
+		log_warn(PATH ": %s; messages are lost from now on until there is a "
+			      "system log",
+			 strerror(-ret));
 	log_use_syslog(join_again);
 	ret = write(d->ready, "", 1) == 1 ? 0 : -EPIPE;
 	close(d->ready);
