@@ -8,6 +8,7 @@ VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BUILD   ?= build
 
 # The static build uses musl-gcc if it is installed, otherwise gcc: on Alpine that is musl's.
@@ -130,11 +131,12 @@ demo bench:
 	@$(MAKE) --no-print-directory all
 	@$(if $(filter demo,$@),ci/demo,bench/run)
 
-install: all ## into PREFIX (/usr/local), with an access list in SYSCONFDIR (/etc)
+install: all ## into PREFIX (/usr/local), with units for systemd, and an access list in /etc
 install-setcap: install ## the same, and users may join bridges that the list allows
 uninstall: ## remove that; an access list that was changed stays
 install install-setcap uninstall:
-	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) ci/install $@
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) \
+		UNITDIR=$(UNITDIR) ci/install $@
 
 clean: ## remove build/
 	rm -rf $(BUILD)

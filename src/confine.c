@@ -64,6 +64,11 @@ static void serve_helper(int fd, unsigned kind, void *arg)
 	helper_serve(fd, (enum helper_op)kind, &rules);
 }
 
+static void relay_ended(void *arg)
+{
+	pidfile_remove(((const struct confine *)arg)->pidfile);
+}
+
 static int find_user(struct confine *c, char *why, size_t size)
 {
 	const char *name = c->conf->user;
@@ -90,11 +95,12 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
+	c->rules.ended = conf->pidfile ? relay_ended : NULL;
 	if (conf->no_sandbox)
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
-	if (!needs_helper && !names(conf, NULL))
+	if (!needs_helper && !names(conf, NULL) && !conf->pidfile)
 		return 0;
 	snprintf(why, size, "not enough memory or descriptors to start");
 	return broker_start(broker, &c->rules);

@@ -4,8 +4,7 @@
  * must not inherit descriptors of other parts, and each part needs some that were
  * started before it.
  *
- * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
- * #syscalls: wait4
+ * #syscalls: close dup2 open prlimit64 read rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "program.h"
 
@@ -31,6 +30,7 @@
 #include "port/driver.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
+#include "service.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/status.h"
@@ -38,6 +38,7 @@
 
 struct program {
 	const struct conf *conf;
+	struct passed *passed;
 	struct loop loop;
 	struct confine confine;
 	struct broker broker;
@@ -53,6 +54,7 @@ struct program {
 	struct capture capture;
 	struct ctl ctl;
 	struct watch signals;
+	struct service service;
 	char why[PROGRAM_WHY_MAX];
 };
 
@@ -152,41 +154,6 @@ static bool needs_helper(const struct conf *conf)
 	return false;
 }
 
-/*
- * Check inherited descriptors before we open any: ours could get the number of one that
- * the user named but that is not open.
- */
-static int check_inherited(const struct conf *conf, char *why, size_t size)
-{
-	for (size_t i = 0; i < conf->n_endpoints; i++) {
-		const struct endpoint *ep = &conf->endpoints[i];
-		const struct driver *driver = driver_of(ep);
-		int ret = 0;
-
-		if (driver->check_inherited)
-			ret = driver->check_inherited(ep, why, size);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-/*
- * Open /dev/null for standard descriptors that are closed. Otherwise a socket of ours
- * could get such a number, and messages would go to it.
- */
-static int fill_standard_fds(char *why, size_t size)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
-			continue;
-		snprintf(why, size,
-			 "descriptor %d is closed, and /dev/null can't stand in", fd);
-		return -EBADF;
-	}
-	return 0;
-}
-
 static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
 {
 	int ret = 0;
@@ -270,6 +237,7 @@ static int set_up(struct program *prog)
 
 	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
+	prog->confine.pidfile = &prog->service.pidfile;
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
 	if (ret == 0)
@@ -289,6 +257,7 @@ static int set_up(struct program *prog)
 	ret = relay_init(&prog->relay, &prog->loop, prog->helpers, kind_of(conf),
 			 &limits);
 	prog->relay.env.broker = &prog->broker;
+	prog->relay.env.passed = prog->passed;
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
 		links_seal(&prog->relay.links, needs_links(conf));
@@ -314,13 +283,16 @@ static int set_up(struct program *prog)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
 				    sizeof(prog->why));
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
-	if (ret == 0)
-		relay_set_running(&prog->relay);
+	if (ret < 0)
+		return ret;
+	service_watch(&prog->service, &prog->loop, &prog->relay);
+	relay_set_running(&prog->relay);
 	return ret;
 }
 
 static void tear_down(struct program *prog)
 {
+	service_stopping(&prog->service);
 	ctl_stop(&prog->ctl);
 	metrics_stop(&prog->metrics);
 	stats_stop(&prog->rates);
@@ -333,6 +305,7 @@ static void tear_down(struct program *prog)
 	capture_writer_stop(&prog->writer);
 	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
+	service_end(&prog->service);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;
@@ -343,20 +316,19 @@ static void tear_down(struct program *prog)
 	loop_free(&prog->loop);
 }
 
-int program_check(const struct conf *conf, char *why, size_t size)
-{
-	int ret = check_inherited(conf, why, size);
-
-	return ret < 0 ? ret : fill_standard_fds(why, size);
-}
-
-int program_run(const struct conf *conf)
+int program_run(const struct conf *conf, struct passed *passed)
 {
 	static struct program prog;
+	bool is_alone; /* no broker removes what is left */
 	int ret;
 
 	prog.conf = conf;
-	ret = set_up(&prog);
+	prog.passed = passed;
+	ret = service_start(&prog.service, conf, prog.why, sizeof(prog.why));
+	if (ret > 0 || ret == -ECHILD)
+		return ret > 0 ? 0 : ret;
+	if (ret == 0)
+		ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);
 	if (ret == 0 && !prog.relay.failed) {
@@ -371,7 +343,11 @@ int program_run(const struct conf *conf)
 	}
 	if (prog.relay.failed)
 		ret = -EIO;
+	is_alone = !prog.broker.is_on;
 	if (prog.loop.epfd > 0)
 		tear_down(&prog);
+	service_end(&prog.service);
+	if (is_alone)
+		pidfile_remove(&prog.service.pidfile);
 	return ret;
 }

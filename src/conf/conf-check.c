@@ -54,6 +54,9 @@ const char *conf_check(const struct conf *conf, const struct endpoint **which)
 			if (fault)
 				return fault;
 		}
+		if (conf->daemon && (*which)->kind == ENDPOINT_STDIO)
+			return "with --daemon there is no stdin and stdout; give two "
+			       "endpoints, or leave --daemon out";
 		if (capture_has_stdout && has_stdout(*which))
 			return "--capture - writes to stdout; name a file there, "
 			       "or another endpoint here";

@@ -80,6 +80,8 @@ enum {
 	OPT_USER,
 	OPT_NO_SANDBOX,
 	OPT_WAIT,
+	OPT_DAEMON,
+	OPT_PIDFILE,
 };
 
 #define GIVEN(c) (1u << ((c)-OPT_HUB))
@@ -97,6 +99,8 @@ static const struct option longs[] = {
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "wait", no_argument, NULL, OPT_WAIT },
+	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -229,6 +233,12 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 	case OPT_WAIT:
 		conf->wait = true;
 		return 0;
+	case OPT_DAEMON:
+		conf->daemon = true;
+		return 0;
+	case OPT_PIDFILE:
+		return read_path(&conf->pidfile, optarg, SIZE_MAX, "--pidfile", why,
+				 size);
 	default:
 		return read_capture(conf, why, size);
 	}
@@ -279,6 +289,9 @@ static int check_options(const struct conf *conf, unsigned int given, char *why,
 			why, size,
 			"--user gives up rights, and --no-sandbox keeps them; leave "
 			"one of them out");
+	if (conf->daemon && conf->capture && !strcmp(conf->capture, "-"))
+		return refuse(why, size,
+			      "--capture: with --daemon there is no stdout; name a file");
 	for (size_t i = 0; i < ARRAY_SIZE(for_switch); i++) {
 		const char *name = find_long(for_switch[i])->name;
 
@@ -425,7 +438,7 @@ const char *conf_help(void)
 	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  --user NAME  whom it becomes  --no-sandbox  --wait  for what is not there yet\n"
+	       "  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE\n"
 	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"

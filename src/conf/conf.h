@@ -47,6 +47,8 @@ enum conf_action {
  * @user:        whom to become after set-up; NULL to stay who we are
  * @no_sandbox:  --no-sandbox was given
  * @wait:        --wait was given
+ * @daemon:      --daemon was given
+ * @pidfile:     where the number of the process is written; NULL: nowhere
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
  */
@@ -70,6 +72,8 @@ struct conf {
 	const char *user;
 	bool no_sandbox;
 	bool wait;
+	bool daemon;
+	const char *pidfile;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 };

@@ -447,6 +447,7 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	c->listener.broker = r->env.broker;
+	c->listener.passed = r->env.passed;
 	c->listener.waits = r->waits;
 	/* The listener lets all in: those who may not are told so. */
 	c->allow.others.access = &ep->access;

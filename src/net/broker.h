@@ -29,12 +29,14 @@
  * @arg:    for both
  * @helper: runs a helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
+ * @ended:  called when the relay has ended, in whatever way, with @arg; may be NULL
  */
 struct broker_rules {
 	bool (*names)(const char *path, void *arg);
 	void *arg;
 	void (*helper)(int fd, unsigned kind, void *arg);
 	bool dials;
+	void (*ended)(void *arg);
 };
 
 /*

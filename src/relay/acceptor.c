@@ -100,6 +100,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.wanted = make_room;
 	a->listener.arg = a;
 	a->listener.broker = r->env.broker;
+	a->listener.passed = r->env.passed;
 	a->listener.waits = r->waits && !r->is_running;
 	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {

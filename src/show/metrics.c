@@ -408,6 +408,7 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 		m->pages[i].metrics = m;
 	m->listener.name = ep->text;
 	m->listener.addr = &ep->local;
+	m->listener.passed = relay->env.passed;
 	m->listener.waits = relay->waits;
 	m->listener.admit.access = &ep->access;
 	m->listener.accepted = on_accepted;
