@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/endpoint-long.h"
+#include "conf/endpoint-name.h"
 
 /* "-" has no long form; as an fd: endpoint it consists of descriptors. */
 static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
@@ -48,6 +49,8 @@ const char *conf_check(const struct conf *conf, const struct endpoint **which)
 		for (size_t j = 0; j < i; j++) {
 			const char *fault = find_fault(nth(conf, j), *which);
 
+			if (!fault)
+				fault = endpoint_name_conflict(nth(conf, j), *which);
 			if (fault)
 				return fault;
 		}

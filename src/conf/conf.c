@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "conf/conf-check.h"
 #include "conf/conf.h"
+#include "conf/endpoint-name.h"
 
 #define MESSAGE_MAX 512
 #define SOCKET_PATH_MAX (ENDPOINT_PATH_MAX - 1) /* without its NUL */
@@ -182,7 +183,7 @@ static int read_path(const char **to, const char *path, size_t max, const char *
 	return 0;
 }
 
-/* Read FILE[,dir=...][,port=N][,snap=N]. */
+/* Read FILE[,dir=...][,port=PORT][,snap=N]. */
 static int read_capture(struct conf *conf, char *why, size_t size)
 {
 	const char *file;
@@ -297,6 +298,23 @@ static int check_options(const struct conf *conf, unsigned int given, char *why,
 	return 0;
 }
 
+/* With --ctl an endpoint of that name may still be added. */
+static int check_capture(const struct conf *conf, char *why, size_t size)
+{
+	const char *name = conf->capture_filter.name;
+	bool may_be = !*name || conf->ctl_path;
+
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		may_be |= endpoint_may_name(&conf->listeners[i], name);
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		may_be |= endpoint_may_name(&conf->endpoints[i], name);
+	return may_be ? 0
+		      : refuse(why, size,
+			       "--capture: port=%s: no endpoint has that name; give it "
+			       "one by name=",
+			       name);
+}
+
 static bool is_client(const char *word)
 {
 	return !strcmp(word, "ctl") || !strcmp(word, "top");
@@ -362,6 +380,7 @@ static int read_operands(struct conf *conf, int n, char **operands, char *why,
 int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
 {
 	unsigned int given = 0;
+	char label[MESSAGE_MAX];
 	const struct endpoint *ep;
 	const char *fault;
 	int err;
@@ -381,8 +400,13 @@ int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
 	err = read_operands(conf, argc - optind, argv + optind, why, size);
 	if (!err)
 		err = check_options(conf, given, why, size);
+	if (!err)
+		err = check_capture(conf, why, size);
 	fault = err ? NULL : conf_check(conf, &ep);
-	return fault ? refuse(why, size, "%.64s: %s", ep->text, fault) : err;
+	if (fault)
+		err = refuse(why, size, "%.64s: %s",
+			     endpoint_label(ep, label, sizeof(label)), fault);
+	return err;
 }
 
 void conf_free(struct conf *conf)
@@ -416,7 +440,7 @@ const char *conf_help(void)
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
 	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
-	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
+	       "Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0\n"
 	       "Who may come, to a listener: ,allow=CIDR ,max=N ,per-address=N ,accept-rate=N\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "conf/endpoint-access.h"
+#include "conf/endpoint-name.h"
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
@@ -140,7 +141,8 @@ static int read_group(struct parse *p, char *body)
 		return err;
 	if (strchr(group->host, '%'))
 		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
-	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
+	/* The family of a name is 0, which is none. */
+	if (inet_pton(group->family, group->host, addr) == 1 &&
 	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
 		return 0;
 	return part_refuse(p,
@@ -287,8 +289,26 @@ static int read_pad(struct parse *p, char *value)
 	return 0;
 }
 
+/* The name is taken out of the text, which so stays the same if the name changes. */
+static int read_port_name(struct parse *p, char *value)
+{
+	size_t len = strlen(value), at = (size_t)(value - p->copy);
+	const char *rest = p->text + at + len;
+
+	if (!endpoint_is_port_name(value, ENDPOINT_PORT_NAME_MAX))
+		return part_refuse(p,
+				   QUOTED
+				   " must be 1 to %d letters, digits, ., _ or -, and "
+				   "not digits alone",
+				   value, ENDPOINT_PORT_NAME_MAX - 1);
+	memcpy(p->ep->port_name, value, len + 1);
+	memcpy(p->ep->text + at - strlen(",name="), rest, strlen(rest) + 1);
+	return 0;
+}
+
 /* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
+	{ .key = "name", .read = read_port_name, .form = "name=WORD" },
 	{ .key = "isolated", .read = read_isolated, .is_flag = true },
 	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
 	{ .key = "pad", .read = read_pad, .form = "pad=0 or pad=60" },
@@ -503,11 +523,12 @@ static int no_option(struct parse *p, const struct endpoint_long *kind, const ch
 		if (has_option(kind, o) && o->form)
 			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
 						o->form);
-	return part_refuse(
-		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s",
-		kind->prefix, key, own,
-		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
-		p->form);
+	return part_refuse(p,
+			   "%s has no option " QUOTED "; it has %s%s, and the form is %s",
+			   kind->prefix, key, own,
+			   is_tap(p->ep) ? "name=WORD, isolated and mac=ADDR"
+					 : "name=WORD, isolated, mac=ADDR and pad=0",
+			   p->form);
 }
 
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,

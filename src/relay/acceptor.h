@@ -13,11 +13,14 @@
 #include "conf/endpoint.h"
 #include "net/listen.h"
 #include "relay/member.h"
+#include "relay/names.h"
 
 struct relay;
 
 /*
  * @ep:         its own copy
+ * @label:      its name in messages
+ * @names:      of its connections; NULL without name=
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
  * @is_stopped: it was taken away
@@ -27,6 +30,8 @@ struct acceptor {
 	struct listener listener;
 	struct relay *relay;
 	struct endpoint *ep;
+	char label[PORT_NAME_MAX];
+	struct names *names;
 	struct port_counters gone, sum;
 	bool is_stopped;
 	struct acceptor *next;
@@ -51,8 +56,11 @@ static inline struct acceptor *acceptor_of(const struct member *m)
 	return m->acceptor && !m->acceptor->is_stopped ? m->acceptor : NULL;
 }
 
+/* acceptor_ended() - The port of a member that it made has ended: its name is free. */
+void acceptor_ended(struct acceptor *a, struct member *m);
+
 /* acceptor_gone() - A member that it made is about to be freed. */
-void acceptor_gone(struct acceptor *a, const struct member *m);
+void acceptor_gone(struct acceptor *a, struct member *m);
 
 /* acceptor_free_all() - Stop and free all of @r, whose ports are gone already. */
 void acceptor_free_all(struct relay *r);
