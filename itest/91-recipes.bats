@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The recipes of doc/recipes.md are walked, but for those that need programs which are only
-# unpacked: these are in real/95-recipes.bats and others there.
+# unpacked: these are in real/95-recipes.bats and others there. What else doc/ says is true.
 # shellcheck disable=SC2030,SC2031 # FILE_CAP and the like are meant to be the test's alone
 
 load helpers
@@ -288,10 +288,10 @@ labels()
 	awk '/^```[a-z]/ { print $2 }' "$RECIPES" | sort
 }
 
-@test "the recipes' links lead somewhere" {
+@test "the links of recipes and comparison lead somewhere" {
 	local link
 
-	grep -oE '\]\([^)]*\)' "$RECIPES" | sed 's/^](//; s/)$//' | sort -u >"$DIR/links"
+	grep -ohE '\]\([^)]*\)' "$RECIPES" "$LAB_ROOT/doc/comparison.md" | sed 's/^](//; s/)$//' | sort -u >"$DIR/links"
 	has_lines "$DIR/links" 10
 	while read -r link; do
 		leads_somewhere "$link" || {
@@ -306,7 +306,7 @@ leads_somewhere()
 	case $1 in
 	https:*) ;;
 	\#*) headings | grep -qxF -- "${1#\#}" ;;
-	*) [[ -e $LAB_ROOT/doc/$1 ]] ;;
+	*) [[ -e $LAB_ROOT/doc/${1%%\#*} ]] ;;
 	esac
 }
 
@@ -338,4 +338,47 @@ headings()
 			return 1
 		}
 	done < <(grep -oE "\`[a-z-]+\` (is counted|drops)" "$RECIPES")
+}
+
+# --- the comparison ---------------------------------------------------------
+
+# figure SECTION ROW FIELD: of the bench's report; ROW is the beginning of a row.
+figure()
+{
+	awk -F' *[|] *' -v section="### $1" -v row="$2" -v field="$3" '/^#/ { inside = $0 == section }
+		{ line = $0; gsub(/\*/, "", line) }
+		inside && index(line, "| " row " |") == 1 { print $field; exit }' "$LAB_ROOT/bench/results.md"
+}
+
+# compared HEADING: the rows of the table of that heading, without their borders.
+compared()
+{
+	awk -F' *[|] *' -v heading="$1" '/^\|/ && $2 == heading { inside = 1; getline; next }
+		!/^\|/ { inside = 0 }
+		inside { print $2 "|" $3 "|" $4 "|" $5 }' "$LAB_ROOT/doc/comparison.md"
+}
+
+@test "the figures of the comparison are the bench's" {
+	local name one two cpu
+
+	compared "joined by" >"$DIR/bridges"
+	has_lines "$DIR/bridges" 6
+	while IFS='|' read -r name one two cpu; do
+		assert_equal "$name $one $two $cpu" "$name $(figure bridges "$name" 3) $(
+			figure bridges-4 "$name" 3) $(figure bridges "$name" 5)"
+	done <"$DIR/bridges"
+	compared relay >"$DIR/relays"
+	has_lines "$DIR/relays" 2
+	while IFS='|' read -r name one two _; do
+		assert_equal "$name $one $two" "$name $(
+			figure tcp-tcp "1514 one write a frame | $name" 4) $(
+			figure tcp-tcp "1514 batched | $name" 4)"
+	done <"$DIR/relays"
+	compared switch >"$DIR/switches"
+	has_lines "$DIR/switches" 2
+	while IFS='|' read -r name one two _; do
+		assert_equal "$name $one $two" "$name $(
+			figure "clients unicast $name" "unicast one write a frame | $name 2" 4) $(
+			figure "clients unicast $name" "unicast one write a frame | $name 64" 4)"
+	done <"$DIR/switches"
 }
