@@ -23,6 +23,7 @@ output_of()
 
 # --- QEMU by hand -----------------------------------------------------------
 
+# bats test_tags=slow
 @test "recipe: two machines at a switch" {
 	ns_add lab
 	walk lab qemu-switch
@@ -100,11 +101,22 @@ lab_pings()
 	done < <(qemu_rows)
 }
 
+@test "recipe: a tiny machine boots to a shell" {
+	cd "$LAB_ROOT"
+	guest_image
+	ns_add lab
+	walk lab tiny-make
+	START_IN=hold start tiny in lab bash -c "exec $(recipe tiny-boot)"
+	wait_for 60 "a prompt" grep -qE '(/|~) # ' "$DIR/tiny.out"
+	dismiss tiny
+}
+
 # --- vrnetlab ---------------------------------------------------------------
 
 # Two QEMUs that listen as vrnetlab's do, each on a host of its own.
 #
 #   h1: vm1 - :10001    192.0.2.1 ====== 192.0.2.2   :10001 - vm2 :h2
+# bats test_tags=slow
 @test "recipe: vrnetlab's routers on a cable, and one that is started again" {
 	hosts
 	guest_start vm1 in h1 -- socket,listen=:10001
@@ -196,6 +208,7 @@ has_ports_of_bridge()
 
 # --- a CI job ---------------------------------------------------------------
 
+# bats test_tags=slow
 @test "recipe: a CI job's machines, its capture and its status" {
 	ns_add lab
 	walk lab ci-job
