@@ -10,9 +10,14 @@
 #include "net/broker.h"
 #include "sandbox/sandbox.h"
 
-/* @user: whom to become, if conf->user is set. @rules: of the broker */
+/*
+ * @now:  what the file named when it was last looked at for something that @conf does not
+ *        name; in the broker and the helpers
+ * @user: whom to become, if conf->user is set. @rules: of the broker
+ */
 struct confine {
 	const struct conf *conf;
+	struct conf now;
 	struct user user;
 	struct broker_rules rules;
 };

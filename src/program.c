@@ -30,6 +30,7 @@
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "reload.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/status.h"
@@ -50,6 +51,7 @@ struct program {
 	int capture_fd; /* the socket to the writer, until the capture takes it over */
 	struct capture capture;
 	struct ctl ctl;
+	struct reload reload;
 	struct watch signals;
 	char why[PROGRAM_WHY_MAX];
 };
@@ -79,6 +81,19 @@ static void reap(struct program *prog)
 	}
 }
 
+static int reload(void *arg, struct buf *out, char *why, size_t size)
+{
+	return reload_run(&((struct program *)arg)->reload, out, why, size);
+}
+
+static void reload_by_signal(struct program *prog)
+{
+	struct buf out = { 0 };
+
+	reload(prog, &out, prog->why, sizeof(prog->why));
+	buf_free(&out);
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -90,6 +105,8 @@ static void signal_ready(struct watch *w, uint32_t events)
 			status_log(&prog->relay);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
+		else if (info.ssi_signo == SIGHUP && prog->conf->file)
+			reload_by_signal(prog);
 		else
 			loop_stop(&prog->loop);
 	}
@@ -133,7 +150,7 @@ static void raise_fd_limit(void)
 /* Here and below: what is added later may need it, and then it is too late. */
 static bool needs_links(const struct conf *conf)
 {
-	bool needs = conf->ctl_path || conf->wait;
+	bool needs = conf->ctl_path || conf->file || conf->wait;
 
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		needs |= driver_of(&conf->endpoints[i])->uses_links;
@@ -142,7 +159,7 @@ static bool needs_links(const struct conf *conf)
 
 static bool needs_helper(const struct conf *conf)
 {
-	if (conf->ctl_path)
+	if (conf->ctl_path || conf->file)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		if (driver_asks(&conf->endpoints[i], NULL))
@@ -289,6 +306,9 @@ static int set_up(struct program *prog)
 		links_seal(&prog->relay.links, needs_links(conf));
 	if (ret == 0 && conf->wait)
 		relay_wait(&prog->relay);
+	prog->reload.conf = conf;
+	prog->reload.relay = &prog->relay;
+	prog->reload.trace = &prog->trace;
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
@@ -302,6 +322,8 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	prog->ctl.reload = conf->file ? reload : NULL;
+	prog->ctl.reload_arg = prog;
 	if (ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
@@ -317,6 +339,7 @@ static int set_up(struct program *prog)
 static void tear_down(struct program *prog)
 {
 	ctl_stop(&prog->ctl);
+	reload_free(&prog->reload);
 	metrics_stop(&prog->metrics);
 	trace_stop(&prog->trace, &prog->relay.forward);
 	capture_stop(&prog->capture);

@@ -349,6 +349,23 @@ int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
 	return conf_reread(conf, argc, argv, NULL, why, size);
 }
 
+const char *conf_fixed(const struct conf *a, const struct conf *b)
+{
+	if (a->server != b->server)
+		return "listen";
+	for (const struct option *o = conf_longs; o->name; o++) {
+		const char *x, *y;
+
+		if (o->val < OPT_HUB || o->val >= OPT_END || o->val == OPT_STORM)
+			continue;
+		x = a->given[o->val - OPT_HUB];
+		y = b->given[o->val - OPT_HUB];
+		if (!x != !y || (x && strcmp(x, y) != 0))
+			return o->name;
+	}
+	return NULL;
+}
+
 void conf_free(struct conf *conf)
 {
 	free(conf->listeners);

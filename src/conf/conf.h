@@ -120,6 +120,14 @@ static inline size_t conf_count(const struct conf *conf)
 /* conf_nth() - One of them, counted from 0, listeners first. */
 const struct endpoint *conf_nth(const struct conf *conf, size_t i);
 
+/*
+ * conf_fixed() - Look for what can't change while the relay runs.
+ *
+ * Return: the long name of an option that two configurations have differently; NULL if
+ * there is none.
+ */
+const char *conf_fixed(const struct conf *a, const struct conf *b);
+
 /* conf_free() - Free what conf_read() allocated; @conf is empty afterwards. */
 void conf_free(struct conf *conf);
 

@@ -283,7 +283,8 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	}
 	m->ep = ep;
 	m->is_dynamic = r->is_running;
-	p->waits = r->waits && !r->is_running;
+	m->is_configured = relay_configures(r);
+	p->waits = r->waits && m->is_configured;
 	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
 	relay_add_member(r, m, &ep->rules);

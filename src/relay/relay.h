@@ -29,6 +29,7 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @events: what happens to the members, and who is notified
  * @failed: the set-up of a port failed: the program's exit status is 1
  * @is_running: see relay_set_running()
+ * @renews: what is added is named by a new configuration; see renew.h
  * @waits:  see relay_wait(); @news: of the host, as long as anything waits, and @again: the
  *          next try after some
  * @forward: the members, and what is on its way between them
@@ -50,7 +51,7 @@ struct relay {
 	enum relay_kind kind;
 	struct events events;
 	bool failed;
-	bool is_running;
+	bool is_running, renews;
 	bool waits;
 	struct links_user news;
 	struct timer again;
@@ -110,6 +111,12 @@ void relay_set_running(struct relay *r);
  * there yet, an interface, an address or a folder: it is waited for.
  */
 void relay_wait(struct relay *r);
+
+/* relay_configures() - Whether what is added now is what the configuration names. */
+static inline bool relay_configures(const struct relay *r)
+{
+	return !r->is_running || r->renews;
+}
 
 /* relay_find() - The member of that number; NULL if there is none, or its port has ended. */
 struct member *relay_find(const struct relay *r, unsigned id);
