@@ -123,7 +123,7 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
-	if (!needs_helper && !names(conf, NULL))
+	if (!needs_helper && !conf->ctl_path && !conf->file && !names(conf, NULL))
 		return 0;
 	snprintf(why, size, "not enough memory or descriptors to start");
 	return broker_start(broker, &c->rules);

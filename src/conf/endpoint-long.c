@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "conf/endpoint-access.h"
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
@@ -449,6 +450,18 @@ void endpoint_long_list(char *list, size_t size)
 					 kinds[i].prefix);
 }
 
+const char *endpoint_long_hint(const char *text, char *hint)
+{
+	struct near near = { .word = text, .len = strcspn(text, ":") };
+
+	*hint = '\0';
+	if (endpoint_long_find(text))
+		return hint;
+	for (size_t i = 0; text[near.len] && i < ARRAY_SIZE(kinds); i++)
+		near_try(&near, kinds[i].prefix);
+	return near_hint(&near, "", hint);
+}
+
 /*
  * End @s at the first comma that separates; of a doubled comma, keep one.
  *
@@ -490,24 +503,39 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	return NULL;
 }
 
+/* Say which option of @kind was meant. Return: @hint. */
+static const char *hint_option(const struct endpoint_long *kind, const char *key,
+			       char *hint)
+{
+	struct near near = { .word = key, .len = strlen(key) };
+
+	for (const struct option *o = options; o->key; o++)
+		if (has_option(kind, o))
+			near_try(&near, o->key);
+	for (const struct option *o = rules; !kind->cli && o->key; o++)
+		near_try(&near, o->key);
+	return near_hint(&near, "", hint);
+}
+
 /* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
-	char own[256] = "";
+	char own[256] = "", hint[NEAR_HINT_MAX];
 	size_t len = 0;
 
+	hint_option(kind, key, hint);
 	if (kind->cli)
-		return part_refuse(p, "there is no option " QUOTED "; the form is %s",
-				   key, p->form);
+		return part_refuse(p, "there is no option " QUOTED "; the form is %s%s",
+				   key, p->form, hint);
 	for (const struct option *o = options; o->key; o++)
 		if (has_option(kind, o) && o->form)
 			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
 						o->form);
 	return part_refuse(
-		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s",
+		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s%s",
 		kind->prefix, key, own,
 		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
-		p->form);
+		p->form, hint);
 }
 
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,
