@@ -289,7 +289,10 @@ wrong_endpoints()
 	wrong_endpoints '' <<-'EOT'
 		tcp:host:1,isolated=on|option isolated takes no value|say isolated alone
 		tcp:host:1,isolated,isolated|option isolated is given twice|give it once
-		unix:a,isolatde|unix has no option "isolatde"|it has isolated, mac=ADDR and pad=0
+		unix:a,isolatde|unix has no option "isolatde"|it has name=WORD, isolated, mac=ADDR and pad=0
+		unix:a,name|option name has no value|name=WORD
+		tcp-listen:1,name=7|"7" must be 1 to 31 letters, digits|not digits alone
+		fd:3,name=a b|"a b" must be 1 to 31 letters, digits, ., _ or -
 		tap:a,mac|option mac has no value|mac=52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00|"52:54:00:00:00"|as in 52:54:00:00:00:01
 		tap:a,mac=52:54:00:00:00:01:02|"52:54:00:00:00:01:02"|as in 52:54:00:00:00:01

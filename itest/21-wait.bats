@@ -57,6 +57,23 @@ passes()
 	run -0 relay_stop one
 }
 
+@test "an address that the kernel still asks the network for" {
+	ns_add b
+	veth_pair a v b v 192.0.2.1/24 192.0.2.2/24
+	ns a sysctl -qw net.ipv6.conf.v.accept_dad=1 net.ipv6.conf.v.dad_transmits=3
+	ns a ip addr add 2001:db8::1/64 dev v
+	relay_start one in a -v --wait -l '[2001:db8::1]:5000' -l "unix-listen:$DIR/s" \
+		'udp:[2001:db8::2]:5001,local=[2001:db8::1]:5001'
+	wait_for 5 "words" has_logged one "listen: .*address.*; trying again"
+	wait_for 5 "words" has_logged one "bind to .*address.*; trying again"
+	wait_listen a tcp 5000
+	frames_start far in a recv 'tcp:[2001:db8::1]:5000' --count 100
+	relay_wait_up one 2
+	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
+	run -0 frames_wait far
+	run -0 relay_stop one
+}
+
 @test "a folder of unix sockets" {
 	waits "unixgram:$DIR/new/far,local=$DIR/new/near" "bind to .*: No such file"
 	mkdir "$DIR/new"

@@ -568,6 +568,13 @@ is_limited()
 	done
 	station_wait a true 2000
 	nobody_blocked one
+	# The same by ten thousand frames a second.
+	for ((n = 0; n < 40; n++)); do
+		station_tell m send 250 "$EVERYBODY" "$spoof" spoof
+		station_tell v send 250 "$to" "$spoof" fast
+	done
+	station_wait a fast 10000
+	nobody_blocked one
 	station_send v 1 "$(mac a)" after
 	station_wait a after 1
 	relay_check_sums one

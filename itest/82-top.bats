@@ -196,6 +196,22 @@ first_port_is()
 	run -0 relay_stop one
 }
 
+@test "a port with a name is shown by it, and by who is there" {
+	relay_start one in lab --ctl "$DIR/ctl" -l tcp-listen:5000,name=web "unix:$DIR/none,name=up"
+	wait_listen lab tcp 5000
+	wait_listen lab unix "$DIR/ctl"
+	frames_start rx in lab recv tcp:127.0.0.1:5000 --expect 1 --timeout 60
+	wait_for 5 "the receiver" has_ports 2
+	terminal_start 120 12
+	keys "'$NETRELAY' top '$DIR/ctl'" Enter
+	shows '^ +2 web \(127\.0\.0\.1:[0-9]+\) +up '
+	shows '^ +1 up +(waiting|connecting) '
+	keys q
+	terminal_is_restored
+	relay_stop one
+	dismiss rx
+}
+
 # To the one that runs in our terminal.
 pkill_top()
 {

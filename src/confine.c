@@ -25,7 +25,7 @@
 static bool has_path(const struct endpoint *eps, size_t n, const char *path)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!path ? eps[i].path[0] || eps[i].local_path[0]
+		if (!path ? eps[i].path[0]
 			  : !strcmp(path, eps[i].path) ||
 				    !strcmp(path, eps[i].local_path))
 			return true;
@@ -145,7 +145,7 @@ static void tell_out_of_reach(void *arg)
 		    access(ep->path, W_OK) < 0 && errno == EACCES)
 			buf_printf(&list, "%s%s", list.len ? ", " : "", ep->text);
 	}
-	if (list.len && !list.failed)
+	if (list.len)
 		log_warn("user %s may not write to: %.*s",
 			 conf->user ? conf->user : "root without capabilities",
 			 (int)list.len, (const char *)list.data);

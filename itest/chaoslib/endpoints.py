@@ -14,7 +14,10 @@ EXEC = [
 
 
 def rules(rng):
-    return rng.choice(["", "", "", ",isolated", f",mac={station(rng.randrange(9)).hex(':')}"])
+    """Of the names some are taken already, or are a listener's."""
+    name = rng.choice(["", "", f",name=n{rng.randrange(40)}", f",name=n{rng.randrange(40)}-2"])
+    return name + rng.choice(["", "", "", ",isolated",
+                              f",mac={station(rng.randrange(9)).hex(':')}"])
 
 
 def sink(world, rng, relay, where):

@@ -68,16 +68,20 @@ static void add_section(struct capture_queue *q)
 	add_block(q, block, len);
 }
 
-/* The description is the port's number, which commands and filters take. */
+/*
+ * The description is the port's number, which commands and filters take. If it has a name,
+ * what messages call it is behind that, for that tells who it is now.
+ */
 static void describe(struct capture_queue *q, struct capture_port *entry,
 		     const struct member *m)
 {
 	uint8_t block[PCAPNG_BLOCK_MAX];
-	char description[32];
+	char description[PORT_NAME_MAX + 32];
 	size_t len;
 
-	snprintf(description, sizeof(description), "port %u", m->id);
-	len = pcapng_interface(block, m->port->name, description, q->snaplen);
+	snprintf(description, sizeof(description), "port %u%s%s", m->id,
+		 *m->name ? ", " : "", *m->name ? m->port->name : "");
+	len = pcapng_interface(block, member_name(m), description, q->snaplen);
 	entry->is_described = add_block(q, block, len);
 	if (entry->is_described)
 		entry->number = q->n_interfaces++;

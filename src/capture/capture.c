@@ -221,6 +221,13 @@ static void add_run(struct capture *c, const struct member *m, bool is_out,
 	}
 }
 
+static bool is_wanted(const struct capture *c, const struct member *m)
+{
+	if (*c->filter.name)
+		return !strcmp(c->filter.name, m->name);
+	return !c->filter.port || c->filter.port == m->id;
+}
+
 static void on_seen(struct observer *o, const struct member *m, enum direction direction,
 		    const struct frame *f)
 {
@@ -228,8 +235,7 @@ static void on_seen(struct observer *o, const struct member *m, enum direction d
 	bool is_out = direction == FRAME_OUT;
 	bool lost_none = !c->queue.lost;
 
-	if (c->err || !(is_out ? c->filter.out : c->filter.in) ||
-	    (c->filter.port && c->filter.port != m->id))
+	if (c->err || !(is_out ? c->filter.out : c->filter.in) || !is_wanted(c, m))
 		return;
 	stamp(c, is_out);
 	add_run(c, m, is_out, f);
@@ -246,7 +252,7 @@ static void on_seen(struct observer *o, const struct member *m, enum direction d
 static void describe_ports(struct capture *c)
 {
 	for (const struct member *m = c->forward->members.first; m; m = m->next)
-		if (!c->filter.port || c->filter.port == m->id)
+		if (is_wanted(c, m))
 			capture_queue_port(&c->queue, m, c->time);
 }
 

@@ -306,7 +306,7 @@ static int capture(const char *path, char **command)
 
 	if (!name || !*name || strchr(name, '=')) {
 		log_warn("ctl: capture: the file is missing; the form is capture FILE "
-			 "[port=N] [dir=in|out|both] [snap=N]");
+			 "[port=PORT] [dir=in|out|both] [snap=N]");
 		return -EINVAL;
 	}
 	for (; rest && n < CAPTURE_WORDS_MAX; n++) {

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/util.h"
+#include "conf/endpoint-name.h"
 #include "frame/frame.h"
 
 static int refuse(char *why, size_t size, const char *word)
@@ -15,16 +16,27 @@ static int refuse(char *why, size_t size, const char *word)
 	char escaped[80];
 
 	escape_text(escaped, sizeof(escaped), word);
-	snprintf(why, size,
-		 "%s: not known; a capture may have port=N, dir=in, dir=out, dir=both, "
-		 "snap=N, with snap up to %d; a comma in the file's name is doubled",
-		 escaped, FRAME_MAX);
+	snprintf(
+		why, size,
+		"%s: not known; a capture may have port=PORT, dir=in, dir=out, dir=both, "
+		"snap=N, with snap up to %d; a comma in the file's name is doubled",
+		escaped, FRAME_MAX);
 	return -EINVAL;
 }
 
 static bool read_number(unsigned *to, const char *text, unsigned max)
 {
 	return parse_uint(text, 10, max, to) && *to;
+}
+
+/* Its number, or the name that it has by name=. */
+static bool read_port(struct capture_filter *f, const char *text)
+{
+	bool is_name = endpoint_is_port_name(text, sizeof(f->name));
+
+	f->port = 0;
+	snprintf(f->name, sizeof(f->name), "%s", is_name ? text : "");
+	return is_name || read_number(&f->port, text, INT32_MAX);
 }
 
 static bool read_direction(struct capture_filter *f, const char *text)
@@ -39,7 +51,7 @@ static bool read_direction(struct capture_filter *f, const char *text)
 static bool read_word(struct capture_filter *f, const char *word)
 {
 	if (!strncmp(word, "port=", 5))
-		return read_number(&f->port, word + 5, INT32_MAX);
+		return read_port(f, word + 5);
 	if (!strncmp(word, "snap=", 5))
 		return read_number(&f->snaplen, word + 5, FRAME_MAX);
 	if (!strncmp(word, "dir=", 4))

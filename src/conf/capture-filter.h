@@ -7,20 +7,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/endpoint.h"
+
 /*
  * @port:    the number of the only port to capture; 0 for all ports
+ * @name:    or the name of the only one, by name=, and of those that have it later; or ""
  * @snaplen: bytes to keep of each frame
  * @in:      capture the frames that a port receives
  * @out:     capture the frames that a port sends
  */
 struct capture_filter {
 	unsigned port;
+	char name[ENDPOINT_NUMBERED_MAX];
 	uint32_t snaplen;
 	bool in, out;
 };
 
 /*
- * capture_filter_words() - Read the words "port=N", "dir=in|out|both" and "snap=N".
+ * capture_filter_words() - Read the words "port=PORT", "dir=in|out|both" and "snap=N".
  * @f:     filled in; without words it selects all frames in full length
  * @words: the words, and a NULL behind them
  * @why:   on error, one line that says what is wrong and what would be right

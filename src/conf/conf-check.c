@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/endpoint-long.h"
+#include "conf/endpoint-name.h"
 
 /* "-" has no long form; as an fd: endpoint it consists of descriptors. */
 static const char *find_fault(const struct endpoint *a, const struct endpoint *b)
@@ -37,8 +38,11 @@ const char *conf_check(const struct conf *conf, size_t i)
 	const struct endpoint *ep = conf_nth(conf, i);
 	const char *fault = NULL;
 
-	for (size_t j = 0; j < i && !fault; j++)
+	for (size_t j = 0; j < i && !fault; j++) {
 		fault = find_fault(conf_nth(conf, j), ep);
+		if (!fault)
+			fault = endpoint_name_conflict(conf_nth(conf, j), ep);
+	}
 	if (!fault && conf->capture && !strcmp(conf->capture, "-") && has_stdout(ep))
 		return "--capture - writes to stdout; name a file there, "
 		       "or another endpoint here";

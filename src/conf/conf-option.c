@@ -202,7 +202,7 @@ int conf_option_path(struct conf_reader *r, const char **to, const char *path,
 	return 0;
 }
 
-/* Read FILE[,dir=...][,port=N][,snap=N]. */
+/* Read FILE[,dir=...][,port=PORT][,snap=N]. */
 static int read_capture(struct conf_reader *r, const char *text)
 {
 	struct conf *conf = r->conf;

@@ -17,6 +17,7 @@
 #include "conf/conf-check.h"
 #include "conf/conf-file.h"
 #include "conf/conf-option.h"
+#include "conf/endpoint-name.h"
 
 /* getopt_long() does not name a wrong long option: it is the last word taken, @word. */
 static int refuse_option(struct conf_reader *r, const char *word)
@@ -216,6 +217,21 @@ static int read_operands(struct conf_reader *r, size_t n, char **operands)
 
 /* ---- what must fit together ---- */
 
+/* With --ctl an endpoint of that name may still be added. */
+static int check_capture(struct conf_reader *r)
+{
+	const char *name = r->conf->capture_filter.name;
+	bool may_be = !*name || r->conf->ctl_path;
+
+	for (size_t i = 0; i < conf_count(r->conf); i++)
+		may_be |= endpoint_may_name(conf_nth(r->conf, i), name);
+	return may_be ? 0
+		      : conf_refuse(r,
+				    "--capture: port=%s: no endpoint has that name; give "
+				    "it one by name=",
+				    name);
+}
+
 /* Options of a switch or a hub in other modes, and others that contradict. */
 static int check_option(struct conf_reader *r, int c)
 {
@@ -228,6 +244,8 @@ static int check_option(struct conf_reader *r, int c)
 		return conf_refuse(
 			r, "--user gives up rights, and --no-sandbox keeps them; leave "
 			   "one of them out");
+	if (c == OPT_CAPTURE)
+		return check_capture(r);
 	if (c != OPT_HUB && c != OPT_STORM && c != OPT_FDB_SIZE)
 		return 0;
 	if (!conf->server)
@@ -245,7 +263,8 @@ static int check_option(struct conf_reader *r, int c)
 
 static int check_options(struct conf_reader *r)
 {
-	static const int order[] = { OPT_USER, OPT_STORM, OPT_FDB_SIZE, OPT_HUB };
+	static const int order[] = { OPT_USER, OPT_STORM, OPT_FDB_SIZE, OPT_HUB,
+				     OPT_CAPTURE };
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(order) && !err; i++) {
@@ -263,14 +282,17 @@ static int check_endpoints(struct conf_reader *r)
 
 	for (size_t i = 0; i < conf_count(conf) && !err; i++) {
 		const char *fault = conf_check(conf, i);
+		char label[ENDPOINT_TEXT_MAX];
 
 		if (!fault)
 			continue;
 		r->where = i < conf->n_listeners
 				   ? r->whence.listeners[i]
 				   : r->whence.endpoints[i - conf->n_listeners];
-		err = conf_settle(
-			r, conf_refuse(r, "%.64s: %s", conf_nth(conf, i)->text, fault));
+		err = conf_settle(r, conf_refuse(r, "%.64s: %s",
+						 endpoint_label(conf_nth(conf, i), label,
+								sizeof(label)),
+						 fault));
 	}
 	r->where = NULL;
 	return err;
@@ -401,7 +423,7 @@ const char *conf_help(void)
 	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
 	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
 	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
-	       "Rules, after any long form but exec:  ,isolated ,mac=ADDR (8 at most) ,pad=0\n"
+	       "Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0\n"
 	       "Who may come, to a listener: ,allow=CIDR ,max=N ,per-address=N ,accept-rate=N\n"
 	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
 }

@@ -17,6 +17,7 @@
 
 #include "base/near.h"
 #include "conf/endpoint-access.h"
+#include "conf/endpoint-rules.h"
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
@@ -25,7 +26,6 @@
 #define DEAD_MAX 3600 /* seconds */
 
 #define DOUBLED "; a comma within a path is doubled"
-#define MAC_EXAMPLE "52:54:00:00:00:01"
 
 /* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
@@ -141,7 +141,8 @@ static int read_group(struct parse *p, char *body)
 		return err;
 	if (strchr(group->host, '%'))
 		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
-	if (group->family && inet_pton(group->family, group->host, addr) == 1 &&
+	/* The family of a name is 0, which is none. */
+	if (inet_pton(group->family, group->host, addr) == 1 &&
 	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
 		return 0;
 	return part_refuse(p,
@@ -240,59 +241,12 @@ static int read_command(struct parse *p, char *body)
 	return 0;
 }
 
-static int read_isolated(struct parse *p, char *value)
-{
-	(void)value;
-	p->ep->rules.is_isolated = true;
-	return 0;
-}
-
-static int read_mac(struct parse *p, char *value)
-{
-	struct endpoint_rules *rules = &p->ep->rules;
-	uint8_t mac[6];
-
-	if (endpoint_parse_mac(mac, value))
-		return part_refuse(
-			p,
-			QUOTED
-			" must be the MAC address of one machine, as in " MAC_EXAMPLE,
-			value);
-	for (unsigned int i = 0; i < rules->n_macs; i++)
-		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
-			return part_refuse(
-				p, QUOTED " is given twice; give each address once",
-				value);
-	if (rules->n_macs == ENDPOINT_MACS_MAX)
-		return part_refuse(p,
-				   QUOTED " is one too many; a port has %d addresses at "
-					  "most, or any without this option",
-				   value, ENDPOINT_MACS_MAX);
-	memcpy(rules->macs[rules->n_macs++], mac, sizeof(mac));
-	return 0;
-}
-
-static bool is_tap(const struct endpoint *ep)
-{
-	return ep->kind == ENDPOINT_BRIDGE || ep->kind == ENDPOINT_TAP;
-}
-
-static int read_pad(struct parse *p, char *value)
-{
-	if (is_tap(p->ep))
-		return part_refuse(
-			p, "frames to a tap are never padded; leave this option out");
-	p->ep->rules.is_unpadded = !strcmp(value, "0");
-	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
-		return part_refuse(p, QUOTED " must be 0 or 60", value);
-	return 0;
-}
-
 /* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
-	{ .key = "isolated", .read = read_isolated, .is_flag = true },
-	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
-	{ .key = "pad", .read = read_pad, .form = "pad=0 or pad=60" },
+	{ .key = "name", .read = rule_port_name, .form = "name=WORD" },
+	{ .key = "isolated", .read = rule_isolated, .is_flag = true },
+	{ .key = "mac", .read = rule_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
+	{ .key = "pad", .read = rule_pad, .form = "pad=0 or pad=60" },
 	{ .key = NULL },
 };
 
@@ -534,7 +488,8 @@ static int no_option(struct parse *p, const struct endpoint_long *kind, const ch
 	return part_refuse(
 		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s%s",
 		kind->prefix, key, own,
-		is_tap(p->ep) ? "isolated and mac=ADDR" : "isolated, mac=ADDR and pad=0",
+		rule_is_tap(p->ep) ? "name=WORD, isolated and mac=ADDR"
+				   : "name=WORD, isolated, mac=ADDR and pad=0",
 		p->form, hint);
 }
 

@@ -18,7 +18,9 @@
 #define ENDPOINT_PATH_MAX 108  /* a unix socket's path: sizeof(sun_path), unix(7) */
 #define ENDPOINT_NAME_MAX 16   /* an interface's name: IFNAMSIZ, linux/if.h */
 
-#define ENDPOINT_USER_MAX 33 /* the name of a user or a group */
+#define ENDPOINT_USER_MAX 33	  /* the name of a user or a group */
+#define ENDPOINT_PORT_NAME_MAX 32 /* the value of name= */
+#define ENDPOINT_NUMBERED_MAX 44  /* and a number behind it; see endpoint-name.h */
 
 #define ENDPOINT_MACS_MAX 8   /* addresses that mac= may give a port */
 #define ENDPOINT_ALLOW_MAX 16 /* entries that allow= may have */
@@ -106,7 +108,7 @@ struct endpoint_access {
  * An endpoint that was read. The table says which members each kind uses. If it does
  * not use them, @fd is -1, @mode is 0600 (with a group 0660), @dead is
  * ENDPOINT_DEAD_USUAL, and the rest is
- * zero. Every long form but EXEC may have rules.
+ * zero. Every long form but EXEC may have rules and a port_name.
  *
  * TCP, TRUNK  remote, dead
  * TCP_LISTEN  local, dead, access (no group)
@@ -125,7 +127,8 @@ struct endpoint_access {
  */
 struct endpoint {
 	enum endpoint_kind kind;
-	char text[ENDPOINT_TEXT_MAX]; /* as typed; the endpoint's name in messages */
+	char text[ENDPOINT_TEXT_MAX];		/* as typed, without name= */
+	char port_name[ENDPOINT_PORT_NAME_MAX]; /* name=, or ""; see endpoint-name.h */
 	struct endpoint_addr remote;
 	struct endpoint_addr local;
 	char path[ENDPOINT_PATH_MAX];
@@ -188,7 +191,7 @@ int endpoint_parse_mac(uint8_t mac[6], const char *text);
 
 /*
  * endpoint_same() - Whether a port of one can go on as a port of the other: they differ in
- * their rules and in who may use them at most, or in how they are written.
+ * their names, their rules and in who may use them at most, or in how they are written.
  */
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/endpoint-name.h"
+
 struct ctl_capture {
 	struct ctl_capture *next;
 	struct ctl_captures *all;
@@ -24,13 +26,25 @@ static void ended(struct capture *capture, void *arg)
 	free(c);
 }
 
+/* A number is never given again, but a name may be: it need not be in use now. */
+static bool may_exist(const struct relay *r, const struct capture_filter *filter)
+{
+	const struct acceptor *a = r->acceptors;
+
+	if (!*filter->name)
+		return !filter->port || relay_find(r, filter->port);
+	while (a && !endpoint_may_name(a->ep, filter->name))
+		a = a->next;
+	return a || relay_find_name(r, filter->name);
+}
+
 int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
 		      const struct capture_filter *filter)
 {
 	struct ctl_capture *c;
 	int ret;
 
-	if (filter->port && !relay_find(r, filter->port))
+	if (!may_exist(r, filter))
 		return -ENOENT;
 	if (all->n == CTL_CAPTURES_MAX)
 		return -EBUSY;

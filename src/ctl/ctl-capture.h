@@ -25,7 +25,7 @@ struct ctl_captures {
  *      fails. Nothing is written to it before the end of this turn of the event loop
  *
  * Return: 0; -EBUSY when there are CTL_CAPTURES_MAX; -ENOENT when there is no such
- * port; another -errno of capture_start().
+ * port, and none that may get the name; another -errno of capture_start().
  */
 int ctl_capture_start(struct ctl_captures *all, struct relay *r, int fd,
 		      const struct capture_filter *filter);

@@ -39,13 +39,42 @@ static bool is_named(const char *name, const char *word)
 	return !strcmp(name, word) || !strcmp(shown, word);
 }
 
+/* An endpoint as it may have been typed: its text has no name=, so that is compared besides. */
+struct typed {
+	const char *word;
+	struct endpoint ep;
+};
+
+static void read_typed(struct typed *t, const char *word)
+{
+	char why[CTL_WHY_MAX];
+
+	t->word = word;
+	if (endpoint_parse(&t->ep, word, why, sizeof(why)) < 0)
+		t->ep.port_name[0] = '\0';
+}
+
+static bool is_typed(const struct typed *t, const struct endpoint *ep)
+{
+	return is_named(ep->text, t->word) ||
+	       (*t->ep.port_name && !strcmp(t->ep.port_name, ep->port_name) &&
+		!strcmp(t->ep.text, ep->text));
+}
+
 static int find_named(struct ctl_call *call, const char *word, struct member **found)
 {
+	struct typed typed;
 	unsigned n = 0;
 
-	*found = NULL;
+	*found = relay_find_name(call->relay, word);
+	if (*found)
+		return 0;
+	read_typed(&typed, word);
 	for (struct member *m = call->relay->forward.members.first; m; m = m->next) {
-		if (m->port->state == PORT_ENDED || !is_named(m->port->name, word))
+		bool is_it = m->ep ? is_typed(&typed, m->ep)
+				   : is_named(m->port->name, word);
+
+		if (m->port->state == PORT_ENDED || !is_it)
 			continue;
 		*found = m;
 		n++;
@@ -68,11 +97,19 @@ static int find_port(struct ctl_call *call, const char *word, struct member **fo
 	return 0;
 }
 
-static struct acceptor *find_listener(const struct ctl_call *call, const char *word)
+/*
+ * A listener's first connection has its name, so without -l that is the connection's, also
+ * when there is none: whoever wants to end it must not end the listener.
+ */
+static struct acceptor *find_listener(const struct ctl_call *call, const char *word,
+				      bool by_l)
 {
 	struct acceptor *a = call->relay->acceptors;
+	struct typed typed;
 
-	while (a && !is_named(a->ep->text, word))
+	read_typed(&typed, word);
+	while (a && !is_typed(&typed, a->ep) &&
+	       !(by_l && *word && !strcmp(a->ep->port_name, word)))
 		a = a->next;
 	return a;
 }
@@ -174,7 +211,7 @@ static int run_del(struct ctl_call *call)
 	if (!by_l)
 		ret = find_port(call, word, &m);
 	if (!ret && !m)
-		a = find_listener(call, word);
+		a = find_listener(call, word, by_l);
 	if (!ret && !m && !a)
 		ret = fail(call, -ENOENT, "%.64s: there is no such %s; see: status", word,
 			   by_l ? "listener" : "port or listener");
@@ -370,7 +407,7 @@ static const struct command {
 	{ "reload", run_reload, "reload", "read the file of -f again" },
 	{ "events", run_events, "events", "print each event as it happens, until ^C" },
 	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
-	  "port=N, dir=in|out|both, snap=N" },
+	  "port=PORT, dir=in|out|both, snap=N" },
 	{ "counters", run_counters, "counters", "for programs: fields with tabs" },
 };
 

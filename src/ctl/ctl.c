@@ -390,7 +390,7 @@ static int event_line(char *line, size_t size, const struct news *n)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	events_text(n, text, sizeof(text));
-	escape_text(name, sizeof(name), n->member->port->name);
+	escape_text(name, sizeof(name), member_name(n->member));
 	escape_text(more, sizeof(more), text);
 	len = snprintf(
 		line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s port %u %s%s%s",

@@ -68,10 +68,9 @@ void frame_part(struct frame *part, const struct frame *f, uint32_t from, uint32
 {
 	uint32_t have = frame_data_len(f);
 
-	*part = (struct frame){ .data = f->data,
-				.tail = f->tail,
-				.len = len,
-				.is_foreign = f->is_foreign };
+	*part = (struct frame){
+		.data = f->data, .tail = f->tail, .len = len, .is_foreign = f->is_foreign
+	};
 	from -= f->head_len;
 	while (from >= have && len) {
 		from -= have;

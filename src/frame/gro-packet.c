@@ -204,8 +204,8 @@ bool gro_is_same_flow(const struct gro_packet *a, const struct gro_packet *b)
 	const struct gro_kind *k = a->kind;
 	uint32_t at = a->l3 + k->addresses;
 
-	return a->hash == b->hash && k == b->kind && a->l3 == b->l3 &&
-	       is_same(a->head, b->head, a->l3) &&
+	/* The same bytes have the same tags, so that b->l3 is a->l3. */
+	return a->hash == b->hash && k == b->kind && is_same(a->head, b->head, a->l3) &&
 	       is_same(a->head + at, b->head + at, k->addresses_size) &&
 	       !memcmp(a->head + a->l4, b->head + b->l4, PORTS_SIZE);
 }

@@ -151,7 +151,9 @@ bool admit_is_welcome(struct admit *a, const struct sock_addr *from, int fd)
 	/* Strangers do not use up what others may need. */
 	if (!admit_allows(a, from, fd))
 		return refuse(a, ADMIT_ALLOW);
-	return has_token(a) || refuse(a, ADMIT_RATE);
+	if (!has_token(a))
+		return refuse(a, ADMIT_RATE);
+	return true;
 }
 
 /* ---- how many there are ---- */

@@ -116,20 +116,6 @@ void dgram_use_udp(struct dgram *d)
 
 /* ---- looking ---- */
 
-int dgram_look_source(struct dgram *d)
-{
-	char text[SOCK_TEXT_MAX];
-	struct sock_addr self;
-
-	memset(&self, 0, sizeof(self));
-	self.len = sizeof(self.storage);
-	if (getsockname(d->wfd, &self.sa, &self.len) < 0 || sock_is_here(&self))
-		return 0;
-	return port_why(&d->port, -EADDRNOTAVAIL,
-			"%s, which it sent from, is no address of this host any more",
-			sock_text(&self, text));
-}
-
 static void look(struct timer *t)
 {
 	struct dgram *d = container_of(t, struct dgram, timer);

@@ -93,15 +93,6 @@ void dgram_look_on(struct dgram *d);
 void dgram_use_udp(struct dgram *d);
 
 /*
- * dgram_look_source() - Check that the address that wfd sends from is still this host's.
- *
- * IPv6 goes on sending from an address that was removed, where no answer can arrive.
- *
- * Return: 0; -EADDRNOTAVAIL, with port_why().
- */
-int dgram_look_source(struct dgram *d);
-
-/*
  * dgram_take_errors() - Read the errors that ICMP has reported of datagrams sent earlier.
  *
  * Return: how many datagrams were refused.

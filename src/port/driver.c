@@ -18,7 +18,9 @@ static bool asks_for_name(const struct endpoint *ep, const struct helper_request
 static const struct driver drivers[] = {
 	[ENDPOINT_STDIO] = { .dial = port_stdio_new,
 			     .check_inherited = port_stdio_check },
-	[ENDPOINT_TCP] = { .dial = port_dial_new, .asks = asks_for_name },
+	[ENDPOINT_TCP] = { .dial = port_dial_new,
+			   .asks = asks_for_name,
+			   .uses_links = true },
 	[ENDPOINT_TCP_LISTEN] = { .accept = port_accepted_new },
 	[ENDPOINT_UNIX] = { .dial = port_dial_new },
 	[ENDPOINT_UNIX_LISTEN] = { .accept = port_accepted_new },
@@ -39,7 +41,9 @@ static const struct driver drivers[] = {
 			  .why = port_fd_why,
 			  .uses_links = true },
 	[ENDPOINT_EXEC] = { .dial = port_exec_new, .asks = port_exec_asks },
-	[ENDPOINT_TRUNK] = { .dial = port_dial_new, .asks = asks_for_name },
+	[ENDPOINT_TRUNK] = { .dial = port_dial_new,
+			     .asks = asks_for_name,
+			     .uses_links = true },
 };
 
 const struct driver *driver_of(const struct endpoint *ep)

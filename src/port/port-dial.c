@@ -3,7 +3,8 @@
  * A stream over TCP or a unix socket, or a trunk, which we dial, and dial again when it is
  * lost. The helper resolves a name anew at each try. If there are several addresses, each
  * is tried a moment after the one ahead of it, and the first that answers is taken
- * (RFC 8305).
+ * (RFC 8305). A link whose own address is taken from the host is dialled again at once:
+ * no answer can arrive at it, and TCP would take a while to find that out.
  *
  * #syscalls: close
  */
@@ -15,6 +16,7 @@
 
 #include "helper/helper.h"
 #include "net/broker.h"
+#include "net/links.h"
 #include "port/driver.h"
 #include "port/stream.h"
 
@@ -24,6 +26,8 @@
  */
 #define CONNECT_MS 4000
 #define NEXT_MS 250 /* until the next address is tried, too (RFC 8305, section 8) */
+#define LOOK_MS \
+	2000 /* after news of addresses: one may be taken away only to be put back */
 
 struct dial;
 
@@ -37,6 +41,8 @@ struct attempt {
 /*
  * @attempts: the @n addresses, to be tried in turn; @next is the next of them
  * @patience: until the next address is tried, or all are given up
+ * @news:     of this host's addresses, while a TCP link is up
+ * @look:     set from then until the link's own address is looked for
  */
 struct dial {
 	struct stream stream;
@@ -45,6 +51,8 @@ struct dial {
 	struct attempt attempts[HELPER_ADDRS_MAX];
 	unsigned n, next;
 	struct timer patience;
+	struct links_user news;
+	struct timer look;
 };
 
 static struct dial *to_dial(struct port *p)
@@ -52,11 +60,34 @@ static struct dial *to_dial(struct port *p)
 	return container_of(p, struct dial, stream.port);
 }
 
+static void look_due(struct timer *t)
+{
+	struct stream *s = &container_of(t, struct dial, look)->stream;
+
+	if (port_look_source(&s->port, s->channel->wfd) < 0)
+		port_down(&s->port);
+}
+
+static void on_news(struct links_user *u, const struct nl_link *link)
+{
+	struct dial *d = container_of(u, struct dial, news);
+
+	(void)link;
+	if (!d->look.is_set)
+		timer_set(d->stream.port.env->loop, &d->look, LOOK_MS, look_due);
+}
+
 static int use(struct dial *d, int fd)
 {
 	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
+	struct links *links = d->stream.port.env->links;
+	int ret =
+		stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
 
-	return stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
+	/* Without news, a link that is void is found out as any other dead one. */
+	if (ret == 0 && d->stream.is_tcp && links)
+		links_join(links, &d->news, "");
+	return ret;
 }
 
 /* Stop watching an attempt. Return: its descriptor. */
@@ -235,6 +266,9 @@ static void dial_close(struct port *p)
 	struct dial *d = to_dial(p);
 
 	helper_forget(&d->call);
+	if (p->env->links)
+		links_leave(p->env->links, &d->news);
+	timer_cancel(p->env->loop, &d->look);
 	close_attempts(d);
 	stream_close(p);
 }
@@ -259,6 +293,8 @@ struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env
 	if (!d)
 		return NULL;
 	d->ep = ep;
+	d->news.changed = on_news;
+	d->news.is_of_host = true;
 	for (unsigned i = 0; i < HELPER_ADDRS_MAX; i++) {
 		d->attempts[i].dial = d;
 		d->attempts[i].watch.fd = -1;

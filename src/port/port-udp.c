@@ -247,7 +247,7 @@ static int udp_look(struct dgram *d)
 {
 	struct udp *u = to_udp(&d->port);
 	uint64_t now = loop_now();
-	int ret = dgram_look_source(d);
+	int ret = port_look_source(&d->port, d->wfd);
 
 	note_heard(u);
 	/* All that came in before the socket was connected has been read by now. */

@@ -362,6 +362,14 @@ void port_retry_now(struct port *p);
  */
 void port_pause(struct port *p);
 
+/*
+ * port_look_source() - Check that the address that @fd, an IP socket, sends from is still
+ * this host's.
+ *
+ * Return: 0; -EADDRNOTAVAIL, with port_why().
+ */
+int port_look_source(struct port *p, int fd);
+
 /* port_why() - Say why an error is about to be returned. Return: @err. */
 int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

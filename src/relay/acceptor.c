@@ -7,9 +7,22 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "conf/endpoint-name.h"
 #include "port/driver.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
+
+/* Return: whether it has a name, or needs none. */
+static bool name_member(struct acceptor *a, struct member *m, const char *peer)
+{
+	struct port *p = m->port;
+
+	if (!a->names)
+		return true;
+	m->number = names_take(a->names, m->name, sizeof(m->name));
+	snprintf(p->name, sizeof(p->name), "%s (%s)", m->name, peer);
+	return m->number;
+}
 
 static void on_accepted(struct listener *l, int fd, const char *peer,
 			struct admit_host *host, void *arg)
@@ -18,6 +31,10 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 	struct port *p = driver_of(a->ep)->accept(a->ep, fd, peer, &a->relay->env);
 	struct member *m = p ? member_new(p) : NULL;
 
+	if (m && !name_member(a, m, peer)) {
+		member_free(m);
+		m = NULL;
+	}
 	if (!m) {
 		log_warn("%s: no memory for a port", peer);
 		listener_gone(l, host);
@@ -50,17 +67,28 @@ static void make_room(struct listener *l, void *arg)
 	}
 }
 
-static void warn_if_open(const struct endpoint *ep)
+static void warn_if_open(const struct acceptor *a)
 {
-	if (endpoint_is_open(ep))
+	if (endpoint_is_open(a->ep))
 		log_warn("%s: whoever can reach this port joins the network; limit it by "
 			 "allow=, or listen on 127.0.0.1",
-			 ep->text);
+			 a->label);
+}
+
+static struct acceptor *acceptor_new(struct relay *r, struct endpoint *ep)
+{
+	struct acceptor *a = calloc(1, sizeof(*a));
+
+	if (a && *ep->port_name && !(a->names = names_get(&r->names, ep->port_name))) {
+		free(a);
+		return NULL;
+	}
+	return a;
 }
 
 int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
-	struct acceptor *a = calloc(1, sizeof(*a));
+	struct acceptor *a = acceptor_new(r, ep);
 	int ret;
 
 	if (!a) {
@@ -69,7 +97,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	}
 	a->relay = r;
 	a->ep = ep;
-	a->listener.name = ep->text;
+	a->listener.name = endpoint_label(ep, a->label, sizeof(a->label));
 	a->listener.path = ep->path[0] ? ep->path : NULL;
 	a->listener.mode = ep->mode;
 	a->listener.group = ep->access.group;
@@ -84,10 +112,11 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.waits = r->waits && a->is_configured;
 	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
+		names_put(&r->names, a->names);
 		free(a);
 		return ret;
 	}
-	warn_if_open(ep);
+	warn_if_open(a);
 	a->next = r->acceptors;
 	r->acceptors = a;
 	return 0;
@@ -106,28 +135,30 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 {
 	bool same_rules = endpoint_same_rules(&a->ep->rules, &ep->rules);
 	bool same_access = endpoint_same_access(&a->ep->access, &ep->access);
-	struct endpoint_access access;
-	char fault[BROKER_WHY_MAX + 16];
+	char fault[BROKER_WHY_MAX + 16], label[PORT_NAME_MAX];
 	int ret = 0;
 
 	if (!same_access)
 		ret = admit_change(&a->listener.admit, &a->ep->access, &ep->access,
 				   a->relay->env.broker, fault, sizeof(fault));
-	if (ret < 0)
-		snprintf(why, size, "%s: %s", ep->text, fault);
+	if (ret < 0) {
+		snprintf(why, size, "%s: %s", endpoint_label(ep, label, sizeof(label)),
+			 fault);
+		return ret;
+	}
 	if (!same_rules)
 		set_rules(a, &ep->rules);
-	access = a->ep->access;
 	*a->ep = *ep;
-	a->ep->access = access;
-	if (!same_access && ret == 0)
-		warn_if_open(a->ep);
-	return ret < 0 ? ret : !same_rules || !same_access;
+	endpoint_label(ep, a->label, sizeof(a->label));
+	if (!same_access)
+		warn_if_open(a);
+	return !same_rules || !same_access;
 }
 
 static void free_one(struct acceptor *a)
 {
 	listener_free(&a->listener);
+	names_put(&a->relay->names, a->names);
 	free(a->ep);
 	free(a);
 }
@@ -165,8 +196,16 @@ void acceptor_del(struct acceptor *a)
 	loop_defer(r->loop, &r->stopping, free_stopped);
 }
 
-void acceptor_gone(struct acceptor *a, const struct member *m)
+void acceptor_ended(struct acceptor *a, struct member *m)
 {
+	if (m->number)
+		names_release(a->names, m->number);
+	m->number = 0;
+}
+
+void acceptor_gone(struct acceptor *a, struct member *m)
+{
+	acceptor_ended(a, m);
 	stats_add(&a->gone, &m->port->count);
 	listener_gone(&a->listener, m->host);
 	/* Ports are freed at the end of a turn. */

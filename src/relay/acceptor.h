@@ -13,11 +13,14 @@
 #include "conf/endpoint.h"
 #include "net/listen.h"
 #include "relay/member.h"
+#include "relay/names.h"
 
 struct relay;
 
 /*
  * @ep:         its own copy
+ * @label:      its name in messages
+ * @names:      of its connections; NULL without name=
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
  * @is_stopped: it was taken away
@@ -28,6 +31,8 @@ struct acceptor {
 	struct listener listener;
 	struct relay *relay;
 	struct endpoint *ep;
+	char label[PORT_NAME_MAX];
+	struct names *names;
 	struct port_counters gone, sum;
 	bool is_stopped, is_configured, is_kept;
 	struct acceptor *next;
@@ -50,8 +55,7 @@ void acceptor_del(struct acceptor *a);
  * acceptor_change() - Have it as @ep says, which is the same listener (endpoint_same()). Its
  * ports get other rules if these have changed; none is ended.
  *
- * Return: whether anything has changed; -errno, with @why as above: then who may connect
- * stays as it was.
+ * Return: whether anything has changed; -errno, with @why as above: then nothing has.
  */
 int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why,
 		    size_t size);
@@ -62,8 +66,11 @@ static inline struct acceptor *acceptor_of(const struct member *m)
 	return m->acceptor && !m->acceptor->is_stopped ? m->acceptor : NULL;
 }
 
+/* acceptor_ended() - The port of a member that it made has ended: its name is free. */
+void acceptor_ended(struct acceptor *a, struct member *m);
+
 /* acceptor_gone() - A member that it made is about to be freed. */
-void acceptor_gone(struct acceptor *a, const struct member *m);
+void acceptor_gone(struct acceptor *a, struct member *m);
 
 /* acceptor_free_all() - Stop and free all of @r, whose ports are gone already. */
 void acceptor_free_all(struct relay *r);

@@ -43,6 +43,8 @@ struct member_rate {
  * @next_id:    in its bucket of members.by_id
  * @next_ended: in the list of those to be freed at the end of the turn
  * @ep:         the endpoint that it was made from, freed with it; NULL if it was accepted
+ * @name:       the word that commands and views know it by, from name=; or ""
+ * @number:     of the name, if it is its listener's and was not given back; else 0
  * @acceptor:   the listener that it was accepted by, maybe stopped since; or NULL
  * @host:       what the listener knows of the address that it came from
  * @lost_at:    when it went down, loop_now(), ms; 0: it is up, or never was
@@ -62,6 +64,8 @@ struct member {
 
 	struct member *next_id, *next_ended;
 	struct endpoint *ep;
+	char name[ENDPOINT_NUMBERED_MAX];
+	unsigned number;
 	struct acceptor *acceptor;
 	struct admit_host *host;
 	uint64_t lost_at;
@@ -98,6 +102,12 @@ void member_free(struct member *m);
 static inline struct member *member_of(const struct port *p)
 {
 	return p->owner;
+}
+
+/* member_name() - Its name; of one without name=, what messages call it. */
+static inline const char *member_name(const struct member *m)
+{
+	return *m->name ? m->name : m->port->name;
 }
 
 /* members_join() - Give it the next number, and put it at the end of the list. */

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "conf/endpoint-name.h"
 #include "port/driver.h"
 #include "relay/forward.h"
 #include "relay/stats.h"
@@ -161,6 +162,8 @@ static void reap_ended(struct deferred *d)
 
 static void has_ended(struct relay *r, struct member *m)
 {
+	if (m->acceptor)
+		acceptor_ended(m->acceptor, m);
 	m->next_ended = r->ended;
 	r->ended = m;
 	loop_defer(r->loop, &r->reap, reap_ended);
@@ -236,6 +239,15 @@ struct member *relay_find(const struct relay *r, unsigned id)
 	return m && m->port->state != PORT_ENDED ? m : NULL;
 }
 
+struct member *relay_find_name(const struct relay *r, const char *name)
+{
+	struct member *m = *name ? r->forward.members.first : NULL;
+
+	while (m && (m->port->state == PORT_ENDED || strcmp(m->name, name) != 0))
+		m = m->next;
+	return m;
+}
+
 unsigned relay_count_ends(const struct relay *r)
 {
 	unsigned n = 0;
@@ -282,6 +294,8 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 		return -err;
 	}
 	m->ep = ep;
+	memcpy(m->name, ep->port_name, sizeof(ep->port_name));
+	endpoint_label(ep, p->name, sizeof(p->name));
 	m->is_dynamic = r->is_running;
 	m->is_configured = relay_configures(r);
 	p->waits = r->waits && m->is_configured;
@@ -330,9 +344,12 @@ void relay_wait(struct relay *r)
 int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size)
 {
 	bool listens = driver_of(ep)->accept;
-	struct endpoint *own = malloc(sizeof(*own));
-	int ret;
+	struct endpoint *own;
+	int ret = names_check(r, ep, why, size);
 
+	if (ret < 0)
+		return ret;
+	own = malloc(sizeof(*own));
 	if (!own) {
 		snprintf(why, size, "%s: out of memory", ep->text);
 		return -ENOMEM;

@@ -21,6 +21,7 @@
 #include "relay/drain.h"
 #include "relay/events.h"
 #include "relay/member.h"
+#include "relay/names.h"
 #include "relay/switching.h"
 
 enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
@@ -39,6 +40,7 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @pipe:   the member that is stdin and stdout, or NULL
  * @switching: what a switch has besides
  * @acceptors: its listeners
+ * @names:  those of listeners' connections
  * @stopped: listeners that were taken away, to be freed at the end of the turn
  * @gone:   counters of members that are no more
  * @batch:  the receive buffer of all ports
@@ -61,6 +63,7 @@ struct relay {
 	struct member *pipe;
 	struct switching switching;
 	struct acceptor *acceptors, *stopped;
+	struct names *names;
 	struct port_counters gone;
 	struct batch *batch;
 	uint64_t started;
@@ -120,6 +123,9 @@ static inline bool relay_configures(const struct relay *r)
 
 /* relay_find() - The member of that number; NULL if there is none, or its port has ended. */
 struct member *relay_find(const struct relay *r, unsigned id);
+
+/* relay_find_name() - The same of the member that name= gave that name to. */
+struct member *relay_find_name(const struct relay *r, const char *name);
 
 /* relay_count_ends() - How many listeners there are, and ports that no listener accepted. */
 unsigned relay_count_ends(const struct relay *r);

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "conf/endpoint-name.h"
 #include "port/driver.h"
+#include "relay/names.h"
 
 #define WHY_MAX 1200
 
@@ -48,15 +49,20 @@ static bool begin(struct work *w)
 
 /* ---- what is there ---- */
 
-/* There may be several that are the same; take one that a control command added last. */
-static struct member *find_member(const struct work *w, const struct endpoint *ep)
+/*
+ * There may be several that are the same; take one that a control command added last.
+ * @by_name: one that has its name, too
+ */
+static struct member *find_member(const struct work *w, const struct endpoint *ep,
+				  bool by_name)
 {
 	struct member *found = NULL;
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct member *m = w->dialled[i];
 
-		if (m->is_kept || !endpoint_same(m->ep, ep))
+		if (m->is_kept || !endpoint_same(m->ep, ep) ||
+		    (by_name && strcmp(m->ep->port_name, ep->port_name) != 0))
 			continue;
 		if (m->is_configured)
 			return m;
@@ -65,11 +71,13 @@ static struct member *find_member(const struct work *w, const struct endpoint *e
 	return found;
 }
 
+/* Its connections are named after it, so one with another name is another one. */
 static struct acceptor *find_acceptor(const struct work *w, const struct endpoint *ep)
 {
 	struct acceptor *a = w->relay->acceptors;
 
-	while (a && (a->is_kept || !endpoint_same(a->ep, ep)))
+	while (a && (a->is_kept || !endpoint_same(a->ep, ep) ||
+		     strcmp(a->ep->port_name, ep->port_name) != 0))
 		a = a->next;
 	return a;
 }
@@ -82,7 +90,8 @@ static void count(struct work *w, bool has_changed)
 
 static void change_member(struct work *w, struct member *m, const struct endpoint *ep)
 {
-	bool same = endpoint_same_access(&m->ep->access, &ep->access) &&
+	bool same_name = !strcmp(m->name, ep->port_name);
+	bool same = same_name && endpoint_same_access(&m->ep->access, &ep->access) &&
 		    endpoint_same_rules(&m->rules, &ep->rules);
 
 	m->is_kept = m->is_configured = true;
@@ -90,8 +99,10 @@ static void change_member(struct work *w, struct member *m, const struct endpoin
 		members_set_rules(&w->relay->forward.members, m, &ep->rules);
 	count(w, !same);
 	*m->ep = *ep;
-	snprintf(m->port->name, sizeof(m->port->name), "%.*s", PORT_NAME_MAX - 1,
-		 ep->text);
+	endpoint_label(ep, m->port->name, sizeof(m->port->name));
+	/* Another one may still have its name; see name_members(). */
+	if (!same_name)
+		m->name[0] = '\0';
 }
 
 static void change_acceptor(struct work *w, struct acceptor *a, const struct endpoint *ep)
@@ -109,11 +120,11 @@ static void change_acceptor(struct work *w, struct acceptor *a, const struct end
 }
 
 /* Return: whether there is one already. */
-static bool keep(struct work *w, const struct endpoint *ep)
+static bool keep(struct work *w, const struct endpoint *ep, bool by_name)
 {
 	bool listens = driver_of(ep)->accept;
 	struct acceptor *a = listens ? find_acceptor(w, ep) : NULL;
-	struct member *m = listens ? NULL : find_member(w, ep);
+	struct member *m = listens ? NULL : find_member(w, ep, by_name);
 
 	if (a)
 		change_acceptor(w, a, ep);
@@ -155,6 +166,26 @@ static void end_others(struct work *w)
 		end_connections(w->relay);
 }
 
+/* Only what a control command has added can still have one of the new names. */
+static void name_members(struct work *w)
+{
+	char why[WHY_MAX];
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct member *m = w->dialled[i];
+
+		if (!m->is_kept || !strcmp(m->name, m->ep->port_name))
+			continue;
+		if (names_check(w->relay, m->ep, why, sizeof(why)) < 0) {
+			m->ep->port_name[0] = '\0';
+			endpoint_label(m->ep, m->port->name, sizeof(m->port->name));
+			w->done->failed++;
+			w->tell(w->arg, why);
+		}
+		memcpy(m->name, m->ep->port_name, sizeof(m->ep->port_name));
+	}
+}
+
 static void add(struct work *w, const struct endpoint *ep)
 {
 	char why[WHY_MAX];
@@ -179,10 +210,13 @@ int relay_renew(struct relay *r, const struct conf *conf, struct renewal *done,
 	bool is_ready = begin(&w);
 
 	*done = (struct renewal){ 0 };
-	for (size_t i = 0; is_ready && i < n; i++)
-		w.is_there[i] = keep(&w, conf_nth(conf, i));
-	if (is_ready)
+	for (size_t i = 0; is_ready && i < 2 * n; i++)
+		if (!w.is_there[i % n])
+			w.is_there[i % n] = keep(&w, conf_nth(conf, i % n), i < n);
+	if (is_ready) {
 		end_others(&w);
+		name_members(&w);
+	}
 	r->renews = true;
 	for (size_t i = 0; is_ready && i < n; i++)
 		if (!w.is_there[i])

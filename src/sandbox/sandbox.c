@@ -18,15 +18,15 @@
 #include "sandbox/seccomp.h"
 
 #ifdef NO_SANDBOX
-static const bool is_off = true;
+#define IS_OFF true
 #else
-static const bool is_off;
+#define IS_OFF false
 #endif
 
 #ifdef __GLIBC__
-static const bool is_glibc = true;
+#define IS_GLIBC true
 #else
-static const bool is_glibc;
+#define IS_GLIBC false
 #endif
 
 /* The capabilities that each role keeps. */
@@ -38,7 +38,7 @@ static const uint16_t keeps[] = {
 static int filter(const struct sandbox *s, struct sandbox_has *has)
 {
 	struct sock_filter program[SECCOMP_FILTER_MAX];
-	bool is_open = s->role == SANDBOX_NAMES && is_glibc;
+	bool is_open = s->role == SANDBOX_NAMES && IS_GLIBC;
 	int n = is_open ? -ENOTSUP : filter_build(program, s->role, s->kills);
 	int ret = n < 0 ? n : seccomp_apply(program, n);
 
@@ -72,5 +72,5 @@ int sandbox_confine(const struct sandbox *s, struct sandbox_has *has)
 int sandbox_enter(const struct sandbox *s, struct sandbox_has *has)
 {
 	*has = (struct sandbox_has){ 0 };
-	return is_off ? 0 : sandbox_confine(s, has);
+	return IS_OFF ? 0 : sandbox_confine(s, has);
 }

@@ -28,7 +28,7 @@ void events_text(const struct news *n, char *buf, size_t size)
 		break;
 	case EVENT_LOOP:
 	case EVENT_LOOP_GONE:
-		snprintf(buf, size, "%s", n->other->port->name);
+		snprintf(buf, size, "%s", member_name(n->other));
 		break;
 	case EVENT_SAME_MAC:
 		snprintf(buf, size, "%s, also at port %u", mac_text(n->mac, mac),

@@ -15,18 +15,19 @@ static const char *reason(enum http_status status)
 		enum http_status status;
 		const char *reason;
 	} reasons[] = {
-		{ HTTP_OK, "OK" },
 		{ HTTP_BAD_REQUEST, "Bad Request" },
+		{ HTTP_OK, "OK" },
 		{ HTTP_NOT_FOUND, "Not Found" },
 		{ HTTP_BAD_METHOD, "Method Not Allowed" },
 		{ HTTP_LONG_LINE, "URI Too Long" },
 		{ HTTP_LONG_HEAD, "Request Header Fields Too Large" },
 	};
+	size_t i = ARRAY_SIZE(reasons);
 
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "";
+	/* It is the first one if it is none of the others. */
+	while (--i && reasons[i].status != status)
+		;
+	return reasons[i].reason;
 }
 
 /* Cut off the next word of a line; exactly one space separates words. Return: it or NULL. */

@@ -235,12 +235,16 @@ static void begin_families(struct buf *part)
 
 /*
  * Make the labels of a port. No label has the peer's address: each connection would
- * begin new series. The endpoint or the listener that the port comes from stays.
+ * begin new series. The endpoint or the listener that the port comes from stays, and so
+ * does a name, which takes the place of the number.
  */
 static void put_labels(struct buf *labels, const struct member *m)
 {
 	labels->len = 0;
-	buf_printf(labels, "{port=\"%u\"", m->id);
+	if (*m->name)
+		add_label(labels, "{", "port", m->name);
+	else
+		buf_printf(labels, "{port=\"%u\"", m->id);
 	if (acceptor_of(m))
 		add_label(labels, ",", "listener", acceptor_of(m)->ep->text);
 	else if (m->ep)
@@ -264,16 +268,28 @@ static void add_member(struct metrics_text *t, const struct member *m)
 		add_counter(part++, "port_", &counters[i], &m->port->count, labels);
 }
 
+/*
+ * Whether no other port in the text has its name: one that has ended gave its name back, and
+ * one that came since the text was begun may have the name of one that was written.
+ */
+static bool is_only_one(const struct metrics_text *t, const struct member *m)
+{
+	return !*m->name || (m->port->state != PORT_ENDED && m->id <= t->newest);
+}
+
 bool metrics_text_ports(struct metrics_text *t, const struct relay *r)
 {
 	const struct member *m = members_after(&r->forward.members, t->last);
 	unsigned n = 0;
 
-	if (!t->is_begun)
+	if (!t->is_begun) {
 		begin_families(&t->part[1]);
+		t->newest = r->forward.members.last_id;
+	}
 	t->is_begun = true;
 	for (; m && n < METRICS_PORTS_A_STEP; m = m->next, n++) {
-		add_member(t, m);
+		if (is_only_one(t, m))
+			add_member(t, m);
 		t->last = m->id;
 	}
 	return !m;

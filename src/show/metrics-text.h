@@ -38,12 +38,13 @@ struct metrics_process {
  * @labels: labels of the port that is being written
  * @is_begun: the families of ports have their HELP and TYPE
  * @last:   the number of the port that was written last
+ * @newest: that of the last port that there was when the text was begun
  */
 struct metrics_text {
 	struct buf part[METRICS_PARTS];
 	struct buf labels;
 	bool is_begun;
-	unsigned last;
+	unsigned last, newest;
 };
 
 /* metrics_text_ports() - Write the next ports. Return: whether they were the last. */

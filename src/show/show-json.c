@@ -83,7 +83,7 @@ static void add_member(struct show *s, const struct member *m, struct buf *out)
 
 	buf_printf(out, s->last ? ",\n{" : "\n{");
 	add_number(out, "id", m->id);
-	add_string(out, "name", p->name);
+	add_string(out, "name", member_name(m));
 	add_string(out, "endpoint", show_endpoint(m));
 	add_string(out, "peer", show_peer(m, peer));
 	add_string(out, "state", port_state_name(port_state_shown(p)));
@@ -104,6 +104,7 @@ static void add_listener(const struct acceptor *a, struct buf *out)
 {
 	buf_printf(out, "{");
 	add_string(out, "endpoint", a->ep->text);
+	add_string(out, "name", a->ep->port_name);
 	add_number(out, "connected", a->listener.n);
 	add_number(out, "accepted", a->listener.count);
 	begin_field(out, "refused");

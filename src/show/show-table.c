@@ -43,6 +43,9 @@ static void name_member(const struct member *m, struct names *names, struct show
 {
 	char peer[SOCK_TEXT_MAX];
 
+	if (*m->name)
+		widen(&s->name, (int)strlen("name"));
+	widen(&s->name, (int)strlen(m->name));
 	widen(&s->endpoint, fit(names->endpoint, show_endpoint(m)));
 	widen(&s->peer, fit(names->peer, show_peer(m, peer)));
 	widen(&s->state, (int)strlen(member_state_text(m)));
@@ -73,15 +76,22 @@ static void add_head(const struct relay *r, struct buf *out)
 	}
 }
 
+/* The names that the user gave have a column if there are any; with a blank behind it. */
+static int name_width(const struct show *w)
+{
+	return w->name ? w->name + 1 : 0;
+}
+
 static void add_titles(struct buf *out, const struct show *w)
 {
 	static const char way[] = "frames  bytes     /s  bit/s";
 
 	buf_printf(out,
 		   "\n%*s  -------- received ---------  ---------- sent -----------\n",
-		   5 + w->endpoint + 1 + w->peer + 1 + w->state + 7, "");
-	buf_printf(out, "port %-*s %-*s %-*s %6s  %s  %s  queue\n", w->endpoint,
-		   "endpoint", w->peer, "peer", w->state, "state", "since", way, way);
+		   5 + name_width(w) + w->endpoint + 1 + w->peer + 1 + w->state + 7, "");
+	buf_printf(out, "port %-*s%-*s %-*s %-*s %6s  %s  %s  queue\n", name_width(w),
+		   w->name ? "name" : "", w->endpoint, "endpoint", w->peer, "peer",
+		   w->state, "state", "since", way, way);
 }
 
 static void add_direction(struct buf *out, uint64_t frames, uint64_t bytes,
@@ -127,7 +137,8 @@ static void add_member(struct show *w, const struct member *m, struct buf *out)
 	struct names names;
 
 	name_member(m, &names, w);
-	buf_printf(out, "%4u %-*s %-*s %-*s %6s", m->id, w->endpoint, names.endpoint,
+	buf_printf(out, "%4u %-*s%-*s %-*s %-*s %6s", m->id, name_width(w),
+		   w->name && !*m->name ? "-" : m->name, w->endpoint, names.endpoint,
 		   w->peer, names.peer, w->state, member_state_text(m),
 		   human_time(loop_now() - p->since, since));
 	add_direction(out, p->count.rx_frames, p->count.rx_bytes, m->rate.rx_frames,
@@ -174,7 +185,7 @@ static void add_address(const struct fdb_entry *e, void *arg)
 
 	if (t->n++ >= SHOW_ADDRESSES_MAX)
 		return;
-	escape_text(name, sizeof(name), e->member->port->name);
+	escape_text(name, sizeof(name), member_name(e->member));
 	buf_printf(t->out, "%02x:%02x:%02x:%02x:%02x:%02x %4u %5s %4u %s\n",
 		   (unsigned)(mac >> 40) & 0xff, (unsigned)(mac >> 32) & 0xff,
 		   (unsigned)(mac >> 24) & 0xff, (unsigned)(mac >> 16) & 0xff,
@@ -205,7 +216,7 @@ static void add_counters(struct show *s, const struct member *m, struct buf *out
 	char name[4 * PORT_NAME_MAX], peer[SOCK_TEXT_MAX], text[4 * SOCK_TEXT_MAX];
 
 	(void)s;
-	escape_text(name, sizeof(name), p->name);
+	escape_text(name, sizeof(name), member_name(m));
 	escape_text(text, sizeof(text), show_peer(m, peer));
 	buf_printf(out,
 		   "port\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "conf/endpoint-name.h"
 
 const char *show_endpoint(const struct member *m)
 {
@@ -66,9 +67,10 @@ void show_listener(const struct acceptor *a, struct buf *out)
 {
 	const uint64_t *refused = a->listener.admit.refused;
 	const char *lead = ", refused: ";
-	char text[4 * ENDPOINT_TEXT_MAX];
+	char text[4 * ENDPOINT_TEXT_MAX],
+		label[ENDPOINT_TEXT_MAX + ENDPOINT_PORT_NAME_MAX];
 
-	escape_text(text, sizeof(text), a->ep->text);
+	escape_text(text, sizeof(text), endpoint_label(a->ep, label, sizeof(label)));
 	buf_printf(out, "listener %s: %u connected, %u accepted so far", text,
 		   a->listener.n, a->listener.count);
 	for (int i = 0; i < ADMIT_REFUSALS; i++) {

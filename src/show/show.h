@@ -23,12 +23,12 @@
  * @is_begun:    the first step was made
  * @is_measured: the widths of the table's columns are known
  * @last:        the number of the last port that was done
- * @endpoint, @peer, @state: widths of these columns, in characters
+ * @name, @endpoint, @peer, @state: widths of these columns, in characters; 0: left out
  */
 struct show {
 	bool is_begun, is_measured;
 	unsigned last;
-	int endpoint, peer, state;
+	int name, endpoint, peer, state;
 };
 
 /* Append the next step of a view to @out. Return: whether it was the last step. */

@@ -140,7 +140,7 @@ void trace_format(char *out, size_t size, uint64_t day_us, const struct member *
 	const uint8_t *bytes = frame_peek(f, len, room);
 
 	add(&l, "%02u:%02u:%02u.%06u %u %s %s", s / 3600, s / 60 % 60, s % 60,
-	    (uint32_t)(day_us % 1000000), m->id, m->port->name,
+	    (uint32_t)(day_us % 1000000), m->id, member_name(m),
 	    direction == FRAME_IN ? "in" : "out");
 	add_mac(&l, " ", bytes + ETH_SOURCE);
 	add_mac(&l, " > ", bytes);

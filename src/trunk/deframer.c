@@ -77,12 +77,12 @@ static size_t record_size(const struct trunk *t, uint32_t word)
 	return LAYOUT_PREFIX + len;
 }
 
-/* A record that is whole, and was found good. */
-static enum deframed take(const struct trunk *t, uint8_t *at, struct frame *f)
+/* A record that is whole, and was found good: a hello if it begins like one. */
+static enum deframed take(uint8_t *at, struct frame *f)
 {
 	uint32_t word = get_be32(at);
 
-	if (word == TRUNK_MAGIC && trunk_awaits_hello(t)) {
+	if (word == TRUNK_MAGIC) {
 		*f = (struct frame){ .data = at, .len = TRUNK_HELLO_BYTES };
 		return DEFRAMED_HELLO;
 	}
@@ -104,7 +104,7 @@ enum deframed deframer_next(struct deframer *d, const struct trunk *t, struct fr
 	d->record = 0;
 	if (d->is_whole) {
 		d->is_whole = false;
-		return take(t, d->partial, f);
+		return take(d->partial, f);
 	}
 	size = layout_parse_run(f, at, d->end);
 	if (size) {
@@ -121,7 +121,7 @@ enum deframed deframer_next(struct deframer *d, const struct trunk *t, struct fr
 		return DEFRAMED_NONE;
 	}
 	d->next += size;
-	return take(t, at, f);
+	return take(at, f);
 }
 
 bool deframer_rest(struct deframer *d, struct iovec *iov)

@@ -338,8 +338,8 @@ static void test_all(void)
 static void test_bad_filters(void)
 {
 	static const char *const bad[] = {
-		"",	   "port",    "port=",	    "port=0",	       "port=x",
-		"port=-1", "port= 1", "port=1x",    "port=2147483648", "port=99999999999",
+		"",	   "port",    "port=",	    "port=0",	       "port=a b",
+		"port=+1", "port= 1", "port=1/x",   "port=2147483648", "port=99999999999",
 		"snap=0",  "dir=",    "snap=69633", "dir=up",	       "dir=inn",
 		"PORT=1",  "\x1b[2J", "file=x",
 	};
@@ -352,7 +352,7 @@ static void test_bad_filters(void)
 		snprintf(word, sizeof(word), "%s", bad[i]);
 		why[0] = '\0';
 		ok(capture_filter_words(&w, words, why, sizeof(why)) == -EINVAL &&
-			   strstr(why, "port=N") && !strchr(why, '\x1b'),
+			   strstr(why, "port=PORT") && !strchr(why, '\x1b'),
 		   "\"%s\" is refused: %s", bad[i], why);
 	}
 }
@@ -371,21 +371,28 @@ static void check_option(const char *text, const char *name,
 		return;
 	}
 	ok_eq_str(copy, name, "the file of \"%s\"", text);
-	ok(!ret && w.port == want->port && w.snaplen == want->snaplen &&
-		   w.in == want->in && w.out == want->out,
+	ok(!ret && w.port == want->port && !strcmp(w.name, want->name) &&
+		   w.snaplen == want->snaplen && w.in == want->in && w.out == want->out,
 	   "and the rest of it");
 }
 
 static void test_options(void)
 {
-	static const struct capture_filter in = { 0, FRAME_MAX, true, false };
-	static const struct capture_filter some = { 7, 96, false, true };
+	static const struct capture_filter in = { .snaplen = FRAME_MAX, .in = true };
+	static const struct capture_filter some = { .port = 7,
+						    .snaplen = 96,
+						    .out = true };
+	static const struct capture_filter named = {
+		.name = "web-2", .snaplen = FRAME_MAX, .in = true, .out = true
+	};
 
 	check_option("file", "file", &everything);
 	check_option("-,dir=in", "-", &in);
 	check_option("/a/b=c,dir=out,port=7,snap=96", "/a/b=c", &some);
 	check_option("a,,b,,,dir=in", "a,b,", &in);
 	check_option("a,,dir=in", "a,dir=in", &everything);
+	check_option("a,port=7,port=web-2", "a", &named);
+	check_option("a,port=web,port=7,dir=out,snap=96", "a", &some);
 	check_option("a,", NULL, NULL);
 	check_option("a,dir=up", NULL, NULL);
 	check_option("a,b", NULL, NULL);
@@ -410,6 +417,34 @@ static void test_later_port(void)
 	ok(file.is_good && seen.n == 2 && seen.port[0] == 2 && seen.port[1] == 2,
 	   "a port that comes later is captured from then on");
 	ok_eq_int(file.interfaces, 1, "and no other");
+}
+
+static bool has_text(const char *text)
+{
+	return memmem(bytes, file.len, text, strlen(text));
+}
+
+/* A port with a name, and another one that has it later. */
+static void test_named_port(void)
+{
+	struct capture_filter w = everything;
+
+	strcpy(w.name, "web");
+	begin(&w);
+	seen.n = 0;
+	file.packet = keep;
+	show_few();
+	strcpy(members[1].name, "web");
+	show_few();
+	members[1].name[0] = '\0';
+	strcpy(members[2].name, "web");
+	show_few();
+	stop_and_parse();
+	ok(file.is_good && seen.n == 4, "what the ports of that name carry is captured");
+	ok_eq_int(file.interfaces, 2, "each is an interface");
+	ok(has_text("web") && has_text("port 2, unix:p2") && has_text("port 3, unix:p3"),
+	   "with the name, and what else is known of it");
+	ok(!has_text("port 1"), "others are none");
 }
 
 /* ---- frames in other shapes ---- */
@@ -757,6 +792,7 @@ int main(void)
 	test_bad_filters();
 	test_options();
 	test_later_port();
+	test_named_port();
 	test_run();
 	test_pieces(FRAME_MAX);
 	test_pieces(100);

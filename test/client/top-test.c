@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/util.h"
+#include "lib/no-memory.h"
 #include "lib/tap.h"
 
 #define PORT(id, rx, tx) \
@@ -40,19 +41,29 @@ static void test_read(void)
 		"relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\nport\t1\tup\t1\n",
 		"relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\nport\t1\tup\t1\t2\t3\t4\t5\t6\t7\tx\ta\tb\n",
 		"relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\nport\t1\tup\t1\t2\t3\t4\t5\t6\t7\t8\ta\tb\tc\n",
+		"relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\nport\tx\tup\t1\t2\t3\t4\t5\t6\t7\t8\ta\tb\n",
 		"relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\nnonsense\n",
 	};
 	struct top_data d;
+	char *text;
+	int ret;
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		ok_eq_int(read_text(&d, wrong[i]), -EPROTO, "wrong: %s", wrong[i]);
 		top_free(&d);
 	}
-	ok_eq_int(read_text(&d, "relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\n"
-				"port\t1\tup\t1\t2\t3\t4\t5\t6\t7\t8\ta\033[2J\xc3\tb"),
+	ok_eq_int(read_text(&d,
+			    "relay\tswitch\tv1\t1\t2\t3\t4\t5\t6\n"
+			    "port\t1\tup\t1\t2\t3\t4\t5\t6\t7\t8\ta\033[2J\xc3\x7f\tb"),
 		  0, "right");
-	ok_eq_str(d.port[0].name, "a?[2J?", "made printable");
+	ok_eq_str(d.port[0].name, "a?[2J??", "made printable");
 	ok_eq_str(d.port[0].peer, "b", "the last word");
+	top_free(&d);
+	text = strdup("");
+	no_memory = true;
+	ret = top_read(&d, text);
+	no_memory = false;
+	ok_eq_int(ret, -ENOMEM, "without memory");
 	top_free(&d);
 }
 

@@ -69,6 +69,8 @@ static void check_printed(const struct conf *conf)
 	must(!conf_fixed(conf, &again));
 	for (size_t i = 0; i < conf_count(conf); i++)
 		must(!strcmp(conf_nth(conf, i)->text, conf_nth(&again, i)->text) &&
+		     !strcmp(conf_nth(conf, i)->port_name,
+			     conf_nth(&again, i)->port_name) &&
 		     endpoint_same(conf_nth(conf, i), conf_nth(&again, i)));
 	conf_free(&again);
 }

@@ -80,12 +80,15 @@ static char *describe(const struct conf *conf)
 	fprintf(out, " ctl=%s %s metrics=%s user=%s",
 		conf->ctl_path ? conf->ctl_path : "", conf->ctl.text, conf->metrics.text,
 		conf->user ? conf->user : "");
+	fprintf(out, " port=%s", conf->capture_filter.name);
 	fprintf(out, " capture=%s %u %u %d%d", conf->capture ? conf->capture : "",
 		conf->capture_filter.port, conf->capture_filter.snaplen,
 		conf->capture_filter.in, conf->capture_filter.out);
 	for (size_t i = 0; i < conf_count(conf); i++)
-		fprintf(out, " [%s%d %s]", i < conf->n_listeners ? "-l " : "",
-			(int)conf_nth(conf, i)->kind, conf_nth(conf, i)->text);
+		fprintf(out, " [%s%d %s%s%s]", i < conf->n_listeners ? "-l " : "",
+			(int)conf_nth(conf, i)->kind, conf_nth(conf, i)->text,
+			*conf_nth(conf, i)->port_name ? " is " : "",
+			conf_nth(conf, i)->port_name);
 	fclose(out);
 	return text;
 }
@@ -122,8 +125,9 @@ static void test_goods(void)
 		  "2 server storm=100000 fdb=16384 wait");
 	test_good("user nobody\nlisten 1\nctl /x,mode=0640\n",
 		  "ctl=/x --ctl /x,mode=0640 metrics= user=nobody");
-	test_good("storm 1000\nfdb-size 5\nlisten 1\nmetrics 9100\ncapture f,,g,dir=in\n",
-		  "storm=1000 fdb=5 ctl=  metrics=--metrics 9100 user= capture=f,g 0 ");
+	test_good(
+		"storm 1000\nfdb-size 5\nlisten 1\nmetrics 9100\ncapture f,,g,dir=in\n",
+		"storm=1000 fdb=5 ctl=  metrics=--metrics 9100 user= port= capture=f,g 0 ");
 	test_good("no-sandbox\nlisten unix-listen:/a,,b,mode=0666\n", "bare");
 }
 
@@ -374,6 +378,8 @@ static const char *const values[] = {
 	"unix:a ",
 	"unix:\"x\"",
 	"tap:t0,isolated",
+	"tap:t0,name=a,isolated",
+	"unix:/a,,b,name=b",
 	"fd:7",
 	"tcp:h:5,dead=5",
 	"unix:\\",
@@ -391,7 +397,7 @@ static const char *const pairs[][2] = {
 	{ "--metrics", "9100" },
 	{ "--capture", "f g" },
 	{ "--user", " root" },
-	{ "--capture", "\n,snap=64" },
+	{ "--capture", "\n,snap=64,port=a" },
 	{ "-l", "[::1]:7" },
 };
 

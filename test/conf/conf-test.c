@@ -249,9 +249,20 @@ static const struct bad bads[] = {
 	{ { "--capture=" }, "--capture: the path is empty" },
 	{ { "--capture=,dir=in" }, "--capture: the path is empty" },
 	{ { "--capture=f,dri=in" },
-	  "--capture: dri=in: not known; a capture may have port=N, dir=in, "
+	  "--capture: dri=in: not known; a capture may have port=PORT, dir=in, "
 	  "dir=out, dir=both, snap=N, with snap up to 69632; a comma in the file's "
 	  "name is doubled" },
+	{ { "--capture=f,port=web", "-l", "tcp-listen:1,name=wed", "tcp:h:1" },
+	  "--capture: port=web: no endpoint has that name; give it one by name=" },
+	{ { "--capture=f,port=web-2", "tcp:h:1,name=web" },
+	  "--capture: port=web-2: no endpoint has that name; give it one by name=" },
+	{ { "tcp:h:1,name=a", "tcp:h:2,name=a" },
+	  "a (tcp:h:2): another endpoint has this name; give each its own" },
+	{ { "-l", "tcp-listen:5000,name=web", "tcp:h:2,name=web-2" },
+	  "web-2 (tcp:h:2): a listener gives its connections such names, NAME-2, NAME-3 "
+	  "and so on; choose another" },
+	{ { "-l", "5000,name=web" },
+	  "5000,name=web: options need the long form, as in tcp-listen:5000,name=web" },
 	{ { "--metrics", "" }, NO_METRICS("") },
 	{ { "--metrics", "0" }, NO_METRICS("0") },
 	{ { "--metrics", "65536" }, NO_METRICS("65536") },

@@ -8,9 +8,10 @@
 #include "lib/fuzz.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "conf/endpoint.h"
+#include "conf/endpoint-name.h"
 
 #define WHY_MAX 300
 
@@ -46,10 +47,28 @@ static void check_access(const struct endpoint_access *access)
 	must(is_text(access->group, sizeof(access->group)));
 }
 
+/* What was typed is the text with the name somewhere in it. */
+static void check_name(const struct endpoint *ep, const char *text)
+{
+	size_t len = strlen(",name=") + strlen(ep->port_name), at = 0;
+	char option[64];
+
+	must(endpoint_is_port_name(ep->port_name, sizeof(ep->port_name)));
+	snprintf(option, sizeof(option), ",name=%s", ep->port_name);
+	must(strlen(ep->text) + len == strlen(text));
+	while (strncmp(text + at, option, len) != 0 ||
+	       strcmp(text + at + len, ep->text + at))
+		must(ep->text[at] == text[at] && ep->text[at++]);
+}
+
 static void check_read(const struct endpoint *ep, const char *text)
 {
-	must(!strcmp(ep->text, text) ||
-	     (!strncmp(ep->text, "--", 2) && strstr(ep->text, text)));
+	must(is_text(ep->port_name, sizeof(ep->port_name)));
+	if (*ep->port_name)
+		check_name(ep, text);
+	else
+		must(!strcmp(ep->text, text) ||
+		     (!strncmp(ep->text, "--", 2) && strstr(ep->text, text)));
 	must(ep->kind <= ENDPOINT_TRUNK);
 	must(is_text(ep->remote.host, sizeof(ep->remote.host)));
 	must(is_text(ep->local.host, sizeof(ep->local.host)));

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "conf/endpoint-long.h"
 #include "conf/endpoint.h"
 #include "lib/random.h"
 #include "lib/tap.h"
@@ -30,6 +31,27 @@ struct good {
 struct bad {
 	const char *text;
 	const char *why; /* behind "TEXT: " */
+};
+
+#define NAME31 "a123456789-123456789_123456789."
+
+/* @text: what is kept of @typed, all but the name */
+static const struct {
+	const char *typed, *text, *name;
+} names[] = {
+	{ "tcp:h:1,name=web1", "tcp:h:1", "web1" },
+	{ "tcp-listen:1,isolated,name=A.b_c-9,max=1", "tcp-listen:1,isolated,max=1",
+	  "A.b_c-9" },
+	{ "unix:/a,,name=b,name=c,isolated", "unix:/a,,name=b,isolated", "c" },
+	{ "unix:/a,,,name=name", "unix:/a,,", "name" },
+	{ "unix-listen:/a,mode=0660,name=1x", "unix-listen:/a,mode=0660", "1x" },
+	{ "udp:h:1,name=" NAME31, "udp:h:1", NAME31 },
+	{ "unixgram:a,name=b,local=c", "unixgram:a,local=c", "b" },
+	{ "mcast:239.0.0.1:1,name=m", "mcast:239.0.0.1:1", "m" },
+	{ "bridge:br0,name=br0", "bridge:br0", "br0" },
+	{ "tap:t,name=t", "tap:t", "t" },
+	{ "fd:3,name=three", "fd:3", "three" },
+	{ "trunk:h:1,name=up", "trunk:h:1", "up" },
 };
 
 static const struct good short_forms[] = {
@@ -210,17 +232,22 @@ static const struct good listen_forms[] = {
 	"or [ff00::] and up"
 #define NO_OPTION(kind, s)         \
 	kind " has no option \"" s \
-	     "\"; it has isolated, mac=ADDR and pad=0, and the form is "
-#define NO_TAP_OPTION(kind, s) \
-	kind " has no option \"" s "\"; it has isolated and mac=ADDR, and the form is "
-#define NO_TCP_OPTION(kind, s)                                                    \
-	kind " has no option \"" s "\"; it has dead=SECONDS, isolated, mac=ADDR " \
+	     "\"; it has name=WORD, isolated, mac=ADDR and pad=0, and the form is "
+#define NO_TAP_OPTION(kind, s)     \
+	kind " has no option \"" s \
+	     "\"; it has name=WORD, isolated and mac=ADDR, and the form is "
+#define NO_TCP_OPTION(kind, s)                                         \
+	kind " has no option \"" s                                     \
+	     "\"; it has dead=SECONDS, name=WORD, isolated, mac=ADDR " \
 	     "and pad=0, and the form is "
-#define NO_LISTEN_OPTION(kind, s, own)                                       \
-	kind " has no option \"" s "\"; it has " own ", isolated, mac=ADDR " \
+#define NO_LISTEN_OPTION(kind, s, own)                                                  \
+	kind " has no option \"" s "\"; it has " own ", name=WORD, isolated, mac=ADDR " \
 	     "and pad=0, and the form is "
 #define TCP_LISTEN_OPTIONS "dead=SECONDS, allow=CIDR, max=N, accept-rate=N, per-address=N"
 #define UNIX_LISTEN_OPTIONS "group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N"
+#define NO_PORT_NAME(s)                                                           \
+	"option name: \"" s "\" must be 1 to 31 letters, digits, ., _ or -, and " \
+	"not digits alone"
 #define NO_NET(s) "\"" s "\" is no network, as 192.0.2.0/24 or 2001:db8::/32"
 #define NO_LIMIT(key, s) "option " key ": \"" s "\" must be a number from 1 to 1000000"
 #define NETS4 "::1+::1+::1+::1"
@@ -451,6 +478,13 @@ static const struct bad bad_rest[] = {
 };
 
 static const struct bad bad_rules[] = {
+	{ "tcp:h:1,name", "option name has no value; the form is name=WORD" },
+	{ "tcp:h:1,name=", "option name has no value; the form is name=WORD" },
+	{ "tcp:h:1,name=1", NO_PORT_NAME("1") },
+	{ "tcp:h:1,name=a b", NO_PORT_NAME("a b") },
+	{ "unix:/a,name=a,,b", NO_PORT_NAME("a,b") },
+	{ "tcp:h:1,name=" NAME31 "x", NO_PORT_NAME(NAME31 "x") },
+	{ "tcp:h:1,name=a,name=b", "option name is given twice; give it once" },
 	{ "tcp:h:1,dead=4", NO_DEAD("4") },
 	{ "tcp:h:1,dead=3601", NO_DEAD("3601") },
 	{ "trunk:h:1,dead=-1", NO_DEAD("-1") },
@@ -691,6 +725,26 @@ static void test_good(parse_fn parse, const struct good *cases, size_t n)
 	}
 }
 
+static void test_port_names(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct endpoint ep, same;
+		char why[WHY_MAX] = "";
+
+		memset(&ep, 0xa5, sizeof(ep));
+		ok_eq_int(endpoint_parse(&ep, names[i].typed, why, sizeof(why)), 0,
+			  "%s is read %s", names[i].typed, why);
+		ok_eq_str(ep.port_name, names[i].name, "its name");
+		ok_eq_str(ep.text, names[i].text, "and the text without it");
+		ok_eq_int(endpoint_parse(&same, ep.text, why, sizeof(why)), 0,
+			  "which is an endpoint, too %s", why);
+		ok(!*same.port_name && !strcmp(same.path, ep.path) &&
+			   !strcmp(same.local_path, ep.local_path) &&
+			   !memcmp(&same.rules, &ep.rules, sizeof(ep.rules)),
+		   "the same without a name");
+	}
+}
+
 static void test_open(void)
 {
 	static const struct {
@@ -781,7 +835,8 @@ static void test_lengths(void)
 		"the path is 108 bytes long; a unix socket's has 107 at most";
 	static const char too_long[] =
 		"an endpoint of 1024 bytes is too long; 1023 are allowed";
-	char why[WHY_MAX];
+	char why[WHY_MAX], *stretched;
+	struct endpoint ep;
 
 	test_length("", 15, "", LONG_NAME);
 	test_length("bridge:", 15, "", LONG_NAME);
@@ -804,6 +859,12 @@ static void test_lengths(void)
 	test_length("unixgram:", 107, ",local=b", path);
 	test_length("unixgram:b,local=", 107, "", path);
 	test_length("exec:", ENDPOINT_TEXT_MAX - 1 - strlen("exec:"), "", too_long);
+	stretched =
+		stretch("unix-listen:", ENDPOINT_TEXT_MAX - strlen("unix-listen:"), "");
+	ok_eq_int(endpoint_parse_listen(&ep, stretched, why, sizeof(why)), -EINVAL,
+		  "behind -l, too");
+	ok(strstr(why, too_long), "said so");
+	free(stretched);
 }
 
 static void test_quoting(void)
@@ -859,6 +920,25 @@ static void test_small_buffers(void)
 		free(why);
 	}
 	ok_eq_int(wrong, 0, "messages are cut to the room there is");
+}
+
+static void test_small_lists(void)
+{
+	char whole[256];
+	int wrong = 0;
+
+	endpoint_long_list(whole, sizeof(whole));
+	ok(strlen(whole) < sizeof(whole) - 1 && strstr(whole, "udp, "), "%s", whole);
+	for (size_t size = 1; size <= strlen(whole) + 1; size++) {
+		char *list = malloc(size);
+
+		if (!list)
+			abort();
+		endpoint_long_list(list, size);
+		wrong += strlen(list) != size - 1 || strncmp(list, whole, size - 1) != 0;
+		free(list);
+	}
+	ok_eq_int(wrong, 0, "the list of kinds is cut to the room there is");
 }
 
 /* What is refused leaves what was there; the text may be cut short anywhere. */
@@ -1009,6 +1089,7 @@ int main(void)
 	test_good(endpoint_parse, long_forms, ARRAY_SIZE(long_forms));
 	test_good(endpoint_parse, rules, ARRAY_SIZE(rules));
 	test_good(endpoint_parse_listen, listen_forms, ARRAY_SIZE(listen_forms));
+	test_port_names();
 	test_open();
 	test_bad(endpoint_parse, bad_short, ARRAY_SIZE(bad_short));
 	test_bad(endpoint_parse, bad_host, ARRAY_SIZE(bad_host));
@@ -1018,6 +1099,7 @@ int main(void)
 	test_lengths();
 	test_quoting();
 	test_small_buffers();
+	test_small_lists();
 	test_mac();
 	test_mutations(endpoint_parse, "endpoint_parse");
 	test_mutations(endpoint_parse_listen, "endpoint_parse_listen");

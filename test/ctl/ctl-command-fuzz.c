@@ -34,6 +34,7 @@ static void begin(void)
 	must(relay_init(&relay, &loop, NULL, RELAY_SWITCH, &limits) == 0);
 	add_port("one");
 	add_port("with \"blanks\" \\ and \n");
+	strcpy(relay.forward.members.last->name, "web-2");
 	relay_set_running(&relay);
 	drain_begin(&relay.drain, &loop, &relay.forward);
 }

@@ -205,7 +205,7 @@ static void test_refusals(void)
 		{ "add -l br0", "nothing can listen" },
 		{ "add tcp-listen:1.2.3.4:1", "listen: " },
 		{ "capture dir=up", "dir" },
-		{ "capture port=x", "port" },
+		{ "capture port=x/y", "port" },
 		{ "del", "the form is del" },
 		{ "del 1 2", "the form is del" },
 		{ "del 0", "no such port" },
@@ -479,6 +479,77 @@ static void test_show_limited(void)
 	   "but not before it counts as up");
 	buf_free(&out);
 	end();
+}
+
+/* What a word names: a port, or with -l a listener. */
+static void test_names(void)
+{
+	char path_of_all[] = "/tmp/ctl-test.XXXXXX", line[128], listener[64];
+	struct buf out = { 0 };
+	struct ctl_call call;
+	struct member *m;
+
+	if (!mkdtemp(path_of_all))
+		exit(1);
+	snprintf(listener, sizeof(listener), "unix-listen:%s/l", path_of_all);
+	begin(RELAY_HUB);
+	add_fake("one");
+	snprintf(line, sizeof(line), "add unix:%s/none,name=up", path_of_all);
+	ok_eq_int(command(&call, line), 0, "add one with a name");
+	check_refused(line, "port 2 is called up; choose another name");
+	snprintf(line, sizeof(line), "add %s,name=web", listener);
+	ok_eq_int(command(&call, line), 0, "and a listener");
+	snprintf(line, sizeof(line), "add unix-listen:%s/m", path_of_all);
+	ok_eq_int(command(&call, line), 0, "and one without a name");
+	m = relay_find(&relay, 2);
+	ok_eq_int(command(&call, "set up isolated=on"), 0, "set by name");
+	ok(m->rules.is_isolated, "it is set");
+	show_all(show_status, &out);
+	ok(strstr(out.data, "\nport name endpoint ") &&
+		   strstr(out.data, "\n   1 -    one ") &&
+		   strstr(out.data, "\n   2 up   unix:/tmp/"),
+	   "the table has a column of names");
+	snprintf(line, sizeof(line), "\nlistener web (%s): 0 connected", listener);
+	ok(strstr(out.data, line), "and the listener's");
+	out.len = 0;
+	show_all(show_json, &out);
+	ok(strstr(out.data, "\"name\": \"one\", \"endpoint\": \"one\"") &&
+		   strstr(out.data, "\"name\": \"up\", \"endpoint\": \"unix:/tmp/") &&
+		   strstr(out.data, "/l\", \"name\": \"web\", "),
+	   "JSON has names");
+	out.len = 0;
+	show_all(show_counters, &out);
+	ok(strstr(out.data, "\t0\tup\t\n"), "and so have counters");
+	check_refused("del web", "no such port or listener");
+	snprintf(line, sizeof(line), "del %s,name=wed", listener);
+	check_refused(line, "no such port or listener");
+	snprintf(line, sizeof(line), "del unix:%s/other,name=up", path_of_all);
+	check_refused(line, "no such port or listener");
+	check_refused("del -l up", "no such listener");
+	check_refused("del -l \"\"", "no such listener");
+	check_refused("del \"\"", "no such port");
+	ok_eq_int(command(&call, "capture port=web-2"), 0, "capture takes a name");
+	ok(!call.filter.port && !strcmp(call.filter.name, "web-2"), "of a port to come");
+	/* A name by name= counts before another port's text. */
+	strcpy(relay_find(&relay, 2)->name, "one");
+	ok_eq_int(command(&call, "del one"), 0, "del by name");
+	ok(m->port->state == PORT_ENDED && relay_find(&relay, 1), "the one that has it");
+	ok_eq_int(command(&call, "del -l web"), 0, "del -l by name");
+	ok(relay.acceptors && !relay.acceptors->next, "that listener is gone");
+	snprintf(line, sizeof(line), "add unix:%s/none,name=up,isolated", path_of_all);
+	ok_eq_int(command(&call, line), 0, "add one that has a name, and more");
+	memcpy(line, "del", 3);
+	ok_eq_int(command(&call, line), 0, "del it as it was typed");
+	snprintf(line, sizeof(line), "add unix-listen:%s/n,isolated,name=web",
+		 path_of_all);
+	ok_eq_int(command(&call, line), 0, "and so a listener");
+	memcpy(line, "del", 3);
+	ok_eq_int(command(&call, line), 0, "del that, too");
+	ok(!relay.acceptors->next, "it is gone");
+	turn_for(&loop, 5);
+	buf_free(&out);
+	end();
+	rmdir(path_of_all);
 }
 
 #define MANY (10 * SHOW_PORTS_A_STEP)
@@ -863,6 +934,7 @@ int main(void)
 	test_show();
 	test_show_limited();
 	test_many();
+	test_names();
 	test_fdb();
 	test_socket();
 	return done();

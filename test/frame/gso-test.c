@@ -511,6 +511,17 @@ static void test_complete_far(void)
 	f.data += 10;
 	ok_eq_int(gso_complete(&s, &f), -EINVAL,
 		  "complete: of several pieces it is refused");
+	f = pieces_whole(frame, sizeof(frame), &vnet);
+	f.tail = &(struct iovec){ frame + 600, 100 };
+	f.tail_len = 100;
+	ok_eq_int(gso_complete(&s, &f), -EINVAL,
+		  "complete: with the rest in a tail, too");
+	memset(frame, 0xff, sizeof(frame));
+	f = pieces_whole(frame, sizeof(frame), &vnet);
+	vnet.csum_start = 400;
+	ok(!gso_complete(&s, &f) && pieces_join(got, &s.frame) == sizeof(got) &&
+		   !memcmp(got, frame, sizeof(got)),
+	   "complete: far behind, 0 is written as 0xffff, too");
 }
 
 static void test_complete_edges(void)

@@ -195,6 +195,41 @@ static void test_many_pieces(void)
 	ok_eq_int(wrong, 0, "of frames of %u pieces %u have room", FRAME_PIECES_MAX, n);
 }
 
+/* @n pieces of a byte are listed. */
+static void fill(unsigned n)
+{
+	fresh();
+	while (wire.n < n)
+		layout_add(&wire, &got[wire.n], 1);
+}
+
+/* What has no room is left out, and what needs no piece of its own has room. */
+static void test_full(void)
+{
+	static const enum kind ways[] = { AT_ONCE, SPLIT, SUPER };
+	uint8_t *end;
+
+	for (unsigned left = 0; left < 2; left++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+			fill(LAYOUT_PIECES - left);
+			lay_out(0, ways[i], 100, 0);
+			ok(layout_add_frames(&wire, frames, 1, FRAME_PAD) == 0 &&
+				   wire.n == LAYOUT_PIECES - left,
+			   "room for %u pieces, and a frame of kind %u", left, ways[i]);
+		}
+	}
+	fill(LAYOUT_PIECES - 1);
+	for (unsigned i = 0; i < 4; i++)
+		lay_out(i, HAS_WORD, 100, i == 3);
+	end = buf + 3 * (LAYOUT_PREFIX + 100);
+	ok_eq_int(layout_add_frames(&wire, frames, 4, FRAME_PAD), 3,
+		  "room for one piece, and four frames, a gap before the last");
+	ok(wire.n == LAYOUT_PIECES && (uint8_t *)wire.iov[wire.n - 1].iov_base +
+						      wire.iov[wire.n - 1].iov_len ==
+					      end,
+	   "three are the last piece");
+}
+
 static void test_random(uint64_t seed)
 {
 	unsigned wrong = 0, skips = 0;
@@ -239,6 +274,7 @@ int main(void)
 	least = FRAME_PAD;
 	test_pieces();
 	test_many_pieces();
+	test_full();
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		test_random(seed);
 	free(buf);

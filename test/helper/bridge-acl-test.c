@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -301,6 +302,21 @@ static void test_file(void)
 	unlink(file);
 }
 
+static void test_groups(void)
+{
+	static const gid_t group = 4242;
+	gid_t before[NGROUPS_MAX];
+	int n = getgroups(NGROUPS_MAX, before);
+
+	write_file(file, "allow br0 group:4242\n", 0644);
+	checked("a group of others", -EACCES, "has no line that allows bridge br0");
+	if (setgroups(1, &group) < 0)
+		abort();
+	checked("a group of ours beside the first", 0, "line 1, allows bridge br0");
+	if (setgroups((size_t)n, before) < 0)
+		abort();
+}
+
 static void test_size(void)
 {
 	char *text = malloc(BRIDGE_ACL_SIZE_MAX + 2);
@@ -373,6 +389,7 @@ int main(void)
 		snprintf(file, sizeof(file), "%s/bridge.conf", dir);
 		snprintf(other, sizeof(other), "%s/other", dir);
 		test_file();
+		test_groups();
 		test_size();
 		test_dir();
 		test_faults();

@@ -10,6 +10,7 @@
  */
 #include "helper/tap-leave.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -26,6 +27,7 @@
 #include "lib/fault.h"
 #include "lib/netns.h"
 #include "lib/tap.h"
+#include "sandbox/caps.h"
 
 #define USER 65534
 #define NET_ADMIN (1U << CAP_NET_ADMIN)
@@ -168,6 +170,43 @@ static void test_set_id(void)
 	ok_eq_int(file_cap_begin(), -EPERM, "set-group-ID, too");
 }
 
+static bool is_stuck;
+
+int caps_set(uint64_t permitted, uint64_t effective)
+{
+	static int (*next)(uint64_t permitted, uint64_t effective);
+
+	if (is_stuck)
+		return -EPERM;
+	if (!next)
+		fault_find(&next, "caps_set");
+	return next(permitted, effective);
+}
+
+static void aborted(int sig)
+{
+	_exit(sig);
+}
+
+/* A process of which the kernel does not take what it is to have put aside. */
+static void test_stuck(void)
+{
+	int status;
+	pid_t pid;
+
+	become_user(NET_ADMIN, 0);
+	is_stuck = true;
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGABRT, aborted);
+		file_cap_begin();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == SIGABRT,
+	   "what can't be put aside ends the process");
+}
+
 /* ---- requests ---- */
 
 /* Links that belong to others, made by root. */
@@ -281,6 +320,21 @@ static void test_grown(void)
 	ok_eq_int(attach("", "", 600, dev.index, &none), -EPERM, "another MTU does not");
 	ok(strstr(why, "for taps with its MTU, 1500"), "and it is told why: %s", why);
 	close(dev.fd);
+}
+
+/* A tap that is to get an MTU, and leaves its bridge, or whose bridge goes, meanwhile. */
+static void test_bridge_gone(void)
+{
+	struct tap_request req = { .mtu = 1500, .index = links.mine };
+	struct nl_link none = { 0 }, mine;
+
+	begin_as_user();
+	if (nl_link_at(NULL, links.mine, &mine))
+		abort();
+	mine.master = 999999;
+	ok(!tap_leave(&req, &none, &mine, why, sizeof(why)) && !caps_now().permitted,
+	   "no leave for a bridge that has gone");
+	ok_eq_str(why, "", "and none was refused");
 }
 
 static struct {
@@ -405,9 +459,11 @@ int main(void)
 	in_child(test_other);
 	in_child(test_root);
 	in_child(test_set_id);
+	in_child(test_stuck);
 	make_links();
 	in_child(test_made);
 	in_child(test_grown);
+	in_child(test_bridge_gone);
 	in_child(test_refusals);
 	in_child(test_untouched);
 	in_child(test_swapped);

@@ -4,14 +4,18 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "lib/clock.h"
+#include "lib/fault.h"
+#include "lib/no-memory.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
@@ -148,10 +152,27 @@ static bool has_us(const char *allow, const char *kind, unsigned id)
 	return has;
 }
 
+/* Groups of ours beside the first, some more if we may have them. */
+static void test_groups(void)
+{
+	static const gid_t more[] = { 4242, 4243 };
+	gid_t groups[64];
+	int n;
+
+	if (setgroups(ARRAY_SIZE(more), more) < 0)
+		printf("# only root can have more groups\n");
+	n = getgroups(ARRAY_SIZE(groups), groups);
+	for (int i = 0; i < n; i++) {
+		ok(has_us("", "gid", groups[i]), "a group of ours");
+		fault_arm(FAULT_getsockopt, 2, ENOPROTOOPT);
+		ok(has_us("", "gid", groups[i]) == (groups[i] == getegid()),
+		   "only the first one counts if the kernel tells no others");
+		ok(fault_disarm(), "which it was asked for");
+	}
+}
+
 static void test_users(void)
 {
-	gid_t groups[64];
-	int n = getgroups(ARRAY_SIZE(groups), groups);
 
 	ok(has_us("", "uid", geteuid()), "our user");
 	ok(!has_us("", "uid", geteuid() + 1), "not another one");
@@ -159,8 +180,6 @@ static void test_users(void)
 	ok(has_us("", "gid", getegid()), "our group");
 	ok(!has_us("", "gid", 4000000000), "not another one");
 	ok(has_us("gid:4000000000+", "uid", geteuid()), "any of them");
-	for (int i = 0; i < n; i++)
-		ok(has_us("", "gid", groups[i]), "a group of ours");
 	start("unix-listen:a,allow=uid:0");
 	ok(!admit_allows(&admit, at(""), STDERR_FILENO),
 	   "nobody that the kernel can't tell");
@@ -171,6 +190,13 @@ static void test_users(void)
 	ok_eq_str(why, "allow=no-such: there is no such user in /etc/passwd", "said so");
 	ok_eq_int(start("unix-listen:a,allow=gid:no-such"), -ENOENT, "a group likewise");
 	ok_eq_str(why, "allow=no-such: there is no such group in /etc/group", "said so");
+	ok_eq_int(start("unix-listen:a,allow=gid:no-such+uid:no-such"), -ENOENT,
+		  "the first of two");
+	ok_eq_str(why, "allow=no-such: there is no such group in /etc/group", "said so");
+	start("unix-listen:a,allow=uid:0+gid:0");
+	ok(!admit_has_address(&ep.access, &at("0.0.0.0")->sa) &&
+		   !admit_has_address(&ep.access, &at("::")->sa),
+	   "users and groups are no addresses");
 }
 
 /* ---- limits ---- */
@@ -239,6 +265,44 @@ static void test_per_address(void)
 	enters("1.1.1.1", &host[0]);
 	admit_free(&admit);
 	ok(!admit.hosts, "all is freed");
+}
+
+static bool has_no_random;
+
+ssize_t getrandom(void *to, size_t size, unsigned flags)
+{
+	static ssize_t (*next)(void *to, size_t size, unsigned flags);
+
+	if (!next)
+		fault_find(&next, "getrandom");
+	return next(to, has_no_random ? size / 2 : size, flags);
+}
+
+/* Without memory nobody new gets in, and who is in is not harmed. */
+static void test_no_memory(void)
+{
+	struct admit_host *host[2];
+	int ret;
+
+	begin("tcp-listen:1,per-address=2");
+	no_memory = true;
+	ret = admit_start(&admit, NULL, why, sizeof(why));
+	no_memory = false;
+	ok(ret == -ENOMEM && !admit.hosts, "no memory from the start");
+	ok_eq_str(why, "not enough memory to start", "said so");
+	has_no_random = true;
+	ok_eq_int(admit_start(&admit, NULL, why, sizeof(why)), -ENOMEM, "no key");
+	ok(!admit.hosts, "and all is freed");
+	has_no_random = false;
+	start("tcp-listen:1,per-address=2");
+	ok(enters("1.1.1.1", &host[0]), "one while there is memory");
+	no_memory = true;
+	ok(!enters("1.1.1.2", &host[1]) && !host[1], "not one of another address after");
+	ok(enters("1.1.1.1", &host[1]), "but another one of this");
+	no_memory = false;
+	ok_eq_int((long long)admit.refused[ADMIT_PER_ADDRESS], 1, "it is counted");
+	ok(enters("1.1.1.2", &host[1]), "until there is memory");
+	admit_free(&admit);
 }
 
 /* Any coming and going: nobody has more than two, and everybody who has less gets in. */
@@ -324,9 +388,11 @@ int main(void)
 	test_networks();
 	test_prefixes();
 	test_users();
+	test_groups();
 	test_rate();
 	test_max();
 	test_per_address();
+	test_no_memory();
 	test_many();
 	test_change();
 	for (int i = 0; i < ADMIT_REFUSALS; i++)

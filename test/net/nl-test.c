@@ -404,6 +404,29 @@ static void test_parse_headers(void)
 	}
 }
 
+/* As long as the longest that the kernel sends, and longer by an attribute. */
+static void test_parse_long(void)
+{
+	static const uint32_t most = 32768 + NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	static _Alignas(struct nlmsghdr) uint8_t buf[40000];
+	struct nlmsghdr *nlh = (struct nlmsghdr *)(void *)buf;
+	struct message msg;
+	struct nl_link link;
+
+	begin(&msg, RTM_NEWLINK, 0);
+	msg.ifm->ifi_index = 7;
+	put(&msg, &(struct attr){ NAME("t0") });
+	memcpy(buf, msg.buf, msg.nlh->nlmsg_len);
+	*(struct nlattr *)(void *)(buf + msg.nlh->nlmsg_len) =
+		(struct nlattr){ .nla_len = (uint16_t)(most - msg.nlh->nlmsg_len) };
+	*(struct nlattr *)(void *)(buf + most) =
+		(struct nlattr){ .nla_len = sizeof(struct nlattr) };
+	nlh->nlmsg_len = most;
+	ok_eq_int(nl_parse_link(nlh, &link), 0, "as long as it may be");
+	nlh->nlmsg_len += sizeof(struct nlattr);
+	ok_eq_int(nl_parse_link(nlh, &link), -EINVAL, "and longer");
+}
+
 static bool is_sane(const struct nl_link *link)
 {
 	size_t len = strnlen(link->name, sizeof(link->name));
@@ -484,6 +507,7 @@ int main(int argc, char **argv)
 	test_parse_sound();
 	test_parse_malformed();
 	test_parse_headers();
+	test_parse_long();
 	test_parse_damaged();
 	return done();
 }

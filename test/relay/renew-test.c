@@ -165,6 +165,27 @@ static void test_cable(void)
 	end();
 }
 
+/* Names come, go and change places; those of a listener's connections do not. */
+static void test_names(void)
+{
+	begin(RELAY_SWITCH, "-l unix-listen:l,name=n unix:a,name=x unix:b,name=y unix:c");
+	check("-l unix-listen:l,name=n unix:a,name=y unix:b,name=x unix:c,name=z",
+	      "0 0 3 1 0", "-l unix-listen:l 1=y (unix:a) 2=x (unix:b) 3=z (unix:c) ");
+	ok(relay_find_name(&relay, "x") == relay_find(&relay, 2),
+	   "found by its new name");
+	check("-l unix-listen:l,name=n unix:a unix:a,name=y unix:c,name=x", "1 1 1 2 0",
+	      "-l unix-listen:l 1=y (unix:a) 3=x (unix:c) 4=unix:a ");
+	check("-l unix-listen:l,name=m unix:a,name=y", "1 3 0 1 0",
+	      "-l unix-listen:l 1=y (unix:a) ");
+	ok_eq_str(relay.acceptors->ep->port_name, "m", "another listener");
+	add("unix:d,name=v");
+	check("-l unix-listen:l,name=m unix:a,name=v unix:e,name=v-2", "1 0 1 1 1",
+	      "-l unix-listen:l 1=unix:a 5=v (unix:d) 6=v-2 (unix:e) ");
+	ok(strstr(told, "v (unix:a): port 5 is called v; choose another name"),
+	   "a name that a control command has given is told");
+	end();
+}
+
 static void test_failures(void)
 {
 	begin(RELAY_SWITCH, "-l unix-listen:l unix:a");
@@ -172,7 +193,7 @@ static void test_failures(void)
 	      "-l unix-listen:l 2=unix:b ");
 	ok(strstr(told, "unix-listen:none/x: listen: No such file"), "it is told");
 	check("-l unix-listen:l,allow=uid:no-such-user unix:b", "0 0 0 1 1",
-	      "-l unix-listen:l,allow=uid:no-such-user 2=unix:b ");
+	      "-l unix-listen:l 2=unix:b ");
 	ok_eq_str(told,
 		  "unix-listen:l,allow=uid:no-such-user: allow=no-such-user: there is no "
 		  "such user in /etc/passwd\n",
@@ -192,6 +213,7 @@ int main(void)
 	test_switch();
 	test_ctl();
 	test_cable();
+	test_names();
 	test_failures();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	return done();

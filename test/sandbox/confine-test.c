@@ -23,6 +23,7 @@ static struct broker broker;
 static struct conf conf;
 static struct helper_answer answer;
 static char why[600];
+static bool needs_helper;
 
 static int prepare(const char *const *words)
 {
@@ -41,7 +42,7 @@ static int prepare(const char *const *words)
 		abort();
 	memset(&confine, 0, sizeof(confine));
 	memset(&broker, 0, sizeof(broker));
-	return confine_prepare(&confine, &broker, &conf, false, why, sizeof(why));
+	return confine_prepare(&confine, &broker, &conf, needs_helper, why, sizeof(why));
 }
 
 static void finish(void)
@@ -114,11 +115,17 @@ static bool is_tap_refused(const char *bridge, const char *name, int index)
 /* Bridges that are not there: attaching fails, but is tried. */
 static void test_named(void)
 {
-	static const char *const words[] = {
-		"-l",	  "5000",	 "tcp:localhost:9",	 "bridge:none-1,tap=t1",
-		"none-2", "exec:exit 0", "unixgram:/a,local=/b", "unix:/c",
-		NULL
-	};
+	static const char *const words[] = { "-l",
+					     "5000",
+					     "-l",
+					     "unix-listen:/none/l",
+					     "tcp:localhost:9",
+					     "bridge:none-1,tap=t1",
+					     "none-2",
+					     "exec:exit 0",
+					     "unixgram:/a,local=/none/b",
+					     "unix:/c",
+					     NULL };
 	struct sock_path made;
 
 	ok_eq_int(prepare(words), 0, "a broker is started");
@@ -142,6 +149,12 @@ static void test_named(void)
 	ok(broker_dial(&broker, "/c") != -EPERM, "one that is named is dialled");
 	ok_eq_int(broker_bind(&broker, "/d", SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made),
 		  -EPERM, "nor is it bound");
+	ok_eq_int(
+		broker_bind(&broker, "/none/b", SOCK_DGRAM, 0600, SOCK_OWN_GROUP, &made),
+		-ENOENT, "one of ours is");
+	ok_eq_int(
+		broker_bind(&broker, "/none/l", SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+		-ENOENT, "and a listener's");
 	finish();
 }
 
@@ -222,6 +235,7 @@ static void test_file(void)
 static void test_without(void)
 {
 	static const char *const plain[] = { "-l", "5000", "tcp:127.0.0.1:9", NULL };
+	static const char *const listener[] = { "-l", "unix-listen:/none/a", NULL };
 	static const char *const off[] = { "--no-sandbox", "-l", "unix-listen:/a", NULL };
 	static const char *const nobody[] = { "--user", "no-such-user", "-l", "5000",
 					      NULL };
@@ -229,6 +243,12 @@ static void test_without(void)
 					     "-l",     "5000", NULL };
 
 	ok(prepare(plain) == 0 && !broker.is_on, "nothing for a broker to do");
+	finish();
+	ok(prepare(listener) == 0 && broker.is_on, "a path of a listener is");
+	finish();
+	needs_helper = true;
+	ok(prepare(plain) == 0 && broker.is_on, "and a helper to start");
+	needs_helper = false;
 	finish();
 	ok(prepare(off) == 0 && !broker.is_on, "none with --no-sandbox");
 	ok_eq_int(confine_enter(&confine, 0, why, sizeof(why)), 0, "which is told");

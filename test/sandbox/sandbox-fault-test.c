@@ -27,6 +27,8 @@
  * @landlock:    the version that the kernel has
  * @last:        the step that was made last
  * @ruleset:     how many bytes of rules it was given
+ * @denied:      the rights to files that were given up
+ * @n_allowed, @allowed: how many files have some of them left, and which
  */
 static struct {
 	const char *fails;
@@ -35,6 +37,8 @@ static struct {
 	const char *last;
 	bool has_looked;
 	size_t ruleset;
+	uint64_t denied, allowed;
+	unsigned n_allowed;
 } kernel;
 
 static long step(const char *name, long result)
@@ -72,7 +76,12 @@ long syscall(long number, ...)
 		if (arg[2])
 			return step("landlock's version", kernel.landlock);
 		kernel.ruleset = (size_t)arg[1];
+		kernel.denied = *(uint64_t *)arg[0];
 		return step("landlock's rules", eventfd(0, EFD_CLOEXEC));
+	case SYS_landlock_add_rule:
+		kernel.n_allowed += arg[1] == LANDLOCK_RULE_PATH_BENEATH;
+		memcpy(&kernel.allowed, (void *)arg[2], sizeof(kernel.allowed));
+		return step("landlock's exception", 0);
 	case SYS_landlock_restrict_self:
 		return step("landlock", 0);
 	default:
@@ -102,6 +111,15 @@ static void look(void *arg)
 	kernel.has_looked = true;
 }
 
+static void begin(const char *fails, int err, int landlock)
+{
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.fails = fails;
+	kernel.err = err;
+	kernel.landlock = landlock;
+	kernel.last = NOTHING;
+}
+
 static int confine(const char *fails, int err, int landlock, const struct user *user,
 		   struct sandbox_has *has)
 {
@@ -111,11 +129,7 @@ static int confine(const char *fails, int err, int landlock, const struct user *
 		.look = user ? look : NULL,
 	};
 
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.fails = fails;
-	kernel.err = err;
-	kernel.landlock = landlock;
-	kernel.last = NOTHING;
+	begin(fails, err, landlock);
 	return sandbox_confine(&s, has);
 }
 
@@ -172,10 +186,55 @@ static void test_landlock(void)
 	   "each version of Landlock, and future ones");
 }
 
+/* Workers of helpers, which read files, and of which one uses a device. */
+static void test_read_only(void)
+{
+	const uint64_t reads = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	const uint64_t writes = LANDLOCK_ACCESS_FS_WRITE_FILE;
+	const uint64_t ioctls = 1u << 15; /* LANDLOCK_ACCESS_FS_IOCTL_DEV */
+
+	begin(NOTHING, 0, 4);
+	ok(landlock_read_only(NULL) == 4 && !kernel.n_allowed, "reading, no device");
+	ok_eq_int(kernel.denied, (1u << 15) - 1 - reads, "all but reading is given up");
+	begin(NOTHING, 0, 4);
+	ok(landlock_read_only("/dev/null") == 4 && kernel.n_allowed == 1 &&
+		   kernel.allowed == writes,
+	   "a device can be written to");
+	begin(NOTHING, 0, 5);
+	ok(landlock_read_only("/dev/null") == 5 && kernel.n_allowed == 1 &&
+		   kernel.allowed == (writes | ioctls),
+	   "and controlled, where that would be denied");
+	begin(NOTHING, 0, 5);
+	ok(landlock_read_only("/dev/no-such") == 5 && !kernel.n_allowed &&
+		   !strcmp(kernel.last, "landlock"),
+	   "a device that is not there: the rest is done");
+	begin("landlock's exception", EINVAL, 5);
+	ok(landlock_read_only("/dev/null") == 5 && !strcmp(kernel.last, "landlock"),
+	   "a device that can't be excepted: the rest is done");
+	begin("landlock", E2BIG, 5);
+	ok_eq_int(landlock_read_only("/dev/null"), -E2BIG, "too many layers");
+}
+
+/* Those that open files keep that right here, and their workers give up most of it. */
+static void test_helpers(void)
+{
+	static const enum sandbox_role roles[] = { SANDBOX_NAMES, SANDBOX_TAPS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+		const struct sandbox s = { .role = roles[i] };
+		struct sandbox_has has;
+
+		begin(NOTHING, 0, 5);
+		ok(sandbox_confine(&s, &has) == 0 && !has.landlock && !kernel.ruleset,
+		   "helper %zu: no Landlock yet", i);
+		/* A glibc's resolver makes calls that are on no list. */
+		ok_eq_int(has.seccomp, roles[i] == SANDBOX_TAPS, "helper %zu: filter", i);
+	}
+}
+
 static void test_caps(void)
 {
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.fails = NOTHING;
+	begin(NOTHING, 0, 0);
 	ok(caps_has(CAP_NET_ADMIN) && caps_permits(CAP_SETUID), "capabilities are had");
 	ok(caps_set(CAP_BIT(40), 0) == 0, "and set");
 	caps_bound(UINT64_MAX);
@@ -192,6 +251,8 @@ int main(void)
 	test_refused();
 	test_lacking();
 	test_landlock();
+	test_read_only();
+	test_helpers();
 	test_caps();
 	return done();
 }

@@ -5,6 +5,7 @@
  */
 #include "sandbox/user.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -63,6 +64,47 @@ static void test_none(void)
 	ok_eq_int(user_find(name, &user), -ENOENT, "a name that is too long");
 }
 
+static const char *group; /* what is in /etc/group, if not NULL */
+
+FILE *fopen(const char *path, const char *mode)
+{
+	static FILE *(*next)(const char *path, const char *mode);
+	void *found = next ? NULL : dlsym(RTLD_NEXT, "fopen");
+
+	if (found)
+		memcpy(&next, &found, sizeof(next));
+	if (!group || strcmp(path, "/etc/group") != 0)
+		return next(path, mode);
+	if (*group)
+		return fmemopen((void *)(uintptr_t)group, strlen(group), "r");
+	errno = EMFILE;
+	return NULL;
+}
+
+/* Lines that are not as they should be say nothing, and harm no others. */
+static void test_groups(void)
+{
+	static const char *const ends[] = { "last:x:7:a,root", "last:x:7:root\nbroken",
+					    "last:x:7:root\nshort:x:root\n" };
+	struct user user;
+	char text[400];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "\n:::\nword:x:y:root\nminus:x:-1:root\nroot:x:4:\nshort:x\n"
+			 "long:x:5:root,a\nown:x:0:root\nnot:x:6:roo,roots\nroot\n%s",
+			 ends[i]);
+		group = text;
+		ok(user_find("root", &user) == 0 && user.n_groups == 3 &&
+			   user.groups[0] == 0 && user.groups[1] == 5 &&
+			   user.groups[2] == 7,
+		   "root's groups, among lines of others and wrong ones, end %zu", i);
+	}
+	group = "";
+	ok_eq_int(user_find("root", &user), -EMFILE, "no groups can be read");
+	group = NULL;
+}
+
 static void test_become(void)
 {
 	struct user user = {
@@ -96,6 +138,7 @@ int main(void)
 {
 	test_all();
 	test_none();
+	test_groups();
 	test_become();
 	return done();
 }

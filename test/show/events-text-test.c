@@ -5,9 +5,9 @@
 #include "base/util.h"
 #include "lib/tap.h"
 
-static struct port ports[] = { { .name = "one" }, { .name = "two" } };
+static struct port ports[] = { { .name = "one" }, { .name = "web-2 (two)" } };
 static const struct member one = { .id = 3, .port = &ports[0] };
-static const struct member two = { .id = 4, .port = &ports[1] };
+static const struct member two = { .id = 4, .port = &ports[1], .name = "web-2" };
 
 static const struct {
 	struct news news;
@@ -20,8 +20,8 @@ static const struct {
 	  "after 61.9 s",
 	  "" },
 	{ { .event = EVENT_LOOP, .member = &one, .other = &two },
-	  "two",
-	  "port 3: there is a loop: frames that it sends come back at port 4, two; port 3 "
+	  "web-2",
+	  "port 3: there is a loop: frames that it sends come back at port 4, web-2 (two); port 3 "
 	  "does not forward until that has ended" },
 	{ { .event = EVENT_LOOP, .member = &one, .other = &one },
 	  "one",
@@ -32,14 +32,14 @@ static const struct {
 	  "port 3: there is a loop behind it, or a machine there sends back what it "
 	  "receives; its broadcasts are limited until that has ended" },
 	{ { .event = EVENT_LOOP_GONE, .member = &one, .other = &two },
-	  "two",
+	  "web-2",
 	  "port 3: the loop is gone; it forwards again" },
 	{ { .event = EVENT_SAME_MAC,
 	    .member = &one,
 	    .other = &two,
 	    .mac = 0x0200a0000b01 },
 	  "02:00:a0:00:0b:01, also at port 4",
-	  "the address 02:00:a0:00:0b:01 is alternately at port 3 and at port 4, two: two "
+	  "the address 02:00:a0:00:0b:01 is alternately at port 3 and at port 4, web-2 (two): two "
 	  "machines have it, and each should have its own, or there is a loop; frames for "
 	  "it go to the port where it was seen last" },
 	{ { .event = EVENT_STORM, .member = &one, .limit = 1000, .why = "" },

@@ -394,11 +394,51 @@ static void test_many(void)
 	buf_free(&b);
 }
 
+/* Before the second step one of the names goes, and comes again at a new port. */
+static void test_port_names(void)
+{
+	static struct port up = { .state = PORT_UP }, ended = { .state = PORT_ENDED };
+	static struct member members[MANY + 2];
+	static struct acceptor one = { .ep = &listens };
+	struct relay many = { .forward.members.first = members, .acceptors = &one };
+	struct metrics_text t = { 0 };
+	struct buf b = { 0 };
+
+	for (unsigned i = 0; i < MANY + 2; i++) {
+		members[i].port = &up;
+		members[i].id = i + 1;
+		members[i].acceptor = &one;
+		members[i].next = i < MANY ? &members[i + 1] : NULL;
+	}
+	strcpy(members[0].name, "web");
+	strcpy(members[1].name, "web-2");
+	strcpy(members[MANY - 1].name, "web-2");
+	members[1].port = &ended;
+	many.forward.members.last_id = MANY;
+	ok(!metrics_text_ports(&t, &many), "many ports are not done in one turn");
+	strcpy(members[MANY].name, "web");
+	members[MANY].next = &members[MANY + 1];
+	while (!metrics_text_ports(&t, &many))
+		;
+	metrics_text_end(&t, &many, &process);
+	for (size_t i = 0; i < METRICS_PARTS; i++)
+		buf_add(&b, t.part[i].data, t.part[i].len);
+	ok_eq_int(count(b.data, "\nnetrelay_port_up{port=\"web\"," LISTENS "} 1\n"), 1,
+		  "a name stands for the number, and no series is there twice");
+	ok_eq_int(count(b.data, "\nnetrelay_port_up{port=\"web-2\","), 1,
+		  "the one that has ended is left out");
+	ok(strstr(b.data, "\nnetrelay_port_up{port=\"642\","),
+	   "one without a name is shown whenever it came");
+	metrics_text_free(&t);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	test_text();
 	test_limited();
 	test_many();
+	test_port_names();
 	test_names();
 	test_empty();
 	return done();

@@ -126,6 +126,17 @@ static void test_supers(void)
 		  "one that lacks only its checksum is like any other");
 }
 
+/* A name from name= is shown alone. */
+static void test_port_name(void)
+{
+	struct frame f = { .data = (const uint8_t *)MACS "\x08\x06", .len = 14 };
+	struct member m = { .port = &port, .id = 2, .name = "web-2" };
+	char line[TRACE_LINE_MAX];
+
+	trace_format(line, sizeof(line), DAY_US, &m, FRAME_OUT, &f);
+	ok(!strncmp(line, "12:34:56.789012 2 web-2 out 52:54:", 34), "%s", line);
+}
+
 /* However long the port's name, and however little room. */
 static void test_rooms(void)
 {
@@ -265,6 +276,7 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		test_kind(&kinds[i]);
 	test_supers();
+	test_port_name();
 	test_rooms();
 	if (pipe(fds) < 0 || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
 		return 1;
