@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/util.h"
 #include "conf/endpoint.h"
 
 static bool same_addr(const struct endpoint_addr *a, const struct endpoint_addr *b)
@@ -21,6 +22,18 @@ bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 	       a->dead == b->dead && a->fd == b->fd &&
 	       !strcmp(a->access.group, b->access.group) &&
 	       (a->kind != ENDPOINT_EXEC || !strcmp(a->text, b->text));
+}
+
+uint64_t endpoint_key(const struct endpoint *ep)
+{
+	const char *const texts[] = { ep->remote.host, ep->local.host, ep->path,
+				      ep->local_path,  ep->name,       ep->tap };
+	uint64_t key = (uint64_t)ep->kind << 32 | (uint64_t)ep->remote.port << 16 |
+		       ep->local.port;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		key = key * 31 + text_hash(texts[i]);
+	return key;
 }
 
 bool endpoint_same_rules(const struct endpoint_rules *a, const struct endpoint_rules *b)

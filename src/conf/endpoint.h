@@ -195,6 +195,9 @@ int endpoint_parse_mac(uint8_t mac[6], const char *text);
  */
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 
+/* endpoint_key() - A number that is the same for those that are; for others hardly ever. */
+uint64_t endpoint_key(const struct endpoint *ep);
+
 /* The same of their rules, and of who may use them but for the group. */
 bool endpoint_same_rules(const struct endpoint_rules *a, const struct endpoint_rules *b);
 bool endpoint_same_access(const struct endpoint_access *a,

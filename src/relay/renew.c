@@ -18,6 +18,7 @@
 
 /*
  * @dialled: members that were made from an endpoint, @n of them
+ * @keys:    theirs, as of endpoint_key(), so that thousands can be searched
  * @is_there: of each endpoint of @conf, whether there was one already
  */
 struct work {
@@ -27,6 +28,7 @@ struct work {
 	void (*tell)(void *arg, const char *why);
 	void *arg;
 	struct member **dialled;
+	uint64_t *keys;
 	size_t n;
 	bool *is_there;
 };
@@ -35,16 +37,19 @@ static bool begin(struct work *w)
 {
 	struct members *all = &w->relay->forward.members;
 
-	w->dialled = calloc(all->n + 1, sizeof(*w->dialled));
+	w->dialled = calloc(all->n + 1, sizeof(struct member *));
+	w->keys = calloc(all->n + 1, sizeof(*w->keys));
 	w->is_there = calloc(conf_count(w->conf) + 1, sizeof(*w->is_there));
-	for (struct member *m = all->first; m && w->dialled; m = m->next) {
+	for (struct member *m = all->first; m && w->dialled && w->keys; m = m->next) {
 		m->is_kept = false;
-		if (m->ep && m->port->state != PORT_ENDED)
-			w->dialled[w->n++] = m;
+		if (!m->ep || m->port->state == PORT_ENDED)
+			continue;
+		w->keys[w->n] = endpoint_key(m->ep);
+		w->dialled[w->n++] = m;
 	}
 	for (struct acceptor *a = w->relay->acceptors; a; a = a->next)
 		a->is_kept = false;
-	return w->dialled && w->is_there;
+	return w->dialled && w->keys && w->is_there;
 }
 
 /* ---- what is there ---- */
@@ -58,10 +63,12 @@ static struct member *find_member(const struct work *w, const struct endpoint *e
 {
 	struct member *found = NULL;
 
+	uint64_t key = endpoint_key(ep);
+
 	for (size_t i = 0; i < w->n; i++) {
 		struct member *m = w->dialled[i];
 
-		if (m->is_kept || !endpoint_same(m->ep, ep) ||
+		if (w->keys[i] != key || m->is_kept || !endpoint_same(m->ep, ep) ||
 		    (by_name && strcmp(m->ep->port_name, ep->port_name) != 0))
 			continue;
 		if (m->is_configured)
@@ -131,6 +138,13 @@ static bool keep(struct work *w, const struct endpoint *ep, bool by_name)
 	if (m)
 		change_member(w, m, ep);
 	return a || m;
+}
+
+static void keep_all(struct work *w, bool by_name)
+{
+	for (size_t i = 0; i < conf_count(w->conf); i++)
+		if (!w->is_there[i])
+			w->is_there[i] = keep(w, conf_nth(w->conf, i), by_name);
 }
 
 /* ---- what is no more, and what is new ---- */
@@ -210,10 +224,9 @@ int relay_renew(struct relay *r, const struct conf *conf, struct renewal *done,
 	bool is_ready = begin(&w);
 
 	*done = (struct renewal){ 0 };
-	for (size_t i = 0; is_ready && i < 2 * n; i++)
-		if (!w.is_there[i % n])
-			w.is_there[i % n] = keep(&w, conf_nth(conf, i % n), i < n);
 	if (is_ready) {
+		keep_all(&w, true);
+		keep_all(&w, false);
 		end_others(&w);
 		name_members(&w);
 	}
@@ -223,6 +236,7 @@ int relay_renew(struct relay *r, const struct conf *conf, struct renewal *done,
 			add(&w, conf_nth(conf, i));
 	r->renews = false;
 	free(w.dialled);
+	free(w.keys);
 	free(w.is_there);
 	return is_ready ? 0 : -ENOMEM;
 }

@@ -79,6 +79,8 @@ int main(void)
 		read_one(&b, cases[i].b);
 		ok_eq_int(compare(&a, &b), cases[i].what, "%s, %s", cases[i].a,
 			  cases[i].b);
+		ok(!(cases[i].what & SAME) || endpoint_key(&a) == endpoint_key(&b),
+		   "and their keys");
 		ok_eq_int(compare(&b, &a), cases[i].what, "the other way round");
 	}
 	return done();
