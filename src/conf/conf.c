@@ -71,8 +71,8 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 		return -ENOMEM;
 	}
 	at = r->file.data;
-	end = at + r->file.len;
-	while (!err && at != end && conf_file_next(&at, end, &line))
+	end = at ? at + r->file.len : NULL;
+	while (!err && at && at != end && conf_file_next(&at, end, &line))
 		err = conf_option_line(r, &line);
 	return err;
 }
