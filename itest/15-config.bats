@@ -370,6 +370,36 @@ has_no_command()
 	[[ -z $(command_of "$1" sleep) ]]
 }
 
+@test "with wait, what is added and not there yet is waited for" {
+	needs_tun
+	ns_add lab
+	conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "wait"
+	lab_relay
+	conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "wait" "join br0" "listen 192.0.2.1:5001"
+	read_again "2 added, 0 ended, 0 changed, 1 as before"
+	wait_for 5 "it to wait" is_json "[p['state'] for p in r['ports']]" "['waiting']"
+	bridge_add lab br0 192.0.2.1/24
+	wait_for 10 "the bridge" is_json "[p['state'] for p in r['ports']]" "['up']"
+	wait_listen lab tcp 5001 10
+	run -0 relay_stop one
+}
+
+@test "names: a port gets one, loses it or gives it to another, and goes on" {
+	ns_add lab
+	conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "join unix:/a" "join unix:/b,name=x"
+	lab_relay
+	wait_for 5 "both" is_json "len(r['ports'])" 2
+	conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "join unix:/a,name=x" "join unix:/b"
+	read_again "0 added, 0 ended, 2 changed, 1 as before"
+	run -0 ctl status
+	assert_line --regexp "^ +1 x "
+	run -0 ctl del x
+	wait_for 5 "it to go" is_json "[p['id'] for p in r['ports']]" "[2]"
+	conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "join unix:/a,name=x" "join unix:/b,name=x"
+	reload "lab.conf:4: x .unix:/b.: another endpoint has this name; .*; nothing was changed"
+	run -0 relay_stop one
+}
+
 # --- who reads it -----------------------------------------------------------
 
 # What is new needs the broker and each helper, which look into the file themselves.
