@@ -12,12 +12,14 @@
 #include "sandbox/sandbox.h"
 
 /*
- * @user:    whom to become, if conf->user is set
- * @rules:   of the broker
+ * @now:  what the file named when it was last looked at for something that @conf does not
+ *        name; in the broker and the helpers
+ * @user: whom to become, if conf->user is set. @rules: of the broker
  * @pidfile: for the broker to remove; set by the caller
  */
 struct confine {
 	const struct conf *conf;
+	struct conf now;
 	const struct pidfile *pidfile;
 	struct user user;
 	struct broker_rules rules;

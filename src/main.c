@@ -86,9 +86,27 @@ static enum exit_status top(const struct conf *conf)
 	return top_run(conf->ctl_path) ? STATUS_FAILED : STATUS_OK;
 }
 
+static enum exit_status check(const struct conf *conf)
+{
+	const char *line = conf->faults.data;
+
+	if (!line)
+		return print(conf->text.data);
+	for (unsigned i = 0; i < conf->n_faults; i++, line += strcspn(line, "\n") + 1)
+		log_answer("%.*s", (int)strcspn(line, "\n"), line);
+	return STATUS_USAGE;
+}
+
+static enum exit_status print_config(const struct conf *conf)
+{
+	return print(conf->text.data);
+}
+
 static enum exit_status (*const actions[])(const struct conf *conf) = {
-	[CONF_RUN] = run, [CONF_HELP] = help, [CONF_VERSION] = version,
-	[CONF_CTL] = ctl, [CONF_TOP] = top,   [CONF_CHECK_BRIDGE] = check_bridge,
+	[CONF_RUN] = run,	  [CONF_HELP] = help,
+	[CONF_VERSION] = version, [CONF_CTL] = ctl,
+	[CONF_TOP] = top,	  [CONF_CHECK_BRIDGE] = check_bridge,
+	[CONF_CHECK] = check,	  [CONF_PRINT] = print_config,
 };
 
 int main(int argc, char **argv)

@@ -30,6 +30,7 @@
 #include "port/driver.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
+#include "reload.h"
 #include "service.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
@@ -53,6 +54,7 @@ struct program {
 	int capture_fd; /* the socket to the writer, until the capture takes it over */
 	struct capture capture;
 	struct ctl ctl;
+	struct reload reload;
 	struct watch signals;
 	struct service service;
 	char why[PROGRAM_WHY_MAX];
@@ -83,6 +85,19 @@ static void reap(struct program *prog)
 	}
 }
 
+static int reload(void *arg, struct buf *out, char *why, size_t size)
+{
+	return reload_run(&((struct program *)arg)->reload, out, why, size);
+}
+
+static void reload_by_signal(struct program *prog)
+{
+	struct buf out = { 0 };
+
+	reload(prog, &out, prog->why, sizeof(prog->why));
+	buf_free(&out);
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -94,6 +109,8 @@ static void signal_ready(struct watch *w, uint32_t events)
 			status_log(&prog->relay);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
+		else if (info.ssi_signo == SIGHUP && prog->conf->file)
+			reload_by_signal(prog);
 		else
 			loop_stop(&prog->loop);
 	}
@@ -137,7 +154,7 @@ static void raise_fd_limit(void)
 /* Here and below: what is added later may need it, and then it is too late. */
 static bool needs_links(const struct conf *conf)
 {
-	bool needs = conf->ctl_path || conf->wait;
+	bool needs = conf->ctl_path || conf->file || conf->wait;
 
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		needs |= driver_of(&conf->endpoints[i])->uses_links;
@@ -146,7 +163,7 @@ static bool needs_links(const struct conf *conf)
 
 static bool needs_helper(const struct conf *conf)
 {
-	if (conf->ctl_path)
+	if (conf->ctl_path || conf->file)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		if (driver_asks(&conf->endpoints[i], NULL))
@@ -263,6 +280,9 @@ static int set_up(struct program *prog)
 		links_seal(&prog->relay.links, needs_links(conf));
 	if (ret == 0 && conf->wait)
 		relay_wait(&prog->relay);
+	prog->reload.conf = conf;
+	prog->reload.relay = &prog->relay;
+	prog->reload.trace = &prog->trace;
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
@@ -276,6 +296,8 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	prog->ctl.reload = conf->file ? reload : NULL;
+	prog->ctl.reload_arg = prog;
 	if (ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
@@ -294,6 +316,7 @@ static void tear_down(struct program *prog)
 {
 	service_stopping(&prog->service);
 	ctl_stop(&prog->ctl);
+	reload_free(&prog->reload);
 	metrics_stop(&prog->metrics);
 	stats_stop(&prog->rates);
 	trace_stop(&prog->trace, &prog->relay.forward);

@@ -267,7 +267,10 @@ static void await(struct ctl_client *k, unsigned id)
 
 static void answer(struct ctl_client *k)
 {
-	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
+	struct ctl_call call = { .relay = k->ctl->relay,
+				 .out = &k->out,
+				 .reload = k->ctl->reload,
+				 .reload_arg = k->ctl->reload_arg };
 
 	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
 	buf_printf(&k->out, "ok\n");

@@ -38,6 +38,8 @@ struct member_rate {
  * @reported_up: the last event of its state said that it is up
  * @is_counted_up: it is in members.n_up
  * @is_starting: its first try may still show a mistake in the set-up
+ * @is_configured: the configuration names it, and no control command has added it
+ * @is_kept:    a new configuration names it, too; see renew.h
  * @rules:      set by member_set_rules() once it has joined
  * @next_id:    in its bucket of members.by_id
  * @next_ended: in the list of those to be freed at the end of the turn
@@ -55,6 +57,7 @@ struct member {
 	unsigned id;
 	bool is_dirty, is_blocked;
 	bool is_dynamic, reported_up, is_counted_up, is_starting;
+	bool is_configured, is_kept;
 	struct endpoint_rules rules;
 
 	struct fdb_list addresses;

@@ -329,7 +329,8 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	memcpy(m->name, ep->port_name, sizeof(ep->port_name));
 	endpoint_label(ep, p->name, sizeof(p->name));
 	m->is_dynamic = r->is_running;
-	p->waits = r->waits && !r->is_running;
+	m->is_configured = relay_configures(r);
+	p->waits = r->waits && m->is_configured;
 	m->is_starting = !r->is_running && driver->fails_late;
 	r->n_starting += m->is_starting;
 	if (driver->may_close_loop && is_cable(r))

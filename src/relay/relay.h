@@ -32,6 +32,7 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @is_running: see relay_set_running()
  * @n_starting: members whose first try may still show a mistake in the set-up
  * @change, @on_change, @change_arg: see relay_on_change()
+ * @renews: what is added is named by a new configuration; see renew.h
  * @waits:  see relay_wait(); @news: of the host, as long as anything waits, and @again: the
  *          next try after some
  * @forward: the members, and what is on its way between them
@@ -54,7 +55,7 @@ struct relay {
 	enum relay_kind kind;
 	struct events events;
 	bool failed;
-	bool is_running;
+	bool is_running, renews;
 	unsigned n_starting;
 	struct deferred change;
 	void (*on_change)(void *arg);
@@ -132,6 +133,12 @@ bool relay_is_ready(const struct relay *r);
  * there yet, an interface, an address or a folder: it is waited for.
  */
 void relay_wait(struct relay *r);
+
+/* relay_configures() - Whether what is added now is what the configuration names. */
+static inline bool relay_configures(const struct relay *r)
+{
+	return !r->is_running || r->renews;
+}
 
 /* relay_find() - The member of that number; NULL if there is none, or its port has ended. */
 struct member *relay_find(const struct relay *r, unsigned id);
