@@ -46,6 +46,22 @@ told()
 	assert_equal "$(told | grep -c READY=1)" 2
 }
 
+@test "a reload is told, and that it has ended, also of a file with a mistake" {
+	printf '%s\n' "listen unix-listen:$DIR/s" "join unix:$DIR/a" >"$DIR/conf"
+	relay_start one -f "$DIR/conf"
+	wait_told 'STATUS=switch, 0 of 1 ports up'
+	echo "join unix:$DIR/b" >>"$DIR/conf"
+	kill -HUP "$(pid_of one)"
+	wait_told 'RELOADING=1\|MONOTONIC_USEC=[0-9]+$'
+	wait_told 'STATUS=switch, 0 of 2 ports up'
+	wait_told 'READY=1' 2
+	echo "joyn unix:$DIR/c" >>"$DIR/conf"
+	kill -HUP "$(pid_of one)"
+	wait_told 'RELOADING=1' 2
+	wait_told 'READY=1' 3
+	run -0 relay_stop one
+}
+
 @test "by an abstract socket, too" {
 	start abstract "$LAB_ROOT/itest/manager" collect "@$LAB_TAG-notify"
 	wait_for 5 "socket" grep -q "@$LAB_TAG-notify" /proc/net/unix

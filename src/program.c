@@ -87,7 +87,13 @@ static void reap(struct program *prog)
 
 static int reload(void *arg, struct buf *out, char *why, size_t size)
 {
-	return reload_run(&((struct program *)arg)->reload, out, why, size);
+	struct program *prog = arg;
+	int ret;
+
+	service_reloading(&prog->service);
+	ret = reload_run(&prog->reload, out, why, size);
+	service_reloaded(&prog->service);
+	return ret;
 }
 
 static void reload_by_signal(struct program *prog)
