@@ -92,6 +92,11 @@ static void serve_helper(int fd, unsigned kind, void *arg)
 	helper_serve(fd, (enum helper_op)kind, &rules);
 }
 
+static void relay_ended(void *arg)
+{
+	pidfile_remove(((const struct confine *)arg)->pidfile);
+}
+
 static int find_user(struct confine *c, char *why, size_t size)
 {
 	const char *name = c->conf->user;
@@ -118,12 +123,14 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
+	c->rules.ended = conf->pidfile ? relay_ended : NULL;
 	c->rules.config = conf->file;
 	if (conf->no_sandbox)
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
-	if (!needs_helper && !conf->ctl_path && !conf->file && !names(conf, NULL))
+	if (!needs_helper && !conf->ctl_path && !conf->file && !conf->pidfile &&
+	    !names(conf, NULL))
 		return 0;
 	snprintf(why, size, "not enough memory or descriptors to start");
 	return broker_start(broker, &c->rules);

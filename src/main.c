@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "helper/file-cap.h"
 #include "helper/tap-attach.h"
+#include "inherited.h"
 #include "program.h"
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
@@ -30,11 +31,12 @@ static enum exit_status refuse(int err, const char *why)
 static enum exit_status run(const struct conf *conf)
 {
 	char why[PROGRAM_WHY_MAX];
-	int ret = program_check(conf, why, sizeof(why));
+	struct passed passed;
+	int ret = inherited_check(conf, &passed, why, sizeof(why));
 
 	if (ret < 0)
 		return refuse(ret, why);
-	return program_run(conf) < 0 ? STATUS_FAILED : STATUS_OK;
+	return program_run(conf, &passed) < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum exit_status print(const char *text)

@@ -5,8 +5,11 @@
 # end of. One guest has all of them:
 #
 #   lab: nr0 10.0.N.1 --- netrelay --- what libvirt calls the type --- nicN 10.0.N.2 :guest
+#
+# Interfaces and relay are those of doc/recipes.md.
 
 load ../helpers
+load ../recipes
 load hosts
 
 namespaces lab
@@ -38,20 +41,6 @@ libvirt()
 	wait_for 20 "libvirtd" on lab virsh version
 }
 
-# interface NUMBER TYPE SOURCE: its XML.
-interface()
-{
-	printf '<interface type="%s"><mac address="52:54:00:6e:01:%02x"/>%s<model type="virtio"/></interface>\n' \
-		"$2" "$1" "$3"
-}
-
-# The README's interface, of type client, as number 1 at port 5001.
-readme_interface()
-{
-	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$LAB_ROOT/README.md" |
-		sed 's/52:54:00:00:00:01/52:54:00:6e:01:01/; s/5000/5001/'
-}
-
 # libvirt_guest NAME INTERFACE...: as guest_start of guests.bash has them.
 libvirt_guest()
 {
@@ -80,19 +69,17 @@ libvirt_guest()
 	guest_wait "$name"
 }
 
-# relay ENDPOINT...: with all addresses at nr0.
+# relay: the recipe's, with a tap that has all addresses.
 relay()
 {
-	local number
+	local number args
 
-	relay_start relay in lab -v -l 127.0.0.1:5001 tap:nr0 "$@"
+	read -ra args < <(recipe libvirt-relay)
+	relay_start relay in lab -v tap:nr0 "${args[@]:1:${#args[@]}-2}"
 	for number in 1 2 3 4; do
 		address lab nr0 "10.0.$number.1/24"
 	done
 }
-
-ENDPOINTS=(tcp:127.0.0.1:5002 "udp:127.0.0.1:5003,local=127.0.0.1:5103"
-	"mcast:230.0.0.1:5004,if=127.0.0.1")
 
 # pass NUMBER...: both ways.
 pass()
@@ -109,21 +96,24 @@ pass()
 	local number
 
 	libvirt
-	relay "${ENDPOINTS[@]}"
+	relay
 	wait_listen lab tcp 5001
-	libvirt_guest vm \
-		"$(readme_interface)" \
-		"$(interface 2 server '<source address="127.0.0.1" port="5002"/>')" \
-		"$(interface 3 udp '<source address="127.0.0.1" port="5103"><local address="127.0.0.1" port="5003"/></source>')" \
-		"$(interface 4 mcast '<source address="230.0.0.1" port="5004"/>')"
+	libvirt_guest vm "$(recipe libvirt-client)" "$(recipe libvirt-server)" \
+		"$(recipe libvirt-udp)" "$(recipe libvirt-mcast)"
 	for number in 1 2 3 4; do
 		guest_nic vm "$number" "10.0.$number.2/24"
 	done
 	pass 1 2 3 4
 	relay_check_sums relay
 	relay_stop relay
-	relay "${ENDPOINTS[@]}"
+	relay
 	pass 2 3 4
 	# It dials once.
 	run ! ns lab ping -c 2 -W 1 10.0.1.2
+}
+
+@test "the README's interface is the recipe's, with another address and port" {
+	awk '/^```/ { inside = 0 } inside { print } /^```xml$/ { inside = 1 }' "$LAB_ROOT/README.md" |
+		sed 's/52:54:00:00:00:01/52:54:00:6e:01:01/; s/5000/5001/' >"$DIR/readme"
+	diff "$DIR/readme" <(recipe libvirt-client)
 }

@@ -7,6 +7,7 @@
 #   far: e0 10.0.0.2 --- netrelay --- unix --- netrelay --- nr0 - ovs-br0 10.0.0.1 :lab
 
 load ../helpers
+load ../recipes
 load hosts
 
 namespaces lab far
@@ -62,4 +63,16 @@ far()
 	relay tap:nr0
 	passes far 10.0.0.2 lab 10.0.0.1
 	relay_check_sums relay
+}
+
+# The machine at port 5000 is elsewhere here, and gets there by a wire.
+@test "recipe: a tap that stays, on a bridge of Open vSwitch's" {
+	openvswitch
+	walk lab ovs-tso
+	wire lab far
+	walk lab ovs-tap
+	walk lab ovs-relay s/127.0.0.1/192.0.2.1/
+	relay_start far in far -v tap:e0 192.0.2.1:5000
+	address far e0 10.0.0.2/24
+	passes far 10.0.0.2 lab 10.0.0.1
 }

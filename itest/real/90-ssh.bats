@@ -7,6 +7,7 @@
 #         l0 192.0.2.1 ============================ l0 192.0.2.2
 
 load ../helpers
+load ../recipes
 load hosts
 
 namespaces near far
@@ -38,9 +39,10 @@ sshd()
 		UsePAM no
 		PermitRootLogin prohibit-password
 		PasswordAuthentication no
+		SetEnv PATH=$DIR/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	EOT
 	cat >"$DIR/ssh_config" <<-EOT
-		Host far
+		Host far 192.0.2.2
 		HostName 192.0.2.2
 		IdentityFile $DIR/user
 		StrictHostKeyChecking no
@@ -114,4 +116,17 @@ _is_no_ssh()
 	done
 	stop_relay
 	wait_for 10 "no relay at the far end" _has_far_relays 0
+}
+
+@test "recipe: two bridges joined by ssh, and ssh is killed" {
+	recipe_tools
+	recipe_tool ssh "exec /usr/bin/ssh -F '$DIR/ssh_config' \"\$@\""
+	recipe ssh-config >>"$DIR/ssh_config"
+	bridge_add near br0 10.0.0.1/24
+	bridge_add far br0 10.0.0.2/24
+	walk near ssh-bridge
+	passes near 10.0.0.1 far 10.0.0.2
+	on near pkill -x ssh
+	wait_for 10 "ssh to be started again" _ssh_of_near
+	passes near 10.0.0.1 far 10.0.0.2
 }

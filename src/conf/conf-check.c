@@ -43,6 +43,9 @@ const char *conf_check(const struct conf *conf, size_t i)
 		if (!fault)
 			fault = endpoint_name_conflict(conf_nth(conf, j), ep);
 	}
+	if (!fault && conf->daemon && ep->kind == ENDPOINT_STDIO)
+		return "with --daemon there is no stdin and stdout; give two "
+		       "endpoints, or leave --daemon out";
 	if (!fault && conf->capture && !strcmp(conf->capture, "-") && has_stdout(ep))
 		return "--capture - writes to stdout; name a file there, "
 		       "or another endpoint here";

@@ -38,6 +38,8 @@ const struct option conf_longs[] = {
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "wait", no_argument, NULL, OPT_WAIT },
+	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -250,6 +252,12 @@ static int set(struct conf_reader *r, int c, const char *value)
 	case OPT_WAIT:
 		conf->wait = true;
 		return 0;
+	case OPT_DAEMON:
+		conf->daemon = true;
+		return 0;
+	case OPT_PIDFILE:
+		conf->pidfile = conf->given[OPT_PIDFILE - OPT_HUB];
+		return *value ? 0 : conf_refuse(r, "--pidfile: the path is empty");
 	default:
 		return read_capture(r, value);
 	}

@@ -244,6 +244,9 @@ static int check_option(struct conf_reader *r, int c)
 		return conf_refuse(
 			r, "--user gives up rights, and --no-sandbox keeps them; leave "
 			   "one of them out");
+	if (c == OPT_DAEMON && conf->capture && !strcmp(conf->capture, "-"))
+		return conf_refuse(
+			r, "--capture: with --daemon there is no stdout; name a file");
 	if (c == OPT_CAPTURE)
 		return check_capture(r);
 	if (c != OPT_HUB && c != OPT_STORM && c != OPT_FDB_SIZE)
@@ -263,8 +266,8 @@ static int check_option(struct conf_reader *r, int c)
 
 static int check_options(struct conf_reader *r)
 {
-	static const int order[] = { OPT_USER, OPT_STORM, OPT_FDB_SIZE, OPT_HUB,
-				     OPT_CAPTURE };
+	static const int order[] = { OPT_USER,	   OPT_DAEMON, OPT_STORM,
+				     OPT_FDB_SIZE, OPT_HUB,    OPT_CAPTURE };
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(order) && !err; i++) {
@@ -409,7 +412,7 @@ const char *conf_help(void)
 	       "  -f, --config FILE  has endpoints and options  --check FILE   --print-config\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  --user NAME  whom it becomes  --no-sandbox  --wait  for what is not there yet\n"
+	       "  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE\n"
 	       "  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"

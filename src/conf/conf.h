@@ -30,7 +30,7 @@ enum conf_action {
 	CONF_PRINT
 };
 
-#define CONF_OPTIONS 9 /* of those that can be given once */
+#define CONF_OPTIONS 11 /* of those that can be given once */
 
 #define CONF_STORM_LIMIT 100000 /* default of --storm: broadcasts per second and port */
 #define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
@@ -54,6 +54,8 @@ enum conf_action {
  * @user:        whom to become after set-up; NULL to stay who we are
  * @no_sandbox:  --no-sandbox was given
  * @wait:        --wait was given
+ * @daemon:      --daemon was given
+ * @pidfile:     where the number of the process is written; NULL: nowhere
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
  * @file:        path of the configuration file, or NULL
@@ -82,6 +84,8 @@ struct conf {
 	const char *user;
 	bool no_sandbox;
 	bool wait;
+	bool daemon;
+	const char *pidfile;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
 	const char *file;

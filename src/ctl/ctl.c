@@ -450,6 +450,7 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	c->listener.broker = r->env.broker;
+	c->listener.passed = r->env.passed;
 	c->listener.waits = r->waits;
 	/* The listener lets all in: those who may not are told so. */
 	c->allow.others.access = &ep->access;
@@ -464,7 +465,6 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->relay = r;
 	c->watcher.notify = on_event;
 	events_subscribe(&r->events, &c->watcher);
-	stats_start(&c->rates, r);
 	return 0;
 }
 
@@ -472,7 +472,6 @@ void ctl_stop(struct ctl *c)
 {
 	if (!c->relay)
 		return;
-	stats_stop(&c->rates);
 	events_unsubscribe(&c->relay->events, &c->watcher);
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);

@@ -16,7 +16,6 @@
 #include "ctl/ctl-command.h"
 #include "net/listen.h"
 #include "relay/relay.h"
-#include "relay/stats.h"
 
 #define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8) /* bytes, with the NUL */
 
@@ -34,7 +33,6 @@ struct ctl {
 	struct listener listener;
 	struct ctl_allow allow;
 	struct event_watcher watcher;
-	struct stats_rates rates;
 	struct ctl_client *clients;
 	struct ctl_captures captures;
 	struct deferred reap;

@@ -242,6 +242,8 @@ static void serve(int fd, const struct broker_rules *rules, const sigset_t *wait
 	reap(&s);
 	for (unsigned i = 0; i < BROKER_HELPERS; i++)
 		child_wait(s.helpers[i], END_MS);
+	if (rules->ended)
+		rules->ended(rules->arg);
 	_exit(0);
 }
 

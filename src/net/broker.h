@@ -30,6 +30,7 @@
  * @arg:    for both
  * @helper: runs a helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
+ * @ended:  called when the relay has ended, in whatever way, with @arg; may be NULL
  * @config: the path of the configuration file, or NULL
  */
 struct broker_rules {
@@ -37,6 +38,7 @@ struct broker_rules {
 	void *arg;
 	void (*helper)(int fd, unsigned kind, void *arg);
 	bool dials;
+	void (*ended)(void *arg);
 	const char *config;
 };
 

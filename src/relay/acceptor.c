@@ -108,6 +108,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.wanted = make_room;
 	a->listener.arg = a;
 	a->listener.broker = r->env.broker;
+	a->listener.passed = r->env.passed;
 	a->is_configured = relay_configures(r);
 	a->listener.waits = r->waits && a->is_configured;
 	ret = listener_start(&a->listener, r->loop, why, size);

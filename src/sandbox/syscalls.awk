@@ -11,7 +11,7 @@
 
 BEGIN {
 	# Of a role: patterns of its files, and of files that are not its own.
-	files["relay"] = "^src/((base|frame|net|trunk|vhost|port|relay|capture|show|ctl)/|(program|reload)[.]c|helper/helper[.]c)"
+	files["relay"] = "^src/((base|frame|net|trunk|vhost|port|relay|capture|show|ctl)/|(program|daemon|reload)[.]c|helper/helper[.]c)"
 	other["relay"] = "capture-(file|writer)[.]c"
 	files["writer"] = "^src/(base/|capture/capture-(file|writer)[.]c)"
 	files["client"] = "^src/(base/|client/|capture/capture-file[.]c|net/sock(-path)?[.]c)"
@@ -23,7 +23,7 @@ BEGIN {
 	# Before: processes, files and paths, limits, signals. A confined process has them
 	# done by the broker or the helper, or never again.
 	before = "access chmod clone close_range dup2 dup3 execve fchmod fchownat flock fork getdents64 \
-		memfd_create open pipe2 prctl readlink rt_sigaction setgroups setresgid setresuid socketpair umask \
+		memfd_create open pipe2 prctl readlink rt_sigaction setgroups setresgid setresuid setsid socketpair umask \
 		unlink"
 	# A writer has opened its file, but not begun it.
 	still["writer"] = still["client"] = "fchmod rt_sigaction"

@@ -115,6 +115,8 @@ static const struct settings settings[] = {
 	{ { "br0", "--user", "nobody" }, " user=nobody" },
 	{ { "--no-sandbox", "-l", "5000" }, " no-sandbox" },
 	{ { "br0", "--wait" }, " wait" },
+	{ { "br0", "tap:t0", "--daemon" }, " daemon" },
+	{ { "br0", "--pidfile", "/run/p,q" }, " pidfile=/run/p,q" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
 	{ { "br0", "--ctl=a,,b" }, " ctl=a,b" },
 	{ { "br0", "--ctl=a,mode=0640" }, " ctl=a mode=640" },
@@ -170,6 +172,15 @@ static const struct settings settings[] = {
 
 static const struct bad bads[] = {
 	{ { NULL }, NOTHING },
+	{ { "--daemon" }, NOTHING },
+	{ { "--daemon", "br0" },
+	  "-: with --daemon there is no stdin and stdout; give two endpoints, or leave "
+	  "--daemon out" },
+	{ { "-l", "5000", "--capture", "-", "--daemon" },
+	  "--capture: with --daemon there is no stdout; name a file" },
+	{ { "-l", "5000", "--pidfile", "" }, "--pidfile: the path is empty" },
+	{ { "-l", "5000", "--daemon", "--daemon" },
+	  "--daemon is given twice; give it once" },
 	{ { "-v" }, NOTHING },
 	{ { "--" }, NOTHING },
 	{ { "-" }, STDIO_TWICE },
@@ -324,6 +335,8 @@ static const char *const shown[] = {
 	"  --user NAME ",
 	" --no-sandbox ",
 	" --wait ",
+	" --daemon ",
+	" --pidfile FILE",
 	"-v, --verbose",
 	"-h, --help",
 	"-V, --version",
@@ -437,6 +450,10 @@ static char *describe(const struct conf *conf)
 		fputs(" no-sandbox", out);
 	if (conf->wait)
 		fputs(" wait", out);
+	if (conf->daemon)
+		fputs(" daemon", out);
+	if (conf->pidfile)
+		fprintf(out, " pidfile=%s", conf->pidfile);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
 	if (conf->ctl.mode && conf->ctl.mode != 0600)

@@ -22,6 +22,7 @@
 #include "lib/members.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
+#include "relay/stats.h"
 #include "show/show-json.h"
 #include "show/show-table.h"
 

@@ -179,6 +179,28 @@ static void test_misplaced(void)
 	finish();
 }
 
+/* The broker removes the file of the process, also if it has nothing else to do. */
+static void test_pidfile(void)
+{
+	char file[] = "/tmp/confine-test.XXXXXX";
+	char *argv[] = { "netrelay", "-l", "5000", "--pidfile", file, NULL };
+	struct pidfile f;
+	int fd = mkstemp(file);
+
+	close(fd);
+	if (conf_read(&conf, 5, argv, why, sizeof(why)) < 0 ||
+	    pidfile_open(&f, conf.pidfile, why, sizeof(why)) < 0)
+		abort();
+	memset(&confine, 0, sizeof(confine));
+	confine.pidfile = &f;
+	ok_eq_int(confine_prepare(&confine, &broker, &conf, false, why, sizeof(why)), 0,
+		  "a broker is started");
+	ok(broker.is_on && access(file, F_OK) == 0, "for the file of the process");
+	pidfile_close(&f);
+	finish();
+	ok(access(file, F_OK) < 0, "which is gone when the broker has ended");
+}
+
 static void test_ctl(void)
 {
 	static const char *const words[] = { "--ctl", "/run/none/s", "-l", "5000", NULL };
@@ -273,6 +295,7 @@ int main(void)
 	quiet();
 	test_named();
 	test_misplaced();
+	test_pidfile();
 	test_ctl();
 	test_file();
 	test_without();
