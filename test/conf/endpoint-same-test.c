@@ -38,6 +38,8 @@ static const struct {
 	{ "tcp-listen:5,allow=10.0.0.0/9", "tcp-listen:5,allow=10.0.0.0/8",
 	  SAME | RULES },
 	{ "tcp-listen:5,allow=10.0.0.0/8+::1", "tcp-listen:5,allow=10.0.0.0/8+::1", ALL },
+	{ "tcp-listen:5,allow=10.0.0.0/8", "tcp-listen:5,allow=11.0.0.0/8",
+	  SAME | RULES },
 	{ "tcp-listen:5,max=1", "tcp-listen:5,max=2", SAME | RULES },
 	{ "tcp-listen:5,per-address=1", "tcp-listen:5", SAME | RULES },
 	{ "tcp-listen:5,accept-rate=1", "tcp-listen:5", SAME | RULES },
@@ -83,5 +85,9 @@ int main(void)
 		   "and their keys");
 		ok_eq_int(compare(&b, &a), cases[i].what, "the other way round");
 	}
+	b = a;
+	b.rules.storm = 5;
+	ok_eq_int(compare(&a, &b), SAME | ACCESS,
+		  "a limit that a control command has set");
 	return done();
 }

@@ -249,6 +249,10 @@ static void test_file(void)
 	ok(broker_dial(&broker, "/c") != -EPERM, "nor less");
 	unlink(path);
 	ok(is_command_refused("exit 3"), "nor one that is not there");
+	write_config(path, "listen 5000\njoin exec:exit 4\n");
+	ok(!is_command_refused("exit 4"), "a right one again");
+	unlink(path);
+	ok(!is_command_refused("exit 1"), "what it has named is known");
 	buf_free(&text);
 	finish();
 	conf_free(&confine.now);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* reload.c: what a file that is read again changes, and what it must not change. */
+#include "reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/quiet.h"
+#include "lib/tap.h"
+#include "lib/turn.h"
+
+static struct loop loop;
+static struct relay relay;
+static struct trace trace;
+static struct conf conf;
+static struct reload again;
+static struct buf out;
+static char dir[] = "/tmp/reload-test.XXXXXX", why[1200];
+
+static void write_file(const char *text)
+{
+	FILE *f = fopen("f", "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+static void begin(const char *text)
+{
+	static char words[][16] = { "netrelay", "-f", "f" };
+	static char *argv[] = { words[0], words[1], words[2], NULL };
+	static const struct switching_limits limits = { 100, 1000 };
+	enum relay_kind kind;
+
+	write_file(text);
+	if (conf_read(&conf, 3, argv, why, sizeof(why)) < 0 || loop_init(&loop) < 0)
+		abort();
+	kind = conf.server ? RELAY_SWITCH : RELAY_CABLE;
+	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0)
+		abort();
+	for (size_t i = 0; i < conf_count(&conf); i++)
+		if (relay_add(&relay, conf_nth(&conf, i), why, sizeof(why)) < 0)
+			printf("# %s\n", why);
+	relay_set_running(&relay);
+	again = (struct reload){ .conf = &conf, .relay = &relay, .trace = &trace };
+}
+
+static void end(void)
+{
+	trace_stop(&trace, &relay.forward);
+	relay_free(&relay);
+	loop_free(&loop);
+	reload_free(&again);
+	conf_free(&conf);
+}
+
+static void check(const char *text, const char *want)
+{
+	int ret;
+
+	if (text)
+		write_file(text);
+	else
+		unlink("f");
+	buf_free(&out);
+	ret = reload_run(&again, &out, why, sizeof(why));
+	turn(&loop);
+	ok_eq_str(ret < 0 ? why : out.data, want, "%s", text ? text : "no file");
+}
+
+static void test_switch(void)
+{
+	begin("listen unix-listen:l\njoin unix:a\n");
+	check("listen unix-listen:l\njoin unix:a\n",
+	      "0 added, 0 ended, 0 changed, 2 as before\n");
+	check("listen unix-listen:l\njoin unix:b\nstorm 7\nverbose\n",
+	      "1 added, 1 ended, 0 changed, 1 as before\n");
+	ok_eq_int(relay.switching.storm.limit, 7, "the limit of broadcasts changes");
+	check("listen unix-listen:l\nlisten unix-listen:no/l\njoin unix:b\n",
+	      "not added: unix-listen:no/l: listen: No such file or directory; make its "
+	      "directory first\n0 added, 0 ended, 0 changed, 2 as before\n");
+	ok_eq_int(relay.switching.storm.limit, CONF_STORM_LIMIT, "and goes back");
+	check("listen unix-listen:l\njoin unix:b\nverbose\nverbose\n",
+	      "0 added, 0 ended, 0 changed, 2 as before\n");
+	ok(relay.forward.observers, "frames are shown");
+	check("listen unix-listen:l\njoin unix:b\n",
+	      "0 added, 0 ended, 0 changed, 2 as before\n");
+	ok(!relay.forward.observers, "and no longer");
+	check(NULL, "f: No such file or directory; nothing was changed");
+	check("listen unix-listen:l\njoin unix:\n",
+	      "f:2: unix:: nothing follows unix:; the form is unix:PATH; a comma within a "
+	      "path is doubled; nothing was changed");
+	check("join unix:a\njoin unix:b\n",
+	      "f: listen can't change while the relay runs; restart netrelay for that; "
+	      "nothing was changed");
+	check("listen unix-listen:l\nfdb-size 5\n",
+	      "f: fdb-size can't change while the relay runs; restart netrelay for that; "
+	      "nothing was changed");
+	check("listen unix-listen:l\njoin fd:9\n",
+	      "f: fd:9 is a descriptor, and a relay that runs can't be given one; restart "
+	      "netrelay for that; nothing was changed");
+	ok(relay_find(&relay, 2), "nor was it");
+	drain_begin(&relay.drain, &loop, &relay.forward);
+	check("listen unix-listen:l\n", "the relay is about to end; nothing was changed");
+	end();
+}
+
+/* What was there at the start may stay in the file, though it can't be had again. */
+static void test_descriptor(void)
+{
+	begin("listen unix-listen:l\njoin fd:99\nuser nobody\n");
+	check("listen unix-listen:l\njoin fd:99\njoin unix:a\nuser nobody\n",
+	      "1 added, 0 ended, 0 changed, 1 as before\n");
+	check("listen unix-listen:l\njoin fd:99\nuser root\n",
+	      "f: user can't change while the relay runs; restart netrelay for that; "
+	      "nothing was changed");
+	check("listen unix-listen:l\nuser nobody\n",
+	      "0 added, 1 ended, 0 changed, 1 as before\n");
+	check("listen unix-listen:l\njoin fd:99\nuser nobody\n",
+	      "f: fd:99 is a descriptor, and a relay that runs can't be given one; restart "
+	      "netrelay for that; nothing was changed");
+	end();
+}
+
+int main(void)
+{
+	quiet();
+	if (!mkdtemp(dir) || chdir(dir) < 0)
+		return 1;
+	test_switch();
+	test_descriptor();
+	buf_free(&out);
+	unlink("f");
+	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
+	return done();
+}
