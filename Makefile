@@ -8,6 +8,7 @@ VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BUILD   ?= build
 
 # The static build uses musl-gcc if it is installed, otherwise gcc: on Alpine that is musl's.
@@ -61,9 +62,13 @@ shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc 
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
-CALLS := $(BUILD)/sandbox/syscalls.h
-$(CALLS): src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
+# Headers that are made
+MADE := $(BUILD)/sandbox/syscalls.h $(BUILD)/show/page-data.h
+$(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
+
+$(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html css js)
+	@mkdir -p $(@D) && sh $^ > $@
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
@@ -74,11 +79,11 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
 
-$(BUILD)/static/%.o: src/%.c | $(CALLS)
+$(BUILD)/static/%.o: src/%.c | $(MADE)
 	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c | $(CALLS)
+$(BUILD)/shared/%.o: src/%.c | $(MADE)
 	@mkdir -p $(@D); echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
@@ -126,11 +131,12 @@ demo bench:
 	@$(MAKE) --no-print-directory all
 	@$(if $(filter demo,$@),ci/demo,bench/run)
 
-install: all ## into PREFIX (/usr/local), with an access list in SYSCONFDIR (/etc)
+install: all ## into PREFIX (/usr/local), with units for systemd, and an access list in /etc
 install-setcap: install ## the same, and users may join bridges that the list allows
 uninstall: ## remove that; an access list that was changed stays
 install install-setcap uninstall:
-	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) ci/install $@
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) \
+		UNITDIR=$(UNITDIR) ci/install $@
 
 clean: ## remove build/
 	rm -rf $(BUILD)

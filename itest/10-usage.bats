@@ -102,7 +102,8 @@ wrong_endpoints()
 	run ! grep -nE '.{81}|[^ -~]' <<<"$output"
 	for form in 'netrelay [-v] [SRC] [DST]' 'netrelay [-v] -l PORT [TARGET ...]' \
 		'netrelay ctl PATH COMMAND' 'top PATH ' \
-		'-l PORT, ADDR:PORT, [ADDR6]:PORT' '-v ' '-h, --help' '-V, --version' \
+		'-l, --listen PORT, ADDR:PORT, [ADDR6]:PORT' '-f, --config FILE ' '--check FILE' \
+		--print-config '-v, --verbose' '-h, --help' '-V, --version' \
 		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
 		'--capture FILE' '--user NAME ' '--no-sandbox ' '--wait ' \
 		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
@@ -151,7 +152,8 @@ wrong_endpoints()
 	wrong "nothing to join" "name one or two endpoints" -- -v
 	wrong "-x: " "no such option" "netrelay --help" -- -x
 	wrong "-x: " "no such option" "netrelay --help" -- -vx br0
-	wrong "--listen: " "no such option" "netrelay --help" -- --listen 5000
+	wrong "--linger: " "no such option" "netrelay --help" -- --linger 5000
+	wrong "--lisen: " "no such option" "did you mean --listen?" -- --lisen 5000
 	wrong "--help=me: " "takes no value" "netrelay --help" -- --help=me
 	wrong "-l: " "port is missing" "as in -l 5000" -- -l
 	wrong "-l: " "port is missing" "as in -l 5000" -- br0 -vl

@@ -486,3 +486,20 @@ install()
 	PATH=$DIR/bin:$PATH run ! make -s -C "$LAB_ROOT" install-setcap DESTDIR="$DIR/root" PREFIX=/usr
 	assert_output --partial "make install-setcap needs root"
 }
+
+# The capability is for bridges that the list allows, wherever the endpoint was written.
+@test "a file that is read again brings an allowed bridge, and no other" {
+	open_dir
+	list "allow br0"
+	echo "listen 127.0.0.1:5000" >"$OPEN_DIR/conf"
+	start relay in lab "$AS_USER" "$NETRELAY" -v -f "$OPEN_DIR/conf"
+	wait_listen lab tcp 5000
+	printf '%s\n' "listen 127.0.0.1:5000" "join br0" "join br1" >"$OPEN_DIR/conf"
+	kill -HUP "$(pid_of relay)"
+	wait_for 5 "words" has_logged relay "read again: 2 added"
+	wait_for 5 "a refusal" has_logged relay "br1: .*netrelay/bridge.conf"
+	relay_wait_up relay 1
+	assert_equal "$(bridge_ports lab br0 | wc -l) $(bridge_ports lab br1 | wc -l)" "1 0"
+	run ! has_logged relay "does not name"
+	run -0 relay_stop relay
+}

@@ -240,6 +240,36 @@ series()
 	run -0 relay_stop one
 }
 
+# dashboard FILE: checks it against what is fetched, and then the queries by promtool.
+dashboard()
+{
+	"$LAB_ROOT/itest/dashboard" "$1" <(fetch) >"$DIR/rules.yml" || {
+		cat "$DIR/rules.yml"
+		return 1
+	}
+	promtool check rules "$DIR/rules.yml"
+}
+
+@test "Grafana's dashboard asks for what there is, as it is" {
+	local file=$LAB_ROOT/share/grafana/netrelay.json what
+
+	metrics_relay -l 5000 tcp:127.0.0.1:6000
+	wait_listen lab tcp 5000
+	START_IN=hold frames_start member in lab raw tcp:127.0.0.1:5000 --wait 0 --hold
+	relay_wait_up one 1
+	run -0 dashboard "$file"
+	# It notices what is wrong: a metric, a label, a legend, a gauge's rate, a variable.
+	for what in s/port_queue_bytes/port_queue_octets/ 's/state) (/status) (/' 's/{{reason}}/{{why}}/' \
+		's/netrelay_port_addresses{[^}]*}/rate(&[5m])/' 's/"name": "port"/"name": "ports"/' \
+		's/ \* 8"/ * * 8"/'; do
+		sed "$what" "$file" >"$DIR/wrong.json"
+		run ! cmp -s "$file" "$DIR/wrong.json"
+		run -1 dashboard "$DIR/wrong.json"
+	done
+	dismiss member
+	run -0 relay_stop one
+}
+
 # --- how it is asked --------------------------------------------------------
 
 @test "GET and HEAD of what there is, and refusals of the rest" {
@@ -247,7 +277,7 @@ series()
 	[[ $(http /metrics) == 200 ]]
 	[[ $(http /metrics?a=b) == 200 ]]
 	[[ $(http / -0) == 200 ]]
-	grep -q /metrics "$DIR/body"
+	gzip -dc "$DIR/body" | grep -q page.js
 	[[ $(http /metric) == 404 ]]
 	[[ $(http /metrics/) == 404 ]]
 	[[ $(http /../../etc/passwd --path-as-is) == 404 ]]

@@ -8,6 +8,7 @@ load helpers
 
 README=$LAB_ROOT/README.md
 MANUAL=$LAB_ROOT/man/netrelay.1
+MANUAL5=$LAB_ROOT/man/netrelay.conf.5
 
 # --- taking texts apart -----------------------------------------------------
 
@@ -287,6 +288,27 @@ try_block()
 	try_examples 15 <"$DIR/examples"
 }
 
+# The files, each read by the program.
+@test "every example of netrelay.conf(5) is right, and it has each option" {
+	local file count=0
+
+	awk -v dir="$DIR" '/^\.Sh/ { wanted = /EXAMPLES/ }
+		/^\.Ed/ { file = "" }
+		file { print >file }
+		/^\.Bd -literal/ && wanted { file = dir "/example" ++n ".conf" }' "$MANUAL5"
+	for file in "$DIR"/example*.conf; do
+		run -0 "$NETRELAY" --check "$file"
+		assert_output --regexp "^$file: ok, a (cable|switch) with "
+		count=$((count + 1))
+	done
+	((count >= 2))
+	sed -n '/It Ar option/,/^\.El/s/^\.Cm \([a-z-]*\) .*/\1/p' "$MANUAL5" | sort >"$DIR/manual"
+	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, NULL, \(OPT.*\|.v.\) },.*/\1/p' \
+		"$LAB_ROOT/src/conf/conf-option.c" | grep -vE '^(check|check-bridge|print-config)$' |
+		sort >"$DIR/source"
+	assert_same "$DIR/source" "$DIR/manual" 10
+}
+
 @test "every example of the README works" {
 	readme_examples >"$DIR/examples"
 	try_examples 4 <"$DIR/examples"
@@ -325,7 +347,7 @@ assert_same()
 	assert_same "$DIR/help" "$DIR/manual" 12
 	sed -n 's/.*getopt_long([^"]*":\([a-zA-Z:]*\)".*/\1/p' "$LAB_ROOT/src/conf/conf.c" |
 		tr -d : | grep -o . | sed 's/^/-/' >"$DIR/source"
-	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$LAB_ROOT/src/conf/conf.c" >>"$DIR/source"
+	sed -n 's/^\t*{ "\([a-z-]*\)", [a-z]*_argument, .*/--\1/p' "$LAB_ROOT/src/conf/conf-option.c" >>"$DIR/source"
 	sort -o "$DIR/source" "$DIR/source"
 	assert_same "$DIR/source" "$DIR/manual" 12
 	run -2 "$NETRELAY" --nonsense
@@ -339,16 +361,17 @@ assert_same()
 	assert_same "$DIR/source" "$DIR/manual" 14
 }
 
-@test "the manual has every field of status --json, and every command of ctl" {
+@test "the manual has every field of status --json and of the addresses, and every command of ctl" {
 	grep -ohE '(add_[a-z]+|begin_field)\(out, "[a-z_]+"' "$LAB_ROOT/src/show/show-json.c" |
 		cut -d'"' -f2 | sort -u >"$DIR/source"
 	grep -oE '"\], *\\n\\"[a-z]+|,\\n\\"[a-z]+' "$LAB_ROOT/src/show/show-json.c" |
 		grep -oE '[a-z]+$' >>"$DIR/source"
 	sort -u -o "$DIR/source" "$DIR/source"
 	awk '/has these fields/ { inside = 1 } /^In names/ { inside = 0 }
+		/these members/ { inside = 1 } /^\.Sh OTHER/ { inside = 0 }
 		inside && /^\.It/ { gsub(/ ,/, ""); for (i = 2; i <= NF; i++) print $i }' "$MANUAL" |
 		sort -u >"$DIR/manual"
-	assert_same "$DIR/source" "$DIR/manual" 30
+	assert_same "$DIR/source" "$DIR/manual" 38
 	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$LAB_ROOT/src/ctl/ctl-command.c" |
 		sort >"$DIR/source"
 	awk '/^\.Sh/ { inside = /CONTROL/ } inside && /^\.It Cm/ { print $3 }' "$MANUAL" |
@@ -405,7 +428,7 @@ version_of()
 
 @test "the manual's markup is in order" {
 	command -v mandoc >/dev/null || skip "needs mandoc"
-	run -0 mandoc -Tlint -W warning "$MANUAL"
+	run -0 mandoc -Tlint -W warning "$MANUAL" "$MANUAL5"
 	assert_output ""
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without --ctl all endpoints are known from the start: the broker serves no path but
- * theirs, and the helper no request that none of them leads to. With it, others may come.
+ * Without --ctl all endpoints are known from the start, or named by the configuration file
+ * later: the broker serves no path but theirs, and the helper no request that none of them
+ * leads to. Both look into the file themselves. With --ctl, others may come.
  *
  * #syscalls: access close fstat mmap open
  */
@@ -34,27 +35,54 @@ static bool has_path(const struct endpoint *eps, size_t n, const char *path)
 /* Whether an endpoint has this path; with NULL, whether one has any. */
 static bool names(const struct conf *conf, const char *path)
 {
-	return conf->ctl_path || has_path(conf->endpoints, conf->n_endpoints, path) ||
+	return has_path(conf->endpoints, conf->n_endpoints, path) ||
 	       has_path(conf->listeners, conf->n_listeners, path);
 }
 
-static bool is_named(const char *path, void *arg)
-{
-	const struct confine *c = arg;
-
-	return *path && names(c->conf, path);
-}
-
 /* Whether one of the endpoints leads to this request. */
-static bool allows(const struct helper_request *req, void *arg)
+static bool asks(const struct conf *conf, const struct helper_request *req)
 {
-	const struct confine *c = arg;
-	const struct conf *conf = c->conf;
-	bool is_asked = conf->ctl_path;
+	bool is_asked = false;
 
 	for (size_t i = 0; i < conf->n_endpoints && !is_asked; i++)
 		is_asked = driver_asks(&conf->endpoints[i], req);
 	return is_asked;
+}
+
+/*
+ * Read the file again, by ourselves: the relay can't say what it names. One that is wrong
+ * names nothing more than it did before.
+ */
+static bool look_again(struct confine *c)
+{
+	struct conf now;
+	char why[256];
+	bool is_read = c->conf->file && conf_read(&now, c->conf->argc, c->conf->argv, why,
+						  sizeof(why)) == 0;
+
+	if (is_read) {
+		conf_free(&c->now);
+		c->now = now;
+	} else if (c->conf->file) {
+		conf_free(&now);
+	}
+	return is_read;
+}
+
+static bool is_named(const char *path, void *arg)
+{
+	struct confine *c = arg;
+
+	return *path && (c->conf->ctl_path || names(c->conf, path) ||
+			 names(&c->now, path) || (look_again(c) && names(&c->now, path)));
+}
+
+static bool allows(const struct helper_request *req, void *arg)
+{
+	struct confine *c = arg;
+
+	return c->conf->ctl_path || asks(c->conf, req) || asks(&c->now, req) ||
+	       (look_again(c) && asks(&c->now, req));
 }
 
 static void serve_helper(int fd, unsigned kind, void *arg)
@@ -62,6 +90,11 @@ static void serve_helper(int fd, unsigned kind, void *arg)
 	const struct helper_rules rules = { .allows = allows, .arg = arg };
 
 	helper_serve(fd, (enum helper_op)kind, &rules);
+}
+
+static void relay_ended(void *arg)
+{
+	pidfile_remove(((const struct confine *)arg)->pidfile);
 }
 
 static int find_user(struct confine *c, char *why, size_t size)
@@ -90,11 +123,14 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
+	c->rules.ended = conf->pidfile ? relay_ended : NULL;
+	c->rules.config = conf->file;
 	if (conf->no_sandbox)
 		return 0;
 	if (conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
-	if (!needs_helper && !names(conf, NULL))
+	if (!needs_helper && !conf->ctl_path && !conf->file && !conf->pidfile &&
+	    !names(conf, NULL))
 		return 0;
 	snprintf(why, size, "not enough memory or descriptors to start");
 	return broker_start(broker, &c->rules);

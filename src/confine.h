@@ -8,11 +8,19 @@
 
 #include "conf/conf.h"
 #include "net/broker.h"
+#include "pidfile.h"
 #include "sandbox/sandbox.h"
 
-/* @user: whom to become, if conf->user is set. @rules: of the broker */
+/*
+ * @now:  what the file named when it was last looked at for something that @conf does not
+ *        name; in the broker and the helpers
+ * @user: whom to become, if conf->user is set. @rules: of the broker
+ * @pidfile: for the broker to remove; set by the caller
+ */
 struct confine {
 	const struct conf *conf;
+	struct conf now;
+	const struct pidfile *pidfile;
 	struct user user;
 	struct broker_rules rules;
 };
@@ -20,7 +28,7 @@ struct confine {
 /*
  * confine_prepare() - Find out whom to become, and start the broker if the configuration
  * has anything for it; with --no-sandbox, neither. Call it before anything is opened.
- * @c:           must stay where it is, and @conf too
+ * @c:           must stay where it is, and @conf and its pidfile too
  * @needs_helper: helpers are to be started
  * @why:         on error, one line that says what is wrong
  *

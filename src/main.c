@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "helper/file-cap.h"
 #include "helper/tap-attach.h"
+#include "inherited.h"
 #include "program.h"
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
@@ -30,11 +31,12 @@ static enum exit_status refuse(int err, const char *why)
 static enum exit_status run(const struct conf *conf)
 {
 	char why[PROGRAM_WHY_MAX];
-	int ret = program_check(conf, why, sizeof(why));
+	struct passed passed;
+	int ret = inherited_check(conf, &passed, why, sizeof(why));
 
 	if (ret < 0)
 		return refuse(ret, why);
-	return program_run(conf) < 0 ? STATUS_FAILED : STATUS_OK;
+	return program_run(conf, &passed) < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum exit_status print(const char *text)
@@ -84,9 +86,27 @@ static enum exit_status top(const struct conf *conf)
 	return top_run(conf->ctl_path) ? STATUS_FAILED : STATUS_OK;
 }
 
+static enum exit_status check(const struct conf *conf)
+{
+	const char *line = conf->faults.data;
+
+	if (!line)
+		return print(conf->text.data);
+	for (unsigned i = 0; i < conf->n_faults; i++, line += strcspn(line, "\n") + 1)
+		log_answer("%.*s", (int)strcspn(line, "\n"), line);
+	return STATUS_USAGE;
+}
+
+static enum exit_status print_config(const struct conf *conf)
+{
+	return print(conf->text.data);
+}
+
 static enum exit_status (*const actions[])(const struct conf *conf) = {
-	[CONF_RUN] = run, [CONF_HELP] = help, [CONF_VERSION] = version,
-	[CONF_CTL] = ctl, [CONF_TOP] = top,   [CONF_CHECK_BRIDGE] = check_bridge,
+	[CONF_RUN] = run,	  [CONF_HELP] = help,
+	[CONF_VERSION] = version, [CONF_CTL] = ctl,
+	[CONF_TOP] = top,	  [CONF_CHECK_BRIDGE] = check_bridge,
+	[CONF_CHECK] = check,	  [CONF_PRINT] = print_config,
 };
 
 int main(int argc, char **argv)

@@ -4,8 +4,7 @@
  * must not inherit descriptors of other parts, and each part needs some that were
  * started before it.
  *
- * #syscalls: close dup2 fcntl open prlimit64 read rt_sigaction rt_sigprocmask signalfd4
- * #syscalls: wait4
+ * #syscalls: close dup2 open prlimit64 read rt_sigaction rt_sigprocmask signalfd4 wait4
  */
 #include "program.h"
 
@@ -30,6 +29,9 @@
 #include "helper/helper.h"
 #include "port/driver.h"
 #include "relay/relay.h"
+#include "relay/stats.h"
+#include "reload.h"
+#include "service.h"
 #include "show/events-text.h"
 #include "show/metrics.h"
 #include "show/status.h"
@@ -37,6 +39,7 @@
 
 struct program {
 	const struct conf *conf;
+	struct passed *passed;
 	struct loop loop;
 	struct confine confine;
 	struct broker broker;
@@ -46,11 +49,14 @@ struct program {
 	struct event_watcher log;
 	struct trace trace;
 	struct metrics metrics;
+	struct stats_rates rates;
 	struct capture_writer writer;
 	int capture_fd; /* the socket to the writer, until the capture takes it over */
 	struct capture capture;
 	struct ctl ctl;
+	struct reload reload;
 	struct watch signals;
+	struct service service;
 	char why[PROGRAM_WHY_MAX];
 };
 
@@ -79,6 +85,25 @@ static void reap(struct program *prog)
 	}
 }
 
+static int reload(void *arg, struct buf *out, char *why, size_t size)
+{
+	struct program *prog = arg;
+	int ret;
+
+	service_reloading(&prog->service);
+	ret = reload_run(&prog->reload, out, why, size);
+	service_reloaded(&prog->service);
+	return ret;
+}
+
+static void reload_by_signal(struct program *prog)
+{
+	struct buf out = { 0 };
+
+	reload(prog, &out, prog->why, sizeof(prog->why));
+	buf_free(&out);
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -90,6 +115,8 @@ static void signal_ready(struct watch *w, uint32_t events)
 			status_log(&prog->relay);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
+		else if (info.ssi_signo == SIGHUP && prog->conf->file)
+			reload_by_signal(prog);
 		else
 			loop_stop(&prog->loop);
 	}
@@ -133,7 +160,7 @@ static void raise_fd_limit(void)
 /* Here and below: what is added later may need it, and then it is too late. */
 static bool needs_links(const struct conf *conf)
 {
-	bool needs = conf->ctl_path || conf->wait;
+	bool needs = conf->ctl_path || conf->file || conf->wait;
 
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		needs |= driver_of(&conf->endpoints[i])->uses_links;
@@ -142,47 +169,12 @@ static bool needs_links(const struct conf *conf)
 
 static bool needs_helper(const struct conf *conf)
 {
-	if (conf->ctl_path)
+	if (conf->ctl_path || conf->file)
 		return true;
 	for (size_t i = 0; i < conf->n_endpoints; i++)
 		if (driver_asks(&conf->endpoints[i], NULL))
 			return true;
 	return false;
-}
-
-/*
- * Check inherited descriptors before we open any: ours could get the number of one that
- * the user named but that is not open.
- */
-static int check_inherited(const struct conf *conf, char *why, size_t size)
-{
-	for (size_t i = 0; i < conf->n_endpoints; i++) {
-		const struct endpoint *ep = &conf->endpoints[i];
-		const struct driver *driver = driver_of(ep);
-		int ret = 0;
-
-		if (driver->check_inherited)
-			ret = driver->check_inherited(ep, why, size);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-/*
- * Open /dev/null for standard descriptors that are closed. Otherwise a socket of ours
- * could get such a number, and messages would go to it.
- */
-static int fill_standard_fds(char *why, size_t size)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
-			continue;
-		snprintf(why, size,
-			 "descriptor %d is closed, and /dev/null can't stand in", fd);
-		return -EBADF;
-	}
-	return 0;
 }
 
 static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
@@ -246,6 +238,9 @@ static int set_up_views(struct program *prog)
 
 	if (conf->verbose >= 2)
 		trace_start(&prog->trace, &prog->relay.forward);
+	/* The status that these serve has rates. */
+	if (conf->ctl_path || conf->has_metrics)
+		stats_start(&prog->rates, &prog->relay);
 	ret = start_capture(prog);
 	if (ret < 0 || !conf->has_metrics)
 		return ret;
@@ -265,6 +260,7 @@ static int set_up(struct program *prog)
 
 	prog->signals.fd = prog->broker_watch.fd = prog->capture_fd = -1;
 	/* First of all, so that they inherit nothing and hold nothing. */
+	prog->confine.pidfile = &prog->service.pidfile;
 	ret = confine_prepare(&prog->confine, &prog->broker, conf, needs_helper(conf),
 			      prog->why, sizeof(prog->why));
 	if (ret == 0)
@@ -284,11 +280,15 @@ static int set_up(struct program *prog)
 	ret = relay_init(&prog->relay, &prog->loop, prog->helpers, kind_of(conf),
 			 &limits);
 	prog->relay.env.broker = &prog->broker;
+	prog->relay.env.passed = prog->passed;
 	/* A host without netlink has no taps, and nobody who tells of addresses. */
 	if (ret == 0 && !conf->no_sandbox)
 		links_seal(&prog->relay.links, needs_links(conf));
 	if (ret == 0 && conf->wait)
 		relay_wait(&prog->relay);
+	prog->reload.conf = conf;
+	prog->reload.relay = &prog->relay;
+	prog->reload.trace = &prog->trace;
 	prog->log.notify = events_log;
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
@@ -302,6 +302,8 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+	prog->ctl.reload = conf->file ? reload : NULL;
+	prog->ctl.reload_arg = prog;
 	if (ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
@@ -309,15 +311,20 @@ static int set_up(struct program *prog)
 		ret = confine_enter(&prog->confine, prog->writer.pid, prog->why,
 				    sizeof(prog->why));
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
-	if (ret == 0)
-		relay_set_running(&prog->relay);
+	if (ret < 0)
+		return ret;
+	service_watch(&prog->service, &prog->loop, &prog->relay);
+	relay_set_running(&prog->relay);
 	return ret;
 }
 
 static void tear_down(struct program *prog)
 {
+	service_stopping(&prog->service);
 	ctl_stop(&prog->ctl);
+	reload_free(&prog->reload);
 	metrics_stop(&prog->metrics);
+	stats_stop(&prog->rates);
 	trace_stop(&prog->trace, &prog->relay.forward);
 	capture_stop(&prog->capture);
 	relay_free(&prog->relay);
@@ -327,6 +334,7 @@ static void tear_down(struct program *prog)
 	capture_writer_stop(&prog->writer);
 	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
+	service_end(&prog->service);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;
@@ -337,20 +345,19 @@ static void tear_down(struct program *prog)
 	loop_free(&prog->loop);
 }
 
-int program_check(const struct conf *conf, char *why, size_t size)
-{
-	int ret = check_inherited(conf, why, size);
-
-	return ret < 0 ? ret : fill_standard_fds(why, size);
-}
-
-int program_run(const struct conf *conf)
+int program_run(const struct conf *conf, struct passed *passed)
 {
 	static struct program prog;
+	bool is_alone; /* no broker removes what is left */
 	int ret;
 
 	prog.conf = conf;
-	ret = set_up(&prog);
+	prog.passed = passed;
+	ret = service_start(&prog.service, conf, prog.why, sizeof(prog.why));
+	if (ret > 0 || ret == -ECHILD)
+		return ret > 0 ? 0 : ret;
+	if (ret == 0)
+		ret = set_up(&prog);
 	if (ret < 0)
 		log_warn("%s", prog.why);
 	if (ret == 0 && !prog.relay.failed) {
@@ -365,7 +372,11 @@ int program_run(const struct conf *conf)
 	}
 	if (prog.relay.failed)
 		ret = -EIO;
+	is_alone = !prog.broker.is_on;
 	if (prog.loop.epfd > 0)
 		tear_down(&prog);
+	service_end(&prog.service);
+	if (is_alone)
+		pidfile_remove(&prog.service.pidfile);
 	return ret;
 }

@@ -6,26 +6,18 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
+#include "net/passed.h"
 
 #define PROGRAM_WHY_MAX 1200 /* bytes of a message, with its NUL */
 
 /*
- * program_check() - Check the inherited descriptors that @conf uses. Call it before
- * anything is opened. Standard descriptors that are closed become /dev/null.
- * @why:  on error, one line that says what is wrong and what to do
- * @size: bytes at @why
- *
- * Return: 0; -ENOTTY for wrong usage: frames to or from a terminal; another -errno.
- */
-int program_check(const struct conf *conf, char *why, size_t size);
-
-/*
  * program_run() - Relay as @conf says until a signal or the end of stdin stops it. Call it
  * once in a process. It logs errors.
- * @conf: must stay until it returns
+ * @conf:   must stay until it returns, as must @passed
+ * @passed: of inherited_check()
  *
  * Return: 0 or -errno.
  */
-int program_run(const struct conf *conf);
+int program_run(const struct conf *conf, struct passed *passed);
 
 #endif

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Clients of the control socket and of metrics: they ask rightly and wrongly, read or not."""
+"""Clients of the control socket, of metrics and of the page: they ask rightly and wrongly, and
+read or not."""
+import json
 import random
 import re
 import struct
@@ -62,11 +64,13 @@ def request(rng, world, relay):
 
 
 def scrape(rng):
-    """Return: a request for metrics, and whether it is a good one."""
+    """Return: a request for metrics, or for what the page shows, and whether it is a good one."""
     good = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     if rng.random() < 0.6:
-        return good, True
+        return rng.choice([good, good, b"GET /status.json HTTP/1.1\r\nHost: x\r\n\r\n",
+                           b"GET /fdb.json HTTP/1.1\r\n\r\n"]), True
     return rng.choice([
+        b"GET /page.js HTTP/1.1\r\n\r\n", b"GET /status.json HTTP/1.1\r\nHost: a.b\r\n\r\n",
         good[: rng.randrange(len(good))], b"GET / HTTP/1.0\n\n", b"HEAD /metrics HTTP/1.1\r\n\r\n",
         b"POST /metrics HTTP/1.1\r\n\r\n", b"GET /metrics\r\n\r\n", b"G" * 9000,
         b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 3000, b"\0\1\2\n\n", rng.randbytes(500),
@@ -171,11 +175,23 @@ class Scraper(Asker):
         if not self.is_good or not self.is_ended or not self.data:
             return
         head, _, body = self.data.partition(b"\r\n\r\n")
+        if b"application/json" in head:
+            self.judge_json(body)
+            return
         size = re.search(rb"Content-Length: (\d+)", head)
         if not head.startswith(b"HTTP/1.1 200 ") or not size or len(body) != int(size[1]):
             raise Finding(f"{self.relay.name}: metrics were {len(body)} bytes behind "
                           f"{head[:300]!r}")
         check_metrics(self.relay.name, body.decode())
+
+    def judge_json(self, body):
+        """It has no length: one that is cut short has no end."""
+        if not body.endswith(b"]}\n"):
+            return
+        try:
+            json.loads(body)
+        except ValueError as e:
+            raise Finding(f"{self.relay.name}: {self.request[:40]!r} is no JSON: {e}") from None
 
 
 def check_metrics(who, text):

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -22,10 +23,19 @@
 
 #define LOOK_MS 5 /* between two looks whether a child has ended */
 
+void child_close_range(int from, int to)
+{
+	int top = getdtablesize() - 1;
+
+	if (from > to || syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0U) == 0)
+		return;
+	for (int fd = from; fd <= to && fd <= top; fd++)
+		close(fd);
+}
+
 int child_close_fds(int fd, bool keeps_stdout)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	unsigned top = (unsigned)getdtablesize();
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		return -errno;
@@ -34,9 +44,7 @@ int child_close_fds(int fd, bool keeps_stdout)
 	if (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)
 		return -errno;
 	log_reset();
-	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
-		for (unsigned i = 4; i < top; i++)
-			close((int)i);
+	child_close_range(4, INT_MAX);
 	return 3;
 }
 

@@ -18,6 +18,9 @@
  */
 int child_close_fds(int fd, bool keeps_stdout);
 
+/* child_close_range() - Close all descriptors from @from to @to that are open. */
+void child_close_range(int from, int to);
+
 /*
  * child_wait() - Wait for a child's end for up to @ms, and then kill it. It does nothing if
  * there is no such child.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to stderr, each one line: "netrelay: ...". A reader of stderr that
+ * Messages to stderr, each one line: "netrelay: ...", or "<4>..." for the journal, and of a
+ * daemon to the system log. A reader of stderr that
  * stalls never stalls the relay. A line that the pipe cannot take at once is left
  * out, and the next line that fits says how many were left out.
  *
@@ -9,6 +10,8 @@
  */
 #ifndef LOG_H
 #define LOG_H
+
+#include <stdbool.h>
 
 #include "base/util.h"
 
@@ -20,6 +23,19 @@ void log_verbosity(int level);
  * looks for it again. Call it in a forked process that closes inherited descriptors.
  */
 void log_reset(void);
+
+/*
+ * log_begin_daemon() - Descriptor 2 is a socket to the system log from now on, for the
+ * processes that are forked. Our own messages still go to @fd, until log_use_syslog().
+ */
+void log_begin_daemon(int fd);
+
+/*
+ * log_use_syslog() - Close that @fd: from now on our messages go to the system log, too.
+ * @reconnect: called with the socket when it does not take a message; joins it to the system
+ *             log again. Return: whether it did.
+ */
+void log_use_syslog(bool (*reconnect)(int fd));
 
 /* log_open() - Look for it now: a confined process can't open it any more. */
 void log_open(void);

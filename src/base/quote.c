@@ -76,14 +76,8 @@ int quote_split(char *line, char **word, size_t max, const char **why)
 	return (int)n;
 }
 
-void quote_add(struct buf *line, const char *word)
+void quote_wrap(struct buf *line, const char *word)
 {
-	if (line->len)
-		buf_add(line, " ", 1);
-	if (*word && !word[strcspn(word, BLANKS "\"\n")]) {
-		buf_add(line, word, strlen(word));
-		return;
-	}
 	buf_add(line, "\"", 1);
 	for (; *word; word++) {
 		if (*word == '\n') {
@@ -95,4 +89,14 @@ void quote_add(struct buf *line, const char *word)
 		buf_add(line, word, 1);
 	}
 	buf_add(line, "\"", 1);
+}
+
+void quote_add(struct buf *line, const char *word)
+{
+	if (line->len)
+		buf_add(line, " ", 1);
+	if (*word && !word[strcspn(word, BLANKS "\"\n")])
+		buf_add(line, word, strlen(word));
+	else
+		quote_wrap(line, word);
 }

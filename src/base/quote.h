@@ -25,4 +25,7 @@ int quote_split(char *line, char **word, size_t max, const char **why);
 /* quote_add() - Append @word to a line, quoted where it must be, for quote_split(). */
 void quote_add(struct buf *line, const char *word);
 
+/* quote_wrap() - Append @word in quotes. */
+void quote_wrap(struct buf *line, const char *word);
+
 #endif

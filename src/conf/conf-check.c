@@ -27,36 +27,27 @@ static const char *find_fault(const struct endpoint *a, const struct endpoint *b
 	return endpoint_long_conflict(a, b);
 }
 
-static const struct endpoint *nth(const struct conf *conf, size_t i)
-{
-	return i < conf->n_listeners ? &conf->listeners[i]
-				     : &conf->endpoints[i - conf->n_listeners];
-}
-
 static bool has_stdout(const struct endpoint *ep)
 {
 	return ep->kind == ENDPOINT_STDIO ||
 	       (ep->kind == ENDPOINT_FD && ep->fd == STDOUT_FILENO);
 }
 
-const char *conf_check(const struct conf *conf, const struct endpoint **which)
+const char *conf_check(const struct conf *conf, size_t i)
 {
-	bool capture_has_stdout = conf->capture && !strcmp(conf->capture, "-");
-	size_t n = conf->n_listeners + conf->n_endpoints;
+	const struct endpoint *ep = conf_nth(conf, i);
+	const char *fault = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		*which = nth(conf, i);
-		for (size_t j = 0; j < i; j++) {
-			const char *fault = find_fault(nth(conf, j), *which);
-
-			if (!fault)
-				fault = endpoint_name_conflict(nth(conf, j), *which);
-			if (fault)
-				return fault;
-		}
-		if (capture_has_stdout && has_stdout(*which))
-			return "--capture - writes to stdout; name a file there, "
-			       "or another endpoint here";
+	for (size_t j = 0; j < i && !fault; j++) {
+		fault = find_fault(conf_nth(conf, j), ep);
+		if (!fault)
+			fault = endpoint_name_conflict(conf_nth(conf, j), ep);
 	}
-	return NULL;
+	if (!fault && conf->daemon && ep->kind == ENDPOINT_STDIO)
+		return "with --daemon there is no stdin and stdout; give two "
+		       "endpoints, or leave --daemon out";
+	if (!fault && conf->capture && !strcmp(conf->capture, "-") && has_stdout(ep))
+		return "--capture - writes to stdout; name a file there, "
+		       "or another endpoint here";
+	return fault;
 }

@@ -7,11 +7,11 @@
 
 /*
  * conf_check() - Look for two users of the same thing: a descriptor, an address, stdout.
- * @which: on a conflict, set to the endpoint that comes second
+ * @i: of the endpoint to look at, as for conf_nth(); those after it do not count
  *
  * Return: a constant that says what is wrong with that endpoint and what to do;
  * NULL when there is no conflict.
  */
-const char *conf_check(const struct conf *conf, const struct endpoint **which);
+const char *conf_check(const struct conf *conf, size_t i);
 
 #endif

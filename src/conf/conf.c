@@ -1,318 +1,133 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the command line. getopt_long() takes the options; the words that remain are
- * endpoints, which endpoint_parse() reads in the order given. Last, check_options()
+ * Reads the command line, and the file that it names. getopt_long() takes the options; the
+ * words that remain are endpoints. The statements of a file (conf-file.c) stand for options
+ * and endpoints, too, and one function serves both (conf-option.c). Last, check_options()
  * refuses options that do not fit the mode (cable, switch or hub), and conf_check()
  * refuses endpoints that conflict.
  */
+#include "conf/conf.h"
+
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/escape.h"
-#include "base/util.h"
+#include "base/near.h"
 #include "conf/conf-check.h"
-#include "conf/conf.h"
+#include "conf/conf-file.h"
+#include "conf/conf-option.h"
 #include "conf/endpoint-name.h"
 
-#define MESSAGE_MAX 512
-#define SOCKET_PATH_MAX (ENDPOINT_PATH_MAX - 1) /* without its NUL */
-#define SEE_HELP "see netrelay --help"
-
-/* The message is escaped: it may repeat what was typed, and that may control a terminal. */
-PRINTF_LIKE(3, 4) static int refuse(char *why, size_t size, const char *fmt, ...)
-{
-	char msg[MESSAGE_MAX];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, args);
-	va_end(args);
-	escape_text(why, size, msg);
-	return -EINVAL;
-}
-
-static int out_of_memory(char *why, size_t size)
-{
-	refuse(why, size, "no memory for the endpoints");
-	return -ENOMEM;
-}
-
-/* Make room for one more endpoint. Return: the new one, not filled in; NULL without memory. */
-static struct endpoint *append(struct endpoint **list, size_t *n)
-{
-	struct endpoint *grown = reallocarray(*list, *n + 1, sizeof(**list));
-
-	if (!grown)
-		return NULL;
-	*list = grown;
-	return &grown[(*n)++];
-}
-
-static int add_listener(struct conf *conf, const char *text, char *why, size_t size)
-{
-	struct endpoint *ep = append(&conf->listeners, &conf->n_listeners);
-
-	conf->server = true;
-	return ep ? endpoint_parse_listen(ep, text, why, size) : out_of_memory(why, size);
-}
-
-static int add_endpoint(struct conf *conf, const char *text, char *why, size_t size)
-{
-	struct endpoint *ep = append(&conf->endpoints, &conf->n_endpoints);
-
-	return ep ? endpoint_parse(ep, text, why, size) : out_of_memory(why, size);
-}
-
-/* Options without a letter. GIVEN() gives each a bit of its own in a mask. */
-enum {
-	OPT_HUB = 256,
-	OPT_STORM,
-	OPT_FDB_SIZE,
-	OPT_CTL,
-	OPT_METRICS,
-	OPT_CAPTURE,
-	OPT_CHECK_BRIDGE,
-	OPT_USER,
-	OPT_NO_SANDBOX,
-	OPT_WAIT,
-};
-
-#define GIVEN(c) (1u << ((c)-OPT_HUB))
-
-static const struct option longs[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ "check-bridge", required_argument, NULL, OPT_CHECK_BRIDGE },
-	{ "version", no_argument, NULL, 'V' },
-	{ "hub", no_argument, NULL, OPT_HUB },
-	{ "storm", required_argument, NULL, OPT_STORM },
-	{ "fdb-size", required_argument, NULL, OPT_FDB_SIZE },
-	{ "ctl", required_argument, NULL, OPT_CTL },
-	{ "metrics", required_argument, NULL, OPT_METRICS },
-	{ "capture", required_argument, NULL, OPT_CAPTURE },
-	{ "user", required_argument, NULL, OPT_USER },
-	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
-	{ "wait", no_argument, NULL, OPT_WAIT },
-	{ NULL, 0, NULL, 0 },
-};
-
-static const struct option *find_long(int c)
-{
-	for (const struct option *o = longs; o->name; o++)
-		if (o->val == c)
-			return o;
-	return NULL;
-}
-
 /* getopt_long() does not name a wrong long option: it is the last word taken, @word. */
-static int refuse_option(const char *word, char *why, size_t size)
+static int refuse_option(struct conf_reader *r, const char *word)
 {
-	if (!optopt)
-		return refuse(why, size, "%.64s: there is no such option; " SEE_HELP,
-			      word);
-	if (find_long(optopt))
-		return refuse(why, size, "%.64s: this option takes no value; " SEE_HELP,
-			      word);
-	return refuse(why, size, "-%c: there is no such option; " SEE_HELP, optopt);
+	struct near near = { .word = word + 2, .len = strcspn(word, "=") };
+	char hint[NEAR_HINT_MAX];
+
+	if (optopt && conf_option(optopt))
+		return conf_refuse(r, "%.64s: this option takes no value; " SEE_HELP,
+				   word);
+	if (optopt)
+		return conf_refuse(r, "-%c: there is no such option; " SEE_HELP, optopt);
+	near.len -= min_size(near.len, 2);
+	for (const struct option *o = conf_longs; o->name; o++)
+		near_try(&near, o->name);
+	return conf_refuse(r, "%.64s: there is no such option%s", word,
+			   near.found ? near_hint(&near, "--", hint) : "; " SEE_HELP);
 }
 
-static int refuse_without_value(char *why, size_t size)
+static int refuse_without_value(struct conf_reader *r)
 {
-	const struct option *o = find_long(optopt);
-
-	if (!o)
-		return refuse(why, size, "-l: the port is missing, as in -l 5000");
-	return refuse(why, size, "--%s: its value is missing; " SEE_HELP, o->name);
+	if (optopt == 'l')
+		return conf_refuse(r, "-l: the port is missing, as in -l 5000");
+	return conf_refuse(r, "--%s: its value is missing; " SEE_HELP,
+			   conf_option(optopt)->name);
 }
 
-static int read_number(uint32_t *to, uint32_t min, uint32_t max, const char *name,
-		       char *why, size_t size)
+/* ---- the file ---- */
+
+/*
+ * Read what the file says.
+ * @text: the records to use in its place, or NULL
+ */
+static int read_file(struct conf_reader *r, const char *path, const struct buf *text)
 {
-	uint32_t value;
+	struct conf_line line;
+	char *at, *end;
+	int err = 0;
 
-	if (!parse_uint(optarg, 10, max, &value) || value < min)
-		return refuse(why, size,
-			      "--%s: \"%.64s\" must be a number from %" PRIu32
-			      " to %" PRIu32,
-			      name, optarg, min, max);
-	*to = value;
-	return 0;
-}
-
-/* Read [ADDR:]PORT and options. */
-static int read_metrics(struct conf *conf, char *why, size_t size)
-{
-	int err = endpoint_parse_option(&conf->metrics, "--metrics", optarg, why, size);
-
-	if (err && !strchr(optarg, ','))
-		return refuse(why, size,
-			      "--metrics: \"%.64s\" must be PORT, ADDR:PORT or "
-			      "[ADDR6]:PORT, and PORT from 1 to 65535",
-			      optarg);
-	conf->has_metrics = true;
+	if (r->conf->file)
+		return conf_refuse(r, "-f is given twice; one file may include others");
+	if (!*path)
+		return conf_refuse(r, "-f: the path is empty");
+	r->conf->file = path;
+	if (text)
+		buf_add(&r->file, text->data, text->len);
+	else
+		conf_file_read(path, &r->file);
+	if (r->file.failed) {
+		conf_refuse(r, "%.256s: no memory to read it", path);
+		return -ENOMEM;
+	}
+	at = r->file.data;
+	end = at ? at + r->file.len : NULL;
+	while (!err && at && at != end && conf_file_next(&at, end, &line))
+		err = conf_option_line(r, &line);
 	return err;
 }
 
-/* Read PATH and options. */
-static int read_ctl(struct conf *conf, char *why, size_t size)
+/* ---- the command line ---- */
+
+/*
+ * Read an option that says what to do, and is no part of a configuration.
+ *
+ * Return: 0; 1 when nothing else matters any more; -errno.
+ */
+static int read_action(struct conf_reader *r, int c, const struct buf *text)
 {
-	if (!*optarg)
-		return refuse(why, size, "--ctl: the path is empty");
-	conf->ctl_path = conf->ctl.path;
-	return endpoint_parse_option(&conf->ctl, "--ctl", optarg, why, size);
-}
+	struct conf *conf = r->conf;
 
-/* Read the path of a file or a socket. @max: bytes that it may have; SIZE_MAX for a file */
-static int read_path(const char **to, const char *path, size_t max, const char *name,
-		     char *why, size_t size)
-{
-	size_t len = strlen(path);
-
-	if (!len)
-		return refuse(why, size, "%s: the path is empty", name);
-	if (len > max)
-		return refuse(why, size,
-			      "%s: the path is %zu bytes long; a unix socket's has %zu "
-			      "at most",
-			      name, len, max);
-	*to = path;
-	return 0;
-}
-
-/* Read FILE[,dir=...][,port=PORT][,snap=N]. */
-static int read_capture(struct conf *conf, char *why, size_t size)
-{
-	const char *file;
-
-	conf->capture = strdup(optarg);
-	if (!conf->capture)
-		return out_of_memory(why, size);
-	if (capture_filter_option(&conf->capture_filter, conf->capture, why, size) < 0) {
-		char fault[MESSAGE_MAX - sizeof("--capture: ")];
-
-		snprintf(fault, sizeof(fault), "%s", why);
-		return refuse(why, size, "--capture: %s", fault);
-	}
-	return read_path(&file, conf->capture, SIZE_MAX, "--capture", why, size);
-}
-
-static int read_option(struct conf *conf, int c, char *why, size_t size)
-{
 	switch (c) {
-	case 'v':
-		conf->verbose++;
+	case 'h':
+	case 'V':
+		conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
+		return 1;
+	case OPT_CHECK_BRIDGE:
+		conf->action = CONF_CHECK_BRIDGE;
+		conf->bridge = optarg;
+		return 1;
+	case OPT_PRINT_CONFIG:
+		conf->action = CONF_PRINT;
 		return 0;
-	case 'l':
-		return add_listener(conf, optarg, why, size);
-	case OPT_HUB:
-		conf->hub = true;
-		return 0;
-	case OPT_STORM:
-		return read_number(&conf->storm_limit, 0, UINT32_MAX, "storm", why, size);
-	case OPT_FDB_SIZE:
-		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, "fdb-size", why,
-				   size);
-	case OPT_CTL:
-		return read_ctl(conf, why, size);
-	case OPT_METRICS:
-		return read_metrics(conf, why, size);
-	case OPT_USER:
-		conf->user = optarg;
-		return *optarg ? 0 : refuse(why, size, "--user: the name is empty");
-	case OPT_NO_SANDBOX:
-		conf->no_sandbox = true;
-		return 0;
-	case OPT_WAIT:
-		conf->wait = true;
-		return 0;
+	case OPT_CHECK:
+		conf->action = CONF_CHECK;
+		r->collects = true;
+		return read_file(r, optarg, text);
 	default:
-		return read_capture(conf, why, size);
+		return read_file(r, optarg, text);
 	}
 }
 
-/* @given: set to the GIVEN() bits of the options that were given; each may come once only */
-static int read_options(struct conf *conf, int argc, char **argv, unsigned int *given,
-			char *why, size_t size)
+static int read_options(struct conf_reader *r, int argc, char **argv,
+			const struct buf *text)
 {
 	int c, err = 0;
 
 	optind = 0; /* have both glibc and musl begin anew */
 	opterr = 0;
-	while (!err && (c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1) {
-		unsigned int bit = c >= OPT_HUB ? GIVEN(c) : 0;
-
-		if (c == 'h' || c == 'V') {
-			conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
-			return 0;
-		}
-		if (c == OPT_CHECK_BRIDGE) {
-			conf->action = CONF_CHECK_BRIDGE;
-			conf->bridge = optarg;
-			return 0;
-		}
+	while (!err &&
+	       (c = getopt_long(argc, argv, ":hf:l:vV", conf_longs, NULL)) != -1) {
 		if (c == ':')
-			err = refuse_without_value(why, size);
+			err = refuse_without_value(r);
 		else if (c == '?')
-			err = refuse_option(argv[optind - 1], why, size);
-		else if (*given & bit)
-			err = refuse(why, size, "--%s is given twice; give it once",
-				     find_long(c)->name);
+			err = refuse_option(r, argv[optind - 1]);
+		else if (c == 'l' || c == 'v' || (c >= OPT_HUB && c < OPT_END))
+			err = conf_settle(r, conf_option_set(r, c, optarg));
 		else
-			err = read_option(conf, c, why, size);
-		*given |= bit;
+			err = read_action(r, c, text);
 	}
 	return err;
-}
-
-/* Refuse options of a switch or a hub in other modes, and others that contradict. */
-static int check_options(const struct conf *conf, unsigned int given, char *why,
-			 size_t size)
-{
-	static const int for_switch[] = { OPT_STORM, OPT_FDB_SIZE, OPT_HUB };
-
-	if (conf->user && conf->no_sandbox)
-		return refuse(
-			why, size,
-			"--user gives up rights, and --no-sandbox keeps them; leave "
-			"one of them out");
-	for (size_t i = 0; i < ARRAY_SIZE(for_switch); i++) {
-		const char *name = find_long(for_switch[i])->name;
-
-		if (!(given & GIVEN(for_switch[i])))
-			continue;
-		if (!conf->server)
-			return refuse(why, size,
-				      "--%s is for a server, with -l; in a cable every "
-				      "frame goes to the other end",
-				      name);
-		if (conf->hub && for_switch[i] != OPT_HUB)
-			return refuse(why, size,
-				      "--%s is for a switch, and --hub makes a hub; "
-				      "leave one of them out",
-				      name);
-	}
-	return 0;
-}
-
-/* With --ctl an endpoint of that name may still be added. */
-static int check_capture(const struct conf *conf, char *why, size_t size)
-{
-	const char *name = conf->capture_filter.name;
-	bool may_be = !*name || conf->ctl_path;
-
-	for (size_t i = 0; i < conf->n_listeners; i++)
-		may_be |= endpoint_may_name(&conf->listeners[i], name);
-	for (size_t i = 0; i < conf->n_endpoints; i++)
-		may_be |= endpoint_may_name(&conf->endpoints[i], name);
-	return may_be ? 0
-		      : refuse(why, size,
-			       "--capture: port=%s: no endpoint has that name; give it "
-			       "one by name=",
-			       name);
 }
 
 static bool is_client(const char *word)
@@ -325,88 +140,255 @@ static bool is_client(const char *word)
  * belong to the client, even those that look like options. A bridge that is called
  * ctl or top must be named as bridge:ctl or bridge:top.
  */
-static int read_client(struct conf *conf, int argc, char **argv, char *why, size_t size)
+static int read_client(struct conf_reader *r, int argc, char **argv)
 {
+	struct conf *conf = r->conf;
 	const char *word = argv[1];
 	bool is_top = !strcmp(word, "top");
 
 	if (argc < 3)
-		return refuse(why, size,
-			      "%s: the control socket's path is missing; the form is "
-			      "netrelay %s",
-			      word, is_top ? "top PATH" : "ctl PATH COMMAND");
+		return conf_refuse(
+			r,
+			"%s: the control socket's path is missing; the form is "
+			"netrelay %s",
+			word, is_top ? "top PATH" : "ctl PATH COMMAND");
 	if (!strcmp(argv[2], "-h") || !strcmp(argv[2], "--help")) {
 		conf->action = CONF_HELP;
 		return 0;
 	}
 	if (is_top && argc > 3)
-		return refuse(why, size,
-			      "top: one path is enough; the form is netrelay top PATH");
+		return conf_refuse(
+			r, "top: one path is enough; the form is netrelay top PATH");
 	if (!is_top && argc < 4)
-		return refuse(why, size,
-			      "ctl: the command is missing; try: netrelay ctl %.64s help",
-			      argv[2]);
+		return conf_refuse(
+			r, "ctl: the command is missing; try: netrelay ctl %.64s help",
+			argv[2]);
 	conf->action = is_top ? CONF_TOP : CONF_CTL;
 	conf->command = argv + 3;
-	return read_path(&conf->ctl_path, argv[2], SOCKET_PATH_MAX, word, why, size);
+	return conf_option_path(r, &conf->ctl_path, argv[2], word);
 }
 
-static int read_operands(struct conf *conf, int n, char **operands, char *why,
-			 size_t size)
+/*
+ * A cable has two ends. On the command line the second one may be left out: then it is -.
+ * A file says what it means.
+ */
+static int check_ends(struct conf_reader *r, size_t n)
 {
+	const char *file = r->conf->file;
+
+	if (n == 0 && !file)
+		return conf_refuse(r, "nothing to join: name one or two endpoints, "
+				      "or a port to listen on with -l; " SEE_HELP);
+	if (n < 2 && file)
+		return conf_refuse(r,
+				   "%.256s: %s; add a line join ENDPOINT, or listen PORT "
+				   "for a server",
+				   file,
+				   n ? "a cable has two ends, and one is named"
+				     : "nothing to join: no endpoint is named");
+	if (n > 2)
+		return conf_refuse(
+			r,
+			"%zu endpoints are too many for a cable, which has two; "
+			"to join more, run a server: netrelay -l PORT TARGET ...",
+			n);
+	return 0;
+}
+
+static int read_operands(struct conf_reader *r, size_t n, char **operands)
+{
+	const struct conf *conf = r->conf;
+	size_t all = n + conf->n_endpoints;
 	int err = 0;
 
-	if (!conf->server && n <= 0)
-		return refuse(why, size,
-			      "nothing to join: name one or two endpoints, "
-			      "or a port to listen on with -l; " SEE_HELP);
-	if (!conf->server && is_client(operands[0]))
-		return refuse(why, size,
-			      "%s must be the first word, as in netrelay %s PATH; a "
-			      "bridge of that name is bridge:%s",
-			      operands[0], operands[0], operands[0]);
-	if (!conf->server && n > 2)
-		return refuse(why, size,
-			      "%d endpoints are too many for a cable, which has two; "
-			      "to join more, run a server: netrelay -l PORT TARGET ...",
-			      n);
-	for (int i = 0; i < n && !err; i++)
-		err = add_endpoint(conf, operands[i], why, size);
-	if (!conf->server && n == 1 && !err)
-		err = add_endpoint(conf, "-", why, size);
+	if (!conf->server && n && is_client(operands[0]))
+		return conf_refuse(r,
+				   "%s must be the first word, as in netrelay %s PATH; a "
+				   "bridge of that name is bridge:%s",
+				   operands[0], operands[0], operands[0]);
+	if (!conf->server && !conf->n_faults)
+		err = conf_settle(r, check_ends(r, all));
+	for (size_t i = 0; i < n && !err; i++)
+		err = conf_settle(r, conf_option_set(r, OPT_JOIN, operands[i]));
+	if (!conf->server && all == 1 && !conf->file && !err)
+		err = conf_option_set(r, OPT_JOIN, "-");
 	return err;
 }
 
-int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
+/* ---- what must fit together ---- */
+
+/* With --ctl an endpoint of that name may still be added. */
+static int check_capture(struct conf_reader *r)
 {
-	unsigned int given = 0;
-	char label[MESSAGE_MAX];
-	const struct endpoint *ep;
-	const char *fault;
+	const char *name = r->conf->capture_filter.name;
+	bool may_be = !*name || r->conf->ctl_path;
+
+	for (size_t i = 0; i < conf_count(r->conf); i++)
+		may_be |= endpoint_may_name(conf_nth(r->conf, i), name);
+	return may_be ? 0
+		      : conf_refuse(r,
+				    "--capture: port=%s: no endpoint has that name; give "
+				    "it one by name=",
+				    name);
+}
+
+/* Options of a switch or a hub in other modes, and others that contradict. */
+static int check_option(struct conf_reader *r, int c)
+{
+	const struct conf *conf = r->conf;
+	const char *name = conf_option(c)->name;
+
+	if (!conf->given[c - OPT_HUB])
+		return 0;
+	if (c == OPT_USER && conf->no_sandbox)
+		return conf_refuse(
+			r, "--user gives up rights, and --no-sandbox keeps them; leave "
+			   "one of them out");
+	if (c == OPT_DAEMON && conf->capture && !strcmp(conf->capture, "-"))
+		return conf_refuse(
+			r, "--capture: with --daemon there is no stdout; name a file");
+	if (c == OPT_CAPTURE)
+		return check_capture(r);
+	if (c != OPT_HUB && c != OPT_STORM && c != OPT_FDB_SIZE)
+		return 0;
+	if (!conf->server)
+		return conf_refuse(r,
+				   "--%s is for a server, with -l; in a cable every "
+				   "frame goes to the other end",
+				   name);
+	if (conf->hub && c != OPT_HUB)
+		return conf_refuse(r,
+				   "--%s is for a switch, and --hub makes a hub; "
+				   "leave one of them out",
+				   name);
+	return 0;
+}
+
+static int check_options(struct conf_reader *r)
+{
+	static const int order[] = { OPT_USER,	   OPT_DAEMON, OPT_STORM,
+				     OPT_FDB_SIZE, OPT_HUB,    OPT_CAPTURE };
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order) && !err; i++) {
+		r->where = r->whence.options[order[i] - OPT_HUB];
+		err = conf_settle(r, check_option(r, order[i]));
+	}
+	r->where = NULL;
+	return err;
+}
+
+static int check_endpoints(struct conf_reader *r)
+{
+	const struct conf *conf = r->conf;
+	int err = 0;
+
+	for (size_t i = 0; i < conf_count(conf) && !err; i++) {
+		const char *fault = conf_check(conf, i);
+		char label[ENDPOINT_TEXT_MAX];
+
+		if (!fault)
+			continue;
+		r->where = i < conf->n_listeners
+				   ? r->whence.listeners[i]
+				   : r->whence.endpoints[i - conf->n_listeners];
+		err = conf_settle(r, conf_refuse(r, "%.64s: %s",
+						 endpoint_label(conf_nth(conf, i), label,
+								sizeof(label)),
+						 fault));
+	}
+	r->where = NULL;
+	return err;
+}
+
+const struct endpoint *conf_nth(const struct conf *conf, size_t i)
+{
+	return i < conf->n_listeners ? &conf->listeners[i]
+				     : &conf->endpoints[i - conf->n_listeners];
+}
+
+/* "a switch with 2 listeners and 3 endpoints" */
+static void tell_ok(struct conf *conf)
+{
+	static const char *const plural[] = { "s", "", "s" };
+	size_t n = conf->n_listeners, m = conf->n_endpoints;
+
+	buf_free(&conf->text);
+	if (conf->server)
+		buf_printf(&conf->text,
+			   "%s: ok, a %s with %zu listener%s and %zu endpoint%s\n",
+			   conf->file, conf->hub ? "hub" : "switch", n,
+			   plural[min_size(n, 2)], m, plural[min_size(m, 2)]);
+	else
+		buf_printf(&conf->text, "%s: ok, a cable with 2 endpoints\n", conf->file);
+}
+
+static int read_all(struct conf_reader *r, int argc, char **argv, const struct buf *text)
+{
+	struct conf *conf = r->conf;
+	int err = read_options(r, argc, argv, text);
+	size_t n = argc > optind ? (size_t)(argc - optind) : 0;
+
+	if (err)
+		return err < 0 ? err : 0;
+	err = read_operands(r, n, argv + optind);
+	if (!err)
+		err = check_options(r);
+	if (!err)
+		err = check_endpoints(r);
+	if (!err && conf->action == CONF_CHECK)
+		tell_ok(conf);
+	else if (conf->action != CONF_PRINT)
+		buf_free(&conf->text);
+	if (err || !(conf->text.failed | conf->faults.failed))
+		return err;
+	conf_refuse(r, "no memory for the answer");
+	return -ENOMEM;
+}
+
+int conf_reread(struct conf *conf, int argc, char **argv, const struct buf *text,
+		char *why, size_t size)
+{
+	struct conf_reader r = { .conf = conf, .why = why, .size = size };
 	int err;
 
 	*conf = (struct conf){
 		.action = CONF_RUN,
 		.storm_limit = CONF_STORM_LIMIT,
 		.fdb_size = CONF_FDB_SIZE,
+		.argc = argc,
+		.argv = argv,
 	};
 	if (size)
 		*why = '\0';
-	if (argc > 1 && is_client(argv[1]))
-		return read_client(conf, argc, argv, why, size);
-	err = read_options(conf, argc, argv, &given, why, size);
-	if (err || conf->action != CONF_RUN)
-		return err;
-	err = read_operands(conf, argc - optind, argv + optind, why, size);
-	if (!err)
-		err = check_options(conf, given, why, size);
-	if (!err)
-		err = check_capture(conf, why, size);
-	fault = err ? NULL : conf_check(conf, &ep);
-	if (fault)
-		err = refuse(why, size, "%.64s: %s",
-			     endpoint_label(ep, label, sizeof(label)), fault);
+	err = argc > 1 && is_client(argv[1]) ? read_client(&r, argc, argv)
+					     : read_all(&r, argc, argv, text);
+	free(r.whence.listeners);
+	free(r.whence.endpoints);
+	buf_free(&r.file);
 	return err;
+}
+
+int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size)
+{
+	return conf_reread(conf, argc, argv, NULL, why, size);
+}
+
+const char *conf_fixed(const struct conf *a, const struct conf *b)
+{
+	if (a->server != b->server)
+		return "listen";
+	for (const struct option *o = conf_longs; o->name; o++) {
+		const char *x, *y;
+
+		if (o->val < OPT_HUB || o->val >= OPT_END || o->val == OPT_STORM)
+			continue;
+		x = a->given[o->val - OPT_HUB];
+		y = b->given[o->val - OPT_HUB];
+		if (!x != !y || (x && strcmp(x, y) != 0))
+			return o->name;
+	}
+	return NULL;
 }
 
 void conf_free(struct conf *conf)
@@ -414,6 +396,10 @@ void conf_free(struct conf *conf)
 	free(conf->listeners);
 	free(conf->endpoints);
 	free(conf->capture);
+	for (size_t i = 0; i < CONF_OPTIONS; i++)
+		free(conf->given[i]);
+	buf_free(&conf->text);
+	buf_free(&conf->faults);
 	*conf = (struct conf){ .action = CONF_RUN };
 }
 
@@ -422,15 +408,15 @@ const char *conf_help(void)
 	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
 	       "       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too\n"
 	       "       netrelay ctl PATH COMMAND | top PATH    change a running one, or watch it\n"
-	       "  -l PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen: form; repeatable\n"
+	       "  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen:\n"
+	       "  -f, --config FILE  has endpoints and options  --check FILE   --print-config\n"
 	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
 	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  --user NAME  whom it becomes  --no-sandbox  --wait  for what is not there yet\n"
-	       "  -v  report; -vv frames  --check-bridge NAME  may I?  -h, --help  -V, --version\n"
+	       "  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE\n"
+	       "  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version\n"
 	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
 	       "  -                                  stdin and stdout, in QEMU's stream format\n"
-	       "  LPORT:ADDR: or :ADDR:RPORT         UDP with the same port on both sides\n"
-	       "  LPORT:ADDR:RPORT or LPORT::RPORT   UDP, one frame per datagram; :: is to here\n"
+	       "  LPORT:ADDR:RPORT or LPORT:ADDR: or :ADDR:RPORT or LPORT::RPORT  UDP; :: is us\n"
 	       "  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server\n"
 	       "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster\n"
 	       "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted\n"

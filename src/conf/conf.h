@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: what the command line tells the program to do. Reading it has
- * no side effects: nothing is opened, resolved or printed.
+ * The configuration: what the command line, and the file that it names, tell the program
+ * to do. Reading it has no side effects: nothing but the file and those that it includes
+ * is opened, and nothing is resolved or printed.
  */
 #ifndef CONF_H
 #define CONF_H
@@ -9,12 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "conf/capture-filter.h"
 #include "conf/endpoint.h"
 
 /*
  * Relay frames; print the help or the version; run netrelay ctl or netrelay top; print
- * whether the user may join a bridge.
+ * whether the user may join a bridge, what is wrong with a file, or a file that means the
+ * same.
  */
 enum conf_action {
 	CONF_RUN,
@@ -22,8 +25,12 @@ enum conf_action {
 	CONF_VERSION,
 	CONF_CTL,
 	CONF_TOP,
-	CONF_CHECK_BRIDGE
+	CONF_CHECK_BRIDGE,
+	CONF_CHECK,
+	CONF_PRINT
 };
+
+#define CONF_OPTIONS 11 /* of those that can be given once */
 
 #define CONF_STORM_LIMIT 100000 /* default of --storm: broadcasts per second and port */
 #define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
@@ -47,8 +54,15 @@ enum conf_action {
  * @user:        whom to become after set-up; NULL to stay who we are
  * @no_sandbox:  --no-sandbox was given
  * @wait:        --wait was given
+ * @daemon:      --daemon was given
+ * @pidfile:     where the number of the process is written; NULL: nowhere
  * @capture:     file to capture to, "-" for stdout; NULL for no capture
  * @capture_filter: the frames to capture
+ * @file:        path of the configuration file, or NULL
+ * @argc, @argv: the command line, to be read again
+ * @given:       what each option was given as; NULL: it was not
+ * @text:        CONF_PRINT: the file to print; CONF_CHECK: what to print if all is right
+ * @faults:      CONF_CHECK: what is wrong, @n_faults lines
  */
 struct conf {
 	enum conf_action action;
@@ -70,8 +84,16 @@ struct conf {
 	const char *user;
 	bool no_sandbox;
 	bool wait;
+	bool daemon;
+	const char *pidfile;
 	char *capture; /* freed by conf_free() */
 	struct capture_filter capture_filter;
+	const char *file;
+	int argc;
+	char **argv;
+	char *given[CONF_OPTIONS];
+	struct buf text, faults;
+	unsigned n_faults;
 };
 
 /*
@@ -84,6 +106,31 @@ struct conf {
  * Return: 0; -EINVAL for wrong usage; -ENOMEM.
  */
 int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size);
+
+/*
+ * conf_reread() - As conf_read(), with the file's text as conf_file_read() has made it:
+ * for those who can't open files. It may be anything.
+ * @text: NULL: the file is read
+ */
+int conf_reread(struct conf *conf, int argc, char **argv, const struct buf *text,
+		char *why, size_t size);
+
+/* conf_count() - How many listeners and endpoints there are. */
+static inline size_t conf_count(const struct conf *conf)
+{
+	return conf->n_listeners + conf->n_endpoints;
+}
+
+/* conf_nth() - One of them, counted from 0, listeners first. */
+const struct endpoint *conf_nth(const struct conf *conf, size_t i);
+
+/*
+ * conf_fixed() - Look for what can't change while the relay runs.
+ *
+ * Return: the long name of an option that two configurations have differently; NULL if
+ * there is none.
+ */
+const char *conf_fixed(const struct conf *a, const struct conf *b);
 
 /* conf_free() - Free what conf_read() allocated; @conf is empty afterwards. */
 void conf_free(struct conf *conf);

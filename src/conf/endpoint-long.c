@@ -15,8 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "conf/endpoint-access.h"
-#include "conf/endpoint-name.h"
+#include "conf/endpoint-rules.h"
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
@@ -25,7 +26,6 @@
 #define DEAD_MAX 3600 /* seconds */
 
 #define DOUBLED "; a comma within a path is doubled"
-#define MAC_EXAMPLE "52:54:00:00:00:01"
 
 /* Reads a body or an option's value, and refuses a wrong one. Return: 0 or -EINVAL. */
 typedef int (*read_fn)(struct parse *p, char *part);
@@ -241,77 +241,12 @@ static int read_command(struct parse *p, char *body)
 	return 0;
 }
 
-static int read_isolated(struct parse *p, char *value)
-{
-	(void)value;
-	p->ep->rules.is_isolated = true;
-	return 0;
-}
-
-static int read_mac(struct parse *p, char *value)
-{
-	struct endpoint_rules *rules = &p->ep->rules;
-	uint8_t mac[6];
-
-	if (endpoint_parse_mac(mac, value))
-		return part_refuse(
-			p,
-			QUOTED
-			" must be the MAC address of one machine, as in " MAC_EXAMPLE,
-			value);
-	for (unsigned int i = 0; i < rules->n_macs; i++)
-		if (!memcmp(rules->macs[i], mac, sizeof(mac)))
-			return part_refuse(
-				p, QUOTED " is given twice; give each address once",
-				value);
-	if (rules->n_macs == ENDPOINT_MACS_MAX)
-		return part_refuse(p,
-				   QUOTED " is one too many; a port has %d addresses at "
-					  "most, or any without this option",
-				   value, ENDPOINT_MACS_MAX);
-	memcpy(rules->macs[rules->n_macs++], mac, sizeof(mac));
-	return 0;
-}
-
-static bool is_tap(const struct endpoint *ep)
-{
-	return ep->kind == ENDPOINT_BRIDGE || ep->kind == ENDPOINT_TAP;
-}
-
-static int read_pad(struct parse *p, char *value)
-{
-	if (is_tap(p->ep))
-		return part_refuse(
-			p, "frames to a tap are never padded; leave this option out");
-	p->ep->rules.is_unpadded = !strcmp(value, "0");
-	if (!p->ep->rules.is_unpadded && strcmp(value, "60") != 0)
-		return part_refuse(p, QUOTED " must be 0 or 60", value);
-	return 0;
-}
-
-/* The name is taken out of the text, which so stays the same if the name changes. */
-static int read_port_name(struct parse *p, char *value)
-{
-	size_t len = strlen(value), at = (size_t)(value - p->copy);
-	const char *rest = p->text + at + len;
-
-	if (!endpoint_is_port_name(value, ENDPOINT_PORT_NAME_MAX))
-		return part_refuse(p,
-				   QUOTED
-				   " must be 1 to %d letters, digits, ., _ or -, and "
-				   "not digits alone",
-				   value, ENDPOINT_PORT_NAME_MAX - 1);
-	memcpy(p->ep->port_name, value, len + 1);
-	memcpy(p->ep->text + at - strlen(",name="), rest, strlen(rest) + 1);
-	return 0;
-}
-
 /* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
-	{ .key = "name", .read = read_port_name, .form = "name=WORD" },
-	{ .key = "isolated", .read = read_isolated, .is_flag = true },
-	{ .key = "mac", .read = read_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
-	{ .key = "pad", .read = read_pad, .form = "pad=0 or pad=60" },
+	{ .key = "name", .read = rule_port_name, .form = "name=WORD" },
+	{ .key = "isolated", .read = rule_isolated, .is_flag = true },
+	{ .key = "mac", .read = rule_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
+	{ .key = "pad", .read = rule_pad, .form = "pad=0 or pad=60" },
 	{ .key = NULL },
 };
 
@@ -469,6 +404,18 @@ void endpoint_long_list(char *list, size_t size)
 					 kinds[i].prefix);
 }
 
+const char *endpoint_long_hint(const char *text, char *hint)
+{
+	struct near near = { .word = text, .len = strcspn(text, ":") };
+
+	*hint = '\0';
+	if (endpoint_long_find(text))
+		return hint;
+	for (size_t i = 0; text[near.len] && i < ARRAY_SIZE(kinds); i++)
+		near_try(&near, kinds[i].prefix);
+	return near_hint(&near, "", hint);
+}
+
 /*
  * End @s at the first comma that separates; of a doubled comma, keep one.
  *
@@ -510,25 +457,40 @@ static const struct option *find_option(const struct endpoint_long *kind, const 
 	return NULL;
 }
 
+/* Say which option of @kind was meant. Return: @hint. */
+static const char *hint_option(const struct endpoint_long *kind, const char *key,
+			       char *hint)
+{
+	struct near near = { .word = key, .len = strlen(key) };
+
+	for (const struct option *o = options; o->key; o++)
+		if (has_option(kind, o))
+			near_try(&near, o->key);
+	for (const struct option *o = rules; !kind->cli && o->key; o++)
+		near_try(&near, o->key);
+	return near_hint(&near, "", hint);
+}
+
 /* Name the options there are: one with a form of its own is not shown in the kind's form. */
 static int no_option(struct parse *p, const struct endpoint_long *kind, const char *key)
 {
-	char own[256] = "";
+	char own[256] = "", hint[NEAR_HINT_MAX];
 	size_t len = 0;
 
+	hint_option(kind, key, hint);
 	if (kind->cli)
-		return part_refuse(p, "there is no option " QUOTED "; the form is %s",
-				   key, p->form);
+		return part_refuse(p, "there is no option " QUOTED "; the form is %s%s",
+				   key, p->form, hint);
 	for (const struct option *o = options; o->key; o++)
 		if (has_option(kind, o) && o->form)
 			len += (size_t)snprintf(own + len, sizeof(own) - len, "%s, ",
 						o->form);
-	return part_refuse(p,
-			   "%s has no option " QUOTED "; it has %s%s, and the form is %s",
-			   kind->prefix, key, own,
-			   is_tap(p->ep) ? "name=WORD, isolated and mac=ADDR"
-					 : "name=WORD, isolated, mac=ADDR and pad=0",
-			   p->form);
+	return part_refuse(
+		p, "%s has no option " QUOTED "; it has %s%s, and the form is %s%s",
+		kind->prefix, key, own,
+		rule_is_tap(p->ep) ? "name=WORD, isolated and mac=ADDR"
+				   : "name=WORD, isolated, mac=ADDR and pad=0",
+		p->form, hint);
 }
 
 static int read_option(struct parse *p, const struct endpoint_long *kind, char *key,

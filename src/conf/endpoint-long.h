@@ -35,6 +35,12 @@ int endpoint_long_read(struct parse *p, const struct endpoint_long *kind);
 const char *endpoint_long_conflict(const struct endpoint *a, const struct endpoint *b);
 
 /*
+ * endpoint_long_hint() - If the word ahead of the first colon of @text is nearly the prefix
+ * of a kind, say which one that is, as near_hint() does. Return: @hint.
+ */
+const char *endpoint_long_hint(const char *text, char *hint);
+
+/*
  * endpoint_long_list() - Write the prefixes of all kinds, as "tcp, udp, ...".
  * @list: set to the text, cut to @size bytes with its NUL; @size must not be 0
  */

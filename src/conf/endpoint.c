@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/near.h"
 #include "conf/endpoint-long.h"
 #include "conf/endpoint-parts.h"
 
@@ -137,6 +138,18 @@ static int read_short(struct parse *p)
 	return !err && options ? refuse_options(p, options) : err;
 }
 
+/* What was refused may be a long form whose kind was mistyped. */
+static int add_hint(struct parse *p, int err)
+{
+	size_t len = err && p->size ? strlen(p->why) : 0;
+	char hint[NEAR_HINT_MAX];
+
+	if (len)
+		snprintf(p->why + len, p->size - len, "%s",
+			 endpoint_long_hint(p->text, hint));
+	return err;
+}
+
 static int begin(struct parse *p)
 {
 	size_t len = strlen(p->text);
@@ -169,7 +182,7 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
 	if (!strncmp(text, "-,", 2))
 		return part_refuse(&p, "stdin and stdout have no options; say - alone");
 	kind = endpoint_long_find(text);
-	return kind ? endpoint_long_read(&p, kind) : read_short(&p);
+	return kind ? endpoint_long_read(&p, kind) : add_hint(&p, read_short(&p));
 }
 
 int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size)
@@ -185,8 +198,11 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 	if (kind && endpoint_long_listens(kind))
 		return endpoint_long_read(&p, kind);
 	if (kind || !strchr(DIGITS "[", *text) || !*text)
-		return part_refuse(&p,
-				   "nothing can listen on this; -l takes " LISTEN_FORMS);
+		return add_hint(
+			&p,
+			part_refuse(
+				&p,
+				"nothing can listen on this; -l takes " LISTEN_FORMS));
 	ep->kind = ENDPOINT_TCP_LISTEN;
 	p.form = LISTEN_FORMS;
 	options = cut_options(p.copy);

@@ -189,6 +189,20 @@ bool endpoint_is_open(const struct endpoint *ep);
  */
 int endpoint_parse_mac(uint8_t mac[6], const char *text);
 
+/*
+ * endpoint_same() - Whether a port of one can go on as a port of the other: they differ in
+ * their names, their rules and in who may use them at most, or in how they are written.
+ */
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
+
+/* endpoint_key() - A number that is the same for those that are; for others hardly ever. */
+uint64_t endpoint_key(const struct endpoint *ep);
+
+/* The same of their rules, and of who may use them but for the group. */
+bool endpoint_same_rules(const struct endpoint_rules *a, const struct endpoint_rules *b);
+bool endpoint_same_access(const struct endpoint_access *a,
+			  const struct endpoint_access *b);
+
 /* endpoint_command() - The command of an EXEC endpoint, for /bin/sh -c. Points into @ep. */
 const char *endpoint_command(const struct endpoint *ep);
 

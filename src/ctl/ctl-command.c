@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/near.h"
 #include "base/quote.h"
 #include "port/driver.h"
 #include "show/show-json.h"
@@ -358,6 +359,20 @@ static int run_fdb(struct ctl_call *call)
 	return ret;
 }
 
+static int run_reload(struct ctl_call *call)
+{
+	int ret = check_alone(call);
+
+	if (!ret && !call->reload)
+		return fail(
+			call, -ENOENT,
+			"there is no file to read again; start netrelay with -f FILE");
+	if (!ret)
+		ret = call->reload(call->reload_arg, call->out, call->why,
+				   sizeof(call->why));
+	return ret;
+}
+
 static int run_events(struct ctl_call *call)
 {
 	int ret = check_alone(call);
@@ -389,6 +404,7 @@ static const struct command {
 	{ "del", run_del, "del PORT", "by number or name; or del -l PORT: a listener" },
 	{ "set", run_set, "set PORT KEY=VALUE ...",
 	  "isolated=on|off, mac=ADDR[+ADDR ...], storm=N" },
+	{ "reload", run_reload, "reload", "read the file of -f again" },
 	{ "events", run_events, "events", "print each event as it happens, until ^C" },
 	{ "capture", run_capture, "capture FILE [KEY=VALUE ...]",
 	  "port=PORT, dir=in|out|both, snap=N" },
@@ -404,6 +420,17 @@ static int run_help(struct ctl_call *call)
 	return ret;
 }
 
+static int no_command(struct ctl_call *call)
+{
+	struct near near = { .word = call->word[0], .len = strlen(call->word[0]) };
+	char hint[NEAR_HINT_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		near_try(&near, commands[i].name);
+	return fail(call, -EINVAL, "%.64s: there is no such command%s", call->word[0],
+		    near.found ? near_hint(&near, "", hint) : "; try: help");
+}
+
 int ctl_command(struct ctl_call *call, char *line)
 {
 	const char *why = NULL;
@@ -416,6 +443,5 @@ int ctl_command(struct ctl_call *call, char *line)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, call->word[0]))
 			return commands[i].run(call);
-	return fail(call, -EINVAL, "%.64s: there is no such command; try: help",
-		    call->word[0]);
+	return no_command(call);
 }

@@ -15,9 +15,17 @@
 #define CTL_WHY_MAX 2048 /* bytes of a message, with its NUL */
 
 /*
+ * Reads the configuration again; see reload.h.
+ * @out: on success, what was done is appended
+ * @why: on error, one line that says what is wrong
+ */
+typedef int ctl_reload(void *arg, struct buf *out, char *why, size_t size);
+
+/*
  * A command, and what remains to be done when ctl_command() has returned.
  * @word, @n_words: the command's words, and a NULL behind them
  * @out:      the answer is appended here
+ * @reload:   what the command of that name does, with its argument; NULL: there is no file
  * @follows:  the client is to get events as they happen
  * @captures: frames are to be captured to the client's connection, as @filter selects
  * @awaits:   the number of a port that was added and is being opened: the answer waits
@@ -30,6 +38,8 @@ struct ctl_call {
 	char *word[CTL_WORDS_MAX + 1];
 	int n_words;
 	struct buf *out;
+	ctl_reload *reload;
+	void *reload_arg;
 	bool follows, captures;
 	unsigned awaits;
 	show_step *show;
@@ -39,7 +49,7 @@ struct ctl_call {
 
 /*
  * ctl_command() - Run a command.
- * @call: its relay and out are set, the rest is zero; its words point into @line
+ * @call: its relay, out and reload are set, the rest is zero; its words point into @line
  * @line: the command, as of quote.h; it is cut up in place
  *
  * Return: 0; -errno, with the reason at @call->why.

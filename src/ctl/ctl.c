@@ -267,7 +267,10 @@ static void await(struct ctl_client *k, unsigned id)
 
 static void answer(struct ctl_client *k)
 {
-	struct ctl_call call = { .relay = k->ctl->relay, .out = &k->out };
+	struct ctl_call call = { .relay = k->ctl->relay,
+				 .out = &k->out,
+				 .reload = k->ctl->reload,
+				 .reload_arg = k->ctl->reload_arg };
 
 	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
 	buf_printf(&k->out, "ok\n");
@@ -447,6 +450,7 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->listener.accepted = on_accepted;
 	c->listener.arg = c;
 	c->listener.broker = r->env.broker;
+	c->listener.passed = r->env.passed;
 	c->listener.waits = r->waits;
 	/* The listener lets all in: those who may not are told so. */
 	c->allow.others.access = &ep->access;
@@ -461,7 +465,6 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->relay = r;
 	c->watcher.notify = on_event;
 	events_subscribe(&r->events, &c->watcher);
-	stats_start(&c->rates, r);
 	return 0;
 }
 
@@ -469,7 +472,6 @@ void ctl_stop(struct ctl *c)
 {
 	if (!c->relay)
 		return;
-	stats_stop(&c->rates);
 	events_unsubscribe(&c->relay->events, &c->watcher);
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);

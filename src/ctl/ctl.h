@@ -13,22 +13,26 @@
 
 #include "ctl/ctl-allow.h"
 #include "ctl/ctl-capture.h"
+#include "ctl/ctl-command.h"
 #include "net/listen.h"
 #include "relay/relay.h"
-#include "relay/stats.h"
 
 #define CTL_NAME_MAX (ENDPOINT_PATH_MAX + 8) /* bytes, with the NUL */
 
 struct ctl_client;
 
-/* @name: its name in messages */
+/*
+ * @name:   its name in messages
+ * @reload: what the command of that name does, see struct ctl_call; its owner sets it
+ */
 struct ctl {
+	ctl_reload *reload;
+	void *reload_arg;
 	struct relay *relay;
 	char name[CTL_NAME_MAX];
 	struct listener listener;
 	struct ctl_allow allow;
 	struct event_watcher watcher;
-	struct stats_rates rates;
 	struct ctl_client *clients;
 	struct ctl_captures captures;
 	struct deferred reap;
@@ -36,7 +40,7 @@ struct ctl {
 
 /*
  * ctl_start() - Begin to serve the clients that ctl-allow.h allows.
- * @c:    all zeros before
+ * @c:    all zeros before, but for what its owner sets
  * @ep:   the socket to make, a UNIX_LISTEN; it must outlive @c
  * @why:  on error, one line that says what is wrong and what to do
  * @size: bytes at @why

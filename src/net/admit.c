@@ -201,7 +201,7 @@ bool admit_enter(struct admit *a, const struct sock_addr *from, unsigned n,
 		return true;
 	if (access->max && n >= access->max)
 		return refuse(a, ADMIT_MAX);
-	if (!a->hosts)
+	if (!a->hosts || !access->per_address)
 		return true;
 	*host = find_host(a, host_of(from));
 	if (!*host || (*host)->n >= access->per_address)
@@ -271,6 +271,27 @@ int admit_start(struct admit *a, struct broker *b, char *why, size_t size)
 	admit_free(a);
 	snprintf(why, size, "not enough memory to start");
 	return -ENOMEM;
+}
+
+int admit_change(struct admit *a, struct endpoint_access *to,
+		 const struct endpoint_access *access, struct broker *b, char *why,
+		 size_t size)
+{
+	struct admit next = { .access = access };
+	int ret = admit_start(&next, b, why, size);
+
+	if (ret < 0)
+		return ret;
+	/* Those that are counted already go on to be. */
+	if (a->hosts) {
+		admit_free(&next);
+	} else {
+		a->hosts = next.hosts;
+		memcpy(a->key, next.key, sizeof(a->key));
+	}
+	memcpy(a->ids, next.ids, sizeof(a->ids));
+	*to = *access;
+	return 0;
 }
 
 const char *admit_refusal_name(enum admit_refusal why)

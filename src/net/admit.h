@@ -61,6 +61,16 @@ struct admit {
 int admit_start(struct admit *a, struct broker *b, char *why, size_t size);
 
 /*
+ * admit_change() - Have other rules from now on. Connections that are there stay.
+ * @access: they are copied to @to, which a->access points to
+ *
+ * Return: 0; -errno, with @why as above: then the old rules stay.
+ */
+int admit_change(struct admit *a, struct endpoint_access *to,
+		 const struct endpoint_access *access, struct broker *b, char *why,
+		 size_t size);
+
+/*
  * admit_allows() - Whether allow= has the peer, or is not there at all.
  * @from: the peer's address; if it is not of IP, its user and groups are those of @fd
  */

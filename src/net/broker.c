@@ -9,8 +9,8 @@
  * another one when that is killed. It has the relay's socket open, so the relay does not
  * notice, except that a question may stay without an answer.
  *
- * #syscalls: close exit_group fork gettid kill poll ppoll prctl recvfrom rt_sigaction
- * #syscalls: rt_sigprocmask sendto socketpair wait4
+ * #syscalls: close exit_group fork gettid kill memfd_create poll ppoll prctl pread64
+ * #syscalls: recvfrom rt_sigaction rt_sigprocmask sendto socketpair wait4
  */
 #include "net/broker.h"
 
@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@
 #include "base/loop.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
+#include "conf/conf-file.h"
 #include "sandbox/user.h"
 
 #define SET_UP_MS 10000 /* for an answer, also on a busy host */
@@ -36,7 +38,14 @@
 #define AGAIN_MS 100	/* until another process answers */
 #define LOOK_MS 5	/* between two looks whether a helper has ended */
 
-enum op { BROKER_BIND, BROKER_UNLINK, BROKER_DIAL, BROKER_HELPER, BROKER_ID };
+enum op {
+	BROKER_BIND,
+	BROKER_UNLINK,
+	BROKER_DIAL,
+	BROKER_HELPER,
+	BROKER_ID,
+	BROKER_CONFIG
+};
 
 /* @kind: of BROKER_HELPER; @is_group, and a name in place of the path: of BROKER_ID */
 struct question {
@@ -101,6 +110,24 @@ static int do_dial(const struct server *s, const struct question *q, int *fd)
 	return 0;
 }
 
+/* A text may be longer than a message. */
+static int do_config(const struct server *s, int *fd)
+{
+	struct buf text = { 0 };
+	int ret = 0;
+
+	if (!s->rules->config)
+		return -EPERM;
+	conf_file_read(s->rules->config, &text);
+	*fd = memfd_create("netrelay-config", MFD_CLOEXEC);
+	if (*fd < 0)
+		ret = -errno;
+	else
+		ret = text.failed ? -ENOMEM : write_all(*fd, text.data, text.len);
+	buf_free(&text);
+	return ret;
+}
+
 /* Also of those that are nobody's any more. */
 static void reap(struct server *s)
 {
@@ -151,6 +178,8 @@ static void answer(struct server *s, struct question *q)
 	q->path.path[sizeof(q->path.path) - 1] = '\0';
 	if (q->op == BROKER_ID)
 		a.err = user_id(q->path.path, q->is_group, &a.number);
+	else if (q->op == BROKER_CONFIG)
+		a.err = do_config(s, &fd);
 	else if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
 	else if (q->op == BROKER_BIND)
@@ -213,6 +242,8 @@ static void serve(int fd, const struct broker_rules *rules, const sigset_t *wait
 	reap(&s);
 	for (unsigned i = 0; i < BROKER_HELPERS; i++)
 		child_wait(s.helpers[i], END_MS);
+	if (rules->ended)
+		rules->ended(rules->arg);
 	_exit(0);
 }
 
@@ -393,6 +424,38 @@ int broker_helper(struct broker *b, unsigned kind, pid_t *pid)
 
 	*pid = ret < 0 ? 0 : a.pid;
 	return ret < 0 ? ret : fd;
+}
+
+/* Read what the broker has written. */
+static int read_text(int fd, struct buf *text)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = pread(fd, part, sizeof(part), (off_t)text->len)) > 0 &&
+	       text->len < 2 * CONF_FILE_BYTES)
+		buf_add(text, part, (size_t)n);
+	if (n != 0)
+		return n < 0 ? -errno : -EFBIG;
+	return text->failed ? -ENOMEM : 0;
+}
+
+int broker_config(struct broker *b, const char *path, struct buf *text)
+{
+	struct question q = { .op = BROKER_CONFIG };
+	struct answer a;
+	int fd, ret;
+
+	if (!b || !b->is_on) {
+		conf_file_read(path, text);
+		return text->failed ? -ENOMEM : 0;
+	}
+	ret = ask(b, &q, &a, &fd);
+	if (ret == 0)
+		ret = fd < 0 ? -EPROTO : read_text(fd, text);
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 static int ask_id(struct broker *b, const char *name, bool is_group, uint32_t *id)

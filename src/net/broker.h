@@ -3,8 +3,8 @@
  * The broker: a process with all that the program was started with, for the few quick
  * things that the confined relay (sandbox/sandbox.h) may not do, and can't do without.
  * It makes and removes the paths of unix sockets, dials those that the relay may not,
- * looks up users and groups, and starts the helpers, since a child of the relay would be
- * confined, too.
+ * looks up users and groups, reads the configuration file again, and starts the helpers,
+ * since a child of the relay would be confined, too.
  *
  * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes
@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "net/sock.h"
 
 #define BROKER_ANSWER_MS 500 /* for an answer, once the relay runs */
@@ -29,12 +30,16 @@
  * @arg:    for both
  * @helper: runs a helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
+ * @ended:  called when the relay has ended, in whatever way, with @arg; may be NULL
+ * @config: the path of the configuration file, or NULL
  */
 struct broker_rules {
 	bool (*names)(const char *path, void *arg);
 	void *arg;
 	void (*helper)(int fd, unsigned kind, void *arg);
 	bool dials;
+	void (*ended)(void *arg);
+	const char *config;
 };
 
 /*
@@ -101,6 +106,16 @@ int broker_id(struct broker *b, const char *name, bool is_group, uint32_t *id, c
  * Return: as broker_id().
  */
 int broker_group(struct broker *b, const char *group, gid_t *gid, char *why);
+
+/*
+ * broker_config() - Read the configuration file anew, with what it includes: with the
+ * broker's rights, and the file that it was started with.
+ * @path: the same, for those without a broker
+ * @text: as conf_file_read() makes it
+ *
+ * Return: 0 or -errno. What is wrong with the file is in @text.
+ */
+int broker_config(struct broker *b, const char *path, struct buf *text);
 
 /*
  * broker_helper() - Start a helper. One of its kind that was started before is killed.

@@ -226,27 +226,51 @@ static int listen_tcp(struct listener *l)
 	return ret;
 }
 
-/* Return: 0 or -errno. */
-static int start_listening(struct listener *l)
+/* Return: the descriptor or -errno. */
+static int open_socket(struct listener *l)
 {
-	int ret, fd;
+	int fd, ret;
 
+	l->own = passed_find(l->passed, l->path, l->addr);
+	if (l->own) {
+		l->own->is_used = true;
+		return l->own->fd;
+	}
 	if (l->path)
 		fd = broker_bind(l->broker, l->path, SOCK_STREAM, l->mode, l->gid,
 				 &l->made);
 	else
 		fd = listen_tcp(l);
-	ret = fd;
-	if (fd >= 0 && listen(fd, BACKLOG) < 0)
-		ret = -errno;
-	if (ret >= 0)
-		ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, connection_ready);
-	if (ret < 0) {
-		if (fd >= 0)
-			close(fd);
-		broker_unlink(l->broker, &l->made);
+	if (fd < 0 || listen(fd, BACKLOG) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	broker_unlink(l->broker, &l->made);
+	return ret;
+}
+
+static void close_socket(struct listener *l, int fd)
+{
+	if (l->own) {
+		l->own->is_used = false;
+		l->own = NULL;
+		return;
 	}
-	return ret < 0 ? ret : 0;
+	close(fd);
+	broker_unlink(l->broker, &l->made);
+}
+
+/* Return: 0 or -errno. */
+static int start_listening(struct listener *l)
+{
+	int ret, fd = open_socket(l);
+
+	if (fd < 0)
+		return fd;
+	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, connection_ready);
+	if (ret < 0)
+		close_socket(l, fd);
+	return ret;
 }
 
 static void stop_listening(struct listener *l)
@@ -256,11 +280,10 @@ static void stop_listening(struct listener *l)
 	if (fd < 0)
 		return;
 	loop_del(l->loop, &l->watch);
-	close(fd);
+	close_socket(l, fd);
 	if (l->held >= 0)
 		sock_close_hard(l->held);
 	l->held = -1;
-	broker_unlink(l->broker, &l->made);
 }
 
 static void reopen_due(struct timer *t)
@@ -311,7 +334,8 @@ int listener_start(struct listener *l, struct loop *loop, char *why, size_t size
 		listener_free(l);
 		return ret;
 	}
-	log_info("%s: listening", l->name);
+	log_info("%s: listening%s", l->name,
+		 l->own ? " at the service manager's socket" : "");
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "conf/endpoint.h"
 #include "net/admit.h"
 #include "net/broker.h"
+#include "net/passed.h"
 #include "net/sock.h"
 
 /*
@@ -37,6 +38,8 @@
  *            NULL if there is no limit
  * @arg:      passed to both
  * @broker:   makes and removes the path; may be NULL
+ * @passed:   sockets of the service manager, one of which it may take over: mode and group of
+ *            the path are the manager's then; may be NULL
  * @waits:    what is missing at first, an address or a folder, is waited for
  *
  * The listener's own members:
@@ -45,6 +48,7 @@
  * @held:      a connection that waits for a place because of @limit; -1: there is none
  * @held_from: where it came from
  * @gid:       the number of @group
+ * @own:       the one of @passed that it has, or NULL
  * @reopen_ms: ms until a socket that has failed is made anew
  * @is_reported:   it was logged that connections cannot be accepted
  */
@@ -59,6 +63,7 @@ struct listener {
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
 	struct broker *broker;
+	struct passed *passed;
 	bool waits;
 
 	struct loop *loop;
@@ -69,6 +74,7 @@ struct listener {
 	int held;
 	struct sock_addr held_from;
 	gid_t gid;
+	struct passed_fd *own;
 	unsigned reopen_ms;
 	bool is_reported;
 };

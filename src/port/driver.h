@@ -31,6 +31,8 @@ struct helper_request;
  * @why:    says what an errno means after @dial; NULL: as strerror() does
  * @asks:   whether the port may ask the helper for @req, whose strings have an end; with
  *          @req NULL, for anything. NULL: it never asks
+ * @fails_late: that the endpoint is a mistake may show some time after it was started, when
+ *          its first try ends
  * @uses_links: the port may use env->links; it does without where there is no netlink
  *          socket
  * @may_close_loop: its network may have a way back to another port that the relay does
@@ -43,6 +45,7 @@ struct driver {
 	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
 	const char *(*why)(int err);
 	bool (*asks)(const struct endpoint *ep, const struct helper_request *req);
+	bool fails_late;
 	bool uses_links;
 	bool may_close_loop;
 };

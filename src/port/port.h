@@ -169,12 +169,14 @@ struct port_host {
 struct broker;
 struct helper;
 struct links;
+struct passed;
 
 /* Where a port lives. */
 struct port_env {
 	struct loop *loop;
 	struct helper *helpers; /* one for each kind of request */
 	struct broker *broker;	/* may be NULL */
+	struct passed *passed;	/* for listeners; may be NULL */
 	struct links *links;
 	const struct port_host *host;
 	void *host_arg;

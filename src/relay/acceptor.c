@@ -67,6 +67,14 @@ static void make_room(struct listener *l, void *arg)
 	}
 }
 
+static void warn_if_open(const struct acceptor *a)
+{
+	if (endpoint_is_open(a->ep))
+		log_warn("%s: whoever can reach this port joins the network; limit it by "
+			 "allow=, or listen on 127.0.0.1",
+			 a->label);
+}
+
 static struct acceptor *acceptor_new(struct relay *r, struct endpoint *ep)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
@@ -100,20 +108,52 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.wanted = make_room;
 	a->listener.arg = a;
 	a->listener.broker = r->env.broker;
-	a->listener.waits = r->waits && !r->is_running;
+	a->listener.passed = r->env.passed;
+	a->is_configured = relay_configures(r);
+	a->listener.waits = r->waits && a->is_configured;
 	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
 		names_put(&r->names, a->names);
 		free(a);
 		return ret;
 	}
-	if (endpoint_is_open(ep))
-		log_warn("%s: whoever can reach this port joins the network; limit it by "
-			 "allow=, or listen on 127.0.0.1",
-			 a->label);
+	warn_if_open(a);
 	a->next = r->acceptors;
 	r->acceptors = a;
 	return 0;
+}
+
+static void set_rules(struct acceptor *a, const struct endpoint_rules *rules)
+{
+	struct members *all = &a->relay->forward.members;
+
+	for (struct member *m = all->first; m; m = m->next)
+		if (m->acceptor == a)
+			members_set_rules(all, m, rules);
+}
+
+int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, size_t size)
+{
+	bool same_rules = endpoint_same_rules(&a->ep->rules, &ep->rules);
+	bool same_access = endpoint_same_access(&a->ep->access, &ep->access);
+	char fault[BROKER_WHY_MAX + 16], label[PORT_NAME_MAX];
+	int ret = 0;
+
+	if (!same_access)
+		ret = admit_change(&a->listener.admit, &a->ep->access, &ep->access,
+				   a->relay->env.broker, fault, sizeof(fault));
+	if (ret < 0) {
+		snprintf(why, size, "%s: %s", endpoint_label(ep, label, sizeof(label)),
+			 fault);
+		return ret;
+	}
+	if (!same_rules)
+		set_rules(a, &ep->rules);
+	*a->ep = *ep;
+	endpoint_label(ep, a->label, sizeof(a->label));
+	if (!same_access)
+		warn_if_open(a);
+	return !same_rules || !same_access;
 }
 
 static void free_one(struct acceptor *a)

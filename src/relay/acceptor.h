@@ -24,6 +24,7 @@ struct relay;
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
  * @is_stopped: it was taken away
+ * @is_configured, @is_kept: as of struct member
  * @next:       in the relay's list; or of those to be freed at the end of the turn
  */
 struct acceptor {
@@ -33,7 +34,7 @@ struct acceptor {
 	char label[PORT_NAME_MAX];
 	struct names *names;
 	struct port_counters gone, sum;
-	bool is_stopped;
+	bool is_stopped, is_configured, is_kept;
 	struct acceptor *next;
 };
 
@@ -49,6 +50,15 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
 
 /* acceptor_del() - Stop listening; the ports stay. */
 void acceptor_del(struct acceptor *a);
+
+/*
+ * acceptor_change() - Have it as @ep says, which is the same listener (endpoint_same()). Its
+ * ports get other rules if these have changed; none is ended.
+ *
+ * Return: whether anything has changed; -errno, with @why as above: then nothing has.
+ */
+int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why,
+		    size_t size);
 
 /* acceptor_of() - The one that accepted @m; NULL if @m was dialled, or it was taken away. */
 static inline struct acceptor *acceptor_of(const struct member *m)

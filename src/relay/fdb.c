@@ -279,3 +279,14 @@ void fdb_each(const struct fdb *f, uint32_t now,
 		}
 	}
 }
+
+uint32_t fdb_step(const struct fdb *f, uint32_t at, uint32_t now,
+		  void (*fn)(const struct fdb_entry *e, void *arg), void *arg)
+{
+	uint32_t end = at + FDB_STEP < f->high_water ? at + FDB_STEP : f->high_water;
+
+	for (; at < end; at++)
+		if (f->entries[at].member && !has_aged(&f->entries[at], now))
+			fn(&f->entries[at], arg);
+	return at < f->high_water ? at : 0;
+}

@@ -116,4 +116,16 @@ void fdb_age(struct fdb *f, uint32_t now);
 void fdb_each(const struct fdb *f, uint32_t now,
 	      void (*fn)(const struct fdb_entry *e, void *arg), void *arg);
 
+#define FDB_STEP 256
+
+/*
+ * fdb_step() - Call @fn with those of the FDB_STEP entries from number @at on that are in
+ * use and have not aged, in no order; for those who walk through all of them in steps,
+ * from 0 on. Entries may come, go and move between two steps.
+ *
+ * Return: the number to go on from; 0 at the end.
+ */
+uint32_t fdb_step(const struct fdb *f, uint32_t at, uint32_t now,
+		  void (*fn)(const struct fdb_entry *e, void *arg), void *arg);
+
 #endif

@@ -37,6 +37,9 @@ struct member_rate {
  * @is_dynamic: when it ends or can't begin, all others go on
  * @reported_up: the last event of its state said that it is up
  * @is_counted_up: it is in members.n_up
+ * @is_starting: its first try may still show a mistake in the set-up
+ * @is_configured: the configuration names it, and no control command has added it
+ * @is_kept:    a new configuration names it, too; see renew.h
  * @rules:      set by member_set_rules() once it has joined
  * @next_id:    in its bucket of members.by_id
  * @next_ended: in the list of those to be freed at the end of the turn
@@ -53,7 +56,8 @@ struct member {
 	struct member *next, *prev, *next_dirty;
 	unsigned id;
 	bool is_dirty, is_blocked;
-	bool is_dynamic, reported_up, is_counted_up;
+	bool is_dynamic, reported_up, is_counted_up, is_starting;
+	bool is_configured, is_kept;
 	struct endpoint_rules rules;
 
 	struct fdb_list addresses;

@@ -207,6 +207,22 @@ static void note_state(struct relay *r, struct member *m)
 	m->reported_up = is_shown_up;
 }
 
+static void change_due(struct deferred *d)
+{
+	struct relay *r = container_of(d, struct relay, change);
+
+	r->on_change(r->change_arg);
+}
+
+/* The first try of an endpoint has ended. */
+static void count_started(struct relay *r, struct member *m)
+{
+	if (m->is_starting && m->port->state != PORT_OPENING) {
+		m->is_starting = false;
+		r->n_starting--;
+	}
+}
+
 /* A batch may be under way: then other ports are held back, or not, at its end. */
 static void on_changed(struct port *p, void *arg)
 {
@@ -216,6 +232,9 @@ static void on_changed(struct port *p, void *arg)
 	members_count_up(&r->forward.members, m);
 	switching_changed(&r->switching, m);
 	note_state(r, m);
+	count_started(r, m);
+	if (r->on_change && r->is_running)
+		loop_defer(r->loop, &r->change, change_due);
 	if (p->state == PORT_ENDED)
 		has_ended(r, m);
 	drain_check(&r->drain);
@@ -268,6 +287,19 @@ void relay_del(struct member *m)
 void relay_set_running(struct relay *r)
 {
 	r->is_running = true;
+	if (r->on_change)
+		loop_again(r->loop, &r->change, change_due);
+}
+
+void relay_on_change(struct relay *r, void (*fn)(void *arg), void *arg)
+{
+	r->on_change = fn;
+	r->change_arg = arg;
+}
+
+bool relay_is_ready(const struct relay *r)
+{
+	return r->is_running && !r->n_starting && !r->failed;
 }
 
 void relay_add_member(struct relay *r, struct member *m,
@@ -297,7 +329,10 @@ static int add_endpoint(struct relay *r, struct endpoint *ep, char *why, size_t 
 	memcpy(m->name, ep->port_name, sizeof(ep->port_name));
 	endpoint_label(ep, p->name, sizeof(p->name));
 	m->is_dynamic = r->is_running;
-	p->waits = r->waits && !r->is_running;
+	m->is_configured = relay_configures(r);
+	p->waits = r->waits && m->is_configured;
+	m->is_starting = !r->is_running && driver->fails_late;
+	r->n_starting += m->is_starting;
 	if (driver->may_close_loop && is_cable(r))
 		switching_start_guard(&r->switching);
 	relay_add_member(r, m, &ep->rules);
@@ -396,6 +431,7 @@ void relay_free(struct relay *r)
 	/* The event loop may stop in the turn in which a port has ended. */
 	loop_undefer(&r->reap);
 	r->ended = NULL;
+	loop_undefer(&r->change);
 	/* This comes first, so that no bridge loop is reported to end. */
 	switching_free(&r->switching);
 	events_free(&r->events);

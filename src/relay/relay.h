@@ -30,6 +30,9 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @events: what happens to the members, and who is notified
  * @failed: the set-up of a port failed: the program's exit status is 1
  * @is_running: see relay_set_running()
+ * @n_starting: members whose first try may still show a mistake in the set-up
+ * @change, @on_change, @change_arg: see relay_on_change()
+ * @renews: what is added is named by a new configuration; see renew.h
  * @waits:  see relay_wait(); @news: of the host, as long as anything waits, and @again: the
  *          next try after some
  * @forward: the members, and what is on its way between them
@@ -52,7 +55,11 @@ struct relay {
 	enum relay_kind kind;
 	struct events events;
 	bool failed;
-	bool is_running;
+	bool is_running, renews;
+	unsigned n_starting;
+	struct deferred change;
+	void (*on_change)(void *arg);
+	void *change_arg;
 	bool waits;
 	struct links_user news;
 	struct timer again;
@@ -109,10 +116,29 @@ void relay_add_member(struct relay *r, struct member *m,
 void relay_set_running(struct relay *r);
 
 /*
+ * relay_on_change() - From relay_set_running() on, have @fn called at the end of each turn in
+ * which a port has come, gone or changed its state, and in the first turn. A port that has
+ * ended in this turn may still be counted.
+ */
+void relay_on_change(struct relay *r, void (*fn)(void *arg), void *arg);
+
+/*
+ * relay_is_ready() - Whether the set-up is complete, and no endpoint can turn out to be a
+ * mistake in it any more. Endpoints that have to wait are none.
+ */
+bool relay_is_ready(const struct relay *r);
+
+/*
  * relay_wait() - What is added until the relay is running may lack something that is not
  * there yet, an interface, an address or a folder: it is waited for.
  */
 void relay_wait(struct relay *r);
+
+/* relay_configures() - Whether what is added now is what the configuration names. */
+static inline bool relay_configures(const struct relay *r)
+{
+	return !r->is_running || r->renews;
+}
 
 /* relay_find() - The member of that number; NULL if there is none, or its port has ended. */
 struct member *relay_find(const struct relay *r, unsigned id);

@@ -11,19 +11,19 @@
 
 BEGIN {
 	# Of a role: patterns of its files, and of files that are not its own.
-	files["relay"] = "^src/((base|frame|net|trunk|vhost|port|relay|capture|show|ctl)/|program[.]c|helper/helper[.]c)"
+	files["relay"] = "^src/((base|frame|net|trunk|vhost|port|relay|capture|show|ctl)/|(program|daemon|reload)[.]c|helper/helper[.]c)"
 	other["relay"] = "capture-(file|writer)[.]c"
 	files["writer"] = "^src/(base/|capture/capture-(file|writer)[.]c)"
 	files["client"] = "^src/(base/|client/|capture/capture-file[.]c|net/sock(-path)?[.]c)"
-	files["names"] = "^src/(base/(log|pass-fd)|helper/(helper-serve|resolve)|sandbox/landlock)[.]c"
-	files["taps"] = "^src/(base/(log|pass-fd)|net/(mnl-builtin|nl|tap)|sandbox/(caps|landlock|user)|" \
+	files["names"] = "^src/(base/(log|pass-fd)|conf/conf-file|helper/(helper-serve|resolve)|sandbox/landlock)[.]c"
+	files["taps"] = "^src/(base/(log|pass-fd)|conf/conf-file|net/(mnl-builtin|nl|tap)|sandbox/(caps|landlock|user)|" \
 		"helper/(bridge-acl|file-cap|helper-serve|link-kind|tap-.*))[.]c"
 	n_roles = split("relay writer client names taps", roles, " ")
 
 	# Before: processes, files and paths, limits, signals. A confined process has them
 	# done by the broker or the helper, or never again.
 	before = "access chmod clone close_range dup2 dup3 execve fchmod fchownat flock fork getdents64 \
-		open pipe2 prctl readlink rt_sigaction setgroups setresgid setresuid socketpair umask \
+		memfd_create open pipe2 prctl readlink rt_sigaction setgroups setresgid setresuid setsid socketpair umask \
 		unlink"
 	# A writer has opened its file, but not begun it.
 	still["writer"] = still["client"] = "fchmod rt_sigaction"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads HTTP requests and writes answers. The request line is kept, and checked once it
- * is complete. Header lines are skipped up to the empty line, so they take no memory.
+ * is complete. Header lines but Host are skipped up to the empty line, so they take no
+ * memory.
  */
 #include "show/http.h"
 
@@ -20,6 +21,7 @@ static const char *reason(enum http_status status)
 		{ HTTP_NOT_FOUND, "Not Found" },
 		{ HTTP_BAD_METHOD, "Method Not Allowed" },
 		{ HTTP_LONG_LINE, "URI Too Long" },
+		{ HTTP_MISDIRECTED, "Misdirected Request" },
 		{ HTTP_LONG_HEAD, "Request Header Fields Too Large" },
 	};
 	size_t i = ARRAY_SIZE(reasons);
@@ -99,15 +101,39 @@ static enum http_status read_line(struct http_request *q, char c)
 	return HTTP_MORE;
 }
 
+/* Read a byte of a header line's text. Two Hosts are refused, or one that can't be a name. */
+static enum http_status read_field(struct http_request *q, char c)
+{
+	static const char lower[] = "host:", upper[] = "HOST:";
+	const size_t key_len = sizeof(lower) - 1;
+	size_t at = q->column++;
+
+	if (at < key_len) {
+		if (q->n_key != at || (c != lower[at] && c != upper[at]))
+			return HTTP_MORE;
+		if (++q->n_key < key_len || !q->has_host) {
+			q->has_host |= q->n_key == key_len;
+			return HTTP_MORE;
+		}
+		return HTTP_BAD_REQUEST;
+	}
+	if (q->n_key < key_len || c == ' ' || c == '\t')
+		return HTTP_MORE;
+	if (q->host_len + 1 == sizeof(q->host) || c < ' ' || c > '~')
+		return HTTP_BAD_REQUEST;
+	q->host[q->host_len++] = c;
+	return HTTP_MORE;
+}
+
 /* Read a byte of a header line. */
 static enum http_status read_header(struct http_request *q, char c)
 {
 	if (c == '\n' && !q->column)
 		return HTTP_OK;
 	if (c == '\n')
-		q->column = 0;
+		q->column = q->n_key = 0;
 	else if (c != '\r')
-		q->column++;
+		return read_field(q, c);
 	return HTTP_MORE;
 }
 
@@ -123,14 +149,38 @@ enum http_status http_read(struct http_request *q, const char *data, size_t len)
 	return status;
 }
 
-void http_begin(struct buf *b, enum http_status status, size_t len)
+bool http_trusts_host(const struct http_request *q)
 {
-	buf_printf(b,
-		   "HTTP/1.1 %d %s\r\n"
-		   "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		   "Content-Length: %zu\r\n%s"
-		   "Connection: close\r\n\r\n",
-		   (int)status, reason(status), len,
+	static const char local[] = ".localhost";
+	size_t len = strcspn(q->host, ":"), n_local = sizeof(local) - 1;
+
+	return q->host[0] == '[' || !memchr(q->host, '.', len) ||
+	       strspn(q->host, "0123456789.") == len ||
+	       (len > n_local && !memcmp(q->host + len - n_local, local, n_local));
+}
+
+/*
+ * What browsers are told of each answer: to keep no copy, to have it for no other page, to
+ * take it for nothing but its type, and to run and load only what comes from here. No text
+ * becomes HTML (trusted types).
+ */
+#define FOR_BROWSERS                                                             \
+	"Cache-Control: no-store\r\n"                                            \
+	"Referrer-Policy: no-referrer\r\n"                                       \
+	"X-Content-Type-Options: nosniff\r\n"                                    \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                          \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; "       \
+	"style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " \
+	"form-action 'none'; frame-ancestors 'none'; trusted-types 'none'; "     \
+	"require-trusted-types-for 'script'\r\n"
+
+void http_begin(struct buf *b, enum http_status status, const char *type, size_t len)
+{
+	buf_printf(b, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n", (int)status,
+		   reason(status), type);
+	if (len != HTTP_TO_END)
+		buf_printf(b, "Content-Length: %zu\r\n", len);
+	buf_printf(b, "%s" FOR_BROWSERS "Connection: close\r\n\r\n",
 		   status == HTTP_BAD_METHOD ? "Allow: GET, HEAD\r\n" : "");
 }
 
@@ -143,7 +193,7 @@ void http_answer(struct buf *b, enum http_status status, const struct buf *body,
 		buf_printf(&line, "%d %s\n", (int)status, reason(status));
 		body = &line;
 	}
-	http_begin(b, status, body->len);
+	http_begin(b, status, HTTP_TEXT, body->len);
 	if (!is_head)
 		buf_add(b, body->data, body->len);
 	b->failed |= body->failed;

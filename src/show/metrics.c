@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "show/page.h"
 
 #define STALLED_MS 5000 /* time for a request, and as much again for the answer */
 #define READ_BYTES 2048 /* read at once */
@@ -119,7 +120,7 @@ static void each_user(struct metrics_page *page, void (*fn)(struct metrics_clien
 
 static void begin_page_for(struct metrics_client *c)
 {
-	http_begin(&c->answer, HTTP_OK, metrics_text_len(&c->page->text));
+	http_begin(&c->answer, HTTP_OK, HTTP_TEXT, metrics_text_len(&c->page->text));
 	if (c->request.is_head)
 		leave_page(c);
 	if (c->answer.failed)
@@ -201,12 +202,34 @@ static void write_other(struct metrics_client *c, enum http_status status)
 {
 	struct buf body = { 0 };
 
-	if (status == HTTP_OK && !strcmp(c->request.path, "/"))
+	if (status == HTTP_OK && !HAS_PAGE && !strcmp(c->request.path, "/"))
 		buf_printf(&body, "netrelay's metrics are at /metrics\n");
 	else if (status == HTTP_OK)
 		status = HTTP_NOT_FOUND;
+	if (status == HTTP_MISDIRECTED)
+		buf_printf(&body,
+			   "For this page use an address, localhost, or a host name "
+			   "without a dot.\n");
 	http_answer(&c->answer, status, body.len ? &body : NULL, c->request.is_head);
 	buf_free(&body);
+	if (c->answer.failed)
+		close_client(c);
+	else
+		write_answer(c);
+}
+
+/* Answer with a part of the page, or begin to. */
+static void write_part(struct metrics_client *c, const struct page_part *part)
+{
+	if (!http_trusts_host(&c->request)) {
+		write_other(c, HTTP_MISDIRECTED);
+		return;
+	}
+	http_begin(&c->answer, HTTP_OK, part->type, part->len);
+	if (!c->request.is_head && part->show)
+		c->show = part->show;
+	else if (!c->request.is_head)
+		buf_add(&c->answer, part->data, part->len);
 	if (c->answer.failed)
 		close_client(c);
 	else
@@ -252,6 +275,26 @@ static uint8_t fill(const struct metrics_client *c, struct iovec *iov)
 	}
 }
 
+/* All that was written is sent: write the next step of the view, for the next turn. */
+static void show_more(struct metrics_client *c)
+{
+	c->answer.len = c->sent = 0;
+	if (c->show(&c->shown, c->metrics->relay, &c->answer))
+		c->show = NULL;
+	if (c->answer.failed)
+		close_client(c);
+	else
+		await(c, METRICS_WRITING);
+}
+
+static void end_answer(struct metrics_client *c)
+{
+	buf_free(&c->answer);
+	leave_page(c);
+	shutdown(c->watch.fd, SHUT_WR);
+	await(c, METRICS_CLOSING);
+}
+
 static void write_answer(struct metrics_client *c)
 {
 	struct iovec iov[1 + METRICS_PARTS];
@@ -266,20 +309,24 @@ static void write_answer(struct metrics_client *c)
 	if (c->page)
 		len += metrics_text_len(&c->page->text);
 	c->sent += n > 0 ? (size_t)n : 0;
-	if (c->sent < len) {
+	if (c->sent < len)
 		await(c, METRICS_WRITING);
-		return;
-	}
-	buf_free(&c->answer);
-	leave_page(c);
-	shutdown(c->watch.fd, SHUT_WR);
-	await(c, METRICS_CLOSING);
+	else if (HAS_PAGE && c->show)
+		show_more(c);
+	else
+		end_answer(c);
 }
 
 static void begin_answer(struct metrics_client *c, enum http_status status)
 {
+	const struct page_part *part = NULL;
+
 	timer_set(c->metrics->loop, &c->timer, STALLED_MS, time_is_up);
-	if (status == HTTP_OK && !strcmp(c->request.path, "/metrics"))
+	if (HAS_PAGE && status == HTTP_OK)
+		part = page_find(c->request.path);
+	if (part)
+		write_part(c, part);
+	else if (status == HTTP_OK && !strcmp(c->request.path, "/metrics"))
 		use_page(c);
 	else
 		write_other(c, status);
@@ -361,6 +408,7 @@ int metrics_start(struct metrics *m, struct loop *loop, const struct relay *rela
 		m->pages[i].metrics = m;
 	m->listener.name = ep->text;
 	m->listener.addr = &ep->local;
+	m->listener.passed = relay->env.passed;
 	m->listener.waits = relay->waits;
 	m->listener.admit.access = &ep->access;
 	m->listener.accepted = on_accepted;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Serves the relay's metrics over HTTP, for Prometheus: /metrics is the text of
- * metrics-text.h.
+ * metrics-text.h. Beside it are the page for browsers and what the page asks for, see
+ * page.h.
  *
  * A connection serves one request, and must end within seconds. When there are
  * METRICS_CLIENTS, a new client ends the oldest. So a client that only holds
  * connections cannot lock out others. There are at most METRICS_PAGES copies of the
  * text, even if clients ask and do not read: a further copy ends the clients that still
- * read the older one.
+ * read the older one. A view that the page asks for is written step by step as the client
+ * takes it, so it needs the memory of one step.
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -22,6 +24,7 @@
 #include "relay/relay.h"
 #include "show/http.h"
 #include "show/metrics-text.h"
+#include "show/show.h"
 
 #define METRICS_CLIENTS 16
 #define METRICS_PAGES 2
@@ -59,6 +62,7 @@ struct metrics_page {
  * @answer: the head of the answer, or all of it if there is no page
  * @page:   what follows the head; NULL if there is no page
  * @sent:   bytes of both that were sent
+ * @show, @shown: a view whose next step follows @answer, and how far it has got; or NULL
  */
 struct metrics_client {
 	struct metrics *metrics;
@@ -69,6 +73,8 @@ struct metrics_client {
 	struct buf answer;
 	struct metrics_page *page;
 	size_t sent;
+	show_step *show;
+	struct show shown;
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes a relay as a JSON object. The manual lists its members. More members may be
- * added, but those that exist keep their names and meanings.
+ * Writes a relay, and the addresses that it knows, as JSON objects. The manual lists their
+ * members. More members may be added, but those that exist keep their names and meanings.
  */
 #include "show/show-json.h"
 
@@ -38,14 +38,18 @@ static void add_string(struct buf *out, const char *key, const char *value)
 	buf_printf(out, "\"");
 }
 
+static void add_mac(const uint8_t mac[6], struct buf *out)
+{
+	buf_printf(out, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1], mac[2],
+		   mac[3], mac[4], mac[5]);
+}
+
 static void add_macs(const struct endpoint_rules *rules, struct buf *out)
 {
 	begin_field(out, "macs");
 	for (unsigned i = 0; i < rules->n_macs; i++) {
-		const uint8_t *m = rules->macs[i];
-
-		buf_printf(out, "%s\"%02x:%02x:%02x:%02x:%02x:%02x\"", i ? ", " : "[",
-			   m[0], m[1], m[2], m[3], m[4], m[5]);
+		buf_printf(out, i ? ", " : "[");
+		add_mac(rules->macs[i], out);
 	}
 	buf_printf(out, rules->n_macs ? "]" : "[]");
 }
@@ -95,6 +99,7 @@ static void add_member(struct show *s, const struct member *m, struct buf *out)
 	add_bool(out, "isolated", m->rules.is_isolated);
 	add_macs(&m->rules, out);
 	add_number(out, "storm", m->rules.storm);
+	add_number(out, "addresses", m->addresses.n);
 	add_counters(m, out);
 	add_drops(p, out);
 	buf_printf(out, "}");
@@ -150,4 +155,49 @@ bool show_json(struct show *s, const struct relay *r, struct buf *out)
 	if (is_last)
 		buf_printf(out, "]}\n");
 	return is_last;
+}
+
+/* ---- addresses ---- */
+
+struct fdb_view {
+	struct show *show;
+	struct buf *out;
+	uint32_t now;
+};
+
+static void add_address(const struct fdb_entry *e, void *arg)
+{
+	const struct fdb_view *v = arg;
+	struct buf *out = v->out;
+	uint8_t mac[6];
+
+	put_be16(mac, (uint16_t)(e->key >> 32));
+	put_be32(mac + 2, (uint32_t)e->key);
+	buf_printf(out, v->show->has_any ? ",\n{" : "\n{");
+	begin_field(out, "mac");
+	add_mac(mac, out);
+	add_number(out, "vlan", e->key >> 48);
+	add_number(out, "age", v->now - e->seen);
+	add_number(out, "port", e->member->id);
+	buf_printf(out, "}");
+	v->show->has_any = true;
+}
+
+bool show_json_fdb(struct show *s, const struct relay *r, struct buf *out)
+{
+	const struct fdb *fdb = r->forward.fdb;
+	struct fdb_view view = { s, out, (uint32_t)(loop_coarse() / 1000) };
+
+	if (!s->is_begun) {
+		buf_printf(out, "{");
+		add_number(out, "known", fdb ? fdb->n : 0);
+		add_number(out, "limit", fdb ? fdb->size : 0);
+		begin_field(out, "addresses");
+		buf_printf(out, "[");
+	}
+	s->is_begun = true;
+	s->last = fdb ? fdb_step(fdb, s->last, view.now, add_address, &view) : 0;
+	if (!s->last)
+		buf_printf(out, "]}\n");
+	return !s->last;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Views of a relay for clients of the control socket: a table for people, JSON for
- * programs, and lines of words for netrelay top. All texts are escaped, so a view is
- * printable whatever names it contains.
+ * Views of a relay for clients of the control socket and for the page: a table for people,
+ * JSON for programs, and lines of words for netrelay top. All texts are escaped, so a view
+ * is printable whatever names it contains.
  *
  * With thousands of ports a view takes too long for one turn of the event loop. So it is
  * written in steps. Each port is shown as it is at its step.
@@ -22,11 +22,12 @@
  * How far a view has got. It begins as all zeros.
  * @is_begun:    the first step was made
  * @is_measured: the widths of the table's columns are known
- * @last:        the number of the last port that was done
+ * @has_any:     an address was shown
+ * @last:        the number of the last port that was done; of addresses: where to go on
  * @name, @endpoint, @peer, @state: widths of these columns, in characters; 0: left out
  */
 struct show {
-	bool is_begun, is_measured;
+	bool is_begun, is_measured, has_any;
 	unsigned last;
 	int name, endpoint, peer, state;
 };

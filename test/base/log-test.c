@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,89 @@ static void test_lines(void)
 	ok_eq_str(read_all(fd), "netrelay: br0: 7 of x\nnetrelay: is said\nnetrelay: \n",
 		  "a line each, and what happens to ports only when asked for");
 	close(fd);
+}
+
+/* @wrong: added to the inode that $JOURNAL_STREAM has */
+static void test_journal(unsigned wrong, const char *want, const char *what)
+{
+	char stream[64];
+	struct stat st;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		exit(1);
+	fstat(fds[1], &st);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + wrong);
+	setenv("JOURNAL_STREAM", stream, 1);
+	stderr_to(fds[1]);
+	log_verbosity(1);
+	log_warn("%s", "a\n<0>b");
+	log_info("c");
+	log_answer("d");
+	log_verbosity(0);
+	stderr_back();
+	unsetenv("JOURNAL_STREAM");
+	ok_eq_str(read_all(fds[0]), want, "%s", what);
+	close(fds[0]);
+}
+
+/* Until warnings are logged again. */
+static void wait_after_flood(void)
+{
+	int fd = stderr_to_pipe();
+
+	do {
+		poll(NULL, 0, 100);
+		log_warn("x");
+	} while (!*read_all(fd));
+	stderr_back();
+	close(fd);
+}
+
+static bool is_joined_again;
+static int syslog_again;
+
+static bool join_again(int fd)
+{
+	is_joined_again = true;
+	return dup2(syslog_again, fd) == fd;
+}
+
+/* Each message is a datagram; before that, messages go to whoever started the daemon. */
+static void test_daemon(void)
+{
+	int old[2], new[2], first[2];
+	char want[128];
+
+	if (pipe(first) < 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, old) < 0 ||
+	    socketpair(AF_UNIX, SOCK_DGRAM, 0, new) < 0)
+		exit(1);
+	stderr_to(old[1]);
+	log_begin_daemon(first[1]);
+	log_warn("not ready");
+	log_use_syslog(join_again);
+	log_warn("a\nb");
+	ok_eq_str(read_all(first[0]), "netrelay: not ready\n",
+		  "who starts a daemon is told");
+	snprintf(want, sizeof(want), "<28>netrelay[%d]: a\\x0ab", (int)getpid());
+	ok_eq_str(read_all(old[0]), want, "later the system log is");
+	close(old[0]);
+	syslog_again = new[1];
+	log_answer("c");
+	snprintf(want, sizeof(want), "<30>netrelay[%d]: c", (int)getpid());
+	ok_eq_str(read_all(new[0]), want, "also one that was started again");
+	ok(is_joined_again, "after a message that could not be sent");
+	for (int i = 0; i < 10000; i++)
+		log_answer("many");
+	read_all(new[0]);
+	log_answer("d");
+	read_all(new[0]);
+	ok(strstr(text, " messages left out here; d"), "it is told what was left out");
+	close(new[0]);
+	close(new[1]);
+	/* It is a daemon for good, so this is the last test. */
+	stderr_back();
 }
 
 static void test_control_characters(void)
@@ -380,6 +464,11 @@ int main(void)
 	test_often_stalled();
 	test_terminal();
 	test_closed();
+	test_journal(0, "<4>a\\x0a<0>b\n<6>c\n<6>d\n", "the journal learns priorities");
+	test_journal(1, "netrelay: a\\x0a<0>b\nnetrelay: c\nnetrelay: d\n",
+		     "a stderr that is not the journal's does not");
 	test_flood();
+	wait_after_flood();
+	test_daemon();
 	return done();
 }

@@ -17,7 +17,7 @@
 
 static void check_read(const struct conf *conf)
 {
-	must(conf->action <= CONF_CHECK_BRIDGE);
+	must(conf->action <= CONF_PRINT);
 	if (conf->action != CONF_RUN)
 		return;
 	must(conf->server == (conf->n_listeners > 0));

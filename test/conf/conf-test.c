@@ -115,6 +115,8 @@ static const struct settings settings[] = {
 	{ { "br0", "--user", "nobody" }, " user=nobody" },
 	{ { "--no-sandbox", "-l", "5000" }, " no-sandbox" },
 	{ { "br0", "--wait" }, " wait" },
+	{ { "br0", "tap:t0", "--daemon" }, " daemon" },
+	{ { "br0", "--pidfile", "/run/p,q" }, " pidfile=/run/p,q" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
 	{ { "br0", "--ctl=a,,b" }, " ctl=a,b" },
 	{ { "br0", "--ctl=a,mode=0640" }, " ctl=a mode=640" },
@@ -170,6 +172,15 @@ static const struct settings settings[] = {
 
 static const struct bad bads[] = {
 	{ { NULL }, NOTHING },
+	{ { "--daemon" }, NOTHING },
+	{ { "--daemon", "br0" },
+	  "-: with --daemon there is no stdin and stdout; give two endpoints, or leave "
+	  "--daemon out" },
+	{ { "-l", "5000", "--capture", "-", "--daemon" },
+	  "--capture: with --daemon there is no stdout; name a file" },
+	{ { "-l", "5000", "--pidfile", "" }, "--pidfile: the path is empty" },
+	{ { "-l", "5000", "--daemon", "--daemon" },
+	  "--daemon is given twice; give it once" },
 	{ { "-v" }, NOTHING },
 	{ { "--" }, NOTHING },
 	{ { "-" }, STDIO_TWICE },
@@ -184,7 +195,13 @@ static const struct bad bads[] = {
 	{ { "-?" }, "-?" NO_OPTION },
 	{ { "-:" }, "-:" NO_OPTION },
 	{ { "-\x1b" }, "-\\x1b" NO_OPTION },
-	{ { "br0", "--listen", "br1" }, "--listen" NO_OPTION },
+	{ { "br0", "--linger", "br1" }, "--linger" NO_OPTION },
+	{ { "--lisen", "5000" },
+	  "--lisen: there is no such option; did you mean --listen?" },
+	{ { "--storn=5000" },
+	  "--storn=5000: there is no such option; did you mean --storm?" },
+	{ { "--listen" }, "-l: the port is missing, as in -l 5000" },
+	{ { "-f" }, "--config: its value is missing; see netrelay --help" },
 	{ { "--\x1b[2J\n" }, "--\\x1b[2J\\x0a" NO_OPTION },
 	{ { "--help=me" }, "--help=me: this option takes no value; see netrelay --help" },
 	{ { "--version=2" },
@@ -305,7 +322,10 @@ static const char *const shown[] = {
 	"netrelay [-v] -l PORT [TARGET ...]",
 	"netrelay ctl PATH COMMAND",
 	"top PATH",
-	"-l PORT, ADDR:PORT, [ADDR6]:PORT",
+	"-l, --listen PORT, ADDR:PORT, [ADDR6]:PORT",
+	"  -f, --config FILE ",
+	" --check FILE",
+	" --print-config",
 	"  --hub ",
 	" --storm N ",
 	" --fdb-size N ",
@@ -315,13 +335,15 @@ static const char *const shown[] = {
 	"  --user NAME ",
 	" --no-sandbox ",
 	" --wait ",
-	"-v ",
+	" --daemon ",
+	" --pidfile FILE",
+	"-v, --verbose",
 	"-h, --help",
 	"-V, --version",
 	" --check-bridge NAME ",
 	"\n  - ",
-	"  LPORT:ADDR:RPORT ",
-	"  LPORT:ADDR: or :ADDR:RPORT ",
+	"  LPORT:ADDR:RPORT or ",
+	" LPORT:ADDR: or :ADDR:RPORT ",
 	" or LPORT::RPORT ",
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS] ",
 	"  trunk:HOST:PORT[,dead=SECONDS] ",
@@ -428,6 +450,10 @@ static char *describe(const struct conf *conf)
 		fputs(" no-sandbox", out);
 	if (conf->wait)
 		fputs(" wait", out);
+	if (conf->daemon)
+		fputs(" daemon", out);
+	if (conf->pidfile)
+		fprintf(out, " pidfile=%s", conf->pidfile);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
 	if (conf->ctl.mode && conf->ctl.mode != 0600)

@@ -22,6 +22,7 @@
 #include "lib/members.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
+#include "relay/stats.h"
 #include "show/show-json.h"
 #include "show/show-table.h"
 
@@ -184,7 +185,9 @@ static void test_refusals(void)
 	static const char *const cases[][2] = {
 		{ "", "is empty" },
 		{ "nonsense", "no such command" },
-		{ "statusx", "no such command" },
+		{ "statusx", "no such command; did you mean status?" },
+		{ "reload", "no file to read again; start netrelay with -f FILE" },
+		{ "reload now", "reload takes no more words" },
 		{ "status x", "the form is status" },
 		{ "status --json x", "the form is status" },
 		{ "\"status", "not closed" },
@@ -242,6 +245,30 @@ static void test_refusals(void)
 	memcpy(text, "set 1 ", 6);
 	check_refused(text, "KEY=VALUE");
 	end();
+}
+
+static int reload(void *arg, struct buf *out, char *reason, size_t size)
+{
+	if (arg)
+		buf_printf(out, "done\n");
+	else
+		snprintf(reason, size, "file:1: wrong");
+	return arg ? 0 : -EINVAL;
+}
+
+static void test_reload(void)
+{
+	struct ctl_call call = { .relay = &relay, .reload = reload };
+	char line[2][8] = { "reload", "reload" };
+	struct buf out = { 0 };
+
+	call.out = &out;
+	ok_eq_int(ctl_command(&call, line[0]), -EINVAL, "reload: an error");
+	ok_eq_str(call.why, "file:1: wrong", "is told");
+	call.reload_arg = &relay;
+	ok_eq_int(ctl_command(&call, line[1]), 0, "reload");
+	ok_eq_str(out.data, "done\n", "what was done is told");
+	buf_free(&out);
 }
 
 static void test_set(void)
@@ -901,6 +928,7 @@ int main(void)
 	test_words();
 	test_units();
 	test_refusals();
+	test_reload();
 	test_set();
 	test_add_del(RELAY_CABLE);
 	test_add_del(RELAY_HUB);

@@ -339,6 +339,50 @@ static void test_many(void)
 	admit_free(&admit);
 }
 
+/* Others from now on; who is there stays, and goes on to count. */
+static void test_change(void)
+{
+	struct admit_host *a, *b;
+	struct endpoint next;
+
+	start("tcp-listen:5000,per-address=1");
+	admit_enter(&admit, at("10.0.0.1"), 0, &a);
+	endpoint_parse_listen(&next, "tcp-listen:5000,allow=10.0.0.0/8,per-address=2",
+			      why, sizeof(why));
+	ok_eq_int(admit_change(&admit, &ep.access, &next.access, NULL, why, sizeof(why)),
+		  0, "other rules");
+	ok(!admit_is_welcome(&admit, at("11.0.0.1"), -1) &&
+		   admit_is_welcome(&admit, at("10.0.0.1"), -1),
+	   "other networks");
+	ok(admit_enter(&admit, at("10.0.0.1"), 1, &b) && b == a, "one more");
+	ok(!admit_enter(&admit, at("10.0.0.1"), 2, &b), "but not two");
+	endpoint_parse_listen(&next, "tcp-listen:5000", why, sizeof(why));
+	admit_change(&admit, &ep.access, &next.access, NULL, why, sizeof(why));
+	ok(admit_enter(&admit, at("10.0.0.1"), 2, &b) && !b, "no limit any more");
+	admit_leave(&admit, a);
+	admit_leave(&admit, a);
+	endpoint_parse_listen(&next, "tcp-listen:5000,per-address=1", why, sizeof(why));
+	admit_change(&admit, &ep.access, &next.access, NULL, why, sizeof(why));
+	ok(admit_enter(&admit, at("10.0.0.1"), 0, &a) &&
+		   !admit_enter(&admit, at("10.0.0.1"), 1, &b),
+	   "and again");
+	admit_leave(&admit, a);
+	admit_free(&admit);
+	start("unix-listen:a,allow=uid:root");
+	endpoint_parse_listen(&next, "unix-listen:a,allow=uid:no-such-user", why,
+			      sizeof(why));
+	ok_eq_int(admit_change(&admit, &ep.access, &next.access, NULL, why, sizeof(why)),
+		  -ENOENT, "a user that is not there");
+	ok_eq_str(ep.access.allow[0].name, "root", "changes nothing");
+	admit_free(&admit);
+	start("tcp-listen:5000");
+	endpoint_parse_listen(&next, "tcp-listen:5000,per-address=1", why, sizeof(why));
+	admit_change(&admit, &ep.access, &next.access, NULL, why, sizeof(why));
+	ok(admit_enter(&admit, at("10.0.0.1"), 1, &a) && a, "a limit that was not there");
+	admit_leave(&admit, a);
+	admit_free(&admit);
+}
+
 int main(void)
 {
 	test_networks();
@@ -350,6 +394,7 @@ int main(void)
 	test_per_address();
 	test_no_memory();
 	test_many();
+	test_change();
 	for (int i = 0; i < ADMIT_REFUSALS; i++)
 		ok(*admit_refusal_name((enum admit_refusal)i), "reason %d has a name", i);
 	return done();

@@ -345,6 +345,39 @@ static void test_group(void)
 	broker_unlink(&broker, &made);
 }
 
+/* The file is the one that the rules name, however long it is. */
+static void test_config(void)
+{
+	char path[64];
+	struct broker_rules with = { .helper = helper, .config = path };
+	unsigned before = fault_open_fds();
+	struct buf text = { 0 }, direct = { 0 };
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/config", dir);
+	f = fopen(path, "we");
+	for (int i = 0; f && i < 20000; i++)
+		fprintf(f, "join %d\n", i);
+	if (!f || fclose(f) != 0)
+		abort();
+	ok_eq_int(broker_config(NULL, in_dir("config"), &direct), 0, "config: no broker");
+	ok_eq_int(broker_start(&broker, &with), 0, "config: a broker");
+	ok_eq_int(broker_config(&broker, in_dir("other"), &text), 0, "config: read");
+	ok(text.len > 262144 && text.len == direct.len, "config: %zu bytes", text.len);
+	ok(!memcmp(text.data, direct.data, text.len), "config: the same");
+	text.len = 0;
+	unlink(in_dir("config"));
+	ok_eq_int(broker_config(&broker, in_dir("other"), &text), 0, "config: gone");
+	ok(memmem(text.data, text.len, "\1No such file", 13), "config: which is told");
+	broker_stop(&broker);
+	ok_eq_int(fault_open_fds(), before, "config: no descriptor is left");
+	ok_eq_int(broker_start(&broker, &rules), 0, "config: a broker without a file");
+	ok_eq_int(broker_config(&broker, in_dir("other"), &text), -EPERM, "config: none");
+	broker_stop(&broker);
+	buf_free(&text);
+	buf_free(&direct);
+}
+
 static void test_rules(void)
 {
 	static const struct broker_rules any = { .helper = helper };
@@ -412,6 +445,7 @@ int main(void)
 	test_ended();
 	test_stop();
 	test_rules();
+	test_config();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	return done();
 }

@@ -260,6 +260,40 @@ static void test_each(void)
 	end();
 }
 
+static void count(const struct fdb_entry *e, void *arg)
+{
+	uint8_t *seen = arg;
+
+	seen[e->key]++;
+}
+
+static void test_step(void)
+{
+	static uint8_t seen[3 * FDB_STEP];
+	unsigned steps = 0, wrong = 0;
+	uint32_t at = 0;
+
+	begin(2 * FDB_STEP + 1, 2);
+	ok_eq_int(fdb_step(&fdb, 0, 1, count, seen), 0,
+		  "one without entries is one step");
+	see(&fdb, 0, &all[0], 1);
+	for (fdb_key key = 1; key < 2 * FDB_STEP; key++)
+		see(&fdb, key, &all[key % 2], 300);
+	do {
+		at = fdb_step(&fdb, at, 310, count, seen);
+		steps++;
+		if (at == FDB_STEP)
+			see(&fdb, 2 * FDB_STEP, &all[0], 310);
+	} while (at);
+	for (fdb_key key = 0; key <= 2 * FDB_STEP; key++)
+		wrong += seen[key] != (key > 0);
+	ok_eq_int(wrong, 0, "in steps: each once, but for one that has aged");
+	ok_eq_int(steps, 3, "and also one that came meanwhile");
+	ok_eq_int(fdb_step(&fdb, 5 * FDB_STEP, 310, count, seen), 0,
+		  "nothing is behind the end");
+	end();
+}
+
 /* ---- shares ---- */
 
 static void test_million(void)
@@ -599,6 +633,7 @@ int main(void)
 	test_forget();
 	test_doubt();
 	test_each();
+	test_step();
 	test_million();
 	for (unsigned n = 1; n <= 5; n++) {
 		test_greedy(100, n, false);

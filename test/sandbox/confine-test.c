@@ -28,8 +28,11 @@ static bool needs_helper;
 static int prepare(const char *const *words)
 {
 	static char line[600];
-	char *argv[WORDS_MAX + 2] = { line }, *at = line + sprintf(line, "netrelay") + 1;
+	static char *argv[WORDS_MAX + 2];
+	char *at = line + sprintf(line, "netrelay") + 1;
 	int argc = 1;
+
+	argv[0] = line;
 
 	for (; words[argc - 1]; argc++) {
 		argv[argc] = at;
@@ -176,6 +179,28 @@ static void test_misplaced(void)
 	finish();
 }
 
+/* The broker removes the file of the process, also if it has nothing else to do. */
+static void test_pidfile(void)
+{
+	char file[] = "/tmp/confine-test.XXXXXX";
+	char *argv[] = { "netrelay", "-l", "5000", "--pidfile", file, NULL };
+	struct pidfile f;
+	int fd = mkstemp(file);
+
+	close(fd);
+	if (conf_read(&conf, 5, argv, why, sizeof(why)) < 0 ||
+	    pidfile_open(&f, conf.pidfile, why, sizeof(why)) < 0)
+		abort();
+	memset(&confine, 0, sizeof(confine));
+	confine.pidfile = &f;
+	ok_eq_int(confine_prepare(&confine, &broker, &conf, false, why, sizeof(why)), 0,
+		  "a broker is started");
+	ok(broker.is_on && access(file, F_OK) == 0, "for the file of the process");
+	pidfile_close(&f);
+	finish();
+	ok(access(file, F_OK) < 0, "which is gone when the broker has ended");
+}
+
 static void test_ctl(void)
 {
 	static const char *const words[] = { "--ctl", "/run/none/s", "-l", "5000", NULL };
@@ -185,6 +210,48 @@ static void test_ctl(void)
 	ok(!is_tap_refused("none-3", "", 0), "any bridge");
 	ok(broker_dial(&broker, "/d") != -EPERM, "and any path");
 	finish();
+}
+
+static void write_config(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+/* What the file names is allowed, also what it names only now; the relay has no say. */
+static void test_file(void)
+{
+	static char path[] = "/tmp/confine-test.XXXXXX";
+	static const char *const words[] = { "-f", path, "exec:exit 0", NULL };
+	struct buf text = { 0 };
+	int fd = mkstemp(path);
+
+	if (fd < 0 || close(fd) < 0)
+		abort();
+	write_config(path, "listen unix-listen:/none/l\njoin none-1\n");
+	ok(prepare(words) == 0 && confine.rules.config == conf.file, "with a file");
+	ok(!is_tap_refused("none-1", "", 0), "what it names");
+	ok(!is_command_refused("exit 0"), "and the command line");
+	ok(is_command_refused("exit 1"), "no other command");
+	ok_eq_int(broker_dial(&broker, "/c"), -EPERM, "no other path");
+	write_config(path, "listen 5000\njoin exec:exit 1\njoin unix:/c\nctl /d\n");
+	ok(!is_command_refused("exit 1"), "a command that it names now");
+	ok(!is_tap_refused("none-1", "", 0), "what it named at the start");
+	ok(broker_dial(&broker, "/c") != -EPERM, "a path");
+	ok(is_command_refused("exit 2"), "no other, though it names a control socket");
+	ok_eq_int(broker_config(&broker, "/nowhere", &text), 0, "its text");
+	ok(text.len && strstr(text.data, path), "is of that file");
+	write_config(path, "listen 5000\njoin exec:exit 3\njion unix:/e\n");
+	ok(is_command_refused("exit 3"), "a wrong file names nothing more");
+	ok_eq_int(broker_dial(&broker, "/e"), -EPERM, "no path");
+	ok(broker_dial(&broker, "/c") != -EPERM, "nor less");
+	unlink(path);
+	ok(is_command_refused("exit 3"), "nor one that is not there");
+	buf_free(&text);
+	finish();
+	conf_free(&confine.now);
 }
 
 static void test_without(void)
@@ -224,7 +291,9 @@ int main(void)
 	quiet();
 	test_named();
 	test_misplaced();
+	test_pidfile();
 	test_ctl();
+	test_file();
 	test_without();
 	return done();
 }

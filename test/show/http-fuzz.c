@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading HTTP requests: whatever comes, and in whatever pieces, the verdict is the same;
- * and one that is complete has a path of printable text.
+ * one that is complete has a path of printable text.
  *
  * Input: how long the first pieces are, up to a newline; the request.
  */
@@ -60,6 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(&q, &status, (const uint8_t *)"\n", (const char *)rest, size);
 	run(&p, &other, data, (const char *)rest, size);
 	must(status == other && q.len == p.len && q.is_head == p.is_head);
+	must(q.host_len < HTTP_HOST_MAX && !strcmp(q.host, p.host));
+	must(http_trusts_host(&q) == http_trusts_host(&p));
 	must(!q.path == !p.path && (!q.path || !strcmp(q.path, p.path)));
 	must(q.len <= HTTP_HEAD_MAX + 1);
 	if (q.path)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http.c: requests that are good and bad, whole and in pieces of every size, and
- * the answers to them.
+ * http.c: requests that are good and bad, whole and in pieces of every size, whom they
+ * take us for, and the answers to them.
  */
 #include "show/http.h"
 
@@ -47,6 +47,11 @@ static const struct {
 	{ "\r\n", HTTP_BAD_REQUEST, NULL },
 	{ "\n", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\rx HTTP/1.1\r\n\r\n", HTTP_BAD_REQUEST, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\r\nhOsT:b\r\n\r\n", HTTP_BAD_REQUEST, NULL },
+	{ "GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", HTTP_BAD_REQUEST, NULL },
+	{ "GET / HTTP/1.1\r\nHost\r\nHos:\r\nHostt: b\r\nxHost: c\r\nHost: a\r\n\r\n",
+	  HTTP_OK, "/" },
+	{ "GET / HTTP/1.1\r\nHost: \xc3\xb6\r\n\r\n", HTTP_BAD_REQUEST, NULL },
 	{ "\x16\x03\x01", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\xff", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\x1b[2J", HTTP_BAD_REQUEST, NULL },
@@ -113,6 +118,59 @@ static void test_bounds(void)
 		  "one that has not ended then");
 	ok_eq_int(read_pieces(&q, text, HTTP_HEAD_MAX + 1, 1000), HTTP_LONG_HEAD,
 		  "and that goes on");
+	n = sprintf(text, "GET / HTTP/1.1\r\nHost: ");
+	text[n] = 'a';
+	ok_eq_int(read_pieces(&q, text, (size_t)n + HTTP_HOST_MAX - 1, 100), HTTP_MORE,
+		  "a host of the most bytes");
+	ok(q.host_len == HTTP_HOST_MAX - 1 && strlen(q.host) == q.host_len, "is kept");
+	ok_eq_int(read_pieces(&q, text, (size_t)n + HTTP_HOST_MAX, 100), HTTP_BAD_REQUEST,
+		  "one too long");
+}
+
+/* ---- whom they take us for ---- */
+
+static const struct {
+	const char *header;
+	bool is_trusted;
+} hosts[] = {
+	{ "", true },
+	{ "Host: \r\n", true },
+	{ "Host: 127.0.0.1:9100\r\n", true },
+	{ "Host:127.0.0.1\r\n", true },
+	{ "Host: [::1]:9100\r\n", true },
+	{ "host: [fe80::1]\r\n", true },
+	{ "HOST:\tlocalhost:9100\r\n", true },
+	{ "Host: relay:9100\r\n", true },
+	{ "Host: a.localhost\r\n", true },
+	{ "Host: .localhost\r\n", false },
+	{ "Host: a.localhost.example\r\n", false },
+	{ "Host: notlocalhost.example:9100\r\n", false },
+	{ "Host: relay.example\r\n", false },
+	{ "A: b\r\nHost: 127.0.0.1.example\r\nB: localhost\r\n", false },
+	{ "Host: localhost.\r\n", false },
+	{ "Host: 1.2.3.4x\r\n", false },
+	{ "Host: e.example:1\r\nX-Host: localhost\r\n", false },
+};
+
+/* As a string it would end there. */
+static void test_nul(void)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\0.example\r\n\r\n";
+	struct http_request q;
+
+	ok_eq_int(read_pieces(&q, text, sizeof(text) - 1, 3), HTTP_BAD_REQUEST,
+		  "a host with a zero byte in it");
+}
+
+static void test_host(size_t i)
+{
+	struct http_request q;
+	char text[256];
+
+	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n%s\r\n", hosts[i].header);
+	ok(read_pieces(&q, text, strlen(text), 1) == HTTP_OK &&
+		   http_trusts_host(&q) == hosts[i].is_trusted,
+	   "%s: %s", hosts[i].header, hosts[i].is_trusted ? "trusted" : "a stranger's");
 }
 
 static void test_noise(void)
@@ -148,13 +206,29 @@ static void test_answer(enum http_status status, const char *text, bool is_head,
 	buf_free(&body);
 }
 
-#define ANSWER(status, len, more, body)                                             \
-	"HTTP/1.1 " status "\r\nContent-Type: text/plain; version=0.0.4; "          \
-	"charset=utf-8\r\nContent-Length: " len "\r\n" more "Connection: close\r\n" \
-	"\r\n" body
+/* What makes browsers careful; each header is here once more, to the letter. */
+#define CAREFUL                                                                  \
+	"Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n"            \
+	"X-Content-Type-Options: nosniff\r\n"                                    \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                          \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; "       \
+	"style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " \
+	"form-action 'none'; frame-ancestors 'none'; trusted-types 'none'; "     \
+	"require-trusted-types-for 'script'\r\nConnection: close\r\n"
+
+#define ANSWER(status, len, more, body)                                    \
+	"HTTP/1.1 " status "\r\nContent-Type: text/plain; version=0.0.4; " \
+	"charset=utf-8\r\nContent-Length: " len "\r\n" more CAREFUL "\r\n" body
 
 static void test_answers(void)
 {
+	struct buf b = { 0 };
+
+	http_begin(&b, HTTP_OK, "a/b\r\nC: d", HTTP_TO_END);
+	ok_eq_str(b.data,
+		  "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nC: d\r\n" CAREFUL "\r\n",
+		  "a body that ends with the connection");
+	buf_free(&b);
 	test_answer(HTTP_OK, "a\nb\n", false, ANSWER("200 OK", "4", "", "a\nb\n"));
 	test_answer(HTTP_OK, "a\nb\n", true, ANSWER("200 OK", "4", "", ""));
 	test_answer(HTTP_BAD_REQUEST, "", false,
@@ -165,6 +239,8 @@ static void test_answers(void)
 			   "405 Method Not Allowed\n"));
 	test_answer(HTTP_LONG_LINE, "", false,
 		    ANSWER("414 URI Too Long", "17", "", "414 URI Too Long\n"));
+	test_answer(HTTP_MISDIRECTED, "", true,
+		    ANSWER("421 Misdirected Request", "24", "", ""));
 	test_answer(HTTP_LONG_HEAD, "", false,
 		    ANSWER("431 Request Header Fields Too Large", "36", "",
 			   "431 Request Header Fields Too Large\n"));
@@ -175,6 +251,9 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
 		test_request(i);
 	test_bounds();
+	test_nul();
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++)
+		test_host(i);
 	test_noise();
 	test_answers();
 	return done();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metrics.c, with a relay of ports that do nothing: many clients that ask at once, of
- * which some do not read; and that no turn of the loop is long.
+ * metrics.c, with a relay of ports that do nothing: many clients that ask at once, for
+ * metrics or for what the page shows, of which some do not read; and that no turn of the
+ * loop is long.
  */
 #include "show/metrics.h"
 
@@ -27,7 +28,8 @@
 static struct loop loop;
 static struct relay relay;
 static struct metrics metrics;
-static struct port port;
+static const struct port_ops ops = { .kind = "none" };
+static struct port port = { .ops = &ops };
 static struct member members[PORTS];
 static struct endpoint dials = { .text = "tcp:127.0.0.1:5000" };
 static unsigned n_turns;
@@ -245,11 +247,129 @@ static void test_few(void)
 	end();
 }
 
+#define GET_STATUS "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define STEP_BYTES (128 << 10) /* memory that a step needs at most */
+
+static size_t n_steps, most_memory;
+
+static void view_ready(struct watch *w, uint32_t events)
+{
+	size_t memory = 0;
+
+	(void)w;
+	(void)events;
+	for (int i = 0; i < METRICS_CLIENTS; i++) {
+		n_steps += metrics.clients[i].watch.fd >= 0 && metrics.clients[i].show;
+		memory += metrics.clients[i].answer.size;
+	}
+	if (memory > most_memory)
+		most_memory = memory;
+}
+
+/* A view is written as it is taken, in turns between which others have theirs. */
+static void test_view(void)
+{
+	struct watch other = WATCH_INIT;
+	int fd, event = eventfd(1, EFD_NONBLOCK);
+	size_t whole, last;
+
+	begin(PORTS);
+	loop_add(&loop, &other, event, EPOLLIN, view_ready);
+	fd = ask(GET_STATUS);
+	whole = read_all(fd);
+	close(fd);
+	ok(whole > PORTS * 500, "the status of many ports comes, %zu bytes", whole);
+	ok(n_steps >= PORTS / SHOW_PORTS_A_STEP - 1, "in steps: others have %zu turns",
+	   n_steps);
+	ok(most_memory <= STEP_BYTES, "and takes the memory of one: %zu", most_memory);
+	members[PORTS - 2].next = NULL;
+	fd = ask(GET_STATUS);
+	last = read_all(fd);
+	ok(last < whole && last > whole - 2000, "and of one port less, less");
+	close(fd);
+	fd = ask("HEAD /status.json HTTP/1.1\r\n\r\n");
+	ok(read_all(fd) < 1000, "its head comes alone");
+	close(fd);
+	loop_del(&loop, &other);
+	close(event);
+	end();
+}
+
+static unsigned viewers(void)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < METRICS_CLIENTS; i++)
+		n += metrics.clients[i].watch.fd >= 0 && metrics.clients[i].show;
+	return n;
+}
+
+/* More clients that do not read than there may be, and one that does. */
+static void test_deaf_viewers(void)
+{
+	struct watch other = WATCH_INIT;
+	int fd[METRICS_CLIENTS + 3], event = eventfd(1, EFD_NONBLOCK), n = 0;
+
+	begin(PORTS);
+	most_memory = 0;
+	loop_add(&loop, &other, event, EPOLLIN, view_ready);
+	for (; n < METRICS_CLIENTS + 2; n++)
+		fd[n] = ask(GET_STATUS);
+	turn_until(&loop, WAIT_MS, metrics.listener.count == METRICS_CLIENTS + 2);
+	turn_for(&loop, 100);
+	ok_eq_int(viewers(), METRICS_CLIENTS, "as many viewers as there may be");
+	fd[n] = ask(GET_STATUS);
+	ok(read_all(fd[n++]) > PORTS * 500, "one more is served");
+	ok(most_memory <= METRICS_CLIENTS * STEP_BYTES, "all take %zu bytes",
+	   most_memory);
+	end();
+	while (n--)
+		close(fd[n]);
+	close(event);
+}
+
+/* A part that is no view, and one that is asked for by a stranger's name. */
+static void test_parts(void)
+{
+	static const struct {
+		const char *request;
+		size_t least, most;
+	} parts[] = {
+		{ "GET / HTTP/1.1\r\n\r\n", 1000, 4000 },
+		{ "GET /page.js HTTP/1.1\r\nHost: [::1]:1\r\n\r\n", 4000, 20000 },
+		{ "GET /page.css HTTP/1.1\r\n\r\n", 2000, 8000 },
+		{ "HEAD /page.js HTTP/1.1\r\n\r\n", 100, 800 },
+		{ "GET /fdb.json HTTP/1.1\r\n\r\n", 300, 800 },
+		{ "GET /page.js HTTP/1.1\r\nHost: e.example\r\n\r\n", 500, 800 },
+		{ "GET /status.json HTTP/1.1\r\nHost: e.example\r\n\r\n", 500, 800 },
+		{ "GET /metrics HTTP/1.1\r\nHost: e.example\r\n\r\n", 2000, 20000 },
+		{ "GET /page.html HTTP/1.1\r\n\r\n", 300, 800 },
+		{ "GET /.. HTTP/1.1\r\n\r\n", 300, 800 },
+	};
+
+	begin(1);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int fd = ask(parts[i].request);
+		size_t n = read_all(fd);
+
+		ok(n >= parts[i].least && n <= parts[i].most, "%zu bytes for %s", n,
+		   parts[i].request);
+		close(fd);
+	}
+	end();
+}
+
 /* Left in the midst of everything. */
 static void test_stop(void)
 {
 	int fd[3] = { -1, -1, -1 };
 
+	begin(PORTS);
+	fd[0] = ask(GET_STATUS);
+	turn_until(&loop, WAIT_MS, viewers());
+	end();
+	close(fd[0]);
+	ok(true, "it may be stopped while a view is written");
 	begin(PORTS);
 	fd[0] = ask("GET /met");
 	fd[1] = ask(GET);
@@ -277,6 +397,9 @@ int main(void)
 	test_shared();
 	test_deaf();
 	test_few();
+	test_view();
+	test_deaf_viewers();
+	test_parts();
 	test_stop();
 	return done();
 }

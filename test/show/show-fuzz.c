@@ -132,6 +132,21 @@ static void fill_port(struct fuzz_input *in, unsigned i)
 	m->rate.tx_bytes = (uint64_t)fuzz_number(in, 4) << fuzz_byte(in) % 33;
 }
 
+/* A few addresses that were learned at the first port. */
+static struct fdb *learned(struct fuzz_input *in)
+{
+	static struct fdb fdb;
+	unsigned n = fuzz_byte(in) % 8;
+
+	if (!fdb.entries && fdb_init(&fdb, 8, &relay.forward.members) < 0)
+		abort();
+	fdb_forget_all(&fdb);
+	while (n--)
+		fdb_learn(&fdb, (uint64_t)fuzz_number(in, 4) << 32 | fuzz_number(in, 4),
+			  &member[0], (uint32_t)(loop_coarse() / 1000));
+	return &fdb;
+}
+
 static void make_relay(struct fuzz_input *in)
 {
 	memset(&relay, 0, sizeof(relay));
@@ -146,6 +161,7 @@ static void make_relay(struct fuzz_input *in)
 	relay.forward.members.last = &member[PORTS - 1];
 	relay.acceptors = &acceptor;
 	acceptor.listener.n = fuzz_byte(in);
+	relay.forward.fdb = relay.kind == RELAY_SWITCH ? learned(in) : NULL;
 }
 
 /* ---- what shows it ---- */
@@ -170,11 +186,15 @@ static char *shown(show_step *step)
 
 static void check_json(void)
 {
-	char *text = shown(show_json);
+	show_step *const steps[] = { show_json, show_json_fdb };
 
-	must_be_printable(text, "\n");
-	must(!*skip_blanks(read_value(text, 0)));
-	free(text);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		char *text = shown(steps[i]);
+
+		must_be_printable(text, "\n");
+		must(!*skip_blanks(read_value(text, 0)));
+		free(text);
+	}
 }
 
 static void check_counters(void)
