@@ -8,13 +8,6 @@
 load helpers
 load recipes
 
-setup()
-{
-	common_setup
-	needs_root
-	needs_tun
-}
-
 # output_of LABEL-NUMBER: what that line of the block has printed.
 output_of()
 {
@@ -50,6 +43,7 @@ start_rows()
 {
 	local endpoint number=0 args
 
+	needs_tun
 	while IFS='|' read -r _ endpoint _; do
 		number=$((number + 1))
 		read -ra args <<<"$endpoint"
@@ -139,6 +133,7 @@ lab_pings()
 # Alice is nobody here, and may write her control socket.
 alice()
 {
+	needs_tun
 	ns_add lab
 	bridge_add lab br0 10.0.0.254/24
 	open=$(mktemp -d /tmp/netrelay-recipe.XXXXXX)
@@ -239,6 +234,7 @@ jumbo()
 {
 	local n
 
+	needs_tun
 	hosts "$1"
 	for n in 1 2; do
 		ns "h$n" ip link add br0 type bridge

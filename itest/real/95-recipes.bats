@@ -61,6 +61,31 @@ wireguard()
 	passes near 10.0.0.1 far 10.0.0.2 30
 }
 
+# --- a bridge without root --------------------------------------------------
+
+# In place of what 91-recipes.bats has of it, here all of it is done: /usr/local, /etc and
+# /dev/net/tun are those of the host near.
+#
+#   far: e0 10.0.0.2 --- netrelay --- l0 === l0 --- nobody's netrelay --- br0 10.0.0.1 :near
+@test "recipe: an access list, installed, and used by nobody" {
+	needs setcap
+	host_start near
+	bridge_add near br0 10.0.0.1/24
+	on near sh -c 'mount -t tmpfs local /usr/local && mknod -m 666 /run/tun c 10 200 &&
+		mount --bind /run/tun /dev/net/tun && mkdir -m 1777 /run/open'
+	recipe_tools
+	recipe_tool make "exec '$(command -v make)' -s -C '$LAB_ROOT' \"\$@\""
+	recipe_tool netrelay "exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all \\" \
+		"/usr/local/bin/netrelay \"\$@\""
+	walk near list-admin s/alice/nobody/
+	walk near list-user "s#~/relay.ctl#/run/open/relay.ctl#; s/127.0.0.1/192.0.2.1/"
+	grep -q 'allows bridge br0 to user 65534' "$DIR/list-user-1.out"
+	relay_start guest in far tap:e0 192.0.2.1:5000
+	address far e0 10.0.0.2/24
+	passes far 10.0.0.2 near 10.0.0.1
+	on near /usr/local/bin/netrelay ctl /run/open/relay.ctl status | grep -q 'switch, 2 ports'
+}
+
 # --- GNS3 -------------------------------------------------------------------
 
 @test "recipe: GNS3's UDP, as a stand-in for ubridge does" {
