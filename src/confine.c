@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "helper/helper-serve.h"
 #include "helper/helper.h"
 #include "port/driver.h"
@@ -92,7 +93,7 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.helper = serve_helper;
 	if (conf->no_sandbox)
 		return 0;
-	if (conf->user && (ret = find_user(c, why, size)) < 0)
+	if (HAS_USERS && conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
 	if (!needs_helper && !names(conf, NULL))
 		return 0;
@@ -127,7 +128,7 @@ int confine_enter(struct confine *c, pid_t writer, char *why, size_t size)
 {
 	const struct sandbox s = {
 		.role = SANDBOX_RELAY,
-		.user = c->conf->user ? &c->user : NULL,
+		.user = HAS_USERS && c->conf->user ? &c->user : NULL,
 		.kills = { writer },
 		.look = tell_out_of_reach,
 		.arg = (void *)(uintptr_t)c->conf,
@@ -143,7 +144,8 @@ int confine_enter(struct confine *c, pid_t writer, char *why, size_t size)
 	}
 	log_open();
 	/* glibc reads the time zone when it first converts a time, even to UTC. */
-	tzset();
+	if (HAS_TRACE)
+		tzset();
 	ret = sandbox_enter(&s, &has);
 	if (ret < 0)
 		snprintf(why, size, "can't give up rights: %s", strerror(-ret));

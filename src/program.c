@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/parts.h"
 #include "capture/capture-writer.h"
 #include "capture/capture.h"
 #include "confine.h"
@@ -79,6 +80,14 @@ static void reap(struct program *prog)
 	}
 }
 
+static void log_status(struct program *prog)
+{
+	if (HAS_STATUS)
+		status_log(&prog->relay);
+	else
+		log_warn("status: " LEFT_OUT);
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -87,7 +96,7 @@ static void signal_ready(struct watch *w, uint32_t events)
 	(void)events;
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
-			status_log(&prog->relay);
+			log_status(prog);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
 		else
@@ -210,7 +219,7 @@ static int start_writer(struct program *prog)
 	const char *path = prog->conf->capture;
 	int null;
 
-	if (!path)
+	if (!HAS_CAPTURE || !path)
 		return 0;
 	prog->capture_fd = capture_writer_start(&prog->writer, path,
 						!prog->conf->no_sandbox, prog->why,
@@ -228,7 +237,7 @@ static int start_capture(struct program *prog)
 {
 	int ret;
 
-	if (!prog->conf->capture)
+	if (!HAS_CAPTURE || !prog->conf->capture)
 		return 0;
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
 			    prog->capture_fd, &prog->conf->capture_filter,
@@ -244,10 +253,10 @@ static int set_up_views(struct program *prog)
 	const struct conf *conf = prog->conf;
 	int ret;
 
-	if (conf->verbose >= 2)
+	if (HAS_TRACE && conf->verbose >= 2)
 		trace_start(&prog->trace, &prog->relay.forward);
 	ret = start_capture(prog);
-	if (ret < 0 || !conf->has_metrics)
+	if (ret < 0 || !HAS_METRICS || !conf->has_metrics)
 		return ret;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
 			     prog->why, sizeof(prog->why));
@@ -302,7 +311,7 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
-	if (ret == 0 && conf->ctl_path)
+	if (HAS_CTL && ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
 	if (ret == 0)
@@ -316,15 +325,20 @@ static int set_up(struct program *prog)
 
 static void tear_down(struct program *prog)
 {
-	ctl_stop(&prog->ctl);
-	metrics_stop(&prog->metrics);
-	trace_stop(&prog->trace, &prog->relay.forward);
-	capture_stop(&prog->capture);
+	if (HAS_CTL)
+		ctl_stop(&prog->ctl);
+	if (HAS_METRICS)
+		metrics_stop(&prog->metrics);
+	if (HAS_TRACE)
+		trace_stop(&prog->trace, &prog->relay.forward);
+	if (HAS_CAPTURE)
+		capture_stop(&prog->capture);
 	relay_free(&prog->relay);
 	/* If the capture was not started, this is what the writer waits for. */
 	if (prog->capture_fd >= 0)
 		close(prog->capture_fd);
-	capture_writer_stop(&prog->writer);
+	if (HAS_CAPTURE)
+		capture_writer_stop(&prog->writer);
 	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
 	broker_stop(&prog->broker);
@@ -357,9 +371,9 @@ int program_run(const struct conf *conf)
 		ret = loop_run(&prog.loop);
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
-		if (conf->verbose)
+		if (HAS_STATUS && conf->verbose)
 			status_log(&prog.relay);
-	} else {
+	} else if (HAS_CAPTURE) {
 		/* Nothing was captured, so leave the file as it was. */
 		capture_drop(&prog.capture);
 	}

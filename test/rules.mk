@@ -6,7 +6,7 @@ SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
 # FOLDER, COMPILER, test and fuzz or one of them, FLAGS of objects, FLAGS of programs
 define sanitized_rules
-$(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(CALLS)
+$(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(MADE)
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))

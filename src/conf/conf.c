@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/parts.h"
 #include "base/util.h"
 #include "conf/conf-check.h"
 #include "conf/conf.h"
@@ -33,6 +34,11 @@ PRINTF_LIKE(3, 4) static int refuse(char *why, size_t size, const char *fmt, ...
 	va_end(args);
 	escape_text(why, size, msg);
 	return -EINVAL;
+}
+
+static int refuse_part(const char *option, char *why, size_t size)
+{
+	return refuse(why, size, "%s: " LEFT_OUT, option);
 }
 
 static int out_of_memory(char *why, size_t size)
@@ -203,7 +209,8 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 {
 	switch (c) {
 	case 'v':
-		conf->verbose++;
+		if (++conf->verbose > 1 && !HAS_TRACE)
+			return refuse_part("-vv", why, size);
 		return 0;
 	case 'l':
 		return add_listener(conf, optarg, why, size);
@@ -216,10 +223,14 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 		return read_number(&conf->fdb_size, 1, CONF_FDB_SIZE_MAX, "fdb-size", why,
 				   size);
 	case OPT_CTL:
-		return read_ctl(conf, why, size);
+		return HAS_CTL ? read_ctl(conf, why, size)
+			       : refuse_part("--ctl", why, size);
 	case OPT_METRICS:
-		return read_metrics(conf, why, size);
+		return HAS_METRICS ? read_metrics(conf, why, size)
+				   : refuse_part("--metrics", why, size);
 	case OPT_USER:
+		if (!HAS_USERS)
+			return refuse_part("--user", why, size);
 		conf->user = optarg;
 		return *optarg ? 0 : refuse(why, size, "--user: the name is empty");
 	case OPT_NO_SANDBOX:
@@ -229,7 +240,8 @@ static int read_option(struct conf *conf, int c, char *why, size_t size)
 		conf->wait = true;
 		return 0;
 	default:
-		return read_capture(conf, why, size);
+		return HAS_CAPTURE ? read_capture(conf, why, size)
+				   : refuse_part("--capture", why, size);
 	}
 }
 
@@ -249,6 +261,8 @@ static int read_options(struct conf *conf, int argc, char **argv, unsigned int *
 			return 0;
 		}
 		if (c == OPT_CHECK_BRIDGE) {
+			if (!HAS_BRIDGE)
+				return refuse_part("--check-bridge", why, size);
 			conf->action = CONF_CHECK_BRIDGE;
 			conf->bridge = optarg;
 			return 0;
@@ -312,6 +326,8 @@ static int read_client(struct conf *conf, int argc, char **argv, char *why, size
 	const char *word = argv[1];
 	bool is_top = !strcmp(word, "top");
 
+	if (is_top ? !HAS_TOP : !HAS_CTL)
+		return refuse_part(word, why, size);
 	if (argc < 3)
 		return refuse(why, size,
 			      "%s: the control socket's path is missing; the form is "

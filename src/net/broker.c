@@ -27,6 +27,7 @@
 #include "base/child.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/parts.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
 #include "sandbox/user.h"
@@ -149,7 +150,7 @@ static void answer(struct server *s, struct question *q)
 	int fd = -1;
 
 	q->path.path[sizeof(q->path.path) - 1] = '\0';
-	if (q->op == BROKER_ID)
+	if (HAS_USERS && q->op == BROKER_ID)
 		a.err = user_id(q->path.path, q->is_group, &a.number);
 	else if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
@@ -426,7 +427,7 @@ int broker_group(struct broker *b, const char *group, gid_t *gid, char *why)
 	int ret;
 
 	*gid = SOCK_OWN_GROUP;
-	if (!group || !*group)
+	if (!HAS_USERS || !group || !*group)
 		return 0;
 	ret = broker_id(b, group, true, gid, fault);
 	if (ret < 0)

@@ -14,6 +14,7 @@
 
 #include <linux/if_tun.h>
 
+#include "base/parts.h"
 #include "frame/vnet.h"
 #include "net/nl.h"
 
@@ -67,13 +68,15 @@ void tap_set_offload(struct tap_dev *dev)
 	int size = VNET_BYTES, no = 0;
 
 	dev->has_uso = false;
-	if (!dev->has_vnet) {
+	if (dev->has_vnet) {
+		try_ioctl(dev->fd, TUNSETVNETHDRSZ, &size);
+		try_ioctl(dev->fd, TUNSETVNETLE, &no);
+		try_ioctl(dev->fd, TUNSETVNETBE, &no);
+	}
+	if (!HAS_OFFLOAD || !dev->has_vnet) {
 		try_ioctl(dev->fd, TUNSETOFFLOAD, NULL);
 		return;
 	}
-	try_ioctl(dev->fd, TUNSETVNETHDRSZ, &size);
-	try_ioctl(dev->fd, TUNSETVNETLE, &no);
-	try_ioctl(dev->fd, TUNSETVNETBE, &no);
 	if (ioctl(dev->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
 		dev->has_uso = true;
 	else

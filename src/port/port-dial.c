@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "helper/helper.h"
 #include "net/broker.h"
 #include "port/driver.h"
@@ -54,7 +55,7 @@ static struct dial *to_dial(struct port *p)
 
 static int use(struct dial *d, int fd)
 {
-	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
+	bool is_trunk = HAS_TRUNK && d->ep->kind == ENDPOINT_TRUNK;
 
 	return stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
 }
@@ -222,7 +223,7 @@ static int dial_open(struct port *p)
 		ret = sock_addr_parse(&d->ep->remote, AF_UNSPEC, &d->attempts[0].addr);
 	if (ret == 0)
 		return try_next(d);
-	if (ret != -ENXIO)
+	if (!HAS_NAMES || ret != -ENXIO)
 		return port_why(p, ret, "%s: %s", d->ep->remote.host, strerror(-ret));
 	req.resolve.addr = d->ep->remote;
 	req.resolve.type = SOCK_STREAM;
