@@ -18,8 +18,8 @@ HOST_CC ?= gcc
 STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
-HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout frame/frame-queue \
-	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
+HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
+	frame/frame-queue trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io \
 	relay/forward relay/deliver relay/fdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
@@ -27,7 +27,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 # 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
-	$(if $(WERROR),-Werror) -ffile-prefix-map=$(CURDIR)/= -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+	$(if $(WERROR),-Werror) -ffile-prefix-map=$(CURDIR)/= -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO, and no data that begins at a page: both would only pad the file.
 LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
 	-Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
@@ -151,6 +152,6 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all tiny shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
-	without fuzz chaos test test-real check unit itest coverage lint dist cross format demo bench install \
-	install-setcap uninstall version clean help FORCE
+	without fuzz chaos test test-real check unit itest coverage lint dist cross format demo bench \
+	install install-setcap uninstall version clean help FORCE
 .DELETE_ON_ERROR:

@@ -187,7 +187,7 @@ static int set_iff(struct tap_dev *dev, const char *name, int flags)
 	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | flags) };
 
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (ioctl(dev->fd, TUNSETIFF, &ifr) < 0)
+	if (ioctl(dev->fd, TAP_IOCTL(TUNSETIFF), &ifr) < 0)
 		return -errno;
 	memcpy(dev->name, ifr.ifr_name, IFNAMSIZ);
 	dev->name[IFNAMSIZ - 1] = '\0';
@@ -250,7 +250,7 @@ static int open_tap(struct state *s, bool has_leave)
 	}
 	if (rc == -EINVAL)
 		return fail(s, rc, "%s cannot be the name of a tap", name);
-	if (!rc && has_leave && ioctl(s->dev->fd, TUNSETOWNER, getuid()) < 0)
+	if (!rc && has_leave && ioctl(s->dev->fd, TAP_IOCTL(TUNSETOWNER), getuid()) < 0)
 		rc = -errno;
 	if (rc)
 		return fail(s, rc, "make tap %s: %s", name, strerror(-rc));

@@ -22,13 +22,6 @@
 
 #define MTU_UNKNOWN 65535 /* bytes; at least as much as any tap can have */
 
-/* glibc's ioctl() takes the request as an unsigned long, musl's takes an int, as POSIX says. */
-#ifdef __GLIBC__
-#define TAP_IOCTL(request) (request)
-#else
-#define TAP_IOCTL(request) ((int)(request))
-#endif
-
 /* Linux 6.2 has both of these; the headers of Debian 12 are older. */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -77,10 +70,10 @@ void tap_set_offload(struct tap_dev *dev)
 		try_ioctl(dev->fd, TUNSETOFFLOAD, NULL);
 		return;
 	}
-	if (ioctl(dev->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
+	if (ioctl(dev->fd, TAP_IOCTL(TUNSETOFFLOAD), tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
 		dev->has_uso = true;
 	else
-		(void)!ioctl(dev->fd, TUNSETOFFLOAD, tcp);
+		(void)!ioctl(dev->fd, TAP_IOCTL(TUNSETOFFLOAD), tcp);
 }
 
 void tap_clear_leftovers(int fd)
