@@ -22,6 +22,7 @@ setup()
 # of_bash LINE: what bash offers behind it, as whole words, sorted, a line each.
 of_bash()
 {
+	# shellcheck disable=SC2016 # for that bash
 	on_lab bash --norc -c "source '$COMPLETIONS/netrelay.bash'"'
 		COMP_LINE=$1 COMP_POINT=${#1}
 		_netrelay netrelay 2>/dev/null

@@ -312,7 +312,6 @@ static const struct option options[] = {
 	{ .key = "mtu", .read = HAS_BRIDGE ? read_bridge_mtu : NULL, .of = OF(BRIDGE) },
 	{ .key = "mode",
 	  .read = access_mode,
-	  .form = "mode=0660",
 	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "group",
 	  .read = HAS_USERS ? access_group : NULL,
