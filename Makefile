@@ -123,8 +123,9 @@ chaos: all sanitized ## SEED=n N=1000: a storm of so many accidents, N=0: for ev
 coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
 dist: ## build/dist: binaries for five machines, source, SBOM, checksums
+deb: ## build/deb/: a Debian package of the static binary
 cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
-fuzz chaos coverage lint dist cross:
+fuzz chaos coverage lint dist deb cross:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -152,6 +153,6 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all tiny shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
-	without fuzz chaos test test-real check unit itest coverage lint dist cross format demo bench \
+	without fuzz chaos test test-real check unit itest coverage lint dist deb cross format demo bench \
 	install install-setcap uninstall version clean help FORCE
 .DELETE_ON_ERROR:
