@@ -67,7 +67,7 @@ joins()
 	files >"$DIR/before"
 	inside dpkg -i /tmp/old.deb
 	inside netrelay --version
-	run -0 inside dpkg-query -W -f '${Conffiles}' netrelay
+	run -0 inside dpkg -s netrelay
 	assert_output --partial /etc/netrelay/bridge.conf
 	assert_equal "$(inside getcap /usr/bin/netrelay)" ""
 	run -1 as_nobody netrelay --check-bridge br0

@@ -25,7 +25,6 @@ int own_getopt_long(int argc, char *const *argv, const char *letters,
 #undef optopt
 
 #define WORDS_MAX 8
-#define STEPS_MAX 40
 #define RUNS 200000
 
 static const struct option longs[] = {
@@ -57,6 +56,15 @@ static void add(struct got *g, int c, int opt, const char *value)
 		g->len += (size_t)n;
 }
 
+/* Return: whether to go on; after a mistake the program does not, and libraries differ. */
+static bool add_one(struct got *g, int c, int opt, const char *value, const char *word)
+{
+	bool is_fault = c == '?' || c == ':';
+
+	add(g, c, is_fault ? opt : 0, c == '?' && !opt ? word : value);
+	return !is_fault;
+}
+
 static void add_operands(struct got *g, int from, char **argv, int argc)
 {
 	for (int i = from; i < argc; i++)
@@ -65,26 +73,24 @@ static void add_operands(struct got *g, int from, char **argv, int argc)
 
 static void ask_library(struct got *g, int argc, char **argv)
 {
-	int c, n = 0;
+	int c;
 
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1 &&
-	       n++ < STEPS_MAX)
-		add(g, c, c == '?' || c == ':' ? optopt : 0,
-		    c == '?' && !optopt ? argv[optind - 1] : optarg);
+	while ((c = getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1)
+		if (!add_one(g, c, optopt, optarg, argv[optind - 1]))
+			return;
 	add_operands(g, optind, argv, argc);
 }
 
 static void ask_own(struct got *g, int argc, char **argv)
 {
-	int c, n = 0;
+	int c;
 
 	own_optind = 0;
-	while ((c = own_getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1 &&
-	       n++ < STEPS_MAX)
-		add(g, c, c == '?' || c == ':' ? own_optopt : 0,
-		    c == '?' && !own_optopt ? argv[own_optind - 1] : own_optarg);
+	while ((c = own_getopt_long(argc, argv, ":hl:vV", longs, NULL)) != -1)
+		if (!add_one(g, c, own_optopt, own_optarg, argv[own_optind - 1]))
+			return;
 	add_operands(g, own_optind, argv, argc);
 }
 
