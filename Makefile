@@ -122,7 +122,7 @@ fuzz: ## feed random input to parsers; T=frame/gro: to that one, SECONDS=20: for
 chaos: all sanitized ## SEED=n N=1000: a storm of so many accidents, N=0: for ever, or 10 min
 coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
-dist: ## build/dist: binaries for five machines, source, SBOM, checksums
+dist: ## build/dist: binaries for seven machines, source, SBOM, checksums
 deb: ## build/deb/: a Debian package of the static binary
 cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
 fuzz chaos coverage lint dist deb cross:
