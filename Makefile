@@ -27,7 +27,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 # 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
-	$(if $(WERROR),-Werror) -ffile-prefix-map=$(CURDIR)/= -ffunction-sections \
+	$(if $(WERROR),-Werror) '-ffile-prefix-map=$(CURDIR)/=' -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO, and no data that begins at a page: both would only pad the file.
 LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
