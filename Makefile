@@ -28,12 +28,13 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 # 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
-	$(if $(WERROR),-Werror) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+	$(if $(WERROR),-Werror) '-ffile-prefix-map=$(CURDIR)/=' -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO, and no data that begins at a page: both would only pad the file.
 LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
 	-Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
 
-SRC := $(filter-out %/mnl-builtin.c %/printf-static.c,$(wildcard src/*.c src/*/*.c))
+SRC := $(filter-out %/mnl-builtin.c %-static.c %-tiny.c,$(sort $(wildcard src/*.c src/*/*.c)))
 SRC := $(SRC:src/%=%)
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
@@ -49,7 +50,8 @@ ifneq ($(findstring musl-gcc,$(CC)),)
 HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
 endif
-SRC_STATIC := base/printf-static.c $(if $(MNL_STATIC),,net/mnl-builtin.c)
+SRC_STATIC := base/printf-static.c base/getopt-static.c $(if $(TINY),base/malloc-tiny.c) \
+	$(if $(MNL_STATIC),,net/mnl-builtin.c)
 MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_STATIC)))
@@ -57,18 +59,25 @@ SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 
 Q := $(if $(filter 1,$(V)),,@)
 
-all: $(BUILD)/netrelay ## the static binary, build/netrelay
+all: $(BUILD)/netrelay ## the static binary; WITHOUT="top trace": less of it (base/parts.h)
+tiny: ## build/tiny/netrelay, in 100 KB: a cable or switch of sockets and taps
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tiny WITHOUT="$$(ci/parts tiny)" TINY=1 \
+		CFLAGS='-Oz -flto=2' HOT=
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
 # Headers that are made
-MADE := $(BUILD)/sandbox/syscalls.h $(BUILD)/show/page-data.h
+MADE := $(BUILD)/sandbox/syscalls.h $(BUILD)/show/page-data.h $(BUILD)/base/without.h
 $(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
 	@mkdir -p $(@D) && LC_ALL=C awk -f $^ > $@
 
 $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html css js)
 	@mkdir -p $(@D) && sh $^ > $@
+
+# What WITHOUT="top metrics" leaves out (base/parts.h); written only when it changes.
+$(BUILD)/base/without.h: FORCE
+	@mkdir -p $(@D) && ci/parts header '$(WITHOUT)' > $@.new && { cmp -s $@.new $@ || cp $@.new $@; }
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
@@ -117,8 +126,10 @@ fuzz: ## feed random input to parsers; T=frame/gro: to that one, SECONDS=20: for
 chaos: all sanitized ## SEED=n N=1000: a storm of so many accidents, N=0: for ever, or 10 min
 coverage: ## show which lines and branches of src/ the unit tests run
 lint: ## check the sources without running them
+dist: ## build/dist: binaries for seven machines, source, SBOM, checksums
+deb: ## build/deb/: a Debian package of the static binary
 cross: ## build and test for arm64, armhf, i386, s390x, under qemu-user; installs it
-fuzz chaos coverage lint cross:
+fuzz chaos coverage lint dist deb cross:
 	@ci/$@
 
 format: ## format the sources with clang-format
@@ -138,13 +149,15 @@ install install-setcap uninstall:
 	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) \
 		UNITDIR=$(UNITDIR) ci/install $@
 
+version: ; @echo $(VERSION)
+
 clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
-	without fuzz chaos test test-real check unit itest coverage lint cross format demo bench install \
-	install-setcap uninstall clean help FORCE
+.PHONY: all tiny shared sanitized tests-gcc tests-clang tests-fuzz tests-coverage frames offload \
+	without fuzz chaos test test-real check unit itest coverage lint dist deb cross format demo bench \
+	install install-setcap uninstall version clean help FORCE
 .DELETE_ON_ERROR:

@@ -18,7 +18,7 @@ setup()
 # older_start NAME ARGS...: a relay in lab, for which the kernel refuses all of it.
 older_start()
 {
-	start "$1" in lab env WITHOUT=all "$LAB_ROOT/build/without" "$NETRELAY" -v "${@:2}"
+	start "$1" in lab env LACKS=all "$LAB_ROOT/build/without" "$NETRELAY" -v "${@:2}"
 }
 
 # unconfined NAME: it has given up what it can without such a kernel, and says so.
@@ -59,7 +59,7 @@ unconfined()
 
 # IPv6 is refused: a listener says why, and the others go on.
 @test "older kernels: an address of IPv6 is a mistake that is told" {
-	run -1 ns lab env WITHOUT=all "$LAB_ROOT/build/without" "$NETRELAY" -l '[::1]:5000'
+	run -1 ns lab env LACKS=all "$LAB_ROOT/build/without" "$NETRELAY" -l '[::1]:5000'
 	assert_output --partial "[::1]:5000"
 	assert_output --partial "Address family not supported by protocol"
 }
@@ -91,7 +91,7 @@ unconfined()
 @test "older kernels: TCP between two bridges, one of whose kernels is older" {
 	hosts
 	bridged_hosts
-	start one in h1 env WITHOUT=all "$LAB_ROOT/build/without" "$NETRELAY" -v br0 -l 192.0.2.1:5000
+	start one in h1 env LACKS=all "$LAB_ROOT/build/without" "$NETRELAY" -v br0 -l 192.0.2.1:5000
 	wait_listen h1 tcp 5000
 	two br0 trunk:192.0.2.1:5000
 	relay_wait_up one 2 10

@@ -444,7 +444,7 @@ manual_messages()
 	local part count=0
 
 	# What stands in two literals, one behind the other, is one.
-	cat "$LAB_ROOT"/src/*.c "$LAB_ROOT"/src/*/*.c | tr '\n' ' ' |
+	cat "$LAB_ROOT"/src/*.c "$LAB_ROOT"/src/*/*.[ch] | tr '\n' ' ' |
 		sed 's/"[[:space:]]*"//g' >"$DIR/source"
 	while IFS= read -r part; do
 		grep -qF -- "$part" "$DIR/source" || {

@@ -5,7 +5,7 @@
  * kernel would, so programs of any kind can be run, also those that are static, and
  * those that confine themselves.
  *
- *	WITHOUT=gro,ipv6 build/without COMMAND...
+ *	LACKS=gro,ipv6 build/without COMMAND...
  *
  * The names are those of the table below, or "all".
  */
@@ -157,11 +157,11 @@ static int apply(void)
 
 int main(int argc, char **argv)
 {
-	const char *list = getenv("WITHOUT");
+	const char *list = getenv("LACKS");
 	char copy[256], *rest = copy, *name;
 
 	if (argc < 2 || !list || strlen(list) >= sizeof(copy)) {
-		fprintf(stderr, "usage: WITHOUT=NAME[,NAME...] without COMMAND...\n");
+		fprintf(stderr, "usage: LACKS=NAME[,NAME...] without COMMAND...\n");
 		return 2;
 	}
 	strcpy(copy, list);

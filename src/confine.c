@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "helper/helper-serve.h"
 #include "helper/helper.h"
 #include "port/driver.h"
@@ -57,13 +58,14 @@ static bool look_again(struct confine *c)
 {
 	struct conf now;
 	char why[256];
-	bool is_read = c->conf->file && conf_read(&now, c->conf->argc, c->conf->argv, why,
-						  sizeof(why)) == 0;
+	bool has_file = HAS_CONFIG && c->conf->file;
+	bool is_read = has_file && conf_read(&now, c->conf->argc, c->conf->argv, why,
+					     sizeof(why)) == 0;
 
 	if (is_read) {
 		conf_free(&c->now);
 		c->now = now;
-	} else if (c->conf->file) {
+	} else if (has_file) {
 		conf_free(&now);
 	}
 	return is_read;
@@ -123,11 +125,11 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	c->rules.arg = c;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
-	c->rules.ended = conf->pidfile ? relay_ended : NULL;
+	c->rules.ended = HAS_SERVICE && conf->pidfile ? relay_ended : NULL;
 	c->rules.config = conf->file;
 	if (conf->no_sandbox)
 		return 0;
-	if (conf->user && (ret = find_user(c, why, size)) < 0)
+	if (HAS_USERS && conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
 	if (!needs_helper && !conf->ctl_path && !conf->file && !conf->pidfile &&
 	    !names(conf, NULL))
@@ -163,7 +165,7 @@ int confine_enter(struct confine *c, pid_t writer, char *why, size_t size)
 {
 	const struct sandbox s = {
 		.role = SANDBOX_RELAY,
-		.user = c->conf->user ? &c->user : NULL,
+		.user = HAS_USERS && c->conf->user ? &c->user : NULL,
 		.kills = { writer },
 		.look = tell_out_of_reach,
 		.arg = (void *)(uintptr_t)c->conf,
@@ -179,7 +181,8 @@ int confine_enter(struct confine *c, pid_t writer, char *why, size_t size)
 	}
 	log_open();
 	/* glibc reads the time zone when it first converts a time, even to UTC. */
-	tzset();
+	if (HAS_TRACE)
+		tzset();
 	ret = sandbox_enter(&s, &has);
 	if (ret < 0)
 		snprintf(why, size, "can't give up rights: %s", strerror(-ret));

@@ -2,15 +2,16 @@
 /*
  * Reads the command line and runs the action that it asks for. Only this file ends the
  * program.
- *
- * #syscalls: writev
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/parts.h"
+#include "base/util.h"
 #include "base/version.h"
 #include "client/ctl-client.h"
 #include "client/top.h"
@@ -41,9 +42,11 @@ static enum exit_status run(const struct conf *conf)
 
 static enum exit_status print(const char *text)
 {
-	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+	int ret = write_all(STDOUT_FILENO, text, strlen(text));
+
+	if (ret == 0)
 		return STATUS_OK;
-	log_warn("stdout: %s", strerror(errno));
+	log_warn("stdout: %s", strerror(-ret));
 	return STATUS_FAILED;
 }
 
@@ -55,11 +58,12 @@ static enum exit_status help(const struct conf *conf)
 
 static enum exit_status version(const struct conf *conf)
 {
-	char text[200];
+	const char *less = version_left_out;
+	char text[400];
 
 	(void)conf;
-	snprintf(text, sizeof(text), "%s (%s, %s)\n", version_name, version_libc,
-		 version_libmnl);
+	snprintf(text, sizeof(text), "%s (%s, %s)\n%s%s%s", version_name, version_libc,
+		 version_libmnl, *less ? "left out: " : "", less, *less ? "\n" : "");
 	return print(text);
 }
 
@@ -103,10 +107,14 @@ static enum exit_status print_config(const struct conf *conf)
 }
 
 static enum exit_status (*const actions[])(const struct conf *conf) = {
-	[CONF_RUN] = run,	  [CONF_HELP] = help,
-	[CONF_VERSION] = version, [CONF_CTL] = ctl,
-	[CONF_TOP] = top,	  [CONF_CHECK_BRIDGE] = check_bridge,
-	[CONF_CHECK] = check,	  [CONF_PRINT] = print_config,
+	[CONF_RUN] = run,
+	[CONF_HELP] = help,
+	[CONF_VERSION] = version,
+	[CONF_CTL] = HAS_CTL ? ctl : NULL,
+	[CONF_TOP] = HAS_TOP ? top : NULL,
+	[CONF_CHECK_BRIDGE] = HAS_BRIDGE ? check_bridge : NULL,
+	[CONF_CHECK] = check,
+	[CONF_PRINT] = print_config,
 };
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/parts.h"
 #include "capture/capture-writer.h"
 #include "capture/capture.h"
 #include "confine.h"
@@ -90,9 +91,11 @@ static int reload(void *arg, struct buf *out, char *why, size_t size)
 	struct program *prog = arg;
 	int ret;
 
-	service_reloading(&prog->service);
+	if (HAS_SERVICE)
+		service_reloading(&prog->service);
 	ret = reload_run(&prog->reload, out, why, size);
-	service_reloaded(&prog->service);
+	if (HAS_SERVICE)
+		service_reloaded(&prog->service);
 	return ret;
 }
 
@@ -104,6 +107,14 @@ static void reload_by_signal(struct program *prog)
 	buf_free(&out);
 }
 
+static void log_status(struct program *prog)
+{
+	if (HAS_STATUS)
+		status_log(&prog->relay);
+	else
+		log_warn("status: " LEFT_OUT);
+}
+
 static void signal_ready(struct watch *w, uint32_t events)
 {
 	struct program *prog = container_of(w, struct program, signals);
@@ -112,10 +123,10 @@ static void signal_ready(struct watch *w, uint32_t events)
 	(void)events;
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
-			status_log(&prog->relay);
+			log_status(prog);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
-		else if (info.ssi_signo == SIGHUP && prog->conf->file)
+		else if (HAS_CONFIG && info.ssi_signo == SIGHUP && prog->conf->file)
 			reload_by_signal(prog);
 		else
 			loop_stop(&prog->loop);
@@ -202,7 +213,7 @@ static int start_writer(struct program *prog)
 	const char *path = prog->conf->capture;
 	int null;
 
-	if (!path)
+	if (!HAS_CAPTURE || !path)
 		return 0;
 	prog->capture_fd = capture_writer_start(&prog->writer, path,
 						!prog->conf->no_sandbox, prog->why,
@@ -220,7 +231,7 @@ static int start_capture(struct program *prog)
 {
 	int ret;
 
-	if (!prog->conf->capture)
+	if (!HAS_CAPTURE || !prog->conf->capture)
 		return 0;
 	ret = capture_start(&prog->capture, &prog->relay.forward, &prog->loop,
 			    prog->capture_fd, &prog->conf->capture_filter,
@@ -236,13 +247,13 @@ static int set_up_views(struct program *prog)
 	const struct conf *conf = prog->conf;
 	int ret;
 
-	if (conf->verbose >= 2)
+	if (HAS_TRACE && conf->verbose >= 2)
 		trace_start(&prog->trace, &prog->relay.forward);
 	/* The status that these serve has rates. */
-	if (conf->ctl_path || conf->has_metrics)
+	if ((HAS_CTL && conf->ctl_path) || (HAS_METRICS && conf->has_metrics))
 		stats_start(&prog->rates, &prog->relay);
 	ret = start_capture(prog);
-	if (ret < 0 || !conf->has_metrics)
+	if (ret < 0 || !HAS_METRICS || !conf->has_metrics)
 		return ret;
 	return metrics_start(&prog->metrics, &prog->loop, &prog->relay, &conf->metrics,
 			     prog->why, sizeof(prog->why));
@@ -302,9 +313,9 @@ static int set_up(struct program *prog)
 		ret = add_all(prog, conf->listeners, conf->n_listeners);
 	if (ret == 0)
 		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
-	prog->ctl.reload = conf->file ? reload : NULL;
+	prog->ctl.reload = HAS_CONFIG && conf->file ? reload : NULL;
 	prog->ctl.reload_arg = prog;
-	if (ret == 0 && conf->ctl_path)
+	if (HAS_CTL && ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
 	if (ret == 0)
@@ -313,28 +324,38 @@ static int set_up(struct program *prog)
 	prog->broker.answer_ms = BROKER_ANSWER_MS;
 	if (ret < 0)
 		return ret;
-	service_watch(&prog->service, &prog->loop, &prog->relay);
+	if (HAS_SERVICE)
+		service_watch(&prog->service, &prog->loop, &prog->relay);
 	relay_set_running(&prog->relay);
 	return ret;
 }
 
 static void tear_down(struct program *prog)
 {
-	service_stopping(&prog->service);
-	ctl_stop(&prog->ctl);
-	reload_free(&prog->reload);
-	metrics_stop(&prog->metrics);
-	stats_stop(&prog->rates);
-	trace_stop(&prog->trace, &prog->relay.forward);
-	capture_stop(&prog->capture);
+	if (HAS_SERVICE)
+		service_stopping(&prog->service);
+	if (HAS_CTL)
+		ctl_stop(&prog->ctl);
+	if (HAS_CONFIG)
+		reload_free(&prog->reload);
+	if (HAS_METRICS)
+		metrics_stop(&prog->metrics);
+	if (HAS_CTL || HAS_METRICS)
+		stats_stop(&prog->rates);
+	if (HAS_TRACE)
+		trace_stop(&prog->trace, &prog->relay.forward);
+	if (HAS_CAPTURE)
+		capture_stop(&prog->capture);
 	relay_free(&prog->relay);
 	/* If the capture was not started, this is what the writer waits for. */
 	if (prog->capture_fd >= 0)
 		close(prog->capture_fd);
-	capture_writer_stop(&prog->writer);
+	if (HAS_CAPTURE)
+		capture_writer_stop(&prog->writer);
 	helper_stop(prog->helpers);
 	loop_del(&prog->loop, &prog->broker_watch);
-	service_end(&prog->service);
+	if (HAS_SERVICE)
+		service_end(&prog->service);
 	broker_stop(&prog->broker);
 	if (prog->signals.fd >= 0) {
 		int fd = prog->signals.fd;
@@ -349,11 +370,12 @@ int program_run(const struct conf *conf, struct passed *passed)
 {
 	static struct program prog;
 	bool is_alone; /* no broker removes what is left */
-	int ret;
+	int ret = 0;
 
 	prog.conf = conf;
 	prog.passed = passed;
-	ret = service_start(&prog.service, conf, prog.why, sizeof(prog.why));
+	if (HAS_SERVICE)
+		ret = service_start(&prog.service, conf, prog.why, sizeof(prog.why));
 	if (ret > 0 || ret == -ECHILD)
 		return ret > 0 ? 0 : ret;
 	if (ret == 0)
@@ -364,9 +386,9 @@ int program_run(const struct conf *conf, struct passed *passed)
 		ret = loop_run(&prog.loop);
 		if (ret < 0)
 			log_warn("event loop: %s", strerror(-ret));
-		if (conf->verbose)
+		if (HAS_STATUS && conf->verbose)
 			status_log(&prog.relay);
-	} else {
+	} else if (HAS_CAPTURE) {
 		/* Nothing was captured, so leave the file as it was. */
 		capture_drop(&prog.capture);
 	}
@@ -375,8 +397,9 @@ int program_run(const struct conf *conf, struct passed *passed)
 	is_alone = !prog.broker.is_on;
 	if (prog.loop.epfd > 0)
 		tear_down(&prog);
-	service_end(&prog.service);
-	if (is_alone)
+	if (HAS_SERVICE)
+		service_end(&prog.service);
+	if (HAS_SERVICE && is_alone)
 		pidfile_remove(&prog.service.pidfile);
 	return ret;
 }

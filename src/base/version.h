@@ -10,6 +10,8 @@ extern const char
 	version_libmnl[]; /* the libmnl that is used: libmnl, or our built-in subset */
 extern const char version_conf_dir[]; /* the directory of files that an admin writes */
 
+extern const char version_left_out[]; /* the parts that were left out (parts.h), or "" */
+
 /* version_number() - The version alone, a constant. */
 const char *version_number(void);
 

@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "base/quote.h"
 #include "base/util.h"
 #include "capture/capture-file.h"
@@ -331,6 +332,7 @@ static int capture(const char *path, char **command)
 
 int ctl_client(const char *path, char **command)
 {
-	return strcmp(command[0], "capture") ? print(path, command)
-					     : capture(path, command);
+	bool captures = HAS_CAPTURE && !strcmp(command[0], "capture");
+
+	return captures ? capture(path, command) : print(path, command);
 }

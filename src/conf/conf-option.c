@@ -15,6 +15,7 @@
 
 #include "base/escape.h"
 #include "base/near.h"
+#include "base/parts.h"
 #include "base/util.h"
 #include "conf/conf-file.h"
 
@@ -91,6 +92,12 @@ int conf_settle(struct conf_reader *r, int err)
 	buf_printf(&r->conf->faults, "%s\n", r->why);
 	r->conf->n_faults++;
 	return 0;
+}
+
+/* Refuse an option whose part was left out when the program was built. */
+static int refuse_part(struct conf_reader *r, const char *option)
+{
+	return conf_refuse(r, "%s: " LEFT_OUT, option);
 }
 
 /* ---- endpoints ---- */
@@ -225,7 +232,8 @@ static int set(struct conf_reader *r, int c, const char *value)
 
 	switch (c) {
 	case 'v':
-		conf->verbose++;
+		if (++conf->verbose > 1 && !HAS_TRACE)
+			return refuse_part(r, "-vv");
 		return 0;
 	case 'l':
 		return add_listener(r, value);
@@ -240,10 +248,12 @@ static int set(struct conf_reader *r, int c, const char *value)
 		return read_number(r, &conf->fdb_size, value, 1, CONF_FDB_SIZE_MAX,
 				   "fdb-size");
 	case OPT_CTL:
-		return read_ctl(r, value);
+		return HAS_CTL ? read_ctl(r, value) : refuse_part(r, "--ctl");
 	case OPT_METRICS:
-		return read_metrics(r, value);
+		return HAS_METRICS ? read_metrics(r, value) : refuse_part(r, "--metrics");
 	case OPT_USER:
+		if (!HAS_USERS)
+			return refuse_part(r, "--user");
 		conf->user = conf->given[OPT_USER - OPT_HUB];
 		return *value ? 0 : conf_refuse(r, "--user: the name is empty");
 	case OPT_NO_SANDBOX:
@@ -254,12 +264,14 @@ static int set(struct conf_reader *r, int c, const char *value)
 		return 0;
 	case OPT_DAEMON:
 		conf->daemon = true;
-		return 0;
+		return HAS_SERVICE ? 0 : refuse_part(r, "--daemon");
 	case OPT_PIDFILE:
+		if (!HAS_SERVICE)
+			return refuse_part(r, "--pidfile");
 		conf->pidfile = conf->given[OPT_PIDFILE - OPT_HUB];
 		return *value ? 0 : conf_refuse(r, "--pidfile: the path is empty");
 	default:
-		return read_capture(r, value);
+		return HAS_CAPTURE ? read_capture(r, value) : refuse_part(r, "--capture");
 	}
 }
 
@@ -290,7 +302,7 @@ int conf_option_set(struct conf_reader *r, int c, const char *value)
 
 	if (!err)
 		err = set(r, c, value ? value : "");
-	if (!err)
+	if (HAS_CONFIG && !err)
 		conf_file_print(&r->conf->text, conf_option(c)->name, value);
 	return err;
 }

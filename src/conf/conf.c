@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/near.h"
+#include "base/parts.h"
 #include "conf/conf-check.h"
 #include "conf/conf-file.h"
 #include "conf/conf-option.h"
@@ -94,18 +95,22 @@ static int read_action(struct conf_reader *r, int c, const struct buf *text)
 		conf->action = c == 'h' ? CONF_HELP : CONF_VERSION;
 		return 1;
 	case OPT_CHECK_BRIDGE:
+		if (!HAS_BRIDGE)
+			return conf_refuse(r, "--check-bridge: " LEFT_OUT);
 		conf->action = CONF_CHECK_BRIDGE;
 		conf->bridge = optarg;
 		return 1;
 	case OPT_PRINT_CONFIG:
 		conf->action = CONF_PRINT;
-		return 0;
+		return HAS_CONFIG ? 0 : conf_refuse(r, "--print-config: " LEFT_OUT);
 	case OPT_CHECK:
 		conf->action = CONF_CHECK;
 		r->collects = true;
-		return read_file(r, optarg, text);
+		return HAS_CONFIG ? read_file(r, optarg, text)
+				  : conf_refuse(r, "--check: " LEFT_OUT);
 	default:
-		return read_file(r, optarg, text);
+		return HAS_CONFIG ? read_file(r, optarg, text)
+				  : conf_refuse(r, "-f: " LEFT_OUT);
 	}
 }
 
@@ -146,6 +151,8 @@ static int read_client(struct conf_reader *r, int argc, char **argv)
 	const char *word = argv[1];
 	bool is_top = !strcmp(word, "top");
 
+	if (is_top ? !HAS_TOP : !HAS_CTL)
+		return conf_refuse(r, "%s: " LEFT_OUT, word);
 	if (argc < 3)
 		return conf_refuse(
 			r,

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/near.h"
+#include "base/parts.h"
 #include "conf/endpoint-access.h"
 #include "conf/endpoint-rules.h"
 
@@ -39,6 +40,7 @@ typedef int (*read_fn)(struct parse *p, char *part);
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
 
 /*
+ * @read:    reads the value; NULL: the option was left out (base/parts.h)
  * @form:    the right form, for messages; NULL if the kind's form shows it
  * @is_flag: the option has no value
  * @repeats: the option may be given more than once
@@ -54,7 +56,8 @@ struct option {
 };
 
 /*
- * @read:    reads the body: the text between the prefix and the options
+ * @read:    reads the body: the text between the prefix and the options; NULL: the kind
+ *           was left out (base/parts.h)
  * @check:   checks the whole endpoint once its options are read; may be NULL
  * @form:    the right form, for messages
  * @cli:     its bit of @of, if it is an option of the command line; else 0
@@ -255,36 +258,38 @@ static const struct option options[] = {
 	  .read = read_dead,
 	  .form = "dead=SECONDS",
 	  .of = OF(TCP) | OF(TRUNK) | OF(TCP_LISTEN) },
-	{ .key = "local", .read = part_local, .of = OF(UDP) },
-	{ .key = "local", .read = read_local_path, .of = OF(UNIXGRAM) },
-	{ .key = "if", .read = read_group_if, .of = OF(MCAST) },
-	{ .key = "tap", .read = read_bridge_tap, .of = OF(BRIDGE) },
-	{ .key = "mtu", .read = read_bridge_mtu, .of = OF(BRIDGE) },
+	{ .key = "local", .read = HAS_DATAGRAMS ? part_local : NULL, .of = OF(UDP) },
+	{ .key = "local",
+	  .read = HAS_DATAGRAMS ? read_local_path : NULL,
+	  .of = OF(UNIXGRAM) },
+	{ .key = "if", .read = HAS_MCAST ? read_group_if : NULL, .of = OF(MCAST) },
+	{ .key = "tap", .read = HAS_BRIDGE ? read_bridge_tap : NULL, .of = OF(BRIDGE) },
+	{ .key = "mtu", .read = HAS_BRIDGE ? read_bridge_mtu : NULL, .of = OF(BRIDGE) },
 	{ .key = "mode",
 	  .read = access_mode,
 	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "group",
-	  .read = access_group,
+	  .read = HAS_USERS ? access_group : NULL,
 	  .form = "group=NAME",
 	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "allow",
-	  .read = access_networks,
+	  .read = HAS_ACCESS ? access_networks : NULL,
 	  .form = "allow=CIDR",
 	  .of = OF(TCP_LISTEN) | OF(UDP) | OF(MCAST) | OF_METRICS },
 	{ .key = "allow",
-	  .read = access_users,
+	  .read = HAS_ACCESS && HAS_USERS ? access_users : NULL,
 	  .form = "allow=uid:NAME or gid:NAME",
 	  .of = OF(UNIX_LISTEN) | OF_CTL },
 	{ .key = "max",
-	  .read = access_max,
+	  .read = HAS_ACCESS ? access_max : NULL,
 	  .form = "max=N",
 	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 	{ .key = "accept-rate",
-	  .read = access_rate,
+	  .read = HAS_ACCESS ? access_rate : NULL,
 	  .form = "accept-rate=N",
 	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 	{ .key = "per-address",
-	  .read = access_per_address,
+	  .read = HAS_ACCESS ? access_per_address : NULL,
 	  .form = "per-address=N",
 	  .of = OF(TCP_LISTEN) },
 	{ .key = NULL },
@@ -315,38 +320,41 @@ static const struct endpoint_long kinds[] = {
 	  .conflict = same_path },
 	{ .prefix = "udp",
 	  .kind = ENDPOINT_UDP,
-	  .read = part_remote,
+	  .read = HAS_DATAGRAMS ? part_remote : NULL,
 	  .check = check_udp,
 	  .form = "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ .prefix = "unixgram",
 	  .kind = ENDPOINT_UNIXGRAM,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = HAS_DATAGRAMS ? read_unix : NULL,
 	  .check = check_unixgram,
 	  .form = "unixgram:PATH,local=PATH" DOUBLED },
 	{ .prefix = "mcast",
 	  .kind = ENDPOINT_MCAST,
-	  .read = read_group,
+	  .read = HAS_MCAST ? read_group : NULL,
 	  .form = "mcast:GROUP:PORT[,if=ADDR]" },
 	{ .prefix = "bridge",
 	  .kind = ENDPOINT_BRIDGE,
-	  .read = read_bridge,
-	  .check = check_bridge,
+	  .read = HAS_BRIDGE ? read_bridge : NULL,
+	  .check = HAS_BRIDGE ? check_bridge : NULL,
 	  .form = "bridge:NAME[,tap=NAME][,mtu=N]" },
-	{ .prefix = "tap", .kind = ENDPOINT_TAP, .read = read_tap, .form = "tap:NAME" },
+	{ .prefix = "tap",
+	  .kind = ENDPOINT_TAP,
+	  .read = HAS_TAP ? read_tap : NULL,
+	  .form = "tap:NAME" },
 	{ .prefix = "fd",
 	  .kind = ENDPOINT_FD,
-	  .read = read_fd,
+	  .read = HAS_FD ? read_fd : NULL,
 	  .form = "fd:N",
 	  .conflict = same_fd },
 	{ .prefix = "trunk",
 	  .kind = ENDPOINT_TRUNK,
-	  .read = part_remote,
+	  .read = HAS_TRUNK ? part_remote : NULL,
 	  .form = "trunk:HOST:PORT" },
 	{ .prefix = "exec",
 	  .kind = ENDPOINT_EXEC,
 	  .comma = COMMA_PLAIN,
-	  .read = read_command,
+	  .read = HAS_EXEC ? read_command : NULL,
 	  .form = "exec:COMMAND" },
 };
 
@@ -517,7 +525,7 @@ static int read_option(struct parse *p, const struct endpoint_long *kind, char *
 				   option->form ? option->form : p->form);
 	*seen |= bit;
 	p->option = key;
-	err = option->read(p, value);
+	err = option->read ? option->read(p, value) : part_refuse(p, LEFT_OUT);
 	p->option = NULL;
 	return err;
 }
@@ -534,6 +542,8 @@ int endpoint_long_read(struct parse *p, const struct endpoint_long *kind)
 	if (!*body)
 		return part_refuse(p, "nothing follows %s:; the form is %s", kind->prefix,
 				   p->form);
+	if (!kind->read)
+		return part_refuse(p, LEFT_OUT);
 	err = kind->read(p, body);
 	while (!err && rest) {
 		char *option = rest;

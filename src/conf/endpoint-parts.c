@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/escape.h"
+#include "base/parts.h"
 
 #define MESSAGE_MAX 1024
 #define QUOTE_MAX 64 /* longest part of a text that a message repeats, as in QUOTED */
@@ -183,6 +184,9 @@ int part_remote(struct parse *p, char *body)
 	if (!part_addr(part[0], remote)) {
 		if (!part_is_host_name(part[0]))
 			return part_refuse(p, "host " QUOTED " is no name, " ADDRESS,
+					   part[0]);
+		if (!HAS_NAMES)
+			return part_refuse(p, "host " QUOTED " is a name: " LEFT_OUT,
 					   part[0]);
 		memcpy(remote->host, part[0], strlen(part[0]) + 1);
 	}

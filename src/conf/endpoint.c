@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/near.h"
+#include "base/parts.h"
 #include "conf/endpoint-long.h"
 #include "conf/endpoint-parts.h"
 
@@ -33,6 +34,8 @@ static int unknown(struct parse *p, const char *word, const char *what)
 static int short_bridge(struct parse *p, char **part)
 {
 	p->ep->kind = ENDPOINT_BRIDGE;
+	if (!HAS_BRIDGE)
+		return part_refuse(p, "bridges: " LEFT_OUT);
 	if (strchr(part[0], ':'))
 		return part_refuse(p, "the port is missing; the form is [ADDR6]:PORT");
 	return part_name(p, "bridge", part[0], p->ep->name);
@@ -65,6 +68,8 @@ static int short_udp(struct parse *p, char **part)
 	int err;
 
 	p->ep->kind = ENDPOINT_UDP;
+	if (!HAS_DATAGRAMS)
+		return part_refuse(p, "UDP: " LEFT_OUT);
 	if (!*lport && !*rport)
 		return part_refuse(p,
 				   "both ports are missing; give LPORT, RPORT or both");

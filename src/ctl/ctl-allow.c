@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/parts.h"
+
 #define ALL_UIDS UINT32_MAX /* how many uids there are; -1 is none */
 #define MAP_BYTES 16384	    /* a map has 340 lines at most (user_namespaces(7)) */
 
@@ -70,7 +72,7 @@ static bool is_other(const struct ctl_allow *a, int fd)
 {
 	static const struct sock_addr of_no_network;
 
-	return a->others.access && a->others.access->n &&
+	return HAS_ACCESS && a->others.access && a->others.access->n &&
 	       admit_allows(&a->others, &of_no_network, fd);
 }
 

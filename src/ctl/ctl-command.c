@@ -14,6 +14,7 @@
 
 #include "base/escape.h"
 #include "base/near.h"
+#include "base/parts.h"
 #include "base/quote.h"
 #include "port/driver.h"
 #include "show/show-json.h"
@@ -383,9 +384,12 @@ static int run_events(struct ctl_call *call)
 
 static int run_capture(struct ctl_call *call)
 {
-	int ret = capture_filter_words(&call->filter, call->word + 1, call->why,
-				       sizeof(call->why));
+	int ret;
 
+	if (!HAS_CAPTURE)
+		return fail(call, -EOPNOTSUPP, "capture: " LEFT_OUT);
+	ret = capture_filter_words(&call->filter, call->word + 1, call->why,
+				   sizeof(call->why));
 	call->captures = !ret;
 	return ret;
 }

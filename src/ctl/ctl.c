@@ -21,6 +21,7 @@
 
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "ctl/ctl-command.h"
 #include "show/events-text.h"
 
@@ -286,7 +287,8 @@ static void answer(struct ctl_client *k)
 		return;
 	}
 	if (call.captures) {
-		give_to_capture(k, &call.filter);
+		if (HAS_CAPTURE)
+			give_to_capture(k, &call.filter);
 		return;
 	}
 	if (call.awaits) {
@@ -440,7 +442,7 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	      size_t size)
 {
 	char fault[256];
-	int ret;
+	int ret = 0;
 
 	snprintf(c->name, sizeof(c->name), "--ctl %s", ep->path);
 	c->listener.name = c->name;
@@ -454,7 +456,8 @@ int ctl_start(struct ctl *c, struct relay *r, const struct endpoint *ep, char *w
 	c->listener.waits = r->waits;
 	/* The listener lets all in: those who may not are told so. */
 	c->allow.others.access = &ep->access;
-	ret = admit_start(&c->allow.others, r->env.broker, fault, sizeof(fault));
+	if (HAS_ACCESS)
+		ret = admit_start(&c->allow.others, r->env.broker, fault, sizeof(fault));
 	if (ret < 0)
 		snprintf(why, size, "%s: %s", c->name, fault);
 	else
@@ -476,6 +479,7 @@ void ctl_stop(struct ctl *c)
 	for (struct ctl_client *k = c->clients; k; k = k->next)
 		close_client(k);
 	reap(&c->reap);
-	ctl_captures_stop(&c->captures);
+	if (HAS_CAPTURE)
+		ctl_captures_stop(&c->captures);
 	listener_stop(&c->listener);
 }

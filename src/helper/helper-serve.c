@@ -30,6 +30,7 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
 #include "helper/file-cap.h"
@@ -132,7 +133,7 @@ static void work(struct server *s, struct helper_request *req, pid_t parent)
 	const struct itimerval limit = { .it_value.tv_sec = WORK_S };
 
 	close(s->sigfd);
-	if (!s->kind->work)
+	if (HAS_EXEC && !s->kind->work)
 		keep_command(s->fd, req->id, req->command, parent);
 	/* Signals to the process group stay blocked: only the relay's end ends a worker. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -164,19 +165,26 @@ static void check_spawn(struct helper_request *req)
 }
 
 static const struct kind kinds[] = {
-	[HELPER_RESOLVE] = { "netrelay-names", check_resolve, "resolve", do_resolve,
-			     SANDBOX_NAMES, NULL },
-	[HELPER_ATTACH] = { "netrelay-taps", check_attach, "attach", do_attach,
-			    SANDBOX_TAPS, "/dev/net/tun" },
+	[HELPER_RESOLVE] = { "netrelay-names", check_resolve, "resolve",
+			     HAS_NAMES ? do_resolve : NULL, SANDBOX_NAMES, NULL },
+	[HELPER_ATTACH] = { "netrelay-taps", check_attach, "attach",
+			    HAS_TAP ? do_attach : NULL, SANDBOX_TAPS, "/dev/net/tun" },
 	[HELPER_SPAWN] = { .name = "netrelay-start",
 			   .check = check_spawn,
 			   .what = "start" },
 };
 
+/* Nobody asks for what was left out (base/parts.h), unless the relay is hostile. */
+static bool is_left_out(enum helper_op op)
+{
+	return (!HAS_NAMES && op == HELPER_RESOLVE) ||
+	       (!HAS_TAP && op == HELPER_ATTACH) || (!HAS_EXEC && op == HELPER_SPAWN);
+}
+
 /* Return: why a request is not answered; NULL: it is. */
 static const char *fault_of(const struct server *s, struct helper_request *req)
 {
-	if (req->op >= HELPER_OPS || &kinds[req->op] != s->kind)
+	if (req->op >= HELPER_OPS || &kinds[req->op] != s->kind || is_left_out(req->op))
 		return "it does not answer such requests";
 	s->kind->check(req);
 	if (s->rules && !s->rules->allows(req, s->rules->arg))
@@ -275,7 +283,7 @@ static bool reap(struct server *s)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		job_ended(s, pid, status);
-	if (s->strays)
+	if (HAS_EXEC && s->strays)
 		tree_signal(SIGKILL, is_at_work, s);
 	s->strays = false;
 	return pid == 0;
@@ -309,7 +317,7 @@ static void end_all(struct server *s)
 		if (poll(&pfd, 1, (int)(limit - now)) > 0 &&
 		    read(s->sigfd, &info, sizeof(info)) < 0)
 			break;
-	if (has_keepers && reap(s))
+	if (HAS_EXEC && has_keepers && reap(s))
 		tree_signal(SIGKILL, NULL, NULL);
 }
 

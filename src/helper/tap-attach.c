@@ -30,6 +30,7 @@
 
 #include <linux/if_tun.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 #include "base/version.h"
 #include "frame/vnet.h"
@@ -42,7 +43,7 @@
 #include "net/nl.h"
 
 #define TUN_DEVICE "/dev/net/tun"
-#define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
+#define TAP_FLAGS (IFF_TAP | IFF_NO_PI | (HAS_OFFLOAD ? IFF_VNET_HDR : 0))
 
 enum origin { MADE, FOUND, FROM_QEMU_HELPER };
 
@@ -86,7 +87,7 @@ static int find_bridge(struct state *s)
 	const char *name = s->req->bridge;
 	int rc;
 
-	if (!name[0])
+	if (!HAS_BRIDGE || !name[0])
 		return 0;
 	rc = nl_link_get(NULL, name, &s->bridge);
 	if (rc == -ENODEV)
@@ -151,7 +152,7 @@ static int ask_helper(struct state *s)
 /* The kernel will not have us make a tap; it may still have the helper do so. */
 static int refused(struct state *s)
 {
-	if (s->req->bridge[0] && !s->req->tap[0])
+	if (HAS_BRIDGE && s->req->bridge[0] && !s->req->tap[0])
 		return ask_helper(s);
 	return permission_denied(s, "");
 }
@@ -183,14 +184,14 @@ static int open_device(struct state *s)
 /* Make the descriptor the tap @name: a whole name, or a pattern such as TAP_PATTERN. */
 static int set_iff(struct tap_dev *dev, const char *name, int flags)
 {
-	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | IFF_VNET_HDR | flags) };
+	struct ifreq ifr = { .ifr_flags = (short)(TAP_FLAGS | flags) };
 
 	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	if (ioctl(dev->fd, TUNSETIFF, &ifr) < 0)
+	if (ioctl(dev->fd, TAP_IOCTL(TUNSETIFF), &ifr) < 0)
 		return -errno;
 	memcpy(dev->name, ifr.ifr_name, IFNAMSIZ);
 	dev->name[IFNAMSIZ - 1] = '\0';
-	dev->has_vnet = true;
+	dev->has_vnet = HAS_OFFLOAD;
 	return 0;
 }
 
@@ -233,7 +234,8 @@ static int open_tap(struct state *s, bool has_leave)
 
 	rc = open_device(s);
 	if (rc == -EACCES || rc == -EPERM)
-		return s->req->bridge[0] && !s->req->tap[0] ? ask_helper(s) : rc;
+		return HAS_BRIDGE && s->req->bridge[0] && !s->req->tap[0] ? ask_helper(s)
+									  : rc;
 	if (rc < 0)
 		return rc;
 	s->dev->fd = rc;
@@ -248,7 +250,7 @@ static int open_tap(struct state *s, bool has_leave)
 	}
 	if (rc == -EINVAL)
 		return fail(s, rc, "%s cannot be the name of a tap", name);
-	if (!rc && has_leave && ioctl(s->dev->fd, TUNSETOWNER, getuid()) < 0)
+	if (!rc && has_leave && ioctl(s->dev->fd, TAP_IOCTL(TUNSETOWNER), getuid()) < 0)
 		rc = -errno;
 	if (rc)
 		return fail(s, rc, "make tap %s: %s", name, strerror(-rc));
@@ -372,8 +374,8 @@ static int get_tap(struct state *s)
 
 	if (rc)
 		return rc;
-	has_leave =
-		tap_leave(s->req, &s->bridge, &s->tap, s->no_leave, sizeof(s->no_leave));
+	has_leave = HAS_BRIDGE && tap_leave(s->req, &s->bridge, &s->tap, s->no_leave,
+					    sizeof(s->no_leave));
 	if (s->req->index)
 		return s->tap.is_tap ? 0
 				     : fail(s, -EINVAL, "%s is not a tap", s->tap.name);

@@ -28,6 +28,7 @@
 #include "base/child.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/parts.h"
 #include "base/pass-fd.h"
 #include "base/util.h"
 #include "conf/conf-file.h"
@@ -116,7 +117,7 @@ static int do_config(const struct server *s, int *fd)
 	struct buf text = { 0 };
 	int ret = 0;
 
-	if (!s->rules->config)
+	if (!HAS_CONFIG || !s->rules->config)
 		return -EPERM;
 	conf_file_read(s->rules->config, &text);
 	*fd = memfd_create("netrelay-config", MFD_CLOEXEC);
@@ -176,7 +177,7 @@ static void answer(struct server *s, struct question *q)
 	int fd = -1;
 
 	q->path.path[sizeof(q->path.path) - 1] = '\0';
-	if (q->op == BROKER_ID)
+	if (HAS_USERS && q->op == BROKER_ID)
 		a.err = user_id(q->path.path, q->is_group, &a.number);
 	else if (q->op == BROKER_CONFIG)
 		a.err = do_config(s, &fd);
@@ -489,7 +490,7 @@ int broker_group(struct broker *b, const char *group, gid_t *gid, char *why)
 	int ret;
 
 	*gid = SOCK_OWN_GROUP;
-	if (!group || !*group)
+	if (!HAS_USERS || !group || !*group)
 		return 0;
 	ret = broker_id(b, group, true, gid, fault);
 	if (ret < 0)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "base/passing.h"
 #include "base/util.h"
 
@@ -157,7 +158,7 @@ static bool take_one(struct listener *l)
 	if (fd < 0)
 		return accept_failed(l, errno);
 	l->reopen_ms = PAUSE_MS;
-	if (!admit_is_welcome(&l->admit, &from, fd)) {
+	if (HAS_ACCESS && !admit_is_welcome(&l->admit, &from, fd)) {
 		sock_close_hard(fd);
 		return true;
 	}
@@ -170,11 +171,11 @@ static bool take_one(struct listener *l)
 static void let_in(struct listener *l)
 {
 	char name[SOCK_TEXT_MAX + 16];
-	struct admit_host *host;
+	struct admit_host *host = NULL;
 	int fd = l->held;
 
 	l->held = -1;
-	if (!admit_enter(&l->admit, &l->held_from, l->n, &host)) {
+	if (HAS_ACCESS && !admit_enter(&l->admit, &l->held_from, l->n, &host)) {
 		sock_close_hard(fd);
 		return;
 	}
@@ -186,7 +187,7 @@ static void let_in(struct listener *l)
 /* Accept one connection. Return: whether another one may be waiting. */
 static bool accept_one(struct listener *l)
 {
-	bool holds = l->admit.access && l->admit.access->n;
+	bool holds = HAS_ACCESS && l->admit.access && l->admit.access->n;
 
 	if (l->held < 0 && (holds || !is_full(l)) && !take_one(l))
 		return false;
@@ -303,7 +304,8 @@ static void reopen_due(struct timer *t)
 static int find_names(struct listener *l, char *why, size_t size)
 {
 	char fault[BROKER_WHY_MAX + 16];
-	int ret = admit_start(&l->admit, l->broker, fault, sizeof(fault));
+	int ret = HAS_ACCESS ? admit_start(&l->admit, l->broker, fault, sizeof(fault))
+			     : 0;
 
 	if (ret == 0)
 		ret = broker_group(l->broker, l->group, &l->gid, fault);
@@ -353,7 +355,8 @@ void listener_gone(struct listener *l, struct admit_host *host)
 	bool was_full = is_full(l);
 
 	l->n--;
-	admit_leave(&l->admit, host);
+	if (HAS_ACCESS)
+		admit_leave(&l->admit, host);
 	/* In a turn of its own, for its owner is busy. */
 	if (was_full && l->resume.is_set && l->resume.fn == resume_due)
 		timer_set(l->loop, &l->resume, 0, resume_due);
@@ -367,5 +370,6 @@ void listener_stop(struct listener *l)
 
 void listener_free(struct listener *l)
 {
-	admit_free(&l->admit);
+	if (HAS_ACCESS)
+		admit_free(&l->admit);
 }

@@ -49,15 +49,11 @@ static int parse_addr4(const struct endpoint_addr *addr, struct sock_addr *out)
 /* Read the scope of an IPv6 address: an interface's name or index. */
 static int read_scope(const char *text, uint32_t *id)
 {
-	char name[IF_NAMESIZE], *end;
-	unsigned long index = if_nametoindex(text);
+	char name[IF_NAMESIZE];
 
-	if (!index) {
-		index = strtoul(text, &end, 10);
-		if (*end || index > UINT32_MAX)
-			return -ENODEV;
-	}
-	*id = (uint32_t)index;
+	*id = if_nametoindex(text);
+	if (!*id && !parse_uint(text, 10, UINT32_MAX, id))
+		return -ENODEV;
 	return if_indextoname(*id, name) ? 0 : -ENODEV;
 }
 

@@ -14,19 +14,13 @@
 
 #include <linux/if_tun.h>
 
+#include "base/parts.h"
 #include "frame/vnet.h"
 #include "net/nl.h"
 
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI)
 
 #define MTU_UNKNOWN 65535 /* bytes; at least as much as any tap can have */
-
-/* glibc's ioctl() takes the request as an unsigned long, musl's takes an int, as POSIX says. */
-#ifdef __GLIBC__
-#define TAP_IOCTL(request) (request)
-#else
-#define TAP_IOCTL(request) ((int)(request))
-#endif
 
 /* Linux 6.2 has both of these; the headers of Debian 12 are older. */
 #ifndef TUN_F_USO4
@@ -67,17 +61,19 @@ void tap_set_offload(struct tap_dev *dev)
 	int size = VNET_BYTES, no = 0;
 
 	dev->has_uso = false;
-	if (!dev->has_vnet) {
+	if (dev->has_vnet) {
+		try_ioctl(dev->fd, TUNSETVNETHDRSZ, &size);
+		try_ioctl(dev->fd, TUNSETVNETLE, &no);
+		try_ioctl(dev->fd, TUNSETVNETBE, &no);
+	}
+	if (!HAS_OFFLOAD || !dev->has_vnet) {
 		try_ioctl(dev->fd, TUNSETOFFLOAD, NULL);
 		return;
 	}
-	try_ioctl(dev->fd, TUNSETVNETHDRSZ, &size);
-	try_ioctl(dev->fd, TUNSETVNETLE, &no);
-	try_ioctl(dev->fd, TUNSETVNETBE, &no);
-	if (ioctl(dev->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
+	if (ioctl(dev->fd, TAP_IOCTL(TUNSETOFFLOAD), tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
 		dev->has_uso = true;
 	else
-		(void)!ioctl(dev->fd, TUNSETOFFLOAD, tcp);
+		(void)!ioctl(dev->fd, TAP_IOCTL(TUNSETOFFLOAD), tcp);
 }
 
 void tap_clear_leftovers(int fd)

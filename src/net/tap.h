@@ -7,6 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* glibc's ioctl() takes the request as an unsigned long, musl's takes an int, as POSIX says. */
+#ifdef __GLIBC__
+#define TAP_IOCTL(request) (request)
+#else
+#define TAP_IOCTL(request) ((int)(request))
+#endif
+
 /*
  * A tap that is ready for frames. A super-frame is a GSO packet: one large TCP or UDP
  * packet that stands for several (see frame/gso.h).

@@ -14,6 +14,7 @@
 
 #include "port/dgram-rx.h"
 
+#include "base/parts.h"
 #include "net/admit.h"
 #include "port/dgram.h"
 
@@ -39,7 +40,7 @@ static unsigned receive_some(struct dgram *d, uint8_t *buf, unsigned most)
 	struct iovec iov[BATCH_DATAGRAMS];
 	struct sockaddr_storage from[BATCH_DATAGRAMS];
 	union dgram_control control[BATCH_DATAGRAMS];
-	bool has_list = d->access && d->access->n;
+	bool has_list = HAS_ACCESS && d->access && d->access->n;
 	int n;
 
 	memset(m, 0, most * sizeof(m[0]));

@@ -4,7 +4,11 @@
 
 #include <string.h>
 
+#include "base/parts.h"
 #include "helper/helper.h"
+
+/* What was left out (base/parts.h) has no constructor, and no endpoint comes here with it. */
+#define IF(part, function) ((part) ? (function) : NULL)
 
 /* The remote host, if it is a name. */
 static bool asks_for_name(const struct endpoint *ep, const struct helper_request *req)
@@ -19,32 +23,33 @@ static const struct driver drivers[] = {
 	[ENDPOINT_STDIO] = { .dial = port_stdio_new,
 			     .check_inherited = port_stdio_check },
 	[ENDPOINT_TCP] = { .dial = port_dial_new,
-			   .asks = asks_for_name,
+			   .asks = IF(HAS_NAMES, asks_for_name),
 			   .uses_links = true },
 	[ENDPOINT_TCP_LISTEN] = { .accept = port_accepted_new },
 	[ENDPOINT_UNIX] = { .dial = port_dial_new },
 	[ENDPOINT_UNIX_LISTEN] = { .accept = port_accepted_new },
-	[ENDPOINT_UDP] = { .dial = port_udp_new,
-			   .asks = asks_for_name,
+	[ENDPOINT_UDP] = { .dial = IF(HAS_DATAGRAMS, port_udp_new),
+			   .asks = IF(HAS_NAMES, asks_for_name),
 			   .uses_links = true },
-	[ENDPOINT_UNIXGRAM] = { .dial = port_unixgram_new },
-	[ENDPOINT_MCAST] = { .dial = port_mcast_new, .uses_links = true },
-	[ENDPOINT_BRIDGE] = { .dial = port_tap_new,
-			      .asks = port_tap_asks,
+	[ENDPOINT_UNIXGRAM] = { .dial = IF(HAS_DATAGRAMS, port_unixgram_new) },
+	[ENDPOINT_MCAST] = { .dial = IF(HAS_MCAST, port_mcast_new), .uses_links = true },
+	[ENDPOINT_BRIDGE] = { .dial = IF(HAS_BRIDGE, port_tap_new),
+			      .asks = IF(HAS_BRIDGE, port_tap_asks),
 			      .fails_late = true,
 			      .uses_links = true,
 			      .may_close_loop = true },
-	[ENDPOINT_TAP] = { .dial = port_tap_new,
-			   .asks = port_tap_asks,
+	[ENDPOINT_TAP] = { .dial = IF(HAS_TAP, port_tap_new),
+			   .asks = IF(HAS_TAP, port_tap_asks),
 			   .fails_late = true,
 			   .uses_links = true },
-	[ENDPOINT_FD] = { .dial = port_fd_new,
-			  .check_inherited = port_fd_check,
-			  .why = port_fd_why,
+	[ENDPOINT_FD] = { .dial = IF(HAS_FD, port_fd_new),
+			  .check_inherited = IF(HAS_FD, port_fd_check),
+			  .why = IF(HAS_FD, port_fd_why),
 			  .uses_links = true },
-	[ENDPOINT_EXEC] = { .dial = port_exec_new, .asks = port_exec_asks },
-	[ENDPOINT_TRUNK] = { .dial = port_dial_new,
-			     .asks = asks_for_name,
+	[ENDPOINT_EXEC] = { .dial = IF(HAS_EXEC, port_exec_new),
+			    .asks = IF(HAS_EXEC, port_exec_asks) },
+	[ENDPOINT_TRUNK] = { .dial = IF(HAS_TRUNK, port_dial_new),
+			     .asks = IF(HAS_NAMES, asks_for_name),
 			     .uses_links = true },
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "port/driver.h"
 #include "port/stream.h"
 
@@ -22,7 +23,8 @@ static int accepted_open(struct port *p)
 	int fd = a->fd;
 
 	a->fd = -1;
-	return stream_use(&a->stream, fd, fd, TRUNK_HELLO_EXPECTED);
+	return stream_use(&a->stream, fd, fd,
+			  HAS_TRUNK ? TRUNK_HELLO_EXPECTED : TRUNK_NONE);
 }
 
 static void accepted_free(struct port *p)

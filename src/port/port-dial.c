@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "helper/helper.h"
 #include "net/broker.h"
 #include "net/links.h"
@@ -79,7 +80,7 @@ static void on_news(struct links_user *u, const struct nl_link *link)
 
 static int use(struct dial *d, int fd)
 {
-	bool is_trunk = d->ep->kind == ENDPOINT_TRUNK;
+	bool is_trunk = HAS_TRUNK && d->ep->kind == ENDPOINT_TRUNK;
 	struct links *links = d->stream.port.env->links;
 	int ret =
 		stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
@@ -253,7 +254,7 @@ static int dial_open(struct port *p)
 		ret = sock_addr_parse(&d->ep->remote, AF_UNSPEC, &d->attempts[0].addr);
 	if (ret == 0)
 		return try_next(d);
-	if (ret != -ENXIO)
+	if (!HAS_NAMES || ret != -ENXIO)
 		return port_why(p, ret, "%s: %s", d->ep->remote.host, strerror(-ret));
 	req.resolve.addr = d->ep->remote;
 	req.resolve.type = SOCK_STREAM;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "helper/tap-attach.h"
 #include "port/dgram.h"
 #include "port/driver.h"
@@ -158,16 +159,17 @@ static struct port *new_by_type(const struct endpoint *ep, const struct port_env
 	socklen_t len = sizeof(type);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
-		int ret = tap_identify(fd, &link);
+		int ret = HAS_TAP ? tap_identify(fd, &link) : -ENOTTY;
 
 		errno = -ret;
-		return ret < 0 ? NULL : port_tap_from_fd(&link, ep, env, flags);
+		return ret < 0 || !HAS_TAP ? NULL
+					   : port_tap_from_fd(&link, ep, env, flags);
 	}
 	if (!is_connected(fd))
 		return NULL;
 	if (type == SOCK_STREAM)
 		return new_stream(ep, env, flags);
-	if (type == SOCK_DGRAM || type == SOCK_SEQPACKET)
+	if (HAS_DATAGRAMS && (type == SOCK_DGRAM || type == SOCK_SEQPACKET))
 		return new_dgram(ep, env, flags, type == SOCK_SEQPACKET);
 	errno = EPROTOTYPE;
 	return NULL;

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "net/nl.h"
 #include "port/driver.h"
 #include "port/tap-io.h"
@@ -52,7 +53,7 @@ static int look_up(const struct tap *t, int index, struct nl_link *link)
 
 static bool has_bridge(const struct tap *t)
 {
-	return t->ep->kind == ENDPOINT_BRIDGE;
+	return HAS_BRIDGE && t->ep->kind == ENDPOINT_BRIDGE;
 }
 
 /* ---- where it is ---- */
@@ -233,7 +234,7 @@ static bool may_be_remade(const struct tap *t, const char *name)
 /* Which tap, and which bridge, an endpoint leads to. */
 static void name_tap(const struct endpoint *ep, struct tap_request *req)
 {
-	bool has_bridge = ep->kind == ENDPOINT_BRIDGE;
+	bool has_bridge = HAS_BRIDGE && ep->kind == ENDPOINT_BRIDGE;
 
 	snprintf(req->bridge, sizeof(req->bridge), "%s", has_bridge ? ep->name : "");
 	snprintf(req->tap, sizeof(req->tap), "%s", has_bridge ? ep->tap : ep->name);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "helper/helper.h"
 #include "net/admit.h"
 #include "port/dgram.h"
@@ -84,7 +85,7 @@ static int use(struct udp *u, struct sock_addr remote)
 	int fd;
 
 	sock_unmap(&remote);
-	if (!admit_has_address(&u->ep->access, &remote.sa)) {
+	if (HAS_ACCESS && !admit_has_address(&u->ep->access, &remote.sa)) {
 		/* A name may have another address later. */
 		p->is_mistake &= u->ep->remote.family != AF_UNSPEC;
 		return port_why(p, -EACCES, "allow= does not have %s",
@@ -273,7 +274,7 @@ static int udp_open(struct port *p)
 	u->n = 1;
 	if (ret == 0)
 		return use_one(u, 0);
-	if (ret != -ENXIO)
+	if (!HAS_NAMES || ret != -ENXIO)
 		return port_why(p, ret, "%s: %s", u->ep->remote.host, strerror(-ret));
 	return ask(u, resolved);
 }

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "base/escape.h"
+#include "base/parts.h"
 #include "frame/stream-layout.h"
 #include "net/sock.h"
 
@@ -94,8 +95,8 @@ int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state sta
 		sock_tcp_dead(c->wfd, dead_s(s));
 	}
 	trunk_begin(&s->trunk, state);
-	p->awaiting_peer = state == TRUNK_HELLO_SENT;
-	if (p->awaiting_peer) {
+	p->awaiting_peer = HAS_TRUNK && state == TRUNK_HELLO_SENT;
+	if (HAS_TRUNK && p->awaiting_peer) {
 		int ret = stream_tx(p, NULL, 0);
 
 		if (ret < 0)
@@ -285,7 +286,7 @@ static void acknowledge_quickly(struct stream *s)
 static int lost(struct stream *s, ssize_t ret)
 {
 	struct port *p = &s->port;
-	const char *hung_up = trunk_hung_up(&s->trunk);
+	const char *hung_up = HAS_TRUNK ? trunk_hung_up(&s->trunk) : NULL;
 
 	if (ret < 0 && !(ret == -ECONNRESET && hung_up))
 		return port_why(p, (int)ret, "%s", channel_why(s->channel, ret));
@@ -383,7 +384,7 @@ static int take_records(struct stream *s, struct batch *b)
 			trunk_take_frame(&s->trunk);
 			break;
 		case DEFRAMED_HELLO:
-			ret = take_hello(s, f.data);
+			ret = HAS_TRUNK ? take_hello(s, f.data) : -EPROTO;
 			break;
 		case DEFRAMED_BAD:
 			return refuse(s);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "frame/gso.h"
 #include "frame/headers.h"
 
@@ -55,7 +56,8 @@ static bool take(struct tap *t, struct batch *b, uint8_t *data, size_t len,
 {
 	struct frame f = { .data = data, .len = (uint32_t)len };
 
-	if (t->link.has_vnet && (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM)))
+	if (HAS_OFFLOAD && t->link.has_vnet &&
+	    (vnet->gso_type || (vnet->flags & VNET_NEEDS_CSUM)))
 		f.vnet = vnet;
 	if (!f.vnet || !is_tight)
 		layout_put(&f, data);
@@ -197,7 +199,7 @@ static void write_one(struct tap *t, const struct frame *f)
 {
 	int ret = put_frame(t, f, f->vnet ? f->vnet : &plain);
 
-	if (ret == -EINVAL && f->vnet && f->vnet->gso_type)
+	if (HAS_OFFLOAD && ret == -EINVAL && f->vnet && f->vnet->gso_type)
 		ret = put_split(t, f);
 	account(t, ret, 1, f->len);
 }
@@ -248,9 +250,9 @@ static void write_in_order(struct tap *t, const struct frame *f, unsigned n)
 	while (n) {
 		unsigned run = 0;
 
-		while (t->merges && run < n && !f[run].vnet)
+		while (HAS_OFFLOAD && t->merges && run < n && !f[run].vnet)
 			run++;
-		if (run)
+		if (HAS_OFFLOAD && run)
 			write_run(t, f, run);
 		else
 			write_one(t, f);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 
 void observer_add(struct forwarding *fwd, struct observer *o)
@@ -190,7 +191,8 @@ static int send_super(struct forwarding *fwd, const struct dest *to,
 
 int deliver_frame(struct forwarding *fwd, const struct dest *to, const struct frame *f)
 {
-	int sent = f->vnet ? send_super(fwd, to, f) : (int)send_plain(fwd, to, f);
+	bool is_super = HAS_OFFLOAD && f->vnet;
+	int sent = is_super ? send_super(fwd, to, f) : (int)send_plain(fwd, to, f);
 
 	if (sent > 0)
 		fwd->copied += (uint64_t)(sent - 1) * (1 + f->n_more);

@@ -59,6 +59,7 @@
 
 #include <string.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 #include "frame/headers.h"
 #include "frame/run.h"
@@ -121,7 +122,7 @@ static struct frame cut_same_flow(struct frame *rest, bool is_single)
 {
 	struct frame first = *rest, last = *rest;
 
-	if (!is_single && !guard_is_probe(first.data)) {
+	if (!is_single && !(HAS_LOOPS && guard_is_probe(first.data))) {
 		while (last.n_more) {
 			struct frame next = run_next(&last);
 
@@ -180,7 +181,7 @@ static void flood(struct forwarding *fwd, struct member *src, const struct frame
 	struct frame part = *f;
 	uint32_t all = 1 + f->n_more, n = all, admitted, each = weight_of(f);
 
-	if (src->guard.is_limited)
+	if (HAS_LOOPS && src->guard.is_limited)
 		n = guard_admit(src, n, each, now);
 	port_drop(src->port, DROP_LOOP, all - n);
 	admitted = n;
@@ -190,7 +191,7 @@ static void flood(struct forwarding *fwd, struct member *src, const struct frame
 	if (!n)
 		return;
 	run_shorten(&part, n);
-	if (fwd->guard)
+	if (HAS_LOOPS && fwd->guard)
 		guard_flood(fwd->guard, n * each, now);
 	send_on(fwd, src, NULL, &part);
 }
@@ -258,7 +259,7 @@ static void forward_by_fdb(struct forwarding *fwd, struct member *src,
 static void forward_to_other(struct forwarding *fwd, struct member *src,
 			     const struct frame *f, uint64_t now)
 {
-	if (fwd->guard)
+	if (HAS_LOOPS && fwd->guard)
 		guard_flood(fwd->guard, 0, now);
 	send_on(fwd, src, NULL, f);
 }
@@ -271,7 +272,7 @@ static void forward_flow(struct forwarding *fwd, struct member *src,
 	uint8_t room[LOOK_BYTES];
 	const uint8_t *eth = first_bytes(f, room);
 
-	if (fwd->guard && guard_is_probe(eth))
+	if (HAS_LOOPS && fwd->guard && guard_is_probe(eth))
 		verdict = guard_take(fwd->guard, src, f, now);
 	if (verdict == GUARD_ENDS)
 		drop(src, DROP_PROBE, f);

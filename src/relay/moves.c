@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 
 #define MANY 8	     /* moves of one address in a second */
@@ -64,8 +65,9 @@ bool moves_admit(struct moves *m, fdb_key key, const struct member *src,
 static void report_if_due(struct moves *m, struct fdb_entry *e, const struct member *from,
 			  const struct member *to, uint64_t now)
 {
-	if (e->turns < TURNS || e->turns == FDB_REPORTED || guard_is_cut(from) ||
-	    guard_is_cut(to))
+	if (e->turns < TURNS || e->turns == FDB_REPORTED)
+		return;
+	if (HAS_LOOPS && (guard_is_cut(from) || guard_is_cut(to)))
 		return;
 	if (m->reported && now - m->reported < REPORT_MS)
 		return;
@@ -81,7 +83,8 @@ void moves_seen(struct moves *m, struct fdb_entry *e, struct member *src, bool i
 
 	if (is_flooded && e->moves >= MANY) {
 		m->until = now + LOOK_MS;
-		guard_suspect(m->guard, from, src, f, now);
+		if (HAS_LOOPS)
+			guard_suspect(m->guard, from, src, f, now);
 	}
 	report_if_due(m, e, from, src, now);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 
 #define AGEING_MS 30000
@@ -68,7 +69,7 @@ void switching_init(struct switching *sw, struct loop *loop, struct forwarding *
 
 void switching_start_guard(struct switching *sw)
 {
-	if (sw->forward->guard)
+	if (!HAS_LOOPS || sw->forward->guard)
 		return;
 	guard_init(&sw->guard, sw->loop, sw->forward);
 	sw->guard.notify = on_bridge_loop;
@@ -102,7 +103,8 @@ void switching_free(struct switching *sw)
 	timer_cancel(sw->loop, &sw->ageing);
 	for (struct member *m = fwd->members.first; m; m = m->next)
 		storm_forget(&sw->storm, m);
-	guard_free(&sw->guard);
+	if (HAS_LOOPS)
+		guard_free(&sw->guard);
 	fdb_free(&sw->fdb);
 	fwd->fdb = NULL;
 	fwd->moves = NULL;
@@ -114,7 +116,7 @@ void switching_changed(struct switching *sw, struct member *m)
 {
 	if (sw->forward->fdb && m->port->state != PORT_UP)
 		fdb_forget(&sw->fdb, m);
-	if (sw->forward->guard)
+	if (HAS_LOOPS && sw->forward->guard)
 		guard_changed(&sw->guard, m);
 }
 
@@ -122,7 +124,7 @@ void switching_gone(struct switching *sw, struct member *m)
 {
 	struct forwarding *fwd = sw->forward;
 
-	if (fwd->guard)
+	if (HAS_LOOPS && fwd->guard)
 		guard_gone(&sw->guard, m);
 	if (!fwd->fdb)
 		return;

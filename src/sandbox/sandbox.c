@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 
+#include "base/parts.h"
 #include "sandbox/caps.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
@@ -53,7 +54,7 @@ int sandbox_confine(const struct sandbox *s, struct sandbox_has *has)
 
 	*has = (struct sandbox_has){ 0 };
 	caps_bound(keep);
-	ret = s->user ? user_become(s->user) : 0;
+	ret = HAS_USERS && s->user ? user_become(s->user) : 0;
 	if (ret == 0)
 		ret = caps_keep(keep);
 	if (ret < 0)

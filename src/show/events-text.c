@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 
 #define MAC_TEXT_MAX 18
 
@@ -79,7 +80,8 @@ void events_sentence(const struct news *n, char *buf, size_t size)
 {
 	switch (n->event) {
 	case EVENT_LOOP:
-		loop_sentence(n, buf, size);
+		if (HAS_LOOPS)
+			loop_sentence(n, buf, size);
 		break;
 	case EVENT_LOOP_GONE:
 		snprintf(buf, size, "port %u: the loop is gone; it forwards again",

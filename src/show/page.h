@@ -9,9 +9,8 @@
 
 #include <stddef.h>
 
+#include "base/parts.h"
 #include "show/show.h"
-
-#define HAS_PAGE 1
 
 /*
  * What there is at a path: @len bytes of @data, or a view.

@@ -71,7 +71,7 @@ static size_t record_size(const struct trunk *t, uint32_t word)
 		return TRUNK_HELLO_BYTES;
 	if (word == len)
 		return len <= FRAME_MAX ? LAYOUT_PREFIX + len : 0;
-	if (t->state != TRUNK_ESTABLISHED || len < VNET_BYTES ||
+	if (!HAS_OFFLOAD || t->state != TRUNK_ESTABLISHED || len < VNET_BYTES ||
 	    len > VNET_BYTES + FRAME_MAX)
 		return 0;
 	return LAYOUT_PREFIX + len;
@@ -86,7 +86,7 @@ static enum deframed take(uint8_t *at, struct frame *f)
 		*f = (struct frame){ .data = at, .len = TRUNK_HELLO_BYTES };
 		return DEFRAMED_HELLO;
 	}
-	if (word & LAYOUT_VNET_BIT)
+	if (HAS_OFFLOAD && word & LAYOUT_VNET_BIT)
 		vnet_swap((struct vnet *)(at + LAYOUT_PREFIX));
 	*f = layout_parse(at);
 	return DEFRAMED_FRAMES;

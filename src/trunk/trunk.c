@@ -14,7 +14,7 @@ static void say_hello(struct trunk *t)
 	memset(t->hello, 0, sizeof(t->hello));
 	put_be32(t->hello, TRUNK_MAGIC);
 	put_be32(t->hello + 4, TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
-	put_be32(t->hello + 8, TRUNK_TAKES_SUPER);
+	put_be32(t->hello + 8, HAS_OFFLOAD ? TRUNK_TAKES_SUPER : 0);
 	t->n_unsent = sizeof(t->hello);
 }
 
@@ -23,7 +23,7 @@ void trunk_begin(struct trunk *t, enum trunk_state state)
 	t->state = state;
 	t->peer_takes = 0;
 	t->n_unsent = 0;
-	if (state == TRUNK_HELLO_SENT)
+	if (HAS_TRUNK && state == TRUNK_HELLO_SENT)
 		say_hello(t);
 }
 

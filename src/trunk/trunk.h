@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/parts.h"
+
 #define TRUNK_MAGIC 0xff6e7472u /* 0xff "ntr" */
 #define TRUNK_VERSION 1u
 #define TRUNK_HELLO_BYTES 64
@@ -67,7 +69,8 @@ void trunk_begin(struct trunk *t, enum trunk_state state);
 /* trunk_awaits_hello() - Whether what comes next from the peer may be its hello. */
 static inline bool trunk_awaits_hello(const struct trunk *t)
 {
-	return t->state == TRUNK_HELLO_SENT || t->state == TRUNK_HELLO_EXPECTED;
+	return HAS_TRUNK &&
+	       (t->state == TRUNK_HELLO_SENT || t->state == TRUNK_HELLO_EXPECTED);
 }
 
 /* trunk_take_frame() - A frame came. Only the first bytes of a peer that dialled can be a hello. */

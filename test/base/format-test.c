@@ -70,6 +70,10 @@ static void test_each(void)
 	SAME("%6x|%06x|%-6x|%.4x", 0xabc, 0xabc, 0xabc, 0xabc);
 }
 
+/* Whether both return the same. */
+#define BOTH(value) \
+	(snprintf(want, sizeof(want), fmt, value) == ours(got, sizeof(got), fmt, value))
+
 static void test_random(void)
 {
 	static const char *const letters[] = { "d", "u", "x", "ld", "lu", "llu", "lld" };
@@ -80,7 +84,6 @@ static void test_random(void)
 		const char *letter = letters[rnd(ARRAY_SIZE(letters))];
 		uint64_t value = ((uint64_t)rnd32() << 32 | rnd32()) >> rnd(64);
 		char *p = fmt;
-		int rc;
 
 		*p++ = '%';
 		for (uint32_t n = rnd(3); n; n--)
@@ -92,8 +95,14 @@ static void test_random(void)
 		strcpy(p, letter);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		rc = snprintf(want, sizeof(want), fmt, value);
-		is_same = ours(got, sizeof(got), fmt, value) == rc && !strcmp(want, got);
+		/* Each as wide as its letter says: on ARM others lie elsewhere. */
+		if (letter[0] != 'l')
+			is_same = BOTH((unsigned)value);
+		else if (letter[1] != 'l')
+			is_same = BOTH((unsigned long)value);
+		else
+			is_same = BOTH(value);
+		is_same = is_same && !strcmp(want, got);
 #pragma GCC diagnostic pop
 	}
 	ok(is_same, "random formats: %s is \"%s\", not \"%s\"", fmt, want, got);

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* is_without() - Whether WITHOUT, a list with commas, has @name or "all". */
+/* is_without() - Whether LACKS, a list with commas, has @name or "all". */
 static inline bool is_without(const char *name)
 {
-	const char *list = getenv("WITHOUT");
+	const char *list = getenv("LACKS");
 	char within[256], wanted[40];
 
 	snprintf(within, sizeof(within), ",%s,", list ? list : "");

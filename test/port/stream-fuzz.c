@@ -288,8 +288,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sent.len = sent.n_pauses = 0;
 	while (in.left)
 		add_one(&in);
-	got.len = got.frames = got.runts = 0;
-	want.len = want.frames = want.runts = 0;
+	got.len = want.len = 0;
+	got.frames = got.runts = want.frames = want.runts = 0;
 	got.err = want.err = 0;
 	slice_all(role);
 

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -129,8 +130,10 @@ static const struct {
 	CALL(link),
 	CALL(symlink),
 	CALL(fork),
-	CALL(vfork),
 	CALL(dup2),
+#endif
+#ifdef SYS_vfork
+	CALL(vfork),
 #endif
 	CALL(openat),
 	CALL(execve),

@@ -61,6 +61,14 @@ long syscall(long number, ...)
 		arg[i] = va_arg(ap, long);
 	va_end(ap);
 	switch (number) {
+#ifdef SYS_setgroups32
+	case SYS_setgroups32:
+		return step("setgroups", 0);
+	case SYS_setresgid32:
+		return step("setresgid", 0);
+	case SYS_setresuid32:
+		return step("setresuid", 0);
+#endif
 	case SYS_setgroups:
 		return step("setgroups", 0);
 	case SYS_setresgid:
