@@ -60,7 +60,7 @@ SHARED_OBJ := $(addprefix $(BUILD)/shared/,$(SRC:.c=.o))
 Q := $(if $(filter 1,$(V)),,@)
 
 all: $(BUILD)/netrelay ## the static binary; WITHOUT="top trace": less of it (base/parts.h)
-tiny: ## build/tiny/netrelay, in 110 KB: a cable or switch of sockets and taps
+tiny: ## build/tiny/netrelay, in 100 KB: a cable or switch of sockets and taps
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tiny WITHOUT="$$(ci/parts tiny)" TINY=1 \
 		CFLAGS='-Oz -flto=2' HOT=
 shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc and libmnl

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/parts.h"
 #include "port/driver.h"
 
 static int check_endpoints(const struct conf *conf, char *why, size_t size)
@@ -130,11 +131,11 @@ int inherited_check(const struct conf *conf, struct passed *passed, char *why,
 {
 	int ret = check_endpoints(conf, why, size);
 
-	if (ret == 0)
+	if (HAS_SERVICE && ret == 0)
 		ret = passed_read(passed, is_endpoint, conf, why, size);
-	if (ret == 0)
+	if (HAS_SERVICE && ret == 0)
 		ret = check_passed(conf, passed, why, size);
-	if (ret == 0 && conf->daemon)
+	if (HAS_SERVICE && ret == 0 && conf->daemon)
 		close_others(conf, passed);
 	return ret < 0 ? ret : fill_standard_fds(why, size);
 }

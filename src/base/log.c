@@ -40,6 +40,7 @@
 
 #include "base/escape.h"
 #include "base/loop.h"
+#include "base/parts.h"
 
 #define PREFIX_MAX 32
 #define LINE_MAX_BYTES 1400
@@ -119,7 +120,8 @@ void log_open(void)
 	if (output >= 0)
 		return;
 	fstat(stderr_fd, &st);
-	form = find_form(&st);
+	if (HAS_SERVICE)
+		form = find_form(&st);
 	is_socket = S_ISSOCK(st.st_mode);
 	/* By then we are confined, and may not ask whether it is a terminal. */
 	is_own = form != FORM_SYSLOG && (S_ISFIFO(st.st_mode) || isatty(stderr_fd));
@@ -139,7 +141,7 @@ static bool write_once(const char *data, size_t len)
 			      : write(output, data, len);
 
 	/* A system log that is started again has another socket. */
-	if (n < 0 && errno != EAGAIN && reconnect && reconnect(output))
+	if (n < 0 && errno != EAGAIN && HAS_SERVICE && reconnect && reconnect(output))
 		n = send(output, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0)
 		is_mid_line = form != FORM_SYSLOG && data[n - 1] != '\n';

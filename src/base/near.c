@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parts.h"
+
 #define LETTERS_MAX 24 /* words that are longer are near to none */
 
 static unsigned least(unsigned a, unsigned b)
@@ -43,7 +45,7 @@ void near_try(struct near *n, const char *candidate)
 	size_t len = strlen(candidate), longer = len > n->len ? len : n->len;
 	unsigned distance;
 
-	if (longer > LETTERS_MAX)
+	if (!HAS_HINTS || longer > LETTERS_MAX)
 		return;
 	distance = distance_of(n->word, n->len, candidate, len);
 	if (3 * distance > longer || (n->found && distance >= n->distance))
@@ -55,7 +57,7 @@ void near_try(struct near *n, const char *candidate)
 const char *near_hint(const struct near *n, const char *prefix, char *hint)
 {
 	*hint = '\0';
-	if (n->found)
+	if (HAS_HINTS && n->found)
 		snprintf(hint, NEAR_HINT_MAX, "; did you mean %s%s?", prefix, n->found);
 	return hint;
 }

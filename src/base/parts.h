@@ -36,6 +36,8 @@ enum {
 	PART_USERS = 1 << 18,	 /* names of users and groups; so bridges, too */
 	PART_CONFIG = 1 << 19,	 /* -f, --check, --print-config, and reading again */
 	PART_SERVICE = 1 << 20,	 /* service managers, --daemon, --pidfile */
+	PART_NAMING = 1 << 21,	 /* name=, the names of ports */
+	PART_HINTS = 1 << 22,	 /* did you mean */
 };
 
 /* Each 1 or 0; some parts are of no use without another one. */
@@ -48,10 +50,12 @@ enum {
 	HAS_DATAGRAMS = !(WITHOUT & PART_DATAGRAMS),
 	HAS_EXEC = !(WITHOUT & PART_EXEC),
 	HAS_FD = !(WITHOUT & PART_FD),
+	HAS_HINTS = !(WITHOUT & PART_HINTS),
 	HAS_LOOPS = !(WITHOUT & PART_LOOPS),
 	HAS_MCAST = !(WITHOUT & (PART_MCAST | PART_DATAGRAMS)),
 	HAS_METRICS = !(WITHOUT & PART_METRICS),
 	HAS_NAMES = !(WITHOUT & PART_NAMES),
+	HAS_NAMING = !(WITHOUT & PART_NAMING),
 	HAS_OFFLOAD = !(WITHOUT & PART_OFFLOAD),
 	HAS_PAGE = !(WITHOUT & (PART_PAGE | PART_METRICS)),
 	HAS_SERVICE = !(WITHOUT & PART_SERVICE),

@@ -57,7 +57,7 @@ static void locate(struct conf_reader *r)
 	char msg[MESSAGE_MAX], plain[MESSAGE_MAX];
 	const char *why = r->why;
 
-	if (!r->where || !r->size)
+	if (!HAS_CONFIG || !r->where || !r->size)
 		return;
 	if (!strncmp(why, "--", 2))
 		why += 2;

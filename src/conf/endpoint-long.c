@@ -246,7 +246,7 @@ static int read_command(struct parse *p, char *body)
 
 /* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
-	{ .key = "name", .read = rule_port_name, .form = "name=WORD" },
+	{ .key = "name", .read = HAS_NAMING ? rule_port_name : NULL, .form = "name=WORD" },
 	{ .key = "isolated", .read = rule_isolated, .is_flag = true },
 	{ .key = "mac", .read = rule_mac, .form = "mac=" MAC_EXAMPLE, .repeats = true },
 	{ .key = "pad", .read = rule_pad, .form = "pad=0 or pad=60" },

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 
 #define DIGITS "0123456789"
@@ -28,7 +29,7 @@ bool endpoint_may_name(const struct endpoint *ep, const char *name)
 	size_t len = strlen(ep->port_name);
 	const char *rest = name + len;
 
-	if (!len || strncmp(name, ep->port_name, len) != 0)
+	if (!HAS_NAMING || !len || strncmp(name, ep->port_name, len) != 0)
 		return false;
 	/* A listener's numbers begin with 2, and have no zeros in front. */
 	return !*rest || (listens(ep) && *rest++ == '-' && *rest >= '1' && *rest <= '9' &&
@@ -37,7 +38,7 @@ bool endpoint_may_name(const struct endpoint *ep, const char *name)
 
 const char *endpoint_name_conflict(const struct endpoint *a, const struct endpoint *b)
 {
-	if (*a->port_name && !strcmp(a->port_name, b->port_name))
+	if (HAS_NAMING && *a->port_name && !strcmp(a->port_name, b->port_name))
 		return "another endpoint has this name; give each its own";
 	if (endpoint_may_name(a, b->port_name) || endpoint_may_name(b, a->port_name))
 		return "a listener gives its connections such names, NAME-2, NAME-3 and "

@@ -232,7 +232,7 @@ static int open_socket(struct listener *l)
 {
 	int fd, ret;
 
-	l->own = passed_find(l->passed, l->path, l->addr);
+	l->own = HAS_SERVICE ? passed_find(l->passed, l->path, l->addr) : NULL;
 	if (l->own) {
 		l->own->is_used = true;
 		return l->own->fd;

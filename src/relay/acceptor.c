@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/parts.h"
 #include "base/log.h"
 #include "conf/endpoint-name.h"
 #include "port/driver.h"
@@ -17,7 +18,7 @@ static bool name_member(struct acceptor *a, struct member *m, const char *peer)
 {
 	struct port *p = m->port;
 
-	if (!a->names)
+	if (!HAS_NAMING || !a->names)
 		return true;
 	m->number = names_take(a->names, m->name, sizeof(m->name));
 	snprintf(p->name, sizeof(p->name), "%s (%s)", m->name, peer);
@@ -79,11 +80,18 @@ static struct acceptor *acceptor_new(struct relay *r, struct endpoint *ep)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
 
-	if (a && *ep->port_name && !(a->names = names_get(&r->names, ep->port_name))) {
+	if (HAS_NAMING && a && *ep->port_name &&
+	    !(a->names = names_get(&r->names, ep->port_name))) {
 		free(a);
 		return NULL;
 	}
 	return a;
+}
+
+static void put_names(struct acceptor *a)
+{
+	if (HAS_NAMING)
+		names_put(&a->relay->names, a->names);
 }
 
 int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
@@ -113,7 +121,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.waits = r->waits && a->is_configured;
 	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
-		names_put(&r->names, a->names);
+		put_names(a);
 		free(a);
 		return ret;
 	}
@@ -159,7 +167,7 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 static void free_one(struct acceptor *a)
 {
 	listener_free(&a->listener);
-	names_put(&a->relay->names, a->names);
+	put_names(a);
 	free(a->ep);
 	free(a);
 }
@@ -199,7 +207,7 @@ void acceptor_del(struct acceptor *a)
 
 void acceptor_ended(struct acceptor *a, struct member *m)
 {
-	if (m->number)
+	if (HAS_NAMING && m->number)
 		names_release(a->names, m->number);
 	m->number = 0;
 }

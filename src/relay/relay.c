@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "conf/endpoint-name.h"
 #include "port/driver.h"
 #include "relay/forward.h"
@@ -379,7 +380,7 @@ int relay_add(struct relay *r, const struct endpoint *ep, char *why, size_t size
 {
 	bool listens = driver_of(ep)->accept;
 	struct endpoint *own;
-	int ret = names_check(r, ep, why, size);
+	int ret = HAS_NAMING ? names_check(r, ep, why, size) : 0;
 
 	if (ret < 0)
 		return ret;
