@@ -525,7 +525,8 @@ static int read_option(struct parse *p, const struct endpoint_long *kind, char *
 				   option->form ? option->form : p->form);
 	*seen |= bit;
 	p->option = key;
-	err = option->read ? option->read(p, value) : part_refuse(p, LEFT_OUT);
+	err = WITHOUT && !option->read ? part_refuse(p, LEFT_OUT)
+				       : option->read(p, value);
 	p->option = NULL;
 	return err;
 }
@@ -542,7 +543,7 @@ int endpoint_long_read(struct parse *p, const struct endpoint_long *kind)
 	if (!*body)
 		return part_refuse(p, "nothing follows %s:; the form is %s", kind->prefix,
 				   p->form);
-	if (!kind->read)
+	if (WITHOUT && !kind->read)
 		return part_refuse(p, LEFT_OUT);
 	err = kind->read(p, body);
 	while (!err && rest) {

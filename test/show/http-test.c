@@ -52,6 +52,7 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost\r\nHos:\r\nHostt: b\r\nxHost: c\r\nHost: a\r\n\r\n",
 	  HTTP_OK, "/" },
 	{ "GET / HTTP/1.1\r\nHost: \xc3\xb6\r\n\r\n", HTTP_BAD_REQUEST, NULL },
+	{ "GET / HTTP/1.1\r\nHost: a\x7f\r\n\r\n", HTTP_BAD_REQUEST, NULL },
 	{ "\x16\x03\x01", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\xff", HTTP_BAD_REQUEST, NULL },
 	{ "GET /\x1b[2J", HTTP_BAD_REQUEST, NULL },
