@@ -152,6 +152,21 @@ static bool has_us(const char *allow, const char *kind, unsigned id)
 	return has;
 }
 
+/* qemu-user takes the answer for one number, which is too short. */
+static bool tells_groups(void)
+{
+	gid_t groups[64];
+	socklen_t len = sizeof(groups);
+	int ret, sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
+		abort();
+	ret = getsockopt(sv[0], SOL_SOCKET, SO_PEERGROUPS, groups, &len);
+	close(sv[0]);
+	close(sv[1]);
+	return ret == 0 || (errno != ENOPROTOOPT && errno != ERANGE);
+}
+
 /* Groups of ours beside the first, some more if we may have them. */
 static void test_groups(void)
 {
@@ -161,6 +176,10 @@ static void test_groups(void)
 
 	if (setgroups(ARRAY_SIZE(more), more) < 0)
 		printf("# only root can have more groups\n");
+	if (!tells_groups()) {
+		printf("# no groups of peers: Linux before 4.13, or qemu-user\n");
+		return;
+	}
 	n = getgroups(ARRAY_SIZE(groups), groups);
 	for (int i = 0; i < n; i++) {
 		ok(has_us("", "gid", groups[i]), "a group of ours");
