@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "net/broker.h"
 #include "port/driver.h"
 #include "relay/renew.h"
@@ -86,9 +87,9 @@ static void change_options(struct reload *l, const struct conf *next)
 	bool was_traced = current(l)->verbose >= 2, is_traced = next->verbose >= 2;
 
 	log_verbosity(next->verbose);
-	if (is_traced && !was_traced)
+	if (HAS_TRACE && is_traced && !was_traced)
 		trace_start(l->trace, fwd);
-	else if (was_traced && !is_traced)
+	else if (HAS_TRACE && was_traced && !is_traced)
 		trace_stop(l->trace, fwd);
 	l->relay->switching.storm.limit = next->storm_limit;
 }
