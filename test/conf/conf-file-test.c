@@ -13,6 +13,8 @@
 #include "conf/conf.h"
 #include "lib/random.h"
 #include "lib/tap.h"
+#include "lib/words.h"
+#include "lib/write-text.h"
 
 #define WHY_MAX 1200
 
@@ -28,35 +30,14 @@ static const char *path_of(const char *name)
 	return path[i];
 }
 
-static void write_bytes(const char *name, const char *text, size_t len)
-{
-	FILE *f = fopen(path_of(name), "we");
-
-	if (!f || fwrite(text, 1, len, f) != len || fclose(f) != 0)
-		abort();
-}
-
 static void write_file(const char *name, const char *text)
 {
-	write_bytes(name, text, strlen(text));
+	write_text(path_of(name), text);
 }
 
-/* Read the words, up to a NULL. What @conf has of them is there until the next call. */
 static int read_words(struct conf *conf, char *why, const char *const *words)
 {
-	static char *argv[64];
-	int n = 0;
-
-	for (int i = 0; i < 64; i++) {
-		free(argv[i]);
-		argv[i] = NULL;
-	}
-	argv[n++] = strdup("netrelay");
-	while (n < 63 && words[n - 1]) {
-		argv[n] = strdup(words[n - 1]);
-		n++;
-	}
-	return conf_read(conf, n, argv, why, WHY_MAX);
+	return words_read(conf, words, why, WHY_MAX);
 }
 
 static int read_file(struct conf *conf, char *why, const char *name)
@@ -236,7 +217,7 @@ static void test_unreadable(void)
 		abort();
 	ok_eq_int(read_file(&conf, why, "fifo"), -EINVAL, "a FIFO does not hang us");
 	conf_free(&conf);
-	write_bytes("zero", "listen 1\0\n", 10);
+	write_bytes(path_of("zero"), "listen 1\0\n", 10);
 	ok_eq_int(read_file(&conf, why, "zero"), -EINVAL, "a zero byte");
 	ok(strstr(why, ": it has zero bytes; it must be a text"), "told why");
 	conf_free(&conf);
@@ -444,7 +425,7 @@ static void test_printed(void)
 		}
 		good++;
 		want = describe(&conf);
-		write_bytes("printed", conf.text.data, conf.text.len);
+		write_bytes(path_of("printed"), conf.text.data, conf.text.len);
 		if (read_file(&again, why, "printed") == 0) {
 			got = describe(&again);
 			same += !strcmp(want, got);

@@ -14,8 +14,9 @@
 #include "conf/conf.h"
 #include "frame/frame.h"
 #include "lib/tap.h"
+#include "lib/words.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX 9 /* with a NULL */
 #define WHY_MAX 1024
 
 struct good {
@@ -361,25 +362,6 @@ static const char *const shown[] = {
 	"2 wrong usage",
 };
 
-/*
- * getopt_long() puts operands last in argv, hence a copy of @words; what @conf
- * has of it is there until the next call.
- */
-static int read_words(struct conf *conf, const char *const *words, char *why, size_t size)
-{
-	static char *owned[WORDS_MAX + 1], *argv[WORDS_MAX + 2];
-	int argc = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
-		free(owned[i]);
-	memset(owned, 0, sizeof(owned));
-	owned[argc++] = strdup("netrelay");
-	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
-		owned[argc++] = strdup(words[i]);
-	memcpy(argv, owned, sizeof(owned));
-	return conf_read(conf, argc, argv, why, size);
-}
-
 /* @words as one line, for the name of a check. */
 static const char *line(const char *const *words, char *buf, size_t size)
 {
@@ -406,7 +388,7 @@ static void test_good(const struct good *good)
 	struct conf conf;
 
 	line(good->words, name, sizeof(name));
-	if (!ok_eq_int(read_words(&conf, good->words, why, sizeof(why)), 0, "%s is read",
+	if (!ok_eq_int(words_read(&conf, good->words, why, sizeof(why)), 0, "%s is read",
 		       name))
 		printf("# %s\n", why);
 	ok_eq_str(why, "", "%s: no message", name);
@@ -486,7 +468,7 @@ static void test_settings(const struct settings *given)
 	char *got;
 
 	line(given->words, name, sizeof(name));
-	if (!ok_eq_int(read_words(&conf, given->words, why, sizeof(why)), 0,
+	if (!ok_eq_int(words_read(&conf, given->words, why, sizeof(why)), 0,
 		       "%s is read: options", name))
 		printf("# %s\n", why);
 	got = describe(&conf);
@@ -504,7 +486,7 @@ static void test_bad(const struct bad *bad)
 	struct conf conf;
 
 	line(bad->words, name, sizeof(name));
-	ok_eq_int(read_words(&conf, bad->words, why, sizeof(why)), -EINVAL,
+	ok_eq_int(words_read(&conf, bad->words, why, sizeof(why)), -EINVAL,
 		  "%s is refused", name);
 	ok_eq_str(why, bad->why, "%s: is told why", name);
 	conf_free(&conf);
@@ -518,7 +500,7 @@ static void test_kinds(void)
 	char why[WHY_MAX];
 	struct conf conf;
 
-	if (ok_eq_int(read_words(&conf, server, why, sizeof(why)), 0,
+	if (ok_eq_int(words_read(&conf, server, why, sizeof(why)), 0,
 		      "a server is read")) {
 		ok_eq_int(conf.listeners[0].kind, ENDPOINT_TCP_LISTEN, "-l listens");
 		ok_eq_int(conf.listeners[0].local.port, 5000, "-l's port");
@@ -526,7 +508,7 @@ static void test_kinds(void)
 			  "the target is a bridge");
 	}
 	conf_free(&conf);
-	if (ok_eq_int(read_words(&conf, cable, why, sizeof(why)), 0, "a cable is read")) {
+	if (ok_eq_int(words_read(&conf, cable, why, sizeof(why)), 0, "a cable is read")) {
 		ok_eq_int(conf.endpoints[0].kind, ENDPOINT_UDP, "the first end is UDP");
 		ok_eq_int(conf.endpoints[1].kind, ENDPOINT_STDIO, "the second is stdio");
 	}
@@ -552,7 +534,7 @@ static void test_path(const char *whose, const char *last, size_t longest)
 			want, sizeof(want),
 			"%s: the path is %zu bytes long; a unix socket's has %zu at most",
 			whose, len, longest);
-		ok_eq_int(read_words(&conf, words, why, sizeof(why)), fits ? 0 : -EINVAL,
+		ok_eq_int(words_read(&conf, words, why, sizeof(why)), fits ? 0 : -EINVAL,
 			  "%s: a path of %zu bytes is %s", whose, len,
 			  fits ? "read" : "refused");
 		ok_eq_str(why, fits ? "" : want, "%s: a path of %zu bytes", whose, len);
@@ -579,7 +561,7 @@ static void test_long_metrics(void)
 	     zeros++) {
 		memset(text, '0', zeros);
 		memcpy(text + zeros, "5000", sizeof("5000"));
-		if (read_words(&conf, words, why, sizeof(why)) == 0)
+		if (words_read(&conf, words, why, sizeof(why)) == 0)
 			wrong += conf.metrics.local.port != 5000;
 		else
 			wrong += strncmp(why, "--metrics: ", 11) != 0;
@@ -615,7 +597,7 @@ static void test_silence(void)
 
 	if (!file || saved < 0 || dup2(fileno(file), STDERR_FILENO) < 0)
 		abort();
-	read_words(&conf, words, why, sizeof(why));
+	words_read(&conf, words, why, sizeof(why));
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
@@ -632,7 +614,7 @@ static void test_small_buffers(void)
 	struct conf conf;
 	int wrong = 0;
 
-	read_words(&conf, words, whole, sizeof(whole));
+	words_read(&conf, words, whole, sizeof(whole));
 	conf_free(&conf);
 	for (size_t size = 0; size <= strlen(whole) + 8; size++) {
 		char *why = malloc(size + 1);
@@ -640,7 +622,7 @@ static void test_small_buffers(void)
 		if (!why)
 			abort();
 		memset(why, 'z', size + 1);
-		wrong += read_words(&conf, words, why, size) != -EINVAL ||
+		wrong += words_read(&conf, words, why, size) != -EINVAL ||
 			 why[size] != 'z';
 		if (size)
 			wrong += strlen(why) >= size ||

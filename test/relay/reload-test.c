@@ -8,6 +8,7 @@
 
 #include "lib/quiet.h"
 #include "lib/tap.h"
+#include "lib/write-text.h"
 #include "lib/turn.h"
 
 static struct loop loop;
@@ -18,14 +19,6 @@ static struct reload again;
 static struct buf out;
 static char dir[] = "/tmp/reload-test.XXXXXX", why[1200];
 
-static void write_file(const char *text)
-{
-	FILE *f = fopen("f", "we");
-
-	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-		abort();
-}
-
 static void begin(const char *text)
 {
 	static char words[][16] = { "netrelay", "-f", "f" };
@@ -33,7 +26,7 @@ static void begin(const char *text)
 	static const struct switching_limits limits = { 100, 1000 };
 	enum relay_kind kind;
 
-	write_file(text);
+	write_text("f", text);
 	if (conf_read(&conf, 3, argv, why, sizeof(why)) < 0 || loop_init(&loop) < 0)
 		abort();
 	kind = conf.server ? RELAY_SWITCH : RELAY_CABLE;
@@ -60,7 +53,7 @@ static void check(const char *text, const char *want)
 	int ret;
 
 	if (text)
-		write_file(text);
+		write_text("f", text);
 	else
 		unlink("f");
 	buf_free(&out);

@@ -13,10 +13,10 @@
 
 #include "base/log.h"
 #include "lib/tap.h"
+#include "lib/words.h"
 #include "sandbox/caps.h"
 #include "sandbox/user.h"
 
-#define WORDS_MAX 12
 #define WRITER 77
 
 /*
@@ -65,15 +65,7 @@ int access(const char *path, int mode)
 
 static void read_words(const char *const *words)
 {
-	static char line[600];
-	char *argv[WORDS_MAX + 2] = { line }, *at = line + sprintf(line, "netrelay") + 1;
-	int argc = 1;
-
-	for (; words[argc - 1]; argc++) {
-		argv[argc] = at;
-		at += sprintf(at, "%s", words[argc - 1]) + 1;
-	}
-	if (conf_read(&conf, argc, argv, why, sizeof(why)) < 0)
+	if (words_read(&conf, words, why, sizeof(why)) < 0)
 		abort();
 	memset(&confine, 0, sizeof(confine));
 	memset(&host.got, 0, sizeof(host.got));

@@ -14,8 +14,9 @@
 #include "helper/helper.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
+#include "lib/words.h"
+#include "lib/write-text.h"
 
-#define WORDS_MAX 12
 #define REFUSED "helper: the configuration does not name what it was asked for"
 
 static struct confine confine;
@@ -27,18 +28,7 @@ static bool needs_helper;
 
 static int prepare(const char *const *words)
 {
-	static char line[600];
-	static char *argv[WORDS_MAX + 2];
-	char *at = line + sprintf(line, "netrelay") + 1;
-	int argc = 1;
-
-	argv[0] = line;
-
-	for (; words[argc - 1]; argc++) {
-		argv[argc] = at;
-		at += sprintf(at, "%s", words[argc - 1]) + 1;
-	}
-	if (conf_read(&conf, argc, argv, why, sizeof(why)) < 0)
+	if (words_read(&conf, words, why, sizeof(why)) < 0)
 		abort();
 	memset(&confine, 0, sizeof(confine));
 	memset(&broker, 0, sizeof(broker));
@@ -212,14 +202,6 @@ static void test_ctl(void)
 	finish();
 }
 
-static void write_config(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-
-	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-		abort();
-}
-
 /* What the file names is allowed, also what it names only now; the relay has no say. */
 static void test_file(void)
 {
@@ -230,26 +212,26 @@ static void test_file(void)
 
 	if (fd < 0 || close(fd) < 0)
 		abort();
-	write_config(path, "listen unix-listen:/none/l\njoin none-1\n");
+	write_text(path, "listen unix-listen:/none/l\njoin none-1\n");
 	ok(prepare(words) == 0 && confine.rules.config == conf.file, "with a file");
 	ok(!is_tap_refused("none-1", "", 0), "what it names");
 	ok(!is_command_refused("exit 0"), "and the command line");
 	ok(is_command_refused("exit 1"), "no other command");
 	ok_eq_int(broker_dial(&broker, "/c"), -EPERM, "no other path");
-	write_config(path, "listen 5000\njoin exec:exit 1\njoin unix:/c\nctl /d\n");
+	write_text(path, "listen 5000\njoin exec:exit 1\njoin unix:/c\nctl /d\n");
 	ok(!is_command_refused("exit 1"), "a command that it names now");
 	ok(!is_tap_refused("none-1", "", 0), "what it named at the start");
 	ok(broker_dial(&broker, "/c") != -EPERM, "a path");
 	ok(is_command_refused("exit 2"), "no other, though it names a control socket");
 	ok_eq_int(broker_config(&broker, "/nowhere", &text), 0, "its text");
 	ok(text.len && strstr(text.data, path), "is of that file");
-	write_config(path, "listen 5000\njoin exec:exit 3\njion unix:/e\n");
+	write_text(path, "listen 5000\njoin exec:exit 3\njion unix:/e\n");
 	ok(is_command_refused("exit 3"), "a wrong file names nothing more");
 	ok_eq_int(broker_dial(&broker, "/e"), -EPERM, "no path");
 	ok(broker_dial(&broker, "/c") != -EPERM, "nor less");
 	unlink(path);
 	ok(is_command_refused("exit 3"), "nor one that is not there");
-	write_config(path, "listen 5000\njoin exec:exit 4\n");
+	write_text(path, "listen 5000\njoin exec:exit 4\n");
 	ok(!is_command_refused("exit 4"), "a right one again");
 	unlink(path);
 	ok(!is_command_refused("exit 1"), "what it has named is known");
