@@ -38,14 +38,6 @@ static bool join_again(int fd)
 	return join_log(fd) == 0;
 }
 
-static bool is_endpoint(const struct conf *conf, int fd)
-{
-	for (size_t i = 0; i < conf->n_endpoints; i++)
-		if (conf->endpoints[i].fd == fd)
-			return true;
-	return false;
-}
-
 /* Leave the terminal, and whoever waits for the end of what was written to it. */
 static int detach(const struct conf *conf)
 {
@@ -56,7 +48,7 @@ static int detach(const struct conf *conf)
 	if (err < 0 || null < 0 || log < 0)
 		return -errno;
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
-		if (!is_endpoint(conf, fd))
+		if (!conf_has_fd(conf, fd))
 			dup2(null, fd);
 	join_log(log);
 	dup2(log, STDERR_FILENO);

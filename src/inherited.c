@@ -48,15 +48,9 @@ static int fill_standard_fds(char *why, size_t size)
 	return 0;
 }
 
-/* Whether an endpoint has it. */
 static bool is_endpoint(int fd, const void *arg)
 {
-	const struct conf *conf = arg;
-
-	for (size_t i = 0; i < conf->n_endpoints; i++)
-		if (conf->endpoints[i].fd == fd)
-			return true;
-	return false;
+	return conf_has_fd(arg, fd);
 }
 
 static void mark(struct passed *p, const struct endpoint *ep)
@@ -76,10 +70,8 @@ static int check_passed(const struct conf *conf, struct passed *p, char *why, si
 	char text[SOCK_TEXT_MAX];
 	int ret = 0;
 
-	for (size_t i = 0; i < conf->n_listeners; i++)
-		mark(p, &conf->listeners[i]);
-	for (size_t i = 0; i < conf->n_endpoints; i++)
-		mark(p, &conf->endpoints[i]);
+	for (size_t i = 0; i < conf_count(conf); i++)
+		mark(p, conf_nth(conf, i));
 	if (conf->ctl_path)
 		mark(p, &conf->ctl);
 	if (conf->has_metrics)
@@ -108,7 +100,7 @@ static bool is_wanted(const struct conf *conf, const struct passed *p, int fd)
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->fds[i].fd == fd)
 			return true;
-	return is_endpoint(fd, conf);
+	return conf_has_fd(conf, fd);
 }
 
 /* Whoever has the other end of one, as a shell that reads our output, would wait for ever. */

@@ -141,7 +141,6 @@ void pidfile_remove(const struct pidfile *f)
 	int fd = f->path && is_still_there(f)
 			 ? open(f->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 			 : -1;
-
 	bool is_free = false;
 
 	/* When a process is killed, its lock may be the last that goes. */

@@ -188,12 +188,14 @@ static bool needs_helper(const struct conf *conf)
 	return false;
 }
 
-static int add_all(struct program *prog, const struct endpoint *eps, size_t n)
+static int add_all(struct program *prog)
 {
+	const struct conf *conf = prog->conf;
 	int ret = 0;
 
-	for (size_t i = 0; i < n && ret == 0; i++)
-		ret = relay_add(&prog->relay, &eps[i], prog->why, sizeof(prog->why));
+	for (size_t i = 0; i < conf_count(conf) && ret == 0; i++)
+		ret = relay_add(&prog->relay, conf_nth(conf, i), prog->why,
+				sizeof(prog->why));
 	return ret;
 }
 
@@ -310,9 +312,7 @@ static int set_up(struct program *prog)
 	if (ret == 0)
 		ret = set_up_views(prog);
 	if (ret == 0)
-		ret = add_all(prog, conf->listeners, conf->n_listeners);
-	if (ret == 0)
-		ret = add_all(prog, conf->endpoints, conf->n_endpoints);
+		ret = add_all(prog);
 	prog->ctl.reload = HAS_CONFIG && conf->file ? reload : NULL;
 	prog->ctl.reload_arg = prog;
 	if (HAS_CTL && ret == 0 && conf->ctl_path)

@@ -94,8 +94,7 @@ int conf_settle(struct conf_reader *r, int err)
 	return 0;
 }
 
-/* Refuse an option whose part was left out when the program was built. */
-static int refuse_part(struct conf_reader *r, const char *option)
+int conf_refuse_part(struct conf_reader *r, const char *option)
 {
 	return conf_refuse(r, "%s: " LEFT_OUT, option);
 }
@@ -233,7 +232,7 @@ static int set(struct conf_reader *r, int c, const char *value)
 	switch (c) {
 	case 'v':
 		if (++conf->verbose > 1 && !HAS_TRACE)
-			return refuse_part(r, "-vv");
+			return conf_refuse_part(r, "-vv");
 		return 0;
 	case 'l':
 		return add_listener(r, value);
@@ -248,12 +247,13 @@ static int set(struct conf_reader *r, int c, const char *value)
 		return read_number(r, &conf->fdb_size, value, 1, CONF_FDB_SIZE_MAX,
 				   "fdb-size");
 	case OPT_CTL:
-		return HAS_CTL ? read_ctl(r, value) : refuse_part(r, "--ctl");
+		return HAS_CTL ? read_ctl(r, value) : conf_refuse_part(r, "--ctl");
 	case OPT_METRICS:
-		return HAS_METRICS ? read_metrics(r, value) : refuse_part(r, "--metrics");
+		return HAS_METRICS ? read_metrics(r, value)
+				   : conf_refuse_part(r, "--metrics");
 	case OPT_USER:
 		if (!HAS_USERS)
-			return refuse_part(r, "--user");
+			return conf_refuse_part(r, "--user");
 		conf->user = conf->given[OPT_USER - OPT_HUB];
 		return *value ? 0 : conf_refuse(r, "--user: the name is empty");
 	case OPT_NO_SANDBOX:
@@ -264,14 +264,15 @@ static int set(struct conf_reader *r, int c, const char *value)
 		return 0;
 	case OPT_DAEMON:
 		conf->daemon = true;
-		return HAS_SERVICE ? 0 : refuse_part(r, "--daemon");
+		return HAS_SERVICE ? 0 : conf_refuse_part(r, "--daemon");
 	case OPT_PIDFILE:
 		if (!HAS_SERVICE)
-			return refuse_part(r, "--pidfile");
+			return conf_refuse_part(r, "--pidfile");
 		conf->pidfile = conf->given[OPT_PIDFILE - OPT_HUB];
 		return *value ? 0 : conf_refuse(r, "--pidfile: the path is empty");
 	default:
-		return HAS_CAPTURE ? read_capture(r, value) : refuse_part(r, "--capture");
+		return HAS_CAPTURE ? read_capture(r, value)
+				   : conf_refuse_part(r, "--capture");
 	}
 }
 

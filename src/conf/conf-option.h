@@ -71,6 +71,12 @@ struct conf_reader {
 int conf_refuse(struct conf_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
+ * conf_refuse_part() - Refuse an option, or a command, whose part was left out when the
+ * program was built (base/parts.h). Return: -EINVAL.
+ */
+int conf_refuse_part(struct conf_reader *r, const char *option);
+
+/*
  * conf_settle() - End the reading of something that is independent of all else.
  * @err: 0; -EINVAL if conf_refuse() has said why; -ENOMEM
  *

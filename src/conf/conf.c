@@ -96,21 +96,21 @@ static int read_action(struct conf_reader *r, int c, const struct buf *text)
 		return 1;
 	case OPT_CHECK_BRIDGE:
 		if (!HAS_BRIDGE)
-			return conf_refuse(r, "--check-bridge: " LEFT_OUT);
+			return conf_refuse_part(r, "--check-bridge");
 		conf->action = CONF_CHECK_BRIDGE;
 		conf->bridge = optarg;
 		return 1;
 	case OPT_PRINT_CONFIG:
 		conf->action = CONF_PRINT;
-		return HAS_CONFIG ? 0 : conf_refuse(r, "--print-config: " LEFT_OUT);
+		return HAS_CONFIG ? 0 : conf_refuse_part(r, "--print-config");
 	case OPT_CHECK:
 		conf->action = CONF_CHECK;
 		r->collects = true;
 		return HAS_CONFIG ? read_file(r, optarg, text)
-				  : conf_refuse(r, "--check: " LEFT_OUT);
+				  : conf_refuse_part(r, "--check");
 	default:
 		return HAS_CONFIG ? read_file(r, optarg, text)
-				  : conf_refuse(r, "-f: " LEFT_OUT);
+				  : conf_refuse_part(r, "-f");
 	}
 }
 
@@ -152,7 +152,7 @@ static int read_client(struct conf_reader *r, int argc, char **argv)
 	bool is_top = !strcmp(word, "top");
 
 	if (is_top ? !HAS_TOP : !HAS_CTL)
-		return conf_refuse(r, "%s: " LEFT_OUT, word);
+		return conf_refuse_part(r, word);
 	if (argc < 3)
 		return conf_refuse(
 			r,
@@ -312,6 +312,14 @@ const struct endpoint *conf_nth(const struct conf *conf, size_t i)
 {
 	return i < conf->n_listeners ? &conf->listeners[i]
 				     : &conf->endpoints[i - conf->n_listeners];
+}
+
+bool conf_has_fd(const struct conf *conf, int fd)
+{
+	for (size_t i = 0; i < conf->n_endpoints; i++)
+		if (conf->endpoints[i].fd == fd)
+			return true;
+	return false;
 }
 
 /* "a switch with 2 listeners and 3 endpoints" */

@@ -124,6 +124,9 @@ static inline size_t conf_count(const struct conf *conf)
 /* conf_nth() - One of them, counted from 0, listeners first. */
 const struct endpoint *conf_nth(const struct conf *conf, size_t i);
 
+/* conf_has_fd() - Whether an endpoint is, or has, the descriptor @fd. */
+bool conf_has_fd(const struct conf *conf, int fd);
+
 /*
  * conf_fixed() - Look for what can't change while the relay runs.
  *

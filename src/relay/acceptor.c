@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/parts.h"
 #include "base/log.h"
+#include "base/parts.h"
 #include "conf/endpoint-name.h"
 #include "port/driver.h"
 #include "relay/relay.h"

@@ -61,9 +61,8 @@ static bool begin(struct work *w)
 static struct member *find_member(const struct work *w, const struct endpoint *ep,
 				  bool by_name)
 {
-	struct member *found = NULL;
-
 	uint64_t key = endpoint_key(ep);
+	struct member *found = NULL;
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct member *m = w->dialled[i];
