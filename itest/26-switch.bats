@@ -517,14 +517,14 @@ has_received()
 	guest c "ip link set nic1 up promisc on"
 	guest_ping a 10.0.0.2
 	# To an address that nobody has.
-	before=$(received c)
+	before=$(nic_received c)
 	guest a "arp -s 10.0.0.9 52:54:00:00:00:09; ping -c 5 -i 0.1 -W 1 10.0.0.9 || true"
 	wait_for 5 "what is for nobody" has_received c $((before + 5))
-	before=$(received c)
+	before=$(nic_received c)
 	guest_ping a 10.0.0.2 1400
 	guest a "ping -c 20 -i 0.05 10.0.0.2"
 	guest b "ping -c 20 -i 0.05 10.0.0.1"
-	assert_equal "$(received c)" "$before"
+	assert_equal "$(nic_received c)" "$before"
 	relay_check_sums one
 }
 

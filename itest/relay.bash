@@ -116,15 +116,21 @@ wait_port()
 # received RELAY: prints the number of all received frames.
 received()
 {
-	relay_status "$1" | sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p'
+	local status
+
+	status=$(relay_status "$1") || return
+	sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p' <<<"$status"
 }
 
 # drops RELAY REASON: prints how many frames its ports dropped for that reason.
 drops()
 {
-	relay_status "$1" |
-		awk -v reason="$2" '/^netrelay: port / { sub(/.*dropped: /, "")
-			for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) } END { print n + 0 }'
+	local status
+
+	status=$(relay_status "$1") || return
+	awk -v reason="$2" '/^netrelay: port / { sub(/.*dropped: /, "")
+		for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) }
+		END { print n + 0 }' <<<"$status"
 }
 
 has_drops() # RELAY REASON COUNT
