@@ -208,11 +208,14 @@ def away(world, rng):
     if len(there) < MOST_AWAY:
         there.append(Away(world, rng, relay, len(there)))
         world.others.append(there[-1])
-    # Two links to one of them would be a loop.
-    chosen = rng.choice([a for a in there if a.relay is relay] or [None])
-    if not chosen:
+    # Two links to one of them would be a loop, and the relay takes a second one.
+    status = relay.status()
+    linked = [p["name"] for p in status["ports"]] if status else []
+    missing = [f"{a.kind}:{a.where}" for a in there if a.relay is relay]
+    missing = [text for text in missing if text not in linked]
+    if not status or not missing:
         return None
-    text = f"{chosen.kind}:{chosen.where}"
+    text = rng.choice(missing)
     return f"{relay.name}: add {text}: {relay.ask(f'add {text}')}"
 
 
