@@ -12,7 +12,7 @@
 # shell in the image, so exec: can't be used. share/compose.yaml joins two of them.
 
 FROM alpine:3.20 AS build
-RUN apk add --no-cache bash gcc git libmnl-dev libmnl-static linux-headers make musl-dev pkgconf
+RUN apk add --no-cache bash bearssl-dev bearssl-static gcc git libmnl-dev libmnl-static linux-headers make musl-dev pkgconf
 COPY . /src
 WORKDIR /src
 RUN make BUILD=/build

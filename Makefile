@@ -27,14 +27,28 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes 
 	-Wstrict-prototypes -Wvla -Wformat=2
 # 64-bit file sizes and times, also where the C library has 32 bits by default.
 WIDE := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP \
+BASE := -std=gnu11 -D_GNU_SOURCE $(WIDE) -Isrc -I$(BUILD) $(WARNINGS) -MMD -MP $(BEARSSL_CFLAGS) \
 	$(if $(WERROR),-Werror) '-ffile-prefix-map=$(CURDIR)/=' -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables
 # No RELRO, and no data that begins at a page: both would only pad the file.
 LINK := -Wl,--gc-sections,--build-id=none,--sort-section=alignment \
 	-Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
 
-SRC := $(filter-out %/mnl-builtin.c %-static.c %-tiny.c,$(sort $(wildcard src/*.c src/*/*.c)))
+# BearSSL, which seals trunks: BEARSSL_PREFIX, else the compiler's own static one, else
+# the program is built without keys. `netrelay --version` says which.
+ifdef BEARSSL_PREFIX
+BEARSSL := $(BEARSSL_PREFIX)/lib/libbearssl.a
+BEARSSL_CFLAGS := -I$(BEARSSL_PREFIX)/include
+else
+BEARSSL := $(filter /%,$(shell $(CC) -print-file-name=libbearssl.a))
+endif
+BEARSSL_SHARED := $(if $(BEARSSL),$(BEARSSL_PREFIX:%=-L%/lib) -lbearssl)
+ifeq ($(BEARSSL),)
+override WITHOUT := $(filter-out keys,$(WITHOUT)) keys
+endif
+
+SRC := $(filter-out %/mnl-builtin.c %/crypto$(if $(BEARSSL),-none).c %-static.c %-tiny.c, \
+	$(sort $(wildcard src/*.c src/*/*.c)))
 SRC := $(SRC:src/%=%)
 
 # libmnl for a static build: LIBMNL_PREFIX, else pkg-config's static one, else our
@@ -51,7 +65,7 @@ HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
 endif
 SRC_STATIC := base/printf-static.c base/getopt-static.c $(if $(TINY),base/malloc-tiny.c) \
-	$(if $(MNL_STATIC),,net/mnl-builtin.c)
+	$(if $(MNL_STATIC),,net/mnl-builtin.c) $(if $(BEARSSL),seal/bearssl-static.c)
 MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_STATIC)))
@@ -81,12 +95,12 @@ $(BUILD)/base/without.h: FORCE
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC)
+	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC) $(BEARSSL)
 	$(Q)$(STRIP) -R .comment -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl
+	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED)
 
 $(BUILD)/static/%.o: src/%.c | $(MADE)
 	@mkdir -p $(@D); echo "  CC      $<"
@@ -97,7 +111,8 @@ $(BUILD)/shared/%.o: src/%.c | $(MADE)
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
 # $(call names,LIBC,LIBMNL): for the one file that shows the version
-names = -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"'
+names = -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"' \
+	-DCRYPTO='"BearSSL"'
 $(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
 $(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
 $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version

@@ -62,8 +62,10 @@ static enum exit_status version(const struct conf *conf)
 	char text[400];
 
 	(void)conf;
-	snprintf(text, sizeof(text), "%s (%s, %s)\n%s%s%s", version_name, version_libc,
-		 version_libmnl, *less ? "left out: " : "", less, *less ? "\n" : "");
+	snprintf(text, sizeof(text), "%s (%s, %s%s%s)\n%s%s%s", version_name,
+		 version_libc, version_libmnl, HAS_KEYS ? ", " : "",
+		 HAS_KEYS ? version_crypto : "", *less ? "left out: " : "", less,
+		 *less ? "\n" : "");
 	return print(text);
 }
 

@@ -1,6 +1,7 @@
 # Builds what tests run: the unit tests and fuzzers, and the programs that itest/ uses.
 
-TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DFRAME_ASSERTS -DNO_SANDBOX
+TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DCRYPTO='"test"' \
+	-DFRAME_ASSERTS -DNO_SANDBOX
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
@@ -11,7 +12,7 @@ $(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(MADE)
 	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
 	@echo "  LINK    $$@"
-	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl
+	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl $(BEARSSL_SHARED)
 $(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(1)/src.so
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
@@ -30,14 +31,14 @@ sanitized: $(addprefix $(BUILD)/,netrelay-sanitized netrelay-faults refuse.so) #
 
 $(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 	@echo "  LINK    $@"
-	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl
+	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl $(BEARSSL_SHARED)
 
 # The same, whose system calls and allocations fail as itest/faults says.
 FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
 $(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) | itest/faults.def
 	@echo "  LINK    $@"
 	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ $^ \
-		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def)
+		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def) $(BEARSSL_SHARED)
 
 $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"

@@ -38,6 +38,7 @@ enum {
 	PART_SERVICE = 1 << 20,	 /* service managers, --daemon, --pidfile */
 	PART_NAMING = 1 << 21,	 /* name=, the names of ports */
 	PART_HINTS = 1 << 22,	 /* did you mean */
+	PART_KEYS = 1 << 23,	 /* --key, --peers, peer=: sealed trunks */
 };
 
 /* Each 1 or 0; some parts are of no use without another one. */
@@ -51,6 +52,7 @@ enum {
 	HAS_EXEC = !(WITHOUT & PART_EXEC),
 	HAS_FD = !(WITHOUT & PART_FD),
 	HAS_HINTS = !(WITHOUT & PART_HINTS),
+	HAS_KEYS = !(WITHOUT & (PART_KEYS | PART_TRUNK)),
 	HAS_LOOPS = !(WITHOUT & PART_LOOPS),
 	HAS_MCAST = !(WITHOUT & (PART_MCAST | PART_DATAGRAMS)),
 	HAS_METRICS = !(WITHOUT & PART_METRICS),

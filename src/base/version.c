@@ -16,6 +16,7 @@
 const char version_name[] = PROGRAM VERSION;
 const char version_libc[] = LIBC;
 const char version_libmnl[] = LIBMNL;
+const char version_crypto[] = CRYPTO;
 const char version_left_out[] = WITHOUT_NAMES;
 const char version_conf_dir[] = SYSCONFDIR "/netrelay";
 
