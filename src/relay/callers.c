@@ -26,7 +26,7 @@
 
 /*
  * @fd:   its connection
- * @peer: a copy of its line, once it is found
+ * @peer, @known: a copy of its line, once it is found; but for psk_path
  */
 struct caller {
 	struct prove prove;
@@ -35,7 +35,7 @@ struct caller {
 	int fd;
 	char name[PORT_NAME_MAX];
 	struct peer peer;
-	uint8_t stamp[HANDSHAKE_STAMP_BYTES];
+	struct known_peer *known;
 	struct caller *next, **link;
 	struct deferred end;
 };
@@ -130,13 +130,22 @@ static void refuse(struct caller *c, const char *why)
 	listener_gone(&a->listener, c->host);
 }
 
-/* The peer has a key, and knows ours. Return: 0; -errno with p->why. */
-static int find(struct prove *p, const struct handshake *hs, uint8_t psk[SEAL_KEY_BYTES])
+/* What our key and its have in common, which costs as much as all else of a handshake. */
+static int share(struct known_peer *k, const struct keys *keys, const struct identity *me)
+{
+	if (k->has_shared && k->version == keys->version)
+		return 0;
+	k->version = keys->version;
+	k->has_shared = crypto_dh(k->shared, me->pair.key, k->key) == 0;
+	return k->has_shared ? 0 : -EINVAL;
+}
+
+/* Somebody who knows our key says that it has this one. Return: 0; -errno with p->why. */
+static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
+		uint8_t psk[SEAL_KEY_BYTES])
 {
 	struct caller *c = container_of(p, struct caller, prove);
 	struct acceptor *a = c->acceptor;
-	const uint8_t *key = noise_peer(&hs->noise);
-	const struct known_peer *known = known_of(&a->relay->callers, key);
 	struct keys *keys = a->relay->env.keys;
 	const struct peer *peer = peer_of(a, key);
 	char text[KEY_TEXT_MAX];
@@ -149,21 +158,36 @@ static int find(struct prove *p, const struct handshake *hs, uint8_t psk[SEAL_KE
 		return -EACCES;
 	}
 	c->peer = *peer;
-	if (known && memcmp(hs->stamp, known->stamp, sizeof(known->stamp)) <= 0) {
+	c->known = know(&a->relay->callers, key);
+	if (!c->known || share(c->known, keys, p->me) < 0) {
+		snprintf(p->why, sizeof(p->why),
+			 c->known ? "its key is none" : "no memory");
+		return -ENOMEM;
+	}
+	p->shared = c->known->shared;
+	return keys_psk(keys, peer->psk_path, psk, p->why, sizeof(p->why));
+}
+
+/* It has that key. Return: 0; -errno with p->why. */
+static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES])
+{
+	struct caller *c = container_of(p, struct caller, prove);
+
+	if (memcmp(stamp, c->known->stamp, HANDSHAKE_STAMP_BYTES) <= 0) {
 		snprintf(p->why, sizeof(p->why),
 			 "%s was later when it last connected: its clock went back, or "
 			 "somebody repeats what it sent; set its clock",
 			 c->peer.name);
 		return -EACCES;
 	}
-	if (!(known && known->member) && !acceptor_has_room(a)) {
+	if (!c->known->member && !acceptor_has_room(c->acceptor)) {
 		snprintf(p->why, sizeof(p->why),
 			 "%s is another peer than the one that has this end of the cable",
 			 c->peer.name);
 		return -EBUSY;
 	}
-	memcpy(c->stamp, hs->stamp, sizeof(c->stamp));
-	return keys_psk(keys, c->peer.psk_path, psk, p->why, sizeof(p->why));
+	memcpy(c->known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
+	return 0;
 }
 
 static void end_port(struct known_peer *k, const char *why)
@@ -178,19 +202,6 @@ static void end_port(struct known_peer *k, const char *why)
 	port_down(p);
 }
 
-/* Its old connection ends. Return: what is known of it; NULL without memory. */
-static struct known_peer *replace(struct caller *c)
-{
-	struct known_peer *k = know(&c->acceptor->relay->callers, c->prove.session.peer);
-
-	if (!k)
-		return NULL;
-	memcpy(k->stamp, c->stamp, sizeof(k->stamp));
-	if (k->member)
-		end_port(k, "its peer has connected anew");
-	return k;
-}
-
 static void proved(struct prove *p, int ret)
 {
 	struct caller *c = container_of(p, struct caller, prove);
@@ -200,12 +211,12 @@ static void proved(struct prove *p, int ret)
 	if (ret == 0) {
 		in.session = &p->session;
 		in.peer = &c->peer;
-		in.known = replace(c);
+		in.known = c->known;
+		if (in.known->member)
+			end_port(in.known, "its peer has connected anew");
 	}
 	if (ret < 0) {
 		refuse(c, p->why);
-	} else if (ret == 0 && !in.known) {
-		refuse(c, "out of memory");
 	} else if (ret == PROVE_PLAIN && !acceptor_has_room(c->acceptor)) {
 		refuse(c, "another peer has this end of the cable");
 	} else {
@@ -237,8 +248,11 @@ void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_ho
 		c->next->link = &c->next;
 	all->first = c;
 	prove_init(&c->prove, a->relay->loop);
+	c->prove.find = find;
+	c->prove.check = check;
+	c->prove.done = proved;
 	ret = prove_answer(&c->prove, fd, keys_identity(a->relay->env.keys),
-			   a->ep->takes_plain, find, proved);
+			   a->ep->takes_plain);
 	if (ret < 0)
 		refuse(c, c->prove.why);
 }
@@ -290,6 +304,7 @@ void callers_free(struct callers *all)
 			struct known_peer *k = all->known[i];
 
 			all->known[i] = k->next;
+			crypto_wipe(k, sizeof(*k));
 			free(k);
 		}
 }

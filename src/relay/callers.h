@@ -25,13 +25,18 @@ struct relay;
 #define CALLERS_BUCKETS 1024
 
 /*
- * A peer that has proved who it is, since the relay was started.
- * @stamp:  of its last handshake
+ * A peer that a file has named, and that has come since the relay was started, or somebody
+ * in its name.
+ * @stamp:  of its last handshake that was right
+ * @shared: if @has_shared, as of handshake_believe(), for the keys of that @version
  * @member: its port's, whose @known this is; or NULL
  */
 struct known_peer {
 	struct known_peer *next;
 	uint8_t key[SEAL_KEY_BYTES], stamp[HANDSHAKE_STAMP_BYTES];
+	bool has_shared;
+	uint8_t shared[SEAL_KEY_BYTES];
+	unsigned version;
 	struct member *member;
 };
 

@@ -7,9 +7,9 @@
 
 void identity_set(struct identity *me, const uint8_t key[SEAL_KEY_BYTES])
 {
-	memcpy(me->key, key, sizeof(me->key));
-	crypto_public(me->public_key, me->key);
-	identity_mac_key(me->mac_key, me->public_key);
+	memcpy(me->pair.key, key, sizeof(me->pair.key));
+	crypto_public(me->pair.pub, me->pair.key);
+	identity_mac_key(me->mac_key, me->pair.pub);
 	me->suites = 1u << SEAL_CHACHA20_POLY1305;
 	if (crypto_has_aes())
 		me->suites |= 1u << SEAL_AES256_GCM;

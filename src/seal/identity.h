@@ -3,15 +3,15 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
-#include "seal/crypto.h"
+#include "seal/noise.h"
 
 /*
- * @key:     the private key; to be wiped
- * @mac_key: what others who know @public_key make the same way, see identity_mac_key()
+ * @pair:    to be wiped
+ * @mac_key: what others who know the public key make the same way, see identity_mac_key()
  * @suites:  that this processor has: bit N is suite N
  */
 struct identity {
-	uint8_t key[SEAL_KEY_BYTES], public_key[SEAL_KEY_BYTES];
+	struct noise_pair pair;
 	uint8_t mac_key[SEAL_HASH_BYTES];
 	uint32_t suites;
 };

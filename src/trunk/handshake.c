@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "trunk/trunk.h"
 
+#define HEARD_BYTES (NOISE_IK_1 + HANDSHAKE_1_PAYLOAD)
 #define AES_LABEL "netrelay AES-256-GCM"
 #define TAI64_EPOCH \
 	(1ull << 62) /* and ten seconds, of 1970 (cr.yp.to/libtai/tai64.html) */
@@ -73,7 +74,7 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 	put_be32(payload + HANDSHAKE_STAMP_BYTES + 4, me->suites);
 	h->ours = me->suites;
 	noise_init(&h->noise, true, SEAL_CHACHA20_POLY1305, out, HANDSHAKE_HELLO_BYTES,
-		   me->key, peer, psk ? psk : no_psk);
+		   &me->pair, peer, psk ? psk : no_psk);
 	ret = noise_write(&h->noise, payload, sizeof(payload),
 			  out + HANDSHAKE_HELLO_BYTES);
 	if (ret < 0) {
@@ -89,8 +90,7 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 int handshake_hear(struct handshake *h, const struct identity *me,
 		   const uint8_t in[HANDSHAKE_1_BYTES])
 {
-	uint8_t payload[HANDSHAKE_1_PAYLOAD], mac[SEAL_HASH_BYTES];
-	int ret;
+	uint8_t mac[SEAL_HASH_BYTES];
 
 	if (!is_hello(in, HANDSHAKE_1_BYTES))
 		return -EPROTO;
@@ -98,15 +98,26 @@ int handshake_hear(struct handshake *h, const struct identity *me,
 	if (!crypto_equal(mac, in + HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES,
 			  HANDSHAKE_MAC_BYTES))
 		return -EACCES;
+	h->ours = me->suites;
 	noise_init(&h->noise, false, SEAL_CHACHA20_POLY1305, in, HANDSHAKE_HELLO_BYTES,
-		   me->key, NULL, no_psk);
-	ret = noise_read(&h->noise, in + HANDSHAKE_HELLO_BYTES,
-			 NOISE_IK_1 + HANDSHAKE_1_PAYLOAD, payload);
-	if (ret < 0) {
+		   &me->pair, NULL, no_psk);
+	if (noise_read_peer(&h->noise, in + HANDSHAKE_HELLO_BYTES, HEARD_BYTES) == 0)
+		return 0;
+	handshake_wipe(h);
+	return -EBADMSG;
+}
+
+int handshake_believe(struct handshake *h, const uint8_t *shared,
+		      const uint8_t in[HANDSHAKE_1_BYTES])
+{
+	uint8_t payload[HANDSHAKE_1_PAYLOAD];
+
+	if (shared)
+		noise_set_shared(&h->noise, shared);
+	if (noise_read(&h->noise, in + HANDSHAKE_HELLO_BYTES, HEARD_BYTES, payload) < 0) {
 		handshake_wipe(h);
 		return -EBADMSG;
 	}
-	h->ours = me->suites;
 	memcpy(h->stamp, payload, sizeof(h->stamp));
 	h->takes = get_be32(payload + HANDSHAKE_STAMP_BYTES);
 	h->suites = get_be32(payload + HANDSHAKE_STAMP_BYTES + 4);

@@ -81,14 +81,22 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 		   uint8_t out[HANDSHAKE_1_BYTES]);
 
 /*
- * handshake_hear() - Read the first message. Nothing that it says is true before the
- * peer, which noise_peer() then names, was found in a list.
+ * handshake_hear() - Read of the first message who sends it, or claims to: noise_peer().
  *
  * Return: 0; -EPROTO: it is none, or of another version; -EACCES: its sender does not know
  * our key; -EBADMSG: it knows that, and what it sent is wrong.
  */
 int handshake_hear(struct handshake *h, const struct identity *me,
 		   const uint8_t in[HANDSHAKE_1_BYTES]);
+
+/*
+ * handshake_believe() - Read the rest, which proves who sends it, if @stamp is new.
+ * @shared: what crypto_dh() makes of our key and the peer's, if it is known already; or NULL
+ *
+ * Return: 0 or -EBADMSG.
+ */
+int handshake_believe(struct handshake *h, const uint8_t *shared,
+		      const uint8_t in[HANDSHAKE_1_BYTES]);
 
 /* handshake_answer() - Make the second message, and the session. Return: 0 or -errno. */
 int handshake_answer(struct handshake *h, const uint8_t *psk,

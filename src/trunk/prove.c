@@ -86,10 +86,27 @@ static int finish(struct prove *p)
 	return 0;
 }
 
+/* The peer is who it claims to be, and may come. */
+static int accept(struct prove *p, const uint8_t psk[SEAL_KEY_BYTES])
+{
+	uint8_t out[HANDSHAKE_2_BYTES];
+	int ret = handshake_believe(&p->hs, p->shared, p->in);
+
+	if (ret < 0)
+		return fault(p, ret, "it has not the key that it claims to have");
+	ret = p->check(p, p->hs.stamp);
+	if (ret < 0)
+		return ret;
+	ret = handshake_answer(&p->hs, psk, out, &p->session);
+	if (ret < 0)
+		return fault(p, ret, strerror(-ret));
+	return send_all(p, p->watch.fd, out, sizeof(out));
+}
+
 /* What can be wrong with who has dialled. It is never told. */
 static int answer(struct prove *p)
 {
-	uint8_t out[HANDSHAKE_2_BYTES], psk[SEAL_KEY_BYTES] = { 0 };
+	uint8_t psk[SEAL_KEY_BYTES] = { 0 };
 	int ret = handshake_hear(&p->hs, p->me, p->in);
 
 	if (ret == -EACCES)
@@ -98,11 +115,11 @@ static int answer(struct prove *p)
 			     "`netrelay pubkey` makes of our key");
 	if (ret < 0)
 		return fault(p, ret, "a handshake that is not right");
-	ret = p->find(p, &p->hs, psk);
+	ret = p->find(p, noise_peer(&p->hs.noise), psk);
 	if (ret == 0)
-		ret = handshake_answer(&p->hs, psk, out, &p->session);
+		ret = accept(p, psk);
 	crypto_wipe(psk, sizeof(psk));
-	return ret == 0 ? send_all(p, p->watch.fd, out, sizeof(out)) : ret;
+	return ret;
 }
 
 /* Return: whether the peer may go on; if not, it was told. */
@@ -229,14 +246,9 @@ int prove_dial(struct prove *p, int fd, const struct identity *me,
 	return ret < 0 ? ret : begin(p, fd, TRUNK_ANSWER_MS);
 }
 
-int prove_answer(struct prove *p, int fd, const struct identity *me, bool takes_plain,
-		 int (*find)(struct prove *p, const struct handshake *hs,
-			     uint8_t psk[SEAL_KEY_BYTES]),
-		 void (*done)(struct prove *p, int ret))
+int prove_answer(struct prove *p, int fd, const struct identity *me, bool takes_plain)
 {
 	p->me = me;
-	p->find = find;
-	p->done = done;
 	p->is_dialler = false;
 	p->takes_plain = takes_plain;
 	return begin(p, fd, takes_plain ? PROVE_PLAIN_MS : TRUNK_ANSWER_MS);

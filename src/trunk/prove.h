@@ -20,8 +20,10 @@
  * @hs:      the handshake
  * @session: what it has brought, once done() was called with 0
  * @why:     a sentence for people, once it was called with an error
- * @find:    for who was dialled: says whether the peer of the handshake may come. Return:
- *           0, and @psk, all zeros, is set to its secret if it has one; -errno with @why
+ * @find:    for who was dialled: says whether the peer that the handshake names may come.
+ *           Return: 0, and @psk, all zeros, is set to its secret if it has one, and @shared
+ *           as of handshake_believe(); -errno with @why
+ * @check:   then the peer has proved that it is that one. Return: 0; -errno with @why
  * @done:    the handshake has ended; the descriptor is the owner's again. @ret: 0;
  *           PROVE_PLAIN; -errno, with @why
  * @in:      what came so far, @n bytes of @need
@@ -34,8 +36,10 @@ struct prove {
 	struct handshake hs;
 	struct session session;
 	char why[PROVE_WHY_MAX];
-	int (*find)(struct prove *p, const struct handshake *hs,
+	int (*find)(struct prove *p, const uint8_t peer[SEAL_KEY_BYTES],
 		    uint8_t psk[SEAL_KEY_BYTES]);
+	int (*check)(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES]);
+	const uint8_t *shared;
 	void (*done)(struct prove *p, int ret);
 	bool is_dialler, takes_plain;
 	uint8_t in[HANDSHAKE_1_BYTES];
@@ -59,16 +63,13 @@ int prove_dial(struct prove *p, int fd, const struct identity *me,
 	       void (*done)(struct prove *p, int ret));
 
 /*
- * prove_answer() - Begin, as the one that was dialled.
+ * prove_answer() - Begin, as the one that was dialled. @find, @check and @done are set.
  * @takes_plain: a peer that is silent for PROVE_PLAIN_MS, or begins otherwise, may do
  *               without; nothing of what it sent was read then
  *
  * Return: as prove_dial().
  */
-int prove_answer(struct prove *p, int fd, const struct identity *me, bool takes_plain,
-		 int (*find)(struct prove *p, const struct handshake *hs,
-			     uint8_t psk[SEAL_KEY_BYTES]),
-		 void (*done)(struct prove *p, int ret));
+int prove_answer(struct prove *p, int fd, const struct identity *me, bool takes_plain);
 
 #define PROVE_PLAIN_MS 1000
 

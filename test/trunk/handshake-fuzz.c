@@ -61,9 +61,11 @@ static void to_listener(struct fuzz_input *in, unsigned how, uint8_t *first)
 		memcpy(first + iov.iov_len, mac, HANDSHAKE_MAC_BYTES);
 	}
 	ret = handshake_hear(&h, &listener, first);
+	if (ret == 0)
+		ret = handshake_believe(&h, NULL, first);
 	must((ret == 0) == !differs(sent, first, sizeof(sent)));
 	if (ret == 0)
-		must(!differs(noise_peer(&h.noise), dialler.public_key, SEAL_KEY_BYTES));
+		must(!differs(noise_peer(&h.noise), dialler.pair.pub, SEAL_KEY_BYTES));
 	handshake_wipe(&h);
 }
 
@@ -75,6 +77,7 @@ static void to_dialler(struct fuzz_input *in, unsigned how, struct handshake *d,
 	struct handshake l;
 
 	must(handshake_hear(&l, &listener, first) == 0);
+	must(handshake_believe(&l, NULL, first) == 0);
 	must(handshake_answer(&l, NULL, second, &ls) == 0);
 	memcpy(sent, second, sizeof(sent));
 	change(in, second, sizeof(second), how & WHOLE);
@@ -94,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct handshake d;
 
 	begin();
-	must(handshake_dial(&d, &dialler, listener.public_key, NULL, first) == 0);
+	must(handshake_dial(&d, &dialler, listener.pair.pub, NULL, first) == 0);
 	if (how & TO_LISTENER)
 		to_listener(&in, how, first);
 	else

@@ -22,11 +22,11 @@ static struct identity dialler, listener, other;
 /*
  * One end.
  * @ret:  of done(); NOT_YET
- * @says: what find() is to say
+ * @says, @checks: what find() and check() are to say
  */
 struct side {
 	struct prove p;
-	int fd, ret, says;
+	int fd, ret, says, checks;
 	unsigned calls;
 	uint8_t asked[SEAL_KEY_BYTES];
 	const uint8_t *psk;
@@ -42,16 +42,23 @@ static void on_done(struct prove *p, int ret)
 	s->calls++;
 }
 
-static int on_find(struct prove *p, const struct handshake *hs,
-		   uint8_t psk[SEAL_KEY_BYTES])
+static int on_find(struct prove *p, const uint8_t *peer, uint8_t *psk)
 {
 	struct side *s = container_of(p, struct side, p);
 
-	memcpy(s->asked, noise_peer(&hs->noise), sizeof(s->asked));
+	memcpy(s->asked, peer, sizeof(s->asked));
 	snprintf(p->why, sizeof(p->why), "not in the list");
 	if (s->psk)
 		memcpy(psk, s->psk, SEAL_KEY_BYTES);
 	return s->says;
+}
+
+static int on_check(struct prove *p, const uint8_t *stamp)
+{
+	struct side *s = container_of(p, struct side, p);
+
+	snprintf(p->why, sizeof(p->why), "%u is too late", stamp[0]);
+	return s->checks;
 }
 
 static void begin(void)
@@ -80,12 +87,15 @@ static void end(void)
 
 static int dial(void)
 {
-	return prove_dial(&d.p, d.fd, &dialler, listener.public_key, d.psk, on_done);
+	return prove_dial(&d.p, d.fd, &dialler, listener.pair.pub, d.psk, on_done);
 }
 
 static int await(bool takes_plain)
 {
-	return prove_answer(&l.p, l.fd, &listener, takes_plain, on_find, on_done);
+	l.p.find = on_find;
+	l.p.check = on_check;
+	l.p.done = on_done;
+	return prove_answer(&l.p, l.fd, &listener, takes_plain);
 }
 
 static void test_agree(bool takes_plain)
@@ -96,7 +106,7 @@ static void test_agree(bool takes_plain)
 	turns(&loop, 6);
 	ok(l.ret == 0 && d.ret == 0 && l.calls == 1 && d.calls == 1,
 	   "both have proved it");
-	ok(memcmp(l.asked, dialler.public_key, SEAL_KEY_BYTES) == 0 &&
+	ok(memcmp(l.asked, dialler.pair.pub, SEAL_KEY_BYTES) == 0 &&
 		   memcmp(l.p.session.recv, d.p.session.send, SEAL_KEY_BYTES) == 0,
 	   "and have a session");
 	ok(prove_stop(&d.p) == -1 && prove_stop(&l.p) == -1,
@@ -114,7 +124,7 @@ static void test_slowly(bool takes_plain)
 
 	begin();
 	await(takes_plain);
-	handshake_dial(&hs, &dialler, listener.public_key, NULL, first);
+	handshake_dial(&hs, &dialler, listener.pair.pub, NULL, first);
 	for (unsigned i = 0; i < sizeof(first); i++) {
 		if (write(d.fd, first + i, 1) != 1)
 			break;
@@ -181,7 +191,15 @@ static void test_refused(void)
 	   "but what may be the reason is told to the user");
 	end();
 	begin();
-	l.psk = other.key;
+	l.checks = -EACCES;
+	await(false);
+	dial();
+	turns(&loop, 6);
+	ok(l.ret == -EACCES && strstr(l.p.why, "too late") && d.ret == NOT_YET,
+	   "so is one that repeats an old handshake");
+	end();
+	begin();
+	l.psk = other.pair.key;
 	await(false);
 	dial();
 	turns(&loop, 6);
@@ -190,7 +208,7 @@ static void test_refused(void)
 	end();
 	begin();
 	await(false);
-	prove_dial(&d.p, d.fd, &dialler, other.public_key, NULL, on_done);
+	prove_dial(&d.p, d.fd, &dialler, other.pair.pub, NULL, on_done);
 	turns(&loop, 6);
 	ok(l.ret == -EACCES && strstr(l.p.why, "another key"),
 	   "another key for the listener");
@@ -240,7 +258,7 @@ static void test_ends(void)
 
 		begin();
 		await(false);
-		handshake_dial(&hs, &dialler, listener.public_key, NULL, first);
+		handshake_dial(&hs, &dialler, listener.pair.pub, NULL, first);
 		handshake_wipe(&hs);
 		if (write(d.fd, first, len) != (ssize_t)len)
 			abort();
