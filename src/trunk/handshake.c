@@ -137,16 +137,19 @@ static void derive(uint8_t key[SEAL_KEY_BYTES], enum seal_suite suite)
 	crypto_wipe(next, sizeof(next));
 }
 
-static void make_session(struct handshake *h, struct session *s, uint32_t takes,
-			 uint32_t suite)
+static int make_session(struct handshake *h, struct session *s, uint32_t takes,
+			enum seal_suite suite)
 {
+	int ret;
+
 	s->suite = suite;
 	s->peer_takes = takes;
 	memcpy(s->peer, noise_peer(&h->noise), sizeof(s->peer));
-	noise_split(&h->noise, s->send, s->recv);
+	ret = noise_split(&h->noise, s->send, s->recv);
 	derive(s->send, s->suite);
 	derive(s->recv, s->suite);
 	handshake_wipe(h);
+	return ret;
 }
 
 int handshake_answer(struct handshake *h, const uint8_t *psk,
@@ -168,8 +171,7 @@ int handshake_answer(struct handshake *h, const uint8_t *psk,
 		handshake_wipe(h);
 		return ret;
 	}
-	make_session(h, s, h->takes, suite);
-	return 0;
+	return make_session(h, s, h->takes, suite);
 }
 
 int handshake_finish(struct handshake *h, const uint8_t in[HANDSHAKE_2_BYTES],
@@ -192,8 +194,7 @@ int handshake_finish(struct handshake *h, const uint8_t in[HANDSHAKE_2_BYTES],
 		handshake_wipe(h);
 		return -EPROTO;
 	}
-	make_session(h, s, get_be32(payload), suite);
-	return 0;
+	return make_session(h, s, get_be32(payload), suite);
 }
 
 void handshake_wipe(struct handshake *h)
