@@ -75,7 +75,7 @@ bool callers_wanted(const struct acceptor *a)
 {
 	const struct keys *keys = a->relay->env.keys;
 
-	return HAS_KEYS && keys && (a->ep->peers_path[0] || keys->usual);
+	return HAS_KEYS && keys && (a->ep->peers_path[0] || keys->usual[0]);
 }
 
 static const struct peer *peer_of(const struct acceptor *a, const uint8_t *key)

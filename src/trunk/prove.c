@@ -87,7 +87,7 @@ static int finish(struct prove *p)
 }
 
 /* The peer is who it claims to be, and may come. */
-static int accept(struct prove *p, const uint8_t psk[SEAL_KEY_BYTES])
+static int let_in(struct prove *p, const uint8_t psk[SEAL_KEY_BYTES])
 {
 	uint8_t out[HANDSHAKE_2_BYTES];
 	int ret = handshake_believe(&p->hs, p->shared, p->in);
@@ -117,7 +117,7 @@ static int answer(struct prove *p)
 		return fault(p, ret, "a handshake that is not right");
 	ret = p->find(p, noise_peer(&p->hs.noise), psk);
 	if (ret == 0)
-		ret = accept(p, psk);
+		ret = let_in(p, psk);
 	crypto_wipe(psk, sizeof(psk));
 	return ret;
 }
