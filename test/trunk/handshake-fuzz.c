@@ -15,7 +15,7 @@ static struct identity dialler, listener;
 
 static void begin(void)
 {
-	static const uint8_t d[SEAL_KEY_BYTES] = { 1 }, l[SEAL_KEY_BYTES] = { 2 };
+	static const uint8_t d[SEAL_KEY_BYTES] = { 0, 1 }, l[SEAL_KEY_BYTES] = { 0, 2 };
 
 	identity_set(&dialler, d);
 	identity_set(&listener, l);

@@ -218,8 +218,8 @@ static void test_begins(void)
 
 int main(void)
 {
-	static const uint8_t d[SEAL_KEY_BYTES] = { 1 }, l[SEAL_KEY_BYTES] = { 2 },
-			     o[SEAL_KEY_BYTES] = { 3 };
+	static const uint8_t d[SEAL_KEY_BYTES] = { 0, 1 }, l[SEAL_KEY_BYTES] = { 0, 2 },
+			     o[SEAL_KEY_BYTES] = { 0, 3 };
 
 	identity_set(&dialler, d);
 	identity_set(&listener, l);
