@@ -219,3 +219,64 @@ setup()
 	relay_check_sums one
 	relay_check_sums two
 }
+
+# --- against a peer that shares no code with netrelay ------------------------
+
+PEER=$LAB_ROOT/itest/seal-peer
+
+# peer WHAT ADDR PORT KEY ARGS...: as its key says, to h1.
+peer()
+{
+	ns h1 timeout 300 "$PEER" "$1" "$2" "$3" "$DIR/$4.key" "$(pub "${OTHER:-h1}")" "${@:5}"
+}
+
+@test "another implementation dials, with either cipher, keys that change, and a secret" {
+	hosts
+	one --key "$DIR/h1.key" -l "5000,peers=$DIR/peers" -l 127.0.0.1:5001
+	wait_listen h1 tcp 5001
+	run -0 peer dial 192.0.2.1 5000 h2 5001
+	assert_output --regexp '^200 frames, (AESGCM|ChaChaPoly)$'
+	run -0 peer dial 192.0.2.1 5000 h2 5001 --suites 2
+	assert_output '200 frames, ChaChaPoly'
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	run -0 peer dial 192.0.2.1 5000 h2 5001 --psk "$DIR/pair.psk"
+	run -1 grep -E 'did not seal|cut off' "$DIR/one.err"
+}
+
+@test "another implementation is dialled, with either cipher" {
+	local suites
+
+	hosts
+	for suites in 6 2; do
+		start listener in h1 "$PEER" listen 127.0.0.1 6000 "$DIR/h2.key" "$(pub h1)" 5001 --suites "$suites"
+		wait_for 10 "it to listen" grep -q listening "$DIR/listener.out"
+		one --key "$DIR/h1.key" "trunk:127.0.0.1:6000,peer=$(pub h2)" -l 127.0.0.1:5001
+		run -0 wait_end listener 60
+		run -0 grep -E '^200 frames' "$DIR/listener.out"
+		relay_stop one
+	done
+}
+
+@test "no bit, no part and no repetition of a handshake is answered" {
+	hosts
+	listen
+	run -0 peer forge 192.0.2.1 5000 h2
+	assert_output 'answered 0 of 1376'
+	run -0 peer repeat 192.0.2.1 5000 h2
+	assert_output 'answered not not'
+	wait_for 10 "the reason" has_logged one 'site-b was later when it last connected'
+	# It was the peer's, and is gone; the right one still may come.
+	dial
+	relay_wait_up one 1
+}
+
+@test "a changed record ends the link, with the reason, and it comes back" {
+	hosts
+	listen
+	run -0 peer tamper 192.0.2.1 5000 h2
+	assert_output --regexp 'closed|reset'
+	wait_for 10 "the reason" has_logged one 'site-b .*: a record that the peer did not seal'
+	dial
+	relay_wait_up one 1
+}
