@@ -40,7 +40,7 @@ listen()
 # dial ARGS...: two of h2 dials it.
 dial()
 {
-	two --key "$DIR/h2.key" "$@" "trunk:192.0.2.1:5000,peer=$(pub h1)"
+	two --key "$DIR/h2.key" -l 127.0.0.1:5001 "$@" "trunk:192.0.2.1:5000,peer=$(pub h1)"
 }
 
 # ask COMMAND...: of one's control socket.
@@ -160,7 +160,7 @@ setup()
 		"trunk:192.0.2.1:5000,peer=$(pub h1),psk=$DIR/wrong.psk"
 	wait_for 10 "the reason" has_logged two "can't prove that it has the key of peer="
 	relay_stop two
-	dial -l 127.0.0.1:5001
+	dial
 	wait_for 10 "the reason" has_logged two "can't prove that it has the key of peer="
 }
 
@@ -168,7 +168,7 @@ setup()
 	hosts
 	one --ctl "$DIR/one.ctl" --key "$DIR/h1.key" -l "5000,peers=$DIR/peers,plain"
 	wait_listen h1 tcp 5000
-	dial -l 127.0.0.1:5001
+	dial
 	relay_wait_up one 1
 	# One that speaks first, and one that only listens
 	frames_start left in h1 both tcp:127.0.0.1:5000 --id 1 --lossless --linger 100 --count 500
@@ -199,7 +199,7 @@ setup()
 	hosts
 	peers "$(pub h2) site-b"
 	listen
-	dial -l 127.0.0.1:5001
+	dial
 	relay_wait_up one 1
 	(umask 077 && cp "$DIR/h3.key" "$DIR/own.key")
 	frames_start right in h2 both tcp:127.0.0.1:5001 --id 2 --lossless --linger 100 --count 20000

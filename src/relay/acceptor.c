@@ -117,7 +117,7 @@ static void make_room(struct listener *l, void *arg)
 
 static void warn_if_open(const struct acceptor *a)
 {
-	if (endpoint_is_open(a->ep))
+	if (endpoint_is_open(a->ep) && (!callers_wanted(a) || a->ep->takes_plain))
 		log_warn("%s: whoever can reach this port joins the network; limit it by "
 			 "allow=, or listen on 127.0.0.1",
 			 a->label);

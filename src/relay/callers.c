@@ -121,9 +121,9 @@ static void refuse(struct caller *c, const char *why)
 	uint64_t now = loop_now();
 
 	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (now - a->told_at >= TELL_MS || !a->told_at) {
+	if (c->known || now - a->told_at >= TELL_MS || !a->told_at) {
 		log_warn("%s: %s refused: %s", a->label, c->name, why);
-		a->told_at = now;
+		a->told_at = c->known ? a->told_at : now;
 	}
 	close(c->fd);
 	forget(c);
