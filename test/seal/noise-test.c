@@ -109,8 +109,7 @@ static void pass(const struct vector *v, unsigned i, struct noise *one,
 }
 
 /* The messages behind the handshake, by turns. */
-static void transport(const struct vector *v, enum seal_suite suite,
-		      uint8_t keys[2][32])
+static void transport(const struct vector *v, enum seal_suite suite, uint8_t keys[2][32])
 {
 	struct aead *a = aead_new();
 
