@@ -121,7 +121,7 @@ static int prove(struct dial *d, int fd)
 
 	if (ret < 0)
 		port_why(p, ret, "%s", why);
-	else if ((ret = prove_dial(&d->prove, fd, keys_identity(keys), d->ep->peer, psk,
+	else if ((ret = prove_dial(&d->prove, fd, keys_own(keys), d->ep->peer, psk,
 				   proved)) < 0)
 		port_why(p, ret, "%s", d->prove.why);
 	crypto_wipe(psk, sizeof(psk));

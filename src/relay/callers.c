@@ -251,7 +251,7 @@ void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_ho
 	c->prove.find = find;
 	c->prove.check = check;
 	c->prove.done = proved;
-	ret = prove_answer(&c->prove, fd, keys_identity(a->relay->env.keys),
+	ret = prove_answer(&c->prove, fd, keys_own(a->relay->env.keys),
 			   a->ep->takes_plain);
 	if (ret < 0)
 		refuse(c, c->prove.why);
