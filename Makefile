@@ -2,8 +2,10 @@
 
 # What VERSION says, and +gCOMMIT[.dirty] unless exactly this commit is tagged as that version.
 VERSION := $(shell cat VERSION)
-TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
-COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
+# Also when root builds in a user's checkout.
+GIT     := git -c safe.directory='*'
+TAG     := $(shell $(GIT) describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
+COMMIT  := $(shell $(GIT) describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
 VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
