@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "base/escape.h"
+#include "base/log.h"
 #include "base/parts.h"
 #include "frame/stream-layout.h"
 #include "net/sock.h"
@@ -350,6 +351,9 @@ static int take_hello(struct stream *s, const uint8_t *hello)
 	if (s->is_tcp)
 		sock_tcp_dead(s->channel->wfd, dead_s(s));
 	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
+	if (HAS_STORY)
+		log_info("%s: established as a trunk%s", p->name,
+			 p->takes_super ? ", with super-frames" : "");
 	port_proven(p);
 	return 0;
 }

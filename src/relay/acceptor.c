@@ -41,6 +41,8 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 		listener_gone(l, host);
 		return;
 	}
+	if (HAS_STORY)
+		log_info("%s: connection from %s, %u in all", a->label, peer, l->n);
 	m->acceptor = a;
 	m->host = host;
 	m->is_dynamic = true;
