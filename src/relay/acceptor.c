@@ -75,7 +75,8 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 	struct acceptor *a = arg;
 	struct arrival in = { .fd = fd, .name = peer, .host = host };
 
-	(void)l;
+	if (HAS_STORY)
+		log_info("%s: connection from %s, %u in all", a->label, peer, l->n);
 	if (callers_wanted(a))
 		callers_begin(a, fd, peer, host);
 	else
