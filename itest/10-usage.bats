@@ -101,12 +101,12 @@ wrong_endpoints()
 	((${#output} > 1000))
 	run ! grep -nE '.{81}|[^ -~]' <<<"$output"
 	for form in 'netrelay [-v] [SRC] [DST]' 'netrelay [-v] -l PORT [TARGET ...]' \
-		'netrelay ctl PATH COMMAND' 'top PATH ' \
+		'netrelay ctl PATH COMMAND' 'top PATH ' 'genkey | pubkey ' '--key FILE ' '--peers FILE ' \
 		'-l, --listen PORT, ADDR:PORT, [ADDR6]:PORT' '-f, --config FILE ' '--check FILE' \
 		--print-config '-v, --verbose' '-h, --help' '-V, --version' \
 		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
 		'--capture FILE' '--user NAME ' '--no-sandbox ' '--wait ' \
-		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
+		'  - or ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
