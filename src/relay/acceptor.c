@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/parts.h"
@@ -193,6 +194,8 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 {
 	bool same_rules = endpoint_same_rules(&a->ep->rules, &ep->rules);
 	bool same_access = endpoint_same_access(&a->ep->access, &ep->access);
+	bool same_peers = a->ep->takes_plain == ep->takes_plain &&
+			  !strcmp(a->ep->peers_path, ep->peers_path);
 	char fault[BROKER_WHY_MAX + 16], label[PORT_NAME_MAX];
 	int ret = 0;
 
@@ -210,9 +213,9 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 	if (HAS_KEYS && a->relay->env.keys)
 		callers_check(a->relay, true);
 	endpoint_label(ep, a->label, sizeof(a->label));
-	if (!same_access)
+	if (!same_access || !same_peers)
 		warn_if_open(a);
-	return !same_rules || !same_access;
+	return !same_rules || !same_access || !same_peers;
 }
 
 static void free_one(struct acceptor *a)

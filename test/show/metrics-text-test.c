@@ -149,7 +149,7 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections refused, by the option that did.",
 	  { REFUSED("allow", "0"), REFUSED("accept-rate", "0"), REFUSED("max", "7"),
-	    REFUSED("per-address", "0") } },
+	    REFUSED("per-address", "0"), REFUSED("peers", "0") } },
 	{ "netrelay_listener_receive_frames_total",
 	  "counter",
 	  "Frames received, including dropped ones" OF_IT,
