@@ -105,7 +105,7 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED)
 
 # First of all, whether there are a compiler and headers.
-COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) && touch $@
+COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) $(CPPFLAGS) $(CFLAGS) && touch $@
 $(BUILD)/static/compiles: ; $(call COMPILES,$(CC) $(HOST_INCLUDE) $(MNL_CFLAGS))
 $(BUILD)/shared/compiles: ; $(call COMPILES,$(HOST_CC))
 
