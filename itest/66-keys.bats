@@ -343,6 +343,19 @@ peer()
 	relay_wait_up one 1
 }
 
+@test "no key of a link that has ended is left in memory, nor the secret of the pair" {
+	local suites
+
+	hosts
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	listen
+	for suites in 6 2; do
+		run -0 peer memory 192.0.2.1 5000 h2 "$(pid_of one)" --psk "$DIR/pair.psk" --suites $suites
+		assert_output 'left: nothing'
+	done
+}
+
 @test "two thousand false handshakes cost the others nothing, and leave nothing" {
 	local fds
 
