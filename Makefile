@@ -22,7 +22,7 @@ STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
 HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
-	frame/frame-queue trunk/deframer port/port port/stream port/dgram port/dgram-rx \
+	frame/frame-queue trunk/deframer trunk/channel-sealed seal/record seal/crypto port/port port/stream port/dgram port/dgram-rx \
 	port/tap-io relay/forward relay/deliver relay/fdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
@@ -105,7 +105,7 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED)
 
 # First of all, whether there are a compiler and headers.
-COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) && touch $@
+COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) $(CPPFLAGS) $(CFLAGS) && touch $@
 $(BUILD)/static/compiles: ; $(call COMPILES,$(CC) $(HOST_INCLUDE) $(MNL_CFLAGS))
 $(BUILD)/shared/compiles: ; $(call COMPILES,$(HOST_CC))
 

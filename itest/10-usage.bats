@@ -810,3 +810,16 @@ leaves_nobody()
 		done
 	done
 }
+
+@test "a build says in one line which compiler or header is missing, and what installs it" {
+	run -1 "$LAB_ROOT/ci/compiles" static no-such-compiler
+	assert_output --partial "no-such-compiler: not found"
+	assert_line "can't compile; on Debian 12, install what is needed: ci/deps build"
+	run -1 "$LAB_ROOT/ci/compiles" shared gcc -nostdinc -I"$DIR"
+	assert_output --partial "features.h: No such file"
+	assert_line --partial "ci/deps build"
+	run -0 "$LAB_ROOT/ci/compiles" shared gcc
+	assert_output ""
+	run -0 --separate-stderr "$LAB_ROOT/ci/compiles" static gcc
+	[[ $stderr == *"without musl (Debian's musl-tools)"* ]]
+}

@@ -363,11 +363,11 @@ peer()
 	listen
 	dial
 	relay_wait_up one 1
-	fds=$(ls "/proc/$(pid_of one)/fd" | wc -l)
+	fds=$(find "/proc/$(pid_of one)/fd" -type l | wc -l)
 	run -0 peer flood 192.0.2.1 5000 h3 2000
 	assert_output --regexp '^answered 0, '
 	run -0 ask status
 	assert_output --partial 'refused: peers 2000'
 	assert_output --partial 'switch, 1 ports'
-	assert_equal "$(ls "/proc/$(pid_of one)/fd" | wc -l)" "$fds"
+	assert_equal "$(find "/proc/$(pid_of one)/fd" -type l | wc -l)" "$fds"
 }

@@ -94,6 +94,8 @@ two_hosts()
 	relay_start server in other -l 5000
 	wait_listen other tcp 5000
 	mkdir "$DIR/bin"
+	(umask 077 && "$NETRELAY" genkey >"$DIR/host.key")
+	echo "$("$NETRELAY" genkey | "$NETRELAY" pubkey) site" >"$DIR/peers"
 	cat >"$DIR/bin/netrelay" <<-EOT
 		#!/bin/sh
 		exec '$NETRELAY' "\$@"
@@ -127,6 +129,8 @@ run_block()
 		line=${line//alice/65534}
 		line=${line//\/run\/netrelay./$DIR/}
 		line=${line//\~\/relay./$DIR/}
+		line=${line//host.key/$DIR/host.key}
+		line=${line//--peers peers/--peers $DIR/peers}
 		line=${line#sudo } # here all are root
 		run_line "example$number" "${line% &}" </dev/null || {
 			echo "failed: $line"
@@ -186,7 +190,7 @@ targets()
 	shift
 	while (($#)); do
 		case $1 in
-		-l | --ctl) shift ;;
+		-l | --ctl | --key | --peers) shift ;;
 		-* | *-listen:*) ;;
 		*) count=$((count + 1)) ;;
 		esac
@@ -373,7 +377,7 @@ assert_same()
 		/these members/ { inside = 1 } /^\.Sh/ { inside = 0 }
 		inside && /^\.It/ { gsub(/ ,/, ""); for (i = 2; i <= NF; i++) print $i }' "$MANUAL" |
 		sort -u >"$DIR/manual"
-	assert_same "$DIR/source" "$DIR/manual" 38
+	assert_same "$DIR/source" "$DIR/manual" 41
 	sed -n 's/^\t{ "\([a-z]*\)", run_[a-z]*,.*/\1/p' "$LAB_ROOT/src/ctl/ctl-command.c" |
 		sort >"$DIR/source"
 	awk '/^\.Sh/ { inside = /CONTROL/ } inside && /^\.It Cm/ { print $3 }' "$MANUAL" |

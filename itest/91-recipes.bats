@@ -391,3 +391,24 @@ compared()
 			figure "clients unicast $name" "unicast one write a frame | $name 64" 4)"
 	done <"$DIR/switches"
 }
+
+# --- keys -------------------------------------------------------------------
+
+#   s1 --- br0 - netrelay :h1 === sealed === h2: netrelay - br0 --- s2
+@test "recipe: two bridges joined by a trunk with keys, from nothing" {
+	hosts
+	bridged_hosts
+	walk h2 keys-make 's/netrelay.key/far.key/'
+	run -0 output_of keys-make-2
+	far=$output
+	walk h1 keys-make
+	run -0 output_of keys-make-2
+	near=$output
+	[[ $near =~ ^[A-Za-z0-9+/]{43}=$ && $far =~ ^[A-Za-z0-9+/]{43}=$ && $near != "$far" ]]
+	walk h1 keys-listen "s#PUBLIC-KEY-OF-B#$far#"
+	walk h2 keys-dial "s#netrelay.key#far.key#; s#PUBLIC-KEY-OF-A#$near#"
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	run -0 "$NETRELAY" ctl "$DIR/netrelay.ctl" status
+	assert_line --regexp '^ +[0-9]+ site-b '
+	assert_line --regexp '^ +sealed: '
+}

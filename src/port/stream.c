@@ -93,9 +93,9 @@ static void established(struct stream *s)
 		sock_tcp_dead(s->channel->wfd, dead_s(s));
 	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
 	if (HAS_STORY)
-		log_info("%s: established as a %strunk%s", p->name,
-			 p->seal.suite ? "sealed " : "",
-			 p->takes_super ? ", with super-frames" : "");
+		log_info(p->seal.suite ? "%s: established as a sealed trunk%s"
+				       : "%s: established as a trunk%s",
+			 p->name, p->takes_super ? ", with super-frames" : "");
 }
 
 int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state)

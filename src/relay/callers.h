@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "base/parts.h"
 #include "conf/endpoint.h"
 #include "conf/peers.h"
 #include "trunk/handshake.h"
@@ -52,8 +53,14 @@ struct callers {
 	unsigned version;
 };
 
+/* callers_have_file() - Whether there is a peers file for @a. */
+bool callers_have_file(const struct acceptor *a);
+
 /* callers_wanted() - Whether connections to @a have to prove who they are. */
-bool callers_wanted(const struct acceptor *a);
+static inline bool callers_wanted(const struct acceptor *a)
+{
+	return HAS_KEYS && callers_have_file(a);
+}
 
 /*
  * callers_begin() - Have a connection prove who it is. It then becomes a port by
