@@ -219,6 +219,65 @@ setup()
 	relay_check_sums two
 }
 
+@test "a cable between two listeners has one peer at each end" {
+	hosts
+	peers "$(pub h2) site-b" "$(pub h3) site-c"
+	one --ctl "$DIR/one.ctl" --key "$DIR/h1.key" \
+		"tcp-listen:5000,peers=$DIR/peers" "tcp-listen:5005,peers=$DIR/peers"
+	wait_listen h1 tcp 5005
+	dial
+	wait_for 10 "the first" has_logged one 'site-b .*: established'
+	relay_start three in h2 --key "$DIR/h3.key" "trunk:192.0.2.1:5005,peer=$(pub h1)" -l 127.0.0.1:5003
+	relay_wait_up one 2
+	# The first one, which has the other end already
+	relay_start again in h2 --key "$DIR/h2.key" "trunk:192.0.2.1:5005,peer=$(pub h1)" -l 127.0.0.1:5002
+	wait_for 10 "a refusal" has_logged one 'site-b is another peer than the one that has this end'
+	wait_port one 'site-b .*: up'
+	wait_port one 'site-c .*: up'
+	run -1 has_logged one 'connected anew'
+}
+
+# configure LISTENERS...: writes what "one" has, with keys.
+configure()
+{
+	printf '%s\n' "key $DIR/h1.key" "$@" >"$DIR/one.conf"
+}
+
+reload()
+{
+	run -0 ask reload
+}
+
+@test "a peers file may get another name while its peers are there" {
+	hosts
+	cp "$DIR/peers" "$DIR/before"
+	configure "listen tcp-listen:5005,peers=$DIR/peers" "listen tcp-listen:5000,peers=$DIR/before"
+	one --ctl "$DIR/one.ctl" -f "$DIR/one.conf"
+	wait_listen h1 tcp 5000
+	dial
+	relay_wait_up one 1
+	mv "$DIR/before" "$DIR/after"
+	configure "listen tcp-listen:5005,peers=$DIR/peers" "listen tcp-listen:5000,peers=$DIR/after"
+	reload
+	assert_output '0 added, 0 ended, 1 changed, 1 as before'
+	run -1 has_logged one 'taken out of the peers file'
+	run -1 has_logged one 'No such file'
+	relay_wait_up one 1
+}
+
+@test "one end of a cable still has one connection when it has no peers any more" {
+	hosts
+	configure "join tcp-listen:5000,peers=$DIR/peers" "join tcp-listen:5005,peers=$DIR/peers"
+	one --ctl "$DIR/one.ctl" -f "$DIR/one.conf"
+	wait_listen h1 tcp 5005
+	configure "join tcp-listen:5000" "join tcp-listen:5005,peers=$DIR/peers"
+	reload
+	two -l 127.0.0.1:5001 tcp:192.0.2.1:5000 tcp:192.0.2.1:5000
+	relay_wait_up two 2
+	run -0 ask status
+	assert_output --partial 'cable, 1 ports'
+}
+
 # --- against a peer that shares no code with netrelay ------------------------
 
 PEER=$LAB_ROOT/itest/seal-peer
@@ -265,6 +324,10 @@ peer()
 	run -0 peer repeat 192.0.2.1 5000 h2
 	assert_output 'answered not not'
 	wait_for 10 "the reason" has_logged one 'site-b was later when it last connected'
+	# A thousand of these take no ten seconds.
+	run -0 peer repeat 192.0.2.1 5000 h2 1000
+	run -0 grep -c 'was later when it last' "$DIR/one.err"
+	assert [ "$output" -lt 20 ]
 	# It was the peer's, and is gone; the right one still may come.
 	dial
 	relay_wait_up one 1
@@ -278,6 +341,19 @@ peer()
 	wait_for 10 "the reason" has_logged one 'site-b .*: a record that the peer did not seal'
 	dial
 	relay_wait_up one 1
+}
+
+@test "no key of a link that has ended is left in memory, nor the secret of the pair" {
+	local suites
+
+	hosts
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	listen
+	for suites in 6 2; do
+		run -0 peer memory 192.0.2.1 5000 h2 "$(pid_of one)" --psk "$DIR/pair.psk" --suites $suites
+		assert_output 'left: nothing'
+	done
 }
 
 @test "two thousand false handshakes cost the others nothing, and leave nothing" {

@@ -161,7 +161,7 @@ int reload_run(struct reload *l, struct buf *out, char *why, size_t size)
 		return ret;
 	}
 	if (HAS_KEYS && l->relay->env.keys)
-		callers_check(l->relay, false);
+		callers_check(l->relay);
 	return 0;
 }
 

@@ -143,6 +143,12 @@ static void put_names(struct acceptor *a)
 		names_put(&a->relay->names, a->names);
 }
 
+/* In a cable. Whoever has not proved to be a peer must not take the place of one. */
+static void set_limit(struct acceptor *a)
+{
+	a->listener.limit = a->relay->kind == RELAY_CABLE && !callers_wanted(a) ? 1 : 0;
+}
+
 int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 {
 	struct acceptor *a = acceptor_new(r, ep);
@@ -160,8 +166,7 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.group = ep->access.group;
 	a->listener.admit.access = &ep->access;
 	a->listener.addr = &ep->local;
-	/* Whoever has not proved to be a peer must not take the place of one. */
-	a->listener.limit = r->kind == RELAY_CABLE && !callers_wanted(a) ? 1 : 0;
+	set_limit(a);
 	a->listener.accepted = on_accepted;
 	a->listener.wanted = make_room;
 	a->listener.arg = a;
@@ -210,8 +215,8 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 	if (!same_rules)
 		set_rules(a, &ep->rules);
 	*a->ep = *ep;
-	if (HAS_KEYS && a->relay->env.keys)
-		callers_check(a->relay, true);
+	if (HAS_KEYS)
+		set_limit(a);
 	endpoint_label(ep, a->label, sizeof(a->label));
 	if (!same_access || !same_peers)
 		warn_if_open(a);

@@ -24,7 +24,8 @@ struct relay;
  * @names:      of its connections; NULL without name=
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
- * @told_at: when a stranger was told of last, loop_now(); 0: never
+ * @told_at: when a stranger was told of last, and somebody who comes in the name of a peer;
+ *           loop_now(), 0: never
  * @is_stopped: it was taken away
  * @is_configured, @is_kept: as of struct member
  * @next:       in the relay's list; or of those to be freed at the end of the turn
@@ -36,7 +37,7 @@ struct acceptor {
 	char label[PORT_NAME_MAX];
 	struct names *names;
 	struct port_counters gone, sum;
-	uint64_t told_at;
+	uint64_t told_at[2];
 	bool is_stopped, is_configured, is_kept;
 	struct acceptor *next;
 };

@@ -103,7 +103,11 @@ void callers_rules(const struct acceptor *a, const struct peer *peer,
 
 static void free_caller(struct deferred *d)
 {
-	free(container_of(d, struct caller, end));
+	struct caller *c = container_of(d, struct caller, end);
+
+	/* It may have keys of a session that came to nothing. */
+	crypto_wipe(c, sizeof(*c));
+	free(c);
 }
 
 static void forget(struct caller *c)
@@ -118,12 +122,12 @@ static void forget(struct caller *c)
 static void refuse(struct caller *c, const char *why)
 {
 	struct acceptor *a = c->acceptor;
-	uint64_t now = loop_now();
+	uint64_t now = loop_now(), *told_at = &a->told_at[c->known != NULL];
 
 	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (c->known || now - a->told_at >= TELL_MS || !a->told_at) {
+	if (now - *told_at >= TELL_MS || !*told_at) {
 		log_warn("%s: %s refused: %s", a->label, c->name, why);
-		a->told_at = c->known ? a->told_at : now;
+		*told_at = now;
 	}
 	close(c->fd);
 	forget(c);
@@ -141,8 +145,7 @@ static int share(struct known_peer *k, const struct keys *keys, const struct ide
 }
 
 /* Somebody who knows our key says that it has this one. Return: 0; -errno with p->why. */
-static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
-		uint8_t psk[SEAL_KEY_BYTES])
+static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES])
 {
 	struct caller *c = container_of(p, struct caller, prove);
 	struct acceptor *a = c->acceptor;
@@ -165,13 +168,26 @@ static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
 		return -ENOMEM;
 	}
 	p->shared = c->known->shared;
-	return keys_psk(keys, peer->psk_path, psk, p->why, sizeof(p->why));
+	return 0;
 }
 
-/* It has that key. Return: 0; -errno with p->why. */
-static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES])
+/* Whether there is a place for its port; it takes that of its old one. */
+static bool has_room(const struct caller *c)
+{
+	const struct member *m = c->known->member;
+
+	return (m && m->acceptor == c->acceptor) || acceptor_has_room(c->acceptor);
+}
+
+/*
+ * It has that key. Its secret is read now, not for whoever claims or repeats something, for
+ * that takes the broker a while. Return: 0; -errno with p->why.
+ */
+static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
+		 uint8_t psk[SEAL_KEY_BYTES])
 {
 	struct caller *c = container_of(p, struct caller, prove);
+	const struct peer *peer;
 
 	if (memcmp(stamp, c->known->stamp, HANDSHAKE_STAMP_BYTES) <= 0) {
 		snprintf(p->why, sizeof(p->why),
@@ -180,14 +196,16 @@ static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES])
 			 c->peer.name);
 		return -EACCES;
 	}
-	if (!c->known->member && !acceptor_has_room(c->acceptor)) {
+	if (!has_room(c)) {
 		snprintf(p->why, sizeof(p->why),
 			 "%s is another peer than the one that has this end of the cable",
 			 c->peer.name);
 		return -EBUSY;
 	}
 	memcpy(c->known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
-	return 0;
+	peer = peer_of(c->acceptor, c->known->key);
+	return keys_psk(c->acceptor->relay->env.keys, peer ? peer->psk_path : NULL, psk,
+			p->why, sizeof(p->why));
 }
 
 static void end_port(struct known_peer *k, const char *why)
@@ -223,7 +241,7 @@ static void proved(struct prove *p, int ret)
 		acceptor_take(c->acceptor, &in);
 		forget(c);
 	}
-	callers_check(r, false);
+	callers_check(r);
 }
 
 void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_host *host)
@@ -286,9 +304,9 @@ static void check_one(struct relay *r, struct known_peer *k)
 	members_set_rules(&r->forward.members, k->member, &rules);
 }
 
-void callers_check(struct relay *r, bool always)
+void callers_check(struct relay *r)
 {
-	if (!always && r->callers.version == r->env.keys->version)
+	if (r->callers.version == r->env.keys->version)
 		return;
 	r->callers.version = r->env.keys->version;
 	for (unsigned i = 0; i < CALLERS_BUCKETS; i++)

@@ -76,10 +76,10 @@ void callers_end(struct relay *r, const struct acceptor *a);
 
 /*
  * callers_check() - If the peers files have changed, a port whose peer is not in its file any
- * more ends, and the others have the rules that stand there now.
- * @always: even if they have not
+ * more ends, and the others have the rules that stand there now. Not before all listeners
+ * have the files of a new configuration, which counts as a change (keys_renew()).
  */
-void callers_check(struct relay *r, bool always);
+void callers_check(struct relay *r);
 
 /* callers_rules() - The rules of a port: its listener's, and in their place the peer's. */
 void callers_rules(const struct acceptor *a, const struct peer *peer,

@@ -29,6 +29,7 @@
 
 #define X25519 br_ec_c25519_m31
 
+#define STACK_BYTES 4096 /* more than the library takes */
 #define NONCE_BYTES 12
 
 /* What is in the opaque bytes. */
@@ -61,6 +62,17 @@ int crypto_random(void *out, size_t n)
 	return 0;
 }
 
+/*
+ * The library does not wipe what its functions had on the stack, such as the keys of the
+ * rounds of AES, the first of which are the key. This does, below the caller.
+ */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+	uint8_t left[STACK_BYTES];
+
+	crypto_wipe(left, sizeof(left));
+}
+
 /* ---- the curve ---- */
 
 int crypto_dh(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
@@ -73,6 +85,7 @@ int crypto_dh(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
 	X25519.mul(point, SEAL_KEY_BYTES, key, SEAL_KEY_BYTES, BR_EC_curve25519);
 	memcpy(out, point, SEAL_KEY_BYTES);
 	crypto_wipe(point, sizeof(point));
+	wipe_stack();
 	return crypto_equal(out, zeros, SEAL_KEY_BYTES) ? -EINVAL : 0;
 }
 
@@ -109,6 +122,7 @@ void crypto_hmac(uint8_t out[SEAL_HASH_BYTES], const uint8_t *key, size_t key_le
 	br_hmac_out(&hmac, out);
 	crypto_wipe(&prepared, sizeof(prepared));
 	crypto_wipe(&hmac, sizeof(hmac));
+	wipe_stack();
 }
 
 /* ---- ciphers ---- */
@@ -142,6 +156,7 @@ void aead_free(struct aead *a)
 	if (a)
 		crypto_wipe(a, sizeof(*a));
 	free(a);
+	wipe_stack();
 }
 
 void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_BYTES])
@@ -158,6 +173,7 @@ void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_
 		if (!aes || !c->ghash)
 			__builtin_trap();
 		aes->init(&c->key.aes.vtable, key, SEAL_KEY_BYTES);
+		wipe_stack();
 	}
 	c->suite = suite;
 }

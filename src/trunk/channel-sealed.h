@@ -16,7 +16,7 @@
 #include "trunk/handshake.h"
 
 #define CHANNEL_SEALED_OUT \
-	((size_t)2 * RECORD_SIZE_MAX + RECORD_OVERHEAD) /* and the end */
+	((size_t)2 * RECORD_SIZE_MAX + 2 * RECORD_OVERHEAD) /* another key, and the end */
 #define CHANNEL_SEALED_IN ((size_t)2 * RECORD_SIZE_MAX)
 
 /*

@@ -86,18 +86,19 @@ static int finish(struct prove *p)
 	return 0;
 }
 
-/* The peer is who it claims to be, and may come. */
-static int let_in(struct prove *p, const uint8_t psk[SEAL_KEY_BYTES])
+/* The peer may come, if it is who it claims to be. */
+static int let_in(struct prove *p)
 {
-	uint8_t out[HANDSHAKE_2_BYTES];
+	uint8_t out[HANDSHAKE_2_BYTES], psk[SEAL_KEY_BYTES] = { 0 };
 	int ret = handshake_believe(&p->hs, p->shared, p->in);
 
 	if (ret < 0)
 		return fault(p, ret, "it has not the key that it claims to have");
-	ret = p->check(p, p->hs.stamp);
+	ret = p->check(p, p->hs.stamp, psk);
 	if (ret < 0)
 		return ret;
 	ret = handshake_answer(&p->hs, psk, out, &p->session);
+	crypto_wipe(psk, sizeof(psk));
 	if (ret < 0)
 		return fault(p, ret, strerror(-ret));
 	return send_all(p, p->watch.fd, out, sizeof(out));
@@ -106,7 +107,6 @@ static int let_in(struct prove *p, const uint8_t psk[SEAL_KEY_BYTES])
 /* What can be wrong with who has dialled. It is never told. */
 static int answer(struct prove *p)
 {
-	uint8_t psk[SEAL_KEY_BYTES] = { 0 };
 	int ret = handshake_hear(&p->hs, p->me, p->in);
 
 	if (ret == -EACCES)
@@ -115,11 +115,8 @@ static int answer(struct prove *p)
 			     "`netrelay pubkey` makes of our key");
 	if (ret < 0)
 		return fault(p, ret, "a handshake that is not right");
-	ret = p->find(p, noise_peer(&p->hs.noise), psk);
-	if (ret == 0)
-		ret = let_in(p, psk);
-	crypto_wipe(psk, sizeof(psk));
-	return ret;
+	ret = p->find(p, noise_peer(&p->hs.noise));
+	return ret < 0 ? ret : let_in(p);
 }
 
 /* Return: whether the peer may go on; if not, it was told. */

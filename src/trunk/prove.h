@@ -21,9 +21,9 @@
  * @session: what it has brought, once done() was called with 0
  * @why:     a sentence for people, once it was called with an error
  * @find:    for who was dialled: says whether the peer that the handshake names may come.
- *           Return: 0, and @psk, all zeros, is set to its secret if it has one, and @shared
- *           as of handshake_believe(); -errno with @why
- * @check:   then the peer has proved that it is that one. Return: 0; -errno with @why
+ *           Return: 0, and @shared is set as of handshake_believe(); -errno with @why
+ * @check:   then the peer has proved that it is that one. Return: 0, and @psk, all zeros,
+ *           is set to its secret if it has one; -errno with @why
  * @done:    the handshake has ended; the descriptor is the owner's again. @ret: 0;
  *           PROVE_PLAIN; -errno, with @why
  * @in:      what came so far, @n bytes of @need
@@ -36,9 +36,9 @@ struct prove {
 	struct handshake hs;
 	struct session session;
 	char why[PROVE_WHY_MAX];
-	int (*find)(struct prove *p, const uint8_t peer[SEAL_KEY_BYTES],
-		    uint8_t psk[SEAL_KEY_BYTES]);
-	int (*check)(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES]);
+	int (*find)(struct prove *p, const uint8_t peer[SEAL_KEY_BYTES]);
+	int (*check)(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
+		     uint8_t psk[SEAL_KEY_BYTES]);
 	const uint8_t *shared;
 	void (*done)(struct prove *p, int ret);
 	bool is_dialler, takes_plain;

@@ -198,6 +198,38 @@ static void test_shut(void)
 	end();
 }
 
+/* All that is ever kept at once: another key, two records as long as they get, and the end. */
+static void test_fullest(void)
+{
+	static uint8_t data[2 * RECORD_MAX], got[2 * RECORD_MAX];
+	const size_t len = sizeof(data);
+	size_t came = 0, n_kept;
+	unsigned turns = 0;
+	ssize_t n = -EAGAIN;
+
+	rnd_bytes(data, len);
+	begin(SEAL_CHACHA20_POLY1305);
+	rig.a.tx.max_records = 0;
+	/* What came for this end, and was not asked for yet. */
+	memset(rig.a.in, 0x5a, RECORD_OVERHEAD);
+	n = send_some(data, len);
+	ok_eq_int(n, (int)len, "two whole records are taken behind another key");
+	ok(rig.a.channel.has_output, "and kept");
+	rig.a.channel.ops->shut(&rig.a.channel);
+	n_kept = rig.a.out_end;
+	ok(n_kept <= CHANNEL_SEALED_OUT && rig.a.in[0] == 0x5a,
+	   "there is room for the end, too: %zu of %zu bytes", n_kept,
+	   (size_t)CHANNEL_SEALED_OUT);
+	while (came < len && turns++ < 10000) {
+		pass(SIZE_MAX);
+		send_some(NULL, 0);
+		n = recv_some(got + came, len - came);
+		came += n > 0 ? (size_t)n : 0;
+	}
+	ok(came == len && memcmp(got, data, len) == 0, "and all of it comes");
+	end();
+}
+
 /* ---- the man in the middle ---- */
 
 /* Two records of 60 bytes lie in @way. */
@@ -350,6 +382,7 @@ int main(void)
 		test_carries(SEAL_AES256_GCM, 3);
 	test_idle();
 	test_shut();
+	test_fullest();
 	test_flipped();
 	test_reordered();
 	test_cut();

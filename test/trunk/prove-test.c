@@ -42,22 +42,22 @@ static void on_done(struct prove *p, int ret)
 	s->calls++;
 }
 
-static int on_find(struct prove *p, const uint8_t *peer, uint8_t *psk)
+static int on_find(struct prove *p, const uint8_t *peer)
 {
 	struct side *s = container_of(p, struct side, p);
 
 	memcpy(s->asked, peer, sizeof(s->asked));
 	snprintf(p->why, sizeof(p->why), "not in the list");
-	if (s->psk)
-		memcpy(psk, s->psk, SEAL_KEY_BYTES);
 	return s->says;
 }
 
-static int on_check(struct prove *p, const uint8_t *stamp)
+static int on_check(struct prove *p, const uint8_t *stamp, uint8_t *psk)
 {
 	struct side *s = container_of(p, struct side, p);
 
 	snprintf(p->why, sizeof(p->why), "%u is too late", stamp[0]);
+	if (s->psk)
+		memcpy(psk, s->psk, SEAL_KEY_BYTES);
 	return s->checks;
 }
 
