@@ -17,6 +17,7 @@ the stream, over loopback, and a tap that has the address, whose other side is o
 h2. Their figure is the first relay's CPU time.
 """
 import json
+import os
 import time
 
 import machine
@@ -29,22 +30,30 @@ TCP = f"-C {machine.CONGESTION}"
 PORT = 7000
 # Room for VXLAN's and UDP's headers around the bridges' 1,500 bytes.
 WIRE_MTU = 1600
+BENCH = os.path.dirname(os.path.abspath(__file__))
+DELAY_MS, LOST = 40, 10  # of the long wire: there and back, and of 1,000 frames each way
 
 
 class Hosts:
-    """Two namespaces joined by a wire, until close()."""
+    """Two namespaces joined by a wire, until close(); @is_long: one that delays and loses."""
 
-    def __init__(self):
+    def __init__(self, is_long=False):
         tag = f"b{next(NAMES)}"
         self.ns = [netns(f"{tag}h{i}") for i in (1, 2)]
         self.processes, self.relays, self.keep = [], [], []
         h1, h2 = self.ns
-        sh(f"ip -n {h1} link add u0 mtu {WIRE_MTU} type veth "
-           f"peer name u0 mtu {WIRE_MTU} netns {h2}")
+        if is_long:
+            taps = [self.tap(i, False, "u0") for i in (1, 2)]
+            self.processes.append(start(
+                ["python3", f"{BENCH}/wire.py", *map(str, taps), str(DELAY_MS // 2),
+                 str(LOST)], fds=taps, core=None))
+        else:
+            sh(f"ip -n {h1} link add u0 mtu {WIRE_MTU} type veth "
+               f"peer name u0 mtu {WIRE_MTU} netns {h2}")
         for i, ns in enumerate(self.ns, 1):
             sh(f"ip -n {ns} addr add 10.8.0.{i}/24 dev u0")
             sh(f"ip -n {ns} link set lo up")
-            sh(f"ip -n {ns} link set u0 up")
+            sh(f"ip -n {ns} link set u0 mtu {WIRE_MTU} up")
 
     def bridges(self, which=(1, 2)):
         for i in which:
@@ -59,11 +68,11 @@ class Hosts:
             f"ip -n {ns} link show {interface}", check=False))
         sh(f"ip -n {ns} link set {interface} master br0 up")
 
-    def tap(self, i, offload):
-        """Makes a tap here and moves it to h`i`, where it is t0."""
+    def tap(self, i, offload, name="t0"):
+        """Makes a tap here and moves it to h`i`."""
         made = f"m{next(NAMES)}"
         fd = machine.tap(made, offload)
-        sh(f"ip link set {made} txqueuelen 128 netns {self.ns[i - 1]} name t0")
+        sh(f"ip link set {made} txqueuelen 128 netns {self.ns[i - 1]} name {name}")
         self.keep.append(fd)
         return fd
 
@@ -117,7 +126,7 @@ class Hosts:
     def close(self):
         end(self.relays + self.processes)
         for k in self.keep:
-            machine.os.close(k) if isinstance(k, int) else k.close()
+            os.close(k) if isinstance(k, int) else k.close()
         for ns in self.ns:
             sh(f"ip netns del {ns}")
 
@@ -163,13 +172,14 @@ def by_netrelay(hosts, relay, endpoint):
     hosts.bridges()
     if endpoint == "udp":
         ends = [f"{PORT}:10.8.0.2:{PORT}"], [f"{PORT}:10.8.0.1:{PORT}"]
-    elif endpoint == "sealed":
+    elif endpoint in ("sealed", "sealed-udp"):
+        udp = ",udp" if endpoint == "sealed-udp" else ""
         keys = [key_pair(hosts, i) for i in (1, 2)]
         peers = f"{keys[1][0]}.peers"
         with open(peers, "w", encoding="ascii") as file:
             file.write(f"{keys[0][1]} h1\n")
-        ends = ([f"trunk:10.8.0.2:{PORT},peer={keys[1][1]}", "--key", keys[0][0]],
-                ["-l", f"10.8.0.2:{PORT}", "--key", keys[1][0], "--peers", peers])
+        ends = ([f"trunk:10.8.0.2:{PORT}{udp},peer={keys[1][1]}", "--key", keys[0][0]],
+                ["-l", f"10.8.0.2:{PORT}{udp}", "--key", keys[1][0], "--peers", peers])
     elif endpoint in CARRIERS:
         ends = CARRIERS[endpoint](hosts), ["-l", f"unix-listen:{RUN}/{h2}.sock"]
     else:
@@ -209,7 +219,7 @@ def by_vde(hosts):
         ns, directory = hosts.ns[i - 1], f"{RUN}/vde.{next(NAMES)}"
         hosts.relays.append(start(["vde_switch", "-s", directory, "-t", "t0"], ns=ns,
                                   core=None))
-        wait_for("vde_switch", lambda d=directory: machine.os.path.exists(f"{d}/ctl"))
+        wait_for("vde_switch", lambda d=directory: os.path.exists(f"{d}/ctl"))
         hosts.attach(i, "t0")
         hosts.relays.append(start(["vde_plug", f"vde://{directory}", "=", "socat",
                                    "STDIO", address], ns=ns, core=None))
@@ -231,7 +241,14 @@ def by_veth(hosts):
     hosts.attach(2, "v0")
 
 
+def by_wire(hosts):
+    """Nothing between the wire and the flows."""
+    for i, ns in enumerate(hosts.ns, 1):
+        sh(f"ip -n {ns} addr add 10.9.0.{i}/24 dev u0")
+
+
 JOINS = {
+    "the wire": by_wire,
     "null trunk": by_null,
     "socat": by_socat,
     "vde": by_vde,
@@ -271,13 +288,17 @@ def plain(hosts, relay):
 # ---- workloads ----
 
 # Names of relays, iperf3's options, and the core of all but the relay under test.
-ALL = [f"netrelay {e}" for e in ("trunk", "tcp", "udp")] + list(JOINS)
+ALL = [f"netrelay {e}" for e in ("trunk", "tcp", "udp")] + list(JOINS)[1:]
 WORKLOADS = {
     "bridges": (ALL, TCP, None),
     "bridges-4": (ALL, f"{TCP} -P 4", None),
     "bridges-udp": (ALL, "-u -b 2G -l 1472", None),
     "out": (["null", "netrelay"], TCP, machine.LOAD_CORE),
-    "sealed": ([f"netrelay {e}" for e in ("trunk", "sealed", "tls", "ssh")], TCP, None),
+    "sealed": ([f"netrelay {e}" for e in ("trunk", "sealed", "sealed-udp", "tls", "ssh")],
+               TCP, None),
+    # Ten flows; the first seconds, in which they find out how much passes, do not count.
+    "far": (["the wire", "netrelay sealed", "netrelay sealed-udp"],
+            f"{TCP} -P 10 -O 2 -t 6", None),
     "into": (["null", "netrelay"], f"{TCP} -R", machine.LOAD_CORE),
 }
 
@@ -285,11 +306,13 @@ WORKLOADS = {
 def run(workload, results, rounds):
     names, options, core = WORKLOADS[workload]
     names = list(with_before(names))
+    is_long = workload == "far"
+    rounds = min(rounds, 3) if is_long else rounds
     hosts, answers = {}, {name: [] for name in names}
     try:
         for name in names:
             results.going_on(f"{workload}, joining two hosts by {name}")
-            hosts[name] = Hosts()
+            hosts[name] = Hosts(is_long)
             if core is None:
                 join(hosts[name], name)
             else:
