@@ -867,6 +867,7 @@ static void test_lengths(void)
 {
 	static const char path[] =
 		"the path is 108 bytes long; a unix socket's has 107 at most";
+	static const char too_long_file[] = "the path has 256 bytes; 255 are allowed";
 	static const char too_long[] =
 		"an endpoint of 1024 bytes is too long; 1023 are allowed";
 	char why[WHY_MAX], *stretched;
@@ -892,6 +893,10 @@ static void test_lengths(void)
 	test_length("unix-listen:", 107, ",mode=0600", path);
 	test_length("unixgram:", 107, ",local=b", path);
 	test_length("unixgram:b,local=", 107, "", path);
+	test_length("tcp-listen:1,peers=", ENDPOINT_FILE_MAX - 1, ",plain",
+		    too_long_file);
+	test_length("trunk:h:1,peer=" PUBKEY ",psk=", ENDPOINT_FILE_MAX - 1, "",
+		    too_long_file);
 	test_length("exec:", ENDPOINT_TEXT_MAX - 1 - strlen("exec:"), "", too_long);
 	stretched =
 		stretch("unix-listen:", ENDPOINT_TEXT_MAX - strlen("unix-listen:"), "");

@@ -9,6 +9,8 @@
  *	...
  *	if (!fault_disarm())			there were fewer calls than that
  *
+ * A send() that fails by 0 says that it has taken one byte.
+ *
  * After a count run (fault_arm() with FAULT_NONE), fault_calls() says how many there were.
  */
 #ifndef LIB_FAULT_H
@@ -46,7 +48,8 @@
 	  (fd, l, o, v, n), -1)                                                          \
 	X(setsockopt, int, (int fd, int l, int o, const void *v, socklen_t n),           \
 	  (fd, l, o, v, n), -1)                                                          \
-	X(send, ssize_t, (int fd, const void *v, size_t n, int f), (fd, v, n, f), -1)    \
+	X(send, ssize_t, (int fd, const void *v, size_t n, int f), (fd, v, n, f),        \
+	  fault.err ? -1 : 1)                                                            \
 	X(sendto, ssize_t,                                                               \
 	  (int fd, const void *v, size_t n, int f, __CONST_SOCKADDR_ARG a, socklen_t l), \
 	  (fd, v, n, f, a, l), -1)                                                       \

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/no-memory.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
@@ -165,6 +166,16 @@ static void test_heads(void)
 	ok(!tx.aead, "an end may come twice");
 }
 
+static void test_no_memory(void)
+{
+	no_memory = true;
+	ok_eq_int(record_begin(&tx, SEAL_CHACHA20_POLY1305, key, 0), -ENOMEM,
+		  "no memory for a cipher");
+	no_memory = false;
+	record_end(&tx);
+	ok(!tx.aead, "and it can be ended all the same");
+}
+
 int main(void)
 {
 	enum seal_suite last = crypto_has_aes() ? SEAL_AES256_GCM
@@ -179,5 +190,6 @@ int main(void)
 	}
 	test_order();
 	test_heads();
+	test_no_memory();
 	return done();
 }

@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "lib/bytes.h"
+#include "lib/fault.h"
 #include "lib/no-memory.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
@@ -168,6 +169,41 @@ static void test_idle(void)
 		   recv_some(got, 10) == 10 && recv_some(got, 10) == 10 &&
 		   !rig.b.channel.has_input && recv_some(got, 10) == -EAGAIN,
 	   "what is not asked for stays, and is told of");
+	send_some(noise, 10);
+	send_some(noise + 10, 10);
+	pass(SIZE_MAX);
+	ok(recv_some(got, 10) == 10 && rig.b.channel.has_input &&
+		   recv_some(got, 10) == 10 && !rig.b.channel.has_input,
+	   "and so is a whole record behind what was asked for");
+	end();
+}
+
+static void test_nothing(void)
+{
+	begin(SEAL_CHACHA20_POLY1305);
+	ok(rig.a.channel.ops->send(&rig.a.channel, &(struct iovec){ noise, 0 }, 1) == 0,
+	   "a piece without bytes");
+	send_some(NULL, 0);
+	ok(!rig.a.channel.has_output && rig.a.tx.n == 0 &&
+		   bytes_read(&rig.way, rig.middle[0], 65536) < 0,
+	   "makes no record");
+	end();
+}
+
+static void test_interrupted(void)
+{
+	uint8_t got[60];
+
+	begin(SEAL_CHACHA20_POLY1305);
+	fault_arm(FAULT_write, 1, EINTR);
+	ok(send_some(noise, 60) == 60 && fault_disarm() && !rig.a.channel.has_output,
+	   "a write() that is interrupted is made again");
+	pass(SIZE_MAX);
+	fault_arm(FAULT_read, 1, EINTR);
+	ok(recv_some(got, 60) == 60 && fault_disarm() && !memcmp(got, noise, 60),
+	   "so is a read()");
+	fault_arm(FAULT_read, 1, EIO);
+	ok(recv_some(got, 60) == -EIO && fault_disarm(), "another error is told");
 	end();
 }
 
@@ -369,6 +405,42 @@ static void test_close(void)
 	close(sv[1]);
 }
 
+/* @granted: allocations; -1: not even buffers. Return: what the beginning says. */
+static int begin_without(int granted)
+{
+	struct session s = { .suite = SEAL_CHACHA20_POLY1305, .send = { 1 } },
+		       none = { 0 };
+	struct channel_sealed c;
+	int sv[2], ret;
+
+	sockets_pair(SOCK_STREAM, sv);
+	if (granted < 0) {
+		fault_arm(FAULT_mmap, 1, ENOMEM);
+	} else {
+		no_memory_after = (unsigned)granted;
+		no_memory = true;
+	}
+	ret = channel_sealed_begin(&c, sv[0], &s);
+	fault_disarm();
+	no_memory = false;
+	if (ret == 0)
+		c.channel.ops->close(&c.channel);
+	ok(memcmp(&s, &none, sizeof(s)) == 0 && c.channel.rfd == -1 && !c.tx.aead &&
+		   !c.rx.aead && !c.out,
+	   "no key is left, and nothing else");
+	ok(ret == 0 || read(sv[1], &(char){ 0 }, 1) == 0, "the peer sees it end at once");
+	close(sv[1]);
+	return ret;
+}
+
+static void test_no_memory(void)
+{
+	ok_eq_int(begin_without(-1), -ENOMEM, "no memory for the buffers");
+	ok_eq_int(begin_without(0), -ENOMEM, "nor for a cipher");
+	ok_eq_int(begin_without(1), -ENOMEM, "nor for the second one");
+	ok_eq_int(begin_without(2), 0, "for both");
+}
+
 int main(void)
 {
 	alarm(ALARM_S);
@@ -381,6 +453,8 @@ int main(void)
 	if (crypto_has_aes())
 		test_carries(SEAL_AES256_GCM, 3);
 	test_idle();
+	test_nothing();
+	test_interrupted();
 	test_shut();
 	test_fullest();
 	test_flipped();
@@ -388,6 +462,7 @@ int main(void)
 	test_cut();
 	test_lying_peer();
 	test_close();
+	test_no_memory();
 	bytes_free(&rig.way);
 	return done();
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "lib/no-random.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 #include "trunk/trunk.h"
@@ -100,6 +101,74 @@ static void test_suites(void)
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EPROTO,
 		  "a suite that the dialler has not offered is refused");
 	dialler.suites = all;
+}
+
+/* What a listener may know of a peer before: it is the same, or the handshake fails. */
+static void test_shared(void)
+{
+	uint8_t shared[SEAL_KEY_BYTES];
+	struct pair p = { 0 };
+
+	if (crypto_dh(shared, listener.pair.key, dialler.pair.pub) < 0)
+		abort();
+	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+	handshake_hear(&p.l, &listener, p.first);
+	ok_eq_int(handshake_believe(&p.l, shared, p.first), 0,
+		  "what was computed before is believed");
+	ok(handshake_answer(&p.l, NULL, p.second, &p.ls) == 0 &&
+		   handshake_finish(&p.d, p.second, &p.ds) == 0 && sessions_fit(&p),
+	   "and both agree");
+	shared[7] ^= 1;
+	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+	handshake_hear(&p.l, &listener, p.first);
+	ok(handshake_believe(&p.l, shared, p.first) == -EBADMSG &&
+		   is_wiped(&p.l, sizeof(p.l)),
+	   "of another peer, it proves nothing");
+}
+
+/* A listener that has the key, and says what none may say. */
+static void test_lying_listener(void)
+{
+	static const uint32_t suites[] = { 0, 3, 31, 32, 33, 34, UINT32_MAX };
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < sizeof(suites) / sizeof(*suites); i++) {
+		uint8_t payload[HANDSHAKE_2_PAYLOAD] = { 0 };
+		struct pair p = { 0 };
+
+		handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+		hear(&p.l, &listener, p.first);
+		put_be32(payload + 4, suites[i]);
+		put_be32(p.second, TRUNK_MAGIC);
+		put_be32(p.second + 4, TRUNK_SEALED << 16 | HANDSHAKE_2_BYTES);
+		noise_set_psk(&p.l.noise, (const uint8_t[SEAL_KEY_BYTES]){ 0 });
+		noise_write(&p.l.noise, payload, sizeof(payload),
+			    p.second + HANDSHAKE_HELLO_BYTES);
+		wrong += handshake_finish(&p.d, p.second, &p.ds) != -EPROTO ||
+			 !is_wiped(&p.d, sizeof(p.d)) || !is_wiped(&p.ds, sizeof(p.ds));
+		handshake_wipe(&p.l);
+	}
+	ok_eq_int(wrong, 0,
+		  "a suite that there is none of is refused, and leaves nothing");
+}
+
+static void test_no_random(void)
+{
+	struct pair p = { 0 };
+
+	random_error = EIO;
+	ok(handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first) == -EIO &&
+		   is_wiped(&p.d, sizeof(p.d)),
+	   "nobody dials without random numbers");
+	random_error = 0;
+	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+	hear(&p.l, &listener, p.first);
+	random_error = EIO;
+	ok(handshake_answer(&p.l, NULL, p.second, &p.ls) == -EIO &&
+		   is_wiped(&p.l, sizeof(p.l)) && is_wiped(&p.ls, sizeof(p.ls)),
+	   "nor answers, and nothing of a session is made");
+	random_error = 0;
+	handshake_wipe(&p.d);
 }
 
 static void test_wrong_keys(void)
@@ -227,6 +296,9 @@ int main(void)
 	test_agree(NULL, "without a secret");
 	test_agree(psk, "with a secret of the pair");
 	test_suites();
+	test_shared();
+	test_lying_listener();
+	test_no_random();
 	test_wrong_keys();
 	test_flipped();
 	test_after_mac();

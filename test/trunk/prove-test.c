@@ -8,6 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/fault.h"
+#include "lib/leap.h"
+#include "lib/no-random.h"
 #include "lib/sockets.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
@@ -23,13 +26,15 @@ static struct identity dialler, listener, other;
  * One end.
  * @ret:  of done(); NOT_YET
  * @says, @checks: what find() and check() are to say
+ * @random: what comes of random numbers from check() on
+ * @shared: what find() knows of the peer
  */
 struct side {
 	struct prove p;
-	int fd, ret, says, checks;
+	int fd, ret, says, checks, random;
 	unsigned calls;
 	uint8_t asked[SEAL_KEY_BYTES];
-	const uint8_t *psk;
+	const uint8_t *psk, *shared;
 };
 
 static struct side d, l;
@@ -48,6 +53,7 @@ static int on_find(struct prove *p, const uint8_t *peer)
 
 	memcpy(s->asked, peer, sizeof(s->asked));
 	snprintf(p->why, sizeof(p->why), "not in the list");
+	p->shared = s->shared;
 	return s->says;
 }
 
@@ -58,6 +64,7 @@ static int on_check(struct prove *p, const uint8_t *stamp, uint8_t *psk)
 	snprintf(p->why, sizeof(p->why), "%u is too late", stamp[0]);
 	if (s->psk)
 		memcpy(psk, s->psk, SEAL_KEY_BYTES);
+	random_error = s->random;
 	return s->checks;
 }
 
@@ -146,6 +153,8 @@ static void test_strangers(void)
 		{ "a browser", "GET / HTTP/1.1\r\n\r\n", 18 },
 		{ "a trunk without a key", "\xffntr\0\1\0\x40", 8 },
 		{ "one byte", "\1", 1 },
+		{ "a trunk of version 3", "\xffntr\0\3\0\x40", 8 },
+		{ "something like a trunk", "\xffnts\0\1\0\x40", 8 },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -279,6 +288,200 @@ static void test_ends(void)
 	end();
 }
 
+/* Turns, until a @call in one has failed by @err. Return: whether any has. */
+static bool turns_with(enum fault_call call, int err)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		fault_arm(call, 1, err);
+		turn(&loop);
+		if (fault_disarm())
+			return true;
+	}
+	return false;
+}
+
+static void test_interrupted(bool takes_plain)
+{
+	begin();
+	await(takes_plain);
+	fault_arm(FAULT_send, 1, EINTR);
+	ok(dial() == 0 && fault_disarm(), "a send() that is interrupted is made again");
+	ok(turns_with(FAULT_recv, EINTR) && l.ret == NOT_YET, "so is a recv()");
+	ok(turns_with(FAULT_recv, EAGAIN) && l.ret == NOT_YET, "or a vain one");
+	turns(&loop, 6);
+	ok(l.ret == 0 && d.ret == 0, "and both have proved it");
+	end();
+}
+
+static void test_recv_fails(bool takes_plain)
+{
+	begin();
+	await(takes_plain);
+	dial();
+	ok(turns_with(FAULT_recv, EIO), "an error of recv()");
+	if (takes_plain)
+		ok_eq_int(l.ret, PROVE_PLAIN,
+			  "is the port's, where plain peers may come");
+	else
+		ok(l.ret == -EIO && !strcmp(l.p.why, strerror(EIO)), "is told");
+	end();
+	begin();
+	await(takes_plain);
+	dial();
+	ok(turns_with(FAULT_recv, ECONNRESET), "a peer that resets the connection");
+	if (takes_plain)
+		ok_eq_int(l.ret, PROVE_PLAIN, "is the port's, too");
+	else
+		ok(l.ret == -ECONNRESET && strstr(l.p.why, "closed by the peer"),
+		   "has closed it");
+	end();
+}
+
+/* A plain peer may come, and this one goes before it has said anything. */
+static void test_gone_at_once(void)
+{
+	begin();
+	await(true);
+	close(d.fd);
+	d.fd = -1;
+	turns(&loop, 2);
+	ok_eq_int(l.ret, PROVE_PLAIN, "the port shall see that a plain peer has gone");
+	end();
+}
+
+static void test_send_fails(void)
+{
+	static const int errors[] = { EPIPE, EAGAIN, ENOBUFS };
+
+	for (unsigned i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		begin();
+		fault_arm(FAULT_send, 1, errors[i]);
+		ok_eq_int(dial(), -errors[i], "a first message that can't be sent");
+		ok(fault_disarm() && !strcmp(d.p.why, strerror(errors[i])) &&
+			   prove_stop(&d.p) == -1,
+		   "is told: %s", d.p.why);
+		end();
+		begin();
+		await(false);
+		dial();
+		ok(turns_with(FAULT_send, errors[i]) && l.ret == -errors[i],
+		   "so is an answer");
+		end();
+	}
+}
+
+static void test_cut_short(void)
+{
+	begin();
+	fault_arm(FAULT_send, 1, 0);
+	ok(dial() == -ENOBUFS && fault_disarm() && !strcmp(d.p.why, "cut short"),
+	   "nor is a part of it enough");
+	end();
+}
+
+static void test_no_watch(void)
+{
+	begin();
+	fault_arm(FAULT_epoll_ctl, 1, ENOMEM);
+	ok(dial() == -ENOMEM && fault_disarm() && !strcmp(d.p.why, strerror(ENOMEM)),
+	   "a dialler that can't be watched");
+	fault_arm(FAULT_epoll_ctl, 1, ENOSPC);
+	ok(await(false) == -ENOSPC && fault_disarm() &&
+		   !strcmp(l.p.why, strerror(ENOSPC)),
+	   "nor a listener");
+	turns(&loop, 2);
+	ok(!d.calls && !l.calls, "is told at once, and not again");
+	end();
+}
+
+static void test_no_random(void)
+{
+	begin();
+	random_error = EIO;
+	ok(dial() == -EIO && !strcmp(d.p.why, strerror(EIO)),
+	   "nobody dials without random numbers");
+	random_error = 0;
+	l.random = EIO;
+	await(false);
+	dial();
+	turns(&loop, 4);
+	ok(l.ret == -EIO && !strcmp(l.p.why, strerror(EIO)), "nor answers");
+	random_error = 0;
+	end();
+}
+
+static void test_limits(void)
+{
+	uint8_t first[HANDSHAKE_1_BYTES];
+	struct handshake hs;
+
+	begin();
+	await(false);
+	leap(&loop, TRUNK_ANSWER_MS / 1000 - 1);
+	turns(&loop, 2);
+	ok_eq_int(l.ret, NOT_YET, "a peer has a while to prove it");
+	leap(&loop, 2);
+	turn_until(&loop, 1000, l.calls);
+	ok(l.ret == -ETIMEDOUT && !strcmp(l.p.why, "no handshake came"), "but not more");
+	end();
+	begin();
+	dial();
+	leap(&loop, TRUNK_ANSWER_MS / 1000 + 1);
+	turn_until(&loop, 1000, d.calls);
+	ok(d.ret == -ETIMEDOUT && !strcmp(d.p.why, trunk_no_answer()),
+	   "nor has a listener");
+	end();
+	begin();
+	await(true);
+	if (write(d.fd, "\xffnt", 3) != 3)
+		abort();
+	turns(&loop, 2);
+	leap(&loop, PROVE_PLAIN_MS / 1000 + 1);
+	turn_until(&loop, 1000, l.calls);
+	ok_eq_int(l.ret, PROVE_PLAIN, "where plain ones may come, it is such a one then");
+	end();
+	begin();
+	await(true);
+	handshake_dial(&hs, &dialler, listener.pair.pub, NULL, first);
+	handshake_wipe(&hs);
+	if (write(d.fd, first, HANDSHAKE_HELLO_BYTES) != HANDSHAKE_HELLO_BYTES)
+		abort();
+	turns(&loop, 2);
+	leap(&loop, PROVE_PLAIN_MS / 1000 + 1);
+	turn_until(&loop, 1000, l.calls);
+	ok_eq_int(l.ret, -ETIMEDOUT, "but not who has begun a handshake");
+	end();
+}
+
+/* Who knows our key, and no more. */
+static void test_liars(void)
+{
+	uint8_t first[HANDSHAKE_1_BYTES], mac[SEAL_HASH_BYTES];
+	struct iovec iov = { first, HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES };
+	struct handshake hs;
+
+	begin();
+	await(false);
+	handshake_dial(&hs, &dialler, listener.pair.pub, NULL, first);
+	first[HANDSHAKE_HELLO_BYTES + SEAL_KEY_BYTES] ^= 1;
+	crypto_hmac(mac, listener.mac_key, SEAL_HASH_BYTES, &iov, 1);
+	memcpy(first + iov.iov_len, mac, HANDSHAKE_MAC_BYTES);
+	if (write(d.fd, first, sizeof(first)) != sizeof(first))
+		abort();
+	turns(&loop, 3);
+	ok(l.ret == -EBADMSG && strstr(l.p.why, "not right"),
+	   "one that knows our key, and says nothing right");
+	end();
+	begin();
+	l.shared = other.pair.pub;
+	await(false);
+	dial();
+	turns(&loop, 4);
+	ok(l.ret == -EBADMSG && strstr(l.p.why, "claims to have"),
+	   "one that has not the key that it names");
+	end();
+}
+
 int main(void)
 {
 	static const uint8_t dk[SEAL_KEY_BYTES] = { 0, 1 }, lk[SEAL_KEY_BYTES] = { 0, 2 },
@@ -299,6 +502,17 @@ int main(void)
 	test_refused();
 	test_answers();
 	test_ends();
+	test_interrupted(false);
+	test_interrupted(true);
+	test_recv_fails(false);
+	test_recv_fails(true);
+	test_gone_at_once();
+	test_send_fails();
+	test_cut_short();
+	test_no_watch();
+	test_no_random();
+	test_limits();
+	test_liars();
 	loop_free(&loop);
 	return done();
 }

@@ -245,6 +245,18 @@ static void test_every_split(enum trunk_state other, const char *what)
 
 /* ---- failures ---- */
 
+/* Both ends have agreed before anybody made a trunk of it. */
+static void test_establish(void)
+{
+	struct trunk t;
+
+	memset(&t, 0xa5, sizeof(t));
+	trunk_establish(&t, TRUNK_TAKES_SUPER);
+	ok(t.state == TRUNK_ESTABLISHED && t.peer_takes == TRUNK_TAKES_SUPER &&
+		   !t.n_unsent,
+	   "one that was agreed on by a handshake has no hello to send");
+}
+
 static void test_texts(void)
 {
 	static const char *const closed =
@@ -276,6 +288,7 @@ int main(void)
 	test_magic();
 	test_every_split(TRUNK_HELLO_EXPECTED, "one dials");
 	test_every_split(TRUNK_HELLO_SENT, "both dial");
+	test_establish();
 	test_texts();
 	return done();
 }
