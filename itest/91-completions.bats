@@ -126,6 +126,8 @@ kinds()
 	assert_equal "$(of_bash "netrelay -l 5000 b")" br0$'\n'bridge:
 	assert_equal "$(of_bash "netrelay bridge:")" bridge:br0
 	assert_equal "$(of_bash "netrelay --check-bridge b")" br0
+	assert_equal "$(of_bash "netrelay p")" pubkey
+	assert_equal "$(of_bash "netrelay genkey ")" ""
 	assert_equal "$(of_bash "netrelay --user nobo")" nobody
 	assert_equal "$(of_bash "netrelay --ctl $DIR/ct")" "$DIR/ctl"
 	assert_equal "$(of_bash "netrelay unix:$DIR/ct")" "unix:$DIR/ctl"
@@ -160,6 +162,11 @@ lines()
 		netrelay ctl $DIR/ctl add tcp
 		netrelay ctl $DIR/ctl add -l u
 		netrelay top $DIR/ct
+		netrelay g
+		netrelay --key $DIR/ct
+		netrelay --peers $DIR/ct
+		netrelay -l tcp-listen:1,peers=$DIR/ct
+		netrelay trunk:h:1,psk=$DIR/ct
 	EOT
 }
 
@@ -214,6 +221,8 @@ completes()
 	in_tmux new-session -d -x 200 -y 20 "PS1='%%%% ' HOME='$DIR' PATH='$DIR/bin:$PATH' zsh -f"
 	in_tmux send-keys "fpath=('$COMPLETIONS' \$fpath); autoload -U compinit; compinit -u -D" Enter
 	completes 'netrelay -l tcp' 'netrelay -l tcp-listen:'
+	completes 'netrelay gen' 'netrelay genkey'
+	completes "netrelay -l tcp-listen:1,peers=$DIR/ct" "netrelay -l tcp-listen:1,peers=$DIR/ctl"
 	completes 'netrelay --cap' 'netrelay --capture'
 	completes 'netrelay x tcp-listen:1,acc' 'netrelay x tcp-listen:1,accept-rate='
 	completes "netrelay unix:$DIR/ct" "netrelay unix:$DIR/ctl"

@@ -79,6 +79,22 @@ static bool is_named(const char *path, void *arg)
 			 names(&c->now, path) || (look_again(c) && names(&c->now, path)));
 }
 
+/*
+ * A file of keys is none that a control command named: who has taken over the relay could have
+ * the broker read any file.
+ */
+static size_t key_file_limit(const char *path, void *arg)
+{
+	struct confine *c = arg;
+	size_t limit = keys_limit(&c->keys, c->conf, path);
+
+	if (!limit)
+		limit = keys_limit(&c->keys, &c->now, path);
+	if (!limit && look_again(c))
+		limit = keys_limit(&c->keys, &c->now, path);
+	return limit;
+}
+
 static bool allows(const struct helper_request *req, void *arg)
 {
 	struct confine *c = arg;
@@ -122,7 +138,10 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 
 	c->conf = conf;
 	c->rules.names = is_named;
+	c->rules.file = HAS_KEYS && (conf->key_file || conf->file) ? key_file_limit
+								   : NULL;
 	c->rules.arg = c;
+	c->keys.is_quiet = true;
 	c->rules.dials = !conf->user;
 	c->rules.helper = serve_helper;
 	c->rules.ended = HAS_SERVICE && conf->pidfile ? relay_ended : NULL;
@@ -132,7 +151,7 @@ int confine_prepare(struct confine *c, struct broker *broker, const struct conf 
 	if (HAS_USERS && conf->user && (ret = find_user(c, why, size)) < 0)
 		return ret;
 	if (!needs_helper && !conf->ctl_path && !conf->file && !conf->pidfile &&
-	    !names(conf, NULL))
+	    !conf->key_file && !names(conf, NULL))
 		return 0;
 	snprintf(why, size, "not enough memory or descriptors to start");
 	return broker_start(broker, &c->rules);

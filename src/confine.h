@@ -8,18 +8,21 @@
 
 #include "conf/conf.h"
 #include "net/broker.h"
+#include "net/keys.h"
 #include "pidfile.h"
 #include "sandbox/sandbox.h"
 
 /*
  * @now:  what the file named when it was last looked at for something that @conf does not
  *        name; in the broker and the helpers
+ * @keys: the peers that name secrets; in the broker
  * @user: whom to become, if conf->user is set. @rules: of the broker
  * @pidfile: for the broker to remove; set by the caller
  */
 struct confine {
 	const struct conf *conf;
 	struct conf now;
+	struct keys keys;
 	const struct pidfile *pidfile;
 	struct user user;
 	struct broker_rules rules;

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "base/version.h"
 #include "client/ctl-client.h"
+#include "client/key-tool.h"
 #include "client/top.h"
 #include "conf/conf.h"
 #include "helper/file-cap.h"
@@ -52,8 +53,14 @@ static enum exit_status print(const char *text)
 
 static enum exit_status help(const struct conf *conf)
 {
+	struct buf text = { 0 };
+	enum exit_status status;
+
 	(void)conf;
-	return print(conf_help());
+	conf_help(&text);
+	status = text.failed ? refuse(-ENOMEM, "no memory") : print(text.data);
+	buf_free(&text);
+	return status;
 }
 
 static enum exit_status version(const struct conf *conf)
@@ -92,6 +99,20 @@ static enum exit_status top(const struct conf *conf)
 	return top_run(conf->ctl_path) ? STATUS_FAILED : STATUS_OK;
 }
 
+static enum exit_status genkey(const struct conf *conf)
+{
+	(void)conf;
+	file_cap_set(FILE_CAP_GONE);
+	return key_tool_genkey() ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum exit_status pubkey(const struct conf *conf)
+{
+	(void)conf;
+	file_cap_set(FILE_CAP_GONE);
+	return key_tool_pubkey() ? STATUS_FAILED : STATUS_OK;
+}
+
 static enum exit_status check(const struct conf *conf)
 {
 	const char *line = conf->faults.data;
@@ -114,6 +135,8 @@ static enum exit_status (*const actions[])(const struct conf *conf) = {
 	[CONF_VERSION] = version,
 	[CONF_CTL] = HAS_CTL ? ctl : NULL,
 	[CONF_TOP] = HAS_TOP ? top : NULL,
+	[CONF_GENKEY] = HAS_KEYS ? genkey : NULL,
+	[CONF_PUBKEY] = HAS_KEYS ? pubkey : NULL,
 	[CONF_CHECK_BRIDGE] = HAS_BRIDGE ? check_bridge : NULL,
 	[CONF_CHECK] = check,
 	[CONF_PRINT] = print_config,

@@ -28,6 +28,7 @@
 #include "ctl/ctl.h"
 #include "helper/file-cap.h"
 #include "helper/helper.h"
+#include "net/keys.h"
 #include "port/driver.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
@@ -56,6 +57,7 @@ struct program {
 	struct capture capture;
 	struct ctl ctl;
 	struct reload reload;
+	struct keys keys;
 	struct watch signals;
 	struct service service;
 	char why[PROGRAM_WHY_MAX];
@@ -261,6 +263,18 @@ static int set_up_views(struct program *prog)
 			     prog->why, sizeof(prog->why));
 }
 
+/* The broker was forked before, and so holds no key. */
+static int start_keys(struct program *prog)
+{
+	int ret;
+
+	prog->keys.look_ms = KEYS_LOOK_MS;
+	ret = keys_start(&prog->keys, prog->conf, prog->why, sizeof(prog->why));
+	prog->keys.broker = &prog->broker;
+	prog->reload.keys = &prog->keys;
+	return ret;
+}
+
 static int set_up(struct program *prog)
 {
 	const struct conf *conf = prog->conf;
@@ -306,6 +320,8 @@ static int set_up(struct program *prog)
 	events_subscribe(&prog->relay.events, &prog->log);
 	if (ret == 0)
 		ret = watch_signals(prog, &signals);
+	if (HAS_KEYS && ret == 0)
+		ret = start_keys(prog);
 	if (ret == 0 && prog->broker.is_on)
 		ret = loop_add(&prog->loop, &prog->broker_watch, prog->broker.fd,
 			       EPOLLRDHUP, broker_lost);
@@ -315,6 +331,8 @@ static int set_up(struct program *prog)
 		ret = add_all(prog);
 	prog->ctl.reload = HAS_CONFIG && conf->file ? reload : NULL;
 	prog->ctl.reload_arg = prog;
+	prog->ctl.has_key = conf->key_file;
+	prog->ctl.has_peers = conf->peers_file;
 	if (HAS_CTL && ret == 0 && conf->ctl_path)
 		ret = ctl_start(&prog->ctl, &prog->relay, &conf->ctl, prog->why,
 				sizeof(prog->why));
@@ -347,6 +365,8 @@ static void tear_down(struct program *prog)
 	if (HAS_CAPTURE)
 		capture_stop(&prog->capture);
 	relay_free(&prog->relay);
+	if (HAS_KEYS)
+		keys_free(&prog->keys);
 	/* If the capture was not started, this is what the writer waits for. */
 	if (prog->capture_fd >= 0)
 		close(prog->capture_fd);

@@ -120,6 +120,8 @@ int reload_run(struct reload *l, struct buf *out, char *why, size_t size)
 		snprintf(fault, sizeof(fault), "the relay is about to end");
 		ret = -ESHUTDOWN;
 	}
+	if (HAS_KEYS && ret == 0)
+		ret = keys_renew(l->keys, &next, fault, sizeof(fault));
 	if (ret == 0)
 		ret = apply(l, &next, out);
 	if (ret < 0) {

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "net/keys.h"
 #include "relay/relay.h"
 #include "show/trace.h"
 
@@ -12,6 +13,7 @@
  * Its owner sets these:
  * @conf:   what the program was started with; with a file
  * @trace:  of -vv
+ * @keys:   what the files of keys have
  *
  * @now:    what was applied last, if anything was since the start
  */
@@ -19,6 +21,7 @@ struct reload {
 	const struct conf *conf;
 	struct relay *relay;
 	struct trace *trace;
+	struct keys *keys;
 	struct conf now;
 };
 

@@ -63,7 +63,7 @@ _netrelay_endpoint()
 	*,tap=*) _netrelay_take "${cur%=*}=" "$value" "$(_netrelay_links tun_flags)" ;;
 	*,if=*) _netrelay_take "${cur%=*}=" "$value" "$(ls /sys/class/net)" ;;
 	*,group=*) _netrelay_take "${cur%=*}=" "$value" "$(compgen -g)" ;;
-	unixgram:*,local=*) _netrelay_files "${cur%=*}=" "$value" ;;
+	unixgram:*,local=* | *,peers=* | *,psk=*) _netrelay_files "${cur%=*}=" "$value" ;;
 	*,*=*) ;;
 	*:*,*) _netrelay_take "$front" "${cur##*,}" "$(_netrelay_keys)" ;;
 	unix:* | unix-listen:* | unixgram:*) _netrelay_files "$kind:" "${cur#*:}" ;;
@@ -149,13 +149,14 @@ _netrelay()
 			_netrelay_ctl
 		fi
 		;;
+	genkey | pubkey) ((${#words[@]} > 2)) || found=("$cur") ;;
 	*)
 		if [[ ${words[-2]} == -* && $option ]]; then
 			_netrelay_value "${words[-2]}" "${option#* }"
 		elif [[ $cur == -* ]]; then
 			_netrelay_take '' "$cur" "$(_netrelay_of '(^|[ ,])-[A-Za-z-]+')"
 		else
-			((${#words[@]} > 2)) || _netrelay_take '' "$cur" $'ctl\ntop'
+			((${#words[@]} > 2)) || _netrelay_take '' "$cur" $'ctl\ntop\ngenkey\npubkey'
 			_netrelay_endpoint "$(_netrelay_links bridge)"
 		fi
 		;;

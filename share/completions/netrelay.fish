@@ -43,7 +43,7 @@ function __netrelay_endpoint --argument-names netrelay word kind
             string replace -r '.*/' $key -- /sys/class/net/*
         case '*,group=*'
             __fish_complete_groups | string replace -r '^' -- $key
-        case 'unixgram:*,local=*'
+        case 'unixgram:*,local=*' '*,peers=*' '*,psk=*'
             __netrelay_files $key (string replace -- $key '' $word)
         case '*,*=*'
         case '*:*,*'
@@ -126,6 +126,7 @@ function __netrelay_words
         else if test $said[2] = ctl
             __netrelay_ctl $word $said
         end
+    else if contains -- "$said[2]" genkey pubkey
     else if set -q option[1]
         switch $option[1]
             case '-l *'
@@ -140,7 +141,7 @@ function __netrelay_words
     else if string match -q -- '-*' $word
         __netrelay_of $said[1] '(?<=^|[ ,])-[A-Za-z-]+'
     else
-        test (count $said) = 1; and printf '%s\n' ctl top
+        test (count $said) = 1; and printf '%s\n' ctl top genkey pubkey
         __netrelay_endpoint $said[1] $word
     end
 end

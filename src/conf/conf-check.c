@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finds endpoints that cannot be used together: each is compared with those before
- * it, and with --capture -, which needs stdout.
+ * it, and with --capture -, which needs stdout. And what has to do with keys: a part of it
+ * that was forgotten must not make a trunk that is in clear text, or a listener for all.
  */
 #include "conf/conf-check.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "conf/endpoint-long.h"
 #include "conf/endpoint-name.h"
 
@@ -33,6 +35,56 @@ static bool has_stdout(const struct endpoint *ep)
 	       (ep->kind == ENDPOINT_FD && ep->fd == STDOUT_FILENO);
 }
 
+static bool listens(const struct endpoint *ep)
+{
+	return ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN;
+}
+
+const char *conf_check_keys(const struct endpoint *ep, bool has_key, bool has_peers)
+{
+	if (ep->psk_path[0] && !ep->has_peer)
+		return "psk= is a secret that is shared with one peer; add "
+		       "peer=PUBKEY, or leave psk= out";
+	if (ep->takes_plain && !ep->peers_path[0] && !has_peers)
+		return "plain lets in others than the peers, and there are none; add "
+		       "peers=FILE, or leave plain out";
+	if (has_key || !(ep->has_peer || ep->peers_path[0]))
+		return NULL;
+	return ep->has_peer ? "peer= needs a key of our own; add --key FILE, which "
+			      "netrelay genkey writes"
+			    : "peers= needs a key of our own; add --key FILE, which "
+			      "netrelay genkey writes";
+}
+
+/* Whether any endpoint, or all listeners by --peers, are sealed. */
+static bool uses_key(const struct conf *conf, bool only_listeners)
+{
+	bool is_used = false;
+
+	for (size_t i = 0; i < conf_count(conf) && !is_used; i++) {
+		const struct endpoint *ep = conf_nth(conf, i);
+
+		is_used = only_listeners ? listens(ep) && !ep->peers_path[0]
+					 : ep->has_peer || ep->peers_path[0];
+	}
+	/* An endpoint may be added later. */
+	return is_used || conf->ctl_path;
+}
+
+const char *conf_check_key_files(const struct conf *conf)
+{
+	if (conf->peers_file && !conf->key_file)
+		return "--peers needs a key of our own; add --key FILE, which netrelay "
+		       "genkey writes";
+	if (conf->peers_file && !uses_key(conf, true))
+		return "--peers is for listeners, and there is none without a peers= of "
+		       "its own; leave --peers out";
+	if (conf->key_file && !conf->peers_file && !uses_key(conf, false))
+		return "--key: nothing is sealed by it; add peer=PUBKEY to a trunk, or "
+		       "--peers FILE for listeners";
+	return NULL;
+}
+
 const char *conf_check(const struct conf *conf, size_t i)
 {
 	const struct endpoint *ep = conf_nth(conf, i);
@@ -43,6 +95,8 @@ const char *conf_check(const struct conf *conf, size_t i)
 		if (!fault)
 			fault = endpoint_name_conflict(conf_nth(conf, j), ep);
 	}
+	if (HAS_KEYS && !fault)
+		fault = conf_check_keys(ep, conf->key_file, conf->peers_file);
 	if (!fault && conf->daemon && ep->kind == ENDPOINT_STDIO)
 		return "with --daemon there is no stdin and stdout; give two "
 		       "endpoints, or leave --daemon out";

@@ -41,6 +41,8 @@ const struct option conf_longs[] = {
 	{ "wait", no_argument, NULL, OPT_WAIT },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "pidfile", required_argument, NULL, OPT_PIDFILE },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "peers", required_argument, NULL, OPT_PEERS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -225,6 +227,25 @@ static int read_capture(struct conf_reader *r, const char *text)
 	return *conf->capture ? 0 : conf_refuse(r, "--capture: the path is empty");
 }
 
+/* Read FILE. */
+static int read_key_file(struct conf_reader *r, int c, const char *value)
+{
+	const char *name = conf_option(c)->name, *path = r->conf->given[c - OPT_HUB];
+
+	if (!HAS_KEYS)
+		return conf_refuse(r, "--%s: " LEFT_OUT, name);
+	if (!*value)
+		return conf_refuse(r, "--%s: the path is empty", name);
+	if (strlen(value) >= ENDPOINT_FILE_MAX)
+		return conf_refuse(r, "--%s: the path has %zu bytes; %d are allowed",
+				   name, strlen(value), ENDPOINT_FILE_MAX - 1);
+	if (c == OPT_KEY)
+		r->conf->key_file = path;
+	else
+		r->conf->peers_file = path;
+	return 0;
+}
+
 static int set(struct conf_reader *r, int c, const char *value)
 {
 	struct conf *conf = r->conf;
@@ -270,6 +291,9 @@ static int set(struct conf_reader *r, int c, const char *value)
 			return conf_refuse_part(r, "--pidfile");
 		conf->pidfile = conf->given[OPT_PIDFILE - OPT_HUB];
 		return *value ? 0 : conf_refuse(r, "--pidfile: the path is empty");
+	case OPT_KEY:
+	case OPT_PEERS:
+		return read_key_file(r, c, value);
 	default:
 		return HAS_CAPTURE ? read_capture(r, value)
 				   : conf_refuse_part(r, "--capture");

@@ -135,14 +135,38 @@ static int read_options(struct conf_reader *r, int argc, char **argv,
 	return err;
 }
 
+static bool is_key_tool(const char *word)
+{
+	return !strcmp(word, "genkey") || !strcmp(word, "pubkey");
+}
+
 static bool is_client(const char *word)
 {
-	return !strcmp(word, "ctl") || !strcmp(word, "top");
+	return !strcmp(word, "ctl") || !strcmp(word, "top") || is_key_tool(word);
+}
+
+static int read_key_tool(struct conf_reader *r, int argc, char **argv)
+{
+	const char *word = argv[1];
+	bool is_pubkey = *word == 'p';
+
+	if (!HAS_KEYS)
+		return conf_refuse_part(r, word);
+	if (argc > 2 && strcmp(argv[2], "-h") != 0 && strcmp(argv[2], "--help") != 0)
+		return conf_refuse(r,
+				   "%s: nothing may follow it; %s; a bridge of that name "
+				   "is bridge:%s",
+				   word,
+				   is_pubkey ? "the key is read from stdin"
+					     : "the key is written to stdout",
+				   word);
+	r->conf->action = argc > 2 ? CONF_HELP : is_pubkey ? CONF_PUBKEY : CONF_GENKEY;
+	return 0;
 }
 
 /*
- * Read "netrelay ctl PATH COMMAND..." or "netrelay top PATH". The words behind PATH
- * belong to the client, even those that look like options. A bridge that is called
+ * Read "netrelay ctl PATH COMMAND...", "netrelay top PATH" and so on. The words behind
+ * PATH belong to the client, even those that look like options. A bridge that is called
  * ctl or top must be named as bridge:ctl or bridge:top.
  */
 static int read_client(struct conf_reader *r, int argc, char **argv)
@@ -151,6 +175,8 @@ static int read_client(struct conf_reader *r, int argc, char **argv)
 	const char *word = argv[1];
 	bool is_top = !strcmp(word, "top");
 
+	if (is_key_tool(word))
+		return read_key_tool(r, argc, argv);
 	if (is_top ? !HAS_TOP : !HAS_CTL)
 		return conf_refuse_part(r, word);
 	if (argc < 3)
@@ -210,9 +236,10 @@ static int read_operands(struct conf_reader *r, size_t n, char **operands)
 
 	if (!conf->server && n && is_client(operands[0]))
 		return conf_refuse(r,
-				   "%s must be the first word, as in netrelay %s PATH; a "
+				   "%s must be the first word, as in netrelay %s%s; a "
 				   "bridge of that name is bridge:%s",
-				   operands[0], operands[0], operands[0]);
+				   operands[0], operands[0],
+				   is_key_tool(operands[0]) ? "" : " PATH", operands[0]);
 	if (!conf->server && !conf->n_faults)
 		err = conf_settle(r, check_ends(r, all));
 	for (size_t i = 0; i < n && !err; i++)
@@ -239,6 +266,17 @@ static int check_capture(struct conf_reader *r)
 				    name);
 }
 
+/* What is wrong with both is told with --peers. */
+static int check_key_files(struct conf_reader *r, int c)
+{
+	const struct conf *conf = r->conf;
+	const char *fault = HAS_KEYS ? conf_check_key_files(conf) : NULL;
+
+	if (!fault || (c == OPT_KEY && conf->peers_file))
+		return 0;
+	return conf_refuse(r, "%s", fault);
+}
+
 /* Options of a switch or a hub in other modes, and others that contradict. */
 static int check_option(struct conf_reader *r, int c)
 {
@@ -256,6 +294,8 @@ static int check_option(struct conf_reader *r, int c)
 			r, "--capture: with --daemon there is no stdout; name a file");
 	if (c == OPT_CAPTURE)
 		return check_capture(r);
+	if (c == OPT_KEY || c == OPT_PEERS)
+		return check_key_files(r, c);
 	if (c != OPT_HUB && c != OPT_STORM && c != OPT_FDB_SIZE)
 		return 0;
 	if (!conf->server)
@@ -273,8 +313,8 @@ static int check_option(struct conf_reader *r, int c)
 
 static int check_options(struct conf_reader *r)
 {
-	static const int order[] = { OPT_USER,	   OPT_DAEMON, OPT_STORM,
-				     OPT_FDB_SIZE, OPT_HUB,    OPT_CAPTURE };
+	static const int order[] = { OPT_USER, OPT_DAEMON,  OPT_STORM, OPT_FDB_SIZE,
+				     OPT_HUB,  OPT_CAPTURE, OPT_KEY,   OPT_PEERS };
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(order) && !err; i++) {
@@ -418,30 +458,63 @@ void conf_free(struct conf *conf)
 	*conf = (struct conf){ .action = CONF_RUN };
 }
 
-const char *conf_help(void)
+/* A line is left out if all that it has is. */
+static const char *const help[] = {
+	"usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -",
+	"       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too",
+	HAS_CTL || HAS_KEYS
+		? "       netrelay ctl PATH COMMAND | top PATH | genkey | pubkey   control; keys"
+		: NULL,
+	"  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen:",
+	HAS_CONFIG ? "  -f, --config FILE  has endpoints and options  --check FILE   "
+		     "--print-config"
+		   : NULL,
+	"  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs",
+	HAS_CTL || HAS_METRICS || HAS_CAPTURE
+		? "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE"
+		: NULL,
+	HAS_KEYS
+		? "  --key FILE  our own, for sealed trunks   --peers FILE  who may come "
+		  "to -l"
+		: NULL,
+	"  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE",
+	"  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version",
+	"Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:",
+	"  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; socket; command",
+	HAS_DATAGRAMS ? "  LPORT:ADDR:RPORT or LPORT:ADDR: or :ADDR:RPORT or "
+			"LPORT::RPORT  UDP; :: is us"
+		      : NULL,
+	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server",
+	HAS_KEYS
+		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE]  to a netrelay, "
+		  "faster"
+	: HAS_TRUNK
+		? "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster"
+		: NULL,
+	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
+	"  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled",
+	HAS_DATAGRAMS ? "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the "
+			"same local port"
+		      : NULL,
+	HAS_DATAGRAMS ? "  unixgram:PATH,local=PATH           unix datagrams: to PATH, "
+			"from local=PATH"
+		      : NULL,
+	HAS_MCAST ? "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, "
+		    "if=INTERFACE"
+		  : NULL,
+	HAS_BRIDGE ? "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a "
+		     "new tap"
+		   : NULL,
+	"Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0",
+	HAS_ACCESS || HAS_KEYS ? "Listeners: ,allow=CIDR ,max=N ,per-address=N "
+				 ",accept-rate=N ,peers=FILE ,plain"
+			       : NULL,
+	"Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage",
+};
+
+void conf_help(struct buf *out)
 {
-	return "usage: netrelay [-v] [SRC] [DST]           a cable; an omitted endpoint is -\n"
-	       "       netrelay [-v] -l PORT [TARGET ...]  a switch; it joins the TARGETs too\n"
-	       "       netrelay ctl PATH COMMAND | top PATH    change a running one, or watch it\n"
-	       "  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen:\n"
-	       "  -f, --config FILE  has endpoints and options  --check FILE   --print-config\n"
-	       "  --hub  frames to all   --storm N  broadcasts/s of a port    --fdb-size N  MACs\n"
-	       "  --ctl PATH  for ctl, top   --metrics [ADDR:]PORT  Prometheus   --capture FILE\n"
-	       "  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE\n"
-	       "  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version\n"
-	       "Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:\n"
-	       "  -                                  stdin and stdout, in QEMU's stream format\n"
-	       "  LPORT:ADDR:RPORT or LPORT:ADDR: or :ADDR:RPORT or LPORT::RPORT  UDP; :: is us\n"
-	       "  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server\n"
-	       "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster\n"
-	       "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted\n"
-	       "  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled\n"
-	       "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the same local port\n"
-	       "  unixgram:PATH,local=PATH           unix datagrams: to PATH, from local=PATH\n"
-	       "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, if=INTERFACE\n"
-	       "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a new tap\n"
-	       "  tap:NAME or fd:N or exec:COMMAND   tap; inherited socket or tap; command\n"
-	       "Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0\n"
-	       "Who may come, to a listener: ,allow=CIDR ,max=N ,per-address=N ,accept-rate=N\n"
-	       "Exit status: 0 stopped, or stdin ended; 1 something failed; 2 wrong usage\n";
+	for (size_t i = 0; i < ARRAY_SIZE(help); i++)
+		if (help[i])
+			buf_printf(out, "%s\n", help[i]);
 }

@@ -15,9 +15,9 @@
 #include "conf/endpoint.h"
 
 /*
- * Relay frames; print the help or the version; run netrelay ctl or netrelay top; print
- * whether the user may join a bridge, what is wrong with a file, or a file that means the
- * same.
+ * Relay frames; print the help or the version; run netrelay ctl, top, genkey or pubkey;
+ * print whether the user may join a bridge, what is wrong with a file, or a file that means
+ * the same.
  */
 enum conf_action {
 	CONF_RUN,
@@ -25,12 +25,14 @@ enum conf_action {
 	CONF_VERSION,
 	CONF_CTL,
 	CONF_TOP,
+	CONF_GENKEY,
+	CONF_PUBKEY,
 	CONF_CHECK_BRIDGE,
 	CONF_CHECK,
 	CONF_PRINT
 };
 
-#define CONF_OPTIONS 11 /* of those that can be given once */
+#define CONF_OPTIONS 13 /* of those that can be given once */
 
 #define CONF_STORM_LIMIT 100000 /* default of --storm: broadcasts per second and port */
 #define CONF_FDB_SIZE 16384	/* default of --fdb-size: MAC addresses */
@@ -51,6 +53,8 @@ enum conf_action {
  * @command:     CONF_CTL only: the command's words, in argv, and a NULL behind them
  * @bridge:      CONF_CHECK_BRIDGE only: the bridge's name
  * @metrics:     if @has_metrics: where to serve metrics; a TCP_LISTEN endpoint
+ * @key_file:    path of our own key; NULL: there is none
+ * @peers_file:  path of the peers that listeners take which name no file themselves; or NULL
  * @user:        whom to become after set-up; NULL to stay who we are
  * @no_sandbox:  --no-sandbox was given
  * @wait:        --wait was given
@@ -81,6 +85,8 @@ struct conf {
 	const char *bridge;
 	bool has_metrics;
 	struct endpoint metrics;
+	const char *key_file;
+	const char *peers_file;
 	const char *user;
 	bool no_sandbox;
 	bool wait;
@@ -138,7 +144,7 @@ const char *conf_fixed(const struct conf *a, const struct conf *b);
 /* conf_free() - Free what conf_read() allocated; @conf is empty afterwards. */
 void conf_free(struct conf *conf);
 
-/* conf_help() - The text of --help: usage and endpoints on one screen. A constant. */
-const char *conf_help(void);
+/* conf_help() - Append the text of --help: usage and endpoints on one screen. */
+void conf_help(struct buf *out);
 
 #endif

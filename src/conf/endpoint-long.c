@@ -19,6 +19,7 @@
 #include "base/parts.h"
 #include "conf/endpoint-access.h"
 #include "conf/endpoint-rules.h"
+#include "conf/endpoint-seal.h"
 
 #define MTU_MIN 68	/* ETH_MIN_MTU */
 #define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
@@ -292,6 +293,23 @@ static const struct option options[] = {
 	  .read = HAS_ACCESS ? access_per_address : NULL,
 	  .form = "per-address=N",
 	  .of = OF(TCP_LISTEN) },
+	{ .key = "peer",
+	  .read = HAS_KEYS ? seal_peer : NULL,
+	  .form = "peer=PUBKEY",
+	  .of = OF(TRUNK) },
+	{ .key = "psk",
+	  .read = HAS_KEYS ? seal_psk : NULL,
+	  .form = "psk=FILE",
+	  .of = OF(TRUNK) },
+	{ .key = "peers",
+	  .read = HAS_KEYS ? seal_peers : NULL,
+	  .form = "peers=FILE",
+	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
+	{ .key = "plain",
+	  .read = HAS_KEYS ? seal_plain : NULL,
+	  .form = "plain",
+	  .is_flag = true,
+	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 	{ .key = NULL },
 };
 

@@ -19,7 +19,9 @@ bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 	       same_addr(&a->local, &b->local) && !strcmp(a->path, b->path) &&
 	       !strcmp(a->local_path, b->local_path) && !strcmp(a->name, b->name) &&
 	       !strcmp(a->tap, b->tap) && a->mtu == b->mtu && a->mode == b->mode &&
-	       a->dead == b->dead && a->fd == b->fd &&
+	       a->dead == b->dead && a->fd == b->fd && a->has_peer == b->has_peer &&
+	       !memcmp(a->peer, b->peer, sizeof(a->peer)) &&
+	       !strcmp(a->psk_path, b->psk_path) &&
 	       !strcmp(a->access.group, b->access.group) &&
 	       (a->kind != ENDPOINT_EXEC || !strcmp(a->text, b->text));
 }

@@ -12,11 +12,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "seal/key.h"
+
 /* Sizes in bytes, with the NUL. */
 #define ENDPOINT_TEXT_MAX 1024 /* the text of an endpoint */
 #define ENDPOINT_HOST_MAX 256  /* a host name; it has 253 at most (RFC 1035) */
 #define ENDPOINT_PATH_MAX 108  /* a unix socket's path: sizeof(sun_path), unix(7) */
 #define ENDPOINT_NAME_MAX 16   /* an interface's name: IFNAMSIZ, linux/if.h */
+#define ENDPOINT_FILE_MAX 256  /* the path of a file of keys */
 
 #define ENDPOINT_USER_MAX 33	  /* the name of a user or a group */
 #define ENDPOINT_PORT_NAME_MAX 32 /* the value of name= */
@@ -110,10 +113,11 @@ struct endpoint_access {
  * ENDPOINT_DEAD_USUAL, and the rest is
  * zero. Every long form but EXEC may have rules and a port_name.
  *
- * TCP, TRUNK  remote, dead
- * TCP_LISTEN  local, dead, access (no group)
+ * TCP         remote, dead
+ * TRUNK       remote, dead, has_peer, peer, psk_path
+ * TCP_LISTEN  local, dead, access (no group), peers_path, takes_plain
  * UNIX        path
- * UNIX_LISTEN path, mode, access (no per_address)
+ * UNIX_LISTEN path, mode, access (no per_address), peers_path, takes_plain
  * UDP         remote; local (local.host may be ""); access.allow
  * UNIXGRAM    path (the peer's), local_path (ours), mode, access.group
  * MCAST       remote (the group); local.host (if=, may be ""): an IPv4 address,
@@ -139,6 +143,11 @@ struct endpoint {
 	mode_t mode;
 	int dead; /* seconds of silence after which the peer counts as gone; 0: never */
 	int fd;
+	bool has_peer;			    /* peer= */
+	bool takes_plain;		    /* plain: who has no key may come, too */
+	uint8_t peer[SEAL_KEY_BYTES];	    /* the public key of whom we dial */
+	char psk_path[ENDPOINT_FILE_MAX];   /* psk=, or "" */
+	char peers_path[ENDPOINT_FILE_MAX]; /* peers=, or "": the file of --peers */
 	struct endpoint_access access;
 	struct endpoint_rules rules;
 };
@@ -191,7 +200,8 @@ int endpoint_parse_mac(uint8_t mac[6], const char *text);
 
 /*
  * endpoint_same() - Whether a port of one can go on as a port of the other: they differ in
- * their names, their rules and in who may use them at most, or in how they are written.
+ * their names, their rules and in who may use them (also by peers= and plain) at most, or
+ * in how they are written.
  */
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
 

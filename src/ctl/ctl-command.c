@@ -16,6 +16,7 @@
 #include "base/near.h"
 #include "base/parts.h"
 #include "base/quote.h"
+#include "conf/conf-check.h"
 #include "port/driver.h"
 #include "show/show-json.h"
 #include "show/show-table.h"
@@ -131,12 +132,22 @@ static int check_room(struct ctl_call *call)
 
 static int check_endpoint(struct ctl_call *call, const struct endpoint *ep)
 {
+	const char *fault;
+
 	if (driver_of(ep)->check_inherited)
 		return fail(call, -EINVAL,
 			    "%.64s: a relay that runs can't be given descriptors; name "
 			    "an endpoint that it can open",
 			    ep->text);
-	return 0;
+	if (!HAS_KEYS)
+		return 0;
+	if (ep->psk_path[0] || ep->peers_path[0])
+		return fail(call, -EPERM,
+			    "%.64s: psk= and peers= name files, and only the "
+			    "configuration may; put it into the file of -f, and reload",
+			    ep->text);
+	fault = conf_check_keys(ep, call->has_key, call->has_peers);
+	return fault ? fail(call, -EINVAL, "%.64s: %s", ep->text, fault) : 0;
 }
 
 int ctl_added(const struct member *m, struct buf *out, char *why, size_t size)

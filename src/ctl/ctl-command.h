@@ -26,6 +26,7 @@ typedef int ctl_reload(void *arg, struct buf *out, char *why, size_t size);
  * @word, @n_words: the command's words, and a NULL behind them
  * @out:      the answer is appended here
  * @reload:   what the command of that name does, with its argument; NULL: there is no file
+ * @has_key, @has_peers: --key, --peers was given
  * @follows:  the client is to get events as they happen
  * @captures: frames are to be captured to the client's connection, as @filter selects
  * @awaits:   the number of a port that was added and is being opened: the answer waits
@@ -40,6 +41,7 @@ struct ctl_call {
 	struct buf *out;
 	ctl_reload *reload;
 	void *reload_arg;
+	bool has_key, has_peers;
 	bool follows, captures;
 	unsigned awaits;
 	show_step *show;
@@ -49,7 +51,7 @@ struct ctl_call {
 
 /*
  * ctl_command() - Run a command.
- * @call: its relay, out and reload are set, the rest is zero; its words point into @line
+ * @call: its relay, out, reload, has_key and has_peers are set, the rest is zero; its words point into @line
  * @line: the command, as of quote.h; it is cut up in place
  *
  * Return: 0; -errno, with the reason at @call->why.

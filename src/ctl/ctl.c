@@ -271,7 +271,9 @@ static void answer(struct ctl_client *k)
 	struct ctl_call call = { .relay = k->ctl->relay,
 				 .out = &k->out,
 				 .reload = k->ctl->reload,
-				 .reload_arg = k->ctl->reload_arg };
+				 .reload_arg = k->ctl->reload_arg,
+				 .has_key = k->ctl->has_key,
+				 .has_peers = k->ctl->has_peers };
 
 	timer_set(loop_of(k), &k->limit, ANSWER_MS, too_slow);
 	buf_printf(&k->out, "ok\n");

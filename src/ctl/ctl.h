@@ -23,11 +23,12 @@ struct ctl_client;
 
 /*
  * @name:   its name in messages
- * @reload: what the command of that name does, see struct ctl_call; its owner sets it
+ * @reload, @has_key, @has_peers: see struct ctl_call; its owner sets them
  */
 struct ctl {
 	ctl_reload *reload;
 	void *reload_arg;
+	bool has_key, has_peers;
 	struct relay *relay;
 	char name[CTL_NAME_MAX];
 	struct listener listener;

@@ -9,8 +9,8 @@
  * another one when that is killed. It has the relay's socket open, so the relay does not
  * notice, except that a question may stay without an answer.
  *
- * #syscalls: close exit_group fork gettid kill memfd_create poll ppoll prctl pread64
- * #syscalls: recvfrom rt_sigaction rt_sigprocmask sendto socketpair wait4
+ * #syscalls: close exit_group fork fstat gettid kill memfd_create poll ppoll prctl
+ * #syscalls: pread64 recvfrom rt_sigaction rt_sigprocmask sendto socketpair wait4
  */
 #include "net/broker.h"
 
@@ -18,10 +18,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@
 #include "base/util.h"
 #include "conf/conf-file.h"
 #include "sandbox/user.h"
+#include "seal/crypto.h"
 
 #define SET_UP_MS 10000 /* for an answer, also on a busy host */
 #define END_MS 5000	/* more than a helper needs */
@@ -45,10 +48,14 @@ enum op {
 	BROKER_DIAL,
 	BROKER_HELPER,
 	BROKER_ID,
-	BROKER_CONFIG
+	BROKER_CONFIG,
+	BROKER_FILE
 };
 
-/* @kind: of BROKER_HELPER; @is_group, and a name in place of the path: of BROKER_ID */
+/*
+ * @kind: of BROKER_HELPER. @is_group, and a name in place of the path: of BROKER_ID.
+ * @file, @stamp: of BROKER_FILE
+ */
 struct question {
 	uint32_t id;
 	enum op op;
@@ -58,15 +65,21 @@ struct question {
 	gid_t group;
 	bool is_group;
 	struct sock_path path;
+	char file[BROKER_FILE_MAX];
+	struct file_stamp stamp;
 };
 
-/* @err: 0 or -errno. @made: of BROKER_BIND. @pid: of BROKER_HELPER. @number: of BROKER_ID */
+/*
+ * @err: 0 or -errno. @made: of BROKER_BIND. @pid: of BROKER_HELPER. @number: of BROKER_ID.
+ * @stamp: of BROKER_FILE
+ */
 struct answer {
 	uint32_t id;
 	int err;
 	pid_t pid;
 	uint32_t number;
 	struct sock_path made;
+	struct file_stamp stamp;
 };
 
 /* ---- the broker ---- */
@@ -112,20 +125,43 @@ static int do_dial(const struct server *s, const struct question *q, int *fd)
 }
 
 /* A text may be longer than a message. */
+static int put_text(int *fd, const char *text, size_t len)
+{
+	*fd = memfd_create("netrelay-text", MFD_CLOEXEC);
+	return *fd < 0 ? -errno : write_all(*fd, text, len);
+}
+
 static int do_config(const struct server *s, int *fd)
 {
 	struct buf text = { 0 };
-	int ret = 0;
+	int ret;
 
 	if (!HAS_CONFIG || !s->rules->config)
 		return -EPERM;
 	conf_file_read(s->rules->config, &text);
-	*fd = memfd_create("netrelay-config", MFD_CLOEXEC);
-	if (*fd < 0)
-		ret = -errno;
-	else
-		ret = text.failed ? -ENOMEM : write_all(*fd, text.data, text.len);
+	ret = text.failed ? -ENOMEM : put_text(fd, text.data, text.len);
 	buf_free(&text);
+	return ret;
+}
+
+static int do_file(const struct server *s, struct question *q, struct answer *a, int *fd)
+{
+	size_t limit = 0, len;
+	char *text;
+	int ret;
+
+	q->file[sizeof(q->file) - 1] = '\0';
+	if (s->rules->file)
+		limit = s->rules->file(q->file, s->rules->arg);
+	if (!limit)
+		return -EPERM;
+	a->stamp = q->stamp;
+	ret = file_text_read(q->file, limit, &a->stamp, &text, &len);
+	if (ret < 0 || !text)
+		return ret;
+	ret = put_text(fd, text, len);
+	crypto_wipe(text, len);
+	free(text);
 	return ret;
 }
 
@@ -181,6 +217,8 @@ static void answer(struct server *s, struct question *q)
 		a.err = user_id(q->path.path, q->is_group, &a.number);
 	else if (q->op == BROKER_CONFIG)
 		a.err = do_config(s, &fd);
+	else if (q->op == BROKER_FILE)
+		a.err = HAS_KEYS ? do_file(s, q, &a, &fd) : -EPERM;
 	else if (q->op != BROKER_HELPER && !is_named(s, q))
 		a.err = -EPERM;
 	else if (q->op == BROKER_BIND)
@@ -456,6 +494,63 @@ int broker_config(struct broker *b, const char *path, struct buf *text)
 		ret = fd < 0 ? -EPROTO : read_text(fd, text);
 	if (fd >= 0)
 		close(fd);
+	return ret;
+}
+
+/* As read_text(), of one that is a secret. */
+static int take_text(int fd, size_t limit, char **text, size_t *len)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size > limit)
+		return -EFBIG;
+	*text = malloc((size_t)st.st_size + 1);
+	if (!*text)
+		return -ENOMEM;
+	while ((n = pread(fd, *text + *len, (size_t)st.st_size - *len, (off_t)*len)) > 0)
+		*len += (size_t)n;
+	(*text)[*len] = '\0';
+	return n < 0 ? -errno : 0;
+}
+
+static int ask_file(struct broker *b, const char *path, size_t limit,
+		    struct file_stamp *stamp, char **text, size_t *len)
+{
+	struct question q = { .op = BROKER_FILE, .stamp = *stamp };
+	struct answer a;
+	int fd, ret;
+
+	if (strlen(path) >= sizeof(q.file))
+		return -ENAMETOOLONG;
+	memcpy(q.file, path, strlen(path));
+	ret = ask(b, &q, &a, &fd);
+	if (ret == 0 && fd >= 0)
+		ret = take_text(fd, limit, text, len);
+	if (fd >= 0)
+		close(fd);
+	if (ret == 0)
+		*stamp = a.stamp;
+	return ret;
+}
+
+int broker_file(struct broker *b, const char *path, size_t limit,
+		struct file_stamp *stamp, char **text, size_t *len)
+{
+	int ret;
+
+	if (!b || !b->is_on)
+		return file_text_read(path, limit, stamp, text, len);
+	*text = NULL;
+	*len = 0;
+	ret = ask_file(b, path, limit, stamp, text, len);
+	if (ret < 0 && *text) {
+		crypto_wipe(*text, *len);
+		free(*text);
+		*text = NULL;
+	}
 	return ret;
 }
 

@@ -3,8 +3,8 @@
  * The broker: a process with all that the program was started with, for the few quick
  * things that the confined relay (sandbox/sandbox.h) may not do, and can't do without.
  * It makes and removes the paths of unix sockets, dials those that the relay may not,
- * looks up users and groups, reads the configuration file again, and starts the helpers,
- * since a child of the relay would be confined, too.
+ * looks up users and groups, reads the configuration file and files of keys again, and
+ * starts the helpers, since a child of the relay would be confined, too.
  *
  * A broker that is killed is replaced by its parent, a process that does nothing else.
  * The relay asks and waits, half a second at most. The broker does nothing that takes
@@ -18,16 +18,20 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/file-text.h"
 #include "net/sock.h"
 
 #define BROKER_ANSWER_MS 500 /* for an answer, once the relay runs */
 #define BROKER_WHY_MAX 128   /* bytes of a message, with its NUL */
+#define BROKER_FILE_MAX 256  /* bytes of the path of a file of keys, with its NUL */
 #define BROKER_HELPERS 3 /* kinds of helpers; what each does is the caller's concern */
 
 /*
  * What the broker may do; it and what it points to must be there when it is forked.
  * @names:  whether the configuration names the path of a unix socket, to be made or dialled
- * @arg:    for both
+ * @file:   how many bytes a file of keys may have; 0: the configuration does not name it.
+ *          NULL: it names none
+ * @arg:    for all
  * @helper: runs a helper on a socket, in a process of its own, and does not return
  * @dials:  it may dial
  * @ended:  called when the relay has ended, in whatever way, with @arg; may be NULL
@@ -35,6 +39,7 @@
  */
 struct broker_rules {
 	bool (*names)(const char *path, void *arg);
+	size_t (*file)(const char *path, void *arg);
 	void *arg;
 	void (*helper)(int fd, unsigned kind, void *arg);
 	bool dials;
@@ -116,6 +121,16 @@ int broker_group(struct broker *b, const char *group, gid_t *gid, char *why);
  * Return: 0 or -errno. What is wrong with the file is in @text.
  */
 int broker_config(struct broker *b, const char *path, struct buf *text);
+
+/*
+ * broker_file() - Read a file of keys, with the broker's rights, unless it is as it was.
+ * @limit: bytes that we take; the broker has its own limit
+ * @stamp, @text, @len: as of file_text_read(); the text may be a secret to be wiped
+ *
+ * Return: 0; -EPERM: the configuration does not name it; another -errno.
+ */
+int broker_file(struct broker *b, const char *path, size_t limit,
+		struct file_stamp *stamp, char **text, size_t *len);
 
 /*
  * broker_helper() - Start a helper. One of its kind that was started before is killed.

@@ -18,6 +18,7 @@
 
 #define WORDS_MAX 9 /* with a NULL */
 #define WHY_MAX 1024
+#define PUBKEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 struct good {
 	const char *words[WORDS_MAX]; /* behind "netrelay" */
@@ -93,6 +94,12 @@ static const struct good goods[] = {
 	{ { "--version", "--nonsense" }, CONF_VERSION, 0, NULL, "" },
 	{ { "--check-bridge", "br0" }, CONF_CHECK_BRIDGE, 0, NULL, "" },
 	{ { "-v", "--check-bridge=br0", "br1", "br2" }, CONF_CHECK_BRIDGE, 1, NULL, "" },
+	{ { "genkey" }, CONF_GENKEY, 0, NULL, "" },
+	{ { "pubkey" }, CONF_PUBKEY, 0, NULL, "" },
+	{ { "genkey", "--help" }, CONF_HELP, 0, NULL, "" },
+	{ { "br0", "genkey" }, CONF_RUN, 0, NULL, "br0 genkey " },
+	{ { "bridge:genkey", "pubkey" }, CONF_RUN, 0, NULL, "bridge:genkey pubkey " },
+	{ { "-l", "5000", "genkey", "pubkey" }, CONF_RUN, 0, "5000 ", "genkey pubkey " },
 	{ { "ctl", "-h" }, CONF_HELP, 0, NULL, "" },
 	{ { "top", "--help" }, CONF_HELP, 0, NULL, "" },
 	{ { "br0", "ctl" }, CONF_RUN, 0, NULL, "br0 ctl " },
@@ -118,6 +125,13 @@ static const struct settings settings[] = {
 	{ { "br0", "--wait" }, " wait" },
 	{ { "br0", "tap:t0", "--daemon" }, " daemon" },
 	{ { "br0", "--pidfile", "/run/p,q" }, " pidfile=/run/p,q" },
+	{ { "--key", "/a,b", "trunk:h:1,peer=" PUBKEY }, " key=/a,b" },
+	{ { "--key=k", "--peers", "p", "-l", "5000" }, " key=k peers=p" },
+	{ { "--key=k", "--peers", "p", "tcp-listen:5", "br0" }, " key=k peers=p" },
+	{ { "--key=k", "-l", "tcp-listen:5,peers=p,plain" }, " key=k" },
+	{ { "--key=k", "--peers=p", "-l", "tcp-listen:5,plain" }, " key=k peers=p" },
+	{ { "--key=k", "--ctl=s", "-l", "5000" }, " key=k ctl=s" },
+	{ { "--key=k", "--peers=p", "--ctl=s", "br0" }, " key=k peers=p ctl=s" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
 	{ { "br0", "--ctl=a,,b" }, " ctl=a,b" },
 	{ { "br0", "--ctl=a,mode=0640" }, " ctl=a mode=640" },
@@ -170,6 +184,8 @@ static const struct settings settings[] = {
 #define NOT_FIRST(s)                                             \
 	s " must be the first word, as in netrelay " s " PATH; " \
 	  "a bridge of that name is bridge:" s
+
+#define NEEDS_KEY " needs a key of our own; add --key FILE, which netrelay genkey writes"
 
 static const struct bad bads[] = {
 	{ { NULL }, NOTHING },
@@ -314,6 +330,39 @@ static const struct bad bads[] = {
 	{ { "ctl", "", "status" }, "ctl: the path is empty" },
 	{ { "top", "" }, "top: the path is empty" },
 	{ { "top", "a", "b" }, "top: one path is enough; the form is netrelay top PATH" },
+	{ { "genkey", "key" },
+	  "genkey: nothing may follow it; the key is written to stdout; a bridge of that "
+	  "name is bridge:genkey" },
+	{ { "pubkey", "-" },
+	  "pubkey: nothing may follow it; the key is read from stdin; a bridge of that "
+	  "name is bridge:pubkey" },
+	{ { "-v", "genkey" },
+	  "genkey must be the first word, as in netrelay genkey; a bridge of that name is "
+	  "bridge:genkey" },
+	{ { "--key=", "br0" }, "--key: the path is empty" },
+	{ { "--peers", "", "br0" }, "--peers: the path is empty" },
+	{ { "--key=a", "--key=a" }, "--key is given twice; give it once" },
+	{ { "--key=a", "br0" },
+	  "--key: nothing is sealed by it; add peer=PUBKEY to a trunk, or --peers FILE for "
+	  "listeners" },
+	{ { "--key=a", "trunk:h:1" },
+	  "--key: nothing is sealed by it; add peer=PUBKEY to a trunk, or --peers FILE for "
+	  "listeners" },
+	{ { "--peers=a", "-l", "5000" }, "--peers" NEEDS_KEY },
+	{ { "--peers=a", "--key=b", "trunk:h:1,peer=" PUBKEY },
+	  "--peers is for listeners, and there is none without a peers= of its own; leave "
+	  "--peers out" },
+	{ { "--peers=a", "--key=b", "-l", "tcp-listen:1,peers=c" },
+	  "--peers is for listeners, and there is none without a peers= of its own; leave "
+	  "--peers out" },
+	{ { "trunk:h:1,peer=" PUBKEY }, "trunk:h:1,peer=" PUBKEY ": peer=" NEEDS_KEY },
+	{ { "-l", "tcp-listen:5,peers=a" }, "tcp-listen:5,peers=a: peers=" NEEDS_KEY },
+	{ { "--key=a", "-l", "tcp-listen:5,plain", "trunk:h:1,peer=" PUBKEY },
+	  "tcp-listen:5,plain: plain lets in others than the peers, and there are none; "
+	  "add peers=FILE, or leave plain out" },
+	{ { "trunk:h:1,psk=a" },
+	  "trunk:h:1,psk=a: psk= is a secret that is shared with one peer; add "
+	  "peer=PUBKEY, or leave psk= out" },
 	{ { "-v", "ctl", "s", "status" }, NOT_FIRST("ctl") },
 	{ { "--ctl=s", "top" }, NOT_FIRST("top") },
 };
@@ -323,6 +372,10 @@ static const char *const shown[] = {
 	"netrelay [-v] -l PORT [TARGET ...]",
 	"netrelay ctl PATH COMMAND",
 	"top PATH",
+	" genkey | pubkey ",
+	"  --key FILE ",
+	" --peers FILE ",
+	" ,peers=FILE ,plain",
 	"-l, --listen PORT, ADDR:PORT, [ADDR6]:PORT",
 	"  -f, --config FILE ",
 	" --check FILE",
@@ -342,19 +395,18 @@ static const char *const shown[] = {
 	"-h, --help",
 	"-V, --version",
 	" --check-bridge NAME ",
-	"\n  - ",
+	"\n  - or tap:NAME or fd:N or exec:COMMAND ",
 	"  LPORT:ADDR:RPORT or ",
 	" LPORT:ADDR: or :ADDR:RPORT ",
 	" or LPORT::RPORT ",
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS] ",
-	"  trunk:HOST:PORT[,dead=SECONDS] ",
+	"  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE] ",
 	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS] ",
 	"  unix:PATH or unix-listen:PATH[,mode=0660] ",
 	"  udp:HOST:PORT[,local=[ADDR:]PORT] ",
 	"  unixgram:PATH,local=PATH ",
 	"  mcast:GROUP:PORT[,if=ADDR] ",
 	"  NAME or bridge:NAME[,tap=NAME][,mtu=N] ",
-	"  tap:NAME or fd:N or exec:COMMAND ",
 	" ,isolated ",
 	" ,mac=ADDR ",
 	"Exit status: 0 ",
@@ -436,6 +488,10 @@ static char *describe(const struct conf *conf)
 		fputs(" daemon", out);
 	if (conf->pidfile)
 		fprintf(out, " pidfile=%s", conf->pidfile);
+	if (conf->key_file)
+		fprintf(out, " key=%s", conf->key_file);
+	if (conf->peers_file)
+		fprintf(out, " peers=%s", conf->peers_file);
 	if (conf->ctl_path)
 		fprintf(out, " ctl=%s", conf->ctl_path);
 	if (conf->ctl.mode && conf->ctl.mode != 0600)
@@ -542,8 +598,31 @@ static void test_path(const char *whose, const char *last, size_t longest)
 	}
 }
 
+/* Of files of keys, whose paths the broker is told. */
+static void test_key_path(const char *option)
+{
+	char path[ENDPOINT_FILE_MAX + 1], want[WHY_MAX], why[WHY_MAX];
+	const char *words[WORDS_MAX] = { option, path, "--ctl", "s", "br0" };
+	struct conf conf;
+
+	memset(path, 'a', sizeof(path));
+	path[ENDPOINT_FILE_MAX] = '\0';
+	snprintf(want, sizeof(want), "%s: the path has 256 bytes; 255 are allowed",
+		 option);
+	ok_eq_int(words_read(&conf, words, why, sizeof(why)), -EINVAL, "%s: too long",
+		  option);
+	ok_eq_str(why, want, "%s: and told", option);
+	conf_free(&conf);
+	path[ENDPOINT_FILE_MAX - 1] = '\0';
+	words_read(&conf, words, why, sizeof(why));
+	ok(!strstr(why, "the path"), "%s: the longest", option);
+	conf_free(&conf);
+}
+
 static void test_paths(void)
 {
+	test_key_path("--key");
+	test_key_path("--peers");
 	test_path("ctl", "status", ENDPOINT_PATH_MAX - 1);
 	test_path("--capture", "br0", SIZE_MAX);
 }
@@ -636,9 +715,12 @@ static void test_small_buffers(void)
 
 static void test_help(void)
 {
-	const char *help = conf_help();
 	size_t lines = 0, widest = 0;
+	struct buf text = { 0 };
+	const char *help;
 
+	conf_help(&text);
+	help = text.data;
 	for (const char *s = help; *s; s += strcspn(s, "\n") + 1) {
 		size_t width = strcspn(s, "\n");
 
@@ -650,6 +732,7 @@ static void test_help(void)
 	ok(help[strlen(help) - 1] == '\n', "the help ends its last line");
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		ok(strstr(help, shown[i]), "the help shows %s", shown[i]);
+	buf_free(&text);
 }
 
 /* Before Linux 5.18 a program could be started without even its own name. */

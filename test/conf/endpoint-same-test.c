@@ -8,6 +8,8 @@
 
 enum { SAME = 1, RULES = 2, ACCESS = 4, ALL = 7 };
 
+#define KEY(c) "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" c "="
+
 static const struct {
 	const char *a, *b;
 	int what;
@@ -50,6 +52,12 @@ static const struct {
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=uid:b", SAME | RULES },
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=gid:a", SAME | RULES },
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=uid:a", ALL },
+	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5,peer=" KEY("A"), ALL },
+	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5,peer=" KEY("E"), RULES | ACCESS },
+	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5", RULES | ACCESS },
+	{ "trunk:a:5,peer=" KEY("A") ",psk=f", "trunk:a:5,peer=" KEY("A"),
+	  RULES | ACCESS },
+	{ "tcp-listen:5,peers=a", "tcp-listen:5,peers=b,plain", ALL },
 	{ "unixgram:a,local=b", "unixgram:a,local=c", RULES | ACCESS },
 	{ "mcast:230.0.0.1:5", "mcast:230.0.0.1:5,if=127.0.0.1", RULES | ACCESS },
 	{ "fd:3", "fd:4", RULES | ACCESS },

@@ -33,6 +33,7 @@ struct bad {
 	const char *why; /* behind "TEXT: " */
 };
 
+#define PUBKEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define NAME31 "a123456789-123456789_123456789."
 
 /* @text: what is kept of @typed, all but the name */
@@ -88,6 +89,10 @@ static const struct good long_forms[] = {
 	{ "tcp:db_1.example-net.org.:1", "tcp remote=db_1.example-net.org./0:1" },
 	{ "trunk:host:5000", "trunk remote=host/0:5000" },
 	{ "trunk:[::1]:5000", "trunk remote=::1/6:5000" },
+	{ "trunk:h:1,peer=" PUBKEY ",psk=/a b=c",
+	  "trunk remote=h/0:1 peer=" PUBKEY " psk=/a b=c" },
+	{ "tcp-listen:1,peers=a/b,plain", "tcp-listen local=:1 peers=a/b plain" },
+	{ "unix-listen:a,peers=b,,c", "unix-listen path=a peers=b,c" },
 	{ "tcp:localhost:65535", "tcp remote=localhost/0:65535" },
 	{ "tcp:10.example:5", "tcp remote=10.example/0:5" },
 	{ "tcp-listen:5000", "tcp-listen local=:5000" },
@@ -243,8 +248,15 @@ static const struct good listen_forms[] = {
 #define NO_LISTEN_OPTION(kind, s, own)                                                  \
 	kind " has no option \"" s "\"; it has " own ", name=WORD, isolated, mac=ADDR " \
 	     "and pad=0, and the form is "
-#define TCP_LISTEN_OPTIONS "dead=SECONDS, allow=CIDR, max=N, accept-rate=N, per-address=N"
-#define UNIX_LISTEN_OPTIONS "group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N"
+#define TCP_LISTEN_OPTIONS                                                \
+	"dead=SECONDS, allow=CIDR, max=N, accept-rate=N, per-address=N, " \
+	"peers=FILE, plain"
+#define UNIX_LISTEN_OPTIONS                                              \
+	"group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N, " \
+	"peers=FILE, plain"
+#define NO_KEY(s)                                                  \
+	"option peer: \"" s "\" is no public key: 44 characters, " \
+	"as netrelay pubkey prints it"
 #define NO_PORT_NAME(s)                                                           \
 	"option name: \"" s "\" must be 1 to 31 letters, digits, ., _ or -, and " \
 	"not digits alone"
@@ -488,6 +500,18 @@ static const struct bad bad_rules[] = {
 	{ "tcp:h:1,dead=4", NO_DEAD("4") },
 	{ "tcp:h:1,dead=3601", NO_DEAD("3601") },
 	{ "trunk:h:1,dead=-1", NO_DEAD("-1") },
+	{ "trunk:h:1,peer", "option peer has no value; the form is peer=PUBKEY" },
+	{ "trunk:h:1,peer=x", NO_KEY("x") },
+	{ "trunk:h:1,peer=" PUBKEY "=", NO_KEY(PUBKEY "=") },
+	{ "trunk:h:1,peer=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",
+	  NO_KEY("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=") },
+	{ "trunk:h:1,psk=", "option psk has no value; the form is psk=FILE" },
+	{ "trunk:h:1,peers=f",
+	  NO_LISTEN_OPTION(
+		  "trunk", "peers",
+		  "dead=SECONDS, peer=PUBKEY, psk=FILE") "trunk:HOST:PORT; did you mean peer?" },
+	{ "tcp:h:1,peer=" PUBKEY, NO_TCP_OPTION("tcp", "peer") "tcp:HOST:PORT" },
+	{ "tcp-listen:1,plain=1", "option plain takes no value; say plain alone" },
 	{ "tcp-listen:1,dead=x", NO_DEAD("x") },
 	{ "tcp:h:1,dead", "option dead has no value; the form is dead=SECONDS" },
 	{ "unix:a,dead=9", NO_OPTION("unix", "dead") "unix:PATH" DOUBLED },
@@ -694,6 +718,16 @@ static char *describe(const struct endpoint *ep)
 		fprintf(out, " mode=0%o", (unsigned int)ep->mode);
 	if (ep->dead != ENDPOINT_DEAD_USUAL)
 		fprintf(out, " dead=%d", ep->dead);
+	if (ep->has_peer) {
+		char peer[KEY_TEXT_MAX];
+
+		key_write(peer, ep->peer);
+		add_str(out, "peer", peer);
+	}
+	add_str(out, "psk", ep->psk_path);
+	add_str(out, "peers", ep->peers_path);
+	if (ep->takes_plain)
+		fputs(" plain", out);
 	if (ep->fd != -1)
 		fprintf(out, " fd=%d", ep->fd);
 	if (ep->kind == ENDPOINT_EXEC)

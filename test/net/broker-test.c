@@ -10,15 +10,18 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "base/util.h"
 #include "lib/fault.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
+#include "lib/write-text.h"
 
 static char dir[] = "/tmp/broker-test.XXXXXX";
 static struct broker broker;
@@ -378,6 +381,94 @@ static void test_config(void)
 	buf_free(&direct);
 }
 
+/* A file of keys is any of the folder whose name begins with "key", of 10 bytes at most. */
+static size_t is_key_file(const char *path, void *arg)
+{
+	const char *name = strrchr(path, '/');
+
+	(void)arg;
+	return is_named(path, NULL) && name && !strncmp(name, "/key", 4) ? 10 : 0;
+}
+
+static int read_key_file(const char *path, struct file_stamp *stamp, const char *want,
+			 const char *what)
+{
+	char *text;
+	size_t len;
+	int ret = broker_file(&broker, path, 100, stamp, &text, &len);
+
+	ok_eq_str(text, want, "%s", what);
+	ok_eq_int(len, want ? strlen(want) : 0, "%s: its length", what);
+	free(text);
+	return ret;
+}
+
+/* Whatever the relay asks for, it gets what is named, and only that. */
+static void test_file_refused(void)
+{
+	static const char *const paths[] = {
+		"", "/", "/etc/passwd", "key", "/etc/key", ".", "/proc/self/mem",
+	};
+	char long_path[2 * BROKER_FILE_MAX];
+	struct file_stamp stamp = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		ok_eq_int(read_key_file(paths[i], &stamp, NULL, paths[i]), -EPERM,
+			  "file: not \"%s\"", paths[i]);
+	ok_eq_int(read_key_file(in_dir("other"), &stamp, NULL, "another"), -EPERM,
+		  "file: not what is not named");
+	memset(long_path, 'a', sizeof(long_path));
+	long_path[BROKER_FILE_MAX] = '\0';
+	ok_eq_int(read_key_file(long_path, &stamp, NULL, "a long path"), -ENAMETOOLONG,
+		  "file: a path that is too long");
+	long_path[BROKER_FILE_MAX - 1] = '\0';
+	ok_eq_int(read_key_file(long_path, &stamp, NULL, "a long path"), -EPERM,
+		  "file: the longest is asked for");
+}
+
+static void test_file(void)
+{
+	static const struct broker_rules with = { .helper = helper, .file = is_key_file };
+	unsigned before = fault_open_fds();
+	struct file_stamp stamp = { 0 }, old;
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s/key", dir);
+	ok_eq_int(broker_start(&broker, &with), 0, "file: a broker");
+	ok_eq_int(read_key_file(key, &stamp, NULL, "file: none"), -ENOENT, "file: told");
+	write_text(key, "secret\n");
+	ok_eq_int(read_key_file(key, &stamp, "secret\n", "file: read"), 0, "file: a key");
+	old = stamp;
+	ok_eq_int(read_key_file(key, &stamp, NULL, "file: the same"), 0,
+		  "file: not read anew");
+	ok(!memcmp(&old, &stamp, sizeof(old)), "file: the same stamp");
+	write_text(key, "other");
+	ok_eq_int(read_key_file(key, &stamp, "other", "file: changed"), 0,
+		  "file: read anew");
+	write_text(key, "12345678901");
+	ok_eq_int(read_key_file(key, &stamp, NULL, "file: long"), -EFBIG,
+		  "file: too large for the broker");
+	write_text(key, "");
+	ok_eq_int(read_key_file(key, &stamp, "", "file: empty"), 0,
+		  "file: nothing in it");
+	unlink(key);
+	ok(mkfifo(key, 0600) == 0, "file: a pipe");
+	ok_eq_int(read_key_file(key, &stamp, NULL, "file: a pipe"), -EINVAL,
+		  "file: refused");
+	unlink(key);
+	test_file_refused();
+	broker_stop(&broker);
+	ok_eq_int(broker_start(&broker, &rules), 0, "file: a broker without any");
+	write_text(key, "secret");
+	ok_eq_int(read_key_file(key, &stamp, NULL, "file: none is named"), -EPERM,
+		  "file: refused");
+	broker_stop(&broker);
+	ok_eq_int(read_key_file(key, &stamp, "secret", "file: no broker"), 0,
+		  "file: read by ourselves");
+	unlink(key);
+	ok_eq_int(fault_open_fds(), before, "file: no descriptor is left");
+}
+
 static void test_rules(void)
 {
 	static const struct broker_rules any = { .helper = helper };
@@ -446,6 +537,7 @@ int main(void)
 	test_stop();
 	test_rules();
 	test_config();
+	test_file();
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");
 	return done();
 }

@@ -15,6 +15,7 @@ static struct loop loop;
 static struct relay relay;
 static struct trace trace;
 static struct conf conf;
+static struct keys keys;
 static struct reload again;
 static struct buf out;
 static char dir[] = "/tmp/reload-test.XXXXXX", why[1200];
@@ -36,7 +37,11 @@ static void begin(const char *text)
 		if (relay_add(&relay, conf_nth(&conf, i), why, sizeof(why)) < 0)
 			printf("# %s\n", why);
 	relay_set_running(&relay);
-	again = (struct reload){ .conf = &conf, .relay = &relay, .trace = &trace };
+	again = (struct reload){
+		.conf = &conf, .relay = &relay, .trace = &trace, .keys = &keys
+	};
+	if (keys_start(&keys, &conf, why, sizeof(why)) < 0)
+		abort();
 }
 
 static void end(void)
@@ -45,6 +50,7 @@ static void end(void)
 	relay_free(&relay);
 	loop_free(&loop);
 	reload_free(&again);
+	keys_free(&keys);
 	conf_free(&conf);
 }
 
