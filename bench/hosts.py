@@ -21,7 +21,7 @@ import time
 
 import machine
 from machine import RUN, end, netns, sh, start, wait_for
-from relays import NAMES, is_netrelay, netrelay, null, with_before
+from relays import NAMES, NETRELAY, is_netrelay, netrelay, null, with_before
 from workloads import Flow, in_turns
 
 SECONDS = 1
@@ -124,11 +124,54 @@ class Hosts:
 
 # ---- what joins two bridges ----
 
+def key_pair(hosts, i):
+    """Returns the path of a private key for h`i`, and the public one."""
+    path = f"{RUN}/{hosts.ns[i - 1]}.key"
+    sh(f"umask 077; {NETRELAY} genkey >{path}")
+    return path, sh(f"{NETRELAY} pubkey <{path}").strip()
+
+
+def by_tls(hosts):
+    """socat carries the stream over TLS, from a child of the one to a socket of the other."""
+    ns, path = hosts.ns[1], f"{RUN}/{hosts.ns[1]}"
+    sh(f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=bench "
+       f"-keyout {path}.pem -out {path}.crt 2>&1 && cat {path}.crt >>{path}.pem")
+    hosts.processes.append(start(
+        ["socat", "-b", "131072", f"OPENSSL-LISTEN:{PORT},cert={path}.pem,verify=0,fork",
+         f"UNIX-CONNECT:{path}.sock,retry=50,interval=0.1"], ns=ns, core=None))
+    return [f"exec:socat -b 131072 - OPENSSL:10.8.0.2:{PORT},verify=0"]
+
+
+def by_ssh(hosts):
+    """An sshd of our own, and at its end a socat that dials the other relay."""
+    ns, path = hosts.ns[1], f"{RUN}/{hosts.ns[1]}"
+    for key in ("host", "user"):
+        sh(f"ssh-keygen -q -t ed25519 -N '' -f {path}.{key}")
+    sh(f"mkdir -p /run/sshd && cp {path}.user.pub {path}.allowed")
+    hosts.processes.append(start(
+        ["/usr/sbin/sshd", "-D", "-f", "/dev/null", "-h", f"{path}.host", "-p", str(PORT), "-o",
+         f"AuthorizedKeysFile={path}.allowed", "-o", "StrictModes=no"], ns=ns, core=None))
+    return [f"exec:exec ssh -q -i {path}.user -p {PORT} -o StrictHostKeyChecking=no "
+            f"-o UserKnownHostsFile=/dev/null 10.8.0.2 "
+            f"socat -b 131072 - UNIX-CONNECT:{path}.sock"]
+
+
+CARRIERS = {"tls": by_tls, "ssh": by_ssh}
+
 def by_netrelay(hosts, relay, endpoint):
     h1, h2 = hosts.ns
     hosts.bridges()
     if endpoint == "udp":
         ends = [f"{PORT}:10.8.0.2:{PORT}"], [f"{PORT}:10.8.0.1:{PORT}"]
+    elif endpoint == "sealed":
+        keys = [key_pair(hosts, i) for i in (1, 2)]
+        peers = f"{keys[1][0]}.peers"
+        with open(peers, "w", encoding="ascii") as file:
+            file.write(f"{keys[0][1]} h1\n")
+        ends = ([f"trunk:10.8.0.2:{PORT},peer={keys[1][1]}", "--key", keys[0][0]],
+                ["-l", f"10.8.0.2:{PORT}", "--key", keys[1][0], "--peers", peers])
+    elif endpoint in CARRIERS:
+        ends = CARRIERS[endpoint](hosts), ["-l", f"unix-listen:{RUN}/{h2}.sock"]
     else:
         ends = [f"{endpoint}:10.8.0.2:{PORT}"], ["-l", f"10.8.0.2:{PORT}"]
     hosts.relays += [netrelay(relay, *ends[1], "br0", ns=h2, core=None)[0],
@@ -234,6 +277,7 @@ WORKLOADS = {
     "bridges-4": (ALL, f"{TCP} -P 4", None),
     "bridges-udp": (ALL, "-u -b 2G -l 1472", None),
     "out": (["null", "netrelay"], TCP, machine.LOAD_CORE),
+    "sealed": ([f"netrelay {e}" for e in ("trunk", "sealed", "tls", "ssh")], TCP, None),
     "into": (["null", "netrelay"], f"{TCP} -R", machine.LOAD_CORE),
 }
 

@@ -86,6 +86,19 @@ def bridges(results):
             ("", "≥ 0.7 x VXLAN's, aim: 1", f"{vxlan:.2f}", verdict(vxlan >= 0.7))]
 
 
+def sealed(results):
+    flows = {n: f.gbits for (w, n), f in results.flows.items() if w == "sealed"}
+    if "netrelay sealed" not in flows:
+        return []
+    rows = (("trunk", "sealed trunk between bridges, a TCP flow: throughput", 0.6,
+             "the plain trunk's"),
+            ("ssh", "", 3, "ssh's, by exec:"), ("tls", "", 2, "socat's over TLS, by exec:"))
+    found = [(title, least, whose, flows["netrelay sealed"] / flows[f"netrelay {name}"])
+             for name, title, least, whose in rows]
+    return [(title, f"≥ {least} x {whose}", f"{ratio:.2f}", verdict(ratio >= least))
+            for title, least, whose, ratio in found]
+
+
 def bridge_out(results):
     flows = results.flows
     if ("out", "netrelay") not in flows:
@@ -186,6 +199,6 @@ def judge(results):
         at_most("the same, to the best peer's", 0.6, ratios(results, UDP, ["socat"])) +
         at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
                 ratios(results, TAPS, ["null"])) +
-        bridges(results) + bridge_out(results) + clients(results) + crowd(results) +
+        bridges(results) + sealed(results) + bridge_out(results) + clients(results) + crowd(results) +
         look_up(results) + latency(results) + memory(results))
     return [with_cause(row) for row in rows]

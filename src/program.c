@@ -88,6 +88,12 @@ static void reap(struct program *prog)
 	}
 }
 
+/* Whether there is a file that may say something else by now. */
+static bool can_reload(const struct conf *conf)
+{
+	return (HAS_CONFIG && conf->file) || (HAS_KEYS && conf->key_file);
+}
+
 static int reload(void *arg, struct buf *out, char *why, size_t size)
 {
 	struct program *prog = arg;
@@ -128,7 +134,7 @@ static void signal_ready(struct watch *w, uint32_t events)
 			log_status(prog);
 		else if (info.ssi_signo == SIGCHLD)
 			reap(prog);
-		else if (HAS_CONFIG && info.ssi_signo == SIGHUP && prog->conf->file)
+		else if (info.ssi_signo == SIGHUP && can_reload(prog->conf))
 			reload_by_signal(prog);
 		else
 			loop_stop(&prog->loop);
@@ -272,6 +278,8 @@ static int start_keys(struct program *prog)
 	ret = keys_start(&prog->keys, prog->conf, prog->why, sizeof(prog->why));
 	prog->keys.broker = &prog->broker;
 	prog->reload.keys = &prog->keys;
+	if (prog->conf->key_file || prog->conf->file)
+		prog->relay.env.keys = &prog->keys;
 	return ret;
 }
 
@@ -329,7 +337,7 @@ static int set_up(struct program *prog)
 		ret = set_up_views(prog);
 	if (ret == 0)
 		ret = add_all(prog);
-	prog->ctl.reload = HAS_CONFIG && conf->file ? reload : NULL;
+	prog->ctl.reload = can_reload(conf) ? reload : NULL;
 	prog->ctl.reload_arg = prog;
 	prog->ctl.has_key = conf->key_file;
 	prog->ctl.has_peers = conf->peers_file;
@@ -354,7 +362,7 @@ static void tear_down(struct program *prog)
 		service_stopping(&prog->service);
 	if (HAS_CTL)
 		ctl_stop(&prog->ctl);
-	if (HAS_CONFIG)
+	if (HAS_CONFIG || HAS_KEYS)
 		reload_free(&prog->reload);
 	if (HAS_METRICS)
 		metrics_stop(&prog->metrics);

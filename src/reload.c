@@ -14,6 +14,7 @@
 #include "base/parts.h"
 #include "net/broker.h"
 #include "port/driver.h"
+#include "relay/callers.h"
 #include "relay/renew.h"
 
 #define WHY_MAX 1200
@@ -110,28 +111,54 @@ static int apply(struct reload *l, const struct conf *next, struct buf *out)
 	return 0;
 }
 
-int reload_run(struct reload *l, struct buf *out, char *why, size_t size)
+/* With a configuration file. @fault: WHY_MAX bytes */
+static int reload_config(struct reload *l, struct buf *out, char *fault)
 {
-	char fault[WHY_MAX] = "not enough memory";
 	struct conf next;
-	int ret = read_next(l, &next, fault, sizeof(fault));
+	int ret = read_next(l, &next, fault, WHY_MAX);
 
 	if (ret == 0 && l->relay->drain.has_begun) {
-		snprintf(fault, sizeof(fault), "the relay is about to end");
+		snprintf(fault, WHY_MAX, "the relay is about to end");
 		ret = -ESHUTDOWN;
 	}
 	if (HAS_KEYS && ret == 0)
-		ret = keys_renew(l->keys, &next, fault, sizeof(fault));
+		ret = keys_renew(l->keys, &next, fault, WHY_MAX);
 	if (ret == 0)
 		ret = apply(l, &next, out);
 	if (ret < 0) {
-		snprintf(why, size, "%s; nothing was changed", fault);
-		log_warn("%s", why);
 		conf_free(&next);
 		return ret;
 	}
 	conf_free(&l->now);
 	l->now = next;
+	return 0;
+}
+
+/* Without one. */
+static int reload_keys(struct reload *l, struct buf *out, char *fault)
+{
+	int ret = keys_renew(l->keys, l->conf, fault, WHY_MAX);
+
+	if (ret < 0)
+		return ret;
+	log_answer("the key and the peers were read again");
+	buf_printf(out, "the key and the peers were read again\n");
+	return 0;
+}
+
+int reload_run(struct reload *l, struct buf *out, char *why, size_t size)
+{
+	char fault[WHY_MAX] = "not enough memory";
+	int ret = HAS_CONFIG && l->conf->file ? reload_config(l, out, fault)
+					      : reload_keys(l, out, fault);
+
+	if (ret < 0) {
+		snprintf(why, size, "%s; nothing was changed", fault);
+		log_warn("%s", why);
+		return ret;
+	}
+	if (HAS_KEYS && l->relay->env.keys)
+		callers_check(l->relay, false);
 	return 0;
 }
 

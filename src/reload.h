@@ -11,7 +11,7 @@
 
 /*
  * Its owner sets these:
- * @conf:   what the program was started with; with a file
+ * @conf:   what the program was started with
  * @trace:  of -vv
  * @keys:   what the files of keys have
  *
@@ -26,8 +26,9 @@ struct reload {
 };
 
 /*
- * reload_run() - Read the whole command line with the file's new text, and apply what is
- * different (relay/renew.h). With anything wrong, nothing is changed. The result is logged.
+ * reload_run() - Read the files of keys again, and the whole command line with the new text
+ * of the configuration file, if there is one, and apply what is different (relay/renew.h).
+ * With anything wrong, nothing is changed. The result is logged.
  * @out:  on success, what was done is appended, a line each
  * @why:  on error, one line that says what is wrong
  * @size: bytes at @why

@@ -301,6 +301,7 @@ const char *admit_refusal_name(enum admit_refusal why)
 		[ADMIT_RATE] = "accept-rate",
 		[ADMIT_MAX] = "max",
 		[ADMIT_PER_ADDRESS] = "per-address",
+		[ADMIT_PEERS] = "peers",
 	};
 
 	return names[why];

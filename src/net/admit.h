@@ -21,6 +21,7 @@ enum admit_refusal {
 	ADMIT_RATE,
 	ADMIT_MAX,
 	ADMIT_PER_ADDRESS,
+	ADMIT_PEERS,
 	ADMIT_REFUSALS,
 };
 

@@ -100,12 +100,14 @@ static int read_peers(const struct keys *k, struct keys_peers *p, char *why, siz
 /* An own key that is another one has another public key. */
 static int read_own(struct keys *k, char *why, size_t size)
 {
-	int ret = read_key(k, &k->own_file, k->own, why, size);
+	uint8_t key[SEAL_KEY_BYTES];
+	int ret = read_key(k, &k->own_file, key, why, size);
 
 	if (ret <= 0)
 		return ret;
 	warn_of_mode(k, &k->own_file, OTHERS_READ);
-	crypto_public(k->own_public, k->own);
+	identity_set(&k->own, key);
+	crypto_wipe(key, sizeof(key));
 	return ret;
 }
 
@@ -230,7 +232,7 @@ static int check_own(const struct keys *k, const struct conf *conf, char *why,
 		const struct endpoint *ep = conf_nth(conf, i);
 
 		if (!ep->has_peer ||
-		    memcmp(ep->peer, k->own_public, sizeof(ep->peer)) != 0)
+		    memcmp(ep->peer, k->own.pair.pub, sizeof(ep->peer)) != 0)
 			continue;
 		snprintf(why, size,
 			 "%.64s: peer= is our own public key; give that of the host that "
@@ -269,7 +271,7 @@ int keys_start(struct keys *k, const struct conf *conf, char *why, size_t size)
 		keys_free(k);
 		return ret;
 	}
-	key_write(text, k->own_public);
+	key_write(text, k->own.pair.pub);
 	if (conf->key_file)
 		log_info("our public key is %s", text);
 	return 0;
@@ -321,7 +323,7 @@ static void tell(struct keys *k, struct keys_file *f, const struct file_stamp *b
 	k->version += ret > 0;
 }
 
-const uint8_t *keys_own(struct keys *k)
+const struct identity *keys_own(struct keys *k)
 {
 	struct file_stamp before = k->own_file.stamp;
 	char why[PEERS_WHY_MAX];
@@ -330,7 +332,7 @@ const uint8_t *keys_own(struct keys *k)
 		return NULL;
 	if (is_due(k, &k->own_file))
 		tell(k, &k->own_file, &before, read_own(k, why, sizeof(why)), why);
-	return k->own;
+	return &k->own;
 }
 
 const struct peers *keys_peers(struct keys *k, const char *path)

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "conf/peers.h"
 #include "net/broker.h"
+#include "seal/identity.h"
 
 #define KEYS_FILE_BYTES 4096 /* of a file that has a key */
 #define KEYS_LOOK_MS 100     /* between two looks at a file, for the relay */
@@ -49,7 +50,7 @@ struct keys_peers {
  * @broker:  reads files; NULL: we do. Set by the owner, once the start is over
  * @look_ms: KEYS_LOOK_MS; or 0: look each time
  * @is_quiet: log nothing
- * @own, @own_public: our key; without meaning if own_file has no path
+ * @own:     our key, and what follows from it; without meaning if own_file has no path
  * @version: another one whenever the peers or our key may have changed
  * @usual:   the path of --peers, or ""
  */
@@ -58,7 +59,7 @@ struct keys {
 	unsigned look_ms;
 	bool is_quiet;
 	struct keys_file own_file;
-	uint8_t own[SEAL_KEY_BYTES], own_public[SEAL_KEY_BYTES];
+	struct identity own;
 	unsigned version;
 	char usual[BROKER_FILE_MAX];
 	struct keys_peers *peers;
@@ -82,8 +83,8 @@ int keys_start(struct keys *k, const struct conf *conf, char *why, size_t size);
  */
 int keys_renew(struct keys *k, const struct conf *conf, char *why, size_t size);
 
-/* keys_own() - Our private key, as its file has it now. Return: it; NULL: without --key. */
-const uint8_t *keys_own(struct keys *k);
+/* keys_own() - Who we are, as the file of our key has it now. Return: it; NULL: without --key. */
+const struct identity *keys_own(struct keys *k);
 
 /*
  * keys_peers() - The peers of a listener, as their file has them now.

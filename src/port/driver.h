@@ -15,6 +15,7 @@
 #include "port/port.h"
 
 struct helper_request;
+struct session;
 
 /*
  * All members but one of the first two are optional.
@@ -82,6 +83,12 @@ struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env
 /* port-accepted.c: a stream that a listener accepted. */
 struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *peer,
 			       const struct port_env *env);
+
+/*
+ * port-accepted.c: the same connection, of which a handshake has made a sealed trunk; before
+ * it is opened. @session is used up. Return: 0 or -ENOMEM.
+ */
+int port_accepted_seal(struct port *p, struct session *session);
 
 /* port-exec.c: a child's stdin and stdout. */
 struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env);

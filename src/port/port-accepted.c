@@ -12,10 +12,21 @@
 #include "port/driver.h"
 #include "port/stream.h"
 
+/* @session: of a sealed trunk, until it is opened; or NULL */
 struct accepted {
 	struct stream stream;
 	int fd;
+	struct session *session;
 };
+
+static void forget_session(struct accepted *a)
+{
+	if (!a->session)
+		return;
+	crypto_wipe(a->session, sizeof(*a->session));
+	free(a->session);
+	a->session = NULL;
+}
 
 static int accepted_open(struct port *p)
 {
@@ -23,6 +34,12 @@ static int accepted_open(struct port *p)
 	int fd = a->fd;
 
 	a->fd = -1;
+	if (HAS_KEYS && a->session) {
+		int ret = stream_use_session(&a->stream, fd, a->session);
+
+		forget_session(a);
+		return ret;
+	}
 	return stream_use(&a->stream, fd, fd,
 			  HAS_TRUNK ? TRUNK_HELLO_EXPECTED : TRUNK_NONE);
 }
@@ -33,6 +50,8 @@ static void accepted_free(struct port *p)
 
 	if (a->fd >= 0)
 		close(a->fd);
+	if (HAS_KEYS)
+		forget_session(a);
 	stream_free(p);
 }
 
@@ -64,4 +83,16 @@ struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *pe
 	close(fd);
 	errno = ENOMEM;
 	return NULL;
+}
+
+int port_accepted_seal(struct port *p, struct session *session)
+{
+	struct accepted *a = container_of(p, struct accepted, stream.port);
+
+	a->session = malloc(sizeof(*a->session));
+	if (!a->session)
+		return -ENOMEM;
+	*a->session = *session;
+	crypto_wipe(session, sizeof(*session));
+	return 0;
 }

@@ -17,9 +17,11 @@
 #include "base/parts.h"
 #include "helper/helper.h"
 #include "net/broker.h"
+#include "net/keys.h"
 #include "net/links.h"
 #include "port/driver.h"
 #include "port/stream.h"
+#include "trunk/prove.h"
 
 /*
  * How long to try. The kernel would go on for two minutes at ever longer intervals, and
@@ -44,6 +46,7 @@ struct attempt {
  * @patience: until the next address is tried, or all are given up
  * @news:     of this host's addresses, while a TCP link is up
  * @look:     set from then until the link's own address is looked for
+ * @prove:    the handshake of a sealed trunk, over @fd
  */
 struct dial {
 	struct stream stream;
@@ -54,6 +57,8 @@ struct dial {
 	struct timer patience;
 	struct links_user news;
 	struct timer look;
+	struct prove prove;
+	int fd;
 };
 
 static struct dial *to_dial(struct port *p)
@@ -78,16 +83,67 @@ static void on_news(struct links_user *u, const struct nl_link *link)
 		timer_set(d->stream.port.env->loop, &d->look, LOOK_MS, look_due);
 }
 
+/* Without news, a link that is void is found out as any other dead one. */
+static void await_news(struct dial *d)
+{
+	struct links *links = d->stream.port.env->links;
+
+	if (d->stream.is_tcp && links)
+		links_join(links, &d->news, "");
+}
+
+static void proved(struct prove *prove, int ret)
+{
+	struct dial *d = container_of(prove, struct dial, prove);
+	struct port *p = &d->stream.port;
+	int fd = d->fd;
+
+	d->fd = -1;
+	if (ret < 0) {
+		close(fd);
+		ret = port_why(p, ret, "%s", prove->why);
+	} else {
+		ret = stream_use_session(&d->stream, fd, &prove->session);
+	}
+	if (ret == 0)
+		await_news(d);
+	port_opened(p, ret);
+}
+
+/* Return: -EINPROGRESS; another -errno, with port_why(). */
+static int prove(struct dial *d, int fd)
+{
+	struct port *p = &d->stream.port;
+	struct keys *keys = p->env->keys;
+	uint8_t psk[SEAL_KEY_BYTES];
+	char why[PEERS_WHY_MAX];
+	int ret = keys_psk(keys, d->ep->psk_path, psk, why, sizeof(why));
+
+	if (ret < 0)
+		port_why(p, ret, "%s", why);
+	else if ((ret = prove_dial(&d->prove, fd, keys_own(keys), d->ep->peer, psk,
+				   proved)) < 0)
+		port_why(p, ret, "%s", d->prove.why);
+	crypto_wipe(psk, sizeof(psk));
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	d->fd = fd;
+	return -EINPROGRESS;
+}
+
+/* Return: 0; -EINPROGRESS; another -errno, with port_why(). */
 static int use(struct dial *d, int fd)
 {
 	bool is_trunk = HAS_TRUNK && d->ep->kind == ENDPOINT_TRUNK;
-	struct links *links = d->stream.port.env->links;
-	int ret =
-		stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
+	int ret;
 
-	/* Without news, a link that is void is found out as any other dead one. */
-	if (ret == 0 && d->stream.is_tcp && links)
-		links_join(links, &d->news, "");
+	if (HAS_KEYS && d->ep->has_peer)
+		return prove(d, fd);
+	ret = stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
+	if (ret == 0)
+		await_news(d);
 	return ret;
 }
 
@@ -271,6 +327,8 @@ static void dial_close(struct port *p)
 		links_leave(p->env->links, &d->news);
 	timer_cancel(p->env->loop, &d->look);
 	close_attempts(d);
+	if (HAS_KEYS && prove_stop(&d->prove) >= 0)
+		close(d->fd);
 	stream_close(p);
 }
 
@@ -300,6 +358,7 @@ struct port *port_dial_new(const struct endpoint *ep, const struct port_env *env
 		d->attempts[i].dial = d;
 		d->attempts[i].watch.fd = -1;
 	}
+	prove_init(&d->prove, env->loop);
 	d->stream.is_dialled = true;
 	d->stream.dead = ep->dead;
 	return &d->stream.port;

@@ -49,6 +49,7 @@
 #include "frame/frame-queue.h"
 #include "frame/frame.h"
 #include "frame/run.h"
+#include "seal/crypto.h"
 
 #define PORT_NAME_MAX 192
 #define PORT_WHY_MAX 512
@@ -168,6 +169,7 @@ struct port_host {
 
 struct broker;
 struct helper;
+struct keys;
 struct links;
 struct passed;
 
@@ -178,8 +180,19 @@ struct port_env {
 	struct broker *broker;	/* may be NULL */
 	struct passed *passed;	/* for listeners; may be NULL */
 	struct links *links;
+	struct keys *keys; /* NULL: there are none */
 	const struct port_host *host;
 	void *host_arg;
+};
+
+/*
+ * What seals the bytes of a port on their way to its peer.
+ * @suite: enum seal_suite; 0: nothing does
+ * @peer:  the peer's public key
+ */
+struct port_seal {
+	unsigned suite;
+	uint8_t peer[SEAL_KEY_BYTES];
 };
 
 struct port {
@@ -205,10 +218,11 @@ struct port {
 	bool is_shut;	    /* the peer was told that no more will be sent */
 	char why[PORT_WHY_MAX];
 	int why_err;
-	const char *peer; /* the driver: what is at the other end, or NULL */
-	int far_errno;	  /* the driver: what the far end, or the way to it, answers; 0 */
-	bool is_mistake;  /* as open_error_is_fatal, set by open() for this error */
-	uint64_t told;	  /* a hash of the reason last warned of; 0: none */
+	struct port_seal seal; /* the driver: while it is up */
+	const char *peer;      /* the driver: what is at the other end, or NULL */
+	int far_errno;	 /* the driver: what the far end, or the way to it, answers; 0 */
+	bool is_mistake; /* as open_error_is_fatal, set by open() for this error */
+	uint64_t told;	 /* a hash of the reason last warned of; 0: none */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;

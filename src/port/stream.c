@@ -8,7 +8,7 @@
  * not take, and @skip says how much of its first frame has gone. A trunk's hello goes
  * ahead of the first frame that is not begun.
  *
- * #syscalls: setsockopt
+ * #syscalls: close setsockopt
  */
 #include "port/stream.h"
 
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "base/parts.h"
@@ -82,6 +83,16 @@ static void answer_due(struct timer *t)
 	port_down(&s->port);
 }
 
+/* Both ends have said what they take. */
+static void established(struct stream *s)
+{
+	struct port *p = &s->port;
+
+	if (s->is_tcp)
+		sock_tcp_dead(s->channel->wfd, dead_s(s));
+	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
+}
+
 int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state)
 {
 	struct port *p = &s->port;
@@ -94,7 +105,10 @@ int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state sta
 		sock_tune_tcp(c->wfd);
 		sock_tcp_dead(c->wfd, dead_s(s));
 	}
-	trunk_begin(&s->trunk, state);
+	if (state == TRUNK_ESTABLISHED)
+		established(s);
+	else
+		trunk_begin(&s->trunk, state);
 	p->awaiting_peer = HAS_TRUNK && state == TRUNK_HELLO_SENT;
 	if (HAS_TRUNK && p->awaiting_peer) {
 		int ret = stream_tx(p, NULL, 0);
@@ -110,6 +124,26 @@ int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state)
 {
 	channel_plain(&s->plain, rfd, wfd);
 	return stream_use_channel(s, &s->plain, state);
+}
+
+int stream_use_session(struct stream *s, int fd, struct session *session)
+{
+	struct port *p = &s->port;
+	int ret = -ENOMEM;
+
+	trunk_establish(&s->trunk, session->peer_takes);
+	p->seal.suite = session->suite;
+	memcpy(p->seal.peer, session->peer, sizeof(p->seal.peer));
+	if (!s->sealed)
+		s->sealed = calloc(1, sizeof(*s->sealed));
+	if (s->sealed)
+		ret = channel_sealed_begin(s->sealed, fd, session);
+	else
+		close(fd);
+	if (ret == 0)
+		return stream_use_channel(s, &s->sealed->channel, TRUNK_ESTABLISHED);
+	crypto_wipe(session, sizeof(*session));
+	return port_why(p, ret, "%s", strerror(-ret));
 }
 
 /*
@@ -347,9 +381,7 @@ static int take_hello(struct stream *s, const uint8_t *hello)
 	if (ret < 0)
 		return port_why(p, ret, "%s", why);
 	timer_cancel(p->env->loop, &s->answer);
-	if (s->is_tcp)
-		sock_tcp_dead(s->channel->wfd, dead_s(s));
-	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
+	established(s);
 	port_proven(p);
 	return 0;
 }
@@ -460,6 +492,7 @@ void stream_close(struct port *p)
 	s->is_bad = false;
 	p->takes_super = p->takes_uso = false;
 	p->tx_control = false;
+	p->seal.suite = 0;
 	s->skip = 0;
 	s->unanswered = 0;
 	s->is_cut_short = false;
@@ -470,5 +503,6 @@ void stream_free(struct port *p)
 	struct stream *s = stream_of(p);
 
 	deframer_free(&s->in);
+	free(s->sealed);
 	free(s);
 }

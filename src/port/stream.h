@@ -8,6 +8,7 @@
 #define STREAM_H
 
 #include "port/port.h"
+#include "trunk/channel-sealed.h"
 #include "trunk/channel.h"
 #include "trunk/deframer.h"
 #include "trunk/trunk.h"
@@ -16,6 +17,7 @@
 
 /*
  * @channel:  carries the bytes; @plain, which is closed, while there is no other
+ * @sealed:   the other one, once it was needed
  * @trunk:    whether it is a trunk, or may become one
  * @answer:   set while the peer's hello is due
  * @in:       what was received
@@ -31,6 +33,7 @@
 struct stream {
 	struct port port;
 	struct channel *channel, plain;
+	struct channel_sealed *sealed;
 	struct trunk trunk;
 	struct timer answer;
 	struct deframer in;
@@ -67,7 +70,16 @@ int stream_init(struct stream *s, const struct port_ops *ops, const struct port_
  */
 int stream_use(struct stream *s, int rfd, int wfd, enum trunk_state state);
 
-/* stream_use_channel() - The same over @c, which must live until stream_close() closes it. */
+/*
+ * stream_use_session() - The same over a connection of which a handshake has made a sealed
+ * trunk: @session is used up.
+ */
+int stream_use_session(struct stream *s, int fd, struct session *session);
+
+/*
+ * stream_use_channel() - The same over @c, which must live until stream_close() closes it.
+ * @state: TRUNK_ESTABLISHED, too, after trunk_establish()
+ */
 int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state);
 
 /*

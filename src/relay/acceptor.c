@@ -10,41 +10,99 @@
 #include "base/parts.h"
 #include "conf/endpoint-name.h"
 #include "port/driver.h"
+#include "relay/callers.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
 
 /* Return: whether it has a name, or needs none. */
-static bool name_member(struct acceptor *a, struct member *m, const char *peer)
+static bool name_member(struct acceptor *a, struct member *m, const struct arrival *in)
 {
 	struct port *p = m->port;
 
-	if (!HAS_NAMING || !a->names)
+	if (!HAS_NAMING)
 		return true;
-	m->number = names_take(a->names, m->name, sizeof(m->name));
-	snprintf(p->name, sizeof(p->name), "%s (%s)", m->name, peer);
+	m->names = a->names;
+	if (HAS_KEYS && in->peer)
+		m->names = names_get(&a->relay->names, in->peer->name);
+	if (!m->names)
+		return !in->peer;
+	m->number = names_take(m->names, m->name, sizeof(m->name));
+	snprintf(p->name, sizeof(p->name), "%s (%s)", m->name, in->name);
 	return m->number;
+}
+
+/* Return: it, or NULL; then nothing is left of it but its place at the listener. */
+static struct member *make_member(struct acceptor *a, const struct arrival *in)
+{
+	struct port *p =
+		driver_of(a->ep)->accept(a->ep, in->fd, in->name, &a->relay->env);
+	struct member *m = p ? member_new(p) : NULL;
+
+	if (!m)
+		return NULL;
+	m->acceptor = a;
+	if (name_member(a, m, in) &&
+	    (!HAS_KEYS || !in->session || port_accepted_seal(p, in->session) == 0))
+		return m;
+	acceptor_ended(a, m);
+	member_free(m);
+	return NULL;
+}
+
+void acceptor_take(struct acceptor *a, const struct arrival *in)
+{
+	struct endpoint_rules rules = a->ep->rules;
+	struct member *m = make_member(a, in);
+
+	if (!m) {
+		log_warn("%s: no memory for a port", in->name);
+		listener_gone(&a->listener, in->host);
+		return;
+	}
+	m->host = in->host;
+	m->is_dynamic = true;
+	if (HAS_KEYS && in->peer) {
+		callers_rules(a, in->peer, &rules);
+		m->known = in->known;
+		in->known->member = m;
+	}
+	relay_add_member(a->relay, m, &rules);
 }
 
 static void on_accepted(struct listener *l, int fd, const char *peer,
 			struct admit_host *host, void *arg)
 {
 	struct acceptor *a = arg;
-	struct port *p = driver_of(a->ep)->accept(a->ep, fd, peer, &a->relay->env);
-	struct member *m = p ? member_new(p) : NULL;
+	struct arrival in = { .fd = fd, .name = peer, .host = host };
 
-	if (m && !name_member(a, m, peer)) {
-		member_free(m);
-		m = NULL;
-	}
-	if (!m) {
-		log_warn("%s: no memory for a port", peer);
-		listener_gone(l, host);
-		return;
-	}
-	m->acceptor = a;
-	m->host = host;
-	m->is_dynamic = true;
-	relay_add_member(a->relay, m, &a->ep->rules);
+	(void)l;
+	if (callers_wanted(a))
+		callers_begin(a, fd, peer, host);
+	else
+		acceptor_take(a, &in);
+}
+
+/* Return: a port of its that is up; NULL: there is none. */
+static struct port *port_of(const struct acceptor *a)
+{
+	struct member *m = a->relay->forward.members.first;
+
+	while (m && (m->acceptor != a || m->port->state != PORT_UP))
+		m = m->next;
+	return m ? m->port : NULL;
+}
+
+bool acceptor_has_room(struct acceptor *a)
+{
+	struct port *p = a->relay->kind == RELAY_CABLE ? port_of(a) : NULL;
+
+	if (!p)
+		return true;
+	if (!p->ops->is_gone || !p->ops->is_gone(p))
+		return false;
+	port_why(p, -ETIMEDOUT, "has been silent, so a new connection takes its place");
+	port_down(p);
+	return true;
 }
 
 /*
@@ -53,24 +111,13 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
  */
 static void make_room(struct listener *l, void *arg)
 {
-	struct acceptor *a = arg;
-
 	(void)l;
-	for (struct member *m = a->relay->forward.members.first; m; m = m->next) {
-		struct port *p = m->port;
-
-		if (m->acceptor != a || p->state != PORT_UP || !p->ops->is_gone ||
-		    !p->ops->is_gone(p))
-			continue;
-		port_why(p, -ETIMEDOUT,
-			 "has been silent, so a new connection takes its place");
-		port_down(p);
-	}
+	acceptor_has_room(arg);
 }
 
 static void warn_if_open(const struct acceptor *a)
 {
-	if (endpoint_is_open(a->ep))
+	if (endpoint_is_open(a->ep) && (!callers_wanted(a) || a->ep->takes_plain))
 		log_warn("%s: whoever can reach this port joins the network; limit it by "
 			 "allow=, or listen on 127.0.0.1",
 			 a->label);
@@ -111,7 +158,8 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.group = ep->access.group;
 	a->listener.admit.access = &ep->access;
 	a->listener.addr = &ep->local;
-	a->listener.limit = r->kind == RELAY_CABLE ? 1 : 0;
+	/* Whoever has not proved to be a peer must not take the place of one. */
+	a->listener.limit = r->kind == RELAY_CABLE && !callers_wanted(a) ? 1 : 0;
 	a->listener.accepted = on_accepted;
 	a->listener.wanted = make_room;
 	a->listener.arg = a;
@@ -136,7 +184,7 @@ static void set_rules(struct acceptor *a, const struct endpoint_rules *rules)
 	struct members *all = &a->relay->forward.members;
 
 	for (struct member *m = all->first; m; m = m->next)
-		if (m->acceptor == a)
+		if (m->acceptor == a && !m->known)
 			members_set_rules(all, m, rules);
 }
 
@@ -158,6 +206,8 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 	if (!same_rules)
 		set_rules(a, &ep->rules);
 	*a->ep = *ep;
+	if (HAS_KEYS && a->relay->env.keys)
+		callers_check(a->relay, true);
 	endpoint_label(ep, a->label, sizeof(a->label));
 	if (!same_access)
 		warn_if_open(a);
@@ -196,6 +246,8 @@ void acceptor_del(struct acceptor *a)
 		link = &(*link)->next;
 	*link = a->next;
 	listener_stop(&a->listener);
+	if (HAS_KEYS)
+		callers_end(r, a);
 	a->is_stopped = true;
 	if (a->listener.n)
 		return;
@@ -208,8 +260,14 @@ void acceptor_del(struct acceptor *a)
 void acceptor_ended(struct acceptor *a, struct member *m)
 {
 	if (HAS_NAMING && m->number)
-		names_release(a->names, m->number);
+		names_release(m->names, m->number);
+	if (HAS_NAMING && m->names != a->names)
+		names_put(&a->relay->names, m->names);
+	m->names = a->names;
 	m->number = 0;
+	if (m->known)
+		m->known->member = NULL;
+	m->known = NULL;
 }
 
 void acceptor_gone(struct acceptor *a, struct member *m)
@@ -225,6 +283,8 @@ void acceptor_gone(struct acceptor *a, struct member *m)
 void acceptor_free_all(struct relay *r)
 {
 	loop_undefer(&r->stopping);
+	if (HAS_KEYS)
+		callers_end(r, NULL);
 	for (struct acceptor *a = r->acceptors; a; a = a->next)
 		listener_stop(&a->listener);
 	free_list(&r->acceptors);

@@ -12,6 +12,7 @@
 
 #include "conf/endpoint.h"
 #include "net/listen.h"
+#include "relay/callers.h"
 #include "relay/member.h"
 #include "relay/names.h"
 
@@ -23,6 +24,7 @@ struct relay;
  * @names:      of its connections; NULL without name=
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
+ * @told_at: when a stranger was told of last, loop_now(); 0: never
  * @is_stopped: it was taken away
  * @is_configured, @is_kept: as of struct member
  * @next:       in the relay's list; or of those to be freed at the end of the turn
@@ -34,6 +36,7 @@ struct acceptor {
 	char label[PORT_NAME_MAX];
 	struct names *names;
 	struct port_counters gone, sum;
+	uint64_t told_at;
 	bool is_stopped, is_configured, is_kept;
 	struct acceptor *next;
 };
@@ -47,6 +50,31 @@ struct acceptor {
  * Return: 0 or -errno.
  */
 int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
+
+/*
+ * A connection that becomes a port.
+ * @fd:   it is the port's, also after an error
+ * @name: of the peer in messages
+ * @host: as of listener_gone()
+ * @session, @peer, @known: of one that has proved who it is (relay/callers.h); else NULL
+ */
+struct arrival {
+	int fd;
+	const char *name;
+	struct admit_host *host;
+	struct session *session;
+	const struct peer *peer;
+	struct known_peer *known;
+};
+
+/*
+ * acceptor_has_room() - Whether there is a place for one more port: a cable has one. A peer
+ * that is most likely gone loses its place.
+ */
+bool acceptor_has_room(struct acceptor *a);
+
+/* acceptor_take() - Make a port of it. */
+void acceptor_take(struct acceptor *a, const struct arrival *in);
 
 /* acceptor_del() - Stop listening; the ports stay. */
 void acceptor_del(struct acceptor *a);

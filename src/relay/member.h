@@ -20,6 +20,8 @@
 #include "relay/storm.h"
 
 struct acceptor;
+struct known_peer;
+struct names;
 
 /* What a port carries in a second; see stats.h. */
 struct member_rate {
@@ -46,6 +48,8 @@ struct member_rate {
  * @ep:         the endpoint that it was made from, freed with it; NULL if it was accepted
  * @name:       the word that commands and views know it by, from name=; or ""
  * @number:     of the name, if it is its listener's and was not given back; else 0
+ * @names:      that @number is of
+ * @known:      its peer, if that has proved who it is (relay/callers.h); else NULL
  * @acceptor:   the listener that it was accepted by, maybe stopped since; or NULL
  * @host:       what the listener knows of the address that it came from
  * @lost_at:    when it went down, loop_now(), ms; 0: it is up, or never was
@@ -68,6 +72,8 @@ struct member {
 	struct endpoint *ep;
 	char name[ENDPOINT_NUMBERED_MAX];
 	unsigned number;
+	struct names *names;
+	struct known_peer *known;
 	struct acceptor *acceptor;
 	struct admit_host *host;
 	uint64_t lost_at;

@@ -439,6 +439,8 @@ void relay_free(struct relay *r)
 	while (r->forward.members.first)
 		remove_member(r, r->forward.members.first);
 	acceptor_free_all(r);
+	if (HAS_KEYS)
+		callers_free(&r->callers);
 	drain_free(&r->drain);
 	timer_cancel(r->loop, &r->again);
 	links_leave(&r->links, &r->news);

@@ -20,6 +20,7 @@
 #include "relay/deliver.h"
 #include "relay/drain.h"
 #include "relay/events.h"
+#include "relay/callers.h"
 #include "relay/member.h"
 #include "relay/names.h"
 #include "relay/switching.h"
@@ -43,6 +44,7 @@ enum relay_kind { RELAY_CABLE, RELAY_SWITCH, RELAY_HUB };
  * @switching: what a switch has besides
  * @acceptors: its listeners
  * @names:  those of listeners' connections
+ * @callers: connections that have not proved who they are
  * @stopped: listeners that were taken away, to be freed at the end of the turn
  * @gone:   counters of members that are no more
  * @batch:  the receive buffer of all ports
@@ -70,6 +72,7 @@ struct relay {
 	struct switching switching;
 	struct acceptor *acceptors, *stopped;
 	struct names *names;
+	struct callers callers;
 	struct port_counters gone;
 	struct batch *batch;
 	uint64_t started;

@@ -168,14 +168,13 @@ static int write_first(struct noise *h, const void *payload, size_t len, uint8_t
 
 	if (ret == 0)
 		ret = mix_es(h);
+	if (ret == 0) {
+		encrypt_and_hash(h, h->s.pub, SEAL_KEY_BYTES, out + SEAL_KEY_BYTES);
+		ret = mix_ss(h);
+	}
 	if (ret < 0)
 		return ret;
-	out += SEAL_KEY_BYTES;
-	encrypt_and_hash(h, h->s.pub, SEAL_KEY_BYTES, out);
-	ret = mix_ss(h);
-	if (ret < 0)
-		return ret;
-	encrypt_and_hash(h, payload, len, out + SEAL_KEY_BYTES + SEAL_TAG_BYTES);
+	encrypt_and_hash(h, payload, len, out + NOISE_IK_1 - SEAL_TAG_BYTES);
 	return (int)(NOISE_IK_1 + len);
 }
 
@@ -320,9 +319,7 @@ void noise_init(struct noise *h, bool is_dialler, enum seal_suite suite,
 
 const uint8_t *noise_peer(const struct noise *h)
 {
-	bool is_known = h->stage >= NOISE_FIRST_PEER || (h->is_dialler && h->stage);
-
-	return is_known ? h->rs : NULL;
+	return h->is_dialler || h->stage >= NOISE_FIRST_PEER ? h->rs : NULL;
 }
 
 void noise_set_psk(struct noise *h, const uint8_t psk[SEAL_KEY_BYTES])

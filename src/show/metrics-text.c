@@ -13,6 +13,8 @@
 #include "base/escape.h"
 #include "base/version.h"
 #include "relay/stats.h"
+#include "seal/key.h"
+#include "show/show.h"
 
 static void add(struct buf *b, const char *text)
 {
@@ -198,6 +200,11 @@ static uint64_t queue_limit(const struct member *m)
 	return port_backlog(m->port).limit;
 }
 
+static uint64_t sealed_s(const struct member *m)
+{
+	return show_suite(m->port) ? (loop_now() - m->port->since) / 1000 : 0;
+}
+
 static const struct {
 	const char *name, *help;
 	uint64_t (*value)(const struct member *m);
@@ -210,6 +217,8 @@ static const struct {
 	{ "queue_bytes", "Bytes waiting to be sent, with length prefixes", queue_bytes },
 	{ "queue_limit_bytes", "Bytes that may wait; beyond that frames are dropped",
 	  queue_limit },
+	{ "sealed_seconds", "How long its bytes have been sealed; 0: they are not",
+	  sealed_s },
 };
 
 static void add_states(struct buf *b, const struct port *p, const char *labels)
@@ -220,13 +229,31 @@ static void add_states(struct buf *b, const struct port *p, const char *labels)
 			   port_state_shown(p) == (enum port_state)s);
 }
 
-_Static_assert(METRICS_PARTS == 3 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
-	       "the relay, states, gauges and counters of ports, and what is behind");
+/* Nothing of a port that is not sealed. */
+static void add_seal(struct buf *b, const struct port *p, const char *labels)
+{
+	char key[KEY_TEXT_MAX];
+
+	if (!show_suite(p))
+		return;
+	key_write(key, p->seal.peer);
+	add(b, "netrelay_port_sealed");
+	add(b, labels);
+	add_label(b, ",", "suite", show_suite(p));
+	add_label(b, ",", "key", key);
+	buf_printf(b, "} 1\n");
+}
+
+_Static_assert(
+	METRICS_PARTS == 4 + ARRAY_SIZE(gauges) + ARRAY_SIZE(counters),
+	"the relay, states, seals, gauges and counters of ports, and what is behind");
 
 /* Begin the families of ports by their HELP and TYPE. */
 static void begin_families(struct buf *part)
 {
 	begin(part++, "port_", "state", "gauge", "1 for the state of the port", "");
+	begin(part++, "port_", "sealed", "gauge",
+	      "1 for what seals the port's bytes, and for whom", "");
 	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
 		begin(part++, "port_", gauges[i].name, "gauge", gauges[i].help, "");
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
@@ -261,6 +288,7 @@ static void add_member(struct metrics_text *t, const struct member *m)
 		return;
 	labels = t->labels.data;
 	add_states(part++, m->port, labels);
+	add_seal(part++, m->port, labels);
 	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
 		add_sample(part++, "port_", gauges[i].name, labels, NULL, NULL,
 			   gauges[i].value(m));

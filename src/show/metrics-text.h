@@ -30,7 +30,7 @@ struct metrics_process {
 	uint64_t resident_bytes;
 };
 
-#define METRICS_PARTS 15	/* the relay's families; each family of ports; the rest */
+#define METRICS_PARTS 17	/* the relay's families; each family of ports; the rest */
 #define METRICS_PORTS_A_STEP 64 /* this many take about 0.5 ms */
 
 /*

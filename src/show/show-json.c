@@ -9,6 +9,7 @@
 
 #include "base/version.h"
 #include "relay/stats.h"
+#include "seal/key.h"
 
 /* Begin a member, with a comma before it unless it is the first one of its object. */
 static void begin_field(struct buf *out, const char *key)
@@ -80,6 +81,24 @@ static void add_counters(const struct member *m, struct buf *out)
 	add_number(out, "queue_limit", port_backlog(p).limit);
 }
 
+/* The members of an object, or null. */
+static void add_seal(const struct port *p, struct buf *out)
+{
+	char key[KEY_TEXT_MAX];
+
+	begin_field(out, "sealed");
+	if (!show_suite(p)) {
+		buf_printf(out, "null");
+		return;
+	}
+	key_write(key, p->seal.peer);
+	buf_printf(out, "{");
+	add_string(out, "suite", show_suite(p));
+	add_string(out, "key", key);
+	add_number(out, "since_ms", loop_now() - p->since);
+	buf_printf(out, "}");
+}
+
 static void add_member(struct show *s, const struct member *m, struct buf *out)
 {
 	const struct port *p = m->port;
@@ -94,6 +113,7 @@ static void add_member(struct show *s, const struct member *m, struct buf *out)
 	add_number(out, "since_ms", loop_now() - p->since);
 	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_string(out, "far_end", port_far_name(p));
+	add_seal(p, out);
 	add_bool(out, "blocked", m->is_blocked);
 	add_bool(out, "limited", m->guard.is_limited);
 	add_bool(out, "isolated", m->rules.is_isolated);

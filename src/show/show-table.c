@@ -13,6 +13,7 @@
 #include "base/human.h"
 #include "base/version.h"
 #include "relay/stats.h"
+#include "seal/key.h"
 
 #define NAME_COLUMNS 40 /* characters; a longer name is cut */
 
@@ -104,6 +105,16 @@ static void add_direction(struct buf *out, uint64_t frames, uint64_t bytes,
 		   human_count(byte_rate * 8, text[3]));
 }
 
+static void add_seal(const struct port *p, struct buf *out)
+{
+	char key[KEY_TEXT_MAX];
+
+	if (!show_suite(p))
+		return;
+	key_write(key, p->seal.peer);
+	buf_printf(out, "     sealed: %s, for %s\n", show_suite(p), key);
+}
+
 /* Add a line with reasons for drops, and one with the reason that the port is not up. */
 static void add_reasons(const struct port *p, struct buf *out)
 {
@@ -146,6 +157,7 @@ static void add_member(struct show *w, const struct member *m, struct buf *out)
 	add_direction(out, p->count.tx_frames, p->count.tx_bytes, m->rate.tx_frames,
 		      m->rate.tx_bytes);
 	buf_printf(out, " %6s\n", human_count(port_backlog(p).bytes, queue));
+	add_seal(p, out);
 	add_reasons(p, out);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/parts.h"
 #include "conf/endpoint-name.h"
 
 const char *show_endpoint(const struct member *m)
@@ -18,6 +19,17 @@ const char *show_endpoint(const struct member *m)
 	if (m->ep)
 		return m->ep->text;
 	return acceptor_of(m) ? acceptor_of(m)->ep->text : m->port->name;
+}
+
+const char *show_suite(const struct port *p)
+{
+	static const char *const names[] = {
+		[SEAL_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+		[SEAL_AES256_GCM] = "AES-256-GCM",
+	};
+
+	return HAS_KEYS && p->state == PORT_UP && p->seal.suite ? names[p->seal.suite]
+								: NULL;
 }
 
 /* A client of a unix socket has no address, so its process is named instead. */

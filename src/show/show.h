@@ -52,6 +52,9 @@ const char *show_endpoint(const struct member *m);
  */
 void show_listener(const struct acceptor *a, struct buf *out);
 
+/* show_suite() - What seals a port's bytes: the name of its cipher, or NULL. */
+const char *show_suite(const struct port *p);
+
 /*
  * show_peer() - Find out the peer of a port.
  * @buf: set to its address or name, not escaped; "" if it is unknown; SOCK_TEXT_MAX bytes

@@ -8,13 +8,18 @@
 
 #include "base/util.h"
 
+uint32_t trunk_takes(void)
+{
+	return HAS_OFFLOAD ? TRUNK_TAKES_SUPER : 0;
+}
+
 /* Our hello is to be sent, whole. */
 static void say_hello(struct trunk *t)
 {
 	memset(t->hello, 0, sizeof(t->hello));
 	put_be32(t->hello, TRUNK_MAGIC);
 	put_be32(t->hello + 4, TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
-	put_be32(t->hello + 8, HAS_OFFLOAD ? TRUNK_TAKES_SUPER : 0);
+	put_be32(t->hello + 8, trunk_takes());
 	t->n_unsent = sizeof(t->hello);
 }
 
@@ -27,6 +32,11 @@ void trunk_begin(struct trunk *t, enum trunk_state state)
 		say_hello(t);
 }
 
+void trunk_establish(struct trunk *t, uint32_t takes)
+{
+	*t = (struct trunk){ .state = TRUNK_ESTABLISHED, .peer_takes = takes };
+}
+
 int trunk_take_hello(struct trunk *t, const uint8_t *hello, char *why, size_t size)
 {
 	uint32_t shape = get_be32(hello + 4);
@@ -35,10 +45,16 @@ int trunk_take_hello(struct trunk *t, const uint8_t *hello, char *why, size_t si
 		say_hello(t);
 	if (get_be32(hello) != TRUNK_MAGIC ||
 	    shape != (TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES)) {
-		snprintf(why, size,
-			 "the peer's trunk is of version %u, ours of %u; "
-			 "take tcp:, or the same netrelay on both sides",
-			 shape >> 16, TRUNK_VERSION);
+		if (shape >> 16 == TRUNK_SEALED)
+			snprintf(
+				why, size,
+				"the peer has a key, so give this one --key and --peers, "
+				"or leave out peer= there");
+		else
+			snprintf(why, size,
+				 "the peer's trunk is of version %u, ours of %u; "
+				 "take tcp:, or the same netrelay on both sides",
+				 shape >> 16, TRUNK_VERSION);
 		return -EPROTO;
 	}
 	t->state = TRUNK_ESTABLISHED;
@@ -55,6 +71,6 @@ const char *trunk_hung_up(const struct trunk *t)
 {
 	if (t->state != TRUNK_HELLO_SENT)
 		return NULL;
-	return "closed by the peer, which is no netrelay, or too old for trunks; "
-	       "to reach a QEMU, take tcp:";
+	return "closed by the peer, which is no netrelay, too old for trunks, or takes only "
+	       "peers with keys (peer=); to reach a QEMU, take tcp:";
 }

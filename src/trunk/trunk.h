@@ -15,7 +15,10 @@
  *   4  2  version, TRUNK_VERSION
  *   6  2  bytes of the hello
  *   8  4  what the sender takes: TRUNK_TAKES_SUPER
- *  12 52  zero; room for keys, should a trunk be encrypted one day
+ *  12 52  zero
+ *
+ * A sealed trunk has hellos of its own, of version TRUNK_SEALED (trunk/handshake.h), and
+ * both ends know all that before the first record: trunk_establish().
  *
  * On a stream, bit 31 of a length prefix then marks a frame behind a virtio header,
  * which is little-endian as VIRTIO 1 has it; see frame/stream-layout.h.
@@ -31,6 +34,7 @@
 
 #define TRUNK_MAGIC 0xff6e7472u /* 0xff "ntr" */
 #define TRUNK_VERSION 1u
+#define TRUNK_SEALED 2u
 #define TRUNK_HELLO_BYTES 64
 #define TRUNK_TAKES_SUPER 1u
 
@@ -65,6 +69,12 @@ struct trunk {
 
 /* trunk_begin() - A link begins, in any state but TRUNK_ESTABLISHED. */
 void trunk_begin(struct trunk *t, enum trunk_state state);
+
+/* trunk_takes() - What our hello says that we take. */
+uint32_t trunk_takes(void);
+
+/* trunk_establish() - Both ends have agreed already. @takes: what the peer said */
+void trunk_establish(struct trunk *t, uint32_t takes);
 
 /* trunk_awaits_hello() - Whether what comes next from the peer may be its hello. */
 static inline bool trunk_awaits_hello(const struct trunk *t)

@@ -60,7 +60,7 @@ static bool has_own(const char *text)
 	uint8_t key[SEAL_KEY_BYTES];
 
 	return key_read(key, text, KEY_CHARS) == 0 && keys_own(&keys) &&
-	       !memcmp(keys_own(&keys), key, sizeof(key));
+	       !memcmp(keys_own(&keys)->pair.key, key, sizeof(key));
 }
 
 static const char *name_of(const char *path, const char *text)
@@ -108,7 +108,7 @@ static void test_start(void)
 	read_words(all);
 	ok_eq_int(start(), 0, "a start %s", why);
 	ok(has_own(OWN), "our own key");
-	key_write(text, keys.own_public);
+	key_write(text, keys.own.pair.pub);
 	ok_eq_str(text, OWN_PUBLIC, "and the public one");
 	ok_eq_str(name_of("", KEY("A")), "a", "a peer of --peers");
 	ok_eq_str(name_of("", KEY("E")), "b", "another");

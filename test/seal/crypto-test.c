@@ -13,6 +13,7 @@
 #include "base/parts.h"
 #include "base/util.h"
 #include "lib/hex.h"
+#include "lib/no-random.h"
 #include "lib/tap.h"
 
 /* ---- the curve ---- */
@@ -328,6 +329,19 @@ static void test_memory(void)
 		b[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	ok_eq_int(equal, 0, "those with one bit flipped are not");
+	random_at_once = 30;
+	random_breaks = 2;
+	memset(a, 0, sizeof(a));
+	ok_eq_int(crypto_random(a, sizeof(a)), 0,
+		  "random bytes that come in three pieces");
+	memset(b, 0, sizeof(b));
+	ok(!crypto_equal(a, b, 20) && !crypto_equal(a + 30, b, 20) &&
+		   !crypto_equal(a + 50, b, 20),
+	   "they fill all of it");
+	random_error = ENOSYS;
+	ok_eq_int(crypto_random(a, sizeof(a)), -ENOSYS, "a kernel that has none");
+	random_error = 0;
+	memcpy(b, a, sizeof(b));
 	crypto_wipe(a, sizeof(a) - 1);
 	memset(b, 0, sizeof(b) - 1);
 	ok(crypto_equal(a, b, sizeof(a)), "what is wiped is zero, and nothing beyond it");

@@ -10,6 +10,7 @@
 
 #include "base/parts.h"
 #include "base/util.h"
+#include "lib/no-random.h"
 #include "lib/noise-ends.h"
 #include "lib/tap.h"
 
@@ -240,8 +241,32 @@ static void test_turns(void)
 	noise_read_peer(&e.listener, ends.first, sizeof(ends.first));
 	ok(is_refused(&e.listener, ends.first, NOISE_IK_1 - 1, -EBADMSG),
 	   "%s: the rest of a message is cut off", what);
+	ok(is_refused(&e.listener, out, NOISE_MAX + 1, -EBADMSG), "%s: or too long",
+	   what);
 	ok_eq_int(noise_read_peer(&e.listener, ends.first, sizeof(ends.first)), -EINVAL,
 		  "%s: who it is can be read once", what);
+}
+
+/* No end may go on with a key that is not random. */
+static void test_no_random(void)
+{
+	uint8_t out[300] = { 0 };
+	struct ends e = fresh;
+
+	random_error = EAGAIN;
+	e.dialler.has_ephemeral = false;
+	ok_eq_int(noise_write(&e.dialler, NULL, 0, out), -EAGAIN, "%s: no random key",
+		  what);
+	ok(ends_zero(out, sizeof(out)) && ends_zero(&e.dialler, sizeof(e.dialler)),
+	   "%s: so no message, and the dialler is wiped", what);
+	noise_read(&e.listener, ends.first, sizeof(ends.first), out);
+	memset(out, 0, sizeof(out));
+	e.listener.has_ephemeral = false;
+	ok_eq_int(noise_write(&e.listener, NULL, 0, out), -EAGAIN, "%s: nor an answer",
+		  what);
+	ok(ends_zero(out, sizeof(out)) && ends_zero(&e.listener, sizeof(e.listener)),
+	   "%s: and the listener is wiped", what);
+	random_error = 0;
 }
 
 static void run(enum seal_suite of, const uint8_t *secret, const char *name)
@@ -257,6 +282,7 @@ static void run(enum seal_suite of, const uint8_t *secret, const char *name)
 	test_secrets();
 	test_low_order();
 	test_turns();
+	test_no_random();
 }
 
 int main(void)

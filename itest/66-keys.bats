@@ -1,0 +1,282 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Sealed trunks: keys and peers, as a user has them; who may come and who may not; what others
+# on the wire see; and what becomes of a peer that is struck, or comes twice.
+
+load helpers
+
+# keys NAME...: a key pair for each, NAME.key and NAME.pub.
+keys()
+{
+	local name
+
+	cd "$DIR" || return
+	for name; do
+		(umask 077 && "$NETRELAY" genkey >"$name.key")
+		"$NETRELAY" pubkey <"$name.key" >"$name.pub"
+	done
+}
+
+pub()
+{
+	cat "$DIR/$1.pub"
+}
+
+# peers LINE...: what the peers file has.
+peers()
+{
+	printf '%s\n' "$@" >"$DIR/peers.new"
+	mv "$DIR/peers.new" "$DIR/peers"
+}
+
+# listen ARGS...: one listens at h1, for the peers.
+listen()
+{
+	one --ctl "$DIR/one.ctl" --key "$DIR/h1.key" --peers "$DIR/peers" "$@" -l 5000
+	wait_listen h1 tcp 5000
+}
+
+# dial ARGS...: two of h2 dials it.
+dial()
+{
+	two --key "$DIR/h2.key" -l 127.0.0.1:5001 "$@" "trunk:192.0.2.1:5000,peer=$(pub h1)"
+}
+
+# ask COMMAND...: of one's control socket.
+ask()
+{
+	timeout 10 "$NETRELAY" ctl "$DIR/one.ctl" "$@"
+}
+
+# fields NAME...: these members of each port of one's status.
+fields()
+{
+	ask status --json | python3 -c 'import json, sys
+for port in json.load(sys.stdin)["ports"]:
+    print(*(json.dumps(port[name]) for name in sys.argv[1:]))' "$@"
+}
+
+setup()
+{
+	common_setup
+	keys h1 h2 h3
+	peers "$(pub h2) site-b"
+}
+
+@test "two sites are one network, and the wire shows nothing of it" {
+	hosts
+	bridged_hosts
+	start wire in h1 tcpdump -i l0 -U -w "$DIR/wire.pcap" tcp port 5000
+	wait_for 10 "tcpdump to listen" grep -q 'listening on' "$DIR/wire.err"
+	listen br0
+	dial br0
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	run -0 ns s1 ping -c 5 -i 0.1 -p 6e657472656c6179 10.0.0.2
+	run -0 ask status
+	assert_line --regexp '^ +2 site-b +tcp-listen'
+	assert_line --regexp "sealed: (AES-256-GCM|ChaCha20-Poly1305), for $(pub h2)"
+	run -0 fields name sealed
+	assert_line --regexp '^"site-b" \{"suite": "(AES-256-GCM|ChaCha20-Poly1305)", "key": "'"$(pub h2)"'"'
+	assert_line '"br0" null'
+	stop wire
+	run -0 grep -c 'ntr' "$DIR/wire.pcap" # the hello, which is not secret
+	run -1 grep -q netrelay "$DIR/wire.pcap"
+	run -1 grep -q "$(pub h2 | base64 -d | head -c 8 | tr -d '\0\n')" "$DIR/wire.pcap"
+}
+
+@test "a peer has its line's name and rules, and changes take hold while it is up" {
+	hosts
+	peers "$(pub h2) site-b isolated storm=7" "$(pub h3) site-c"
+	listen
+	dial
+	relay_wait_up one 1
+	run -0 fields name isolated storm
+	assert_output '"site-b" true 7'
+	peers "$(pub h2) site-b storm=9"
+	# Another peer comes, so the file is read again.
+	relay_start three in h2 --key "$DIR/h3.key" "trunk:192.0.2.1:5000,peer=$(pub h1)" -l 127.0.0.1:5001
+	wait_for 10 "a refusal" has_logged one 'refused: its key .* is not in .*peers; add it there'
+	run -0 fields name isolated storm
+	assert_output '"site-b" false 9'
+}
+
+@test "a peer that is struck is cut off, and may come back when it is entered again" {
+	hosts
+	listen
+	dial
+	relay_wait_up one 1
+	peers "# nobody"
+	kill -HUP "$(pid_of one)"
+	wait_for 10 "the end" has_logged one 'site-b .*: its key was taken out of the peers file'
+	wait_for 10 "a refusal" has_logged one 'refused: its key'
+	run -0 ask status
+	assert_output --partial 'refused: peers'
+	peers "$(pub h2) site-b"
+	relay_wait_up one 1 20
+}
+
+@test "who has no key, or another, is refused, told nothing, and is no port" {
+	hosts
+	listen
+	# A QEMU, and a trunk without a key
+	two -l 127.0.0.1:5001 tcp:192.0.2.1:5000
+	frames_start noise in h2 send tcp:127.0.0.1:5001 --count 5
+	wait_for 10 "a refusal" has_logged one 'refused: no handshake came, but something else'
+	relay_stop two
+	two trunk:192.0.2.1:5000 -l 127.0.0.1:5001
+	wait_for 10 "a refusal" has_logged one 'refused: it has no key'
+	wait_for 10 "the reason" has_logged two 'takes only peers with keys'
+	relay_stop two
+	# Another key for the listener
+	two --key "$DIR/h2.key" -l 127.0.0.1:5001 "trunk:192.0.2.1:5000,peer=$(pub h3)"
+	wait_for 10 "a refusal" has_logged one 'refused: the peer has another key for us'
+	wait_for 10 "the reason" has_logged two 'without an answer: is peer= its key'
+	relay_stop two
+	run -0 ask status
+	assert_output --partial 'switch, 0 ports'
+	run -1 grep -q 'port [1-9]' "$DIR/one.err"
+}
+
+@test "a listener without keys says so to one who has them, and the other way round" {
+	hosts
+	one -l 5000
+	wait_listen h1 tcp 5000
+	dial
+	wait_for 10 "the reason" has_logged two 'the peer takes no keys; give it --key and peers='
+	wait_for 10 "the reason" has_logged one 'the peer has a key, so give this one --key'
+}
+
+@test "a secret of the pair must be the same at both ends" {
+	hosts
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk" && "$NETRELAY" genkey >"$DIR/wrong.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	listen
+	two --key "$DIR/h2.key" -l 127.0.0.1:5001 \
+		"trunk:192.0.2.1:5000,peer=$(pub h1),psk=$DIR/pair.psk"
+	relay_wait_up one 1
+	relay_stop two
+	two --key "$DIR/h2.key" -l 127.0.0.1:5001 \
+		"trunk:192.0.2.1:5000,peer=$(pub h1),psk=$DIR/wrong.psk"
+	wait_for 10 "the reason" has_logged two "can't prove that it has the key of peer="
+	relay_stop two
+	dial
+	wait_for 10 "the reason" has_logged two "can't prove that it has the key of peer="
+}
+
+@test "with plain, a QEMU may come beside the peers" {
+	hosts
+	one --ctl "$DIR/one.ctl" --key "$DIR/h1.key" -l "5000,peers=$DIR/peers,plain"
+	wait_listen h1 tcp 5000
+	dial
+	relay_wait_up one 1
+	# One that speaks first, and one that only listens
+	frames_start left in h1 both tcp:127.0.0.1:5000 --id 1 --lossless --linger 100 --count 500
+	relay_wait_up one 2
+	frames_start right in h2 both tcp:127.0.0.1:5001 --id 2 --lossless --linger 100 --count 500
+	run -0 frames_wait left
+	assert_line --regexp '^from 2: received [0-9]+ lost 0 damaged 0 reordered 0 duplicated 0'
+	run -0 frames_wait right
+	relay_check_sums one
+	run -0 ask status
+	assert_output --partial sealed
+}
+
+@test "a peer that comes anew ends its old connection" {
+	hosts
+	listen
+	dial
+	relay_wait_up one 1
+	# The old one's host is cut off, and nobody notices.
+	relay_start again in h2 -v --key "$DIR/h2.key" -l 127.0.0.1:5002 "trunk:192.0.2.1:5000,peer=$(pub h1)"
+	wait_for 10 "the end" has_logged one 'site-b .*: its peer has connected anew'
+	run -0 ask status
+	assert_output --partial 'switch, 1 ports'
+	assert_line --regexp '^ +[0-9]+ site-b +tcp-listen'
+}
+
+@test "frames both ways through two sealed trunks, whole and in order" {
+	hosts
+	peers "$(pub h2) site-b"
+	listen
+	dial
+	relay_wait_up one 1
+	(umask 077 && cp "$DIR/h3.key" "$DIR/own.key")
+	frames_start right in h2 both tcp:127.0.0.1:5001 --id 2 --lossless --linger 100 --count 20000
+	one_has_client()
+	{
+		has_port two 'tcp:127.*: up'
+	}
+	wait_for 10 "the right one" one_has_client
+	relay_start front in h1 -v --key "$DIR/h3.key" -l 127.0.0.1:5003 "trunk:192.0.2.1:5000,peer=$(pub h1)"
+	peers "$(pub h2) site-b" "$(pub h3) site-c"
+	relay_wait_up one 2 20
+	frames_start left in h1 both tcp:127.0.0.1:5003 --id 1 --lossless --linger 100 --count 20000
+	run -0 frames_wait left
+	assert_line --regexp '^from 2: received [0-9]+ lost 0 damaged 0 reordered 0 duplicated 0'
+	run -0 frames_wait right
+	assert_line --regexp '^from 1: received [0-9]+ lost 0 damaged 0 reordered 0 duplicated 0'
+	relay_check_sums one
+	relay_check_sums two
+}
+
+# --- against a peer that shares no code with netrelay ------------------------
+
+PEER=$LAB_ROOT/itest/seal-peer
+
+# peer WHAT ADDR PORT KEY ARGS...: as its key says, to h1.
+peer()
+{
+	ns h1 timeout 300 "$PEER" "$1" "$2" "$3" "$DIR/$4.key" "$(pub "${OTHER:-h1}")" "${@:5}"
+}
+
+@test "another implementation dials, with either cipher, keys that change, and a secret" {
+	hosts
+	one --key "$DIR/h1.key" -l "5000,peers=$DIR/peers" -l 127.0.0.1:5001
+	wait_listen h1 tcp 5001
+	run -0 peer dial 192.0.2.1 5000 h2 5001
+	assert_output --regexp '^200 frames, (AESGCM|ChaChaPoly)$'
+	run -0 peer dial 192.0.2.1 5000 h2 5001 --suites 2
+	assert_output '200 frames, ChaChaPoly'
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	run -0 peer dial 192.0.2.1 5000 h2 5001 --psk "$DIR/pair.psk"
+	run -1 grep -E 'did not seal|cut off' "$DIR/one.err"
+}
+
+@test "another implementation is dialled, with either cipher" {
+	local suites
+
+	hosts
+	for suites in 6 2; do
+		start listener in h1 "$PEER" listen 127.0.0.1 6000 "$DIR/h2.key" "$(pub h1)" 5001 --suites "$suites"
+		wait_for 10 "it to listen" grep -q listening "$DIR/listener.out"
+		one --key "$DIR/h1.key" "trunk:127.0.0.1:6000,peer=$(pub h2)" -l 127.0.0.1:5001
+		run -0 wait_end listener 60
+		run -0 grep -E '^200 frames' "$DIR/listener.out"
+		relay_stop one
+	done
+}
+
+@test "no bit, no part and no repetition of a handshake is answered" {
+	hosts
+	listen
+	run -0 peer forge 192.0.2.1 5000 h2
+	assert_output 'answered 0 of 1376'
+	run -0 peer repeat 192.0.2.1 5000 h2
+	assert_output 'answered not not'
+	wait_for 10 "the reason" has_logged one 'site-b was later when it last connected'
+	# It was the peer's, and is gone; the right one still may come.
+	dial
+	relay_wait_up one 1
+}
+
+@test "a changed record ends the link, with the reason, and it comes back" {
+	hosts
+	listen
+	run -0 peer tamper 192.0.2.1 5000 h2
+	assert_output --regexp 'closed|reset'
+	wait_for 10 "the reason" has_logged one 'site-b .*: a record that the peer did not seal'
+	dial
+	relay_wait_up one 1
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections to a listener with a peers file that have not proved yet who they are
+ * (trunk/prove.h). A caller is no port: it has no number, and nobody sees it but by the
+ * listener's count of connections. One that proves to be in the file becomes a port with
+ * the name and the rules that the file has; any other is closed, and told nothing.
+ *
+ * A peer has one connection: its new one ends its old one, which may be dead.
+ */
+#ifndef CALLERS_H
+#define CALLERS_H
+
+#include <stdint.h>
+
+#include "conf/endpoint.h"
+#include "conf/peers.h"
+#include "trunk/handshake.h"
+
+struct acceptor;
+struct admit_host;
+struct caller;
+struct member;
+struct relay;
+
+#define CALLERS_BUCKETS 1024
+
+/*
+ * A peer that a file has named, and that has come since the relay was started, or somebody
+ * in its name.
+ * @stamp:  of its last handshake that was right
+ * @shared: if @has_shared, as of handshake_believe(), for the keys of that @version
+ * @member: its port's, whose @known this is; or NULL
+ */
+struct known_peer {
+	struct known_peer *next;
+	uint8_t key[SEAL_KEY_BYTES], stamp[HANDSHAKE_STAMP_BYTES];
+	bool has_shared;
+	uint8_t shared[SEAL_KEY_BYTES];
+	unsigned version;
+	struct member *member;
+};
+
+/*
+ * Those of a relay. All zeros: none.
+ * @first: those under way
+ * @known: the peers of old, no more of them than the files have named
+ * @version: of the keys that the ports were last compared with (net/keys.h)
+ */
+struct callers {
+	struct caller *first;
+	struct known_peer *known[CALLERS_BUCKETS];
+	unsigned version;
+};
+
+/* callers_wanted() - Whether connections to @a have to prove who they are. */
+bool callers_wanted(const struct acceptor *a);
+
+/*
+ * callers_begin() - Have a connection prove who it is. It then becomes a port by
+ * acceptor_take(), or is closed.
+ * @fd:   the caller's, also after an error
+ * @peer: its name in messages; copied
+ * @host: what listener_gone() needs
+ */
+void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_host *host);
+
+/* callers_end() - Close those of @a; NULL: of all its relay's. */
+void callers_end(struct relay *r, const struct acceptor *a);
+
+/*
+ * callers_check() - If the peers files have changed, a port whose peer is not in its file any
+ * more ends, and the others have the rules that stand there now.
+ * @always: even if they have not
+ */
+void callers_check(struct relay *r, bool always);
+
+/* callers_rules() - The rules of a port: its listener's, and in their place the peer's. */
+void callers_rules(const struct acceptor *a, const struct peer *peer,
+		   struct endpoint_rules *rules);
+
+/* callers_free() - Forget all that is known; no caller is left. */
+void callers_free(struct callers *all);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Two ends that agree, and all the ways in which they must not. */
+#include "trunk/handshake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "lib/random.h"
+#include "lib/tap.h"
+#include "trunk/trunk.h"
+
+static struct identity dialler, listener, other;
+static const uint8_t psk[SEAL_KEY_BYTES] = { 7 }, wrong_psk[SEAL_KEY_BYTES] = { 8 };
+
+/* One handshake, message by message. */
+struct pair {
+	struct handshake d, l;
+	uint8_t first[HANDSHAKE_1_BYTES], second[HANDSHAKE_2_BYTES];
+	struct session ds, ls;
+};
+
+/* Both steps. */
+static int hear(struct handshake *h, const struct identity *me, const uint8_t *in)
+{
+	int ret = handshake_hear(h, me, in);
+
+	return ret == 0 ? handshake_believe(h, NULL, in) : ret;
+}
+
+static bool is_wiped(const void *p, size_t n)
+{
+	const uint8_t *at = p;
+
+	while (n && !*at)
+		at++, n--;
+	return !n;
+}
+
+/* Return: what the listener says to the first message; then the second one is made. */
+static int to_second(struct pair *p, const uint8_t *d_psk, const uint8_t *l_psk)
+{
+	int ret;
+
+	memset(p, 0, sizeof(*p));
+	ret = handshake_dial(&p->d, &dialler, listener.pair.pub, d_psk, p->first);
+	if (ret == 0)
+		ret = hear(&p->l, &listener, p->first);
+	if (ret == 0)
+		ret = handshake_answer(&p->l, l_psk, p->second, &p->ls);
+	return ret;
+}
+
+static bool sessions_fit(const struct pair *p)
+{
+	return p->ds.suite == p->ls.suite &&
+	       memcmp(p->ds.send, p->ls.recv, SEAL_KEY_BYTES) == 0 &&
+	       memcmp(p->ds.recv, p->ls.send, SEAL_KEY_BYTES) == 0 &&
+	       memcmp(p->ds.send, p->ds.recv, SEAL_KEY_BYTES) != 0;
+}
+
+static void test_agree(const uint8_t *secret, const char *what)
+{
+	struct pair p;
+
+	ok_eq_int(to_second(&p, secret, secret), 0, "%s: the listener answers", what);
+	ok(memcmp(p.ls.peer, dialler.pair.pub, SEAL_KEY_BYTES) == 0,
+	   "and knows who has dialled");
+	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), 0, "the dialler agrees");
+	ok(sessions_fit(&p), "both have the same keys, another one for each way");
+	ok(p.ds.peer_takes == trunk_takes() && p.ls.peer_takes == trunk_takes(),
+	   "and know what the other takes");
+	ok(memcmp(p.ds.peer, listener.pair.pub, SEAL_KEY_BYTES) == 0,
+	   "the dialler has whom it dialled");
+	ok(is_wiped(&p.d, sizeof(p.d)) && is_wiped(&p.l, sizeof(p.l)),
+	   "nothing of the handshake is left");
+}
+
+static void test_suites(void)
+{
+	struct pair p;
+	uint32_t all = listener.suites;
+
+	to_second(&p, NULL, NULL);
+	ok_eq_int(p.ls.suite, crypto_has_aes() ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305,
+		  "AES where both processors have it");
+	listener.suites = 1u << SEAL_CHACHA20_POLY1305;
+	to_second(&p, NULL, NULL);
+	ok(handshake_finish(&p.d, p.second, &p.ds) == 0 &&
+		   p.ds.suite == SEAL_CHACHA20_POLY1305 && sessions_fit(&p),
+	   "ChaCha20 where the listener's has not");
+	listener.suites = all;
+	dialler.suites = 1u << SEAL_CHACHA20_POLY1305;
+	to_second(&p, NULL, NULL);
+	ok(handshake_finish(&p.d, p.second, &p.ds) == 0 &&
+		   p.ds.suite == SEAL_CHACHA20_POLY1305 && sessions_fit(&p),
+	   "or the dialler's has not");
+	to_second(&p, NULL, NULL);
+	p.d.ours = 0;
+	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EPROTO,
+		  "a suite that the dialler has not offered is refused");
+	dialler.suites = all;
+}
+
+static void test_wrong_keys(void)
+{
+	struct pair p = { 0 };
+	uint8_t low[SEAL_KEY_BYTES] = { 0 };
+
+	handshake_dial(&p.d, &dialler, other.pair.pub, NULL, p.first);
+	ok_eq_int(hear(&p.l, &listener, p.first), -EACCES,
+		  "a dialler with another key for the listener costs it a hash");
+	to_second(&p, psk, wrong_psk);
+	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
+		  "another secret of the pair");
+	ok(is_wiped(&p.d, sizeof(p.d)) && is_wiped(&p.ds, sizeof(p.ds)),
+	   "leaves nothing");
+	to_second(&p, psk, NULL);
+	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
+		  "a secret at one end alone");
+	ok_eq_int(handshake_dial(&p.d, &dialler, low, NULL, p.first), -EINVAL,
+		  "a peer's key that is none");
+	/* Somebody else answers, who has read the listener's public key only. */
+	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+	ok_eq_int(hear(&p.l, &other, p.first), -EACCES,
+		  "who has not the listener's key can't read what it was sent");
+}
+
+/* Each bit of both messages. */
+static void test_flipped(void)
+{
+	unsigned heard = 0, finished = 0, kept = 0;
+	struct pair p;
+
+	for (unsigned bit = 0; bit < HANDSHAKE_1_BYTES * 8; bit++) {
+		memset(&p, 0, sizeof(p));
+		handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+		p.first[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		heard += hear(&p.l, &listener, p.first) == 0;
+		kept += !is_wiped(&p.l, sizeof(p.l));
+	}
+	ok_eq_int(heard, 0, "no bit of the first message can be another one");
+	for (unsigned bit = 0; bit < HANDSHAKE_2_BYTES * 8; bit++) {
+		to_second(&p, NULL, NULL);
+		p.second[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		finished += handshake_finish(&p.d, p.second, &p.ds) == 0;
+		kept += !is_wiped(&p.ds, sizeof(p.ds));
+		handshake_wipe(&p.d);
+	}
+	ok_eq_int(finished, 0, "nor of the second one");
+	ok_eq_int(kept, 0, "and nothing comes of it");
+}
+
+/* A right proof of the listener's key before anything at all. */
+static void test_after_mac(void)
+{
+	unsigned heard = 0, wrong = 0;
+
+	for (unsigned at = 0; at < HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES; at++) {
+		struct pair p = { 0 };
+		uint8_t mac[SEAL_HASH_BYTES];
+		struct iovec iov = { p.first, HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES };
+		int ret;
+
+		handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+		p.first[at] ^= 0x40;
+		crypto_hmac(mac, listener.mac_key, SEAL_HASH_BYTES, &iov, 1);
+		memcpy(p.first + iov.iov_len, mac, HANDSHAKE_MAC_BYTES);
+		ret = hear(&p.l, &listener, p.first);
+		heard += ret == 0;
+		wrong += ret != (at < HANDSHAKE_HELLO_BYTES ? -EPROTO : -EBADMSG);
+	}
+	ok_eq_int(heard, 0, "who knows the listener's key can't change a message either");
+	ok_eq_int(wrong, 0, "and the two are told apart");
+}
+
+static void test_old(void)
+{
+	struct pair p, q;
+
+	to_second(&p, NULL, NULL);
+	to_second(&q, NULL, NULL);
+	ok_eq_int(handshake_finish(&q.d, p.second, &q.ds), -EBADMSG,
+		  "an answer of an earlier handshake is none to this one");
+	to_second(&p, NULL, NULL);
+	to_second(&q, NULL, NULL);
+	ok(memcmp(p.first, q.first, sizeof(p.first)) != 0 &&
+		   memcmp(p.l.stamp, q.l.stamp, sizeof(p.l.stamp)) <= 0,
+	   "no two are the same, and time only goes on");
+	memset(&q, 0, sizeof(q));
+	ok(hear(&p.l, &listener, p.first) == 0 && hear(&q.l, &listener, p.first) == 0 &&
+		   memcmp(p.l.stamp, q.l.stamp, sizeof(p.l.stamp)) == 0,
+	   "one that is sent again has the same time");
+	ok(get_be64(p.l.stamp) >> 62 == 1 && get_be32(p.l.stamp + 8) < 1000000000,
+	   "which is TAI64N");
+}
+
+static void test_begins(void)
+{
+	struct pair p = { 0 };
+	uint8_t plain[8] = { 0, 0, 0, 60 },
+		older[8] = { 0xff, 'n', 't', 'r', 0, 1, 0, 64 };
+	unsigned right = 0;
+
+	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
+	for (size_t n = 0; n <= sizeof(p.first); n++)
+		right += handshake_is_there(p.first, n);
+	ok_eq_int(right, HANDSHAKE_1_BYTES + 1, "a handshake is seen in any part of it");
+	ok(!handshake_is_there(plain, 1) && !handshake_is_there(older, 6) &&
+		   handshake_is_there(older, 5),
+	   "and nothing else is taken for one");
+	older[5] = TRUNK_SEALED;
+	ok(!handshake_is_there(older, 8), "nor one of another length");
+	memset(p.second, 0, sizeof(p.second));
+	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EPROTO,
+		  "an answer must be one, too");
+}
+
+int main(void)
+{
+	static const uint8_t d[SEAL_KEY_BYTES] = { 0, 1 }, l[SEAL_KEY_BYTES] = { 0, 2 },
+			     o[SEAL_KEY_BYTES] = { 0, 3 };
+
+	identity_set(&dialler, d);
+	identity_set(&listener, l);
+	identity_set(&other, o);
+	test_agree(NULL, "without a secret");
+	test_agree(psk, "with a secret of the pair");
+	test_suites();
+	test_wrong_keys();
+	test_flipped();
+	test_after_mac();
+	test_old();
+	test_begins();
+	return done();
+}
