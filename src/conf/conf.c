@@ -487,7 +487,8 @@ static const char *const help[] = {
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server",
 	HAS_KEYS
 		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE]  to a netrelay, "
-		  "faster"
+		  "faster\n"
+		  "    [,udp][,keepalive=SECONDS]        the same over UDP; -l PORT,udp"
 	: HAS_TRUNK
 		? "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster"
 		: NULL,

@@ -22,8 +22,6 @@
 #include "seal/key.h"
 #include "trunk/prove.h"
 
-#define TELL_MS 1000 /* between two messages about strangers of a listener */
-
 /*
  * @fd:   its connection
  * @peer, @known: a copy of its line, once it is found; but for psk_path
@@ -121,7 +119,7 @@ static void refuse(struct caller *c, const char *why)
 	uint64_t now = loop_now();
 
 	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (c->known || now - a->told_at >= TELL_MS || !a->told_at) {
+	if (c->known || now - a->told_at >= CALLERS_TELL_MS || !a->told_at) {
 		log_warn("%s: %s refused: %s", a->label, c->name, why);
 		a->told_at = c->known ? a->told_at : now;
 	}
@@ -140,57 +138,78 @@ static int share(struct known_peer *k, const struct keys *keys, const struct ide
 	return k->has_shared ? 0 : -EINVAL;
 }
 
-/* Somebody who knows our key says that it has this one. Return: 0; -errno with p->why. */
-static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
-		uint8_t psk[SEAL_KEY_BYTES])
+int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct peer *out,
+		 struct known_peer **known, uint8_t psk[SEAL_KEY_BYTES], char *why,
+		 size_t size)
 {
-	struct caller *c = container_of(p, struct caller, prove);
-	struct acceptor *a = c->acceptor;
 	struct keys *keys = a->relay->env.keys;
 	const struct peer *peer = peer_of(a, key);
 	char text[KEY_TEXT_MAX];
 
 	if (!peer) {
 		key_write(text, key);
-		snprintf(p->why, sizeof(p->why),
-			 "its key %s is not in %.64s; add it there", text,
+		snprintf(why, size, "its key %s is not in %.64s; add it there", text,
 			 a->ep->peers_path[0] ? a->ep->peers_path : keys->usual);
 		return -EACCES;
 	}
-	c->peer = *peer;
-	c->known = know(&a->relay->callers, key);
-	if (!c->known || share(c->known, keys, p->me) < 0) {
-		snprintf(p->why, sizeof(p->why),
-			 c->known ? "its key is none" : "no memory");
+	*out = *peer;
+	*known = know(&a->relay->callers, key);
+	if (!*known || share(*known, keys, keys_own(keys)) < 0) {
+		snprintf(why, size, *known ? "its key is none" : "no memory");
 		return -ENOMEM;
 	}
-	p->shared = c->known->shared;
-	return keys_psk(keys, peer->psk_path, psk, p->why, sizeof(p->why));
+	return keys_psk(keys, peer->psk_path, psk, why, size);
+}
+
+bool callers_have_room(struct acceptor *a, const struct known_peer *known, char *why,
+		       size_t size)
+{
+	if (known->member || acceptor_has_room(a))
+		return true;
+	snprintf(why, size,
+		 "it is another peer than the one that has this end of the cable");
+	return false;
+}
+
+int callers_stamp(struct known_peer *known, const char *name,
+		  const uint8_t stamp[HANDSHAKE_STAMP_BYTES], char *why, size_t size)
+{
+	if (memcmp(stamp, known->stamp, HANDSHAKE_STAMP_BYTES) > 0) {
+		memcpy(known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
+		return 0;
+	}
+	snprintf(why, size,
+		 "%s was later when it last connected: its clock went back, or "
+		 "somebody repeats what it sent; set its clock",
+		 name);
+	return -EACCES;
+}
+
+static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
+		uint8_t psk[SEAL_KEY_BYTES])
+{
+	struct caller *c = container_of(p, struct caller, prove);
+	int ret = callers_find(c->acceptor, key, &c->peer, &c->known, psk, p->why,
+			       sizeof(p->why));
+
+	p->shared = ret == 0 ? c->known->shared : NULL;
+	return ret;
 }
 
 /* It has that key. Return: 0; -errno with p->why. */
 static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES])
 {
 	struct caller *c = container_of(p, struct caller, prove);
+	int ret = -EBUSY;
 
-	if (memcmp(stamp, c->known->stamp, HANDSHAKE_STAMP_BYTES) <= 0) {
-		snprintf(p->why, sizeof(p->why),
-			 "%s was later when it last connected: its clock went back, or "
-			 "somebody repeats what it sent; set its clock",
-			 c->peer.name);
-		return -EACCES;
-	}
-	if (!c->known->member && !acceptor_has_room(c->acceptor)) {
-		snprintf(p->why, sizeof(p->why),
-			 "%s is another peer than the one that has this end of the cable",
-			 c->peer.name);
-		return -EBUSY;
-	}
-	memcpy(c->known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
-	return 0;
+	if (memcmp(stamp, c->known->stamp, HANDSHAKE_STAMP_BYTES) <= 0 ||
+	    callers_have_room(c->acceptor, c->known, p->why, sizeof(p->why)))
+		ret = callers_stamp(c->known, c->peer.name, stamp, p->why,
+				    sizeof(p->why));
+	return ret;
 }
 
-static void end_port(struct known_peer *k, const char *why)
+void callers_end_port(struct known_peer *k, const char *why)
 {
 	struct port *p = k->member->port;
 
@@ -213,7 +232,7 @@ static void proved(struct prove *p, int ret)
 		in.peer = &c->peer;
 		in.known = c->known;
 		if (in.known->member)
-			end_port(in.known, "its peer has connected anew");
+			callers_end_port(in.known, "its peer has connected anew");
 	}
 	if (ret < 0) {
 		refuse(c, p->why);
@@ -279,7 +298,7 @@ static void check_one(struct relay *r, struct known_peer *k)
 	struct endpoint_rules rules;
 
 	if (!peer) {
-		end_port(k, "its key was taken out of the peers file");
+		callers_end_port(k, "its key was taken out of the peers file");
 		return;
 	}
 	callers_rules(a, peer, &rules);
