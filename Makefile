@@ -2,8 +2,10 @@
 
 # What VERSION says, and +gCOMMIT[.dirty] unless exactly this commit is tagged as that version.
 VERSION := $(shell cat VERSION)
-TAG     := $(shell git describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
-COMMIT  := $(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
+# Also when root builds in a user's checkout.
+GIT     := git -c safe.directory='*'
+TAG     := $(shell $(GIT) describe --tags --exact-match --match v$(VERSION) --dirty 2>/dev/null)
+COMMIT  := $(shell $(GIT) describe --always --exclude '*' --dirty=.dirty 2>/dev/null)
 VERSION := $(VERSION)$(if $(filter v$(VERSION),$(TAG)),,$(COMMIT:%=+g%))
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -102,11 +104,16 @@ $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
 	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED)
 
-$(BUILD)/static/%.o: src/%.c | $(MADE)
+# First of all, whether there are a compiler and headers.
+COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) $(CPPFLAGS) $(CFLAGS) && touch $@
+$(BUILD)/static/compiles: ; $(call COMPILES,$(CC) $(HOST_INCLUDE) $(MNL_CFLAGS))
+$(BUILD)/shared/compiles: ; $(call COMPILES,$(HOST_CC))
+
+$(BUILD)/static/%.o: src/%.c | $(MADE) $(BUILD)/static/compiles
 	@mkdir -p $(@D); echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -fno-pie $(HOST_INCLUDE) $(MNL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/shared/%.o: src/%.c | $(MADE)
+$(BUILD)/shared/%.o: src/%.c | $(MADE) $(BUILD)/shared/compiles
 	@mkdir -p $(@D); echo "  CC      $< (shared)"
 	$(Q)$(HOST_CC) $(CPPFLAGS) $(BASE) $(CFLAGS) -c -o $@ $<
 
@@ -126,7 +133,7 @@ $(BUILD): ; @mkdir -p $@
 
 include test/rules.mk
 
-test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
+test: ## all tests but parts and coverage, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
 
 check: ## static build and unit tests by gcc; T=relay/fdb: only that test

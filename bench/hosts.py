@@ -288,13 +288,15 @@ def run(workload, results, rounds):
     hosts, answers = {}, {name: [] for name in names}
     try:
         for name in names:
+            results.going_on(f"{workload}, joining two hosts by {name}")
             hosts[name] = Hosts()
             if core is None:
                 join(hosts[name], name)
             else:
                 plain(hosts[name], name)
             hosts[name].ready(name, core)
-        for name in in_turns(names, rounds):
+        for i, name in enumerate(in_turns(names, rounds)):
+            results.going_on(f"{workload}, run {i + 1} of {rounds * len(names)}")
             before = hosts[name].cpu_ns()
             gbits, got, lost = hosts[name].iperf(options, core)
             spent = hosts[name].cpu_ns() - before

@@ -5,12 +5,15 @@ writes results.md and results.svg.
 """
 import os
 import platform
+import sys
+import time
 
 import machine
 import targets
 from machine import sh
 
 BUSY = 0.85  # a relay that works less of the time than this was not the limit
+QUIET = 5    # seconds between two lines about one step
 HOWS = {"one": "one write a frame", "batch": "batched"}
 
 NOTES = """\
@@ -38,6 +41,23 @@ class Results:
         self.crowd = {}
         self.rounds, self.title = 0, None
         self.lines, self.warnings = [], []
+        self.steps, self.step, self.told = 0, 0, 0
+
+    # ---- how far it is ----
+
+    def begin(self, what):
+        """Tells on stderr which step begins; self.steps says how many there are."""
+        self.step += 1
+        self.tell(f"{self.step} of {self.steps}: {what} ...")
+
+    def going_on(self, what):
+        """Tells how far the step is, but not too often."""
+        if time.monotonic() - self.told >= QUIET:
+            self.tell(f"{self.step} of {self.steps}: {what}")
+
+    def tell(self, text):
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+        self.told = time.monotonic()
 
     # ---- tables ----
 

@@ -18,6 +18,7 @@ STREAM_WINDOW = 512 << 10
 SIZES = [64, 512, 1514, 65536]
 PACED_RATE = 20000
 CLIENTS = [2, 8, 64, 512]
+PINGS = [("idle", "ping 64 1000"), ("under load", f"paced 1514 {PACED_RATE} {ROUND_MS}")]
 
 
 class Sample:
@@ -121,6 +122,11 @@ class Workload:
         self.name, self.names, self.make = name, names, make
         self.cells, self.pings = cells, pings
 
+    def steps(self, want):
+        """How many times run() begins something."""
+        cells = sum(1 for c in self.cells if want(c))
+        return cells + (len(PINGS) if cells and self.pings else 0)
+
     def run(self, results, rounds, want=lambda cell: True):
         cells = [c for c in self.cells if want(c)]
         if not cells:
@@ -130,6 +136,7 @@ class Workload:
             for name in relays.with_before(self.names):
                 rigs[name] = self.make(name)
             for cell in cells:
+                results.begin(f"{self.name}, {cell.name} {cell.how}")
                 results.add(self.name, cell, cell.run(rigs, rounds))
             if self.pings:
                 self.ping(results, rigs, rounds)
@@ -138,8 +145,8 @@ class Workload:
                 rig.close()
 
     def ping(self, results, rigs, rounds):
-        for kind, command in (("idle", "ping 64 1000"),
-                              ("under load", f"paced 1514 {PACED_RATE} {ROUND_MS}")):
+        for kind, command in PINGS:
+            results.begin(f"{self.name}, one frame's way, {kind}")
             answers = {r: [] for r in rigs}
             for name in in_turns(list(rigs), rounds):
                 answers[name].append(rigs[name].ask(command))
@@ -241,6 +248,7 @@ def memory(results):
                       ("socat", relays.stream_rig("socat", "tcp"))):
         results.memory[name] = (sum(map(machine.rss_kb, rig.pids)), None, len(rig.pids))
         rig.close()
+    results.show_memory()
 
 
 CROWD = 100, 1000, 10000

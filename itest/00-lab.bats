@@ -378,3 +378,17 @@ assert_gone()
 	assert_output --partial "new in the root namespace: lo"
 	cp "$DIR/all" "$DIR/.interfaces"
 }
+
+# --- side by side -------------------------------------------------------------
+
+# Of three places "busy" has two. So "light" runs beside it, and "next" when it has ended.
+@test "side-by-side: a command that keeps a processor busy has two places" {
+	needs_root
+	cat >"$DIR/list" <<-END
+		busy*2 until [ -e $DIR/light ]; do sleep 0.05; done; sleep 1; touch $DIR/ended; echo ok
+		light touch $DIR/light; echo ok
+		next*2 test -e $DIR/ended && echo ok
+	END
+	run -0 timeout 60 "$LAB_ROOT/ci/side-by-side" -j 3 <"$DIR/list"
+	assert_line "# 3 passed, 0 failed"
+}

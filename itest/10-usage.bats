@@ -101,12 +101,12 @@ wrong_endpoints()
 	((${#output} > 1000))
 	run ! grep -nE '.{81}|[^ -~]' <<<"$output"
 	for form in 'netrelay [-v] [SRC] [DST]' 'netrelay [-v] -l PORT [TARGET ...]' \
-		'netrelay ctl PATH COMMAND' 'top PATH ' \
+		'netrelay ctl PATH COMMAND' 'top PATH ' 'genkey | pubkey ' '--key FILE ' '--peers FILE ' \
 		'-l, --listen PORT, ADDR:PORT, [ADDR6]:PORT' '-f, --config FILE ' '--check FILE' \
 		--print-config '-v, --verbose' '-h, --help' '-V, --version' \
 		'--hub ' '--storm N ' '--fdb-size N ' '--ctl PATH ' '--metrics [ADDR:]PORT ' \
 		'--capture FILE' '--user NAME ' '--no-sandbox ' '--wait ' \
-		'  -  ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
+		'  - or ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
@@ -809,4 +809,17 @@ leaves_nobody()
 			run -0 relay_stop one
 		done
 	done
+}
+
+@test "a build says in one line which compiler or header is missing, and what installs it" {
+	run -1 "$LAB_ROOT/ci/compiles" static no-such-compiler
+	assert_output --partial "no-such-compiler: not found"
+	assert_line "can't compile; on Debian 12, install what is needed: ci/deps build"
+	run -1 "$LAB_ROOT/ci/compiles" shared gcc -nostdinc -I"$DIR"
+	assert_output --partial "features.h: No such file"
+	assert_line --partial "ci/deps build"
+	run -0 "$LAB_ROOT/ci/compiles" shared gcc
+	assert_output ""
+	run -0 --separate-stderr "$LAB_ROOT/ci/compiles" static gcc
+	[[ $stderr == *"without musl (Debian's musl-tools)"* ]]
 }

@@ -603,7 +603,7 @@ run_command()
 	ns_add lab
 	made_frames 5000 --max 9000 >"$DIR/made"
 	START_IN=$DIR/made relay_start one in lab - tcp:127.0.0.1:5000
-	wait_for 5 "first try" grep -q 'Connection refused; trying again' "$DIR/one.err"
+	wait_for 5 "first try" grep -q 'Connection refused (nobody listens there); trying again' "$DIR/one.err"
 	frames_start rx in lab recv tcp-listen:127.0.0.1:5000 --count 5000 --lossless
 	run -0 wait_end one 20
 	run -0 frames_wait rx

@@ -87,7 +87,7 @@ has_port_up()
 @test "of several addresses none answers: one line; then the second one does" {
 	ns a ip addr add 10.9.0.1/32 dev lo
 	relay_with one $'10.9.0.1 far\n127.0.0.1 far' -l "unix-listen:$DIR/s" tcp:far:6000
-	wait_for 5 "message" has_logged one "connect to .*:6000: Connection refused; trying again"
+	wait_for 5 "message" has_logged one "connect to .*:6000: Connection refused .nobody listens there.; trying again"
 	frames_start far in a recv tcp-listen:127.0.0.1:6000 --count 1 --timeout 60
 	wait_for 10 "second address" has_port_up "tcp:far:6000"
 	frames_start other in a recv tcp-listen:10.9.0.1:6000 --count 1 --timeout 60
@@ -105,7 +105,7 @@ has_port_up()
 	ns a sh -c 'echo 50000 50001 >/proc/sys/net/ipv4/ip_local_port_range'
 	for kind in tcp trunk; do
 		relay_start one in a -v -l "unix-listen:$DIR/s" "$kind:127.0.0.1:50000"
-		wait_for 5 "first try" has_logged one "Connection refused; trying again"
+		wait_for 5 "first try" has_logged one "Connection refused .nobody listens there.; trying again"
 		wait_for 10 "several tries" is_older_than "$DIR/one.out" 2500
 		run ! has_logged one "$kind:127.0.0.1:50000: up"
 		relay_start far in a -l 127.0.0.1:50000

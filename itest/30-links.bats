@@ -91,7 +91,7 @@ comes_and_goes()
 	comes_and_goes tcp:127.0.0.1:6000 tcp-listen:127.0.0.1:6000 \
 		"unix:.*: up, .* dropped: no-port"
 	assert_file_contains "$DIR/relay.err" \
-		"tcp:127.0.0.1:6000: connect to 127.0.0.1:6000: Connection refused; trying again"
+		"tcp:127.0.0.1:6000: connect to 127.0.0.1:6000: Connection refused (nobody listens there); trying again"
 }
 
 @test "unix: far end absent, comes, is killed, comes again" {

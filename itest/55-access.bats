@@ -480,6 +480,10 @@ install()
 @test "make install-setcap: gives the capability, or says what it lacks" {
 	install install-setcap
 	assert_equal "$(getcap "$DIR/root/usr/bin/netrelay")" "$DIR/root/usr/bin/netrelay cap_net_admin=p"
+	install install
+	assert_output --partial "it had a capability, which make install-setcap gives it again"
+	install install
+	refute_output --partial "capability"
 	mkdir "$DIR/bin"
 	printf '#!/bin/sh\nexit 1\n' >"$DIR/bin/setcap"
 	chmod 755 "$DIR/bin/setcap"

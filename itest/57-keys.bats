@@ -139,7 +139,7 @@ refused()
 }
 
 @test "files of keys that are missing or wrong are told at the start" {
-	local good
+	local good own
 
 	for good in key psk peers; do
 		mv "$DIR/$good" "$DIR/good"
@@ -162,9 +162,9 @@ refused()
 	echo "$("$NETRELAY" pubkey <"$DIR/psk") a" >"$DIR/peers"
 	mv "$DIR/psk" "$DIR/key"
 	cp "$DIR/key" "$DIR/psk"
-	OTHER=$("$NETRELAY" pubkey <"$DIR/key")
-	run -1 timeout 10 "$NETRELAY" --key "$DIR/key" "trunk:h:1,peer=$OTHER" "unix-listen:$DIR/s"
-	assert_output "netrelay: trunk:h:1,peer=$OTHER: peer= is our own public key; give that of the host that is dialled"
+	own=$("$NETRELAY" pubkey <"$DIR/key")
+	run -1 timeout 10 "$NETRELAY" --key "$DIR/key" "trunk:h:1,peer=$own" "unix-listen:$DIR/s"
+	assert_output "netrelay: trunk:h:1,peer=$own: peer= is our own public key; give that of the host that is dialled"
 }
 
 @test "files that others can read or change are warned of, once" {

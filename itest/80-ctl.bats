@@ -87,7 +87,7 @@ set_up_of_relay()
 	assert_line "listener 5000: 0 connected, 1 accepted so far"
 	assert_line --regexp "^   1 tcp:127.0.0.1:5001 127.0.0.1:5001 up +[0-9]+s +0 +0 +0 +0 +1000 +100k "
 	assert_line --regexp "^   2 tcp:127.0.0.1:5002 +(waiting|connecting) "
-	assert_line "     last error: connect to 127.0.0.1:5002: Connection refused"
+	assert_line "     last error: connect to 127.0.0.1:5002: Connection refused (nobody listens there)"
 	run -0 json "r['kind'], r['ports'][0]['peer'], r['ports'][0]['tx_bytes'], r['listeners']"
 	assert_output "('hub', '127.0.0.1:5001', 100000, [{'endpoint': '5000', 'name': '', 'connected': 0, 'accepted': 1, 'refused': {'allow': 0, 'accept-rate': 0, 'max': 0, 'per-address': 0}}])"
 	run -0 ctl counters

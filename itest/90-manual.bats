@@ -126,6 +126,8 @@ run_block()
 		line=${line//otherhost/192.0.2.7}
 		line=${line//alice/65534}
 		line=${line//\/run\/netrelay./$DIR/}
+		line=${line//\~\/relay./$DIR/}
+		line=${line#sudo } # here all are root
 		run_line "example$number" "${line% &}" </dev/null || {
 			echo "failed: $line"
 			return 1

@@ -194,9 +194,9 @@ has_ports_of_bridge()
 @test "recipe: QEMU's helper" {
 	[[ -x /usr/lib/qemu/qemu-bridge-helper ]] || skip "needs qemu-bridge-helper"
 	alice
-	export BRIDGE_CONF=$DIR/bridge.conf
+	export BRIDGE_CONF=$DIR/qemu/bridge.conf
 	recipe_tool chmod "[[ \$* == 'u+s /usr/lib/qemu/qemu-bridge-helper' ]] # as-user does"
-	walk lab helper-admin "s#/etc/qemu/bridge.conf#$BRIDGE_CONF#"
+	walk lab helper-admin "s#/etc/qemu#$DIR/qemu#"
 	rm "$DIR/bin/chmod"
 	alice_walks helper-user
 }

@@ -76,7 +76,7 @@ wait_for()
 {
 	local seconds=$(($1 > LAB_PATIENCE ? $1 : LAB_PATIENCE))
 
-	happens_within "$seconds" "${@:3}" || {
+	_look 200000 "$seconds" "${@:3}" || {
 		echo "not within $seconds s: $2" >&2
 		return 1
 	}
@@ -86,12 +86,24 @@ wait_for()
 # than it says. For what must not happen; what must happen is for wait_for.
 happens_within()
 {
-	local end=$(($(_now_us) + $1 * 1000000))
+	_look 50000 "$@"
+}
 
-	shift
+# _look PAUSE SECONDS COMMAND...: looks every 50 ms, and later less often, up to PAUSE, a time
+# in microseconds, because other tests need the processor.
+_look()
+{
+	local most=$1 now since end pause
+
+	since=$(_now_us) end=$((since + $2 * 1000000))
+	shift 2
 	until "$@" >/dev/null 2>&1; do
-		(($(_now_us) < end)) || return 1
-		sleep 0.05
+		now=$(_now_us)
+		((now < end)) || return 1
+		pause=$(((now - since) / 10))
+		pause=$((pause < 50000 ? 50000 : pause > most ? most : pause))
+		printf -v pause '0.%06d' "$pause"
+		sleep "$pause"
 	done
 }
 

@@ -149,9 +149,12 @@ static int reload_keys(struct reload *l, struct buf *out, char *fault)
 int reload_run(struct reload *l, struct buf *out, char *why, size_t size)
 {
 	char fault[WHY_MAX] = "not enough memory";
-	int ret = HAS_CONFIG && l->conf->file ? reload_config(l, out, fault)
-					      : reload_keys(l, out, fault);
+	int ret = 0;
 
+	if (HAS_CONFIG && l->conf->file)
+		ret = reload_config(l, out, fault);
+	else if (HAS_KEYS)
+		ret = reload_keys(l, out, fault);
 	if (ret < 0) {
 		snprintf(why, size, "%s; nothing was changed", fault);
 		log_warn("%s", why);

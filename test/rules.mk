@@ -5,6 +5,10 @@ TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DCRYPTO='"te
 SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
+# Most tests are not optimised: to compile them takes longer than to run them. These run long.
+LONG_TESTS := $(addprefix relay/,forward guard guests pieces relay) port/port port/port-life
+UNLESS_LONG = $(if $(filter $(LONG_TESTS:%=test/%-test.c),$<),,-O0)
+
 # FOLDER, COMPILER, test and fuzz or one of them, FLAGS of objects, FLAGS of programs
 define sanitized_rules
 $(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(MADE)
@@ -20,8 +24,8 @@ $(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(1)/src.so
 tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(3:%=test/*/*-%.c)))
 -include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
-$(eval $(call sanitized_rules,test-gcc,$(HOST_CC),test fuzz))
-$(eval $(call sanitized_rules,test-clang,clang,test))
+$(eval $(call sanitized_rules,test-gcc,$(HOST_CC),test fuzz,,$$(UNLESS_LONG)))
+$(eval $(call sanitized_rules,test-clang,clang,test,,$$(UNLESS_LONG)))
 $(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer -DFUZZER))
 $(eval $(call sanitized_rules,coverage,gcc,test fuzz))
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h

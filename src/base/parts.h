@@ -37,8 +37,9 @@ enum {
 	PART_CONFIG = 1 << 19,	 /* -f, --check, --print-config, and reading again */
 	PART_SERVICE = 1 << 20,	 /* service managers, --daemon, --pidfile */
 	PART_NAMING = 1 << 21,	 /* name=, the names of ports */
-	PART_HINTS = 1 << 22,	 /* did you mean */
+	PART_HINTS = 1 << 22,	 /* did you mean, and what to do about a failed connect */
 	PART_KEYS = 1 << 23,	 /* --key, --peers, peer=: sealed trunks */
+	PART_STORY = 1 << 24,	 /* what -v tells of each try */
 };
 
 /* Each 1 or 0; some parts are of no use without another one. */
@@ -62,6 +63,7 @@ enum {
 	HAS_PAGE = !(WITHOUT & (PART_PAGE | PART_METRICS)),
 	HAS_SERVICE = !(WITHOUT & PART_SERVICE),
 	HAS_STATUS = !(WITHOUT & PART_STATUS),
+	HAS_STORY = !(WITHOUT & PART_STORY),
 	HAS_TAP = !(WITHOUT & PART_TAP),
 	HAS_TOP = !(WITHOUT & PART_TOP),
 	HAS_TRACE = !(WITHOUT & PART_TRACE),

@@ -308,7 +308,7 @@ const struct option *conf_option(int c)
 	return c == OPT_JOIN ? &join : NULL;
 }
 
-/* Note that an option was given, which may be so once. */
+/* Note that an option was given. One with a value may be given once. */
 static int note(struct conf_reader *r, int c, const char *value)
 {
 	char **given = &r->conf->given[c - OPT_HUB];
@@ -321,10 +321,26 @@ static int note(struct conf_reader *r, int c, const char *value)
 	return *given ? 0 : out_of_memory(r);
 }
 
+/*
+ * Whether an option says only what was said already. A unit gives flags that its file may
+ * give, too, so that a flag may be repeated; and as -v twice means more than once, the
+ * command line and the file are counted each by itself.
+ */
+static bool is_said(struct conf_reader *r, int c)
+{
+	if (c == 'v')
+		return ++r->verbose[r->where != NULL] <= r->conf->verbose;
+	return c >= OPT_HUB && r->conf->given[c - OPT_HUB] &&
+	       conf_option(c)->has_arg == no_argument;
+}
+
 int conf_option_set(struct conf_reader *r, int c, const char *value)
 {
-	int err = c >= OPT_HUB ? note(r, c, value) : 0;
+	int err;
 
+	if (is_said(r, c))
+		return 0;
+	err = c >= OPT_HUB ? note(r, c, value) : 0;
 	if (!err)
 		err = set(r, c, value ? value : "");
 	if (HAS_CONFIG && !err)
@@ -352,6 +368,11 @@ static int no_statement(struct conf_reader *r, const char *keyword)
 	struct near near = { .word = keyword, .len = strlen(keyword) };
 	char hint[NEAR_HINT_MAX];
 
+	if (!strcmp(keyword, "allow") || !strcmp(keyword, "deny"))
+		return conf_refuse(
+			r,
+			"\"%s\" is of an access list for bridges, and no option; " CONF_NO_LIST,
+			keyword);
 	for (const struct option *o = conf_longs; o->name; o++)
 		if (is_statement(o))
 			near_try(&near, o->name);

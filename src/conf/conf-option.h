@@ -15,11 +15,13 @@
 #include "conf/conf-file.h"
 
 #define SEE_HELP "see netrelay --help"
+#define CONF_NO_LIST \
+	"a configuration needs a file of its own, as lab.conf, which netrelay@lab reads"
 #define CONF_SOCKET_PATH_MAX (ENDPOINT_PATH_MAX - 1) /* without its NUL */
 
 /*
- * Options without a letter. Each but the last three may be given once, and may stand in a
- * file, as -l and -v may.
+ * Options without a letter. Each but the last three may be given once, or if it has no value
+ * more often, and may stand in a file, as -l and -v may.
  */
 enum {
 	OPT_HUB = 256,
@@ -54,6 +56,7 @@ extern const struct option conf_longs[];
  * @where:    of the file, what is being read: "FILE:LINE"; NULL: the command line
  * @whence:   where each listener, each endpoint and each option is from, likewise
  * @file:     the records of -f; what @where and @whence point to
+ * @verbose:  how often -v was given: on the command line, and in files
  * @collects: all that is wrong is to be appended to conf->faults
  * @why:      where a message goes, @size bytes
  */
@@ -64,6 +67,7 @@ struct conf_reader {
 		const char **listeners, **endpoints, *options[CONF_OPTIONS];
 	} whence;
 	struct buf file;
+	int verbose[2];
 	bool collects;
 	char *why;
 	size_t size;

@@ -15,6 +15,7 @@
 
 #include "base/near.h"
 #include "base/parts.h"
+#include "base/version.h"
 #include "conf/conf-check.h"
 #include "conf/conf-file.h"
 #include "conf/conf-option.h"
@@ -49,6 +50,18 @@ static int refuse_without_value(struct conf_reader *r)
 /* ---- the file ---- */
 
 /*
+ * Whether it is the access list for bridges, which lies where configurations do: who adds
+ * to it what a configuration must have spoils it, and nobody may join a bridge any more.
+ */
+static bool is_access_list(const char *path)
+{
+	size_t len = strlen(version_conf_dir);
+
+	return !strncmp(path, version_conf_dir, len) &&
+	       !strcmp(path + len, "/bridge.conf");
+}
+
+/*
  * Read what the file says.
  * @text: the records to use in its place, or NULL
  */
@@ -62,6 +75,9 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 		return conf_refuse(r, "-f is given twice; one file may include others");
 	if (!*path)
 		return conf_refuse(r, "-f: the path is empty");
+	if (HAS_BRIDGE && is_access_list(path))
+		return conf_refuse(
+			r, "%.256s is the access list for bridges; " CONF_NO_LIST, path);
 	r->conf->file = path;
 	if (text)
 		buf_add(&r->file, text->data, text->len);
@@ -480,7 +496,10 @@ static const char *const help[] = {
 	"  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE",
 	"  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version",
 	"Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:",
-	"  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; socket; command",
+	HAS_FD || HAS_EXEC
+		? "  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; "
+		  "socket; command"
+		: "  - or tap:NAME  stdin and stdout; tap",
 	HAS_DATAGRAMS ? "  LPORT:ADDR:RPORT or LPORT:ADDR: or :ADDR:RPORT or "
 			"LPORT::RPORT  UDP; :: is us"
 		      : NULL,
@@ -506,7 +525,10 @@ static const char *const help[] = {
 	HAS_BRIDGE ? "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a "
 		     "new tap"
 		   : NULL,
-	"Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0",
+	HAS_EXEC || HAS_NAMING
+		? "Rules, after any long form but exec: ,name=WORD ,isolated "
+		  ",mac=ADDR (8) ,pad=0"
+		: "Rules, after a long form: ,isolated ,mac=ADDR (8) ,pad=0",
 	HAS_ACCESS || HAS_KEYS ? "Listeners: ,allow=CIDR ,max=N ,per-address=N "
 				 ",accept-rate=N ,peers=FILE ,plain"
 			       : NULL,

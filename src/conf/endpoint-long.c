@@ -201,7 +201,8 @@ static int read_tap(struct parse *p, char *body)
 
 static const char *same_addr(const struct endpoint *a, const struct endpoint *b)
 {
-	bool is_same = a->local.port == b->local.port && a->is_udp == b->is_udp &&
+	bool is_same = a->local.port == b->local.port &&
+		       (!HAS_KEYS || a->is_udp == b->is_udp) &&
 		       !strcmp(a->local.host, b->local.host);
 
 	return is_same ? LISTENS_TWICE : NULL;
@@ -299,12 +300,11 @@ static const struct option options[] = {
 	  .of = OF(TRUNK) },
 	{ .key = "udp",
 	  .read = HAS_KEYS ? seal_udp : NULL,
-	  .form = "udp",
 	  .is_flag = true,
 	  .of = OF(TRUNK) | OF(TCP_LISTEN) },
 	{ .key = "keepalive",
 	  .read = HAS_KEYS ? seal_keepalive : NULL,
-	  .form = "keepalive=SECONDS",
+	  .form = HAS_KEYS ? "keepalive=SECONDS" : NULL,
 	  .of = OF(TRUNK) | OF(TCP_LISTEN) },
 	{ .key = "psk",
 	  .read = HAS_KEYS ? seal_psk : NULL,

@@ -22,13 +22,15 @@
 #define FORM "a line is PUBKEY NAME, and rules"
 #define RULES "a peer may have isolated, mac=ADDR, pad=0, storm=N and psk=FILE"
 
-/* A file that is being read. @rule: what the rules of a line are read by */
+/* A file that is being read. @rule: what the rules of a line are read by, into @ep */
 struct reading {
 	struct peers *peers;
 	size_t room;
 	const char *path;
 	unsigned line;
+	struct endpoint ep;
 	struct parse rule;
+	char fault[PEERS_WHY_MAX / 2];
 	char *why;
 	size_t size;
 };
@@ -158,9 +160,7 @@ static struct peer *place(struct reading *r)
 
 static int add_peer(struct reading *r, char **word, int n)
 {
-	struct endpoint ep = { .kind = ENDPOINT_TRUNK, .fd = -1 };
 	struct peer *peer = place(r);
-	char fault[PEERS_WHY_MAX / 2];
 	unsigned seen = 0;
 	int ret = 0;
 
@@ -179,17 +179,15 @@ static int add_peer(struct reading *r, char **word, int n)
 			      "or -, and not digits alone; " FORM,
 			      word[1], ENDPOINT_PORT_NAME_MAX - 1);
 	memcpy(peer->name, word[1], strlen(word[1]) + 1);
-	r->rule.ep = &ep;
+	r->ep = (struct endpoint){ .kind = ENDPOINT_TRUNK, .fd = -1 };
 	r->rule.text = peer->name;
-	r->rule.why = fault;
-	r->rule.size = sizeof(fault);
-	*fault = '\0';
+	*r->fault = '\0';
 	for (int i = 2; i < n && ret == 0; i++)
 		ret = read_rule(r, word[i], &seen);
 	if (ret < 0)
-		return *fault ? refuse(r, r->line, "%s", fault) : ret;
-	peer->rules = ep.rules;
-	ret = add_psk(r, peer, ep.psk_path);
+		return *r->fault ? refuse(r, r->line, "%s", r->fault) : ret;
+	peer->rules = r->ep.rules;
+	ret = add_psk(r, peer, r->ep.psk_path);
 	if (ret == 0)
 		r->peers->n++;
 	return ret;
@@ -293,6 +291,9 @@ int peers_read(struct peers *p, const char *path, char *text, size_t n, char *wh
 	int ret;
 
 	*p = (struct peers){ 0 };
+	r.rule.ep = &r.ep;
+	r.rule.why = r.fault;
+	r.rule.size = sizeof(r.fault);
 	if (zero) {
 		for (const char *at = text; (at = memchr(at, '\n', (size_t)(zero - at)));
 		     at++)

@@ -51,7 +51,8 @@ struct ctl_call {
 
 /*
  * ctl_command() - Run a command.
- * @call: its relay, out, reload, has_key and has_peers are set, the rest is zero; its words point into @line
+ * @call: its relay, out, reload, has_key and has_peers are set, the rest is zero; its words
+ *        point into @line
  * @line: the command, as of quote.h; it is cut up in place
  *
  * Return: 0; -errno, with the reason at @call->why.

@@ -52,6 +52,7 @@ enum origin { MADE, FOUND, FROM_QEMU_HELPER };
  * @bridge:   index 0 without one
  * @tap:      if the relay has it open already
  * @no_leave: why the file's capability must not be used, if it is for want of leave
+ * @is_shut:  TUN_DEVICE may not be opened, and @why says so
  */
 struct state {
 	const struct tap_request *req;
@@ -59,6 +60,7 @@ struct state {
 	struct nl_link bridge, tap;
 	enum origin origin;
 	char no_leave[400];
+	bool is_shut;
 	char *why;
 	size_t size;
 };
@@ -100,6 +102,16 @@ static int find_bridge(struct state *s)
 	return -EINVAL;
 }
 
+/* Put what qemu-bridge-helper has said behind the message. */
+static int add_said(struct state *s, const char *said)
+{
+	size_t len = strlen(s->why);
+
+	if (said[0])
+		snprintf(s->why + len, s->size - len, " (qemu-bridge-helper: %s)", said);
+	return -EPERM;
+}
+
 /* We may not make a tap. @said: qemu-bridge-helper's message, or "" */
 static int permission_denied(struct state *s, const char *said)
 {
@@ -114,16 +126,15 @@ static int permission_denied(struct state *s, const char *said)
 		snprintf(form, sizeof(form), "bridge:%s,tap=%s", bridge, tap);
 	}
 	if (s->no_leave[0])
-		return fail(s, -EPERM, "%s%s%s%s", s->no_leave,
-			    said[0] ? " (qemu-bridge-helper: " : "", said,
-			    said[0] ? ")" : "");
-	return fail(s, -EPERM,
-		    "no right to make a tap: run %s, or have an admin make one: "
-		    "ip tuntap add %s mode tap user %u; ip link set %s%s up, "
-		    "then use %s%s%s%s",
-		    getuid() ? "as root" : "with CAP_NET_ADMIN", tap, getuid(), tap,
-		    master, form, said[0] ? " (qemu-bridge-helper: " : "", said,
-		    said[0] ? ")" : "");
+		fail(s, -EPERM, "%s", s->no_leave);
+	else if (!s->is_shut)
+		fail(s, -EPERM,
+		     "no right to make a tap: run %s, or have an admin make one: "
+		     "ip tuntap add %s mode tap user %u; ip link set %s%s up, "
+		     "then use %s",
+		     getuid() ? "as root" : "with CAP_NET_ADMIN", tap, getuid(), tap,
+		     master, form);
+	return add_said(s, said);
 }
 
 static int ask_helper(struct state *s)
@@ -166,7 +177,7 @@ static int open_device(struct state *s)
 		{ ENOENT, "; modprobe tun, or in a container: --device " TUN_DEVICE },
 		{ ENODEV, "; modprobe tun" },
 		{ ENXIO, "; modprobe tun" },
-		{ EACCES, "; have an admin: chmod 0666 " TUN_DEVICE },
+		{ EACCES, "; run as root, or have an admin: chmod 0666 " TUN_DEVICE },
 		{ EPERM, "; in a container: --device " TUN_DEVICE },
 	};
 	const char *hint = "";
@@ -178,7 +189,7 @@ static int open_device(struct state *s)
 	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
 		if (hints[i].err == err)
 			hint = hints[i].hint;
-	return fail(s, -err, TUN_DEVICE ": %s%s", strerror(err), hint);
+	return fail(s, -err, TUN_DEVICE " can't be opened: %s%s", strerror(err), hint);
 }
 
 /* Make the descriptor the tap @name: a whole name, or a pattern such as TAP_PATTERN. */
@@ -233,7 +244,8 @@ static int open_tap(struct state *s, bool has_leave)
 	int rc;
 
 	rc = open_device(s);
-	if (rc == -EACCES || rc == -EPERM)
+	s->is_shut = rc == -EACCES || rc == -EPERM;
+	if (s->is_shut)
 		return HAS_BRIDGE && s->req->bridge[0] && !s->req->tap[0] ? ask_helper(s)
 									  : rc;
 	if (rc < 0)

@@ -297,10 +297,8 @@ int admit_change(struct admit *a, struct endpoint_access *to,
 const char *admit_refusal_name(enum admit_refusal why)
 {
 	static const char *const names[] = {
-		[ADMIT_ALLOW] = "allow",
-		[ADMIT_RATE] = "accept-rate",
-		[ADMIT_MAX] = "max",
-		[ADMIT_PER_ADDRESS] = "per-address",
+		[ADMIT_ALLOW] = "allow", [ADMIT_RATE] = "accept-rate",
+		[ADMIT_MAX] = "max",	 [ADMIT_PER_ADDRESS] = "per-address",
 		[ADMIT_PEERS] = "peers",
 	};
 

@@ -297,9 +297,10 @@ int keys_renew(struct keys *k, const struct conf *conf, char *why, size_t size)
 /* Whether it is time to look at a file again. */
 static bool is_due(const struct keys *k, struct keys_file *f)
 {
-	uint64_t now = loop_now();
+	bool is_lost = f->err == -ETIMEDOUT || f->err == -EPIPE || f->err == -EAGAIN;
+	uint64_t now = loop_now(), pause = is_lost ? KEYS_LOST_MS : k->look_ms;
 
-	if (f->looked_at && now - f->looked_at < k->look_ms)
+	if (f->looked_at && now - f->looked_at < pause)
 		return false;
 	f->looked_at = now;
 	return true;

@@ -22,6 +22,7 @@
 
 #define KEYS_FILE_BYTES 4096 /* of a file that has a key */
 #define KEYS_LOOK_MS 100     /* between two looks at a file, for the relay */
+#define KEYS_LOST_MS 10000   /* the same while the broker does not answer */
 
 /*
  * A file that was read.

@@ -133,12 +133,23 @@ static int prove(struct dial *d, int fd)
 	return -EINPROGRESS;
 }
 
-/* Return: 0; -EINPROGRESS; another -errno, with port_why(). */
-static int use(struct dial *d, int fd)
+/*
+ * Use the connection that attempt @a has made.
+ *
+ * Return: 0; -EINPROGRESS; another -errno, with port_why().
+ */
+static int use(struct attempt *a, int fd)
 {
+	struct dial *d = a->dial;
 	bool is_trunk = HAS_TRUNK && d->ep->kind == ENDPOINT_TRUNK;
+	char text[SOCK_TEXT_MAX];
 	int ret;
 
+	if (HAS_STORY)
+		port_tell(&d->stream.port, "connected to %s%s", sock_text(&a->addr, text),
+			  d->ep->has_peer ? ", asking it to prove that it is the peer"
+			  : is_trunk	  ? ", asking whether it is a netrelay"
+					  : "");
 	if (HAS_KEYS && d->ep->has_peer)
 		return prove(d, fd);
 	ret = stream_use(&d->stream, fd, fd, is_trunk ? TRUNK_HELLO_SENT : TRUNK_NONE);
@@ -172,12 +183,43 @@ static bool is_any_left(const struct dial *d)
 	return false;
 }
 
+/* What the user may look at, if connecting has failed with @err. */
+static const char *hint_of(const struct dial *d, int err)
+{
+	static const struct {
+		int err;
+		const char *tcp, *unix_path;
+	} hints[] = {
+		{ ECONNREFUSED, " (nobody listens there)",
+		  " (nobody listens there, or it is no socket)" },
+		{ ETIMEDOUT, " (is that host up, and lets a firewall this pass?)", "" },
+		{ EHOSTUNREACH, " (is that host up, and on this network?)", "" },
+		{ ENETUNREACH, " (this host has no route there; see: ip route)", "" },
+		{ ENOENT, "", " (who listens there makes it: is that started?)" },
+		{ EACCES, "", " (its owner must let this user write to it)" },
+		{ EPROTOTYPE, "",
+		  " (it is of another type; for datagrams, take unixgram:)" },
+	};
+
+	for (size_t i = 0; HAS_HINTS && i < ARRAY_SIZE(hints); i++)
+		if (hints[i].err == -err)
+			return d->ep->kind == ENDPOINT_UNIX ? hints[i].unix_path
+							    : hints[i].tcp;
+	return "";
+}
+
+/* Note that an attempt has failed. While others are left, this is not what ends the try. */
 static int failed(struct attempt *a, int ret)
 {
+	struct dial *d = a->dial;
+	struct port *p = &d->stream.port;
 	char text[SOCK_TEXT_MAX];
 
-	return port_why(&a->dial->stream.port, ret, "connect to %s: %s",
-			sock_text(&a->addr, text), strerror(-ret));
+	port_why(p, ret, "connect to %s: %s%s", sock_text(&a->addr, text), strerror(-ret),
+		 hint_of(d, ret));
+	if (HAS_STORY && (d->next < d->n || is_any_left(d)))
+		port_tell(p, "%s", p->why);
+	return ret;
 }
 
 /*
@@ -195,9 +237,13 @@ static unsigned mss_to(const struct attempt *a)
 static int begin(struct attempt *a, void (*ready)(struct watch *w, uint32_t events))
 {
 	struct dial *d = a->dial;
+	char text[SOCK_TEXT_MAX];
 	bool in_progress;
-	int ret, fd = sock_connect(&a->addr, SOCK_STREAM, mss_to(a), &in_progress);
+	int ret, fd;
 
+	if (HAS_STORY)
+		port_tell(&d->stream.port, "trying %s", sock_text(&a->addr, text));
+	fd = sock_connect(&a->addr, SOCK_STREAM, mss_to(a), &in_progress);
 	if (fd == -EACCES && d->ep->kind == ENDPOINT_UNIX)
 		fd = broker_dial(d->stream.port.env->broker, d->ep->path);
 	if (fd < 0)
@@ -221,11 +267,12 @@ static int try_next(struct dial *d)
 	struct port *p = &d->stream.port;
 
 	while (d->next < d->n) {
-		int ret = begin(&d->attempts[d->next++], attempt_ready);
+		struct attempt *a = &d->attempts[d->next++];
+		int ret = begin(a, attempt_ready);
 
 		if (ret >= 0) {
 			close_attempts(d);
-			return use(d, ret);
+			return use(a, ret);
 		}
 		if (ret == -EINPROGRESS) {
 			timer_set(p->env->loop, &d->patience,
@@ -258,10 +305,22 @@ static void attempt_ready(struct watch *w, uint32_t events)
 		ret = try_next(d);
 	} else {
 		close_attempts(d);
-		ret = use(d, fd);
+		ret = use(a, fd);
 	}
 	if (ret != -EINPROGRESS)
 		port_opened(&d->stream.port, ret);
+}
+
+static void give_up(struct dial *d, int err)
+{
+	for (unsigned i = 0; i < d->n; i++) {
+		struct attempt *a = &d->attempts[i];
+
+		if (a->watch.fd < 0)
+			continue;
+		close(detach(a));
+		failed(a, err);
+	}
 }
 
 static void patience_over(struct timer *t)
@@ -272,9 +331,7 @@ static void patience_over(struct timer *t)
 	if (d->next < d->n)
 		ret = try_next(d);
 	else
-		for (unsigned i = 0; i < d->n; i++)
-			if (d->attempts[i].watch.fd >= 0)
-				failed(&d->attempts[i], ret);
+		give_up(d, ret);
 	if (ret != -EINPROGRESS)
 		port_opened(&d->stream.port, ret);
 }
@@ -314,6 +371,7 @@ static int dial_open(struct port *p)
 		return port_why(p, ret, "%s: %s", d->ep->remote.host, strerror(-ret));
 	req.resolve.addr = d->ep->remote;
 	req.resolve.type = SOCK_STREAM;
+	port_tell(p, "resolving %s", d->ep->remote.host);
 	ret = helper_ask(p->env->helpers, &d->call, &req, resolved);
 	return ret < 0 ? port_why(p, ret, "resolve: %s", strerror(-ret)) : -EINPROGRESS;
 }

@@ -188,6 +188,8 @@ static void attached(struct helper_call *call, const struct helper_answer *answe
 	t->link.fd = fd;
 	t->lost_at = 0;
 	t->is_dark = false;
+	port_tell(&t->port, "tap %s %s", t->link.name,
+		  t->link.existed ? "was there already, and is taken" : "is made");
 	links_follow(t->port.env->links, &t->news, t->link.index,
 		     has_bridge(t) ? t->link.bridge : 0);
 	timer_set(t->port.env->loop, &t->look, FIRST_LOOK_MS, look_due);
@@ -254,6 +256,22 @@ bool port_tap_asks(const struct endpoint *ep, const struct helper_request *req)
 	       !strcmp(own.tap, req->attach.tap);
 }
 
+static void tell_asked(struct tap *t, const struct tap_request *req)
+{
+	const char *on = req->bridge[0] ? " on bridge " : "";
+
+	if (!HAS_STORY)
+		return;
+	if (req->index)
+		port_tell(&t->port, "asking the helper to put tap %s back%s%s",
+			  t->link.name, on, req->bridge);
+	else if (req->tap[0])
+		port_tell(&t->port, "asking the helper for tap %s%s%s", req->tap, on,
+			  req->bridge);
+	else
+		port_tell(&t->port, "asking the helper for a tap%s%s", on, req->bridge);
+}
+
 /* @index: the kept tap's; 0: get another tap */
 static int attach(struct tap *t, int index)
 {
@@ -266,6 +284,7 @@ static int attach(struct tap *t, int index)
 	req.attach.index = index;
 	if (may_be_remade(t, req.attach.tap))
 		return port_why(p, -ENODEV, "tap %s: was deleted", req.attach.tap);
+	tell_asked(t, &req.attach);
 	ret = helper_ask(p->env->helpers, &t->call, &req, index ? put_back : attached);
 	return ret < 0 ? port_why(p, ret, "%s", strerror(-ret)) : -EINPROGRESS;
 }
@@ -389,8 +408,13 @@ static void tap_carrier(struct port *p, bool is_on)
 {
 	struct tap *t = to_tap(p);
 
-	if (t->is_dark == is_on && tap_set_carrier(t->link.fd, is_on) == 0)
-		t->is_dark = !is_on;
+	if (t->is_dark != is_on || tap_set_carrier(t->link.fd, is_on) < 0)
+		return;
+	t->is_dark = !is_on;
+	if (HAS_STORY)
+		log_info("%s: %s", p->name,
+			 is_on ? "tap has its carrier, for the other end is up"
+			       : "tap has no carrier until the other end is up");
 }
 
 static void tap_close(struct port *p)

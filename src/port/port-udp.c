@@ -161,6 +161,18 @@ static int ask(struct udp *u, helper_done *done)
 	return ret < 0 ? port_why(p, ret, "resolve: %s", strerror(-ret)) : -EINPROGRESS;
 }
 
+/* Use an address of the name, and tell which. */
+static int use_first(struct udp *u)
+{
+	char text[SOCK_TEXT_MAX];
+	int ret = use_one(u, 0);
+
+	if (HAS_STORY && ret == 0)
+		port_tell(&u->dgram.port, "goes to %s",
+			  sock_text(&u->addrs[u->at], text));
+	return ret;
+}
+
 static void resolved(struct helper_call *call, const struct helper_answer *answer, int fd)
 {
 	struct udp *u = container_of(call, struct udp, call);
@@ -176,7 +188,7 @@ static void resolved(struct helper_call *call, const struct helper_answer *answe
 					"%s has no address of the IP version of local=%s",
 					u->ep->remote.host, u->ep->local.host));
 	else
-		port_opened(p, use_one(u, 0));
+		port_opened(p, use_first(u));
 }
 
 static int udp_look(struct dgram *d);
@@ -276,6 +288,7 @@ static int udp_open(struct port *p)
 		return use_one(u, 0);
 	if (!HAS_NAMES || ret != -ENXIO)
 		return port_why(p, ret, "%s: %s", u->ep->remote.host, strerror(-ret));
+	port_tell(p, "resolving %s", u->ep->remote.host);
 	return ask(u, resolved);
 }
 

@@ -18,7 +18,7 @@
  *
  * A port that goes down is closed at once, its queue is dropped (DROP_LOST), and the
  * reason is logged: as a warning when the outage begins, later only under -v and if the
- * reason is new. Tries are 100 ms apart at first, then up to 5 s, half of which is
+ * reason is new (port-tell.c). Tries are 100 ms apart at first, then up to 5 s, half of which is
  * chance. A link that was up for a second was a success, and back-off starts over. A
  * driver that learns from elsewhere that its link may be back calls port_retry_now().
  * A link may be up before its peer has shown that it is one (awaiting_peer): such a port
@@ -63,7 +63,6 @@
 #include "port/port.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +70,9 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "base/parts.h"
 #include "base/passing.h"
+#include "port/port-tell.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -79,17 +80,6 @@
 #define STABLE_MS 1000 /* a link that was up for so long was a success */
 #define PAUSE_MS 20    /* until the kernel is asked for memory again */
 #define BROKEN_MS 3000 /* to read what a peer sent before it could not be sent to */
-
-int port_why(struct port *p, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(p->why, sizeof(p->why), fmt, ap);
-	va_end(ap);
-	p->why_err = err;
-	return err;
-}
 
 int port_init(struct port *p, const struct port_ops *ops, const struct port_env *env,
 	      const char *name)
@@ -212,21 +202,15 @@ void port_retry_now(struct port *p)
 	timer_set(p->env->loop, &p->retry, 0, retry_due);
 }
 
-/*
- * Log an outage once, and under -v each new reason for it. A link that comes up only to
- * fail again is still in the same outage.
- */
-static void tell_down(struct port *p, bool will_retry)
+static void try_later(struct port *p, bool is_news)
 {
-	const char *and = will_retry ? "; trying again" : "";
-	bool is_orderly = !will_retry && p->why_err == PORT_CLOSED;
-	uint64_t hash = text_hash(p->why);
+	bool was_longest = p->backoff_ms == BACKOFF_MAX_MS;
+	uint64_t ms = next_backoff(p);
 
-	if (!p->told && !is_orderly)
-		log_warn("%s: %s%s", p->name, p->why, and);
-	else if (p->told != hash)
-		log_info("%s: %s%s", p->name, p->why, and);
-	p->told = hash;
+	if (HAS_STORY)
+		port_tell_next(p, ms, is_news,
+			       !was_longest && p->backoff_ms == BACKOFF_MAX_MS);
+	timer_set(p->env->loop, &p->retry, ms, retry_due);
 }
 
 static void unset_fds(struct port *p)
@@ -254,7 +238,7 @@ void port_down(struct port *p)
 	bool was_up = p->state == PORT_UP;
 	bool is_mistake = !p->was_up && (p->ops->open_error_is_fatal || p->is_mistake) &&
 			  !passing_error(p->why_err, p->waits);
-	bool ends = p->ops->one_shot || is_mistake || p->is_shut;
+	bool ends = p->ops->one_shot || is_mistake || p->is_shut, is_news;
 
 	if (p->state == PORT_ENDED || p->state == PORT_WAITING)
 		return;
@@ -268,12 +252,12 @@ void port_down(struct port *p)
 		p->told = 0;
 	}
 	close_fds(p);
-	tell_down(p, !ends);
+	is_news = port_tell_down(p, !ends);
 	if (ends) {
 		set_state(p, PORT_ENDED);
 		return;
 	}
-	timer_set(p->env->loop, &p->retry, next_backoff(p), retry_due);
+	try_later(p, is_news);
 	set_state(p, PORT_WAITING);
 }
 

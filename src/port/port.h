@@ -223,6 +223,7 @@ struct port {
 	int far_errno;	 /* the driver: what the far end, or the way to it, answers; 0 */
 	bool is_mistake; /* as open_error_is_fatal, set by open() for this error */
 	uint64_t told;	 /* a hash of the reason last warned of; 0: none */
+	bool is_quiet;	 /* a try was told step by step: the next ones are not */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
@@ -385,6 +386,12 @@ void port_pause(struct port *p);
  * Return: 0; -EADDRNOTAVAIL, with port_why().
  */
 int port_look_source(struct port *p, int fd);
+
+/*
+ * port_tell() - Log, under -v, a step of the first try to open the port, or of the first one
+ * after it was up. Later tries are told by their results alone.
+ */
+void port_tell(struct port *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* port_why() - Say why an error is about to be returned. Return: @err. */
 int port_why(struct port *p, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);

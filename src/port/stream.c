@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "base/log.h"
 #include "base/parts.h"
 #include "frame/stream-layout.h"
 #include "net/sock.h"
@@ -91,6 +92,10 @@ static void established(struct stream *s)
 	if (s->is_tcp)
 		sock_tcp_dead(s->channel->wfd, dead_s(s));
 	p->takes_super = p->takes_uso = s->trunk.peer_takes & TRUNK_TAKES_SUPER;
+	if (HAS_STORY)
+		log_info("%s: established as a %strunk%s", p->name,
+			 p->seal.suite ? "sealed " : "",
+			 p->takes_super ? ", with super-frames" : "");
 }
 
 int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state state)

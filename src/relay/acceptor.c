@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/parts.h"
@@ -35,9 +36,10 @@ static bool name_member(struct acceptor *a, struct member *m, const struct arriv
 /* Return: it, or NULL; then nothing is left of it but its place at the listener. */
 static struct member *make_member(struct acceptor *a, const struct arrival *in)
 {
-	struct port *p = in->port ? in->port
-				  : driver_of(a->ep)->accept(a->ep, in->fd, in->name,
-							     &a->relay->env);
+	struct port *p = HAS_KEYS && in->port
+				 ? in->port
+				 : driver_of(a->ep)->accept(a->ep, in->fd, in->name,
+							    &a->relay->env);
 	struct member *m = p ? member_new(p) : NULL;
 
 	if (!m)
@@ -77,7 +79,8 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 	struct acceptor *a = arg;
 	struct arrival in = { .fd = fd, .name = peer, .host = host };
 
-	(void)l;
+	if (HAS_STORY)
+		log_info("%s: connection from %s, %u in all", a->label, peer, l->n);
 	if (callers_wanted(a))
 		callers_begin(a, fd, peer, host);
 	else
@@ -195,6 +198,8 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 {
 	bool same_rules = endpoint_same_rules(&a->ep->rules, &ep->rules);
 	bool same_access = endpoint_same_access(&a->ep->access, &ep->access);
+	bool same_peers = a->ep->takes_plain == ep->takes_plain &&
+			  !strcmp(a->ep->peers_path, ep->peers_path);
 	char fault[BROKER_WHY_MAX + 16], label[PORT_NAME_MAX];
 	int ret = 0;
 
@@ -212,9 +217,9 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 	if (HAS_KEYS && a->relay->env.keys)
 		callers_check(a->relay, true);
 	endpoint_label(ep, a->label, sizeof(a->label));
-	if (!same_access)
+	if (!same_access || !same_peers)
 		warn_if_open(a);
-	return !same_rules || !same_access;
+	return !same_rules || !same_access || !same_peers;
 }
 
 static void free_one(struct acceptor *a)

@@ -69,11 +69,11 @@ static struct known_peer *know(struct callers *all, const uint8_t *key)
 	return k;
 }
 
-bool callers_wanted(const struct acceptor *a)
+bool callers_have_file(const struct acceptor *a)
 {
 	const struct keys *keys = a->relay->env.keys;
 
-	return HAS_KEYS && keys && (a->ep->peers_path[0] || keys->usual[0]);
+	return keys && (a->ep->peers_path[0] || keys->usual[0]);
 }
 
 static const struct peer *peer_of(const struct acceptor *a, const uint8_t *key)

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "base/parts.h"
 #include "conf/endpoint.h"
 #include "conf/peers.h"
 #include "trunk/handshake.h"
@@ -77,8 +78,14 @@ int callers_stamp(struct known_peer *known, const char *name,
 /* callers_end_port() - End the port that it has. */
 void callers_end_port(struct known_peer *k, const char *why);
 
+/* callers_have_file() - Whether there is a peers file for @a. */
+bool callers_have_file(const struct acceptor *a);
+
 /* callers_wanted() - Whether connections to @a have to prove who they are. */
-bool callers_wanted(const struct acceptor *a);
+static inline bool callers_wanted(const struct acceptor *a)
+{
+	return HAS_KEYS && callers_have_file(a);
+}
 
 /*
  * callers_begin() - Have a connection prove who it is. It then becomes a port by

@@ -15,7 +15,8 @@
  *	another helper, when one is lost              the broker (net/broker.h)
  *	a unix socket's path: bind, remove, and       the broker
  *	dial where the relay itself may not
- *	the configuration file, again                 the broker
+ *	the configuration file and files of keys,     the broker
+ *	again
  *	a FIFO or file to capture to                  its writer, or `netrelay ctl`
  *	links, routes, events of them                 netlink sockets, opened before
  *	messages to stderr, memory in use, time zone  files, opened or read before

@@ -10,7 +10,9 @@
 /* All ones if @c is from @low to @high, otherwise 0. */
 static int mask_within(int c, int low, int high)
 {
-	return ~(((c - low) | (high - c)) >> 31);
+	unsigned is_outside = ((unsigned)(c - low) | (unsigned)(high - c)) >> 31;
+
+	return (int)is_outside - 1;
 }
 
 /* Return: what a digit stands for, 0 to 63; -1 when it is none. */

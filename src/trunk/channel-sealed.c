@@ -274,6 +274,9 @@ static void sealed_close(struct channel *channel)
 
 	if (channel->rfd < 0)
 		return;
+	/* The peer is to know that nobody has cut the link. */
+	if (c->tx.aead && c->rx.aead)
+		sealed_shut(channel);
 	close(channel->rfd);
 	channel->rfd = channel->wfd = -1;
 	record_end(&c->tx);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/version.h"
 #include "conf/conf.h"
 #include "lib/random.h"
 #include "lib/tap.h"
@@ -104,6 +105,7 @@ static void test_goods(void)
 	test_good("listen 1\njoin\t\"unix:a b\"\n", "unix:a b");
 	test_good("verbose\nverbose\nwait\nuser nobody\nlisten 1\nlisten 2\n",
 		  "2 server storm=100000 fdb=16384 wait");
+	test_good("wait\nhub\nwait\nlisten 1\nhub\n", "0 server hub");
 	test_good("user nobody\nlisten 1\nctl /x,mode=0640\n",
 		  "ctl=/x --ctl /x,mode=0640 metrics= user=nobody");
 	test_good(
@@ -317,6 +319,72 @@ static void test_both(void)
 	conf_free(&conf);
 }
 
+/* @words end with NULL, and @path follows them. */
+static void ok_both(const char *path, const char *const *words, const char *want)
+{
+	const char *all[8] = { NULL };
+	char why[WHY_MAX], *got;
+	struct conf conf;
+	size_t n = 0;
+
+	for (; words[n]; n++)
+		all[n] = words[n];
+	all[n] = path;
+	ok_eq_int(read_words(&conf, why, all), 0, "%s and a file are read", words[0]);
+	got = describe(&conf);
+	ok(strstr(got, want), "together they say %s", want);
+	if (!strstr(got, want))
+		printf("# got: %s\n", got);
+	free(got);
+	conf_free(&conf);
+}
+
+/* As a unit that gives flags, whose file gives them, too. */
+static void test_flags_in_both(void)
+{
+	const char *once = path_of("once");
+	char why[WHY_MAX];
+	struct conf conf;
+
+	write_file("once", "wait\nverbose\nlisten 1\n");
+	ok_both(once, (const char *const[]){ "-v", "--wait", "-f", NULL },
+		"1 server storm=100000 fdb=16384 wait");
+	ok_both(once, (const char *const[]){ "-vv", "-f", NULL }, "2 server");
+	ok_both(once, (const char *const[]){ "--wait", "--wait", "-f", NULL },
+		"1 server");
+	ok_eq_int(read_words(&conf, why,
+			     (const char *const[]){ "--print-config", "-v", "--wait",
+						    "-f", once, NULL }),
+		  0, "print it");
+	ok_eq_str(conf.text.data, "verbose\nwait\nlisten 1\n", "each flag once");
+	conf_free(&conf);
+	write_file("twice", "verbose\nverbose\nlisten 1\n");
+	ok_both(path_of("twice"), (const char *const[]){ "-v", "-f", NULL }, "2 server");
+}
+
+static void test_access_list(void)
+{
+	char why[WHY_MAX], list[64];
+	struct conf conf;
+
+	snprintf(list, sizeof(list), "%s/bridge.conf", version_conf_dir);
+	ok_eq_int(read_words(&conf, why, (const char *const[]){ "-f", list, NULL }),
+		  -EINVAL, "the access list is no configuration, there or not");
+	ok(strstr(why, "is the access list for bridges; a configuration needs a file of"),
+	   "and that is said");
+	conf_free(&conf);
+	write_file("list", "# who may\n\nallow br0 user:alice\n");
+	ok_eq_int(read_file(&conf, why, "list"), -EINVAL, "nor is one elsewhere");
+	ok(strstr(why,
+		  "/list:3: \"allow\" is of an access list for bridges, and no option; "
+		  "a configuration needs a file of its own"),
+	   "and that is said");
+	conf_free(&conf);
+	write_file("list", "deny all\n");
+	ok_eq_int(read_file(&conf, why, "list"), -EINVAL, "nor one that denies");
+	conf_free(&conf);
+}
+
 static void test_check(void)
 {
 	const char *file = path_of("check");
@@ -481,6 +549,8 @@ int main(void)
 	test_include();
 	test_bounds();
 	test_both();
+	test_flags_in_both();
+	test_access_list();
 	test_check();
 	test_printed();
 	test_reread();

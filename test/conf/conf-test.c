@@ -196,8 +196,6 @@ static const struct bad bads[] = {
 	{ { "-l", "5000", "--capture", "-", "--daemon" },
 	  "--capture: with --daemon there is no stdout; name a file" },
 	{ { "-l", "5000", "--pidfile", "" }, "--pidfile: the path is empty" },
-	{ { "-l", "5000", "--daemon", "--daemon" },
-	  "--daemon is given twice; give it once" },
 	{ { "-v" }, NOTHING },
 	{ { "--" }, NOTHING },
 	{ { "-" }, STDIO_TWICE },

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -347,6 +348,29 @@ static void test_broker(void)
 	keys_free(&keys);
 }
 
+/* A broker that hears and says nothing is not asked for each connection. */
+static void test_silent(void)
+{
+	struct broker broker = { .is_on = true, .answer_ms = 20 };
+	char question[4096];
+	int sv[2], asked = 0;
+
+	ok_eq_int(start(), 0, "a start, and then a silent broker");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+		abort();
+	broker.fd = sv[0];
+	keys.broker = &broker;
+	for (int i = 0; i < 10; i++)
+		ok_eq_str(name_of("", KEY("A")), "a", "what it had until now is there");
+	while (recv(sv[1], question, sizeof(question), MSG_DONTWAIT) > 0)
+		asked++;
+	ok_eq_int(asked, 1, "the broker is asked once");
+	close(sv[0]);
+	close(sv[1]);
+	keys.broker = NULL;
+	keys_free(&keys);
+}
+
 int main(void)
 {
 	unsigned before;
@@ -368,6 +392,7 @@ int main(void)
 	test_renew();
 	test_limit_of();
 	test_broker();
+	test_silent();
 	conf_free(&conf);
 	for (const char *const *f = (const char *const[]){ "own", "psk", "psk2", "usual",
 							   "other", NULL };

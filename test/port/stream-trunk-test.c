@@ -348,10 +348,10 @@ static void test_version(enum trunk_state mode, const char *what)
 {
 	begin(mode);
 	append_hello(&all);
-	all.at[5] = 2;
+	all.at[5] = 3;
 	peer_sends(all.at, all.len);
 	turn(&rig.t.loop);
-	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "version 2, ours of 1"),
+	ok(rig.p->state == PORT_WAITING && strstr(rig.p->why, "version 3, ours of 1"),
 	   "%s: one of another version is told of", what);
 	peer_reads();
 	ok(sent.len == TRUNK_HELLO_BYTES && !memcmp(sent.at, hello, sent.len),

@@ -83,6 +83,11 @@ static const struct family families[] = {
 	  "1 for the state of the port.",
 	  { "{" PORT ",state=\"connecting\"} 0", "{" PORT ",state=\"up\"} 1",
 	    "{" PORT ",state=\"waiting\"} 0", "{" PORT ",state=\"ended\"} 0" } },
+	{ "netrelay_port_sealed",
+	  "gauge",
+	  "1 for what seals the port's bytes, and for whom.",
+	  { "{" PORT
+	    ",suite=\"AES-256-GCM\",key=\"/wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"} 1" } },
 	{ "netrelay_port_up", "gauge", "Whether the port is up.", { "{" PORT "} 1" } },
 	{ "netrelay_port_blocked",
 	  "gauge",
@@ -108,6 +113,10 @@ static const struct family families[] = {
 	  "gauge",
 	  "Bytes that may wait; beyond that frames are dropped.",
 	  { "{" PORT "} 13" } },
+	{ "netrelay_port_sealed_seconds",
+	  "gauge",
+	  "How long its bytes have been sealed; 0: they are not.",
+	  { "{" PORT "} 5" } },
 	{ "netrelay_port_receive_frames_total",
 	  "counter",
 	  "Frames received, including dropped ones.",
@@ -140,7 +149,7 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections refused, by the option that did.",
 	  { REFUSED("allow", "0"), REFUSED("accept-rate", "0"), REFUSED("max", "7"),
-	    REFUSED("per-address", "0") } },
+	    REFUSED("per-address", "0"), REFUSED("peers", "0") } },
 	{ "netrelay_listener_receive_frames_total",
 	  "counter",
 	  "Frames received, including dropped ones" OF_IT,
@@ -171,6 +180,7 @@ static struct endpoint dials = { .text = "unix:/a\\b\"c\nd\xc3\xb6" };
 static struct port port = {
 	.name = "what messages call it",
 	.state = PORT_UP,
+	.seal = { SEAL_AES256_GCM, { 0xff } },
 	.queue = { .frames = 11, .bytes = 12, .limit = 13 },
 	.count = { 1,
 		   2,
@@ -252,6 +262,7 @@ static void test_text(void)
 	const char *text;
 	unsigned steps;
 
+	port.since = loop_now() - 5500;
 	whole_text(&b, &relay, &process, &steps);
 	ok_eq_int(steps, 1, "in one turn");
 	ok(!b.failed && b.len == strlen(b.data), "all of it is there");

@@ -76,6 +76,8 @@ static const char *read_value(const char *at, unsigned depth)
 		return read_string(at);
 	if (!strncmp(at, "true", 4) || !strncmp(at, "false", 5))
 		return at + (*at == 't' ? 4 : 5);
+	if (!strncmp(at, "null", 4))
+		return at + 4;
 	digits = strspn(at, "0123456789");
 	must(digits && (digits == 1 || *at != '0'));
 	return at + digits;

@@ -121,11 +121,18 @@ static unsigned refused_in(enum trunk_state state, const uint8_t *other)
 {
 	struct trunk t = in_state(state);
 	char want[TRUNK_WHY_MAX];
+	unsigned version = other[4] * 256u + other[5];
 
-	snprintf(want, sizeof(want),
-		 "the peer's trunk is of version %u, ours of 1; "
-		 "take tcp:, or the same netrelay on both sides",
-		 other[4] * 256u + other[5]);
+	if (version == TRUNK_SEALED)
+		snprintf(
+			want, sizeof(want),
+			"the peer has a key, so give this one --key and --peers, or leave "
+			"out peer= there");
+	else
+		snprintf(want, sizeof(want),
+			 "the peer's trunk is of version %u, ours of 1; "
+			 "take tcp:, or the same netrelay on both sides",
+			 version);
 	why[0] = '\0';
 	return trunk_take_hello(&t, other, why, sizeof(why)) == -EPROTO &&
 	       t.state == state && !t.peer_takes && !strcmp(why, want) && is_owed(&t);
@@ -241,8 +248,8 @@ static void test_every_split(enum trunk_state other, const char *what)
 static void test_texts(void)
 {
 	static const char *const closed =
-		"closed by the peer, which is no netrelay, or too old for trunks; "
-		"to reach a QEMU, take tcp:";
+		"closed by the peer, which is no netrelay, too old for trunks, or takes "
+		"only peers with keys (peer=); to reach a QEMU, take tcp:";
 
 	ok_eq_int(TRUNK_ANSWER_MS, 5000, "an answer has 5 s");
 	ok_eq_str(trunk_no_answer(),

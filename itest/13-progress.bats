@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What takes long says on stderr what it does and how far it is, in plain lines.
+
+load helpers
+
+# until_seen FILE: a command that goes on until the file is there.
+until_seen()
+{
+	printf 'until [[ -e %q ]]; do read -rt 0.1 <> <(:) || :; done' "$1"
+}
+
+says() # NAME TEXT
+{
+	grep -qF -- "$2" "$DIR/$1.err"
+}
+
+# is_plain NAME: no control characters, so nothing that only a terminal understands.
+is_plain()
+{
+	! LC_ALL=C grep -n '[^[:print:]]' "$DIR/$1.err"
+}
+
+@test "progress: what is done, then its last line; and output only if it fails" {
+	start one env PROGRESS_SECONDS=0.2 "$LAB_ROOT/ci/progress" "making one" bash -c \
+		"echo first; printf '  \\e[1mCC  x.c\\n'; $(until_seen "$DIR/seen"); exit \$0" 0
+	wait_for 5 "its beginning" says one "making one ..."
+	wait_for 5 "its last line" says one "CC  x.c"
+	touch "$DIR/seen"
+	run -0 wait_end one
+	is_plain one
+	run ! says one first
+	[[ ! -s $DIR/one.out ]]
+	# It fails.
+	run -3 --separate-stderr "$LAB_ROOT/ci/progress" "making two" bash -c 'echo why; exit 3'
+	assert_equal "${stderr-}" $'making two ...\nwhy'
+}
+
+@test "progress: a signal ends the command, too, and nobody is left" {
+	start one env PROGRESS_SECONDS=0.2 "$LAB_ROOT/ci/progress" "making one" bash -c \
+		"echo \$\$ >'$DIR/pid'; $(until_seen "$DIR/none")"
+	wait_for 5 "its pid" test -s "$DIR/pid"
+	run stop one TERM
+	wait_for 5 "its end" is_gone "$(<"$DIR/pid")"
+}
+
+@test "progress: of apt-get, how many per cent" {
+	start one env PROGRESS_SECONDS=0.2 "$LAB_ROOT/ci/progress" "1 of 2" bash -c \
+		"echo; echo pmstatus:gcc-12:42.5000:Unpacking gcc-12:amd64; $(until_seen "$DIR/seen"); exit 1"
+	wait_for 5 "per cent" says one "42 %, Unpacking gcc-12:amd64"
+	touch "$DIR/seen"
+	run -1 wait_end one
+	run ! says one pmstatus
+}
+
+@test "ci/deps: what is missing, and how far fetching it is" {
+	local ID='' VERSION_ID=''
+
+	# shellcheck source=/dev/null
+	source /etc/os-release
+	[[ $ID$VERSION_ID == debian12 && $EUID == 0 ]] || skip "needs Debian 12, and root"
+	mkdir "$DIR/bin"
+	# Stand for programs of the system: nothing is installed, and nothing will be.
+	printf '#!/bin/bash\n' >"$DIR/bin/dpkg-query"
+	printf '#!/bin/bash\n[[ $* == *install* ]] || exit 0\n%s\n%s\n' \
+		'echo dlstatus:1:7.7000:Retrieving file 1 of 9' "$(until_seen "$DIR/seen")" >"$DIR/bin/apt-get"
+	chmod 755 "$DIR/bin/"*
+	start deps env PROGRESS_SECONDS=0.2 PATH="$DIR/bin:$PATH" "$LAB_ROOT/ci/deps" lint
+	wait_for 5 "per cent" says deps "7 %, Retrieving file 1 of 9"
+	touch "$DIR/seen"
+	run -0 wait_end deps
+	says deps "ci/deps: 6 packages are missing: clang-format "
+	says deps "ci/deps: 1 of 2, fetching the list of packages ..."
+	says deps "ci/deps: 2 of 2, installing 6 packages ..."
+	is_plain deps
+}
+
+@test "side-by-side: how many have ended, and what runs" {
+	local name
+
+	for name in a 'b?' c; do
+		echo "$name $(until_seen "$DIR/seen.$name"); echo ok 1; echo 1..1"
+	done >"$DIR/list"
+	PROGRESS_SECONDS=0.2 START_IN=$DIR/list start side "$LAB_ROOT/ci/side-by-side" -j 2
+	wait_for 5 "two" says side "side-by-side: 0 of 3 done, 0 of 0 tests failed; running: "
+	touch "$DIR/seen.a"
+	wait_for 10 "the third" says side "side-by-side: 1 of 3 done, 0 of 1 tests failed; running: "
+	touch "$DIR/seen.b?" "$DIR/seen.c"
+	run -0 wait_end side
+	assert_file_contains "$DIR/side.out" '^# 3 passed, 0 failed$'
+	is_plain side
+}
+
+@test "bench: which of how many steps, and no more lines than of use" {
+	run -0 --separate-stderr env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$LAB_ROOT/bench" python3 -c \
+		'import report
+r = report.Results("")
+r.steps = 2
+r.begin("one")
+r.going_on("run 1 of 2")
+r.begin("two")'
+	assert_equal "${stderr-}" $'bench: 1 of 2: one ...\nbench: 2 of 2: two ...'
+	assert_output ""
+}
