@@ -505,13 +505,14 @@ static const char *const help[] = {
 		      : NULL,
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server",
 	HAS_KEYS
-		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE]  to a netrelay, "
-		  "faster\n"
-		  "    [,udp][,keepalive=SECONDS]        the same over UDP; -l PORT,udp"
+		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE][,udp]  to a "
+		  "netrelay"
 	: HAS_TRUNK
 		? "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster"
 		: NULL,
-	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
+	HAS_KEYS
+		? "  tcp-listen:[ADDR:]PORT[,dead=SECONDS][,udp][,keepalive=SECONDS]  accepted"
+		: "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
 	"  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled",
 	HAS_DATAGRAMS ? "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the "
 			"same local port"

@@ -300,6 +300,7 @@ static const struct option options[] = {
 	  .of = OF(TRUNK) },
 	{ .key = "udp",
 	  .read = HAS_KEYS ? seal_udp : NULL,
+	  .form = "udp",
 	  .is_flag = true,
 	  .of = OF(TRUNK) | OF(TCP_LISTEN) },
 	{ .key = "keepalive",

@@ -38,11 +38,12 @@ int udp_hub_join(struct udp_hub *h, struct udp_session *s)
 		i++;
 	if (i == h->n_slots) {
 		n = h->n_slots ? 2 * h->n_slots : SLOTS_MIN;
-		slots = n > UDP_HUB_SLOTS_MAX ? NULL
-					      : realloc(h->slots, n * sizeof(*slots));
+		slots = n > UDP_HUB_SLOTS_MAX
+				? NULL
+				: realloc(h->slots, n * sizeof(h->slots[0]));
 		if (!slots)
 			return -ENOMEM;
-		memset(slots + h->n_slots, 0, (n - h->n_slots) * sizeof(*slots));
+		memset(slots + h->n_slots, 0, (n - h->n_slots) * sizeof(h->slots[0]));
 		h->slots = slots;
 		h->n_slots = n;
 	}

@@ -96,28 +96,42 @@ static struct udp_session *session_for(struct acceptor *a, const uint8_t *key,
 	return s;
 }
 
-/* Who sends it knows our key. */
-static void admit(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
-		  const struct sock_addr *from)
+/* Who sends it knows our key. Return: 0; -errno, with @why. */
+static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
+		  const struct sock_addr *from, uint8_t psk[SEAL_KEY_BYTES], char *why)
 {
-	uint8_t psk[SEAL_KEY_BYTES], key[SEAL_KEY_BYTES];
-	char why[PEERS_WHY_MAX];
+	uint8_t key[SEAL_KEY_BYTES];
 	struct known_peer *known;
 	struct udp_session *s;
 	struct peer peer;
+	int ret;
 
 	memcpy(key, noise_peer(&hs->noise), sizeof(key));
-	if (callers_find(a, key, &peer, &known, psk, why, sizeof(why)) < 0) {
+	ret = callers_find(a, key, &peer, &known, psk, why, PEERS_WHY_MAX);
+	if (ret < 0)
+		return ret;
+	snprintf(why, PEERS_WHY_MAX, "its handshake is wrong");
+	ret = handshake_believe(hs, known->shared, hello + SEAL_LINK_HEAD);
+	if (ret < 0)
+		return ret;
+	if (!callers_have_room(a, known, why, PEERS_WHY_MAX))
+		return -EBUSY;
+	ret = callers_stamp(known, peer.name, hs->stamp, why, PEERS_WHY_MAX);
+	if (ret < 0)
+		return ret;
+	s = session_for(a, key, from);
+	snprintf(why, PEERS_WHY_MAX, "there is no memory, or its key is none");
+	return s ? udp_session_answer(s, hs, psk, hello, from, loop_now()) : -ENOMEM;
+}
+
+static void admit(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
+		  const struct sock_addr *from)
+{
+	uint8_t psk[SEAL_KEY_BYTES];
+	char why[PEERS_WHY_MAX];
+
+	if (answer(a, hs, hello, from, psk, why) < 0)
 		refuse(a, from, why);
-	} else if (handshake_believe(hs, known->shared, hello + SEAL_LINK_HEAD) < 0) {
-		refuse(a, from, "its handshake is wrong");
-	} else if (!callers_have_room(a, known, why, sizeof(why)) ||
-		   callers_stamp(known, peer.name, hs->stamp, why, sizeof(why)) < 0) {
-		refuse(a, from, why);
-	} else if ((s = session_for(a, key, from)) == NULL ||
-		   udp_session_answer(s, hs, psk, hello, from, loop_now()) < 0) {
-		refuse(a, from, "no memory, or its handshake is wrong");
-	}
 	crypto_wipe(psk, sizeof(psk));
 }
 

@@ -130,6 +130,7 @@ static const struct settings settings[] = {
 	{ { "--key=k", "--peers", "p", "tcp-listen:5", "br0" }, " key=k peers=p" },
 	{ { "--key=k", "-l", "tcp-listen:5,peers=p,plain" }, " key=k" },
 	{ { "--key=k", "--peers=p", "-l", "tcp-listen:5,plain" }, " key=k peers=p" },
+	{ { "--key=k", "--peers=p", "-l", "5", "-l", "5,udp" }, " key=k peers=p" },
 	{ { "--key=k", "--ctl=s", "-l", "5000" }, " key=k ctl=s" },
 	{ { "--key=k", "--peers=p", "--ctl=s", "br0" }, " key=k peers=p ctl=s" },
 	{ { "br0", "--ctl", "/run/s" }, " ctl=/run/s" },
@@ -358,6 +359,15 @@ static const struct bad bads[] = {
 	{ { "--key=a", "-l", "tcp-listen:5,plain", "trunk:h:1,peer=" PUBKEY },
 	  "tcp-listen:5,plain: plain lets in others than the peers, and there are none; "
 	  "add peers=FILE, or leave plain out" },
+	{ { "--key=a", "-l", "5,udp" },
+	  "5,udp: over UDP a listener takes peers only; add peers=FILE, or leave udp out" },
+	{ { "--key=a", "--peers=b", "-l", "5,udp,plain" },
+	  "5,udp,plain: over UDP nobody comes without a key; leave plain out" },
+	{ { "--key=a", "trunk:h:1,udp" },
+	  "trunk:h:1,udp: over UDP a trunk is sealed; add peer=PUBKEY, or leave udp out" },
+	{ { "--key=a", "trunk:h:1,keepalive=5,peer=" PUBKEY },
+	  "trunk:h:1,keepalive=5,peer=" PUBKEY ": keepalive= is for trunks over UDP; add "
+	  "udp, or leave it out" },
 	{ { "trunk:h:1,psk=a" },
 	  "trunk:h:1,psk=a: psk= is a secret that is shared with one peer; add "
 	  "peer=PUBKEY, or leave psk= out" },
