@@ -31,23 +31,22 @@ void udp_hub_init(struct udp_hub *h, struct loop *loop)
 
 int udp_hub_join(struct udp_hub *h, struct udp_session *s)
 {
-	struct udp_session **slots;
+	struct udp_slot *slots;
 	unsigned i = 0, n;
 
-	while (i < h->n_slots && h->slots[i])
+	while (i < h->n_slots && h->slots[i].session)
 		i++;
 	if (i == h->n_slots) {
 		n = h->n_slots ? 2 * h->n_slots : SLOTS_MIN;
-		slots = n > UDP_HUB_SLOTS_MAX
-				? NULL
-				: realloc(h->slots, n * sizeof(h->slots[0]));
+		slots = n > UDP_HUB_SLOTS_MAX ? NULL
+					      : realloc(h->slots, n * sizeof(*slots));
 		if (!slots)
 			return -ENOMEM;
-		memset(slots + h->n_slots, 0, (n - h->n_slots) * sizeof(h->slots[0]));
+		memset(slots + h->n_slots, 0, (n - h->n_slots) * sizeof(*slots));
 		h->slots = slots;
 		h->n_slots = n;
 	}
-	h->slots[i] = s;
+	h->slots[i].session = s;
 	s->slot = i;
 	s->hub = h;
 	return 0;
@@ -61,15 +60,16 @@ void udp_hub_leave(struct udp_hub *h, struct udp_session *s)
 		if (h->waiting[i].session != s)
 			h->waiting[left++] = h->waiting[i];
 	h->n_waiting = left;
-	h->slots[s->slot] = NULL;
+	h->slots[s->slot].session = NULL;
 	s->hub = NULL;
 }
 
 struct udp_session *udp_hub_find(struct udp_hub *h, const uint8_t key[SEAL_KEY_BYTES])
 {
 	for (unsigned i = 0; i < h->n_slots; i++)
-		if (h->slots[i] && !memcmp(h->slots[i]->link.peer, key, SEAL_KEY_BYTES))
-			return h->slots[i];
+		if (h->slots[i].session &&
+		    !memcmp(h->slots[i].session->link.peer, key, SEAL_KEY_BYTES))
+			return h->slots[i].session;
 	return NULL;
 }
 
@@ -79,7 +79,7 @@ static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at
 {
 	uint32_t slot = get_be32(at + 4) >> SLOT_SHIFT;
 
-	return slot < h->n_slots ? h->slots[slot] : NULL;
+	return slot < h->n_slots ? h->slots[slot].session : NULL;
 }
 
 static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_addr *from,
@@ -143,8 +143,8 @@ static void receive(struct udp_hub *h)
 			take(h, at + k, min_size(size, len - k), &from[i], now);
 	}
 	for (unsigned i = 0; i < h->n_slots; i++)
-		if (h->slots[i] && h->slots[i]->n_in)
-			udp_session_read(h->slots[i]);
+		if (h->slots[i].session && h->slots[i].session->n_in)
+			udp_session_read(h->slots[i].session);
 }
 
 /* ---- sending ---- */
@@ -230,8 +230,8 @@ static void writable(struct udp_hub *h)
 	}
 	loop_mod(h->loop, &h->watch, EPOLLIN);
 	for (unsigned i = 0; i < h->n_slots && !h->n_waiting; i++)
-		if (h->slots[i] && h->slots[i]->port.state == PORT_UP)
-			port_writable(&h->slots[i]->port);
+		if (h->slots[i].session && h->slots[i].session->port.state == PORT_UP)
+			port_writable(&h->slots[i].session->port);
 }
 
 static void ready(struct watch *w, uint32_t events)

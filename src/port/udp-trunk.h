@@ -37,6 +37,10 @@ struct udp_run {
 	struct udp_session *session;
 };
 
+struct udp_slot {
+	struct udp_session *session; /* or NULL: the slot is free */
+};
+
 /*
  * @watch:   its fd is the socket, or -1
  * @slots:   sessions, by the upper bits of their index
@@ -49,7 +53,7 @@ struct udp_run {
 struct udp_hub {
 	struct loop *loop;
 	struct watch watch;
-	struct udp_session **slots;
+	struct udp_slot *slots;
 	unsigned n_slots;
 	uint8_t *in, *out;
 	struct udp_run waiting[2];

@@ -205,8 +205,8 @@ void door_close(struct acceptor *a)
 
 	h->hello = NULL;
 	for (unsigned i = 0; i < h->n_slots; i++)
-		if (h->slots[i] && !h->slots[i]->port.owner)
-			forget(h->slots[i]);
+		if (h->slots[i].session && !h->slots[i].session->port.owner)
+			forget(h->slots[i].session);
 }
 
 void door_free(struct acceptor *a)

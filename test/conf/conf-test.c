@@ -359,15 +359,15 @@ static const struct bad bads[] = {
 	{ { "--key=a", "-l", "tcp-listen:5,plain", "trunk:h:1,peer=" PUBKEY },
 	  "tcp-listen:5,plain: plain lets in others than the peers, and there are none; "
 	  "add peers=FILE, or leave plain out" },
-	{ { "--key=a", "-l", "5,udp" },
+	{ { "--key=a", "--ctl=s", "-l", "5,udp" },
 	  "5,udp: over UDP a listener takes peers only; add peers=FILE, or leave udp out" },
 	{ { "--key=a", "--peers=b", "-l", "5,udp,plain" },
 	  "5,udp,plain: over UDP nobody comes without a key; leave plain out" },
-	{ { "--key=a", "trunk:h:1,udp" },
+	{ { "--key=a", "--ctl=s", "trunk:h:1,udp" },
 	  "trunk:h:1,udp: over UDP a trunk is sealed; add peer=PUBKEY, or leave udp out" },
-	{ { "--key=a", "trunk:h:1,keepalive=5,peer=" PUBKEY },
-	  "trunk:h:1,keepalive=5,peer=" PUBKEY ": keepalive= is for trunks over UDP; add "
-	  "udp, or leave it out" },
+	{ { "--key=a", "--ctl=s", "trunk:h:1,keepalive=5" },
+	  "trunk:h:1,keepalive=5: keepalive= is for trunks over UDP; add udp, or leave it "
+	  "out" },
 	{ { "trunk:h:1,psk=a" },
 	  "trunk:h:1,psk=a: psk= is a secret that is shared with one peer; add "
 	  "peer=PUBKEY, or leave psk= out" },
@@ -408,8 +408,8 @@ static const char *const shown[] = {
 	" LPORT:ADDR: or :ADDR:RPORT ",
 	" or LPORT::RPORT ",
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS] ",
-	"  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE] ",
-	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS] ",
+	"  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE][,udp] ",
+	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS][,udp][,keepalive=SECONDS] ",
 	"  unix:PATH or unix-listen:PATH[,mode=0660] ",
 	"  udp:HOST:PORT[,local=[ADDR:]PORT] ",
 	"  unixgram:PATH,local=PATH ",
