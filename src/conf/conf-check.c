@@ -48,6 +48,15 @@ const char *conf_check_keys(const struct endpoint *ep, bool has_key, bool has_pe
 	if (ep->takes_plain && !ep->peers_path[0] && !has_peers)
 		return "plain lets in others than the peers, and there are none; add "
 		       "peers=FILE, or leave plain out";
+	if (ep->keepalive && !ep->is_udp)
+		return "keepalive= is for trunks over UDP; add udp, or leave it out";
+	if (ep->is_udp && ep->takes_plain)
+		return "over UDP nobody comes without a key; leave plain out";
+	if (ep->is_udp && ep->kind == ENDPOINT_TRUNK && !ep->has_peer)
+		return "over UDP a trunk is sealed; add peer=PUBKEY, or leave udp out";
+	if (ep->is_udp && listens(ep) && !ep->peers_path[0] && !has_peers)
+		return "over UDP a listener takes peers only; add peers=FILE, or leave udp "
+		       "out";
 	if (has_key || !(ep->has_peer || ep->peers_path[0]))
 		return NULL;
 	return ep->has_peer ? "peer= needs a key of our own; add --key FILE, which "

@@ -496,18 +496,23 @@ static const char *const help[] = {
 	"  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE",
 	"  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version",
 	"Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:",
-	"  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; socket; command",
+	HAS_FD || HAS_EXEC
+		? "  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; "
+		  "socket; command"
+		: "  - or tap:NAME  stdin and stdout; tap",
 	HAS_DATAGRAMS ? "  LPORT:ADDR:RPORT or LPORT:ADDR: or :ADDR:RPORT or "
 			"LPORT::RPORT  UDP; :: is us"
 		      : NULL,
 	"  ADDR:PORT or tcp:HOST:PORT[,dead=SECONDS]  TCP, to a listening server",
 	HAS_KEYS
-		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE]  to a netrelay, "
-		  "faster"
+		? "  trunk:HOST:PORT[,dead=SECONDS][,peer=PUBKEY][,psk=FILE][,udp]  to a "
+		  "netrelay"
 	: HAS_TRUNK
 		? "  trunk:HOST:PORT[,dead=SECONDS]     TCP to another netrelay, and faster"
 		: NULL,
-	"  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
+	HAS_KEYS
+		? "  tcp-listen:[ADDR:]PORT[,dead=SECONDS][,udp][,keepalive=SECONDS]  accepted"
+		: "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
 	"  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled",
 	HAS_DATAGRAMS ? "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the "
 			"same local port"
@@ -521,7 +526,10 @@ static const char *const help[] = {
 	HAS_BRIDGE ? "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a "
 		     "new tap"
 		   : NULL,
-	"Rules, after any long form but exec: ,name=WORD ,isolated ,mac=ADDR (8) ,pad=0",
+	HAS_EXEC || HAS_NAMING
+		? "Rules, after any long form but exec: ,name=WORD ,isolated "
+		  ",mac=ADDR (8) ,pad=0"
+		: "Rules, after a long form: ,isolated ,mac=ADDR (8) ,pad=0",
 	HAS_ACCESS || HAS_KEYS ? "Listeners: ,allow=CIDR ,max=N ,per-address=N "
 				 ",accept-rate=N ,peers=FILE ,plain"
 			       : NULL,

@@ -202,6 +202,7 @@ static int read_tap(struct parse *p, char *body)
 static const char *same_addr(const struct endpoint *a, const struct endpoint *b)
 {
 	bool is_same = a->local.port == b->local.port &&
+		       (!HAS_KEYS || a->is_udp == b->is_udp) &&
 		       !strcmp(a->local.host, b->local.host);
 
 	return is_same ? LISTENS_TWICE : NULL;
@@ -297,6 +298,15 @@ static const struct option options[] = {
 	  .read = HAS_KEYS ? seal_peer : NULL,
 	  .form = "peer=PUBKEY",
 	  .of = OF(TRUNK) },
+	{ .key = "udp",
+	  .read = HAS_KEYS ? seal_udp : NULL,
+	  .form = "udp",
+	  .is_flag = true,
+	  .of = OF(TRUNK) | OF(TCP_LISTEN) },
+	{ .key = "keepalive",
+	  .read = HAS_KEYS ? seal_keepalive : NULL,
+	  .form = HAS_KEYS ? "keepalive=SECONDS" : NULL,
+	  .of = OF(TRUNK) | OF(TCP_LISTEN) },
 	{ .key = "psk",
 	  .read = HAS_KEYS ? seal_psk : NULL,
 	  .form = "psk=FILE",

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 #include "conf/endpoint.h"
 
@@ -20,6 +21,7 @@ bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 	       !strcmp(a->local_path, b->local_path) && !strcmp(a->name, b->name) &&
 	       !strcmp(a->tap, b->tap) && a->mtu == b->mtu && a->mode == b->mode &&
 	       a->dead == b->dead && a->fd == b->fd && a->has_peer == b->has_peer &&
+	       (!HAS_KEYS || (a->is_udp == b->is_udp && a->keepalive == b->keepalive)) &&
 	       !memcmp(a->peer, b->peer, sizeof(a->peer)) &&
 	       !strcmp(a->psk_path, b->psk_path) &&
 	       !strcmp(a->access.group, b->access.group) &&

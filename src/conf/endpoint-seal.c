@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#include "base/util.h"
+
+#define KEEPALIVE_MAX 3600
+
 int seal_peer(struct parse *p, char *value)
 {
 	if (key_read(p->ep->peer, value, strlen(value)) < 0)
@@ -40,5 +44,26 @@ int seal_plain(struct parse *p, char *value)
 {
 	(void)value;
 	p->ep->takes_plain = true;
+	return 0;
+}
+
+int seal_udp(struct parse *p, char *value)
+{
+	(void)value;
+	p->ep->is_udp = true;
+	return 0;
+}
+
+int seal_keepalive(struct parse *p, char *value)
+{
+	uint32_t seconds;
+
+	if (!parse_uint(value, 10, KEEPALIVE_MAX, &seconds))
+		return part_refuse(p,
+				   QUOTED
+				   " must be a number of seconds from 1 to %d, or 0 "
+				   "for never",
+				   value, KEEPALIVE_MAX);
+	p->ep->keepalive = (int)seconds;
 	return 0;
 }

@@ -19,4 +19,8 @@ int seal_peers(struct parse *p, char *value);
 /* seal_plain() - plain */
 int seal_plain(struct parse *p, char *value);
 
+/* seal_udp(), seal_keepalive() - udp, and keepalive=SECONDS */
+int seal_udp(struct parse *p, char *value);
+int seal_keepalive(struct parse *p, char *value);
+
 #endif

@@ -190,6 +190,31 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
 	return kind ? endpoint_long_read(&p, kind) : add_hint(&p, read_short(&p));
 }
 
+/* Whether udp is among the options of what listens: that has no short form without it. */
+static bool is_udp(const char *text)
+{
+	for (const char *at = text; (at = strstr(at, ",udp")) != NULL; at++)
+		if (!at[4] || at[4] == ',')
+			return true;
+	return false;
+}
+
+/* PORT,udp is read as tcp-listen:PORT,udp, and keeps its text. */
+static int read_udp(struct parse *p)
+{
+	char whole[ENDPOINT_TEXT_MAX + 16];
+	struct parse other = *p;
+	int err;
+
+	snprintf(whole, sizeof(whole), "tcp-listen:%s", p->text);
+	other.text = whole;
+	err = begin(&other);
+	if (!err)
+		err = endpoint_long_read(&other, endpoint_long_find(whole));
+	memcpy(p->ep->text, p->text, strlen(p->text) + 1);
+	return err;
+}
+
 int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size)
 {
 	struct parse p = { .ep = ep, .text = text, .why = why, .size = size };
@@ -208,6 +233,8 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 			part_refuse(
 				&p,
 				"nothing can listen on this; -l takes " LISTEN_FORMS));
+	if (HAS_KEYS && is_udp(text))
+		return read_udp(&p);
 	ep->kind = ENDPOINT_TCP_LISTEN;
 	p.form = LISTEN_FORMS;
 	options = cut_options(p.copy);

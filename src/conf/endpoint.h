@@ -114,8 +114,8 @@ struct endpoint_access {
  * zero. Every long form but EXEC may have rules and a port_name.
  *
  * TCP         remote, dead
- * TRUNK       remote, dead, has_peer, peer, psk_path
- * TCP_LISTEN  local, dead, access (no group), peers_path, takes_plain
+ * TRUNK       remote, dead, has_peer, peer, psk_path, is_udp, keepalive
+ * TCP_LISTEN  local, dead, access (no group), peers_path, takes_plain, is_udp, keepalive
  * UNIX        path
  * UNIX_LISTEN path, mode, access (no per_address), peers_path, takes_plain
  * UDP         remote; local (local.host may be ""); access.allow
@@ -143,8 +143,10 @@ struct endpoint {
 	mode_t mode;
 	int dead; /* seconds of silence after which the peer counts as gone; 0: never */
 	int fd;
-	bool has_peer;			    /* peer= */
-	bool takes_plain;		    /* plain: who has no key may come, too */
+	bool has_peer;	  /* peer= */
+	bool is_udp;	  /* udp: sealed, over UDP */
+	int keepalive;	  /* seconds after which something is sent over UDP; 0: never */
+	bool takes_plain; /* plain: who has no key may come, too */
 	uint8_t peer[SEAL_KEY_BYTES];	    /* the public key of whom we dial */
 	char psk_path[ENDPOINT_FILE_MAX];   /* psk=, or "" */
 	char peers_path[ENDPOINT_FILE_MAX]; /* peers=, or "": the file of --peers */

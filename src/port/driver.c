@@ -19,6 +19,12 @@ static bool asks_for_name(const struct endpoint *ep, const struct helper_request
 	       !strcmp(ep->remote.host, req->resolve.addr.host);
 }
 
+static struct port *trunk_new(const struct endpoint *ep, const struct port_env *env)
+{
+	return HAS_KEYS && ep->is_udp ? port_udp_trunk_new(ep, env)
+				      : port_dial_new(ep, env);
+}
+
 static const struct driver drivers[] = {
 	[ENDPOINT_STDIO] = { .dial = port_stdio_new,
 			     .check_inherited = port_stdio_check },
@@ -48,7 +54,7 @@ static const struct driver drivers[] = {
 			  .uses_links = true },
 	[ENDPOINT_EXEC] = { .dial = IF(HAS_EXEC, port_exec_new),
 			    .asks = IF(HAS_EXEC, port_exec_asks) },
-	[ENDPOINT_TRUNK] = { .dial = IF(HAS_TRUNK, port_dial_new),
+	[ENDPOINT_TRUNK] = { .dial = IF(HAS_TRUNK, trunk_new),
 			     .asks = IF(HAS_NAMES, asks_for_name),
 			     .uses_links = true },
 };

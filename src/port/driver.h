@@ -90,6 +90,9 @@ struct port *port_accepted_new(const struct endpoint *ep, int fd, const char *pe
  */
 int port_accepted_seal(struct port *p, struct session *session);
 
+/* udp-session.c: a sealed trunk over UDP, which is dialled. */
+struct port *port_udp_trunk_new(const struct endpoint *ep, const struct port_env *env);
+
 /* port-exec.c: a child's stdin and stdout. */
 struct port *port_exec_new(const struct endpoint *ep, const struct port_env *env);
 

@@ -12,6 +12,7 @@
 #include "conf/endpoint-name.h"
 #include "port/driver.h"
 #include "relay/callers.h"
+#include "relay/door.h"
 #include "relay/relay.h"
 #include "relay/stats.h"
 
@@ -35,8 +36,10 @@ static bool name_member(struct acceptor *a, struct member *m, const struct arriv
 /* Return: it, or NULL; then nothing is left of it but its place at the listener. */
 static struct member *make_member(struct acceptor *a, const struct arrival *in)
 {
-	struct port *p =
-		driver_of(a->ep)->accept(a->ep, in->fd, in->name, &a->relay->env);
+	struct port *p = HAS_KEYS && in->port
+				 ? in->port
+				 : driver_of(a->ep)->accept(a->ep, in->fd, in->name,
+							    &a->relay->env);
 	struct member *m = p ? member_new(p) : NULL;
 
 	if (!m)
@@ -174,7 +177,8 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.passed = r->env.passed;
 	a->is_configured = relay_configures(r);
 	a->listener.waits = r->waits && a->is_configured;
-	ret = listener_start(&a->listener, r->loop, why, size);
+	ret = HAS_KEYS && ep->is_udp ? door_open(a, why, size)
+				     : listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
 		put_names(a);
 		free(a);
@@ -225,6 +229,8 @@ int acceptor_change(struct acceptor *a, const struct endpoint *ep, char *why, si
 
 static void free_one(struct acceptor *a)
 {
+	if (HAS_KEYS)
+		door_free(a);
 	listener_free(&a->listener);
 	put_names(a);
 	free(a->ep);
@@ -257,6 +263,8 @@ void acceptor_del(struct acceptor *a)
 	listener_stop(&a->listener);
 	if (HAS_KEYS)
 		callers_end(r, a);
+	if (HAS_KEYS && a->door)
+		door_close(a);
 	a->is_stopped = true;
 	if (a->listener.n)
 		return;

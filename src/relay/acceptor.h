@@ -16,12 +16,14 @@
 #include "relay/member.h"
 #include "relay/names.h"
 
+struct door;
 struct relay;
 
 /*
  * @ep:         its own copy
  * @label:      its name in messages
  * @names:      of its connections; NULL without name=
+ * @door:       in place of the listener, over UDP (relay/door.h); else NULL
  * @gone:       counters of its ports that are no more
  * @sum:        of all its ports, also those that are gone; see stats_sum_acceptors()
  * @told_at: when a stranger was told of last, and somebody who comes in the name of a peer;
@@ -36,6 +38,7 @@ struct acceptor {
 	struct endpoint *ep;
 	char label[PORT_NAME_MAX];
 	struct names *names;
+	struct door *door;
 	struct port_counters gone, sum;
 	uint64_t told_at[2];
 	bool is_stopped, is_configured, is_kept;
@@ -57,12 +60,14 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size);
  * @fd:   it is the port's, also after an error
  * @name: of the peer in messages
  * @host: as of listener_gone()
+ * @port:  over UDP, in place of @fd: it is the relay's, also after an error; else NULL
  * @session, @peer, @known: of one that has proved who it is (relay/callers.h); else NULL
  */
 struct arrival {
 	int fd;
 	const char *name;
 	struct admit_host *host;
+	struct port *port;
 	struct session *session;
 	const struct peer *peer;
 	struct known_peer *known;

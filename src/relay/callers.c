@@ -22,8 +22,6 @@
 #include "seal/key.h"
 #include "trunk/prove.h"
 
-#define TELL_MS 1000 /* between two messages about strangers of a listener */
-
 /*
  * @fd:   its connection
  * @peer, @known: a copy of its line, once it is found; but for psk_path
@@ -125,7 +123,7 @@ static void refuse(struct caller *c, const char *why)
 	uint64_t now = loop_now(), *told_at = &a->told_at[c->known != NULL];
 
 	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (now - *told_at >= TELL_MS || !*told_at) {
+	if (now - *told_at >= CALLERS_TELL_MS || !*told_at) {
 		log_warn("%s: %s refused: %s", a->label, c->name, why);
 		*told_at = now;
 	}
@@ -144,71 +142,79 @@ static int share(struct known_peer *k, const struct keys *keys, const struct ide
 	return k->has_shared ? 0 : -EINVAL;
 }
 
-/* Somebody who knows our key says that it has this one. Return: 0; -errno with p->why. */
-static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES])
+int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct peer *out,
+		 struct known_peer **known, char *why, size_t size)
 {
-	struct caller *c = container_of(p, struct caller, prove);
-	struct acceptor *a = c->acceptor;
 	struct keys *keys = a->relay->env.keys;
 	const struct peer *peer = peer_of(a, key);
 	char text[KEY_TEXT_MAX];
 
 	if (!peer) {
 		key_write(text, key);
-		snprintf(p->why, sizeof(p->why),
-			 "its key %s is not in %.64s; add it there", text,
+		snprintf(why, size, "its key %s is not in %.64s; add it there", text,
 			 a->ep->peers_path[0] ? a->ep->peers_path : keys->usual);
 		return -EACCES;
 	}
-	c->peer = *peer;
-	c->known = know(&a->relay->callers, key);
-	if (!c->known || share(c->known, keys, p->me) < 0) {
-		snprintf(p->why, sizeof(p->why),
-			 c->known ? "its key is none" : "no memory");
+	*out = *peer;
+	*known = know(&a->relay->callers, key);
+	if (!*known || share(*known, keys, keys_own(keys)) < 0) {
+		snprintf(why, size, *known ? "its key is none" : "no memory");
 		return -ENOMEM;
 	}
-	p->shared = c->known->shared;
 	return 0;
 }
 
-/* Whether there is a place for its port; it takes that of its old one. */
-static bool has_room(const struct caller *c)
+bool callers_have_room(struct acceptor *a, const struct known_peer *known)
 {
-	const struct member *m = c->known->member;
+	const struct member *m = known->member;
 
-	return (m && m->acceptor == c->acceptor) || acceptor_has_room(c->acceptor);
+	return (m && m->acceptor == a) || acceptor_has_room(a);
 }
 
-/*
- * It has that key. Its secret is read now, not for whoever claims or repeats something, for
- * that takes the broker a while. Return: 0; -errno with p->why.
- */
+int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
+		  const uint8_t stamp[HANDSHAKE_STAMP_BYTES], uint8_t psk[SEAL_KEY_BYTES],
+		  char *why, size_t size)
+{
+	const struct peer *peer;
+
+	if (memcmp(stamp, known->stamp, HANDSHAKE_STAMP_BYTES) <= 0) {
+		snprintf(why, size,
+			 "%s was later when it last connected: its clock went back, or "
+			 "somebody repeats what it sent; set its clock",
+			 name);
+		return -EACCES;
+	}
+	if (!callers_have_room(a, known)) {
+		snprintf(why, size,
+			 "%s is another peer than the one that has this end of the cable",
+			 name);
+		return -EBUSY;
+	}
+	memcpy(known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
+	peer = peer_of(a, known->key);
+	return keys_psk(a->relay->env.keys, peer ? peer->psk_path : NULL, psk, why, size);
+}
+
+static int find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES])
+{
+	struct caller *c = container_of(p, struct caller, prove);
+	int ret = callers_find(c->acceptor, key, &c->peer, &c->known, p->why,
+			       sizeof(p->why));
+
+	p->shared = ret == 0 ? c->known->shared : NULL;
+	return ret;
+}
+
 static int check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
 		 uint8_t psk[SEAL_KEY_BYTES])
 {
 	struct caller *c = container_of(p, struct caller, prove);
-	const struct peer *peer;
 
-	if (memcmp(stamp, c->known->stamp, HANDSHAKE_STAMP_BYTES) <= 0) {
-		snprintf(p->why, sizeof(p->why),
-			 "%s was later when it last connected: its clock went back, or "
-			 "somebody repeats what it sent; set its clock",
-			 c->peer.name);
-		return -EACCES;
-	}
-	if (!has_room(c)) {
-		snprintf(p->why, sizeof(p->why),
-			 "%s is another peer than the one that has this end of the cable",
-			 c->peer.name);
-		return -EBUSY;
-	}
-	memcpy(c->known->stamp, stamp, HANDSHAKE_STAMP_BYTES);
-	peer = peer_of(c->acceptor, c->known->key);
-	return keys_psk(c->acceptor->relay->env.keys, peer ? peer->psk_path : NULL, psk,
-			p->why, sizeof(p->why));
+	return callers_admit(c->acceptor, c->known, c->peer.name, stamp, psk, p->why,
+			     sizeof(p->why));
 }
 
-static void end_port(struct known_peer *k, const char *why)
+void callers_end_port(struct known_peer *k, const char *why)
 {
 	struct port *p = k->member->port;
 
@@ -231,7 +237,7 @@ static void proved(struct prove *p, int ret)
 		in.peer = &c->peer;
 		in.known = c->known;
 		if (in.known->member)
-			end_port(in.known, "its peer has connected anew");
+			callers_end_port(in.known, "its peer has connected anew");
 	}
 	if (ret < 0) {
 		refuse(c, p->why);
@@ -297,7 +303,7 @@ static void check_one(struct relay *r, struct known_peer *k)
 	struct endpoint_rules rules;
 
 	if (!peer) {
-		end_port(k, "its key was taken out of the peers file");
+		callers_end_port(k, "its key was taken out of the peers file");
 		return;
 	}
 	callers_rules(a, peer, &rules);

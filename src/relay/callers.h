@@ -24,6 +24,7 @@ struct member;
 struct relay;
 
 #define CALLERS_BUCKETS 1024
+#define CALLERS_TELL_MS 1000 /* between two messages about strangers of a listener */
 
 /*
  * A peer that a file has named, and that has come since the relay was started, or somebody
@@ -52,6 +53,35 @@ struct callers {
 	struct known_peer *known[CALLERS_BUCKETS];
 	unsigned version;
 };
+
+/*
+ * callers_find() - Somebody who knows our key says that it has @key.
+ * @peer, @known: set to its line in the peers file of @a, but for psk_path, and to what is
+ *         known of it
+ * @why:   on error, one line
+ *
+ * Return: 0 or -errno.
+ */
+int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct peer *peer,
+		 struct known_peer **known, char *why, size_t size);
+
+/* callers_have_room() - Whether there is a place for its port; it takes that of its old one. */
+bool callers_have_room(struct acceptor *a, const struct known_peer *known);
+
+/*
+ * callers_admit() - It has that key, and its handshake @stamp, which must be a new one.
+ * @psk: set to its secret, or to zeros; the caller wipes it. It is read now, not for
+ *       whoever claims or repeats something, for that takes the broker a while
+ * @why: on error, one line
+ *
+ * Return: 0 or -errno.
+ */
+int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
+		  const uint8_t stamp[HANDSHAKE_STAMP_BYTES], uint8_t psk[SEAL_KEY_BYTES],
+		  char *why, size_t size);
+
+/* callers_end_port() - End the port that it has. */
+void callers_end_port(struct known_peer *k, const char *why);
 
 /* callers_have_file() - Whether there is a peers file for @a. */
 bool callers_have_file(const struct acceptor *a);

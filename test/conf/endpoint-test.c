@@ -91,6 +91,9 @@ static const struct good long_forms[] = {
 	{ "trunk:[::1]:5000", "trunk remote=::1/6:5000" },
 	{ "trunk:h:1,peer=" PUBKEY ",psk=/a b=c",
 	  "trunk remote=h/0:1 peer=" PUBKEY " psk=/a b=c" },
+	{ "trunk:h:1,udp,keepalive=25,peer=" PUBKEY,
+	  "trunk remote=h/0:1 peer=" PUBKEY " udp keepalive=25" },
+	{ "tcp-listen:1,udp", "tcp-listen local=:1 udp" },
 	{ "tcp-listen:1,peers=a/b,plain", "tcp-listen local=:1 peers=a/b plain" },
 	{ "unix-listen:a,peers=b,,c", "unix-listen path=a peers=b,c" },
 	{ "tcp:localhost:65535", "tcp remote=localhost/0:65535" },
@@ -250,7 +253,7 @@ static const struct good listen_forms[] = {
 	     "and pad=0, and the form is "
 #define TCP_LISTEN_OPTIONS                                                \
 	"dead=SECONDS, allow=CIDR, max=N, accept-rate=N, per-address=N, " \
-	"peers=FILE, plain"
+	"udp, keepalive=SECONDS, peers=FILE, plain"
 #define UNIX_LISTEN_OPTIONS                                              \
 	"group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N, " \
 	"peers=FILE, plain"
@@ -509,8 +512,14 @@ static const struct bad bad_rules[] = {
 	{ "trunk:h:1,peers=f",
 	  NO_LISTEN_OPTION(
 		  "trunk", "peers",
-		  "dead=SECONDS, peer=PUBKEY, psk=FILE") "trunk:HOST:PORT; did you mean peer?" },
+		  "dead=SECONDS, peer=PUBKEY, udp, keepalive=SECONDS, psk=FILE") "trunk:HOST:PORT; did you mean peer?" },
 	{ "tcp:h:1,peer=" PUBKEY, NO_TCP_OPTION("tcp", "peer") "tcp:HOST:PORT" },
+	{ "trunk:h:1,udp=1", "option udp takes no value; say udp alone" },
+	{ "trunk:h:1,keepalive=3601",
+	  "option keepalive: \"3601\" must be a number of seconds from 1 to 3600, or 0 for "
+	  "never" },
+	{ "trunk:h:1,keepalive=", "option keepalive has no value; the form is "
+				  "keepalive=SECONDS" },
 	{ "tcp-listen:1,plain=1", "option plain takes no value; say plain alone" },
 	{ "tcp-listen:1,dead=x", NO_DEAD("x") },
 	{ "tcp:h:1,dead", "option dead has no value; the form is dead=SECONDS" },
@@ -726,6 +735,10 @@ static char *describe(const struct endpoint *ep)
 	}
 	add_str(out, "psk", ep->psk_path);
 	add_str(out, "peers", ep->peers_path);
+	if (ep->is_udp)
+		fputs(" udp", out);
+	if (ep->keepalive)
+		fprintf(out, " keepalive=%d", ep->keepalive);
 	if (ep->takes_plain)
 		fputs(" plain", out);
 	if (ep->fd != -1)

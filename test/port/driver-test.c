@@ -36,6 +36,7 @@ static const struct {
 	{ "exec:true", "h" },
 	{ "trunk:192.0.2.1:5000", "" },
 	{ "trunk:host:5000", "h" },
+	{ "trunk:host:5000,udp", "h" },
 };
 
 static struct endpoint parse(const char *text)

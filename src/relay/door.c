@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is computed for a stranger: a hash for who does not know our key, and for a flood of
+ * those who do, a cookie (trunk/cookie.h). Nothing is allocated for who is not in the file.
+ */
+#include "relay/door.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/parts.h"
+#include "net/admit.h"
+#include "net/keys.h"
+#include "port/port.h"
+#include "relay/acceptor.h"
+#include "relay/callers.h"
+#include "relay/relay.h"
+
+static void refuse(struct acceptor *a, const struct sock_addr *from, const char *why)
+{
+	char text[SOCK_TEXT_MAX];
+	uint64_t now = loop_now();
+
+	a->listener.admit.refused[ADMIT_PEERS]++;
+	if (a->told_at[0] && now - a->told_at[0] < CALLERS_TELL_MS)
+		return;
+	a->told_at[0] = now;
+	log_warn("%s: %s refused: %s", a->label, sock_text(from, text), why);
+}
+
+static void forget(struct udp_session *s)
+{
+	port_free(&s->port);
+}
+
+static void forget_later(struct deferred *d)
+{
+	forget(container_of(d, struct udp_session, later));
+}
+
+static void failed(struct udp_session *s)
+{
+	loop_defer(s->port.env->loop, &s->later, forget_later);
+}
+
+/* The peer has the keys, so it becomes a port. */
+static void proved(struct udp_session *s)
+{
+	struct acceptor *a = s->arg;
+	char text[SOCK_TEXT_MAX];
+	struct arrival in = { .fd = -1,
+			      .name = sock_text(&s->to, text),
+			      .port = &s->port };
+	struct peer peer;
+	char why[PEERS_WHY_MAX];
+	int ret = callers_find(a, s->link.peer, &peer, &in.known, why, sizeof(why));
+
+	if (ret == 0 && !callers_have_room(a, in.known)) {
+		snprintf(why, sizeof(why), "another peer has this end of the cable");
+		ret = -EBUSY;
+	}
+	if (ret < 0) {
+		refuse(a, &s->to, why);
+		failed(s);
+		return;
+	}
+	if (in.known->member)
+		callers_end_port(in.known, "its peer has connected anew");
+	in.peer = &peer;
+	a->listener.n++;
+	a->listener.count++;
+	acceptor_take(a, &in);
+}
+
+/* Return: the session of the peer of a hello; NULL: there is no memory. */
+static struct udp_session *session_for(struct acceptor *a, const uint8_t *key,
+				       const struct sock_addr *from)
+{
+	struct udp_hub *hub = &a->door->hub;
+	struct udp_session *s = udp_hub_find(hub, key);
+	char text[SOCK_TEXT_MAX];
+
+	if (s)
+		return s;
+	s = udp_session_accepted(hub, a->ep, sock_text(from, text), &a->relay->env);
+	if (!s)
+		return NULL;
+	s->arg = a;
+	s->to = *from;
+	s->proved = proved;
+	s->failed = failed;
+	return s;
+}
+
+/* Who sends it knows our key. Return: 0; -errno, with @why. */
+static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
+		  const struct sock_addr *from, uint8_t psk[SEAL_KEY_BYTES], char *why)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	struct known_peer *known;
+	struct udp_session *s;
+	struct peer peer;
+	int ret;
+
+	memcpy(key, noise_peer(&hs->noise), sizeof(key));
+	ret = callers_find(a, key, &peer, &known, why, PEERS_WHY_MAX);
+	if (ret < 0)
+		return ret;
+	snprintf(why, PEERS_WHY_MAX, "its handshake is wrong");
+	ret = handshake_believe(hs, known->shared, hello + SEAL_LINK_HEAD);
+	if (ret < 0)
+		return ret;
+	ret = callers_admit(a, known, peer.name, hs->stamp, psk, why, PEERS_WHY_MAX);
+	if (ret < 0)
+		return ret;
+	s = session_for(a, key, from);
+	snprintf(why, PEERS_WHY_MAX, "there is no memory, or its key is none");
+	return s ? udp_session_answer(s, hs, psk, hello, from, loop_now()) : -ENOMEM;
+}
+
+static void admit(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
+		  const struct sock_addr *from)
+{
+	uint8_t psk[SEAL_KEY_BYTES] = { 0 };
+	char why[PEERS_WHY_MAX];
+
+	if (answer(a, hs, hello, from, psk, why) < 0)
+		refuse(a, from, why);
+	crypto_wipe(psk, sizeof(psk));
+}
+
+static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,
+		     const struct sock_addr *from)
+{
+	struct acceptor *a = h->arg;
+	uint8_t cookie[SEAL_LINK_COOKIE_BYTES];
+	struct handshake hs;
+	int ret;
+
+	if (HAS_ACCESS && !admit_has_address(&a->ep->access, &from->sa)) {
+		a->listener.admit.refused[ADMIT_ALLOW]++;
+		return;
+	}
+	ret = seal_link_hear(&a->door->jar, keys_own(a->relay->env.keys), at, len,
+			     &from->storage, from->len, loop_now(), &hs, cookie);
+	if (ret == -EAGAIN)
+		udp_hub_send(h, from, cookie, sizeof(cookie));
+	else if (ret < 0)
+		refuse(a, from,
+		       "it does not know our key, or is no netrelay of this version");
+	else
+		admit(a, &hs, at, from);
+	handshake_wipe(&hs);
+}
+
+static int bind_hub(struct udp_hub *h, const struct endpoint_addr *addr)
+{
+	struct sock_addr local;
+	int ret = sock_addr_parse(addr, AF_INET6, &local);
+
+	if (ret == 0)
+		ret = udp_hub_open(h, &local);
+	/* A host without IPv6 */
+	if (ret == -EAFNOSUPPORT && !addr->host[0]) {
+		ret = sock_addr_parse(addr, AF_INET, &local);
+		if (ret == 0)
+			ret = udp_hub_open(h, &local);
+	}
+	return ret;
+}
+
+int door_open(struct acceptor *a, char *why, size_t size)
+{
+	struct door *d = calloc(1, sizeof(*d));
+	int ret = -ENOMEM;
+
+	a->listener.loop = a->relay->loop;
+	a->listener.watch.fd = a->listener.held = -1;
+	if (d) {
+		udp_hub_init(&d->hub, a->relay->loop);
+		d->hub.arg = a;
+		d->hub.hello = on_hello;
+		ret = bind_hub(&d->hub, &a->ep->local);
+	}
+	if (ret < 0) {
+		snprintf(why, size, "%s: listen: %s%s", a->label, strerror(-ret),
+			 sock_hint(ret));
+		free(d);
+		return ret;
+	}
+	a->door = d;
+	log_info("%s: listening", a->label);
+	return 0;
+}
+
+void door_close(struct acceptor *a)
+{
+	struct udp_hub *h = &a->door->hub;
+
+	h->hello = NULL;
+	for (unsigned i = 0; i < h->n_slots; i++)
+		if (h->slots[i].session && !h->slots[i].session->port.owner)
+			forget(h->slots[i].session);
+}
+
+void door_free(struct acceptor *a)
+{
+	if (!a->door)
+		return;
+	door_close(a);
+	udp_hub_close(&a->door->hub);
+	crypto_wipe(a->door, sizeof(*a->door));
+	free(a->door);
+	a->door = NULL;
+}

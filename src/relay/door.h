@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A listener of sealed trunks over UDP. It has one socket for all peers, and answers only
+ * hellos of those in its peers file. A peer becomes a port once something has come that is
+ * sealed with its new keys; one that is a port already goes on with them, also from another
+ * address.
+ */
+#ifndef DOOR_H
+#define DOOR_H
+
+#include <stddef.h>
+
+#include "port/udp-trunk.h"
+#include "trunk/cookie.h"
+
+struct acceptor;
+
+struct door {
+	struct udp_hub hub;
+	struct cookie_jar jar;
+	struct acceptor *acceptor;
+};
+
+/*
+ * door_open() - Listen as the endpoint of @a says, which has ,udp.
+ * @why: on error, one line that says what is wrong and what to do
+ *
+ * Return: 0 or -errno.
+ */
+int door_open(struct acceptor *a, char *why, size_t size);
+
+/* door_close() - Take no hellos any more, and forget who has not proved anything. */
+void door_close(struct acceptor *a);
+
+/* door_free() - Close the socket, once all ports that use it are gone. */
+void door_free(struct acceptor *a);
+
+#endif

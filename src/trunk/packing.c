@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames into datagrams. */
+#include "trunk/packing.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+#define FRAGMENT_LEAST 64 /* bytes; where fewer fit, a frame rather begins in the next */
+
+_Static_assert((FRAME_MAX + FRAGMENT_LEAST) /
+				       (PACKING_PAYLOAD_MIN - PACKING_FRAGMENT_HEAD) +
+			       2 <
+		       PACKING_FRAGMENTS_MAX,
+	       "an index is one byte");
+
+static void put_be24(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 16);
+	put_be16(at + 1, v);
+}
+
+void packer_begin(struct packer *p, uint8_t *to, uint32_t room)
+{
+	p->to = to;
+	p->room = room;
+	p->n = 0;
+	if (p->from)
+		p->index++;
+}
+
+static void put_whole(struct packer *p, const struct frame *f)
+{
+	put_be16(p->to + p->n, f->len);
+	frame_copy(p->to + p->n + PACKING_WORD, f, 0, f->len);
+	p->n += PACKING_WORD + f->len;
+}
+
+/* Return: whether it was the last one. */
+static bool put_fragment(struct packer *p, const struct frame *f)
+{
+	uint32_t room = p->room - p->n - PACKING_FRAGMENT_HEAD;
+	uint32_t len = (uint32_t)min_size(room, f->len - p->from);
+	uint8_t *at = p->to + p->n;
+
+	put_be16(at, PACKING_FRAGMENT_BIT | len);
+	at[2] = (uint8_t)p->index;
+	put_be24(at + 3, f->len);
+	put_be24(at + 6, p->from);
+	frame_copy(at + PACKING_FRAGMENT_HEAD, f, p->from, len);
+	p->n += PACKING_FRAGMENT_HEAD + len;
+	p->from += len;
+	if (p->from < f->len)
+		return false;
+	packer_forget(p);
+	return true;
+}
+
+bool packer_put(struct packer *p, const struct frame *f)
+{
+	uint32_t left = p->room - p->n;
+
+	if (!p->from && PACKING_WORD + f->len <= left) {
+		put_whole(p, f);
+		return true;
+	}
+	/* What fits one datagram waits for the next. */
+	if (!p->from && PACKING_WORD + f->len <= p->room)
+		return false;
+	if (left < PACKING_FRAGMENT_HEAD + FRAGMENT_LEAST)
+		return false;
+	return put_fragment(p, f);
+}
+
+int packing_split(struct gso *g, const struct frame *f, uint32_t room, struct vnet *vnet,
+		  struct frame *shorter)
+{
+	int ret = gso_begin(g, f);
+	uint32_t most = room - PACKING_WORD;
+
+	if (ret < 0 || !g->is_tcp || g->head_len + g->gso_size <= most ||
+	    g->head_len + FRAGMENT_LEAST > most)
+		return ret;
+	*vnet = *f->vnet;
+	vnet->gso_size = (uint16_t)(most - g->head_len);
+	*shorter = *f;
+	shorter->vnet = vnet;
+	return gso_begin(g, shorter);
+}
