@@ -232,10 +232,10 @@ routed()
 	ns r nft add rule ip filter said icmp type destination-unreachable drop
 	sites
 	flow
-	run -0 ns s1 ping -c 3 -i 0.1 -s 1400 -M do 10.0.0.2
+	run -0 ns s1 ping -c 3 -i 0.1 -s 1400 -M 'do' 10.0.0.2
 	assert_output --partial ' 0% packet loss'
 	ns r nft add rule ip filter way ip length '>' 1270 drop
-	wait_for 30 "long frames to pass" ns s1 ping -c 2 -i 0.1 -W 1 -s 1400 -M do 10.0.0.2
+	wait_for 30 "long frames to pass" ns s1 ping -c 2 -i 0.1 -W 1 -s 1400 -M 'do' 10.0.0.2
 	flow
 }
 

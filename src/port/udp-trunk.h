@@ -4,7 +4,8 @@
  * trunk has one for itself. A session is the port of one peer.
  *
  *	udp-hub.c      the socket: gives what comes to the session whose index it has
- *	udp-session.c  the port (udp-session-tx.c: sending): a link (trunk/seal-link.h), and frames in its datagrams
+ *	udp-session.c  the port: a link (trunk/seal-link.h), and frames in its datagrams;
+ *	               udp-session-tx.c has its sending side
  *
  * A hub opens all datagrams that it has received where they lie, and has each session's
  * frames read before it receives more.

@@ -131,6 +131,8 @@ static void admit(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	if (answer(a, hs, hello, from, psk, why) < 0)
 		refuse(a, from, why);
 	crypto_wipe(psk, sizeof(psk));
+	/* The peers file may have been read again. */
+	callers_check(a->relay, false);
 }
 
 static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,

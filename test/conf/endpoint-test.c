@@ -510,9 +510,9 @@ static const struct bad bad_rules[] = {
 	  NO_KEY("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=") },
 	{ "trunk:h:1,psk=", "option psk has no value; the form is psk=FILE" },
 	{ "trunk:h:1,peers=f",
-	  NO_LISTEN_OPTION(
-		  "trunk", "peers",
-		  "dead=SECONDS, peer=PUBKEY, udp, keepalive=SECONDS, psk=FILE") "trunk:HOST:PORT; did you mean peer?" },
+	  NO_LISTEN_OPTION("trunk", "peers",
+			   "dead=SECONDS, peer=PUBKEY, udp, keepalive=SECONDS, "
+			   "psk=FILE") "trunk:HOST:PORT; did you mean peer?" },
 	{ "tcp:h:1,peer=" PUBKEY, NO_TCP_OPTION("tcp", "peer") "tcp:HOST:PORT" },
 	{ "trunk:h:1,udp=1", "option udp takes no value; say udp alone" },
 	{ "trunk:h:1,keepalive=3601",
