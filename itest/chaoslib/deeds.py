@@ -249,6 +249,13 @@ def other_programs(world, rng):
     return make(world, rng)
 
 
+@deed("sealed", 1)
+def sealed(world, rng):
+    if sum(isinstance(o, programs.Program) for o in world.others) > 6:
+        return None
+    return programs.liar(world, rng)
+
+
 def pick(world, rng, kinds):
     """Do one of these kinds. Return: what was done."""
     weights = [DEEDS[kind][0] for kind in kinds]

@@ -14,6 +14,8 @@ from .clients import SCRIPTS, Client
 from .frames import Finding
 from .lab import ANSWER_S, die_with_parent
 
+FAR = "far" # the name of the other switch, as a peer
+PEER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "seal-peer")
 QUICK_KINDS = ["plain", "trunk", "half", "garbage", "mute"]
 WORDS = [["status"], ["status", "--json"], ["fdb"], ["counters"], ["help"], ["events"], [],
          ["capture", "-"], ["capture", "-", "snap=60"], ["nonsense"], ["set", "1"]]
@@ -90,6 +92,53 @@ def on_stdin(world, rng):
     target = f"{kind}:{where[0]}:{where[1]}"
     world.others.append(OnStdin(world, rng, target))
     return f"a relay between its stdin and {target}"
+
+
+class Seal:
+    """The keys of a sealed trunk between two switches, and of one who knows no manners."""
+
+    def __init__(self, world):
+        self.world, self.port = world, world.port()
+        self.key, self.public = {}, {}
+        for name in ("near", FAR, "liar"):
+            self.make_pair(name)
+        self.peers = world.path("peers")
+        with open(self.peers, "w", encoding="ascii") as file:
+            file.write(f"{self.public[FAR]} {FAR}\n{self.public['liar']} liar\n")
+
+    def make_pair(self, name):
+        self.key[name] = self.world.path("key")
+        with open(os.open(self.key[name], os.O_CREAT | os.O_RDWR, 0o600), "wb+") as file:
+            subprocess.run([self.world.options.program, "genkey"], stdout=file, check=True)
+            file.seek(0)
+            self.public[name] = subprocess.check_output(
+                [self.world.options.program, "pubkey"], stdin=file, text=True).strip()
+
+    def listener(self):
+        return ["--key", self.key["near"], "-l",
+                f"tcp-listen:127.0.0.1:{self.port},peers={self.peers}"]
+
+    def far_key(self):
+        return ["--key", self.key[FAR]]
+
+    def trunk(self):
+        return f"trunk:127.0.0.1:{self.port},peer={self.public['near']}"
+
+
+def liar(world, rng):
+    """A peer that changes what it has sealed, repeats what it said, or comes and goes."""
+    seal = world.relays[0].seal
+    words = rng.choice([["tamper"], ["repeat"], ["hands", "3"], ["flood", "20"], None])
+    if not seal:
+        return None
+    if not words:
+        world.relays[0].process.send_signal(signal.SIGHUP)
+        return "the keys are read again"
+    # It fails when the relay stands still.
+    world.others.append(Program(world, [PEER, words[0], "127.0.0.1", str(seal.port),
+                                        seal.key["liar"], seal.public["near"], *words[1:]],
+                                5, [0, 1]))
+    return f"a peer: {' '.join(words)}"
 
 
 class Mortal:

@@ -10,7 +10,7 @@ import stat
 import time
 import types
 
-from . import deeds, endpoints, traffic
+from . import deeds, endpoints, programs, traffic
 from .askers import check_pcapng
 from .away import lose_nothing
 from .clients import connect
@@ -106,15 +106,18 @@ class Round:
 
     def start(self):
         rng = self.rng
-        first = self.start_switch("one", self.is_strict and rng.random() < 0.2, [])
+        seal = programs.Seal(self) if self.allows("sealed") and rng.random() < 0.4 else None
+        first = self.start_switch("one", self.is_strict and rng.random() < 0.2,
+                                  seal.listener() if seal else [])
+        first.seal = seal
         far = first
         ends = [(first, first.takes[0])]
         if rng.random() < 0.6:
             is_hub = self.is_strict and rng.random() < 0.3
             # A hub lets pass what its guests play back; by a plain link it is a guest itself.
             kind = "trunk" if is_hub else rng.choice(["trunk", "trunk", "tcp"])
-            link = f"{kind}:127.0.0.1:{first.takes[0][1]}"
-            far = self.start_switch("two", is_hub, [link])
+            link = seal.trunk() if seal else f"{kind}:127.0.0.1:{first.takes[0][1]}"
+            far = self.start_switch("two", is_hub, [*(seal.far_key() if seal else []), link])
             self.protect_link(first, far, link)
         if rng.random() < 0.6:
             self.start_cable("three")
@@ -128,7 +131,7 @@ class Round:
         limit = time.monotonic() + 15
         while time.monotonic() < limit:
             names = [p["name"] for p in first.status()["ports"]
-                     if p["name"].startswith("tcp:127")]
+                     if p["name"].startswith("tcp:127") or p["name"] == programs.FAR]
             if names and any(p["name"] == link and p["state"] == "up"
                              for p in far.status()["ports"]):
                 first.protected.update(names)
@@ -427,7 +430,9 @@ class Round:
         self.pair.close()
         for relay in self.relays:
             self.brighten(relay)
-            wrong = relay.stop(self.rng.choice(ENDS))
+            # With a key, the last one has it read its files again.
+            ends = ENDS[:2] if " --key " in relay.command() else ENDS
+            wrong = relay.stop(self.rng.choice(ends))
             if wrong:
                 raise Finding(f"{relay.name}: {wrong}")
             if "Sanitizer" in relay.last_words() or "runtime error:" in relay.last_words():
