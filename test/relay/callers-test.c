@@ -9,7 +9,6 @@
 #include "relay/callers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "lib/fault.h"
 #include "lib/leap.h"
 #include "lib/no-memory.h"
-#include "lib/quiet.h"
+#include "lib/said.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 #include "lib/write-text.h"
@@ -54,43 +52,6 @@ static struct relay relay;
 static struct keys keys;
 static struct identity own, site, far, stranger;
 static char dir[] = "/tmp/callers-test.XXXXXX";
-static int log_fd;
-static char said[16384];
-
-/* ---- what is logged ---- */
-
-static void hear_log(void)
-{
-	size_t len = strlen(said);
-	ssize_t n;
-
-	while ((n = read(log_fd, said + len, sizeof(said) - 1 - len)) > 0)
-		len += (size_t)n;
-	said[len] = '\0';
-}
-
-/* Whether @part was said since the last call. */
-static bool was_said(const char *part)
-{
-	bool found;
-
-	hear_log();
-	found = strstr(said, part);
-	if (!found)
-		printf("# it said: %s\n", said);
-	said[0] = '\0';
-	return found;
-}
-
-static bool is_silent(void)
-{
-	bool silent;
-
-	hear_log();
-	silent = !said[0];
-	said[0] = '\0';
-	return silent;
-}
 
 /* ---- files ---- */
 
@@ -747,20 +708,6 @@ static void test_no_memory(void)
 	end();
 }
 
-static void prepare_log(void)
-{
-	int fds[2];
-
-	quiet();
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		abort();
-	dup2(fds[1], STDERR_FILENO);
-	close(fds[1]);
-	log_fd = fds[0];
-	log_reset();
-	log_open();
-}
-
 int main(void)
 {
 	static const uint8_t ours[SEAL_KEY_BYTES] = { 0, 1 },
@@ -770,7 +717,7 @@ int main(void)
 
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
-	prepare_log();
+	said_begin();
 	if (!mkdtemp(dir) || chdir(dir) < 0 || loop_init(&loop) < 0)
 		return 1;
 	identity_set(&own, ours);
