@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/util.h"
+#include "lib/no-memory.h"
 #include "lib/tap.h"
 
 #define K(c) "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" c "="
@@ -174,6 +175,19 @@ static void test_zero(void)
 	ok_eq_str(why, "f:3: it has zero bytes; it must be a text", "and told");
 }
 
+static void test_no_memory(void)
+{
+	char text[] = K1 " a psk=b\n";
+	struct peers p;
+	int ret;
+
+	no_memory = true;
+	ret = peers_read(&p, "f", text, sizeof(text) - 1, why, sizeof(why));
+	no_memory = false;
+	ok(ret == -ENOMEM && !p.n && !p.list, "no memory for the path of a secret");
+	ok_eq_str(why, "f: no memory to read it", "is told");
+}
+
 /* Peers whose keys come in no order. */
 static char *many(unsigned n)
 {
@@ -226,6 +240,7 @@ int main(void)
 	test_bad();
 	test_paths();
 	test_zero();
+	test_no_memory();
 	test_many();
 	return done();
 }

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "lib/fault.h"
-#include "lib/quiet.h"
+#include "lib/no-memory.h"
+#include "lib/said.h"
 #include "lib/tap.h"
 #include "lib/words.h"
 #include "lib/write-text.h"
@@ -286,6 +287,75 @@ static void test_renew(void)
 	keys_free(&keys);
 }
 
+/* What others may do with a file is told once, for each time that it becomes so. */
+static void test_modes(void)
+{
+	static const char *const files[] = { "own", "psk", "psk2" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		char want[64];
+
+		chmod(files[i], 0640);
+		is_silent();
+		snprintf(want, sizeof(want), "%s: others can read this key; chmod 600 %s",
+			 files[i], files[i]);
+		ok(start() == 0 && was_said(want), "%s", want);
+		ok(keys_renew(&keys, &conf, why, sizeof(why)) == 0 && is_silent(),
+		   "and not again");
+		keys_free(&keys);
+		write_all_files();
+		chmod(files[i], 0600);
+	}
+	ok(start() == 0 && is_silent(), "of files of ours alone nothing is told");
+	chmod("usual", 0620);
+	name_of("", KEY("A"));
+	ok(was_said("usual: others can change who may come; chmod go-w usual"),
+	   "who may come is to be changed by nobody else");
+	chmod("usual", 0622);
+	name_of("", KEY("A"));
+	ok(is_silent(), "which is told once");
+	ok(keys_renew(&keys, &conf, why, sizeof(why)) == 0 && is_silent(),
+	   "also if it is renewed");
+	chmod("usual", 0644);
+	name_of("", KEY("A"));
+	is_silent();
+	chmod("usual", 0602);
+	name_of("", KEY("A"));
+	ok(was_said("others can change who may come"), "or once more");
+	keys.is_quiet = true;
+	chmod("own", 0644);
+	keys_own(&keys);
+	ok(is_silent(), "one that is to be quiet is");
+	keys_free(&keys);
+	keys.is_quiet = false;
+	write_all_files();
+	chmod("usual", 0600);
+	chmod("own", 0600);
+}
+
+static void test_no_memory(void)
+{
+	const struct peers *peers;
+	unsigned granted = 0;
+	int ret = -1;
+
+	while (granted < 100 && ret < 0) {
+		no_memory_after = granted++;
+		no_memory = true;
+		ret = start();
+		no_memory = false;
+		if (ret < 0 && (!strstr(why, "memory") || keys.peers || keys_own(&keys)))
+			ok(false, "%u allocations: %s", granted - 1, why);
+	}
+	ok(ret == 0 && granted > 5,
+	   "memory that ends anywhere is told, and all is freed");
+	no_memory = true;
+	peers = keys_peers(&keys, "third");
+	no_memory = false;
+	ok(peers && !peers->n, "without memory for a file nobody may come");
+	keys_free(&keys);
+}
+
 /* ---- with a broker ---- */
 
 static struct keys named; /* the broker's */
@@ -375,7 +445,7 @@ int main(void)
 {
 	unsigned before;
 
-	quiet();
+	said_begin();
 	before = fault_open_fds();
 	if (!mkdtemp(dir) || chdir(dir) < 0)
 		return 1;
@@ -390,6 +460,8 @@ int main(void)
 	keys_free(&keys);
 	test_rate();
 	test_renew();
+	test_modes();
+	test_no_memory();
 	test_limit_of();
 	test_broker();
 	test_silent();
