@@ -132,7 +132,7 @@ static void admit(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 		refuse(a, from, why);
 	crypto_wipe(psk, sizeof(psk));
 	/* The peers file may have been read again. */
-	callers_check(a->relay, false);
+	callers_check(a->relay);
 }
 
 static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,
