@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * udp-hub.c, udp-session.c, udp-session-tx.c: a sealed trunk over UDP that is dialled, and
+ * the session of a listener, whose part in front of the peers file the test plays. Both are
+ * in one loop, over loopback; all frames that arrive are compared whole.
+ */
+#include <arpa/inet.h>
+#include <sys/stat.h>
+
+#include "lib/fault.h"
+#include "lib/leap.h"
+#include "lib/live.h"
+#include "lib/no-memory.h"
+#include "lib/packet.h"
+#include "lib/tap.h"
+#include "lib/write-text.h"
+#include "net/keys.h"
+#include "port/udp-trunk.h"
+#include "seal/key.h"
+
+#define HEAD 22 /* of a frame: addresses, type, its number and its length */
+#define SMALL 60
+#define DEAD_S 15  /* see udp-session.c */
+#define PROVE_S 10 /* the same */
+#define TRIES 5
+
+/* What one end has sent to the other, and what of it came there, or never will. */
+struct way {
+	unsigned sent, came, lost, wrong;
+	uint64_t payload;
+};
+
+/*
+ * The listener.
+ * @session: of the dialler, until it is freed
+ * @is_deaf: it answers no hello
+ * @ended: sessions that did, as ports
+ */
+static struct {
+	struct taker taker;
+	struct port_env env;
+	struct udp_hub hub;
+	struct cookie_jar jar;
+	struct endpoint ep;
+	struct udp_session *session;
+	uint16_t port;
+	bool is_deaf;
+	unsigned hellos, ended;
+} far;
+
+static char dir[] = "/tmp/udp-session-test.XXXXXX";
+static struct keys keys;
+static struct identity own, peer;
+static struct way up, down; /* to the listener, and back */
+static uint8_t super[PACKET_MAX];
+
+/* ---- frames ---- */
+
+static uint8_t byte_of(unsigned number, uint32_t i)
+{
+	return (uint8_t)(number * 7 + i);
+}
+
+static void make_frame(uint8_t *data, uint32_t len, unsigned number)
+{
+	memset(data, 0x52, 12);
+	put_be16(data + 12, 0x88b5);
+	put_be32(data + 14, number);
+	put_be32(data + 18, len);
+	for (uint32_t i = HEAD; i < len; i++)
+		data[i] = byte_of(number, i);
+}
+
+/* Of a super-frame; its TCP may be in other pieces than it said. */
+static void see_segment(struct way *w, const struct frame *f)
+{
+	struct packet_at at = packet_find(f->data), whole = packet_find(super);
+	uint32_t from = whole.payload;
+
+	from += at.udp ? (uint32_t)w->payload
+		       : packet_g32(f->data + at.l4 + 4) -
+				 packet_g32(super + whole.l4 + 4);
+	w->wrong += memcmp(f->data + at.payload, super + from, f->len - at.payload) != 0;
+	w->payload += f->len - at.payload;
+}
+
+static void see(struct way *w, const struct frame *f)
+{
+	unsigned number;
+
+	if (get_be16(f->data + 12) != 0x88b5) {
+		see_segment(w, f);
+		return;
+	}
+	w->came++;
+	number = get_be32(f->data + 14);
+	w->wrong += get_be32(f->data + 18) != f->len || number >= w->sent;
+	for (uint32_t i = HEAD; i < f->len; i++)
+		w->wrong += f->data[i] != byte_of(number, i);
+}
+
+static void see_down(const struct frame *f)
+{
+	see(&down, f);
+}
+
+static void see_up(const struct frame *f)
+{
+	see(&up, f);
+}
+
+static void send_one(struct port *p, struct way *w, uint32_t len)
+{
+	static uint8_t data[FRAME_MAX];
+
+	make_frame(data, len, w->sent++);
+	port_send(p, &(struct frame){ .data = data, .len = len });
+	port_flush(p);
+}
+
+/* So many at once. */
+static void send_row(struct port *p, struct way *w, uint32_t len, unsigned n)
+{
+	static uint8_t data[BATCH_MAX][2048];
+
+	for (unsigned i = 0; i < n; i++) {
+		make_frame(data[i], len, w->sent++);
+		port_send(p, &(struct frame){ .data = data[i], .len = len });
+	}
+	port_flush(p);
+}
+
+static bool has_come(struct way *w)
+{
+	live_until(w->came + w->lost == w->sent);
+	if (w->came + w->lost == w->sent && !w->wrong)
+		return true;
+	printf("# %u sent, %u came, %u lost, %u wrong\n", w->sent, w->came, w->lost,
+	       w->wrong);
+	return false;
+}
+
+/* What is missing now will not come. */
+static void give_up(struct way *w)
+{
+	w->lost = w->sent - w->came;
+}
+
+static bool passes(void)
+{
+	send_one(live.port, &up, SMALL);
+	send_one(&far.session->port, &down, SMALL);
+	return has_come(&up) && has_come(&down);
+}
+
+/* ---- the listener ---- */
+
+static void forget_later(struct deferred *d)
+{
+	struct udp_session *s = container_of(d, struct udp_session, later);
+
+	port_free(&s->port);
+	far.session = NULL;
+}
+
+static void failed(struct udp_session *s)
+{
+	loop_defer(&live.taker.loop, &s->later, forget_later);
+}
+
+static void proved(struct udp_session *s)
+{
+	port_start(&s->port);
+}
+
+static void far_changed(struct port *p, void *arg)
+{
+	(void)arg;
+	if (p->state != PORT_ENDED)
+		return;
+	far.ended++;
+	failed(container_of(p, struct udp_session, port));
+}
+
+static void let_in(struct handshake *hs, const uint8_t *hello,
+		   const struct sock_addr *from)
+{
+	struct udp_session *s = udp_hub_find(&far.hub, noise_peer(&hs->noise));
+
+	if (!s) {
+		s = udp_session_accepted(&far.hub, &far.ep, "far", &far.env);
+		if (!s)
+			return;
+		s->to = *from;
+		s->proved = proved;
+		s->failed = failed;
+		far.session = s;
+	}
+	udp_session_answer(s, hs, NULL, hello, from, loop_now());
+}
+
+static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,
+		     const struct sock_addr *from)
+{
+	uint8_t cookie[SEAL_LINK_COOKIE_BYTES];
+	struct handshake hs = { 0 };
+	int ret;
+
+	far.hellos++;
+	if (far.is_deaf)
+		return;
+	ret = seal_link_hear(&far.jar, &peer, at, len, &from->storage, from->len,
+			     loop_now(), &hs, cookie);
+	if (ret == -EAGAIN)
+		udp_hub_send(h, from, cookie, sizeof(cookie));
+	else if (ret == 0 && handshake_believe(&hs, NULL, at + SEAL_LINK_HEAD) == 0)
+		let_in(&hs, at, from);
+	handshake_wipe(&hs);
+}
+
+static void far_begin(void)
+{
+	static const struct port_host host = { taker_readable, fake_heard_nothing,
+					       far_changed };
+	struct endpoint_addr addr = { .family = AF_INET, .host = "127.0.0.1" };
+	struct sockaddr_in bound;
+	struct sock_addr local;
+
+	memset(&far, 0, sizeof(far));
+	taker_init(&far.taker, see_up);
+	far.env = (struct port_env){ .loop = &live.taker.loop,
+				     .host = &host,
+				     .host_arg = &far.taker };
+	far.ep.dead = ENDPOINT_DEAD_USUAL;
+	udp_hub_init(&far.hub, &live.taker.loop);
+	far.hub.hello = on_hello;
+	if (sock_addr_parse(&addr, AF_INET, &local) < 0 ||
+	    udp_hub_open(&far.hub, &local) < 0 ||
+	    getsockname(far.hub.watch.fd, (struct sockaddr *)&bound,
+			&(socklen_t){ sizeof(bound) }) < 0)
+		abort();
+	far.port = ntohs(bound.sin_port);
+}
+
+/* ---- both ---- */
+
+static void prepare(void)
+{
+	const struct conf conf = { .key_file = "own" };
+	char why[PEERS_WHY_MAX];
+
+	live_begin(see_down);
+	if (keys_start(&keys, &conf, why, sizeof(why)) < 0)
+		abort();
+	live.taker.env.keys = &keys;
+	memset(&up, 0, sizeof(up));
+	memset(&down, 0, sizeof(down));
+	far_begin();
+}
+
+static void dial(const char *host, const char *more)
+{
+	char text[256], name[KEY_TEXT_MAX];
+
+	key_write(name, peer.pair.pub);
+	snprintf(text, sizeof(text), "trunk:%s:%u,udp,peer=%s%s", host, far.port, name,
+		 more);
+	live_open(text);
+}
+
+static void begin(const char *more)
+{
+	prepare();
+	dial("127.0.0.1", more);
+}
+
+static bool is_up(void)
+{
+	if (!live_is_up())
+		return false;
+	live_until(far.session && far.session->port.state == PORT_UP);
+	return far.session && far.session->port.state == PORT_UP;
+}
+
+static void end(void)
+{
+	if (live.port)
+		live_close();
+	if (far.session) {
+		if (far.session->port.state == PORT_UP)
+			port_end(&far.session->port);
+		else
+			failed(far.session);
+	}
+	turns(&live.taker.loop, 2);
+	udp_hub_close(&far.hub);
+	taker_free(&far.taker);
+	live_end();
+	keys_free(&keys);
+}
+
+static struct udp_session *near_session(void)
+{
+	return container_of(live.port, struct udp_session, port);
+}
+
+/* Whether both use the same. A session of the listener may have the index of one before it. */
+static bool has_keys_of_far(void)
+{
+	return near_session()->link.keys.ours == far.session->link.keys.theirs;
+}
+
+/* ---- tests ---- */
+
+static void test_frames(void)
+{
+	begin("");
+	ok(is_up(), "a trunk is dialled, and is up at both ends");
+	ok(live.port->seal.suite &&
+		   live.port->seal.suite == far.session->port.seal.suite &&
+		   !memcmp(live.port->seal.peer, peer.pair.pub, SEAL_KEY_BYTES) &&
+		   !memcmp(far.session->port.seal.peer, own.pair.pub, SEAL_KEY_BYTES),
+	   "each knows whom it is sealed for");
+	ok(passes(), "frames pass both ways");
+	for (uint32_t len = SMALL; len < 20000; len += 1 + len / 9) {
+		send_one(live.port, &up, len);
+		send_one(&far.session->port, &down, len);
+		turn(&live.taker.loop);
+	}
+	send_one(live.port, &up, FRAME_MAX);
+	ok(has_come(&up) && has_come(&down), "of all lengths");
+	for (unsigned i = 0; i < 20; i++) {
+		send_row(live.port, &up, 1514, BATCH_MAX);
+		send_row(&far.session->port, &down, SMALL + i, BATCH_MAX);
+		if (!has_come(&up) || !has_come(&down))
+			break;
+	}
+	ok(has_come(&up) && has_come(&down), "and many at once");
+	ok(near_session()->link.pmtu.size > 2000,
+	   "in long datagrams, as the path allows");
+	ok(live.port->count.tx_frames == up.sent &&
+		   live.port->count.rx_frames == down.sent,
+	   "and all are counted");
+	live_close();
+	ok(far.session && far.session->port.state == PORT_UP,
+	   "one end goes without a word");
+	end();
+}
+
+/* Some of @p, whose payload is @payload. */
+static bool super_passes(struct packet p)
+{
+	uint32_t len = packet_build(super, &p);
+	struct vnet vnet = packet_make_super(super, len, 1400);
+
+	up.payload = 0;
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	port_flush(live.port);
+	live_until(up.payload >= p.payload);
+	return up.payload == p.payload && !up.wrong;
+}
+
+static void test_super(void)
+{
+	struct packet tcp = { PACKET_USUAL, .payload = 60000 }, udp = tcp, small = tcp;
+	struct vnet vnet;
+	uint32_t len;
+
+	udp.udp = true;
+	small.payload = 100;
+	begin("");
+	ok(is_up() && super_passes(tcp), "a super-frame of TCP arrives, split");
+	ok(super_passes(udp), "and one of UDP");
+	len = packet_build(super, &small);
+	vnet = packet_make_super(super, len, 0);
+	vnet.gso_type = VNET_GSO_NONE;
+	up.payload = 0;
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	port_flush(live.port);
+	live_until(up.payload);
+	ok(up.payload == 100 && !up.wrong, "one whose checksum is not filled in yet");
+	vnet.csum_start = 60000;
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	vnet.gso_type = VNET_GSO_TCPV4;
+	port_flush(live.port);
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	port_flush(live.port);
+	ok_eq_int(live.port->count.dropped[DROP_MALFORMED], 2,
+		  "what is not as its header says is dropped");
+	ok(passes(), "and others pass");
+	end();
+}
+
+static bool was_dropped(enum port_drop reason)
+{
+	uint64_t n = live.port->count.dropped[reason];
+
+	live.port->count.dropped[reason] = 0;
+	give_up(&up);
+	return n > 0;
+}
+
+static void test_refused(void)
+{
+	begin("");
+	ok(is_up() && passes(), "a kernel that refuses");
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(live.port, &up, SMALL);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 1,
+	   "has no room: it waits");
+	send_one(live.port, &up, SMALL);
+	ok(has_come(&up) && !near_session()->hub->n_waiting, "until there is some");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(live.port, &up, 1514, 32);
+	ok(fault_disarm() && near_session()->hub->n_waiting, "the same of a run");
+	ok(has_come(&up), "all arrive");
+	fault_arm(FAULT_sendto, 1, ENOBUFS);
+	send_one(live.port, &up, SMALL);
+	ok(fault_disarm() && was_dropped(DROP_REFUSED), "no memory: it is dropped");
+	fault_arm(FAULT_sendto, 1, ECONNREFUSED);
+	send_one(live.port, &up, SMALL);
+	ok(fault_disarm() && was_dropped(DROP_REFUSED), "nobody is there: the same");
+	ok(passes(), "the next ones pass");
+	fault_arm(FAULT_sendmsg, 1, EMSGSIZE);
+	send_row(live.port, &up, 1514, 32);
+	ok(fault_disarm() && has_come(&up) && near_session()->hub->has_segments,
+	   "a run is too long for the way out: each goes by itself");
+	fault_arm(FAULT_sendmsg, 1, EIO);
+	send_row(live.port, &up, 1514, 32);
+	ok(fault_disarm() && has_come(&up) && !near_session()->hub->has_segments,
+	   "or it can't be cut: no more is");
+	fault_arm(FAULT_sendto, 2, EAGAIN);
+	send_row(live.port, &up, 1514, 32);
+	ok(fault_disarm() && was_dropped(DROP_REFUSED), "and the rest has no room");
+	turns(&live.taker.loop, 20);
+	give_up(&up);
+	ok(passes(), "the next ones pass");
+	near_session()->link.pmtu.at = UINT64_MAX;
+	fault_arm(FAULT_sendto, 1, EMSGSIZE);
+	send_one(live.port, &up, 5000);
+	ok(fault_disarm() && was_dropped(DROP_TOO_LONG) &&
+		   near_session()->link.pmtu.size < 5000,
+	   "one is too long: the next ones are shorter");
+	ok(passes(), "and pass");
+	end();
+}
+
+/* The dialler has another socket, whose port nobody knows. */
+static void move(void)
+{
+	struct udp_hub *h = near_session()->hub;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	loop_del(&live.taker.loop, &h->watch);
+	close(h->watch.fd);
+	if (loop_add(&live.taker.loop, &h->watch, fd, EPOLLIN, h->watch.fn) < 0)
+		abort();
+}
+
+static void test_moves(void)
+{
+	struct sock_addr before;
+
+	begin("");
+	ok(is_up() && passes(), "a trunk");
+	before = far.session->to;
+	move();
+	send_one(live.port, &up, SMALL);
+	ok(has_come(&up) && !sock_is_from(&before, &far.session->to.storage),
+	   "that comes from another address is followed");
+	ok(passes() && far.hellos == 1, "without another handshake");
+	end();
+}
+
+static void say(const void *data, size_t len)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				  .sin_port = htons(far.port) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	sendto(fd, data, len, 0, (struct sockaddr *)&to, sizeof(to));
+	close(fd);
+}
+
+static void test_hostile(void)
+{
+	uint8_t data[200] = { SEAL_LINK_DATA };
+	struct sock_addr before;
+
+	begin("");
+	ok(is_up() && passes(), "a trunk");
+	before = far.session->to;
+	say(data, 3);
+	put_be32(data + 4, 99u << 8);
+	say(data, sizeof(data));
+	put_be32(data + 4, UINT32_MAX);
+	say(data, sizeof(data));
+	live_until(far.hub.refused == 3);
+	ok_eq_int(far.hub.refused, 3, "what is of no session is counted by the hub");
+	put_be32(data + 4, far.session->link.keys.ours);
+	say(data, sizeof(data));
+	data[0] = 77;
+	say(data, sizeof(data));
+	data[0] = SEAL_LINK_HELLO;
+	say(data, sizeof(data));
+	live_until(far.session->port.count.dropped[DROP_NOT_ALLOWED] == 2 &&
+		   far.hellos == 2);
+	ok(far.session->port.count.dropped[DROP_NOT_ALLOWED] == 2 && far.hellos == 2,
+	   "and what is of one, but not of its peer, by that");
+	ok(sock_is_from(&before, &far.session->to.storage) && passes(),
+	   "whose peer stays where it is");
+	end();
+}
+
+/* Seconds pass one by one, until @cond or for @n. */
+#define leap_until(n, cond)                                    \
+	for (unsigned s_ = 0; s_ < (n) && !(cond); s_++) {     \
+		leap(&live.taker.loop, 1);                     \
+		for (unsigned t_ = 0; t_ < 6 && !(cond); t_++) \
+			turn_when_ready(&live.taker.loop, 1);  \
+	}
+
+static void test_dead(void)
+{
+	begin(",keepalive=5");
+	ok(is_up() && passes(), "a trunk");
+	leap_until(3 * DEAD_S, false);
+	ok(!live.downs && passes(), "lives on when no frames go");
+	far.is_deaf = true;
+	port_end(&far.session->port);
+	leap_until(2 * DEAD_S, live.downs);
+	ok(live_went_down("the peer has not answered for 15 s"),
+	   "a peer that has gone is found out");
+	ok(far.hub.refused && far.hellos > 1, "after it was asked");
+	far.is_deaf = false;
+	leap_until(2 * DEAD_S, live.port->state == PORT_UP);
+	ok(is_up(), "it is back");
+	give_up(&up);
+	ok(passes(), "frames pass again");
+	live_close();
+	leap_until(2 * DEAD_S, far.ended == 2);
+	ok(far.ended == 2 && !far.session, "the listener finds it out, too");
+	end();
+}
+
+static void test_lost_keys(void)
+{
+	begin("");
+	ok(is_up() && passes(), "a trunk");
+	port_end(&far.session->port);
+	leap_until(DEAD_S, far.session && far.session->port.state == PORT_UP);
+	live_until(far.session && has_keys_of_far());
+	ok(is_up() && passes() && !live.downs,
+	   "whose peer has lost its keys gets new ones, and stays up");
+	end();
+}
+
+static void test_no_answer(void)
+{
+	prepare();
+	far.is_deaf = true;
+	dial("127.0.0.1", "");
+	leap_until(2 * TRIES, live.downs);
+	ok(live_went_down("no answer; does netrelay listen there with ,udp"),
+	   "nobody answers");
+	ok_eq_int(far.hellos, TRIES, "some hellos");
+	end();
+	begin(",psk=missing");
+	ok(live_went_down("missing: No such file"), "a secret that is none: %s",
+	   live.why);
+	end();
+	prepare();
+	far.jar.second = loop_now();
+	far.jar.n = 2 * COOKIE_PER_SECOND;
+	dial("127.0.0.1", "");
+	live_until(near_session()->link.has_cookie);
+	ok(near_session()->link.has_cookie && !far.session, "a listener under load");
+	leap_until(2, far.session);
+	ok(is_up() && passes(), "wants a cookie, and has it");
+	end();
+}
+
+static void test_stale(void)
+{
+	uint32_t index;
+
+	prepare();
+	far.ep.dead = 0;
+	dial("127.0.0.1", ",dead=0");
+	ok(is_up() && passes(), "a trunk that is never dead");
+	index = far.session->link.keys.ours;
+	leap(&live.taker.loop, DATAGRAM_STALE_MS / 1000 + 1);
+	live_until(far.session->link.keys.ours != index && has_keys_of_far());
+	ok(far.session->link.keys.ours != index && far.hellos == 2,
+	   "has other keys when these are old");
+	ok(passes() && !live.downs, "and passes frames with them");
+	far.is_deaf = true;
+	leap(&live.taker.loop, DATAGRAM_SPENT_TIMES * DATAGRAM_STALE_MS / 1000 + 1);
+	ok(live_went_down("its keys are too old"), "and ends when there are none");
+	live_until(!far.session);
+	ok(!far.session, "at both ends");
+	end();
+}
+
+/* Who dials, and goes before it has proved anything. */
+static void test_not_proved(void)
+{
+	begin("");
+	live_until(far.session);
+	ok(far.session->port.state != PORT_UP, "a session whose peer has proved nothing");
+	live_close();
+	leap(&live.taker.loop, PROVE_S - 1);
+	turns(&live.taker.loop, 2);
+	ok(far.session, "is kept for a while");
+	leap(&live.taker.loop, 2);
+	live_until(!far.session);
+	ok(!far.session && !far.ended, "and forgotten");
+	end();
+}
+
+static void test_named(void)
+{
+	struct helper_answer answer = { .life = -1 };
+	struct helper_request req;
+	struct endpoint_addr addr = { .family = AF_INET, .host = "127.0.0.1" };
+
+	prepare();
+	live_own_helper(HELPER_RESOLVE);
+	dial("peer.example", "");
+	ok(live_asked(&req) && !strcmp(req.resolve.addr.host, "peer.example") &&
+		   req.resolve.type == SOCK_DGRAM,
+	   "a name is asked for");
+	answer.id = req.id;
+	answer.err = -EHOSTUNREACH;
+	snprintf(answer.why, sizeof(answer.why), "no such name");
+	live_answer(&answer, -1);
+	ok(live_went_down("no such name"), "it leads nowhere");
+	leap(&live.taker.loop, 5);
+	ok(live_asked(&req), "it is asked for again");
+	answer = (struct helper_answer){ .life = -1, .id = req.id };
+	addr.port = far.port;
+	if (sock_addr_parse(&addr, AF_UNSPEC, &answer.resolve.addr[0]) < 0)
+		abort();
+	answer.resolve.n = 1;
+	live_answer(&answer, -1);
+	ok(is_up() && passes(), "and leads to the peer");
+	end();
+	prepare();
+	live_own_helper(HELPER_RESOLVE);
+	close(live.asked);
+	live.asked = -1;
+	dial("peer.example", "");
+	ok(live_went_down("resolve: "), "nobody can be asked: %s", live.why);
+	end();
+}
+
+/* ---- a machine that has nothing left ---- */
+
+static void test_no_socket(void)
+{
+	static const enum fault_call calls[] = { FAULT_socket, FAULT_bind,
+						 FAULT_epoll_ctl };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		prepare();
+		fault_arm(calls[i], 1, ENOSPC);
+		dial("127.0.0.1", "");
+		ok(fault_disarm() && live_went_down("socket for 127.0.0.1:"), "%s",
+		   live.why);
+		leap(&live.taker.loop, 5);
+		ok(is_up() && passes(), "and then it can");
+		end();
+	}
+}
+
+/* Return: whether it came up when so many allocations were granted. */
+static bool comes_up(unsigned granted)
+{
+	bool is;
+
+	prepare();
+	no_memory_after = granted;
+	no_memory = true;
+	dial("127.0.0.1", "");
+	turns(&live.taker.loop, 8);
+	no_memory = false;
+	is = live.port->state == PORT_UP && far.session;
+	if (!is) {
+		leap_until(2 * TRIES, live.port->state == PORT_UP);
+		if (!is_up() || !passes())
+			ok(false, "%u allocations: it never comes up", granted);
+	}
+	end();
+	return is;
+}
+
+static void test_no_memory(void)
+{
+	unsigned granted = 1; /* without the port itself there is nothing to test */
+
+	while (granted < 50 && !comes_up(granted))
+		granted++;
+	ok(granted > 3 && granted < 50, "memory that ends anywhere: %u places", granted);
+}
+
+int main(void)
+{
+	static const uint8_t ours[SEAL_KEY_BYTES] = { 0, 1 },
+			     his[SEAL_KEY_BYTES] = { 0, 2 };
+	char text[KEY_TEXT_MAX];
+
+	live_prepare();
+	if (!mkdtemp(dir) || chdir(dir) < 0)
+		return 1;
+	identity_set(&own, ours);
+	identity_set(&peer, his);
+	key_write(text, own.pair.key);
+	write_text("own", text);
+	chmod("own", 0600);
+	test_frames();
+	test_super();
+	test_refused();
+	test_moves();
+	test_hostile();
+	test_dead();
+	test_lost_keys();
+	test_no_answer();
+	test_stale();
+	test_not_proved();
+	test_named();
+	test_no_socket();
+	test_no_memory();
+	unlink("own");
+	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left behind");
+	return done();
+}
