@@ -13,6 +13,8 @@ _Static_assert((FRAME_MAX + FRAGMENT_LEAST) /
 			       2 <
 		       PACKING_FRAGMENTS_MAX,
 	       "an index is one byte");
+_Static_assert(PACKING_WORD + GSO_HEAD_MAX + FRAGMENT_LEAST <= PACKING_PAYLOAD_MIN,
+	       "a segment has some payload, whatever its headers");
 
 static void put_be24(uint8_t *at, uint32_t v)
 {
@@ -78,8 +80,7 @@ int packing_split(struct gso *g, const struct frame *f, uint32_t room, struct vn
 	int ret = gso_begin(g, f);
 	uint32_t most = room - PACKING_WORD;
 
-	if (ret < 0 || !g->is_tcp || g->head_len + g->gso_size <= most ||
-	    g->head_len + FRAGMENT_LEAST > most)
+	if (ret < 0 || !g->is_tcp || g->head_len + g->gso_size <= most)
 		return ret;
 	*vnet = *f->vnet;
 	vnet->gso_size = (uint16_t)(most - g->head_len);

@@ -32,7 +32,7 @@
 #define PACKING_FRAGMENT_HEAD 9
 #define PACKING_FRAGMENT_BIT 0x8000u
 #define PACKING_FRAGMENTS_MAX 256 /* of a frame */
-#define PACKING_PAYLOAD_MIN 320	  /* so that the longest frame has no more */
+#define PACKING_PAYLOAD_MIN 336	  /* so that the longest frame has no more */
 #define PACKING_PAYLOAD_MAX 0x7fff
 
 #define PACKING_IN_FLIGHT 8 /* frames of which only a part has come */

@@ -54,16 +54,17 @@ static void choose(struct pmtu *m, uint64_t now)
 		search(m, m->max + 1, now);
 	if (m->state == PMTU_IN_BASE) {
 		m->probe = PMTU_BASE;
-	} else if (m->state == PMTU_IN_DONE && m->is_used) {
+	} else if (m->state == PMTU_IN_DONE) {
+		/* Datagrams were sent: nothing else makes it due before raise_at. */
 		m->is_used = false;
 		m->probe = m->size;
-	} else if (m->state == PMTU_IN_SEARCH) {
+	} else {
 		m->probe = candidate(m);
-		if (!m->probe)
-			m->raise_at = now + PMTU_RAISE_MS;
-	}
-	if (!m->probe)
+		if (m->probe)
+			return;
+		m->raise_at = now + PMTU_RAISE_MS;
 		rest(m, now);
+	}
 }
 
 /* Nothing longer than a base gets through. */

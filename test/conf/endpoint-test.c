@@ -917,6 +917,11 @@ static void test_lengths(void)
 		  "behind -l, too");
 	ok(strstr(why, too_long), "said so");
 	free(stretched);
+	stretched = stretch("5000,udp,name=", ENDPOINT_TEXT_MAX - 15, "");
+	ok_eq_int(endpoint_parse_listen(&ep, stretched, why, sizeof(why)), -EINVAL,
+		  "so does udp's, which is read as a long form");
+	ok(strstr(why, " bytes is too long; 1023 are allowed"), "said so, too");
+	free(stretched);
 }
 
 static void test_quoting(void)

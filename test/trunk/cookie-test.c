@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/no-random.h"
 #include "lib/random.h"
 #include "lib/tap.h"
 
@@ -62,6 +63,28 @@ static void sealed(void)
 	   "the right one does");
 }
 
+/* Without random bytes, a cookie could be guessed. */
+static void no_random(void)
+{
+	uint8_t cookie[COOKIE_BYTES], before[COOKIE_BYTES], sealed[COOKIE_SEALED_BYTES];
+	const uint8_t key[SEAL_HASH_BYTES] = { 1 };
+	struct cookie_jar jar = { 0 };
+
+	random_error = ENOSYS;
+	ok_eq_int(cookie_of(&jar, "10.0.0.1", 8, 1000, cookie), -ENOSYS,
+		  "no random bytes: no cookie");
+	random_error = 0;
+	ok_eq_int(cookie_of(&jar, "10.0.0.1", 8, 1000, before), 0, "with them there is");
+	random_error = ENOSYS;
+	ok(cookie_of(&jar, "10.0.0.1", 8, 1001, cookie) == 0 &&
+		   !memcmp(cookie, before, sizeof(cookie)),
+	   "and its secret is used on");
+	ok_eq_int(cookie_of(&jar, "10.0.0.1", 8, 1000 + COOKIE_MS, cookie), -ENOSYS,
+		  "but not for ever");
+	ok_eq_int(cookie_seal(sealed, key, cookie, cookie), -ENOSYS, "none is sealed");
+	random_error = 0;
+}
+
 /* Return: how many of @n messages, @gap ms apart, need a cookie. */
 static unsigned wanted(struct cookie_jar *jar, uint64_t *now, unsigned n, unsigned gap)
 {
@@ -93,6 +116,7 @@ int main(void)
 {
 	made();
 	sealed();
+	no_random();
 	load();
 	return done();
 }

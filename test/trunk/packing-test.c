@@ -6,9 +6,11 @@
  */
 #include "trunk/packing.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "lib/no-memory.h"
 #include "lib/packet.h"
 #include "lib/pieces.h"
 #include "lib/random.h"
@@ -397,6 +399,26 @@ static void split(void)
 	ok(n == 42 && longest == 1514, "and where all fit, it is as it was");
 	n = count_split(&udp, 1400, 1400, &longest);
 	ok(n == 43 && longest == 1442, "messages of UDP stay as they are");
+	tcp.v6 = true;
+	tcp.ext = 144;
+	tcp.tcp_options = 36;
+	n = count_split(&tcp, 1448, PACKING_PAYLOAD_MIN, &longest);
+	ok(n == 60000 / 80 && longest == PACKING_PAYLOAD_MIN - PACKING_WORD,
+	   "headers of 254 bytes leave room for payload");
+	n = count_split(&tcp, 0, 1440, &longest);
+	ok_eq_int(n, 0, "one that is malformed is not split");
+}
+
+static void no_room(void)
+{
+	struct unpacker other;
+	int ret;
+
+	no_memory = true;
+	ret = unpacker_init(&other);
+	no_memory = false;
+	ok_eq_int(ret, -ENOMEM, "no memory for an unpacker");
+	unpacker_free(&other);
 }
 
 int main(void)
@@ -415,6 +437,7 @@ int main(void)
 	overtaken();
 	full();
 	split();
+	no_room();
 	unpacker_free(&u);
 	return done();
 }
