@@ -258,14 +258,20 @@ static void prepare(void)
 	far_begin();
 }
 
-static void dial(const char *host, const char *more)
+static void dial_key(const char *host, const uint8_t key[SEAL_KEY_BYTES],
+		     const char *more)
 {
 	char text[256], name[KEY_TEXT_MAX];
 
-	key_write(name, peer.pair.pub);
+	key_write(name, key);
 	snprintf(text, sizeof(text), "trunk:%s:%u,udp,peer=%s%s", host, far.port, name,
 		 more);
 	live_open(text);
+}
+
+static void dial(const char *host, const char *more)
+{
+	dial_key(host, peer.pair.pub, more);
 }
 
 static void begin(const char *more)
@@ -347,15 +353,20 @@ static void test_frames(void)
 	end();
 }
 
-/* Some of @p, whose payload is @payload. */
+static void send_super(uint32_t len, const struct vnet *vnet)
+{
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = vnet });
+	port_flush(live.port);
+}
+
+/* Whether all of a super-frame arrives. */
 static bool super_passes(struct packet p)
 {
 	uint32_t len = packet_build(super, &p);
 	struct vnet vnet = packet_make_super(super, len, 1400);
 
 	up.payload = 0;
-	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
-	port_flush(live.port);
+	send_super(len, &vnet);
 	live_until(up.payload >= p.payload);
 	return up.payload == p.payload && !up.wrong;
 }
@@ -375,16 +386,13 @@ static void test_super(void)
 	vnet = packet_make_super(super, len, 0);
 	vnet.gso_type = VNET_GSO_NONE;
 	up.payload = 0;
-	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
-	port_flush(live.port);
+	send_super(len, &vnet);
 	live_until(up.payload);
 	ok(up.payload == 100 && !up.wrong, "one whose checksum is not filled in yet");
 	vnet.csum_start = 60000;
-	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	send_super(len, &vnet);
 	vnet.gso_type = VNET_GSO_TCPV4;
-	port_flush(live.port);
-	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
-	port_flush(live.port);
+	send_super(len, &vnet);
 	ok_eq_int(live.port->count.dropped[DROP_MALFORMED], 2,
 		  "what is not as its header says is dropped");
 	ok(passes(), "and others pass");
@@ -412,8 +420,17 @@ static void test_refused(void)
 	ok(has_come(&up) && !near_session()->hub->n_waiting, "until there is some");
 	fault_arm(FAULT_sendmsg, 1, EAGAIN);
 	send_row(live.port, &up, 1514, 32);
-	ok(fault_disarm() && near_session()->hub->n_waiting, "the same of a run");
+	ok(fault_disarm() && near_session()->hub->n_waiting == 1, "the same of a run");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	live_until(fault.is_hit);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 1, "it waits once more");
 	ok(has_come(&up), "all arrive");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(live.port, &up, 1514, BATCH_MAX);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
+	   "or of one that has another behind it");
+	up.lost = (unsigned)live.port->count.dropped[DROP_QUEUE];
+	ok(up.lost == 1 && has_come(&up), "all arrive but the frame that was cut");
 	fault_arm(FAULT_sendto, 1, ENOBUFS);
 	send_one(live.port, &up, SMALL);
 	ok(fault_disarm() && was_dropped(DROP_REFUSED), "no memory: it is dropped");
@@ -443,6 +460,47 @@ static void test_refused(void)
 	   "one is too long: the next ones are shorter");
 	ok(passes(), "and pass");
 	end();
+}
+
+/* One that another session's waiting is nothing to, and one that takes it along. */
+static void test_leaves(void)
+{
+	struct udp_session *other, *more[20];
+	unsigned n = 0;
+
+	begin("");
+	ok(is_up() && passes(), "a hub with a session");
+	other = udp_session_accepted(&far.hub, &far.ep, "other", &far.env);
+	while (n < ARRAY_SIZE(more))
+		more[n++] = udp_session_accepted(&far.hub, &far.ep, "more", &far.env);
+	ok(more[n - 1] && more[n - 1]->slot == n + 1 && far.hub.n_slots > n,
+	   "that others join, has a place for each");
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(&far.session->port, &down, SMALL);
+	ok(fault_disarm() && far.hub.n_waiting == 1, "one waits");
+	port_free(&other->port);
+	while (n)
+		port_free(&more[--n]->port);
+	ok(far.hub.n_waiting == 1 && passes(), "the others leave, and it goes on");
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(&far.session->port, &down, SMALL);
+	fault_disarm();
+	port_end(&far.session->port);
+	ok(!far.hub.n_waiting, "when it leaves itself, nothing waits");
+	end();
+}
+
+static void test_index(void)
+{
+	struct udp_session s = { .slot = 5 };
+	unsigned bad = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		uint32_t before = udp_session_index(&s), now = udp_session_index(&s);
+
+		bad += before == now || !(before & 0xff) || now >> 8 != 5;
+	}
+	ok_eq_int(bad, 0, "each handshake of a session has another index, and none is 0");
 }
 
 /* The dialler has another socket, whose port nobody knows. */
@@ -558,6 +616,9 @@ static void test_lost_keys(void)
 
 static void test_no_answer(void)
 {
+	const uint8_t psk[SEAL_KEY_BYTES] = { 5 }, none[SEAL_KEY_BYTES] = { 0 };
+	char text[KEY_TEXT_MAX];
+
 	prepare();
 	far.is_deaf = true;
 	dial("127.0.0.1", "");
@@ -569,6 +630,21 @@ static void test_no_answer(void)
 	begin(",psk=missing");
 	ok(live_went_down("missing: No such file"), "a secret that is none: %s",
 	   live.why);
+	end();
+	prepare();
+	far.is_deaf = true;
+	key_write(text, psk);
+	write_text("secret", text);
+	chmod("secret", 0600);
+	dial("127.0.0.1", ",psk=secret");
+	live_until(far.hellos);
+	unlink("secret");
+	leap_until(TRIES, live.downs);
+	ok(live_went_down("secret: No such file"), "or that is taken away: %s", live.why);
+	end();
+	prepare();
+	dial_key("127.0.0.1", none, "");
+	ok(live_went_down("handshake: "), "a key that is none: %s", live.why);
 	end();
 	prepare();
 	far.jar.second = loop_now();
@@ -636,6 +712,7 @@ static void test_named(void)
 	snprintf(answer.why, sizeof(answer.why), "no such name");
 	live_answer(&answer, -1);
 	ok(live_went_down("no such name"), "it leads nowhere");
+	live_forget();
 	leap(&live.taker.loop, 5);
 	ok(live_asked(&req), "it is asked for again");
 	answer = (struct helper_answer){ .life = -1, .id = req.id };
@@ -643,6 +720,12 @@ static void test_named(void)
 	if (sock_addr_parse(&addr, AF_UNSPEC, &answer.resolve.addr[0]) < 0)
 		abort();
 	answer.resolve.n = 1;
+	fault_arm(FAULT_socket, 1, EMFILE);
+	live_answer(&answer, -1);
+	ok(fault_disarm() && live_went_down("socket for 127.0.0.1:"), "%s", live.why);
+	leap(&live.taker.loop, 5);
+	live_asked(&req);
+	answer.id = req.id;
 	live_answer(&answer, -1);
 	ok(is_up() && passes(), "and leads to the peer");
 	end();
@@ -652,6 +735,10 @@ static void test_named(void)
 	live.asked = -1;
 	dial("peer.example", "");
 	ok(live_went_down("resolve: "), "nobody can be asked: %s", live.why);
+	end();
+	prepare();
+	dial("[fe80::1%nosuch0]", "");
+	ok(live_went_down("fe80::1%nosuch0: No such device"), "%s", live.why);
 	end();
 }
 
@@ -697,8 +784,14 @@ static bool comes_up(unsigned granted)
 
 static void test_no_memory(void)
 {
-	unsigned granted = 1; /* without the port itself there is nothing to test */
+	unsigned granted = 1;
 
+	begin("");
+	no_memory = true;
+	ok(!port_udp_trunk_new(&live.ep, &live.taker.env),
+	   "without memory there is no port");
+	no_memory = false;
+	end();
 	while (granted < 50 && !comes_up(granted))
 		granted++;
 	ok(granted > 3 && granted < 50, "memory that ends anywhere: %u places", granted);
@@ -721,6 +814,8 @@ int main(void)
 	test_frames();
 	test_super();
 	test_refused();
+	test_leaves();
+	test_index();
 	test_moves();
 	test_hostile();
 	test_dead();

@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * door.c: who of those that come to a listener of sealed trunks over UDP becomes a port, and
+ * what is told of the others; and what is left when memory ends anywhere. Files, sockets and
+ * handshakes are real; who comes is played by the test.
+ *
+ *   site, far, stranger ---- UDP ---- listener, relay
+ */
+#include "relay/door.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/fault.h"
+#include "lib/leap.h"
+#include "lib/no-memory.h"
+#include "lib/said.h"
+#include "lib/tap.h"
+#include "lib/turn.h"
+#include "lib/write-text.h"
+#include "net/keys.h"
+#include "relay/relay.h"
+#include "seal/key.h"
+
+#define ALARM_S 120
+#define WHY_MAX 256
+#define FRAME_BYTES 60
+#define ROUNDS 4   /* hello and answer, ping and pong, and some more */
+#define DEAD_S 15  /* see udp-session.c */
+#define PROVE_S 10 /* the same */
+
+/*
+ * Somebody who dials.
+ * @hello: its last one
+ */
+struct visitor {
+	struct seal_link link;
+	const struct identity *me;
+	int fd;
+	uint32_t index;
+	uint8_t hello[SEAL_LINK_HELLO_BYTES];
+};
+
+static struct loop loop;
+static struct relay relay;
+static struct keys keys;
+static struct identity own, site, far, stranger;
+static char dir[] = "/tmp/door-test.XXXXXX";
+
+/* ---- files ---- */
+
+static void replace(const char *path, const char *text)
+{
+	write_text("new", text);
+	chmod("new", 0600);
+	if (rename("new", path) < 0)
+		abort();
+}
+
+/* A peers file of site, with @first behind its key, and of far; either may be NULL. */
+static void write_peers(const char *path, const char *first, const char *second)
+{
+	char text[1024], key[KEY_TEXT_MAX];
+	int len = 0;
+
+	text[0] = '\0';
+	key_write(key, site.pair.pub);
+	if (first)
+		len = snprintf(text, sizeof(text), "%s %s\n", key, first);
+	key_write(key, far.pair.pub);
+	if (second)
+		snprintf(text + len, sizeof(text) - (size_t)len, "%s %s\n", key, second);
+	replace(path, text);
+}
+
+/* ---- the relay ---- */
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 addr = { 0 };
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &(socklen_t){ sizeof(addr) }) < 0)
+		abort();
+	/* It is at the same place in both versions. */
+	return ntohs(addr.sin6_port);
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint16_t port;
+
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		abort();
+	port = port_of(fd);
+	close(fd);
+	return port;
+}
+
+static int try_listen(const char *host, uint16_t port, const char *more, char *why)
+{
+	struct endpoint ep;
+	char text[256];
+
+	snprintf(text, sizeof(text), "tcp-listen:%s%u,udp%s", host, port, more);
+	if (endpoint_parse(&ep, text, why, WHY_MAX) == 0)
+		return relay_add(&relay, &ep, why, WHY_MAX);
+	printf("Bail out! %s\n", why);
+	exit(1);
+}
+
+static struct acceptor *listen_more(const char *more)
+{
+	char why[WHY_MAX];
+
+	if (try_listen("127.0.0.1:", free_port(), more, why) < 0) {
+		printf("Bail out! %s\n", why);
+		exit(1);
+	}
+	return relay.acceptors;
+}
+
+static void begin_relay(enum relay_kind kind)
+{
+	static const struct switching_limits limits = { .fdb_size = 64 };
+	const struct conf conf = { .key_file = "own", .peers_file = "usual" };
+	char why[PEERS_WHY_MAX];
+
+	write_peers("usual", "site", "far");
+	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0 ||
+	    keys_start(&keys, &conf, why, sizeof(why)) < 0)
+		abort();
+	relay.env.keys = &keys;
+	relay_set_running(&relay);
+}
+
+static struct acceptor *begin(enum relay_kind kind, const char *more)
+{
+	struct acceptor *a;
+
+	begin_relay(kind);
+	a = listen_more(more);
+	is_silent();
+	return a;
+}
+
+static void end(void)
+{
+	relay_free(&relay);
+	callers_free(&relay.callers);
+	keys_free(&keys);
+}
+
+static unsigned refusals(void)
+{
+	return (unsigned)relay.acceptors->listener.admit.refused[ADMIT_PEERS];
+}
+
+static struct member *member(void)
+{
+	struct member *m = relay.forward.members.first;
+
+	return m && m->port->state == PORT_UP ? m : NULL;
+}
+
+static bool has_session(const struct acceptor *a, const struct identity *who)
+{
+	return udp_hub_find(&a->door->hub, who->pair.pub);
+}
+
+/* ---- visitors ---- */
+
+static int visitor_send(struct seal_link *l, const uint8_t *data, size_t len,
+			bool is_reply)
+{
+	struct visitor *v = container_of(l, struct visitor, link);
+
+	(void)is_reply;
+	if (data[0] == SEAL_LINK_HELLO)
+		memcpy(v->hello, data, sizeof(v->hello));
+	return send(v->fd, data, len, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static void come(struct visitor *v, struct acceptor *a, const struct identity *me)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				  .sin_port = htons(port_of(a->door->hub.watch.fd)) };
+
+	*v = (struct visitor){ .me = me, .link.is_dialler = true };
+	v->link.send = visitor_send;
+	v->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (connect(v->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		abort();
+	seal_link_begin(&v->link, loop_now());
+}
+
+static void say_hello(struct visitor *v, const uint8_t *psk)
+{
+	if (seal_link_dial(&v->link, v->me, own.pair.pub, psk, ++v->index, loop_now()) <
+	    0)
+		abort();
+}
+
+static void say(struct visitor *v, const void *data, size_t len)
+{
+	if (send(v->fd, data, len, 0) != (ssize_t)len)
+		abort();
+}
+
+/* Take what has come. Return: how many datagrams these were. */
+static unsigned hear(struct visitor *v)
+{
+	uint8_t data[PMTU_MAX + 1];
+	struct seal_link_taken t;
+	unsigned count = 0;
+	ssize_t n;
+
+	for (; (n = recv(v->fd, data, sizeof(data), 0)) >= 0; count++)
+		seal_link_take(&v->link, data, (size_t)n, loop_now(), &t);
+	return count;
+}
+
+/* Each says all that it has to. */
+static unsigned settle(struct visitor *v)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		turns(&loop, 2);
+		count += hear(v);
+	}
+	return count;
+}
+
+/* Come, and prove it. Return: whether it was let in. */
+static bool call(struct visitor *v, struct acceptor *a, const struct identity *me)
+{
+	come(v, a, me);
+	say_hello(v, NULL);
+	settle(v);
+	return seal_link_is_up(&v->link);
+}
+
+/* Send the last hello again, and whatever else. Return: whether it was answered. */
+static bool repeat(struct visitor *v)
+{
+	say(v, v->hello, sizeof(v->hello));
+	return settle(v) > 0;
+}
+
+static void send_frame(struct visitor *v)
+{
+	uint8_t wire[DATAGRAM_OVERHEAD + 2 + FRAME_BYTES] = { 0 };
+	uint8_t *at = wire + DATAGRAM_HEAD;
+
+	put_be16(at, FRAME_BYTES);
+	memset(at + 2, 0xff, 6);
+	at[8] = 0x52;
+	say(v, wire, seal_link_seal(&v->link, wire, 2 + FRAME_BYTES, loop_now()));
+	settle(v);
+}
+
+/* It leaves without a word, and so do its keys. */
+static void go(struct visitor *v)
+{
+	close(v->fd);
+	seal_link_end(&v->link);
+}
+
+/* ---- tests ---- */
+
+static void test_strangers(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	uint8_t junk[SEAL_LINK_HELLO_BYTES] = { SEAL_LINK_HELLO, [7] = 1 };
+	char text[KEY_TEXT_MAX], want[256];
+	struct visitor v;
+
+	come(&v, a, &stranger);
+	say(&v, junk, sizeof(junk));
+	ok(!settle(&v) && refusals() == 1, "who does not know our key is not answered");
+	ok(was_said("refused: it does not know our key"), "and told of");
+	say(&v, junk, 5);
+	ok(!settle(&v) && refusals() == 2 && is_silent(), "the next one not at once");
+	leap(&loop, 2);
+	say_hello(&v, NULL);
+	key_write(text, stranger.pair.pub);
+	snprintf(want, sizeof(want), "its key %s is not in usual; add it there", text);
+	ok(!settle(&v) && was_said(want), "nor is who is not in the file: %s", want);
+	ok(!a->door->hub.n_slots && !relay.forward.members.n && refusals() == 3,
+	   "nothing is kept of them");
+	go(&v);
+	end();
+}
+
+static void test_peer(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v, w;
+
+	write_peers("usual", "site isolated storm=7", "far");
+	come(&v, a, &site);
+	say_hello(&v, NULL);
+	turns(&loop, 2);
+	ok(has_session(a, &site) && !member() && !a->listener.n,
+	   "a peer that has proved nothing is no port");
+	settle(&v);
+	ok(seal_link_is_up(&v.link) && member() && a->listener.n == 1,
+	   "and then it is one");
+	ok(!strcmp(member()->name, "site") && member()->rules.is_isolated &&
+		   member()->rules.storm == 7,
+	   "with the name and the rules of the file");
+	ok(member()->known && member()->known->member == member() &&
+		   !memcmp(member()->port->seal.peer, site.pair.pub, SEAL_KEY_BYTES),
+	   "and is known");
+	send_frame(&v);
+	ok_eq_int(member()->port->count.rx_frames, 1, "its frames arrive");
+	ok(call(&w, a, &far) && relay.forward.members.n == 2, "another peer comes");
+	ok(!refusals(), "nobody was refused");
+	go(&w);
+	go(&v);
+	leap(&loop, DEAD_S + 1);
+	turns(&loop, 4);
+	ok(!relay.forward.members.n && !a->listener.n && !has_session(a, &site),
+	   "both have gone");
+	ok(call(&v, a, &site) && member(), "and may come again");
+	go(&v);
+	end();
+}
+
+static void test_anew(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, ""), *b;
+	struct visitor v, w;
+	struct member *m;
+
+	ok(call(&v, a, &site), "a peer");
+	m = member();
+	ok(call(&w, a, &site) && member() == m && relay.forward.members.n == 1,
+	   "that comes anew from another address is the same port");
+	send_frame(&w);
+	ok_eq_int(m->port->count.rx_frames, 1, "with new keys");
+	go(&v);
+	b = listen_more("");
+	ok(call(&v, b, &site) && was_said("its peer has connected anew"),
+	   "at another listener it is another port");
+	turns(&loop, 2);
+	ok(relay.forward.members.n == 1 && member()->acceptor == b && !a->listener.n,
+	   "and the old one has ended");
+	go(&v);
+	go(&w);
+	end();
+}
+
+/* Change a hello so that only who has its keys can tell. */
+static void forge(struct visitor *v)
+{
+	uint8_t *first = v->hello + SEAL_LINK_HEAD;
+	uint8_t *mac = first + HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES;
+	struct iovec iov = { first, (size_t)(mac - first) };
+	uint8_t code[SEAL_HASH_BYTES];
+
+	mac[-1] ^= 1;
+	crypto_hmac(code, own.mac_key, sizeof(own.mac_key), &iov, 1);
+	memcpy(mac, code, HANDSHAKE_MAC_BYTES);
+}
+
+static void test_replay(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v, w;
+
+	ok(call(&v, a, &site), "a peer");
+	come(&w, a, &site);
+	memcpy(w.hello, v.hello, sizeof(w.hello));
+	ok(!repeat(&w) && was_said("refused: site was later when it last connected"),
+	   "somebody repeats what it has said: no answer");
+	leap(&loop, 2);
+	forge(&w);
+	ok(!repeat(&w) && was_said("refused: its handshake is wrong"),
+	   "or changes it: no answer");
+	send_frame(&v);
+	ok(member() && member()->port->count.rx_frames == 1 && refusals() == 2,
+	   "the peer is not disturbed");
+	go(&v);
+	go(&w);
+	end();
+}
+
+static void test_cable(void)
+{
+	struct acceptor *a = begin(RELAY_CABLE, "");
+	struct visitor v, w;
+
+	come(&v, a, &site);
+	come(&w, a, &far);
+	say_hello(&v, NULL);
+	say_hello(&w, NULL);
+	turns(&loop, 2);
+	settle(&v);
+	ok(member() && !strcmp(member()->name, "site"),
+	   "the first has the cable's place");
+	settle(&w);
+	ok(was_said("another peer has this end of the cable") && refusals() == 1 &&
+		   !has_session(a, &far),
+	   "who proves it later has not, and is forgotten");
+	leap(&loop, 2);
+	say_hello(&w, NULL);
+	ok(!settle(&w) && was_said("far is another peer than the one that has this end"),
+	   "and is not answered any more");
+	ok(relay.forward.members.n == 1 && a->listener.n == 1, "the first one stays");
+	go(&v);
+	go(&w);
+	end();
+}
+
+static void test_struck(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v, w;
+
+	ok(call(&v, a, &site), "a peer");
+	come(&w, a, &far);
+	say_hello(&w, NULL);
+	turns(&loop, 2);
+	write_peers("usual", "other", NULL);
+	settle(&w);
+	ok(!has_session(a, &far) && was_said("is not in usual; add it there"),
+	   "one that is struck before it has proved anything is no port");
+	write_peers("usual", NULL, "far");
+	leap(&loop, 2);
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(seal_link_is_up(&w.link) &&
+		   was_said("its key was taken out of the peers file"),
+	   "another one ends when somebody comes");
+	turns(&loop, 2);
+	ok(relay.forward.members.n == 1 && !strcmp(member()->name, "far"), "who stays");
+	go(&v);
+	go(&w);
+	end();
+}
+
+static void test_secret(void)
+{
+	const uint8_t psk[SEAL_KEY_BYTES] = { 5 };
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	char text[KEY_TEXT_MAX];
+	struct visitor v;
+
+	write_peers("usual", "site psk=secret", "far");
+	come(&v, a, &site);
+	say_hello(&v, psk);
+	ok(!settle(&v) && was_said("refused: secret: No such file or directory"),
+	   "a secret that can't be read");
+	key_write(text, psk);
+	replace("secret", text);
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(!member(), "one who has not got it");
+	say_hello(&v, psk);
+	settle(&v);
+	ok(member() && seal_link_is_up(&v.link), "one who has");
+	go(&v);
+	unlink("secret");
+	end();
+}
+
+static void test_load(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v;
+
+	a->door->jar.second = loop_now();
+	a->door->jar.n = 2 * COOKIE_PER_SECOND;
+	come(&v, a, &site);
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(v.link.has_cookie && !has_session(a, &site) && is_silent(),
+	   "under load a peer is only told a cookie");
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(member() && seal_link_is_up(&v.link), "and with that it is let in");
+	go(&v);
+	end();
+}
+
+static void test_allow(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, ",allow=10.0.0.0/8");
+	struct visitor v;
+
+	ok(!call(&v, a, &site) && a->listener.admit.refused[ADMIT_ALLOW] == 1 &&
+		   !refusals(),
+	   "a peer from elsewhere than allow= has is not answered");
+	go(&v);
+	end();
+}
+
+static void test_not_proved(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v;
+
+	come(&v, a, &site);
+	say_hello(&v, NULL);
+	turns(&loop, 2);
+	leap(&loop, PROVE_S - 1);
+	turns(&loop, 2);
+	ok(has_session(a, &site), "who proves nothing is waited for");
+	leap(&loop, 2);
+	turns(&loop, 3);
+	ok(!has_session(a, &site) && !a->listener.n, "a while");
+	go(&v);
+	end();
+}
+
+static void test_deleted(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	unsigned fds = fault_open_fds();
+	const struct port_counters *c;
+	struct visitor v, w;
+
+	ok(call(&v, a, &site), "a peer");
+	come(&w, a, &far);
+	say_hello(&w, NULL);
+	turns(&loop, 2);
+	acceptor_del(a);
+	ok(!has_session(a, &far), "a listener that is taken away forgets who is no port");
+	settle(&w);
+	say_hello(&w, NULL);
+	ok(!settle(&w) && relay.forward.members.n == 1, "and takes no more");
+	send_frame(&v);
+	/* A hello that nobody waits for has the index of another session. */
+	c = &member()->port->count;
+	ok(c->rx_frames - c->dropped[DROP_NOT_ALLOWED] == 1, "its port goes on");
+	go(&v);
+	go(&w);
+	leap(&loop, DEAD_S + 1);
+	turns(&loop, 4);
+	ok(!relay.forward.members.n && fault_open_fds() == fds - 1,
+	   "and its socket goes with that");
+	a = listen_more("");
+	acceptor_del(a);
+	turns(&loop, 2);
+	ok_eq_int(fault_open_fds(), fds - 1, "one without ports goes at once");
+	end();
+}
+
+/* ---- a machine that has nothing left ---- */
+
+static void test_sockets(void)
+{
+	char why[WHY_MAX];
+	uint16_t port;
+
+	begin_relay(RELAY_SWITCH);
+	port = free_port();
+	ok(try_listen("", port, "", why) == 0 && relay.acceptors->door,
+	   "any address of both versions");
+	ok(try_listen("", port, "", why) == -EADDRINUSE && strstr(why, ": listen: "),
+	   "a port that is taken: %s", why);
+	port = free_port();
+	fault_arm(FAULT_socket, 1, EAFNOSUPPORT);
+	ok(try_listen("", port, "", why) == 0 && fault_disarm(), "a host without IPv6");
+	no_memory = true;
+	ok(door_open(relay.acceptors, why, sizeof(why)) == -ENOMEM, "no memory");
+	no_memory = false;
+	end();
+}
+
+/* A peer comes, and so many allocations are granted. Return: whether it became a port. */
+static bool comes_to(unsigned granted)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v;
+	bool is_port;
+
+	come(&v, a, &site);
+	say_hello(&v, NULL);
+	no_memory_after = granted;
+	no_memory = true;
+	settle(&v);
+	no_memory = false;
+	turns(&loop, 2);
+	is_port = member();
+	if (!is_port && (a->listener.n || relay.forward.members.n || is_silent()))
+		ok(false, "%u allocations: something is left, or nothing told", granted);
+	leap(&loop, 2);
+	say_hello(&v, NULL);
+	settle(&v);
+	if (!member())
+		ok(false, "%u allocations: it never comes in", granted);
+	go(&v);
+	end();
+	is_silent();
+	return is_port;
+}
+
+static void test_no_memory(void)
+{
+	unsigned granted = 0;
+
+	while (granted < 100 && !comes_to(granted))
+		granted++;
+	ok(granted > 3 && granted < 100, "memory that ends anywhere: %u places", granted);
+}
+
+int main(void)
+{
+	static const uint8_t ours[SEAL_KEY_BYTES] = { 0, 1 },
+			     his[SEAL_KEY_BYTES] = { 0, 2 },
+			     other[SEAL_KEY_BYTES] = { 0, 3 },
+			     last[SEAL_KEY_BYTES] = { 0, 4 };
+	char text[KEY_TEXT_MAX];
+
+	alarm(ALARM_S);
+	said_begin();
+	if (!mkdtemp(dir) || chdir(dir) < 0 || loop_init(&loop) < 0)
+		return 1;
+	identity_set(&own, ours);
+	identity_set(&site, his);
+	identity_set(&far, other);
+	identity_set(&stranger, last);
+	key_write(text, own.pair.key);
+	replace("own", text);
+	test_strangers();
+	test_peer();
+	test_anew();
+	test_replay();
+	test_cable();
+	test_struck();
+	test_secret();
+	test_load();
+	test_allow();
+	test_not_proved();
+	test_deleted();
+	test_sockets();
+	test_no_memory();
+	loop_free(&loop);
+	unlink("own");
+	unlink("usual");
+	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left behind");
+	return done();
+}
