@@ -176,29 +176,61 @@ static int run_end(struct end *e)
 	return ret;
 }
 
+/* What is due now arrives, and both run. */
+static void turn(void)
+{
+	unsigned n = w.n, left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct datagram d = w.path[i];
+
+		if (d.at <= w.now)
+			deliver(d);
+		else
+			w.path[left++] = d;
+	}
+	memmove(&w.path[left], &w.path[n], (w.n - n) * sizeof(w.path[0]));
+	w.n -= n - left;
+	w.ended = run_end(&w.a);
+	if (!w.ended)
+		w.ended = run_end(&w.b);
+}
+
 static void run(uint64_t ms, bool with_data)
 {
 	for (uint64_t stop = w.now + ms; w.now < stop && !w.ended; w.now += STEP_MS) {
-		unsigned n = w.n, left = 0;
-
-		for (unsigned i = 0; i < n; i++) {
-			struct datagram d = w.path[i];
-
-			if (d.at <= w.now)
-				deliver(d);
-			else
-				w.path[left++] = d;
-		}
-		memmove(&w.path[left], &w.path[n], (w.n - n) * sizeof(w.path[0]));
-		w.n -= n - left;
-		w.ended = run_end(&w.a);
-		if (!w.ended)
-			w.ended = run_end(&w.b);
+		turn();
 		if (with_data) {
 			send_data(&w.a);
 			send_data(&w.b);
 		}
 	}
+}
+
+static uint64_t next_at(void)
+{
+	uint64_t a = seal_link_at(&w.a.link), b = seal_link_at(&w.b.link);
+	uint64_t at = a < b ? a : b;
+
+	for (unsigned i = 0; i < w.n; i++)
+		at = w.path[i].at < at ? w.path[i].at : at;
+	return at;
+}
+
+/* As run(), with turns only when an end has said so. Return: how many there were. */
+static unsigned doze(uint64_t ms)
+{
+	uint64_t stop = w.now + ms, at;
+	unsigned n = 0;
+
+	while (!w.ended && n < 100000 && (at = next_at()) < stop) {
+		w.now = at > w.now ? at : w.now;
+		turn();
+		n++;
+	}
+	if (!w.ended)
+		w.now = stop;
+	return n;
 }
 
 static bool are_up(void)
@@ -383,6 +415,50 @@ static void order(void)
 	   "one before it is not");
 }
 
+/* Nothing that is due is missed by an end that runs when it said, nor does it spin. */
+static void dozing(void)
+{
+	uint64_t since;
+	unsigned n;
+
+	begin(14);
+	w.a.link.keepalive_ms = 60000;
+	n = doze(500);
+	ok(are_up() && w.hellos == 1 && n < 10, "two ends meet in %u turns", n);
+	since = w.a.link.keys.since;
+	n = doze(since + DATAGRAM_STALE_MS - w.now);
+	ok(!w.ended && w.hellos == 1 && n < 6000, "an hour takes %u turns", n);
+	doze(500);
+	ok(w.heard == 2 && w.a.link.keys.since - since < DATAGRAM_STALE_MS + 100,
+	   "then there are new keys at once");
+	ok(datagram_has_keys(&w.a.link.before) && datagram_has_keys(&w.b.link.before),
+	   "those before are kept");
+	doze(SEAL_LINK_LATE_MS);
+	ok(!datagram_has_keys(&w.a.link.before) && !datagram_has_keys(&w.b.link.before),
+	   "for a minute");
+	w.is_cut = true;
+	since = w.a.link.heard_at < w.b.link.heard_at ? w.a.link.heard_at
+						      : w.b.link.heard_at;
+	n = doze(60000);
+	ok(w.ended == -ETIMEDOUT && w.now == since + 15000 && w.hellos > 3 && n < 50,
+	   "a peer that is gone is asked for keys, and given up after 15 s");
+	begin(15);
+	w.knows_nobody = true;
+	n = doze(60000);
+	ok(w.ended == -ETIMEDOUT && w.hellos == 5 && n < 20, "so is one that is not");
+	begin(16);
+	w.takes = PMTU_MAX;
+	w.a.link.dead_ms = w.b.link.dead_ms = 0;
+	n = doze(3000 * 1000ull);
+	ok(are_up() && n < 40, "without dead= there is little to do: %u turns", n);
+	w.a.link.keys.stale_ms = w.b.link.keys.stale_ms = 3100 * 1000ull;
+	w.knows_nobody = true;
+	since = w.a.link.keys.since;
+	doze(20000 * 1000ull);
+	ok(w.ended == -EKEYEXPIRED && w.now - since < 4 * 3100 * 1000ull + 100,
+	   "but keys end");
+}
+
 /* Each bit of each message of a handshake. */
 static void flips(void)
 {
@@ -421,6 +497,7 @@ int main(void)
 	strangers();
 	replays();
 	order();
+	dozing();
 	flips();
 	begin(1);
 	return done();
