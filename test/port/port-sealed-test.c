@@ -186,7 +186,10 @@ static void test_secret(void)
 	write_text("secret", text);
 	chmod("secret", 0600);
 	far.psk = psk;
-	ok(answer() == 0 && live_is_up(), "the next one reads it");
+	/* A try that came before may wait here, given up. */
+	while (answer() == -ECONNRESET)
+		hang_up();
+	ok(far.ret == 0 && live_is_up(), "the next one reads it");
 	end();
 	far.psk = NULL;
 	begin(peer.pair.pub, ",psk=secret");
