@@ -47,19 +47,19 @@ static void see_frame(const struct frame *f)
 
 /* ---- the other end ---- */
 
-static int on_find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES],
-		   uint8_t psk[SEAL_KEY_BYTES])
+static int on_find(struct prove *p, const uint8_t key[SEAL_KEY_BYTES])
 {
 	(void)p;
-	if (far.psk)
-		memcpy(psk, far.psk, SEAL_KEY_BYTES);
 	return memcmp(key, own.pair.pub, SEAL_KEY_BYTES) ? -EACCES : 0;
 }
 
-static int on_check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES])
+static int on_check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
+		    uint8_t psk[SEAL_KEY_BYTES])
 {
 	(void)p;
 	(void)stamp;
+	if (far.psk)
+		memcpy(psk, far.psk, SEAL_KEY_BYTES);
 	return 0;
 }
 
