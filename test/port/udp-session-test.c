@@ -236,7 +236,7 @@ static void far_begin(void)
 	static const struct port_host host = { taker_readable, fake_heard_nothing,
 					       far_changed };
 	struct endpoint_addr addr = { .family = AF_INET, .host = "127.0.0.1" };
-	struct sockaddr_in bound;
+	struct sockaddr_in bound = { 0 };
 	struct sock_addr local;
 
 	memset(&far, 0, sizeof(far));
