@@ -70,7 +70,7 @@ static int run_plain(int (*tool)(void), const char *in)
 
 static void test_genkey(void)
 {
-	uint8_t key[SEAL_KEY_BYTES];
+	uint8_t key[SEAL_KEY_BYTES] = { 0 };
 	char first[OUT_MAX];
 
 	mode = 0600;

@@ -130,6 +130,19 @@ static void send_row(struct port *p, struct way *w, uint32_t len, unsigned n)
 	port_flush(p);
 }
 
+/* So many that go in fragments, at once. */
+static void send_long(unsigned n)
+{
+	static uint8_t data[8][20000];
+
+	for (unsigned i = 0; i < n; i++) {
+		make_frame(data[i], sizeof(data[i]), up.sent++);
+		port_send(live.port,
+			  &(struct frame){ .data = data[i], .len = sizeof(data[i]) });
+	}
+	port_flush(live.port);
+}
+
 static bool has_come(struct way *w)
 {
 	live_until(w->came + w->lost == w->sent);
@@ -223,7 +236,7 @@ static void far_begin(void)
 	static const struct port_host host = { taker_readable, fake_heard_nothing,
 					       far_changed };
 	struct endpoint_addr addr = { .family = AF_INET, .host = "127.0.0.1" };
-	struct sockaddr_in bound;
+	struct sockaddr_in bound = { 0 };
 	struct sock_addr local;
 
 	memset(&far, 0, sizeof(far));
@@ -431,6 +444,12 @@ static void test_refused(void)
 	   "or of one that has another behind it");
 	up.lost = (unsigned)live.port->count.dropped[DROP_QUEUE];
 	ok(up.lost == 1 && has_come(&up), "all arrive but the frame that was cut");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_long(5);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
+	   "the same of long ones");
+	up.lost = (unsigned)live.port->count.dropped[DROP_QUEUE];
+	ok(up.lost == 2 && has_come(&up), "what has gone of that is no part of the next");
 	fault_arm(FAULT_sendto, 1, ENOBUFS);
 	send_one(live.port, &up, SMALL);
 	ok(fault_disarm() && was_dropped(DROP_REFUSED), "no memory: it is dropped");
@@ -498,7 +517,8 @@ static void test_index(void)
 	for (unsigned i = 0; i < 1000; i++) {
 		uint32_t before = udp_session_index(&s), now = udp_session_index(&s);
 
-		bad += before == now || !(before & 0xff) || now >> 8 != 5;
+		bad += before == now || !(before & 0xff) || !(now & 0xff) ||
+		       now >> 8 != 5;
 	}
 	ok_eq_int(bad, 0, "each handshake of a session has another index, and none is 0");
 }
