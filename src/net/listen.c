@@ -211,20 +211,10 @@ static void connection_ready(struct watch *w, uint32_t events)
 			return;
 }
 
-/* Bind to all addresses: to both families at once, or to IPv4 where there is no IPv6. */
-static int listen_tcp(struct listener *l)
+static int bind_stream(const struct sock_addr *addr, void *arg)
 {
-	struct sock_addr addr;
-	int ret = sock_addr_parse(l->addr, AF_INET6, &addr);
-
-	if (ret < 0)
-		return ret;
-	ret = sock_bind(&addr, SOCK_STREAM);
-	if (!l->addr->host[0] && (ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL)) {
-		sock_addr_parse(l->addr, AF_INET, &addr);
-		ret = sock_bind(&addr, SOCK_STREAM);
-	}
-	return ret;
+	(void)arg;
+	return sock_bind(addr, SOCK_STREAM);
 }
 
 /* Return: the descriptor or -errno. */
@@ -241,7 +231,7 @@ static int open_socket(struct listener *l)
 		fd = broker_bind(l->broker, l->path, SOCK_STREAM, l->mode, l->gid,
 				 &l->made);
 	else
-		fd = listen_tcp(l);
+		fd = sock_bind_listener(l->addr, bind_stream, NULL);
 	if (fd < 0 || listen(fd, BACKLOG) == 0)
 		return fd;
 	ret = -errno;

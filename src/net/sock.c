@@ -157,6 +157,22 @@ int sock_bind(const struct sock_addr *addr, int type)
 	return fd;
 }
 
+int sock_bind_listener(const struct endpoint_addr *addr,
+		       int (*bind)(const struct sock_addr *addr, void *arg), void *arg)
+{
+	struct sock_addr local;
+	int ret = sock_addr_parse(addr, AF_INET6, &local);
+
+	if (ret < 0)
+		return ret;
+	ret = bind(&local, arg);
+	if (!addr->host[0] && (ret == -EAFNOSUPPORT || ret == -EADDRNOTAVAIL)) {
+		sock_addr_parse(addr, AF_INET, &local);
+		ret = bind(&local, arg);
+	}
+	return ret;
+}
+
 void sock_unmap(struct sock_addr *addr)
 {
 	struct sockaddr_in6 in6 = *(const struct sockaddr_in6 *)&addr->storage;

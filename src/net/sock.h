@@ -68,6 +68,18 @@ const char *sock_text(const struct sock_addr *addr, char *buf);
 int sock_bind(const struct sock_addr *addr, int type);
 
 /*
+ * sock_bind_listener() - Bind to @addr; without a host, to all addresses of both families at
+ * once, or of IPv4 where there is no IPv6.
+ * @bind: binds to an address. IPv6's "any address" is to serve IPv4, too. Return: -errno on
+ *        an error
+ * @arg:  passed to it
+ *
+ * Return: what @bind has returned; or -errno.
+ */
+int sock_bind_listener(const struct endpoint_addr *addr,
+		       int (*bind)(const struct sock_addr *addr, void *arg), void *arg);
+
+/*
  * sock_bound_unix() - Make a unix socket and bind it to @path; a stream socket also
  * listens.
  * @type: SOCK_STREAM or SOCK_DGRAM

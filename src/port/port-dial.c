@@ -46,7 +46,7 @@ struct attempt {
  * @patience: until the next address is tried, or all are given up
  * @news:     of this host's addresses, while a TCP link is up
  * @look:     set from then until the link's own address is looked for
- * @prove:    the handshake of a sealed trunk, over @fd
+ * @prove:    the handshake of a sealed trunk
  */
 struct dial {
 	struct stream stream;
@@ -58,7 +58,6 @@ struct dial {
 	struct links_user news;
 	struct timer look;
 	struct prove prove;
-	int fd;
 };
 
 static struct dial *to_dial(struct port *p)
@@ -92,13 +91,11 @@ static void await_news(struct dial *d)
 		links_join(links, &d->news, "");
 }
 
-static void proved(struct prove *prove, int ret)
+static void proved(struct prove *prove, int fd, int ret)
 {
 	struct dial *d = container_of(prove, struct dial, prove);
 	struct port *p = &d->stream.port;
-	int fd = d->fd;
 
-	d->fd = -1;
 	if (ret < 0) {
 		close(fd);
 		ret = port_why(p, ret, "%s", prove->why);
@@ -125,12 +122,18 @@ static int prove(struct dial *d, int fd)
 				   proved)) < 0)
 		port_why(p, ret, "%s", d->prove.why);
 	crypto_wipe(psk, sizeof(psk));
-	if (ret < 0) {
+	if (ret == 0)
+		return -EINPROGRESS;
+	close(fd);
+	return ret;
+}
+
+static void stop_proving(struct dial *d)
+{
+	int fd = prove_stop(&d->prove);
+
+	if (fd >= 0)
 		close(fd);
-		return ret;
-	}
-	d->fd = fd;
-	return -EINPROGRESS;
 }
 
 /*
@@ -385,8 +388,8 @@ static void dial_close(struct port *p)
 		links_leave(p->env->links, &d->news);
 	timer_cancel(p->env->loop, &d->look);
 	close_attempts(d);
-	if (HAS_KEYS && prove_stop(&d->prove) >= 0)
-		close(d->fd);
+	if (HAS_KEYS)
+		stop_proving(d);
 	stream_close(p);
 }
 

@@ -74,10 +74,8 @@ static void fail(struct udp_session *s, int ret)
 
 	if (p->state == PORT_UP)
 		port_down(p);
-	else if (s->is_dialled)
-		port_opened(p, ret);
 	else
-		s->failed(s);
+		port_opened(p, ret);
 }
 
 static int dial(struct udp_session *s, uint64_t now)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may come is asked of the keyring when a peer has proved that it has a key, so a file
- * that was changed counts from the next connection on. A stranger, who knows neither our
- * key nor has one of his own, costs a hash.
+ * Who may come is looked up (net/keys.h) when somebody says that it has a key, so a file
+ * that was changed counts from the next connection on. A stranger that does not know our
+ * key costs a hash.
  *
  * #syscalls: close
  */
@@ -22,15 +22,15 @@
 #include "seal/key.h"
 #include "trunk/prove.h"
 
+#define TELL_MS 1000 /* between two messages about strangers of a listener */
+
 /*
- * @fd:   its connection
  * @peer, @known: a copy of its line, once it is found; but for psk_path
  */
 struct caller {
 	struct prove prove;
 	struct acceptor *acceptor;
 	struct admit_host *host;
-	int fd;
 	char name[PORT_NAME_MAX];
 	struct peer peer;
 	struct known_peer *known;
@@ -117,17 +117,23 @@ static void forget(struct caller *c)
 	loop_defer(c->acceptor->relay->loop, &c->end, free_caller);
 }
 
-static void refuse(struct caller *c, const char *why)
+void callers_refused(struct acceptor *a, const char *who, bool is_named, const char *why)
 {
-	struct acceptor *a = c->acceptor;
-	uint64_t now = loop_now(), *told_at = &a->told_at[c->known != NULL];
+	uint64_t now = loop_now(), *told_at = &a->told_at[is_named];
 
 	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (now - *told_at >= CALLERS_TELL_MS || !*told_at) {
-		log_warn("%s: %s refused: %s", a->label, c->name, why);
-		*told_at = now;
-	}
-	close(c->fd);
+	if (now - *told_at < TELL_MS && *told_at)
+		return;
+	log_warn("%s: %s refused: %s", a->label, who, why);
+	*told_at = now;
+}
+
+static void refuse(struct caller *c, int fd, const char *why)
+{
+	struct acceptor *a = c->acceptor;
+
+	callers_refused(a, c->name, c->known != NULL, why);
+	close(fd);
 	forget(c);
 	listener_gone(&a->listener, c->host);
 }
@@ -226,10 +232,10 @@ void callers_end_port(struct known_peer *k, const char *why)
 	port_down(p);
 }
 
-static void proved(struct prove *p, int ret)
+static void proved(struct prove *p, int fd, int ret)
 {
 	struct caller *c = container_of(p, struct caller, prove);
-	struct arrival in = { .fd = c->fd, .name = c->name, .host = c->host };
+	struct arrival in = { .fd = fd, .name = c->name, .host = c->host };
 	struct relay *r = c->acceptor->relay;
 
 	if (ret == 0) {
@@ -240,9 +246,9 @@ static void proved(struct prove *p, int ret)
 			callers_end_port(in.known, "its peer has connected anew");
 	}
 	if (ret < 0) {
-		refuse(c, p->why);
+		refuse(c, fd, p->why);
 	} else if (ret == PROVE_PLAIN && !acceptor_has_room(c->acceptor)) {
-		refuse(c, "another peer has this end of the cable");
+		refuse(c, fd, "another peer has this end of the cable");
 	} else {
 		acceptor_take(c->acceptor, &in);
 		forget(c);
@@ -264,7 +270,6 @@ void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_ho
 	}
 	c->acceptor = a;
 	c->host = host;
-	c->fd = fd;
 	snprintf(c->name, sizeof(c->name), "%s", peer);
 	c->next = all->first;
 	c->link = &all->first;
@@ -278,7 +283,7 @@ void callers_begin(struct acceptor *a, int fd, const char *peer, struct admit_ho
 	ret = prove_answer(&c->prove, fd, keys_own(a->relay->env.keys),
 			   a->ep->takes_plain);
 	if (ret < 0)
-		refuse(c, c->prove.why);
+		refuse(c, fd, c->prove.why);
 }
 
 void callers_end(struct relay *r, const struct acceptor *a)
@@ -287,8 +292,7 @@ void callers_end(struct relay *r, const struct acceptor *a)
 		next = c->next;
 		if (a && c->acceptor != a)
 			continue;
-		prove_stop(&c->prove);
-		close(c->fd);
+		close(prove_stop(&c->prove));
 		forget(c);
 		listener_gone(&c->acceptor->listener, c->host);
 	}

@@ -24,7 +24,6 @@ struct member;
 struct relay;
 
 #define CALLERS_BUCKETS 1024
-#define CALLERS_TELL_MS 1000 /* between two messages about strangers of a listener */
 
 /*
  * A peer that a file has named, and that has come since the relay was started, or somebody
@@ -64,6 +63,13 @@ struct callers {
  */
 int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct peer *peer,
 		 struct known_peer **known, char *why, size_t size);
+
+/*
+ * callers_refused() - Count one that may not come, and tell of it, once a second.
+ * @who:      where it came from
+ * @is_named: it has said that it is one of the peers; such are told of apart
+ */
+void callers_refused(struct acceptor *a, const char *who, bool is_named, const char *why);
 
 /* callers_have_room() - Whether there is a place for its port; it takes that of its old one. */
 bool callers_have_room(struct acceptor *a, const struct known_peer *known);

@@ -23,13 +23,8 @@
 static void refuse(struct acceptor *a, const struct sock_addr *from, const char *why)
 {
 	char text[SOCK_TEXT_MAX];
-	uint64_t now = loop_now();
 
-	a->listener.admit.refused[ADMIT_PEERS]++;
-	if (a->told_at[0] && now - a->told_at[0] < CALLERS_TELL_MS)
-		return;
-	a->told_at[0] = now;
-	log_warn("%s: %s refused: %s", a->label, sock_text(from, text), why);
+	callers_refused(a, sock_text(from, text), false, why);
 }
 
 static void forget(struct udp_session *s)
@@ -159,20 +154,9 @@ static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,
 	handshake_wipe(&hs);
 }
 
-static int bind_hub(struct udp_hub *h, const struct endpoint_addr *addr)
+static int bind_hub(const struct sock_addr *addr, void *arg)
 {
-	struct sock_addr local;
-	int ret = sock_addr_parse(addr, AF_INET6, &local);
-
-	if (ret == 0)
-		ret = udp_hub_open(h, &local);
-	/* A host without IPv6 */
-	if (ret == -EAFNOSUPPORT && !addr->host[0]) {
-		ret = sock_addr_parse(addr, AF_INET, &local);
-		if (ret == 0)
-			ret = udp_hub_open(h, &local);
-	}
-	return ret;
+	return udp_hub_open(arg, addr);
 }
 
 int door_open(struct acceptor *a, char *why, size_t size)
@@ -186,7 +170,7 @@ int door_open(struct acceptor *a, char *why, size_t size)
 		udp_hub_init(&d->hub, a->relay->loop);
 		d->hub.arg = a;
 		d->hub.hello = on_hello;
-		ret = bind_hub(&d->hub, &a->ep->local);
+		ret = sock_bind_listener(&a->ep->local, bind_hub, &d->hub);
 	}
 	if (ret < 0) {
 		snprintf(why, size, "%s: listen: %s%s", a->label, strerror(-ret),

@@ -87,17 +87,22 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 	return 0;
 }
 
-int handshake_hear(struct handshake *h, const struct identity *me,
-		   const uint8_t in[HANDSHAKE_1_BYTES])
+int handshake_check(const struct identity *me, const uint8_t in[HANDSHAKE_1_BYTES])
 {
 	uint8_t mac[SEAL_HASH_BYTES];
 
 	if (!is_hello(in, HANDSHAKE_1_BYTES))
 		return -EPROTO;
 	compute_mac(mac, me->mac_key, in);
-	if (!crypto_equal(mac, in + HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES,
-			  HANDSHAKE_MAC_BYTES))
-		return -EACCES;
+	return crypto_equal(mac, in + HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES,
+			    HANDSHAKE_MAC_BYTES)
+		       ? 0
+		       : -EACCES;
+}
+
+int handshake_hear(struct handshake *h, const struct identity *me,
+		   const uint8_t in[HANDSHAKE_1_BYTES])
+{
 	h->ours = me->suites;
 	noise_init(&h->noise, false, SEAL_CHACHA20_POLY1305, in, HANDSHAKE_HELLO_BYTES,
 		   &me->pair, NULL, no_psk);

@@ -81,10 +81,19 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 		   uint8_t out[HANDSHAKE_1_BYTES]);
 
 /*
- * handshake_hear() - Read of the first message who sends it, or claims to: noise_peer().
+ * handshake_check() - Whether a first message is for us: its sender knows our key. A hash
+ * tells, before anything costs more.
  *
  * Return: 0; -EPROTO: it is none, or of another version; -EACCES: its sender does not know
- * our key; -EBADMSG: it knows that, and what it sent is wrong.
+ * our key.
+ */
+int handshake_check(const struct identity *me, const uint8_t in[HANDSHAKE_1_BYTES]);
+
+/*
+ * handshake_hear() - Read of a first message that is for us who sends it, or claims to:
+ * noise_peer().
+ *
+ * Return: 0; -EBADMSG: what it sent is wrong.
  */
 int handshake_hear(struct handshake *h, const struct identity *me,
 		   const uint8_t in[HANDSHAKE_1_BYTES]);

@@ -43,8 +43,7 @@ int prove_stop(struct prove *p)
 
 static void end(struct prove *p, int ret)
 {
-	prove_stop(p);
-	p->done(p, ret);
+	p->done(p, prove_stop(p), ret);
 }
 
 static int send_all(struct prove *p, int fd, const uint8_t *msg, size_t len)
@@ -107,8 +106,10 @@ static int let_in(struct prove *p)
 /* What can be wrong with who has dialled. It is never told. */
 static int answer(struct prove *p)
 {
-	int ret = handshake_hear(&p->hs, p->me, p->in);
+	int ret = handshake_check(p->me, p->in);
 
+	if (ret == 0)
+		ret = handshake_hear(&p->hs, p->me, p->in);
 	if (ret == -EACCES)
 		return fault(p, ret,
 			     "the peer has another key for us; its peer= must be what "
@@ -226,7 +227,7 @@ static int begin(struct prove *p, int fd, unsigned ms)
 
 int prove_dial(struct prove *p, int fd, const struct identity *me,
 	       const uint8_t peer[SEAL_KEY_BYTES], const uint8_t *psk,
-	       void (*done)(struct prove *p, int ret))
+	       void (*done)(struct prove *p, int fd, int ret))
 {
 	uint8_t out[HANDSHAKE_1_BYTES];
 	int ret = handshake_dial(&p->hs, me, peer, psk, out);

@@ -24,8 +24,8 @@
  *           Return: 0, and @shared is set as of handshake_believe(); -errno with @why
  * @check:   then the peer has proved that it is that one. Return: 0, and @psk, all zeros,
  *           is set to its secret if it has one; -errno with @why
- * @done:    the handshake has ended; the descriptor is the owner's again. @ret: 0;
- *           PROVE_PLAIN; -errno, with @why
+ * @done:    the handshake has ended, and the connection, @fd, is the owner's again. @ret:
+ *           0; PROVE_PLAIN; -errno, with @why
  * @in:      what came so far, @n bytes of @need
  */
 struct prove {
@@ -40,7 +40,7 @@ struct prove {
 	int (*check)(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
 		     uint8_t psk[SEAL_KEY_BYTES]);
 	const uint8_t *shared;
-	void (*done)(struct prove *p, int ret);
+	void (*done)(struct prove *p, int fd, int ret);
 	bool is_dialler, takes_plain;
 	uint8_t in[HANDSHAKE_1_BYTES];
 	size_t n, need;
@@ -60,7 +60,7 @@ void prove_init(struct prove *p, struct loop *loop);
  */
 int prove_dial(struct prove *p, int fd, const struct identity *me,
 	       const uint8_t peer[SEAL_KEY_BYTES], const uint8_t *psk,
-	       void (*done)(struct prove *p, int ret));
+	       void (*done)(struct prove *p, int fd, int ret));
 
 /*
  * prove_answer() - Begin, as the one that was dialled. @find, @check and @done are set.

@@ -59,17 +59,6 @@ int seal_link_dial(struct seal_link *l, const struct identity *me,
 	return 0;
 }
 
-/* Whether the sender knows our key: a hash tells, before anything costs more. */
-static bool is_addressed(const struct identity *me, const uint8_t *first)
-{
-	const uint8_t *mac = first + HANDSHAKE_1_BYTES - HANDSHAKE_MAC_BYTES;
-	struct iovec iov = { (void *)(uintptr_t)first, (size_t)(mac - first) };
-	uint8_t want[SEAL_HASH_BYTES];
-
-	crypto_hmac(want, me->mac_key, sizeof(me->mac_key), &iov, 1);
-	return crypto_equal(want, mac, HANDSHAKE_MAC_BYTES);
-}
-
 int seal_link_hear(struct cookie_jar *jar, const struct identity *me, const uint8_t *in,
 		   size_t len, const void *addr, size_t addr_len, uint64_t now,
 		   struct handshake *hs, uint8_t out[SEAL_LINK_COOKIE_BYTES])
@@ -81,8 +70,9 @@ int seal_link_hear(struct cookie_jar *jar, const struct identity *me, const uint
 	if (len != SEAL_LINK_HELLO_BYTES ||
 	    get_be32(in) != (uint32_t)SEAL_LINK_HELLO << 24 || !get_be32(in + 4))
 		return -EPROTO;
-	if (!is_addressed(me, first))
-		return -EACCES;
+	ret = handshake_check(me, first);
+	if (ret < 0)
+		return ret;
 	if (!cookie_is_wanted(jar, now))
 		return handshake_hear(hs, me, first);
 	ret = cookie_of(jar, addr, addr_len, now, cookie);

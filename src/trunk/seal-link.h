@@ -120,7 +120,8 @@ int seal_link_dial(struct seal_link *l, const struct identity *me,
  * @addr: @addr_len bytes that tell its source from others
  * @cookie: set to an answer of SEAL_LINK_COOKIE_BYTES after -EAGAIN
  *
- * Return: 0 with @hs; -EAGAIN: only a cookie is to be sent; else as handshake_hear().
+ * Return: 0 with @hs; -EAGAIN: only a cookie is to be sent; else as handshake_check() and
+ * handshake_hear().
  */
 int seal_link_hear(struct cookie_jar *jar, const struct identity *me, const uint8_t *in,
 		   size_t len, const void *addr, size_t addr_len, uint64_t now,

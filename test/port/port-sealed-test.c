@@ -63,9 +63,10 @@ static int on_check(struct prove *p, const uint8_t stamp[HANDSHAKE_STAMP_BYTES],
 	return 0;
 }
 
-static void on_done(struct prove *p, int ret)
+static void on_done(struct prove *p, int fd, int ret)
 {
 	(void)p;
+	(void)fd;
 	far.ret = ret;
 	far.is_done = true;
 }

@@ -574,6 +574,10 @@ static void test_sockets(void)
 	port = free_port();
 	fault_arm(FAULT_socket, 1, EAFNOSUPPORT);
 	ok(try_listen("", port, "", why) == 0 && fault_disarm(), "a host without IPv6");
+	port = free_port();
+	fault_arm(FAULT_bind, 1, EADDRNOTAVAIL);
+	ok(try_listen("", port, "", why) == 0 && fault_disarm(),
+	   "one that has it turned off");
 	no_memory = true;
 	ok(door_open(relay.acceptors, why, sizeof(why)) == -ENOMEM, "no memory");
 	no_memory = false;

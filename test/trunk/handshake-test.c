@@ -21,11 +21,13 @@ struct pair {
 	struct session ds, ls;
 };
 
-/* Both steps. */
+/* All steps. */
 static int hear(struct handshake *h, const struct identity *me, const uint8_t *in)
 {
-	int ret = handshake_hear(h, me, in);
+	int ret = handshake_check(me, in);
 
+	if (ret == 0)
+		ret = handshake_hear(h, me, in);
 	return ret == 0 ? handshake_believe(h, NULL, in) : ret;
 }
 

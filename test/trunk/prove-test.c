@@ -39,10 +39,12 @@ struct side {
 
 static struct side d, l;
 
-static void on_done(struct prove *p, int ret)
+static void on_done(struct prove *p, int fd, int ret)
 {
 	struct side *s = container_of(p, struct side, p);
 
+	if (fd != s->fd)
+		abort();
 	s->ret = ret;
 	s->calls++;
 }
