@@ -18,15 +18,11 @@
 #include <unistd.h>
 
 #include "lib/fault.h"
+#include "lib/keyed-relay.h"
 #include "lib/leap.h"
 #include "lib/no-memory.h"
-#include "lib/said.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
-#include "lib/write-text.h"
-#include "net/keys.h"
-#include "relay/relay.h"
-#include "seal/key.h"
 #include "trunk/channel-sealed.h"
 #include "trunk/prove.h"
 
@@ -47,53 +43,6 @@ struct visitor {
 	uint8_t first[HANDSHAKE_1_BYTES];
 };
 
-static struct loop loop;
-static struct relay relay;
-static struct keys keys;
-static struct identity own, site, far, stranger;
-static char dir[] = "/tmp/callers-test.XXXXXX";
-
-/* ---- files ---- */
-
-/* In the folder of the test, a file that is changed is another one. */
-static void replace(const char *path, const char *text)
-{
-	write_text("new", text);
-	chmod("new", 0600);
-	if (rename("new", path) < 0)
-		abort();
-}
-
-/* A line of a peers file. Return: @line. */
-static const char *peer_line(char line[256], const struct identity *who, const char *rest)
-{
-	char text[KEY_TEXT_MAX];
-
-	key_write(text, who->pair.pub);
-	snprintf(line, 256, "%s %s\n", text, rest);
-	return line;
-}
-
-/* A peers file of two peers; @second may be NULL. */
-static void write_peers(const char *path, const char *first, const char *second)
-{
-	char text[1024], line[256];
-	int len = snprintf(text, sizeof(text), "%s", peer_line(line, &site, first));
-
-	if (second)
-		snprintf(text + len, sizeof(text) - (size_t)len, "%s",
-			 peer_line(line, &far, second));
-	replace(path, text);
-}
-
-static void write_own(const struct identity *me)
-{
-	char text[KEY_TEXT_MAX];
-
-	key_write(text, me->pair.key);
-	replace("own", text);
-}
-
 /* ---- the relay ---- */
 
 static struct acceptor *listen_to(const char *text)
@@ -111,15 +60,9 @@ static struct acceptor *listen_to(const char *text)
 
 static struct acceptor *begin(enum relay_kind kind, const char *text)
 {
-	static const struct switching_limits limits = { .fdb_size = 64 };
-	const struct conf conf = { .key_file = "own", .peers_file = "usual" };
-	char why[PEERS_WHY_MAX];
 	struct acceptor *a;
 
-	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0 ||
-	    keys_start(&keys, &conf, why, sizeof(why)) < 0)
-		abort();
-	relay.env.keys = &keys;
+	keyed_begin(kind);
 	a = listen_to(text);
 	relay_set_running(&relay);
 	is_silent();
@@ -128,22 +71,8 @@ static struct acceptor *begin(enum relay_kind kind, const char *text)
 
 static void end(void)
 {
-	relay_free(&relay);
-	callers_free(&relay.callers);
-	keys_free(&keys);
+	keyed_end();
 	unlink("s");
-}
-
-static unsigned refusals(void)
-{
-	return (unsigned)relay.acceptors->listener.admit.refused[ADMIT_PEERS];
-}
-
-static struct member *member(void)
-{
-	struct member *m = relay.forward.members.first;
-
-	return m && m->port->state == PORT_UP ? m : NULL;
 }
 
 /* ---- visitors ---- */
@@ -714,22 +643,9 @@ static void test_no_memory(void)
 
 int main(void)
 {
-	static const uint8_t ours[SEAL_KEY_BYTES] = { 0, 1 },
-			     his[SEAL_KEY_BYTES] = { 0, 2 },
-			     other[SEAL_KEY_BYTES] = { 0, 3 },
-			     last[SEAL_KEY_BYTES] = { 0, 4 };
-
 	alarm(ALARM_S);
 	signal(SIGPIPE, SIG_IGN);
-	said_begin();
-	if (!mkdtemp(dir) || chdir(dir) < 0 || loop_init(&loop) < 0)
-		return 1;
-	identity_set(&own, ours);
-	identity_set(&site, his);
-	identity_set(&far, other);
-	identity_set(&stranger, last);
-	write_own(&own);
-	write_peers("usual", "site", "far");
+	keyed_open();
 	write_peers("other", "other-site", NULL);
 	test_strangers();
 	test_plain();
@@ -748,10 +664,7 @@ int main(void)
 	test_without();
 	test_no_watch();
 	test_no_memory();
-	loop_free(&loop);
-	unlink("own");
-	unlink("usual");
 	unlink("other");
-	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left behind");
+	keyed_close();
 	return done();
 }

@@ -19,15 +19,11 @@
 #include <unistd.h>
 
 #include "lib/fault.h"
+#include "lib/keyed-relay.h"
 #include "lib/leap.h"
 #include "lib/no-memory.h"
-#include "lib/said.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
-#include "lib/write-text.h"
-#include "net/keys.h"
-#include "relay/relay.h"
-#include "seal/key.h"
 
 #define ALARM_S 120
 #define WHY_MAX 256
@@ -47,38 +43,6 @@ struct visitor {
 	uint32_t index;
 	uint8_t hello[SEAL_LINK_HELLO_BYTES];
 };
-
-static struct loop loop;
-static struct relay relay;
-static struct keys keys;
-static struct identity own, site, far, stranger;
-static char dir[] = "/tmp/door-test.XXXXXX";
-
-/* ---- files ---- */
-
-static void replace(const char *path, const char *text)
-{
-	write_text("new", text);
-	chmod("new", 0600);
-	if (rename("new", path) < 0)
-		abort();
-}
-
-/* A peers file of site, with @first behind its key, and of far; either may be NULL. */
-static void write_peers(const char *path, const char *first, const char *second)
-{
-	char text[1024], key[KEY_TEXT_MAX];
-	int len = 0;
-
-	text[0] = '\0';
-	key_write(key, site.pair.pub);
-	if (first)
-		len = snprintf(text, sizeof(text), "%s %s\n", key, first);
-	key_write(key, far.pair.pub);
-	if (second)
-		snprintf(text + len, sizeof(text) - (size_t)len, "%s %s\n", key, second);
-	replace(path, text);
-}
 
 /* ---- the relay ---- */
 
@@ -131,15 +95,8 @@ static struct acceptor *listen_more(const char *more)
 
 static void begin_relay(enum relay_kind kind)
 {
-	static const struct switching_limits limits = { .fdb_size = 64 };
-	const struct conf conf = { .key_file = "own", .peers_file = "usual" };
-	char why[PEERS_WHY_MAX];
-
 	write_peers("usual", "site", "far");
-	if (relay_init(&relay, &loop, NULL, kind, &limits) < 0 ||
-	    keys_start(&keys, &conf, why, sizeof(why)) < 0)
-		abort();
-	relay.env.keys = &keys;
+	keyed_begin(kind);
 	relay_set_running(&relay);
 }
 
@@ -151,25 +108,6 @@ static struct acceptor *begin(enum relay_kind kind, const char *more)
 	a = listen_more(more);
 	is_silent();
 	return a;
-}
-
-static void end(void)
-{
-	relay_free(&relay);
-	callers_free(&relay.callers);
-	keys_free(&keys);
-}
-
-static unsigned refusals(void)
-{
-	return (unsigned)relay.acceptors->listener.admit.refused[ADMIT_PEERS];
-}
-
-static struct member *member(void)
-{
-	struct member *m = relay.forward.members.first;
-
-	return m && m->port->state == PORT_UP ? m : NULL;
 }
 
 static bool has_session(const struct acceptor *a, const struct identity *who)
@@ -300,7 +238,7 @@ static void test_strangers(void)
 	ok(!a->door->hub.n_slots && !relay.forward.members.n && refusals() == 3,
 	   "nothing is kept of them");
 	go(&v);
-	end();
+	keyed_end();
 }
 
 static void test_peer(void)
@@ -335,7 +273,7 @@ static void test_peer(void)
 	   "both have gone");
 	ok(call(&v, a, &site) && member(), "and may come again");
 	go(&v);
-	end();
+	keyed_end();
 }
 
 static void test_anew(void)
@@ -359,7 +297,7 @@ static void test_anew(void)
 	   "and the old one has ended");
 	go(&v);
 	go(&w);
-	end();
+	keyed_end();
 }
 
 /* Change a hello so that only who has its keys can tell. */
@@ -394,7 +332,7 @@ static void test_replay(void)
 	   "the peer is not disturbed");
 	go(&v);
 	go(&w);
-	end();
+	keyed_end();
 }
 
 static void test_cable(void)
@@ -421,7 +359,7 @@ static void test_cable(void)
 	ok(relay.forward.members.n == 1 && a->listener.n == 1, "the first one stays");
 	go(&v);
 	go(&w);
-	end();
+	keyed_end();
 }
 
 static void test_struck(void)
@@ -448,7 +386,7 @@ static void test_struck(void)
 	ok(relay.forward.members.n == 1 && !strcmp(member()->name, "far"), "who stays");
 	go(&v);
 	go(&w);
-	end();
+	keyed_end();
 }
 
 static void test_secret(void)
@@ -473,7 +411,7 @@ static void test_secret(void)
 	ok(member() && seal_link_is_up(&v.link), "one who has");
 	go(&v);
 	unlink("secret");
-	end();
+	keyed_end();
 }
 
 static void test_load(void)
@@ -492,7 +430,7 @@ static void test_load(void)
 	settle(&v);
 	ok(member() && seal_link_is_up(&v.link), "and with that it is let in");
 	go(&v);
-	end();
+	keyed_end();
 }
 
 static void test_allow(void)
@@ -504,7 +442,7 @@ static void test_allow(void)
 		   !refusals(),
 	   "a peer from elsewhere than allow= has is not answered");
 	go(&v);
-	end();
+	keyed_end();
 }
 
 static void test_not_proved(void)
@@ -522,7 +460,7 @@ static void test_not_proved(void)
 	turns(&loop, 3);
 	ok(!has_session(a, &site) && !a->listener.n, "a while");
 	go(&v);
-	end();
+	keyed_end();
 }
 
 static void test_deleted(void)
@@ -555,7 +493,7 @@ static void test_deleted(void)
 	acceptor_del(a);
 	turns(&loop, 2);
 	ok_eq_int(fault_open_fds(), fds - 1, "one without ports goes at once");
-	end();
+	keyed_end();
 }
 
 /* ---- a machine that has nothing left ---- */
@@ -581,7 +519,7 @@ static void test_sockets(void)
 	no_memory = true;
 	ok(door_open(relay.acceptors, why, sizeof(why)) == -ENOMEM, "no memory");
 	no_memory = false;
-	end();
+	keyed_end();
 }
 
 /* A peer comes, and so many allocations are granted. Return: whether it became a port. */
@@ -607,7 +545,7 @@ static bool comes_to(unsigned granted)
 	if (!member())
 		ok(false, "%u allocations: it never comes in", granted);
 	go(&v);
-	end();
+	keyed_end();
 	is_silent();
 	return is_port;
 }
@@ -623,22 +561,8 @@ static void test_no_memory(void)
 
 int main(void)
 {
-	static const uint8_t ours[SEAL_KEY_BYTES] = { 0, 1 },
-			     his[SEAL_KEY_BYTES] = { 0, 2 },
-			     other[SEAL_KEY_BYTES] = { 0, 3 },
-			     last[SEAL_KEY_BYTES] = { 0, 4 };
-	char text[KEY_TEXT_MAX];
-
 	alarm(ALARM_S);
-	said_begin();
-	if (!mkdtemp(dir) || chdir(dir) < 0 || loop_init(&loop) < 0)
-		return 1;
-	identity_set(&own, ours);
-	identity_set(&site, his);
-	identity_set(&far, other);
-	identity_set(&stranger, last);
-	key_write(text, own.pair.key);
-	replace("own", text);
+	keyed_open();
 	test_strangers();
 	test_peer();
 	test_anew();
@@ -652,9 +576,6 @@ int main(void)
 	test_deleted();
 	test_sockets();
 	test_no_memory();
-	loop_free(&loop);
-	unlink("own");
-	unlink("usual");
-	ok(chdir("/") == 0 && rmdir(dir) == 0, "nothing is left behind");
+	keyed_close();
 	return done();
 }
