@@ -180,9 +180,10 @@ tagged()
 @test "several relays on one bridge" {
 	lab
 	relay_in_lab br0
+	# One after the other, for their taps are numbered as they come.
 	relay_start two in lab br0 tcp-listen:127.0.0.1:5001
-	relay_start three in lab br0 tcp-listen:127.0.0.1:5002
 	relay_wait_up two 1
+	relay_start three in lab br0 tcp-listen:127.0.0.1:5002
 	relay_wait_up three 1
 	assert_equal "$(taps | sort)" $'netrelay0\nnetrelay1\nnetrelay2'
 	frames_start rx in lab recv tcp:127.0.0.1:5001 --count 300 --lossless
