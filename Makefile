@@ -93,7 +93,8 @@ $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html
 
 # What WITHOUT="top metrics" leaves out (base/parts.h); written only when it changes.
 $(BUILD)/base/without.h: FORCE
-	@mkdir -p $(@D) && ci/parts header '$(WITHOUT)' > $@.new && { cmp -s $@.new $@ || cp $@.new $@; }
+	@mkdir -p $(@D) && ci/parts header '$(WITHOUT)' > $@.$$$$ && \
+		{ cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
