@@ -389,7 +389,7 @@ has_carried()
 #
 #   a nic2 <--- r2 ---> nic2 b
 @test "a file goes from guest to guest, while netrelay is killed and started again" {
-	local mib=64 kills=4 make
+	local mib=32 kills=4 make
 
 	[[ ! ${LONG-} ]] || mib=1024 kills=20
 	make="for n in \$(seq $((mib / 2))); do echo \$n; cat /tmp/data; done"

@@ -263,7 +263,7 @@ in_guest()
 # With LONG=1, 1 GiB: a guest without an accelerator takes a minute for it.
 # bats test_tags=slow
 @test "a big file from a bridge through a trunk and a bridge to a guest with a plain NIC, and back" {
-	local bytes=$((GIB / 4))
+	local bytes=$((GIB / 8))
 
 	[[ ! ${LONG-} ]] || bytes=$GIB
 	trunked

@@ -46,8 +46,9 @@ namespaces()
 # teardown_file(); then the tests of that file need neither.
 common_setup()
 {
-	local name
+	local - name
 
+	set +T
 	lab_open "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/lab"
 	for name in ${NAMESPACES-}; do
 		ns_add "$name"
@@ -66,8 +67,9 @@ teardown()
 
 common_teardown()
 {
-	local sad=0
+	local - sad=0
 
+	set +T
 	[[ ${DIR-} ]] || return 0 # skipped before that
 	lab_close || sad=1
 	if ((sad)) || [[ -z ${BATS_TEST_COMPLETED-} && ${BATS_TEST_TMPDIR-} ]]; then
@@ -211,8 +213,9 @@ is_rss_below() # NAME KIB
 # until its endpoint is open.
 frames_start()
 {
-	local name=$1 where=()
+	local - name=$1 where=()
 
+	set +T
 	shift
 	if [[ $1 == in ]]; then
 		where=(in "$2")
@@ -238,8 +241,9 @@ made_frames()
 # exit status.
 frames_wait()
 {
-	local status=0
+	local - status=0
 
+	set +T
 	wait_end "$1" "${2:-60}" || status=$?
 	cat "$DIR/$1.out" "$DIR/$1.err"
 	return "$status"

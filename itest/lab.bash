@@ -6,6 +6,10 @@
 # variables are lost. lab_close ends and removes what is noted there and nothing else, and
 # complains about anything that should not be left.
 #
+# Before each command bats notes where it is, which takes it longer than most commands do. So
+# functions that run many begin with "local -" and "set +T": until they return, what they call
+# is not traced. For the same reason they start no process for what bash does itself.
+#
 # This file does not need bats. A test chooses the names of its processes, namespaces and
 # guests; ns_name gives a namespace a real name that is unique.
 
@@ -17,6 +21,9 @@ LAB_PATIENCE=60
 # lab_open DIRECTORY: makes the directory, which becomes $DIR.
 lab_open()
 {
+	local -
+
+	set +T
 	export DIR=$1 LAB_TAG="nr$$"
 	mkdir -p "$DIR/.run" "$DIR/.ns"
 	mkfifo "$DIR/.hold"
@@ -26,8 +33,9 @@ lab_open()
 # lab_close: ends and removes everything; fails if something was left that should not be.
 lab_close()
 {
-	local name sad=0
+	local - name sad=0
 
+	set +T
 	for name in $(_running); do
 		_signal "$name" TERM
 	done
@@ -74,8 +82,9 @@ _now_us()
 # waited for LAB_PATIENCE seconds at least.
 wait_for()
 {
-	local seconds=$(($1 > LAB_PATIENCE ? $1 : LAB_PATIENCE))
+	local - seconds=$(($1 > LAB_PATIENCE ? $1 : LAB_PATIENCE))
 
+	set +T
 	_look 200000 "$seconds" "${@:3}" || {
 		echo "not within $seconds s: $2" >&2
 		return 1
@@ -86,6 +95,9 @@ wait_for()
 # than it says. For what must not happen; what must happen is for wait_for.
 happens_within()
 {
+	local -
+
+	set +T
 	_look 50000 "$@"
 }
 
@@ -93,17 +105,18 @@ happens_within()
 # in microseconds, because other tests need the processor.
 _look()
 {
-	local most=$1 now since end pause
+	local most=$1 now since=${EPOCHREALTIME/[.,]/} end pause
 
-	since=$(_now_us) end=$((since + $2 * 1000000))
+	end=$((since + $2 * 1000000))
 	shift 2
 	until "$@" >/dev/null 2>&1; do
-		now=$(_now_us)
+		now=${EPOCHREALTIME/[.,]/}
 		((now < end)) || return 1
 		pause=$(((now - since) / 10))
 		pause=$((pause < 50000 ? 50000 : pause > most ? most : pause))
 		printf -v pause '0.%06d' "$pause"
-		sleep "$pause"
+		# Nobody ever writes to it. A status above 128 says that the time is up.
+		read -rt "$pause" <>"$DIR/.hold" || (($? > 128)) || sleep "$pause"
 	done
 }
 
@@ -114,15 +127,16 @@ _look()
 # is its stdout, by default $DIR/NAME.out. Its stderr is $DIR/NAME.err.
 start()
 {
-	local name=$1 pid
+	local - name=$1 pid
 
+	set +T
 	shift
 	[[ ! -e $DIR/.run/$name.pid || -e $DIR/.run/$name.status ]] || {
 		echo "start: there is a $name that runs already" >&2
 		return 1
 	}
 	if [[ $1 == in ]]; then
-		set -- ip netns exec "$(ns_name "$2")" "${@:3}"
+		set -- ip netns exec "$LAB_TAG-$2" "${@:3}"
 	fi
 	rm -f "$DIR/.run/$name.status"
 	# What an earlier one of that name said is not to be taken for this one's.
@@ -183,23 +197,32 @@ _running()
 
 _signal()
 {
-	kill "-$2" "$(pid_of "$1")" 2>/dev/null || true
+	local pid
+
+	read -r pid <"$DIR/.run/$1.pid"
+	kill "-$2" "$pid" 2>/dev/null || true
 	# One that a test has stopped would not get to hear of it.
-	kill -CONT "$(pid_of "$1")" 2>/dev/null || true
+	kill -CONT "$pid" 2>/dev/null || true
 }
 
 # wait_end NAME [SECONDS]: waits until the program ends by itself. Returns its exit status,
 # or 124 if it did not end in time.
 wait_end()
 {
+	local status
+
 	wait_for "${2:-10}" "end of $1" _has_ended "$1" || return 124
-	return "$(cat "$DIR/.run/$1.status")"
+	read -r status <"$DIR/.run/$1.status"
+	return "$status"
 }
 
 # stop NAME [SIGNAL]: ends the program, and waits until it has ended. Returns its exit
 # status. If the program had to be killed, that is 137, and the teardown fails.
 stop()
 {
+	local -
+
+	set +T
 	if is_running "$1"; then
 		_signal "$1" "${2:-TERM}"
 		if ! happens_within "$LAB_GRACE" _has_ended "$1"; then
@@ -260,8 +283,9 @@ ns_name()
 # ns_add NAME...: makes namespaces. Skips the test if it is not run by root.
 ns_add()
 {
-	local name
+	local - name
 
+	set +T
 	if ((EUID)) && [[ ${BATS_VERSION-} ]]; then
 		skip "needs root, for namespaces"
 	fi
@@ -277,16 +301,22 @@ ns_add()
 # ns NAME COMMAND...: runs a command in a namespace; "-" is the current one.
 ns()
 {
+	local -
+
+	set +T
 	if [[ $1 == - ]]; then
 		"${@:2}"
 	else
-		ip netns exec "$(ns_name "$1")" "${@:2}"
+		ip netns exec "$LAB_TAG-$1" "${@:2}"
 	fi
 }
 
 # veth_pair NS1 IF1 NS2 IF2 [ADDR1/LEN ADDR2/LEN]: makes a veth pair, and sets both ends up.
 veth_pair()
 {
+	local -
+
+	set +T
 	ip -n "$(ns_name "$1")" link add "$2" type veth peer name "$4" netns "$(ns_name "$3")"
 	if [[ ${5-} ]]; then
 		ns "$1" ip addr add "$5" dev "$2"

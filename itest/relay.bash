@@ -37,14 +37,20 @@ _has_statuses()
 # checks that SIGILL is not blocked.
 _blocks_usr1()
 {
-	_has_ended "$1" || [[ $(grep '^SigBlk:' "/proc/$(pid_of "$1")/status") == *[2367abef]?[0-7] ]]
+	local pid lines
+
+	_has_ended "$1" && return
+	read -r pid <"$DIR/.run/$1.pid"
+	mapfile -t lines <"/proc/$pid/status"
+	[[ ${lines[*]} =~ SigBlk:[[:space:]]*[0-9a-f]*[2367abef].[0-7]" " ]]
 }
 
 # relay_status NAME: prints the relay's status.
 relay_status()
 {
-	local before
+	local - before
 
+	set +T
 	# The signal would end a relay that does not block it yet.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
 	before=$(_count_statuses "$1")
@@ -80,8 +86,9 @@ relay_wait_up()
 # relay_check_sums NAME: checks that received + copied = sent + queued + dropped.
 relay_check_sums()
 {
-	local status
+	local - status
 
+	set +T
 	status=$(relay_status "$1") || return
 	awk -f "$LAB_ROOT/itest/status.awk" <<<"$status" || {
 		echo "$status"
@@ -116,8 +123,9 @@ wait_port()
 # received RELAY: prints the number of all received frames.
 received()
 {
-	local status
+	local - status
 
+	set +T
 	status=$(relay_status "$1") || return
 	sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p' <<<"$status"
 }
@@ -125,8 +133,9 @@ received()
 # drops RELAY REASON: prints how many frames its ports dropped for that reason.
 drops()
 {
-	local status
+	local - status
 
+	set +T
 	status=$(relay_status "$1") || return
 	awk -v reason="$2" '/^netrelay: port / { sub(/.*dropped: /, "")
 		for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) }

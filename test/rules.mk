@@ -9,25 +9,33 @@ SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LONG_TESTS := $(addprefix relay/,forward guard guests pieces relay) port/port port/port-life
 UNLESS_LONG = $(if $(filter $(LONG_TESTS:%=test/%-test.c),$<),,-O0)
 
-# FOLDER, COMPILER, test and fuzz or one of them, FLAGS of objects, FLAGS of programs
-define sanitized_rules
+# FOLDER, COMPILER, FLAGS
+define sanitized_objects
 $(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(MADE)
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(4) $(TEST_NAMES) -c -o $$@ $$<
+	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(3) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
 	@echo "  LINK    $$@"
 	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl $(BEARSSL_SHARED)
-$(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(1)/src.so
+-include $(wildcard $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
+endef
+# FOLDER, COMPILER, FOLDER of the objects, test and fuzz or one of them, FLAGS
+define sanitized_programs
+$(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(3)/src.so
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
 	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
-		-Wl,-z,now,-rpath,'$$$$ORIGIN/..'
-tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(3:%=test/*/*-%.c)))
--include $(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
+		-Wl,-z,now,-rpath,'$$$$ORIGIN/../../$(3)'
+tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(4:%=test/*/*-%.c)))
+-include $(wildcard $(BUILD)/$(1)/*/*.d)
 endef
-$(eval $(call sanitized_rules,test-gcc,$(HOST_CC),test fuzz,,$$(UNLESS_LONG)))
-$(eval $(call sanitized_rules,test-clang,clang,test,,$$(UNLESS_LONG)))
-$(eval $(call sanitized_rules,fuzz,clang,fuzz,-fsanitize=fuzzer-no-link,-fsanitize=fuzzer -DFUZZER))
-$(eval $(call sanitized_rules,coverage,gcc,test fuzz))
+# The fuzzers have the objects of the tests by clang, so these count what was run for them.
+$(eval $(call sanitized_objects,test-gcc,$(HOST_CC)))
+$(eval $(call sanitized_objects,test-clang,clang,-fsanitize=fuzzer-no-link))
+$(eval $(call sanitized_objects,coverage,gcc))
+$(eval $(call sanitized_programs,test-gcc,$(HOST_CC),test-gcc,test fuzz,$$(UNLESS_LONG)))
+$(eval $(call sanitized_programs,test-clang,clang,test-clang,test,$$(UNLESS_LONG)))
+$(eval $(call sanitized_programs,fuzz,clang,test-clang,fuzz,-fsanitize=fuzzer -DFUZZER))
+$(eval $(call sanitized_programs,coverage,gcc,coverage,test fuzz))
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
 # The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.

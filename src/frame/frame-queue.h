@@ -26,10 +26,10 @@
  * @peak:   highest @tail since memory was last given back
  */
 struct frame_queue {
-	uint8_t *buf;
 	size_t limit;
 	size_t bytes;
 	unsigned frames;
+	uint8_t *buf;
 	size_t head;
 	size_t tail;
 	size_t top;
@@ -51,6 +51,13 @@ void frame_queue_free(struct frame_queue *q);
 static inline size_t frame_queue_size(size_t len)
 {
 	return LAYOUT_PREFIX + len;
+}
+
+/* frame_queue_has_room() - Whether the limit allows for a frame; not for a run. */
+static inline bool frame_queue_has_room(const struct frame_queue *q,
+					const struct frame *f)
+{
+	return q->bytes + layout_size(f, 0) <= q->limit;
 }
 
 /*

@@ -450,7 +450,7 @@ static void append_each(struct port *p, struct frame run)
 	append(p, &run);
 }
 
-void port_send(struct port *p, const struct frame *f)
+void port_append(struct port *p, const struct frame *f)
 {
 	bool is_whole = f->layout == LAYOUT_STREAM ? p->ops->is_stream
 						   : p->ops->is_dgram && !f->gap;

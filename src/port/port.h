@@ -196,11 +196,15 @@ struct port_seal {
 };
 
 struct port {
+	/* What a frame meets that is dropped because the queue is full: one cache line. */
 	const struct port_ops *ops;
-	const struct port_env *env;
-	char name[PORT_NAME_MAX]; /* as messages call it */
-	void *owner;		  /* the owner: what it knows of the port */
 	enum port_state state;
+	unsigned n_pending;
+	struct frame_queue queue;
+	struct port_counters count;
+
+	const struct port_env *env;
+	void *owner;	    /* the owner: what it knows of the port */
 	uint64_t since;	    /* when the state began, loop_now() */
 	bool was_up;	    /* ever */
 	bool tx_broken;	    /* nothing can be sent; what can still be read is */
@@ -216,14 +220,8 @@ struct port {
 	bool has_failed; /* went down while it lent, and is to be closed after that */
 	bool is_taken_away; /* the same, for good */
 	bool is_shut;	    /* the peer was told that no more will be sent */
-	char why[PORT_WHY_MAX];
-	int why_err;
-	struct port_seal seal; /* the driver: while it is up */
-	const char *peer;      /* the driver: what is at the other end, or NULL */
-	int far_errno;	 /* the driver: what the far end, or the way to it, answers; 0 */
-	bool is_mistake; /* as open_error_is_fatal, set by open() for this error */
-	uint64_t told;	 /* a hash of the reason last warned of; 0: none */
-	bool is_quiet;	 /* a try was told step by step: the next ones are not */
+	bool is_mistake;    /* as open_error_is_fatal, set by open() for this error */
+	bool is_quiet;	    /* a try was told step by step: the next ones are not */
 
 	struct watch rd; /* reads, and writes too unless wr is in use */
 	struct watch wr;
@@ -234,9 +232,14 @@ struct port {
 	struct timer broken; /* set while it is still read, though tx_broken */
 	unsigned backoff_ms;
 
-	struct frame_queue queue;
-	struct port_counters count;
-	unsigned n_pending;
+	char name[PORT_NAME_MAX]; /* as messages call it */
+	char why[PORT_WHY_MAX];
+	int why_err;
+	int far_errno; /* the driver: what the far end, or the way to it, answers; 0 */
+	struct port_seal seal; /* the driver: while it is up */
+	const char *peer;      /* the driver: what is at the other end, or NULL */
+	uint64_t told;	       /* a hash of the reason last warned of; 0: none */
+
 	struct frame pending[BATCH_MAX];
 };
 
@@ -287,11 +290,25 @@ static inline bool port_can_read(const struct port *p)
 	return p->state == PORT_UP && !p->has_failed;
 }
 
+/* port_append() - The rest of port_send(). */
+void port_append(struct port *p, const struct frame *f);
+
 /*
  * port_send() - Append to the frames pending, which port_flush() sends. They
  * must live until then. A port that is full of them is flushed at once.
+ *
+ * Return: whether there is something to flush; false: it was dropped, as the queue has no room
+ * for it. So a port that has stopped costs a frame little.
  */
-void port_send(struct port *p, const struct frame *f);
+static inline bool port_send(struct port *p, const struct frame *f)
+{
+	if (p->queue.frames && !f->n_more && !frame_queue_has_room(&p->queue, f)) {
+		p->count.dropped[DROP_QUEUE]++;
+		return false;
+	}
+	port_append(p, f);
+	return true;
+}
 
 /* port_flush() - Hand what is pending to the kernel, or to the queue. */
 void port_flush(struct port *p);

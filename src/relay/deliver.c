@@ -75,12 +75,11 @@ static void send_to(struct forwarding *fwd, struct member *m, const struct frame
 {
 	if (fwd->observers)
 		observer_notify(fwd, m, FRAME_OUT, f);
-	if (!m->is_dirty) {
-		m->is_dirty = true;
-		m->next_dirty = fwd->dirty;
-		fwd->dirty = m;
-	}
-	port_send(m->port, f);
+	if (!port_send(m->port, f) || m->is_dirty)
+		return;
+	m->is_dirty = true;
+	m->next_dirty = fwd->dirty;
+	fwd->dirty = m;
 }
 
 void deliver_local(struct forwarding *fwd, struct member *m, const struct frame *f)

@@ -18,7 +18,7 @@
 #include "lib/tap.h"
 
 #define WHY_MAX 1024
-#define MUTATIONS 400000
+#define MUTATIONS 100000
 #define SEED 0x6e657472u
 
 typedef int (*parse_fn)(struct endpoint *ep, const char *text, char *why, size_t size);

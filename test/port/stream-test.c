@@ -588,6 +588,31 @@ static void test_tx_overrun(void)
 	end();
 }
 
+static void test_tx_full(void)
+{
+	static const uint8_t data[1400];
+	const struct frame f = { .data = data, .len = sizeof(data) };
+	const struct port_counters *c;
+	unsigned n = 0;
+
+	use_socketpair(4096);
+	begin(&once_ops);
+	c = &rig.p->count;
+	for (; n < 1000 && port_send(rig.p, &f); n++)
+		port_flush(rig.p);
+	ok(n < 1000 && !rig.p->n_pending && c->dropped[DROP_QUEUE] == 1 &&
+		   n == c->tx_frames + rig.p->queue.frames,
+	   "a frame that a full queue has no room for is not even pending");
+	ok(port_send(rig.p, &(struct frame){ .data = data, .len = 60 }) &&
+		   rig.p->n_pending == 1,
+	   "a shorter one, for which it has, is");
+	while (peer_reads(ANY))
+		turn(&rig.t.loop);
+	ok(port_send(rig.p, &f) && c->dropped[DROP_QUEUE] == 1,
+	   "and so are all once the peer reads again");
+	end();
+}
+
 /* As they come over UDP: right behind one another, the last one shorter. */
 static void test_tx_datagrams(void)
 {
@@ -880,6 +905,7 @@ static void test_tx(void)
 	test_tx_random(5, "a pipe", use_pipes, 65536);
 	test_tx_random(6, "TCP", use_tcp, 4096);
 	test_tx_overrun();
+	test_tx_full();
 	test_tx_datagrams();
 	test_tx_many_pieces();
 }
