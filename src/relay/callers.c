@@ -170,11 +170,22 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
 	return 0;
 }
 
-bool callers_have_room(struct acceptor *a, const struct known_peer *known)
+/* Whether it has the place already that it wants. */
+static bool has_place(const struct acceptor *a, const struct known_peer *known)
 {
-	const struct member *m = known->member;
+	return known->member && known->member->acceptor == a;
+}
 
-	return (m && m->acceptor == a) || acceptor_has_room(a);
+int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
+		      size_t size)
+{
+	if (!has_place(a, known) && !acceptor_make_room(a)) {
+		snprintf(why, size, "another peer has this end of the cable");
+		return -EBUSY;
+	}
+	if (known->member)
+		callers_end_port(known, "its peer has connected anew");
+	return 0;
 }
 
 int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
@@ -190,7 +201,7 @@ int callers_admit(struct acceptor *a, struct known_peer *known, const char *name
 			 name);
 		return -EACCES;
 	}
-	if (!callers_have_room(a, known)) {
+	if (!has_place(a, known) && !acceptor_has_room(a)) {
 		snprintf(why, size,
 			 "%s is another peer than the one that has this end of the cable",
 			 name);
@@ -238,16 +249,19 @@ static void proved(struct prove *p, int fd, int ret)
 	struct arrival in = { .fd = fd, .name = c->name, .host = c->host };
 	struct relay *r = c->acceptor->relay;
 
+	/* The file may be another one by now. */
+	if (ret == 0)
+		ret = callers_find(c->acceptor, c->known->key, &c->peer, &c->known,
+				   p->why, sizeof(p->why));
 	if (ret == 0) {
 		in.session = &p->session;
 		in.peer = &c->peer;
 		in.known = c->known;
-		if (in.known->member)
-			callers_end_port(in.known, "its peer has connected anew");
+		ret = callers_make_room(c->acceptor, in.known, p->why, sizeof(p->why));
 	}
 	if (ret < 0) {
 		refuse(c, fd, p->why);
-	} else if (ret == PROVE_PLAIN && !acceptor_has_room(c->acceptor)) {
+	} else if (ret == PROVE_PLAIN && !acceptor_make_room(c->acceptor)) {
 		refuse(c, fd, "another peer has this end of the cable");
 	} else {
 		acceptor_take(c->acceptor, &in);

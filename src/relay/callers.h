@@ -71,8 +71,15 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
  */
 void callers_refused(struct acceptor *a, const char *who, bool is_named, const char *why);
 
-/* callers_have_room() - Whether there is a place for its port; it takes that of its old one. */
-bool callers_have_room(struct acceptor *a, const struct known_peer *known);
+/*
+ * callers_make_room() - It has proved that it is the peer: its old port ends, and it takes
+ * the place of that, or one as of acceptor_make_room().
+ * @why: if there is none, one line
+ *
+ * Return: 0 or -EBUSY.
+ */
+int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
+		      size_t size);
 
 /*
  * callers_admit() - It has that key, and its handshake @stamp, which must be a new one.

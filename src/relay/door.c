@@ -54,17 +54,13 @@ static void proved(struct udp_session *s)
 	char why[PEERS_WHY_MAX];
 	int ret = callers_find(a, s->link.peer, &peer, &in.known, why, sizeof(why));
 
-	if (ret == 0 && !callers_have_room(a, in.known)) {
-		snprintf(why, sizeof(why), "another peer has this end of the cable");
-		ret = -EBUSY;
-	}
+	if (ret == 0)
+		ret = callers_make_room(a, in.known, why, sizeof(why));
 	if (ret < 0) {
 		refuse(a, &s->to, why);
 		failed(s);
 		return;
 	}
-	if (in.known->member)
-		callers_end_port(in.known, "its peer has connected anew");
 	in.peer = &peer;
 	a->listener.n++;
 	a->listener.count++;
