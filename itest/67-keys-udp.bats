@@ -265,6 +265,23 @@ routed()
 	relay_wait_up one 1 20
 }
 
+@test "a listener that was restarted is found again within 5 s, if there is something to send" {
+	local at
+
+	hosts
+	sites
+	start pings in s2 ping -i 0.1 10.0.0.1
+	relay_stop one
+	listen -l 5000,udp br0
+	at=$(_now_us)
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	echo "# after $((($(_now_us) - at) / 1000)) ms" >&3
+	assert [ $(($(_now_us) - at)) -lt 5500000 ]
+	# It was the same link for who has dialled.
+	run -1 has_logged two 'trying again'
+	dismiss pings INT
+}
+
 @test "a peer that is struck is cut off, and may come back when it is entered again" {
 	hosts
 	listen -l 5000,udp
