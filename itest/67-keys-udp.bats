@@ -97,7 +97,7 @@ refused_more_than() # COUNT
 {
 	local n
 
-	n=$(status | sed -n 's/.*not-allowed \([0-9]*\).*/\1/p')
+	n=$(status | sed -n 's/.*not-genuine \([0-9]*\).*/\1/p')
 	((${n:-0} > $1))
 }
 
@@ -277,6 +277,9 @@ routed()
 	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
 	echo "# after $((($(_now_us) - at) / 1000)) ms" >&3
 	assert [ $(($(_now_us) - at)) -lt 5500000 ]
+	# What came before was of no link.
+	run -0 status
+	assert_output --regexp 'refused: stray [1-9]'
 	# It was the same link for who has dialled.
 	run -1 has_logged two 'trying again'
 	dismiss pings INT

@@ -92,10 +92,12 @@ static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_a
 		return;
 	}
 	s = len >= SEAL_LINK_HEAD ? session_of(h, at) : NULL;
+	if (!s)
+		s = h->only;
 	if (s)
 		udp_session_take(s, at, len, from, now);
-	else
-		h->refused++;
+	else if (h->strays)
+		++*h->strays;
 }
 
 static size_t segment_of(struct msghdr *msg, size_t len)

@@ -166,6 +166,7 @@ int door_open(struct acceptor *a, char *why, size_t size)
 		udp_hub_init(&d->hub, a->relay->loop);
 		d->hub.arg = a;
 		d->hub.hello = on_hello;
+		d->hub.strays = &a->listener.admit.refused[ADMIT_STRAY];
 		ret = sock_bind_listener(&a->ep->local, bind_hub, &d->hub);
 	}
 	if (ret < 0) {

@@ -482,7 +482,7 @@ static void test_deleted(void)
 	send_frame(&v);
 	/* A hello that nobody waits for has the index of another session. */
 	c = &member()->port->count;
-	ok(c->rx_frames - c->dropped[DROP_NOT_ALLOWED] == 1, "its port goes on");
+	ok(c->rx_frames - c->dropped[DROP_NOT_GENUINE] == 1, "its port goes on");
 	go(&v);
 	go(&w);
 	leap(&loop, DEAD_S + 1);
