@@ -285,6 +285,41 @@ routed()
 	dismiss pings INT
 }
 
+@test "max, per-address and accept-rate count peers, and others are not answered" {
+	hosts
+	echo "$(pub h3) site-c" >>"$DIR/peers"
+	listen -l 5000,udp,max=1
+	two --key "$DIR/h2.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" -l 127.0.0.1:5001
+	relay_wait_up one 1
+	relay_start three in h2 --key "$DIR/h3.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" \
+		-l 127.0.0.1:5003
+	wait_for 10 "a refusal" has_refused 'max [1-9]'
+	run -0 status
+	assert_output --partial 'switch, 1 ports'
+	run -1 has_logged one 'refused:'
+}
+
+has_refused()
+{
+	status | grep -Eq "refused: .*$1"
+}
+
+@test "--wait waits for the address, and a socket of the service manager is used" {
+	hosts
+	one --ctl "$DIR/one.ctl" --wait --key "$DIR/h1.key" --peers "$DIR/peers" \
+		-l 192.0.2.7:5000,udp -l 127.0.0.1:5001
+	wait_for 5 "words" has_logged one '192.0.2.7:5000,udp: listen: .*; trying again'
+	ns h1 ip addr add 192.0.2.7/24 dev l0
+	two --key "$DIR/h2.key" "trunk:192.0.2.7:5000,udp,peer=$(pub h1)" -l 127.0.0.1:5001
+	relay_wait_up one 1 20
+	relay_stop one
+	start one in h1 "$LAB_ROOT/itest/manager" pass s=udp:192.0.2.7:5000 -- \
+		"$NETRELAY" -v --ctl "$DIR/one.ctl" --key "$DIR/h1.key" --peers "$DIR/peers" \
+		-l 192.0.2.7:5000,udp
+	wait_for 5 "words" has_logged one "listening at the service manager's socket"
+	relay_wait_up one 1 20
+}
+
 @test "a peer that is struck is cut off, and may come back when it is entered again" {
 	hosts
 	listen -l 5000,udp

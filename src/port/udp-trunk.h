@@ -74,6 +74,9 @@ void udp_hub_init(struct udp_hub *h, struct loop *loop);
 /* udp_hub_open() - Bind a socket to @local. Return: 0 or -errno. */
 int udp_hub_open(struct udp_hub *h, const struct sock_addr *local);
 
+/* udp_hub_adopt() - Use a copy of @fd, a UDP socket that is bound. Return: likewise. */
+int udp_hub_adopt(struct udp_hub *h, int fd);
+
 /* udp_hub_close() - Nothing happens if it is not open. Its sessions have ended. */
 void udp_hub_close(struct udp_hub *h);
 

@@ -185,8 +185,9 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.passed = r->env.passed;
 	a->is_configured = relay_configures(r);
 	a->listener.waits = r->waits && a->is_configured;
-	ret = HAS_KEYS && ep->is_udp ? door_open(a, why, size)
-				     : listener_start(&a->listener, r->loop, why, size);
+	if (HAS_KEYS && ep->is_udp)
+		a->listener.open = door_open;
+	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
 		put_names(a);
 		free(a);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/parts.h"
 #include "net/admit.h"
 #include "net/keys.h"
@@ -20,11 +19,51 @@
 #include "relay/callers.h"
 #include "relay/relay.h"
 
+/* @why: "": it is counted already */
 static void refuse(struct acceptor *a, const struct sock_addr *from, const char *why)
 {
 	char text[SOCK_TEXT_MAX];
 
-	callers_refused(a, sock_text(from, text), false, why);
+	if (*why)
+		callers_refused(a, sock_text(from, text), false, why);
+}
+
+/*
+ * Have a peer take one of the places of max= and per-address=.
+ *
+ * Return: 0; -EBUSY, counted, with no reason in @why.
+ */
+static int enter(struct acceptor *a, const struct sock_addr *from,
+		 struct admit_host **host, char *why)
+{
+	*why = '\0';
+	return !HAS_ACCESS || admit_enter(&a->listener.admit, from, a->listener.n, host)
+		       ? 0
+		       : -EBUSY;
+}
+
+static void leave(struct acceptor *a, struct admit_host *host)
+{
+	if (HAS_ACCESS)
+		admit_leave(&a->listener.admit, host);
+}
+
+/*
+ * Whether one that has no session yet may come now. It takes no place before it has proved
+ * that it is where it says, but gets no answer if there is none.
+ */
+static int welcome(struct acceptor *a, const struct sock_addr *from, char *why)
+{
+	struct admit_host *host = NULL;
+	int ret;
+
+	*why = '\0';
+	if (HAS_ACCESS && !admit_is_welcome(&a->listener.admit, from, -1))
+		return -EBUSY;
+	ret = enter(a, from, &host, why);
+	if (ret == 0)
+		leave(a, host);
+	return ret;
 }
 
 static void forget(struct udp_session *s)
@@ -55,8 +94,11 @@ static void proved(struct udp_session *s)
 	int ret = callers_find(a, s->link.peer, &peer, &in.known, why, sizeof(why));
 
 	if (ret == 0)
+		ret = enter(a, &s->to, &in.host, why);
+	if (ret == 0)
 		ret = callers_make_room(a, in.known, why, sizeof(why));
 	if (ret < 0) {
+		leave(a, in.host);
 		refuse(a, &s->to, why);
 		failed(s);
 		return;
@@ -106,6 +148,8 @@ static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	if (ret < 0)
 		return ret;
 	ret = callers_admit(a, known, peer.name, hs->stamp, psk, why, PEERS_WHY_MAX);
+	if (ret == 0 && !udp_hub_find(&a->door->hub, key))
+		ret = welcome(a, from, why);
 	if (ret < 0)
 		return ret;
 	s = session_for(a, key, from);
@@ -155,28 +199,38 @@ static int bind_hub(const struct sock_addr *addr, void *arg)
 	return udp_hub_open(arg, addr);
 }
 
-int door_open(struct acceptor *a, char *why, size_t size)
+/* Return: 0 or -errno. */
+static int open_hub(struct acceptor *a, struct udp_hub *h)
 {
-	struct door *d = calloc(1, sizeof(*d));
-	int ret = -ENOMEM;
+	struct listener *l = &a->listener;
+	int ret;
 
-	a->listener.loop = a->relay->loop;
-	a->listener.watch.fd = a->listener.held = -1;
-	if (d) {
-		udp_hub_init(&d->hub, a->relay->loop);
-		d->hub.arg = a;
-		d->hub.hello = on_hello;
-		d->hub.strays = &a->listener.admit.refused[ADMIT_STRAY];
-		ret = sock_bind_listener(&a->ep->local, bind_hub, &d->hub);
-	}
+	l->own = HAS_SERVICE ? passed_find(l->passed, NULL, l->addr, true) : NULL;
+	ret = l->own ? udp_hub_adopt(h, l->own->fd)
+		     : sock_bind_listener(l->addr, bind_hub, h);
+	if (l->own && ret == 0)
+		l->own->is_used = true;
+	return ret;
+}
+
+int door_open(void *acceptor)
+{
+	struct acceptor *a = acceptor;
+	struct door *d = calloc(1, sizeof(*d));
+	int ret;
+
+	if (!d)
+		return -ENOMEM;
+	udp_hub_init(&d->hub, a->relay->loop);
+	d->hub.arg = a;
+	d->hub.hello = on_hello;
+	d->hub.strays = &a->listener.admit.refused[ADMIT_STRAY];
+	ret = open_hub(a, &d->hub);
 	if (ret < 0) {
-		snprintf(why, size, "%s: listen: %s%s", a->label, strerror(-ret),
-			 sock_hint(ret));
 		free(d);
 		return ret;
 	}
 	a->door = d;
-	log_info("%s: listening", a->label);
 	return 0;
 }
 
@@ -196,6 +250,8 @@ void door_free(struct acceptor *a)
 		return;
 	door_close(a);
 	udp_hub_close(&a->door->hub);
+	if (a->listener.own)
+		a->listener.own->is_used = false;
 	crypto_wipe(a->door, sizeof(*a->door));
 	free(a->door);
 	a->door = NULL;
