@@ -196,6 +196,10 @@ setup()
 	run -0 ask status
 	assert_output --partial 'switch, 1 ports'
 	assert_line --regexp '^ +[0-9]+ site-b +5000 '
+	# It dials again, and ends the new one, and so on: that is no good.
+	wait_for 20 "a warning" has_logged one 'site-b: its key came from elsewhere 5 times'
+	run -0 grep -c 'came from elsewhere' "$DIR/one.err"
+	assert_output 1
 }
 
 @test "a stream between two bridges is whole, with super-frames, both ways" {

@@ -23,6 +23,8 @@
 #include "trunk/prove.h"
 
 #define TELL_MS 1000 /* between two messages about strangers of a listener */
+#define RIVALS 5     /* links that took the place of another one within RIVALS_MS */
+#define RIVALS_MS 60000
 
 /*
  * @peer, @known: a copy of its line, once it is found; but for psk_path
@@ -176,6 +178,20 @@ static bool has_place(const struct acceptor *a, const struct known_peer *known)
 	return known->member && known->member->acceptor == a;
 }
 
+void callers_note_rival(struct known_peer *k)
+{
+	uint64_t now = loop_now();
+
+	if (now - k->rivals_at >= RIVALS_MS) {
+		k->rivals_at = now;
+		k->rivals = 0;
+	}
+	if (++k->rivals == RIVALS)
+		log_warn("%s: its key came from elsewhere %u times within a minute; if "
+			 "two hosts have it, give each a key of its own",
+			 k->member->name, k->rivals);
+}
+
 int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
 		      size_t size)
 {
@@ -183,8 +199,10 @@ int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
 		snprintf(why, size, "another peer has this end of the cable");
 		return -EBUSY;
 	}
-	if (known->member)
+	if (known->member) {
+		callers_note_rival(known);
 		callers_end_port(known, "its peer has connected anew");
+	}
 	return 0;
 }
 
@@ -317,9 +335,15 @@ void callers_end(struct relay *r, const struct acceptor *a)
 static void check_one(struct relay *r, struct known_peer *k)
 {
 	struct acceptor *a = k->member->acceptor;
-	const struct peer *peer = peer_of(a, k->key);
 	struct endpoint_rules rules;
+	const struct peer *peer;
 
+	if (a->is_stopped && !keys_have(r->env.keys, a->ep->peers_path)) {
+		callers_end_port(
+			k, "its listener was taken away, and its peers file with it");
+		return;
+	}
+	peer = peer_of(a, k->key);
 	if (!peer) {
 		callers_end_port(k, "its key was taken out of the peers file");
 		return;

@@ -31,6 +31,7 @@ struct relay;
  * @stamp:  of its last handshake that was right
  * @shared: if @has_shared, as of handshake_believe(), for the keys of that @version
  * @member: its port's, whose @known this is; or NULL
+ * @rivals: links that took the place of another one that was up, since @rivals_at
  */
 struct known_peer {
 	struct known_peer *next;
@@ -39,6 +40,8 @@ struct known_peer {
 	uint8_t shared[SEAL_KEY_BYTES];
 	unsigned version;
 	struct member *member;
+	unsigned rivals;
+	uint64_t rivals_at;
 };
 
 /*
@@ -92,6 +95,12 @@ int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
 int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
 		  const uint8_t stamp[HANDSHAKE_STAMP_BYTES], uint8_t psk[SEAL_KEY_BYTES],
 		  char *why, size_t size);
+
+/*
+ * callers_note_rival() - It has a port, and somebody else comes with its key. Two hosts that
+ * have one key are told of, once a minute.
+ */
+void callers_note_rival(struct known_peer *k);
 
 /* callers_end_port() - End the port that it has. */
 void callers_end_port(struct known_peer *k, const char *why);

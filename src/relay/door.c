@@ -148,10 +148,13 @@ static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	if (ret < 0)
 		return ret;
 	ret = callers_admit(a, known, peer.name, hs->stamp, psk, why, PEERS_WHY_MAX);
-	if (ret == 0 && !udp_hub_find(&a->door->hub, key))
+	s = udp_hub_find(&a->door->hub, key);
+	if (ret == 0 && !s)
 		ret = welcome(a, from, why);
 	if (ret < 0)
 		return ret;
+	if (s && known->member && !sock_is_from(&s->to, &from->storage))
+		callers_note_rival(known);
 	s = session_for(a, key, from);
 	snprintf(why, PEERS_WHY_MAX, "there is no memory, or its key is none");
 	return s ? udp_session_answer(s, hs, psk, hello, from, loop_now()) : -ENOMEM;

@@ -640,6 +640,61 @@ static void test_deleted(void)
 	unlink("t");
 }
 
+/* A listener and its peers file are no more in a configuration. */
+static void test_lost_file(void)
+{
+	const struct conf conf = { .key_file = "own", .peers_file = "usual" };
+	struct acceptor *a = begin(RELAY_SWITCH, "unix-listen:s,peers=other");
+	char why[PEERS_WHY_MAX];
+	struct keys before;
+	struct visitor v;
+
+	ok(call(&v, &site, NULL), "a peer");
+	acceptor_del(a);
+	callers_check(&relay);
+	ok(member() && !has_ended(&v), "stays when its listener goes");
+	if (keys_renew(&keys, &conf, &before, why, sizeof(why)) < 0)
+		abort();
+	keys_renewed(&keys, &before, true);
+	callers_check(&relay);
+	turns(&loop, 2);
+	ok(has_ended(&v) && was_said("its listener was taken away, and its peers file"),
+	   "and goes with the file, which is told");
+	go(&v);
+	end();
+}
+
+/* Two hosts have one key. */
+static void test_rivals(void)
+{
+	struct visitor v[2];
+	unsigned i;
+
+	begin(RELAY_SWITCH, "unix-listen:s");
+	call(&v[1], &site, NULL);
+	for (i = 0; i < 4; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+	}
+	ok(!was_said("its key came from elsewhere"), "a peer that comes anew is one");
+	for (; i < 8; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+		if (i == 4)
+			ok(was_said("site: its key came from elsewhere 5 times"),
+			   "one that does so again and again is told of");
+	}
+	ok(!was_said("its key came from elsewhere"), "once a minute");
+	leap(&loop, 61);
+	for (; i < 12; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+	}
+	ok(!was_said("its key came from elsewhere"), "a few are right again");
+	go(&v[1]);
+	end();
+}
+
 static void test_changed(void)
 {
 	struct acceptor *a = begin(RELAY_SWITCH, "unix-listen:s");
@@ -779,6 +834,8 @@ int main(void)
 	test_no_key();
 	test_chain();
 	test_deleted();
+	test_lost_file();
+	test_rivals();
 	test_changed();
 	test_without();
 	test_no_watch();

@@ -300,6 +300,29 @@ static void test_anew(void)
 	keyed_end();
 }
 
+/* Two hosts have one key, and take turns. */
+static void test_rivals(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v, w;
+
+	ok(call(&v, a, &site) && call(&w, a, &site), "one key at two addresses");
+	for (unsigned i = 0; i < 3; i++) {
+		say_hello(i % 2 ? &w : &v, NULL);
+		settle(i % 2 ? &w : &v);
+	}
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(!was_said("its key came from elsewhere"), "may be one that moves");
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(was_said("site: its key came from elsewhere 5 times within a minute"),
+	   "but not again and again");
+	go(&v);
+	go(&w);
+	keyed_end();
+}
+
 /* Change a hello so that only who has its keys can tell. */
 static void forge(struct visitor *v)
 {
@@ -691,6 +714,7 @@ int main(void)
 	test_strangers();
 	test_peer();
 	test_anew();
+	test_rivals();
 	test_replay();
 	test_cable();
 	test_struck();
