@@ -68,7 +68,7 @@ has_fds() # RELAY COUNT
 	run -0 ns lab "$NETRELAY" ctl "$DIR/ctl" status
 	assert_line --partial "3 accepted so far, refused: allow 5"
 	run -0 ns lab "$NETRELAY" ctl "$DIR/ctl" status --json
-	assert_output --partial '"refused": {"allow": 5, "accept-rate": 0, "max": 0, "per-address": 0, "peers": 0}'
+	assert_output --partial '"refused": {"allow": 5, "accept-rate": 0, "max": 0, "per-address": 0, "peers": 0, "stray": 0}'
 	run -0 ns lab curl -sS --max-time 10 http://127.0.0.1:9100/metrics
 	assert_line --regexp '^netrelay_listener_refused_total\{.*,reason="allow"\} 5$'
 	run ! has_logged one "whoever can reach"

@@ -97,7 +97,7 @@ refused_more_than() # COUNT
 {
 	local n
 
-	n=$(status | sed -n 's/.*not-allowed \([0-9]*\).*/\1/p')
+	n=$(status | sed -n 's/.*not-genuine \([0-9]*\).*/\1/p')
 	((${n:-0} > $1))
 }
 
@@ -262,6 +262,61 @@ routed()
 	# A listener that starts anew knows no keys.
 	relay_stop one
 	listen -l 5000,udp,dead=5
+	relay_wait_up one 1 20
+}
+
+@test "a listener that was restarted is found again within 5 s, if there is something to send" {
+	local at
+
+	hosts
+	sites
+	start pings in s2 ping -i 0.1 10.0.0.1
+	relay_stop one
+	listen -l 5000,udp br0
+	at=$(_now_us)
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	echo "# after $((($(_now_us) - at) / 1000)) ms" >&3
+	assert [ $(($(_now_us) - at)) -lt 5500000 ]
+	# What came before was of no link.
+	run -0 status
+	assert_output --regexp 'refused: stray [1-9]'
+	# It was the same link for who has dialled.
+	run -1 has_logged two 'trying again'
+	dismiss pings INT
+}
+
+@test "max, per-address and accept-rate count peers, and others are not answered" {
+	hosts
+	echo "$(pub h3) site-c" >>"$DIR/peers"
+	listen -l 5000,udp,max=1
+	two --key "$DIR/h2.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" -l 127.0.0.1:5001
+	relay_wait_up one 1
+	relay_start three in h2 --key "$DIR/h3.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" \
+		-l 127.0.0.1:5003
+	wait_for 10 "a refusal" has_refused 'max [1-9]'
+	run -0 status
+	assert_output --partial 'switch, 1 ports'
+	run -1 has_logged one 'refused:'
+}
+
+has_refused()
+{
+	status | grep -Eq "refused: .*$1"
+}
+
+@test "--wait waits for the address, and a socket of the service manager is used" {
+	hosts
+	one --ctl "$DIR/one.ctl" --wait --key "$DIR/h1.key" --peers "$DIR/peers" \
+		-l 192.0.2.7:5000,udp -l 127.0.0.1:5001
+	wait_for 5 "words" has_logged one '192.0.2.7:5000,udp: listen: .*; trying again'
+	ns h1 ip addr add 192.0.2.7/24 dev l0
+	two --key "$DIR/h2.key" "trunk:192.0.2.7:5000,udp,peer=$(pub h1)" -l 127.0.0.1:5001
+	relay_wait_up one 1 20
+	relay_stop one
+	start one in h1 "$LAB_ROOT/itest/manager" pass s=udp:192.0.2.7:5000 -- \
+		"$NETRELAY" -v --ctl "$DIR/one.ctl" --key "$DIR/h1.key" --peers "$DIR/peers" \
+		-l 192.0.2.7:5000,udp
+	wait_for 5 "words" has_logged one "listening at the service manager's socket"
 	relay_wait_up one 1 20
 }
 

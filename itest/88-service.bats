@@ -210,7 +210,11 @@ pass()
 	run -2 wait_end one
 	run -0 cat "$DIR/one.err"
 	assert_output "netrelay: the service manager passes a socket at 127.0.0.1:$port, \"s1\", and no listener has that address; add -l 127.0.0.1:$port"
-	for kind in "udp:127.0.0.1:$port" "seqpacket:$DIR/p" file abstract:x; do
+	pass one "udp:127.0.0.1:$port" -- -l "127.0.0.1:$port"
+	run -2 wait_end one
+	run -0 cat "$DIR/one.err"
+	assert_output --partial "no listener has that address; add -l 127.0.0.1:$port,udp"
+	for kind in "seqpacket:$DIR/p" file abstract:x; do
 		pass one "$kind" -- -l "$port"
 		run -2 wait_end one
 		run -0 cat "$DIR/one.err"

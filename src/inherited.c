@@ -59,7 +59,8 @@ static void mark(struct passed *p, const struct endpoint *ep)
 
 	if (!driver_of(ep)->accept)
 		return;
-	one = passed_find(p, ep->path[0] ? ep->path : NULL, &ep->local);
+	one = passed_find(p, ep->path[0] ? ep->path : NULL, &ep->local,
+			  HAS_KEYS && ep->is_udp);
 	if (one)
 		one->is_used = true;
 }
@@ -84,9 +85,10 @@ static int check_passed(const struct conf *conf, struct passed *p, char *why, si
 			snprintf(
 				why, size,
 				"the service manager passes a socket at %s, \"%s\", and no "
-				"listener has that address; add -l %s%s",
+				"listener has that address; add -l %s%s%s",
 				sock_text(&one->addr, text), one->name,
-				is_unix ? "unix-listen:" : "", text);
+				is_unix ? "unix-listen:" : "", text,
+				one->is_udp ? ",udp" : "");
 			ret = -EINVAL;
 		}
 		one->is_used = false;

@@ -114,6 +114,7 @@ static int apply(struct reload *l, const struct conf *next, struct buf *out)
 /* With a configuration file. @fault: WHY_MAX bytes */
 static int reload_config(struct reload *l, struct buf *out, char *fault)
 {
+	struct keys before = { 0 };
 	struct conf next;
 	int ret = read_next(l, &next, fault, WHY_MAX);
 
@@ -122,9 +123,12 @@ static int reload_config(struct reload *l, struct buf *out, char *fault)
 		ret = -ESHUTDOWN;
 	}
 	if (HAS_KEYS && ret == 0)
-		ret = keys_renew(l->keys, &next, fault, WHY_MAX);
-	if (ret == 0)
+		ret = keys_renew(l->keys, &next, &before, fault, WHY_MAX);
+	if (ret == 0) {
 		ret = apply(l, &next, out);
+		if (HAS_KEYS)
+			keys_renewed(l->keys, &before, ret == 0);
+	}
 	if (ret < 0) {
 		conf_free(&next);
 		return ret;
@@ -137,10 +141,12 @@ static int reload_config(struct reload *l, struct buf *out, char *fault)
 /* Without one. */
 static int reload_keys(struct reload *l, struct buf *out, char *fault)
 {
-	int ret = keys_renew(l->keys, l->conf, fault, WHY_MAX);
+	struct keys before;
+	int ret = keys_renew(l->keys, l->conf, &before, fault, WHY_MAX);
 
 	if (ret < 0)
 		return ret;
+	keys_renewed(l->keys, &before, true);
 	log_answer("the key and the peers were read again");
 	buf_printf(out, "the key and the peers were read again\n");
 	return 0;

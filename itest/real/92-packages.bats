@@ -45,6 +45,12 @@ openwrt_stub()
 	assert_output --regexp 'inner -C [^ ]* CC="mips-openwrt-linux-musl-gcc" .* all tiny'
 	assert_output --regexp 'install -m 755 [^ ]*/build/netrelay root/netrelay/usr/bin/netrelay'
 	assert_output --regexp 'install -m 755 [^ ]*/build/tiny/netrelay root/netrelay-tiny/usr/bin/netrelay'
+	assert_output --partial ' BEARSSL="" '
+	# With a feed that has it
+	mkdir -p "$DIR/staging/usr/lib"
+	touch "$DIR/staging/usr/lib/libbearssl.a"
+	run -0 make -n -C "$DIR" -f "$LAB_ROOT/share/openwrt/Makefile" TOPDIR="$DIR" MAKE=inner
+	assert_output --partial " BEARSSL=\"$DIR/staging/usr/lib/libbearssl.a\" "
 	# The version is that of the source.
 	run -0 sed -n 's/^PKG_VERSION:=//p' "$LAB_ROOT/share/openwrt/Makefile"
 	assert_output "$(cat "$LAB_ROOT/VERSION")"

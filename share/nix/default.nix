@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# netrelay for Nix, static, with musl and libmnl of nixpkgs:
+# netrelay for Nix, static, with musl, libmnl and BearSSL of nixpkgs:
 #
 #   nix-build share/nix
 #
@@ -17,7 +17,7 @@ static.stdenv.mkDerivation {
   src = pkgs.lib.cleanSource ../..;
 
   nativeBuildInputs = [ pkgs.buildPackages.pkg-config ];
-  buildInputs = [ static.libmnl ];
+  buildInputs = [ static.libmnl static.bearssl ];
 
   postPatch = "patchShebangs ci";
   makeFlags = [
@@ -25,6 +25,8 @@ static.stdenv.mkDerivation {
     "STRIP=${static.stdenv.cc.targetPrefix}strip"
     "LIBMNL_PREFIX=${static.lib.getDev static.libmnl}"
     "MNL_STATIC=${static.lib.getLib static.libmnl}/lib/libmnl.a"
+    "BEARSSL=${static.lib.getLib static.bearssl}/lib/libbearssl.a"
+    "BEARSSL_CFLAGS=-I${static.lib.getDev static.bearssl}/include"
     "PREFIX=${placeholder "out"}"
     "SYSCONFDIR=/etc"
   ];

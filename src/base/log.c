@@ -17,8 +17,8 @@
  * have that, too; but until it is ready, its own messages go to the stderr of whoever started
  * it.
  *
- * Strangers can make a relay warn of them as often as they like, so that only so many
- * warnings a second are written.
+ * Strangers can make a relay tell of them as often as they like, so that only so many
+ * warnings a second are written, and as many other messages.
  *
  * #syscalls: close fstat getpid ioctl open poll sendto write
  */
@@ -45,8 +45,8 @@
 #define PREFIX_MAX 32
 #define LINE_MAX_BYTES 1400
 #define NOTE_MAX_BYTES 96
-#define WARNINGS_AT_ONCE 1000
-#define WARNING_MS 10 /* that another one may be written after */
+#define MESSAGES_AT_ONCE 1000
+#define MESSAGE_MS 10 /* that another one may be written after */
 
 _Static_assert(NOTE_MAX_BYTES + LINE_MAX_BYTES < PIPE_BUF,
 	       "a line must fit a pipe at once");
@@ -69,7 +69,8 @@ static int output = -1;	 /* where messages go; -1 before the first one */
 static bool is_own;	 /* output is a description of our own, non-blocking */
 static bool is_socket;	 /* output is a socket */
 static bool is_mid_line; /* the last line was taken in part only */
-static uint64_t paid_ms; /* until this time, all warnings have had their share */
+/* Until this time all had their share: warnings, and other messages. */
+static uint64_t paid_ms[2];
 
 void log_verbosity(int level)
 {
@@ -201,13 +202,16 @@ PRINTF_LIKE(2, 0) static void vlog(int priority, const char *fmt, va_list ap)
 		left_out = 0;
 }
 
-static bool is_too_often(void)
+/* @paid: its kind's */
+static bool is_too_often(uint64_t *paid)
 {
 	uint64_t now = loop_coarse();
 
-	if (paid_ms >= now + WARNINGS_AT_ONCE * WARNING_MS)
+	if (*paid >= now + MESSAGES_AT_ONCE * MESSAGE_MS) {
+		left_out++;
 		return true;
-	paid_ms = (paid_ms > now ? paid_ms : now) + WARNING_MS;
+	}
+	*paid = (*paid > now ? *paid : now) + MESSAGE_MS;
 	return false;
 }
 
@@ -215,10 +219,8 @@ void log_warn(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (is_too_often()) {
-		left_out++;
+	if (is_too_often(&paid_ms[0]))
 		return;
-	}
 	va_start(ap, fmt);
 	vlog(WARNING, fmt, ap);
 	va_end(ap);
@@ -237,7 +239,8 @@ void log_info(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (verbosity < 1)
+	/* Without its story a connection is hardly told of. */
+	if (verbosity < 1 || (HAS_STORY && is_too_often(&paid_ms[1])))
 		return;
 	va_start(ap, fmt);
 	vlog(INFO, fmt, ap);

@@ -49,7 +49,10 @@ void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* log_answer() - Log what the user asked for just now: all of it. */
 void log_answer(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* log_info() - Log what happens to ports. It is printed with -v only. */
+/*
+ * log_info() - Log what happens to ports. It is printed with -v only, and as often as
+ * warnings, at most.
+ */
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 #endif

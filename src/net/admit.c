@@ -299,7 +299,7 @@ const char *admit_refusal_name(enum admit_refusal why)
 	static const char *const names[] = {
 		[ADMIT_ALLOW] = "allow", [ADMIT_RATE] = "accept-rate",
 		[ADMIT_MAX] = "max",	 [ADMIT_PER_ADDRESS] = "per-address",
-		[ADMIT_PEERS] = "peers",
+		[ADMIT_PEERS] = "peers", [ADMIT_STRAY] = "stray",
 	};
 
 	return names[why];

@@ -15,13 +15,14 @@
 #include "net/broker.h"
 #include "net/sock.h"
 
-/* Why one was refused: the option that does so. */
+/* Why one was refused: the option that does so, or what it is. */
 enum admit_refusal {
 	ADMIT_ALLOW,
 	ADMIT_RATE,
 	ADMIT_MAX,
 	ADMIT_PER_ADDRESS,
 	ADMIT_PEERS,
+	ADMIT_STRAY, /* a datagram of no link that there is */
 	ADMIT_REFUSALS,
 };
 

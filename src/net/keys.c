@@ -277,19 +277,42 @@ int keys_start(struct keys *k, const struct conf *conf, char *why, size_t size)
 	return 0;
 }
 
-int keys_renew(struct keys *k, const struct conf *conf, char *why, size_t size)
+int keys_renew(struct keys *k, const struct conf *conf, struct keys *before, char *why,
+	       size_t size)
 {
 	struct keys next = { .broker = k->broker,
 			     .look_ms = k->look_ms,
 			     .is_quiet = k->is_quiet };
 	int ret = read_all(&next, conf, k, why, size);
 
+	if (ret < 0) {
+		keys_free(&next);
+		return ret;
+	}
 	next.version = k->version + 1;
-	keys_free(ret < 0 ? &next : k);
-	if (ret == 0)
-		*k = next;
+	*before = *k;
+	*k = next;
 	crypto_wipe(&next, sizeof(next));
-	return ret;
+	return 0;
+}
+
+void keys_renewed(struct keys *k, struct keys *before, bool is_good)
+{
+	unsigned version = k->version;
+
+	if (!is_good) {
+		keys_free(k);
+		*k = *before;
+		k->version = version + 1;
+		before->peers = NULL;
+	}
+	keys_free(before);
+}
+
+bool keys_have(const struct keys *k, const char *path)
+{
+	path = *path ? path : k->usual;
+	return *path && find(k, path);
 }
 
 /* ---- later ---- */

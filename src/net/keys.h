@@ -79,10 +79,18 @@ int keys_start(struct keys *k, const struct conf *conf, char *why, size_t size);
 
 /*
  * keys_renew() - Read all files that another configuration names; not the secrets.
+ * @before: set to what there was until now, for keys_renewed()
  *
  * Return: 0; -errno with @why as above, and nothing is changed.
  */
-int keys_renew(struct keys *k, const struct conf *conf, char *why, size_t size);
+int keys_renew(struct keys *k, const struct conf *conf, struct keys *before, char *why,
+	       size_t size);
+
+/* keys_renewed() - Forget what was @before; or have that again, if not @is_good. */
+void keys_renewed(struct keys *k, struct keys *before, bool is_good);
+
+/* keys_have() - Whether the peers file @path, as of keys_peers(), is one of those in use. */
+bool keys_have(const struct keys *k, const char *path);
 
 /* keys_own() - Who we are, as the file of our key has it now. Return: it; NULL: without --key. */
 const struct identity *keys_own(struct keys *k);

@@ -222,7 +222,7 @@ static int open_socket(struct listener *l)
 {
 	int fd, ret;
 
-	l->own = HAS_SERVICE ? passed_find(l->passed, l->path, l->addr) : NULL;
+	l->own = HAS_SERVICE ? passed_find(l->passed, l->path, l->addr, false) : NULL;
 	if (l->own) {
 		l->own->is_used = true;
 		return l->own->fd;
@@ -254,8 +254,11 @@ static void close_socket(struct listener *l, int fd)
 /* Return: 0 or -errno. */
 static int start_listening(struct listener *l)
 {
-	int ret, fd = open_socket(l);
+	int ret, fd;
 
+	if (HAS_KEYS && l->open)
+		return l->open(l->arg);
+	fd = open_socket(l);
 	if (fd < 0)
 		return fd;
 	ret = loop_add(l->loop, &l->watch, fd, EPOLLIN, connection_ready);

@@ -34,9 +34,11 @@
  * @accepted: called with each connection: a non-blocking descriptor, which is the
  *            owner's from then on, and the peer's name for messages. @host is what
  *            listener_gone() needs
+ * @open:     opens a socket of the owner's own kind, in place of one of streams, of which
+ *            the listener knows no more; gets @arg. Return: 0 or -errno. NULL: as usual
  * @wanted:   called every second while a connection waits because of @limit; may be
  *            NULL if there is no limit
- * @arg:      passed to both
+ * @arg:      passed to all of these
  * @broker:   makes and removes the path; may be NULL
  * @passed:   sockets of the service manager, one of which it may take over: mode and group of
  *            the path are the manager's then; may be NULL
@@ -60,6 +62,7 @@ struct listener {
 	struct admit admit;
 	void (*accepted)(struct listener *l, int fd, const char *peer,
 			 struct admit_host *host, void *arg);
+	int (*open)(void *arg);
 	void (*wanted)(struct listener *l, void *arg);
 	void *arg;
 	struct broker *broker;

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "base/util.h"
 
 #define FIRST 3 /* SD_LISTEN_FDS_START */
@@ -52,9 +53,10 @@ static const char *find_fault(struct passed_fd *p)
 
 	if (type < 0)
 		return "no socket";
-	if (type != SOCK_STREAM)
+	p->is_udp = HAS_KEYS && type == SOCK_DGRAM;
+	if (type != SOCK_STREAM && !p->is_udp)
 		return "a socket of datagrams or packets";
-	if (option(p->fd, SO_ACCEPTCONN) != 1)
+	if (!p->is_udp && option(p->fd, SO_ACCEPTCONN) != 1)
 		return "a socket that does not listen";
 	p->addr.len = sizeof(p->addr.storage);
 	if (getsockname(p->fd, &p->addr.sa, &p->addr.len) < 0)
@@ -64,6 +66,8 @@ static const char *find_fault(struct passed_fd *p)
 	case AF_INET6:
 		return NULL;
 	case AF_UNIX:
+		if (p->is_udp)
+			return "a unix socket of datagrams";
 		return has_path(&p->addr) ? NULL : "a unix socket without a path";
 	default:
 		return "a socket that is neither of TCP nor a unix one";
@@ -82,9 +86,11 @@ static int take_one(struct passed *p, int fd, const char *name, char *why, size_
 		snprintf(
 			why, size,
 			"the service manager passes descriptor %d \"%s\", which is %s; a "
-			"listener needs a listening TCP or unix socket (ListenStream=), "
+			"listener needs a listening TCP or unix socket (ListenStream=)%s, "
 			"anything else an endpoint fd:%d",
-			fd, name, fault, fd);
+			fd, name, fault,
+			HAS_KEYS ? ", one with udp a UDP socket (ListenDatagram=)" : "",
+			fd);
 		return -EINVAL;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -156,10 +162,10 @@ static bool is_at(const struct passed_fd *one, const struct endpoint_addr *addr)
 }
 
 struct passed_fd *passed_find(struct passed *p, const char *path,
-			      const struct endpoint_addr *addr)
+			      const struct endpoint_addr *addr, bool is_udp)
 {
 	for (unsigned i = 0; p && i < p->n; i++)
-		if (!p->fds[i].is_used &&
+		if (!p->fds[i].is_used && p->fds[i].is_udp == is_udp &&
 		    (path ? is_at_path(&p->fds[i], path) : is_at(&p->fds[i], addr)))
 			return &p->fds[i];
 	return NULL;

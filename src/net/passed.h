@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets that the service manager has made and passes to the program: "socket
+ * Sockets to listen at that the service manager has made and passes to the program: "socket
  * activation", sd_listen_fds(3). A listener takes over the one that has its address
  * (listen.h). It stays open when the listener is taken away, for the manager has it open,
  * too: a listener at the same address can have it again.
@@ -21,13 +21,14 @@
 /*
  * @fd, @name: as it was passed
  * @addr:      that it listens at
+ * @is_udp:    it is one of UDP, for sealed trunks
  * @is_used:   a listener has it
  */
 struct passed_fd {
 	int fd;
 	char name[PASSED_NAME_MAX];
 	struct sock_addr addr;
-	bool is_used;
+	bool is_udp, is_used;
 };
 
 struct passed {
@@ -42,7 +43,8 @@ struct passed {
  * @why:      on error, one line that says what is wrong and what to do
  * @size:     bytes at @why
  *
- * Each of the others must be a listening socket of TCP, or a unix one of streams with a path.
+ * Each of the others must be a listening socket of TCP, a unix one of streams with a path,
+ * or one of UDP.
  *
  * Return: 0, also if there are none; -EINVAL; -EBADF for one that is not open.
  */
@@ -52,10 +54,11 @@ int passed_read(struct passed *p, bool (*is_other)(int fd, const void *arg),
 /*
  * passed_find() - The socket that no listener has yet, and that listens at a unix path, or if
  * @path is NULL at an address, where an empty host stands for all addresses of either family.
+ * @is_udp: one of UDP, and else none
  *
  * Return: NULL if there is none, and for a NULL @p.
  */
 struct passed_fd *passed_find(struct passed *p, const char *path,
-			      const struct endpoint_addr *addr);
+			      const struct endpoint_addr *addr, bool is_udp);
 
 #endif

@@ -15,6 +15,7 @@ static const char *const drop_names[] = {
 	[DROP_CUT] = "cut",
 	[DROP_NO_PORT] = "no-port",
 	[DROP_NOT_ALLOWED] = "not-allowed",
+	[DROP_NOT_GENUINE] = "not-genuine",
 	[DROP_MALFORMED] = "malformed",
 	[DROP_LOCAL] = "local",
 	[DROP_MAC] = "mac",

@@ -70,16 +70,17 @@ enum port_drop {
 	DROP_CUT,	  /* received: the stream ended inside it */
 	DROP_NO_PORT,	  /* received: no other port was up to take it */
 	DROP_NOT_ALLOWED, /* received: a datagram from elsewhere than allow= has */
-	DROP_MALFORMED,	  /* received: a super-frame that is not what its header says */
-	DROP_LOCAL,	  /* received: its destination is behind the port it came from */
-	DROP_MAC,	  /* received: its source is none of those the port may have */
-	DROP_STORM,	  /* received: more broadcasts than the port's limit */
-	DROP_LOOP,	  /* received: the port is blocked because it closes a loop */
-	DROP_PROBE,	  /* received: a probe for loops */
-	DROP_QUEUE,	  /* to send: the queue was full */
-	DROP_TOO_LONG,	  /* to send: longer than the way out carries */
-	DROP_LOST,	  /* to send: the link went away before it could */
-	DROP_REFUSED,	  /* to send: the kernel, or nobody at the other end, took it */
+	DROP_NOT_GENUINE, /* received: a datagram that the peer did not seal, or that came twice */
+	DROP_MALFORMED, /* received: a super-frame that is not what its header says */
+	DROP_LOCAL,	/* received: its destination is behind the port it came from */
+	DROP_MAC,	/* received: its source is none of those the port may have */
+	DROP_STORM,	/* received: more broadcasts than the port's limit */
+	DROP_LOOP,	/* received: the port is blocked because it closes a loop */
+	DROP_PROBE,	/* received: a probe for loops */
+	DROP_QUEUE,	/* to send: the queue was full */
+	DROP_TOO_LONG,	/* to send: longer than the way out carries */
+	DROP_LOST,	/* to send: the link went away before it could */
+	DROP_REFUSED,	/* to send: the kernel, or nobody at the other end, took it */
 	DROP_REASONS,
 };
 

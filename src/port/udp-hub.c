@@ -6,9 +6,10 @@
  * IP packets are not to be fragmented (IP_PMTUDISC_PROBE), and the kernel is not to believe
  * what routers say: trunk/pmtu.h finds out what gets through.
  *
- * #syscalls: bind close recvmmsg sendmsg sendto setsockopt socket
+ * #syscalls: bind close fcntl recvmmsg sendmsg sendto setsockopt socket
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -92,10 +93,12 @@ static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_a
 		return;
 	}
 	s = len >= SEAL_LINK_HEAD ? session_of(h, at) : NULL;
+	if (!s)
+		s = h->only;
 	if (s)
 		udp_session_take(s, at, len, from, now);
-	else
-		h->refused++;
+	else if (h->strays)
+		++*h->strays;
 }
 
 static size_t segment_of(struct msghdr *msg, size_t len)
@@ -255,15 +258,8 @@ static int bind_socket(const struct sock_addr *local)
 	if (fd < 0)
 		return -errno;
 	/* If it is bound to IPv6's "any address", it serves IPv4, too. */
-	if (is_ipv6) {
+	if (is_ipv6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
-		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
-			   &(int){ IPV6_PMTUDISC_PROBE }, sizeof(int));
-	}
-	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_PROBE },
-		   sizeof(int));
-	setsockopt(fd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
-	sock_tune_datagrams(fd);
 	if (bind(fd, &local->sa, local->len) == 0)
 		return fd;
 	ret = -errno;
@@ -271,12 +267,23 @@ static int bind_socket(const struct sock_addr *local)
 	return ret;
 }
 
-int udp_hub_open(struct udp_hub *h, const struct sock_addr *local)
+/* Where there is no IPv6, or no IPv4, its options are refused. */
+static void tune(int fd)
 {
-	int ret = -ENOMEM, fd = bind_socket(local);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &(int){ IPV6_PMTUDISC_PROBE },
+		   sizeof(int));
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &(int){ IP_PMTUDISC_PROBE },
+		   sizeof(int));
+	setsockopt(fd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int));
+	sock_tune_datagrams(fd);
+}
 
-	if (fd < 0)
-		return fd;
+/* @fd: the hub's, also after an error */
+static int use(struct udp_hub *h, int fd)
+{
+	int ret = -ENOMEM;
+
+	tune(fd);
 	h->in = malloc((size_t)UDP_HUB_MESSAGES * UDP_HUB_MESSAGE_MAX);
 	h->out = malloc(UDP_HUB_OUT);
 	h->has_segments = true;
@@ -287,6 +294,19 @@ int udp_hub_open(struct udp_hub *h, const struct sock_addr *local)
 		udp_hub_close(h);
 	}
 	return ret;
+}
+
+int udp_hub_open(struct udp_hub *h, const struct sock_addr *local)
+{
+	int fd = bind_socket(local);
+
+	return fd < 0 ? fd : use(h, fd);
+}
+
+int udp_hub_adopt(struct udp_hub *h, int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : use(h, fd);
 }
 
 void udp_hub_close(struct udp_hub *h)

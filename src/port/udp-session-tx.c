@@ -178,7 +178,7 @@ int udp_session_tx(struct port *p, const struct frame *f, unsigned n)
 		ret = put_any(&o, &f[i++]);
 	if (ret == 0 && close_datagram(&o) == 0)
 		leave(&o);
-	if (s->link.pmtu.at < s->timer_at)
+	if (s->link.pmtu.at < s->timer_at || s->link.unheard_at == o.now)
 		udp_session_arm(s, o.now);
 	return (int)i;
 }

@@ -160,7 +160,7 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 
 	s->from = *from;
 	if (seal_link_take(&s->link, at, len, now, &t) < 0) {
-		port_drop(&s->port, DROP_NOT_ALLOWED, 1);
+		port_drop(&s->port, DROP_NOT_GENUINE, 1);
 		s->port.count.rx_frames++;
 		s->port.count.rx_bytes += len;
 		return;
@@ -426,5 +426,6 @@ struct port *port_udp_trunk_new(const struct endpoint *ep, const struct port_env
 	d->ep = ep;
 	d->session.is_dialled = true;
 	udp_hub_init(&d->hub, env->loop);
+	d->hub.only = &d->session;
 	return &d->session.port;
 }

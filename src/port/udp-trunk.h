@@ -49,7 +49,8 @@ struct udp_slot {
  * @waiting: @n_waiting runs that the kernel has not taken: all sessions wait
  * @has_segments: the kernel cuts runs
  * @hello:   a datagram that may be a hello came; NULL: none is awaited
- * @refused: datagrams that are of no session
+ * @only:    has what is of no other session, too; or NULL
+ * @strays:  counts datagrams that are of no session; or NULL
  */
 struct udp_hub {
 	struct loop *loop;
@@ -63,7 +64,8 @@ struct udp_hub {
 	void (*hello)(struct udp_hub *h, const uint8_t *at, size_t len,
 		      const struct sock_addr *from);
 	void *arg;
-	uint64_t refused;
+	struct udp_session *only;
+	uint64_t *strays;
 };
 
 /* udp_hub_init() - Without a socket. */
@@ -71,6 +73,9 @@ void udp_hub_init(struct udp_hub *h, struct loop *loop);
 
 /* udp_hub_open() - Bind a socket to @local. Return: 0 or -errno. */
 int udp_hub_open(struct udp_hub *h, const struct sock_addr *local);
+
+/* udp_hub_adopt() - Use a copy of @fd, a UDP socket that is bound. Return: likewise. */
+int udp_hub_adopt(struct udp_hub *h, int fd);
 
 /* udp_hub_close() - Nothing happens if it is not open. Its sessions have ended. */
 void udp_hub_close(struct udp_hub *h);

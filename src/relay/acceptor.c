@@ -87,24 +87,32 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 		acceptor_take(a, &in);
 }
 
-/* Return: a port of its that is up; NULL: there is none. */
+/* Return: a port of its that is up, and has the one place; NULL: there is none. */
 static struct port *port_of(const struct acceptor *a)
 {
-	struct member *m = a->relay->forward.members.first;
+	struct member *m = a->relay->kind == RELAY_CABLE ? a->relay->forward.members.first
+							 : NULL;
 
 	while (m && (m->acceptor != a || m->port->state != PORT_UP))
 		m = m->next;
 	return m ? m->port : NULL;
 }
 
-bool acceptor_has_room(struct acceptor *a)
+bool acceptor_has_room(const struct acceptor *a)
 {
-	struct port *p = a->relay->kind == RELAY_CABLE ? port_of(a) : NULL;
+	struct port *p = port_of(a);
 
+	return !p || (p->ops->is_gone && p->ops->is_gone(p));
+}
+
+bool acceptor_make_room(struct acceptor *a)
+{
+	struct port *p = port_of(a);
+
+	if (!acceptor_has_room(a))
+		return false;
 	if (!p)
 		return true;
-	if (!p->ops->is_gone || !p->ops->is_gone(p))
-		return false;
 	port_why(p, -ETIMEDOUT, "has been silent, so a new connection takes its place");
 	port_down(p);
 	return true;
@@ -117,7 +125,7 @@ bool acceptor_has_room(struct acceptor *a)
 static void make_room(struct listener *l, void *arg)
 {
 	(void)l;
-	acceptor_has_room(arg);
+	acceptor_make_room(arg);
 }
 
 static void warn_if_open(const struct acceptor *a)
@@ -177,8 +185,9 @@ int acceptor_add(struct relay *r, struct endpoint *ep, char *why, size_t size)
 	a->listener.passed = r->env.passed;
 	a->is_configured = relay_configures(r);
 	a->listener.waits = r->waits && a->is_configured;
-	ret = HAS_KEYS && ep->is_udp ? door_open(a, why, size)
-				     : listener_start(&a->listener, r->loop, why, size);
+	if (HAS_KEYS && ep->is_udp)
+		a->listener.open = door_open;
+	ret = listener_start(&a->listener, r->loop, why, size);
 	if (ret < 0) {
 		put_names(a);
 		free(a);

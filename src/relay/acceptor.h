@@ -74,10 +74,13 @@ struct arrival {
 };
 
 /*
- * acceptor_has_room() - Whether there is a place for one more port: a cable has one. A peer
- * that is most likely gone loses its place.
+ * acceptor_has_room() - Whether there is a place for one more port, or acceptor_make_room()
+ * would make one: a cable has one place.
  */
-bool acceptor_has_room(struct acceptor *a);
+bool acceptor_has_room(const struct acceptor *a);
+
+/* acceptor_make_room() - The same, and a peer that is most likely gone loses its place. */
+bool acceptor_make_room(struct acceptor *a);
 
 /* acceptor_take() - Make a port of it. */
 void acceptor_take(struct acceptor *a, const struct arrival *in);

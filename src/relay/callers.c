@@ -23,6 +23,8 @@
 #include "trunk/prove.h"
 
 #define TELL_MS 1000 /* between two messages about strangers of a listener */
+#define RIVALS 5     /* links that took the place of another one within RIVALS_MS */
+#define RIVALS_MS 60000
 
 /*
  * @peer, @known: a copy of its line, once it is found; but for psk_path
@@ -170,11 +172,38 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
 	return 0;
 }
 
-bool callers_have_room(struct acceptor *a, const struct known_peer *known)
+/* Whether it has the place already that it wants. */
+static bool has_place(const struct acceptor *a, const struct known_peer *known)
 {
-	const struct member *m = known->member;
+	return known->member && known->member->acceptor == a;
+}
 
-	return (m && m->acceptor == a) || acceptor_has_room(a);
+void callers_note_rival(struct known_peer *k)
+{
+	uint64_t now = loop_now();
+
+	if (now - k->rivals_at >= RIVALS_MS) {
+		k->rivals_at = now;
+		k->rivals = 0;
+	}
+	if (++k->rivals == RIVALS)
+		log_warn("%s: its key came from elsewhere %u times within a minute; if "
+			 "two hosts have it, give each a key of its own",
+			 k->member->name, k->rivals);
+}
+
+int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
+		      size_t size)
+{
+	if (!has_place(a, known) && !acceptor_make_room(a)) {
+		snprintf(why, size, "another peer has this end of the cable");
+		return -EBUSY;
+	}
+	if (known->member) {
+		callers_note_rival(known);
+		callers_end_port(known, "its peer has connected anew");
+	}
+	return 0;
 }
 
 int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
@@ -190,7 +219,7 @@ int callers_admit(struct acceptor *a, struct known_peer *known, const char *name
 			 name);
 		return -EACCES;
 	}
-	if (!callers_have_room(a, known)) {
+	if (!has_place(a, known) && !acceptor_has_room(a)) {
 		snprintf(why, size,
 			 "%s is another peer than the one that has this end of the cable",
 			 name);
@@ -238,16 +267,19 @@ static void proved(struct prove *p, int fd, int ret)
 	struct arrival in = { .fd = fd, .name = c->name, .host = c->host };
 	struct relay *r = c->acceptor->relay;
 
+	/* The file may be another one by now. */
+	if (ret == 0)
+		ret = callers_find(c->acceptor, c->known->key, &c->peer, &c->known,
+				   p->why, sizeof(p->why));
 	if (ret == 0) {
 		in.session = &p->session;
 		in.peer = &c->peer;
 		in.known = c->known;
-		if (in.known->member)
-			callers_end_port(in.known, "its peer has connected anew");
+		ret = callers_make_room(c->acceptor, in.known, p->why, sizeof(p->why));
 	}
 	if (ret < 0) {
 		refuse(c, fd, p->why);
-	} else if (ret == PROVE_PLAIN && !acceptor_has_room(c->acceptor)) {
+	} else if (ret == PROVE_PLAIN && !acceptor_make_room(c->acceptor)) {
 		refuse(c, fd, "another peer has this end of the cable");
 	} else {
 		acceptor_take(c->acceptor, &in);
@@ -303,9 +335,15 @@ void callers_end(struct relay *r, const struct acceptor *a)
 static void check_one(struct relay *r, struct known_peer *k)
 {
 	struct acceptor *a = k->member->acceptor;
-	const struct peer *peer = peer_of(a, k->key);
 	struct endpoint_rules rules;
+	const struct peer *peer;
 
+	if (a->is_stopped && !keys_have(r->env.keys, a->ep->peers_path)) {
+		callers_end_port(
+			k, "its listener was taken away, and its peers file with it");
+		return;
+	}
+	peer = peer_of(a, k->key);
 	if (!peer) {
 		callers_end_port(k, "its key was taken out of the peers file");
 		return;

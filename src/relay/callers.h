@@ -31,6 +31,7 @@ struct relay;
  * @stamp:  of its last handshake that was right
  * @shared: if @has_shared, as of handshake_believe(), for the keys of that @version
  * @member: its port's, whose @known this is; or NULL
+ * @rivals: links that took the place of another one that was up, since @rivals_at
  */
 struct known_peer {
 	struct known_peer *next;
@@ -39,6 +40,8 @@ struct known_peer {
 	uint8_t shared[SEAL_KEY_BYTES];
 	unsigned version;
 	struct member *member;
+	unsigned rivals;
+	uint64_t rivals_at;
 };
 
 /*
@@ -71,8 +74,15 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
  */
 void callers_refused(struct acceptor *a, const char *who, bool is_named, const char *why);
 
-/* callers_have_room() - Whether there is a place for its port; it takes that of its old one. */
-bool callers_have_room(struct acceptor *a, const struct known_peer *known);
+/*
+ * callers_make_room() - It has proved that it is the peer: its old port ends, and it takes
+ * the place of that, or one as of acceptor_make_room().
+ * @why: if there is none, one line
+ *
+ * Return: 0 or -EBUSY.
+ */
+int callers_make_room(struct acceptor *a, struct known_peer *known, char *why,
+		      size_t size);
 
 /*
  * callers_admit() - It has that key, and its handshake @stamp, which must be a new one.
@@ -85,6 +95,12 @@ bool callers_have_room(struct acceptor *a, const struct known_peer *known);
 int callers_admit(struct acceptor *a, struct known_peer *known, const char *name,
 		  const uint8_t stamp[HANDSHAKE_STAMP_BYTES], uint8_t psk[SEAL_KEY_BYTES],
 		  char *why, size_t size);
+
+/*
+ * callers_note_rival() - It has a port, and somebody else comes with its key. Two hosts that
+ * have one key are told of, once a minute.
+ */
+void callers_note_rival(struct known_peer *k);
 
 /* callers_end_port() - End the port that it has. */
 void callers_end_port(struct known_peer *k, const char *why);

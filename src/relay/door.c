@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/parts.h"
 #include "net/admit.h"
 #include "net/keys.h"
@@ -20,11 +19,51 @@
 #include "relay/callers.h"
 #include "relay/relay.h"
 
+/* @why: "": it is counted already */
 static void refuse(struct acceptor *a, const struct sock_addr *from, const char *why)
 {
 	char text[SOCK_TEXT_MAX];
 
-	callers_refused(a, sock_text(from, text), false, why);
+	if (*why)
+		callers_refused(a, sock_text(from, text), false, why);
+}
+
+/*
+ * Have a peer take one of the places of max= and per-address=.
+ *
+ * Return: 0; -EBUSY, counted, with no reason in @why.
+ */
+static int enter(struct acceptor *a, const struct sock_addr *from,
+		 struct admit_host **host, char *why)
+{
+	*why = '\0';
+	return !HAS_ACCESS || admit_enter(&a->listener.admit, from, a->listener.n, host)
+		       ? 0
+		       : -EBUSY;
+}
+
+static void leave(struct acceptor *a, struct admit_host *host)
+{
+	if (HAS_ACCESS)
+		admit_leave(&a->listener.admit, host);
+}
+
+/*
+ * Whether one that has no session yet may come now. It takes no place before it has proved
+ * that it is where it says, but gets no answer if there is none.
+ */
+static int welcome(struct acceptor *a, const struct sock_addr *from, char *why)
+{
+	struct admit_host *host = NULL;
+	int ret;
+
+	*why = '\0';
+	if (HAS_ACCESS && !admit_is_welcome(&a->listener.admit, from, -1))
+		return -EBUSY;
+	ret = enter(a, from, &host, why);
+	if (ret == 0)
+		leave(a, host);
+	return ret;
 }
 
 static void forget(struct udp_session *s)
@@ -54,17 +93,16 @@ static void proved(struct udp_session *s)
 	char why[PEERS_WHY_MAX];
 	int ret = callers_find(a, s->link.peer, &peer, &in.known, why, sizeof(why));
 
-	if (ret == 0 && !callers_have_room(a, in.known)) {
-		snprintf(why, sizeof(why), "another peer has this end of the cable");
-		ret = -EBUSY;
-	}
+	if (ret == 0)
+		ret = enter(a, &s->to, &in.host, why);
+	if (ret == 0)
+		ret = callers_make_room(a, in.known, why, sizeof(why));
 	if (ret < 0) {
+		leave(a, in.host);
 		refuse(a, &s->to, why);
 		failed(s);
 		return;
 	}
-	if (in.known->member)
-		callers_end_port(in.known, "its peer has connected anew");
 	in.peer = &peer;
 	a->listener.n++;
 	a->listener.count++;
@@ -110,8 +148,13 @@ static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	if (ret < 0)
 		return ret;
 	ret = callers_admit(a, known, peer.name, hs->stamp, psk, why, PEERS_WHY_MAX);
+	s = udp_hub_find(&a->door->hub, key);
+	if (ret == 0 && !s)
+		ret = welcome(a, from, why);
 	if (ret < 0)
 		return ret;
+	if (s && known->member && !sock_is_from(&s->to, &from->storage))
+		callers_note_rival(known);
 	s = session_for(a, key, from);
 	snprintf(why, PEERS_WHY_MAX, "there is no memory, or its key is none");
 	return s ? udp_session_answer(s, hs, psk, hello, from, loop_now()) : -ENOMEM;
@@ -159,27 +202,38 @@ static int bind_hub(const struct sock_addr *addr, void *arg)
 	return udp_hub_open(arg, addr);
 }
 
-int door_open(struct acceptor *a, char *why, size_t size)
+/* Return: 0 or -errno. */
+static int open_hub(struct acceptor *a, struct udp_hub *h)
 {
-	struct door *d = calloc(1, sizeof(*d));
-	int ret = -ENOMEM;
+	struct listener *l = &a->listener;
+	int ret;
 
-	a->listener.loop = a->relay->loop;
-	a->listener.watch.fd = a->listener.held = -1;
-	if (d) {
-		udp_hub_init(&d->hub, a->relay->loop);
-		d->hub.arg = a;
-		d->hub.hello = on_hello;
-		ret = sock_bind_listener(&a->ep->local, bind_hub, &d->hub);
-	}
+	l->own = HAS_SERVICE ? passed_find(l->passed, NULL, l->addr, true) : NULL;
+	ret = l->own ? udp_hub_adopt(h, l->own->fd)
+		     : sock_bind_listener(l->addr, bind_hub, h);
+	if (l->own && ret == 0)
+		l->own->is_used = true;
+	return ret;
+}
+
+int door_open(void *acceptor)
+{
+	struct acceptor *a = acceptor;
+	struct door *d = calloc(1, sizeof(*d));
+	int ret;
+
+	if (!d)
+		return -ENOMEM;
+	udp_hub_init(&d->hub, a->relay->loop);
+	d->hub.arg = a;
+	d->hub.hello = on_hello;
+	d->hub.strays = &a->listener.admit.refused[ADMIT_STRAY];
+	ret = open_hub(a, &d->hub);
 	if (ret < 0) {
-		snprintf(why, size, "%s: listen: %s%s", a->label, strerror(-ret),
-			 sock_hint(ret));
 		free(d);
 		return ret;
 	}
 	a->door = d;
-	log_info("%s: listening", a->label);
 	return 0;
 }
 
@@ -199,6 +253,8 @@ void door_free(struct acceptor *a)
 		return;
 	door_close(a);
 	udp_hub_close(&a->door->hub);
+	if (a->listener.own)
+		a->listener.own->is_used = false;
 	crypto_wipe(a->door, sizeof(*a->door));
 	free(a->door);
 	a->door = NULL;

@@ -22,12 +22,12 @@ struct door {
 };
 
 /*
- * door_open() - Listen as the endpoint of @a says, which has ,udp.
- * @why: on error, one line that says what is wrong and what to do
+ * door_open() - Listen as the endpoint of an acceptor says, which has ,udp: as of struct
+ * listener.
  *
  * Return: 0 or -errno.
  */
-int door_open(struct acceptor *a, char *why, size_t size);
+int door_open(void *acceptor);
 
 /* door_close() - Take no hellos any more, and forget who has not proved anything. */
 void door_close(struct acceptor *a);

@@ -309,6 +309,8 @@ int channel_sealed_begin(struct channel_sealed *c, int fd, struct session *s)
 	ret = c->out ? record_begin(&c->tx, s->suite, s->send, now) : -ENOMEM;
 	if (ret == 0)
 		ret = record_begin(&c->rx, s->suite, s->recv, now);
+	c->tx.n = s->sent;
+	c->rx.n = s->received;
 	crypto_wipe(s, sizeof(*s));
 	if (ret < 0)
 		sealed_close(&c->channel);

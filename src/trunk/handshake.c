@@ -147,8 +147,7 @@ static int make_session(struct handshake *h, struct session *s, uint32_t takes,
 {
 	int ret;
 
-	s->suite = suite;
-	s->peer_takes = takes;
+	*s = (struct session){ .suite = suite, .peer_takes = takes };
 	memcpy(s->peer, noise_peer(&h->noise), sizeof(s->peer));
 	ret = noise_split(&h->noise, s->send, s->recv);
 	derive(s->send, s->suite);

@@ -16,7 +16,11 @@
  *	..16  the first one only: HMAC-SHA256 of all before, cut short, whose key is made of
  *	      the listener's public key. Who does not know that costs the listener no more.
  *
- * All is big-endian. A timestamp that is not later than the peer's last one is a message
+ * All is big-endian. The one that dialled then proves, before anything is made of it, that it
+ * has the keys that this has brought: by an empty record (trunk/prove.h), or a ping over
+ * datagrams (trunk/seal-link.h). Who repeats what was recorded can't do that.
+ *
+ * A timestamp that is not later than the peer's last one is a message
  * that was recorded and sent again. What was agreed is sealed, so nobody in between can
  * talk the two down.
  *
@@ -49,12 +53,14 @@
  * @send, @recv: keys of the two directions
  * @peer:       whose it is
  * @peer_takes: as of struct trunk
+ * @sent, @received: records that the handshake itself has used
  */
 struct session {
 	enum seal_suite suite;
 	uint8_t send[SEAL_KEY_BYTES], recv[SEAL_KEY_BYTES];
 	uint8_t peer[SEAL_KEY_BYTES];
 	uint32_t peer_takes;
+	unsigned sent, received;
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both messages are shorter than any socket's buffer, so they are written in one go.
+ * All messages are shorter than any socket's buffer, so they are written in one go.
  *
  * #syscalls: recvfrom sendto
  */
@@ -15,6 +15,9 @@
 #include "base/util.h"
 #include "trunk/trunk.h"
 
+#define NOT_PROVED                                                                      \
+	"it has not proved that it has its key: somebody repeats what it sent, or its " \
+	"psk= is another one"
 #define LOOK_MS 100 /* until another look at a peer that has sent less than a hello */
 
 static int fault(struct prove *p, int err, const char *why)
@@ -58,6 +61,37 @@ static int send_all(struct prove *p, int fd, const uint8_t *msg, size_t len)
 	return fault(p, n < 0 ? -errno : -ENOBUFS, n < 0 ? strerror(errno) : "cut short");
 }
 
+/* The record that proves that the dialler has the session's keys. */
+static int send_record(struct prove *p)
+{
+	struct aead aead;
+	struct record_way way = { .aead = &aead };
+	uint8_t out[PROVE_BYTES];
+
+	aead_set(&aead, p->session.suite, p->session.send);
+	record_seal(&way, RECORD_DATA, out, 0);
+	crypto_wipe(&aead, sizeof(aead));
+	p->session.sent = 1;
+	return send_all(p, p->watch.fd, out, sizeof(out));
+}
+
+static int take_record(struct prove *p)
+{
+	struct aead aead;
+	struct record_way way = { .aead = &aead };
+	enum record_kind kind = RECORD_END;
+	int ret = -EBADMSG;
+
+	aead_set(&aead, p->session.suite, p->session.recv);
+	if (record_size(p->in) == PROVE_BYTES)
+		ret = record_open(&way, p->in, &kind);
+	crypto_wipe(&aead, sizeof(aead));
+	if (ret < 0 || kind != RECORD_DATA)
+		return fault(p, -EBADMSG, NOT_PROVED);
+	p->session.received = 1;
+	return 0;
+}
+
 /* What can be wrong with an answer, for whoever dialled. */
 static int finish(struct prove *p)
 {
@@ -82,10 +116,12 @@ static int finish(struct prove *p)
 			p, ret,
 			"the peer can't prove that it has the key of peer=; compare that "
 			"with its `netrelay pubkey`, and psk= on both sides");
-	return 0;
+	return send_record(p);
 }
 
-/* The peer may come, if it is who it claims to be. */
+static void limit_over(struct timer *t);
+
+/* The peer may come, if it is who it claims to be. Return: -EINPROGRESS; or -errno. */
 static int let_in(struct prove *p)
 {
 	uint8_t out[HANDSHAKE_2_BYTES], psk[SEAL_KEY_BYTES] = { 0 };
@@ -100,7 +136,12 @@ static int let_in(struct prove *p)
 	crypto_wipe(psk, sizeof(psk));
 	if (ret < 0)
 		return fault(p, ret, strerror(-ret));
-	return send_all(p, p->watch.fd, out, sizeof(out));
+	ret = send_all(p, p->watch.fd, out, sizeof(out));
+	p->is_answered = true;
+	p->n = 0;
+	p->need = PROVE_BYTES;
+	timer_set(p->loop, &p->limit, TRUNK_ANSWER_MS, limit_over);
+	return ret < 0 ? ret : -EINPROGRESS;
 }
 
 /* What can be wrong with who has dialled. It is never told. */
@@ -123,7 +164,7 @@ static int answer(struct prove *p)
 /* Return: whether the peer may go on; if not, it was told. */
 static bool looks_right(struct prove *p)
 {
-	if (p->is_dialler || handshake_is_there(p->in, p->n))
+	if (p->is_dialler || p->is_answered || handshake_is_there(p->in, p->n))
 		return true;
 	if (p->n >= 8 && get_be32(p->in) == TRUNK_MAGIC && get_be16(p->in + 4) == 1)
 		end(p, fault(p, -EPROTO,
@@ -141,7 +182,9 @@ static void limit_over(struct timer *t)
 		end(p, PROVE_PLAIN);
 	else
 		end(p, fault(p, -ETIMEDOUT,
-			     p->is_dialler ? trunk_no_answer() : "no handshake came"));
+			     p->is_dialler    ? trunk_no_answer()
+			     : p->is_answered ? NOT_PROVED
+					      : "no handshake came"));
 }
 
 static void look_due(struct timer *t)
@@ -177,6 +220,8 @@ static bool is_sealed(struct prove *p)
 
 static const char *hung_up(const struct prove *p)
 {
+	if (p->is_answered)
+		return NOT_PROVED;
 	return p->is_dialler
 		       ? "closed by the peer without an answer: is peer= its key, ours "
 			 "in its peers file, and its clock and ours right? Its log "
@@ -184,10 +229,19 @@ static const char *hung_up(const struct prove *p)
 		       : "closed by the peer before it had proved anything";
 }
 
+/* A message came whole. Return: 0; -EINPROGRESS: another one is due; another -errno. */
+static int take(struct prove *p)
+{
+	if (p->is_dialler)
+		return finish(p);
+	return p->is_answered ? take_record(p) : answer(p);
+}
+
 static void input_ready(struct watch *w, uint32_t events)
 {
 	struct prove *p = container_of(w, struct prove, watch);
 	ssize_t n;
+	int ret;
 
 	(void)events;
 	if (p->takes_plain && !is_sealed(p))
@@ -206,7 +260,9 @@ static void input_ready(struct watch *w, uint32_t events)
 	p->n += (size_t)n;
 	if (!looks_right(p) || p->n < p->need)
 		return;
-	end(p, p->is_dialler ? finish(p) : answer(p));
+	ret = take(p);
+	if (ret != -EINPROGRESS)
+		end(p, ret);
 }
 
 /* Return: 0; -errno, with @why. */
@@ -215,6 +271,7 @@ static int begin(struct prove *p, int fd, unsigned ms)
 	int ret;
 
 	p->n = 0;
+	p->is_answered = false;
 	p->need = p->is_dialler ? HANDSHAKE_2_BYTES : HANDSHAKE_1_BYTES;
 	ret = loop_add(p->loop, &p->watch, fd, EPOLLIN, input_ready);
 	if (ret < 0) {

@@ -2,6 +2,10 @@
 /*
  * Has the two ends of a connection prove who they are (trunk/handshake.h), before anybody
  * makes a port of it. Nothing but the handshake is read.
+ *
+ * Behind its two messages the dialler sends an empty record (seal/record.h), PROVE_BYTES
+ * bytes. Before it has come, the listener knows only that the peer has made the first
+ * message, which anybody may have recorded.
  */
 #ifndef PROVE_H
 #define PROVE_H
@@ -11,7 +15,10 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "seal/record.h"
 #include "trunk/handshake.h"
+
+#define PROVE_BYTES RECORD_OVERHEAD
 
 #define PROVE_WHY_MAX 160
 
@@ -22,10 +29,11 @@
  * @why:     a sentence for people, once it was called with an error
  * @find:    for who was dialled: says whether the peer that the handshake names may come.
  *           Return: 0, and @shared is set as of handshake_believe(); -errno with @why
- * @check:   then the peer has proved that it is that one. Return: 0, and @psk, all zeros,
+ * @check:   then the peer has made the first message, some time. Return: 0, and @psk, all zeros,
  *           is set to its secret if it has one; -errno with @why
  * @done:    the handshake has ended, and the connection, @fd, is the owner's again. @ret:
  *           0; PROVE_PLAIN; -errno, with @why
+ * @is_answered: the second message went, and the record is due
  * @in:      what came so far, @n bytes of @need
  */
 struct prove {
@@ -41,7 +49,7 @@ struct prove {
 		     uint8_t psk[SEAL_KEY_BYTES]);
 	const uint8_t *shared;
 	void (*done)(struct prove *p, int fd, int ret);
-	bool is_dialler, takes_plain;
+	bool is_dialler, takes_plain, is_answered;
 	uint8_t in[HANDSHAKE_1_BYTES];
 	size_t n, need;
 };

@@ -236,6 +236,7 @@ static int take_sealed(struct seal_link *l, uint8_t *at, size_t len, uint64_t no
 		k = &l->keys;
 	}
 	l->heard_at = now;
+	l->unheard_at = 0;
 	if (is_data) {
 		out->payload = at + DATAGRAM_HEAD;
 		out->len = (size_t)ret;
@@ -277,8 +278,20 @@ size_t seal_link_seal(struct seal_link *l, uint8_t *at, size_t len, uint64_t now
 	size_t size = datagram_seal(&l->keys, SEAL_LINK_DATA, at, len);
 
 	l->sent_at = now;
+	if (l->is_dialler && !l->unheard_at)
+		l->unheard_at = now;
 	pmtu_used(&l->pmtu, (uint32_t)size, now);
 	return size;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static uint64_t ping_after(const struct seal_link *l)
@@ -289,11 +302,12 @@ static uint64_t ping_after(const struct seal_link *l)
 /* When a ping is due because the peer is silent, or we are; UINT64_MAX: never. */
 static uint64_t ping_due(const struct seal_link *l)
 {
-	uint64_t at = UINT64_MAX,
-		 last = l->heard_at > l->ping_at ? l->heard_at : l->ping_at;
+	uint64_t at = UINT64_MAX;
 
 	if (l->dead_ms)
-		at = last + ping_after(l);
+		at = later(l->heard_at, l->ping_at) + ping_after(l);
+	if (l->unheard_at)
+		at = sooner(at, later(l->unheard_at, l->ping_at) + SEAL_LINK_PING_MS);
 	if (l->keepalive_ms && l->sent_at + l->keepalive_ms < at)
 		at = l->sent_at + l->keepalive_ms;
 	return at;
@@ -310,11 +324,23 @@ static void probe(struct seal_link *l, uint64_t now)
 	}
 }
 
+/* When a peer that says nothing may have lost our keys; UINT64_MAX: never. */
+static uint64_t silent_from(const struct seal_link *l)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (l->dead_ms)
+		at = l->heard_at + 2 * ping_after(l);
+	if (l->unheard_at)
+		at = sooner(at, l->unheard_at + SEAL_LINK_HELLO_MS);
+	return at;
+}
+
 /* A dialler has something to ask its peer for: keys, or whether it has ours. */
 static bool needs_hello(const struct seal_link *l, uint64_t now)
 {
 	return !seal_link_is_up(l) || datagram_is_stale(&l->keys, now) ||
-	       (l->dead_ms && now - l->heard_at >= 2 * ping_after(l));
+	       now >= silent_from(l);
 }
 
 int seal_link_run(struct seal_link *l, uint64_t now)
@@ -338,16 +364,6 @@ int seal_link_run(struct seal_link *l, uint64_t now)
 	return 0;
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 uint64_t seal_link_at(const struct seal_link *l)
 {
 	const struct datagram_keys *k = &l->keys;
@@ -360,10 +376,7 @@ uint64_t seal_link_at(const struct seal_link *l)
 	if (datagram_has_keys(&l->before))
 		at = sooner(at, l->replaced_at + SEAL_LINK_LATE_MS);
 	if (l->is_dialler)
-		at = sooner(at, later(l->dial_at, k->since + k->stale_ms));
-	if (!l->dead_ms)
-		return at;
-	if (l->is_dialler)
-		at = sooner(at, later(l->dial_at, l->heard_at + 2 * ping_after(l)));
-	return sooner(at, l->heard_at + l->dead_ms);
+		at = sooner(at, later(l->dial_at,
+				      sooner(k->since + k->stale_ms, silent_from(l))));
+	return l->dead_ms ? sooner(at, l->heard_at + l->dead_ms) : at;
 }

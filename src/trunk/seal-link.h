@@ -17,7 +17,8 @@
  * is sealed with them: until then the old ones are used. The dialler pings with the new
  * keys, the listener pongs with them. The keys before are kept for datagrams under way. The
  * dialler begins a handshake anew when keys are stale or the peer is silent, so a peer that
- * has lost its keys is found again.
+ * has lost its keys is found again: soon if there is something to send, which it does not
+ * answer, with a ping first.
  */
 #ifndef SEAL_LINK_H
 #define SEAL_LINK_H
@@ -47,6 +48,9 @@ enum seal_link_type {
 #define SEAL_LINK_RETRY_MS 1000 /* until another hello */
 #define SEAL_LINK_TRIES 5	/* hellos, until a peer without keys is given up */
 #define SEAL_LINK_LATE_MS 60000 /* how long keys that were replaced are kept */
+#define SEAL_LINK_PING_MS \
+	1000 /* without a word from who is sent something, until a ping */
+#define SEAL_LINK_HELLO_MS 3000 /* and until a hello */
 
 /*
  * @keys:  in use; those before; those of a handshake that nothing has arrived with
@@ -58,6 +62,7 @@ enum seal_link_type {
  * @dead_ms: how long the peer may be silent; 0: for ever
  * @keepalive_ms: the longest time to send nothing; 0: for ever
  * @heard_at, @sent_at, @ping_at: something of the peer's came; went; a ping went
+ * @unheard_at: a dialler's first DATA since something of the peer's came; 0: it has sent none
  * @refused: datagrams that were not the peer's, were changed, or came twice
  * @send:  send it; @is_reply: to where that came from which is being taken, else to where
  *         the peer is. Return: 0 or -errno
@@ -76,7 +81,7 @@ struct seal_link {
 	uint64_t cookie_at;
 	bool has_cookie, wants_dial;
 	uint64_t dead_ms, keepalive_ms;
-	uint64_t heard_at, sent_at, ping_at;
+	uint64_t heard_at, sent_at, ping_at, unheard_at;
 	uint64_t refused;
 	struct pmtu pmtu;
 	int (*send)(struct seal_link *l, const uint8_t *data, size_t len, bool is_reply);

@@ -422,7 +422,7 @@ static void test_closed(void)
 	close(fd);
 }
 
-/* A stranger makes us warn of it as often as it likes. */
+/* A stranger makes us tell of it as often as it likes. */
 static void test_flood(void)
 {
 	int fds[2];
@@ -431,11 +431,21 @@ static void test_flood(void)
 	if (pipe(fds) < 0)
 		abort();
 	stderr_to(fds[1]);
+	log_verbosity(1);
+	for (int i = 0; i < 2500; i++)
+		log_info("flood");
+	s = read_all(fds[0]);
+	ok(count_lines(s) >= 100 && count_lines(s) < 2000,
+	   "a flood of messages is cut: %d lines", count_lines(s));
+	log_warn("a warning");
+	s = read_all(fds[0]);
+	ok(strstr(s, "a warning"), "and leaves room for warnings");
 	for (int i = 0; i < 2500; i++)
 		log_warn("flood");
 	s = read_all(fds[0]);
 	ok(count_lines(s) >= 100 && count_lines(s) < 2000,
 	   "a flood of warnings is cut: %d lines", count_lines(s));
+	log_verbosity(0);
 	log_answer("asked");
 	s = read_all(fds[0]);
 	ok(strstr(s, " messages left out here\n") && strstr(s, "netrelay: asked\n"),

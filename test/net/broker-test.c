@@ -384,13 +384,15 @@ static void test_config(void)
 	buf_free(&direct);
 }
 
-/* A file of keys is any of the folder whose name begins with "key", of 10 bytes at most. */
+/* A file of keys is any of the folder whose name begins with "key", of 10 bytes or 100 at most. */
 static size_t is_key_file(const char *path, void *arg)
 {
 	const char *name = strrchr(path, '/');
 
 	(void)arg;
-	return is_named(path, NULL) && name && !strncmp(name, "/key", 4) ? 10 : 0;
+	if (!is_named(path, NULL) || !name || strncmp(name, "/key", 4) != 0)
+		return 0;
+	return !strcmp(name, "/key-long") ? 100 : 10;
 }
 
 static int read_key_file(const char *path, struct file_stamp *stamp, const char *want,
@@ -429,6 +431,73 @@ static void test_file_refused(void)
 		  "file: the longest is asked for");
 }
 
+/* Whether a part of a process's memory has these bytes. */
+static bool has_bytes(int mem, unsigned long from, unsigned long to, const char *text,
+		      size_t len)
+{
+	static char part[1 << 20];
+
+	for (; from < to; from += sizeof(part) - len) {
+		ssize_t n =
+			pread(mem, part, min_size(sizeof(part), to - from), (off_t)from);
+
+		if (n > 0 && memmem(part, (size_t)n, text, len))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a process has these bytes in memory that it can write to. What is larger than
+ * ITS_MAX is not its own, but a sanitizer's.
+ */
+#define ITS_MAX (64u << 20)
+static bool remembers(pid_t pid, const char *text, size_t len)
+{
+	char path[64], line[512], access[8];
+	bool is_found = false;
+	unsigned long from, to;
+	FILE *maps;
+	int mem;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	ok(maps && mem >= 0, "file: its memory can be read");
+	while (maps && !is_found && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 &&
+		    access[1] == 'w' && to - from <= ITS_MAX)
+			is_found = has_bytes(mem, from, to, text, len);
+	if (maps)
+		fclose(maps);
+	close(mem);
+	return is_found;
+}
+
+/* Neither the process that has read a secret keeps it, nor its parent. */
+static void test_secret(void)
+{
+	char secret[41], *found;
+	/* What free() itself may write to is not looked at. */
+	const char *rest = secret + 20;
+	struct file_stamp stamp = { 0 };
+	size_t len;
+	int ret;
+
+	for (unsigned i = 0; i < sizeof(secret) - 1; i++)
+		secret[i] = (char)('a' + (i * 7 + (unsigned)getpid()) % 26);
+	secret[sizeof(secret) - 1] = '\0';
+	write_text(in_dir("key-long"), secret);
+	ret = broker_file(&broker, in_dir("key-long"), 100, &stamp, &found, &len);
+	ok(ret == 0 && found && !strcmp(found, secret), "file: a secret is read");
+	ok(remembers(getpid(), rest, 20), "file: which is in our memory, where we look");
+	ok(!remembers(server(), rest, 20) && !remembers(broker.pid, rest, 20),
+	   "file: and in nobody else's");
+	free(found);
+	unlink(in_dir("key-long"));
+}
+
 static void test_file(void)
 {
 	static const struct broker_rules with = { .helper = helper, .file = is_key_file };
@@ -460,6 +529,7 @@ static void test_file(void)
 		  "file: refused");
 	unlink(key);
 	test_file_refused();
+	test_secret();
 	broker_stop(&broker);
 	ok_eq_int(broker_start(&broker, &rules), 0, "file: a broker without any");
 	write_text(key, "secret");

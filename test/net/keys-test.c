@@ -264,21 +264,42 @@ static void test_rate(void)
 	keys_free(&keys);
 }
 
+static int renew(const struct conf *next)
+{
+	struct keys before;
+	int ret = keys_renew(&keys, next, &before, why, sizeof(why));
+
+	if (ret == 0)
+		keys_renewed(&keys, &before, true);
+	return ret;
+}
+
 static void test_renew(void)
 {
 	static const char *const less[] = { "--key", "own", "-l",
 					    "tcp-listen:2,peers=third", NULL };
 	static struct conf next;
+	struct keys before;
 	unsigned version;
 
 	ok_eq_int(start(), 0, "a start, to be renewed");
 	version = keys.version;
 	words_read(&next, less, why, sizeof(why));
-	ok(keys_renew(&keys, &next, why, sizeof(why)) < 0, "a file is missing");
+	ok(renew(&next) < 0, "a file is missing");
 	ok_eq_str(why, "third: No such file or directory", "and told");
 	ok_eq_str(name_of("other", KEY("A")), "c", "nothing is changed");
 	write_key("third", KEY("A") " d\n");
-	ok_eq_int(keys_renew(&keys, &next, why, sizeof(why)), 0, "now it is there");
+	ok(keys_renew(&keys, &next, &before, why, sizeof(why)) == 0 &&
+		   keys_have(&keys, "third") && !keys_have(&keys, "other"),
+	   "now it is there");
+	keys_renewed(&keys, &before, false);
+	ok(keys_have(&keys, "other") && keys_have(&keys, "") &&
+		   !keys_have(&keys, "third") && keys_own(&keys),
+	   "if what follows comes to nothing, what was before is there again");
+	ok_eq_str(name_of("other", KEY("A")), "c", "with its peers");
+	ok(keys.version != version, "as another version");
+	version = keys.version;
+	ok_eq_int(renew(&next), 0, "once more");
 	ok(keys.version != version, "another version");
 	ok_eq_str(name_of("third", KEY("A")), "d", "its peers");
 	ok(!keys_peers(&keys, ""), "no others");
@@ -300,8 +321,7 @@ static void test_modes(void)
 		snprintf(want, sizeof(want), "%s: others can read this key; chmod 600 %s",
 			 files[i], files[i]);
 		ok(start() == 0 && was_said(want), "%s", want);
-		ok(keys_renew(&keys, &conf, why, sizeof(why)) == 0 && is_silent(),
-		   "and not again");
+		ok(renew(&conf) == 0 && is_silent(), "and not again");
 		keys_free(&keys);
 		write_all_files();
 		chmod(files[i], 0600);
@@ -314,8 +334,7 @@ static void test_modes(void)
 	chmod("usual", 0622);
 	name_of("", KEY("A"));
 	ok(is_silent(), "which is told once");
-	ok(keys_renew(&keys, &conf, why, sizeof(why)) == 0 && is_silent(),
-	   "also if it is renewed");
+	ok(renew(&conf) == 0 && is_silent(), "also if it is renewed");
 	chmod("usual", 0644);
 	name_of("", KEY("A"));
 	is_silent();
@@ -411,7 +430,7 @@ static void test_broker(void)
 	ok_eq_str(why, "psk2: the configuration does not name it", "and told");
 	unlink("psk3");
 	write_all_files();
-	ok_eq_int(keys_renew(&keys, &conf, why, sizeof(why)), 0, "renewed by it");
+	ok_eq_int(renew(&conf), 0, "renewed by it");
 	ok_eq_str(name_of("other", KEY("A")), "c", "all of it");
 	broker_stop(&broker);
 	keys.broker = NULL;

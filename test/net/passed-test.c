@@ -88,7 +88,7 @@ static struct passed_fd *find_tcp(const char *host, int family, uint16_t port)
 	struct endpoint_addr at = { .family = family, .port = port };
 
 	snprintf(at.host, sizeof(at.host), "%s", host);
-	return passed_find(&passed, NULL, &at);
+	return passed_find(&passed, NULL, &at, false);
 }
 
 static void test_found(void)
@@ -105,8 +105,9 @@ static void test_found(void)
 	   "the environment has them no longer");
 	ok(fcntl(FIRST, F_GETFD) == FD_CLOEXEC && (fcntl(FIRST, F_GETFL) & O_NONBLOCK),
 	   "they are as our own");
-	ok(passed_find(&passed, path, NULL) == &passed.fds[0], "by its path");
-	ok(!passed_find(&passed, "/tmp", NULL) && !passed_find(&passed, "", NULL),
+	ok(passed_find(&passed, path, NULL, false) == &passed.fds[0], "by its path");
+	ok(!passed_find(&passed, "/tmp", NULL, false) &&
+		   !passed_find(&passed, "", NULL, false),
 	   "not by another");
 	ok(find_tcp("127.0.0.1", AF_INET, port) == &passed.fds[1], "by its address");
 	ok(!find_tcp("127.0.0.2", AF_INET, port) &&
@@ -118,8 +119,8 @@ static void test_found(void)
 	ok_eq_str(passed.fds[1].name, "two", "with its name");
 	ok_eq_str(passed.fds[2].name, "", "or without one");
 	passed.fds[0].is_used = true;
-	ok(!passed_find(&passed, path, NULL), "no two listeners have one");
-	ok(!passed_find(NULL, path, NULL), "there may be none");
+	ok(!passed_find(&passed, path, NULL, false), "no two listeners have one");
+	ok(!passed_find(NULL, path, NULL, false), "there may be none");
 	drop();
 	fd6 = tcp("::", AF_INET6, &port6);
 	if (fd6 < 0) {
@@ -131,6 +132,23 @@ static void test_found(void)
 	ok(find_tcp("", AF_UNSPEC, port6), "of both families");
 	ok(find_tcp("::", AF_INET6, port6), "if that is how the listener is called");
 	ok(!find_tcp("0.0.0.0", AF_INET, port6), "it is not the one for one of them");
+	drop();
+}
+
+static void test_udp(void)
+{
+	struct sockaddr_in addr;
+	struct endpoint_addr at = { .family = AF_INET, .host = "127.0.0.1" };
+
+	put(socket_bound(SOCK_DGRAM, &addr));
+	at.port = ntohs(addr.sin_port);
+	ok(read_as(NULL, "1", NULL) == 0 && passed.n == 1, "a socket of UDP");
+	ok(passed_find(&passed, NULL, &at, true) == &passed.fds[0], "by its address");
+	ok(!passed_find(&passed, NULL, &at, false), "is none of TCP");
+	drop();
+	put(tcp("127.0.0.1", AF_INET, &at.port));
+	read_as(NULL, "1", NULL);
+	ok(!passed_find(&passed, NULL, &at, true), "nor the other way round");
 	drop();
 }
 
@@ -149,7 +167,12 @@ static void test_wrong_kinds(void)
 	struct sockaddr_in addr;
 
 	refused(open("/dev/null", O_RDWR), "no socket");
-	refused(socket_bound(SOCK_DGRAM, &addr), "datagrams");
+	sockets_pair(SOCK_DGRAM, fds);
+	close(fds[1]);
+	refused(fds[0], "a unix socket of datagrams");
+	sockets_pair(SOCK_SEQPACKET, fds);
+	close(fds[1]);
+	refused(fds[0], "of datagrams or packets");
 	refused(socket_bound(SOCK_STREAM, &addr), "does not listen");
 	sockets_pair(SOCK_STREAM, fds);
 	close(fds[1]);
@@ -208,6 +231,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/s", dir);
 	alarm(300);
 	test_found();
+	test_udp();
 	test_wrong_kinds();
 	test_others();
 	test_lies();

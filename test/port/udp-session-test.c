@@ -46,6 +46,7 @@ static struct {
 	uint16_t port;
 	bool is_deaf;
 	unsigned hellos, ended;
+	uint64_t strays;
 } far;
 
 static char dir[] = "/tmp/udp-session-test.XXXXXX";
@@ -247,6 +248,7 @@ static void far_begin(void)
 	far.ep.dead = ENDPOINT_DEAD_USUAL;
 	udp_hub_init(&far.hub, &live.taker.loop);
 	far.hub.hello = on_hello;
+	far.hub.strays = &far.strays;
 	if (sock_addr_parse(&addr, AF_INET, &local) < 0 ||
 	    udp_hub_open(&far.hub, &local) < 0 ||
 	    getsockname(far.hub.watch.fd, (struct sockaddr *)&bound,
@@ -550,15 +552,29 @@ static void test_moves(void)
 	end();
 }
 
-static void say(const void *data, size_t len)
+static uint16_t near_port(void)
+{
+	struct sockaddr_in bound = { 0 };
+
+	getsockname(near_session()->hub->watch.fd, (struct sockaddr *)&bound,
+		    &(socklen_t){ sizeof(bound) });
+	return ntohs(bound.sin_port);
+}
+
+static void say_to(uint16_t port, const void *data, size_t len)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				  .sin_port = htons(far.port) };
+				  .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	sendto(fd, data, len, 0, (struct sockaddr *)&to, sizeof(to));
 	close(fd);
+}
+
+static void say(const void *data, size_t len)
+{
+	say_to(far.port, data, len);
 }
 
 static void test_hostile(void)
@@ -574,20 +590,27 @@ static void test_hostile(void)
 	say(data, sizeof(data));
 	put_be32(data + 4, UINT32_MAX);
 	say(data, sizeof(data));
-	live_until(far.hub.refused == 3);
-	ok_eq_int(far.hub.refused, 3, "what is of no session is counted by the hub");
+	live_until(far.strays == 3);
+	ok_eq_int(far.strays, 3, "what is of no session is counted by the hub");
 	put_be32(data + 4, far.session->link.keys.ours);
 	say(data, sizeof(data));
 	data[0] = 77;
 	say(data, sizeof(data));
 	data[0] = SEAL_LINK_HELLO;
 	say(data, sizeof(data));
-	live_until(far.session->port.count.dropped[DROP_NOT_ALLOWED] == 2 &&
+	live_until(far.session->port.count.dropped[DROP_NOT_GENUINE] == 2 &&
 		   far.hellos == 2);
-	ok(far.session->port.count.dropped[DROP_NOT_ALLOWED] == 2 && far.hellos == 2,
+	ok(far.session->port.count.dropped[DROP_NOT_GENUINE] == 2 && far.hellos == 2,
 	   "and what is of one, but not of its peer, by that");
 	ok(sock_is_from(&before, &far.session->to.storage) && passes(),
 	   "whose peer stays where it is");
+	put_be32(data + 4, 99u << 8);
+	data[0] = SEAL_LINK_DATA;
+	say_to(near_port(), data, sizeof(data));
+	say_to(near_port(), data, 3);
+	live_until(live.port->count.dropped[DROP_NOT_GENUINE] == 2);
+	ok_eq_int(live.port->count.dropped[DROP_NOT_GENUINE], 2,
+		  "who has dialled counts both, for nobody else does");
 	end();
 }
 
@@ -610,7 +633,7 @@ static void test_dead(void)
 	leap_until(2 * DEAD_S, live.downs);
 	ok(live_went_down("the peer has not answered for 15 s"),
 	   "a peer that has gone is found out");
-	ok(far.hub.refused && far.hellos > 1, "after it was asked");
+	ok(far.strays && far.hellos > 1, "after it was asked");
 	far.is_deaf = false;
 	leap_until(2 * DEAD_S, live.port->state == PORT_UP);
 	ok(is_up(), "it is back");

@@ -21,10 +21,12 @@
 #include "lib/keyed-relay.h"
 #include "lib/leap.h"
 #include "lib/no-memory.h"
+#include "lib/proof.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 #include "trunk/channel-sealed.h"
 #include "trunk/prove.h"
+#include "trunk/trunk.h"
 
 #define ALARM_S 120
 #define WAIT_MS 5000
@@ -111,13 +113,45 @@ static void settle(void)
 	turns(&loop, 2);
 }
 
-/* Whether it was let in. */
+/* Whether anything came for it, or its end. */
+static bool is_told(const struct visitor *v)
+{
+	return recv(v->fd, &(char){ 0 }, 1, MSG_PEEK) >= 0 || errno != EAGAIN;
+}
+
+/* Say the first message, and wait for what comes of it. */
+static void ask(struct visitor *v)
+{
+	say(v, v->first, sizeof(v->first));
+	turns(&loop, 2);
+	turn_until(&loop, WAIT_MS, is_told(v));
+}
+
 static bool is_answered(struct visitor *v)
 {
 	uint8_t second[HANDSHAKE_2_BYTES];
 
 	return recv(v->fd, second, sizeof(second), 0) == sizeof(second) &&
 	       handshake_finish(&v->hs, second, &v->session) == 0;
+}
+
+/* Prove that it has the keys. */
+static void prove(struct visitor *v)
+{
+	uint8_t record[PROVE_BYTES];
+
+	proof_make(&v->session, RECORD_DATA, record);
+	say(v, record, sizeof(record));
+	settle();
+}
+
+/* Whether it was let in. */
+static bool is_let_in(struct visitor *v)
+{
+	if (!is_answered(v))
+		return false;
+	prove(v);
+	return true;
 }
 
 /* Whether its connection was ended without a word. */
@@ -152,9 +186,8 @@ static bool call(struct visitor *v, const struct identity *me, const uint8_t *ps
 {
 	come(v, me);
 	prepare(v, psk);
-	say(v, v->first, sizeof(v->first));
-	settle();
-	return is_answered(v);
+	ask(v);
+	return is_let_in(v);
 }
 
 /* ---- tests ---- */
@@ -330,6 +363,86 @@ static void test_replay(void)
 	end();
 }
 
+/*
+ * The relay has started anew, and knows no timestamps. Somebody repeats what a peer has
+ * said before.
+ */
+static void test_recorded(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "unix-listen:s");
+	struct member *m;
+	struct visitor v, w;
+
+	ok(call(&w, &site, NULL), "a peer");
+	m = member();
+	memset(m->known->stamp, 0, sizeof(m->known->stamp));
+	come(&v, &site);
+	memcpy(v.first, w.first, sizeof(v.first));
+	ask(&v);
+	turns(&loop, 2);
+	ok(is_told(&v) && relay.callers.first && member() == m && a->listener.n == 2 &&
+		   relay.forward.members.n == 1 && !has_ended(&w),
+	   "a recorded message makes no port, and ends none");
+	leap(&loop, TRUNK_ANSWER_MS / 1000 + 1);
+	settle();
+	ok(was_said("refused: it has not proved") && refusals() == 1 &&
+		   a->listener.n == 1 && member() == m && !has_ended(&w),
+	   "after a while it is refused");
+	go(&v);
+	leap(&loop, 2);
+	memset(m->known->stamp, 0, sizeof(m->known->stamp));
+	come(&v, &site);
+	memcpy(v.first, w.first, sizeof(v.first));
+	ask(&v);
+	say(&v, "\0\0\0\20this is no proof", 20);
+	settle();
+	ok(refusals() == 2 && member() == m && !has_ended(&w),
+	   "so is a proof that is none");
+	go(&v);
+	go(&w);
+	end();
+}
+
+/* What has changed until the proof counts. */
+static void test_late(void)
+{
+	struct acceptor *a = begin(RELAY_CABLE, "unix-listen:s");
+	struct visitor v, w;
+
+	come(&v, &site);
+	prepare(&v, NULL);
+	ask(&v);
+	come(&w, &far);
+	prepare(&w, NULL);
+	ask(&w);
+	ok(is_answered(&v) && is_answered(&w) && !member() && a->listener.n == 2,
+	   "two peers are answered");
+	proof_make(&v.session, RECORD_DATA, v.first);
+	say(&v, v.first, PROVE_BYTES);
+	turns(&loop, 3);
+	ok(member() && !strcmp(member()->name, "site"), "the first has the place");
+	prove(&w);
+	ok(is_sent_away(&w) && was_said("another peer has this end of the cable") &&
+		   relay.forward.members.n == 1 && a->listener.n == 1,
+	   "and the other, which proves it later, has not");
+	go(&w);
+	go(&v);
+	come(&v, &site);
+	prepare(&v, NULL);
+	ask(&v);
+	ok(is_answered(&v), "a peer is answered");
+	write_peers("usual", NULL, "far");
+	leap(&loop, 1);
+	keys_peers(&keys, "");
+	callers_check(&relay);
+	prove(&v);
+	ok(!member() && is_sent_away(&v) && was_said("is not in usual; add it there"),
+	   "one that is struck until it has proved it is no port");
+	go(&v);
+	write_peers("usual", "site", "far");
+	end();
+}
+
 static void test_cable(void)
 {
 	struct acceptor *a = begin(RELAY_CABLE, "unix-listen:s,plain");
@@ -431,6 +544,11 @@ static void test_secret(void)
 	go(&v);
 	ok(!call(&v, &site, other), "another one is none");
 	go(&v);
+	leap(&loop, 2);
+	ok(!call(&v, &site, NULL), "nor is none");
+	go(&v);
+	ok(!member() && was_said("refused: it has not proved"),
+	   "which is told here, too");
 	unlink("secret");
 	write_peers("usual", "site", "far");
 	end();
@@ -506,9 +624,8 @@ static void test_deleted(void)
 	   "a listener that is taken away ends its own callers, and no port");
 	ok(relay.callers.first && relay.acceptors->listener.n == 1, "one caller is left");
 	prepare(&v[2], NULL);
-	say(&v[2], v[2].first, sizeof(v[2].first));
-	settle();
-	ok(is_answered(&v[2]) && !strcmp(member()->next->name, "other-site"),
+	ask(&v[2]);
+	ok(is_let_in(&v[2]) && !strcmp(member()->next->name, "other-site"),
 	   "which is judged by the file of its own listener");
 	go(&w);
 	go(&v[0]);
@@ -521,6 +638,61 @@ static void test_deleted(void)
 	ok(is_sent_away(&v[0]), "which ends, too");
 	close(v[0].fd);
 	unlink("t");
+}
+
+/* A listener and its peers file are no more in a configuration. */
+static void test_lost_file(void)
+{
+	const struct conf conf = { .key_file = "own", .peers_file = "usual" };
+	struct acceptor *a = begin(RELAY_SWITCH, "unix-listen:s,peers=other");
+	char why[PEERS_WHY_MAX];
+	struct keys before;
+	struct visitor v;
+
+	ok(call(&v, &site, NULL), "a peer");
+	acceptor_del(a);
+	callers_check(&relay);
+	ok(member() && !has_ended(&v), "stays when its listener goes");
+	if (keys_renew(&keys, &conf, &before, why, sizeof(why)) < 0)
+		abort();
+	keys_renewed(&keys, &before, true);
+	callers_check(&relay);
+	turns(&loop, 2);
+	ok(has_ended(&v) && was_said("its listener was taken away, and its peers file"),
+	   "and goes with the file, which is told");
+	go(&v);
+	end();
+}
+
+/* Two hosts have one key. */
+static void test_rivals(void)
+{
+	struct visitor v[2];
+	unsigned i;
+
+	begin(RELAY_SWITCH, "unix-listen:s");
+	call(&v[1], &site, NULL);
+	for (i = 0; i < 4; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+	}
+	ok(!was_said("its key came from elsewhere"), "a peer that comes anew is one");
+	for (; i < 8; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+		if (i == 4)
+			ok(was_said("site: its key came from elsewhere 5 times"),
+			   "one that does so again and again is told of");
+	}
+	ok(!was_said("its key came from elsewhere"), "once a minute");
+	leap(&loop, 61);
+	for (; i < 12; i++) {
+		call(&v[i % 2], &site, NULL);
+		go(&v[!(i % 2)]);
+	}
+	ok(!was_said("its key came from elsewhere"), "a few are right again");
+	go(&v[1]);
+	end();
 }
 
 static void test_changed(void)
@@ -599,18 +771,18 @@ static void test_no_watch(void)
 static bool comes_to(struct acceptor *a, unsigned granted)
 {
 	struct visitor v;
-	bool is_port;
+	bool is_in, is_port;
 
 	come(&v, &site);
 	prepare(&v, NULL);
-	say(&v, v.first, sizeof(v.first));
 	no_memory_after = granted;
 	no_memory = true;
-	turns(&loop, 3);
+	ask(&v);
+	is_in = is_let_in(&v);
 	no_memory = false;
 	settle();
 	is_port = member();
-	if (is_port && (!is_answered(&v) || !member()->port->seal.suite))
+	if (is_port && (!is_in || !member()->port->seal.suite))
 		ok(false, "%u allocations: a port that is not sealed", granted);
 	if (!is_port && (a->listener.n || relay.forward.members.n || is_silent()))
 		ok(false, "%u allocations: something is left, or nothing told", granted);
@@ -653,6 +825,8 @@ int main(void)
 	write_peers("usual", "site", "far");
 	test_anew();
 	test_replay();
+	test_recorded();
+	test_late();
 	test_cable();
 	test_struck();
 	test_own_key();
@@ -660,6 +834,8 @@ int main(void)
 	test_no_key();
 	test_chain();
 	test_deleted();
+	test_lost_file();
+	test_rivals();
 	test_changed();
 	test_without();
 	test_no_watch();

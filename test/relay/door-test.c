@@ -300,6 +300,29 @@ static void test_anew(void)
 	keyed_end();
 }
 
+/* Two hosts have one key, and take turns. */
+static void test_rivals(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	struct visitor v, w;
+
+	ok(call(&v, a, &site) && call(&w, a, &site), "one key at two addresses");
+	for (unsigned i = 0; i < 3; i++) {
+		say_hello(i % 2 ? &w : &v, NULL);
+		settle(i % 2 ? &w : &v);
+	}
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(!was_said("its key came from elsewhere"), "may be one that moves");
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(was_said("site: its key came from elsewhere 5 times within a minute"),
+	   "but not again and again");
+	go(&v);
+	go(&w);
+	keyed_end();
+}
+
 /* Change a hello so that only who has its keys can tell. */
 static void forge(struct visitor *v)
 {
@@ -445,6 +468,131 @@ static void test_allow(void)
 	keyed_end();
 }
 
+/* How many may come, of those who prove who they are. */
+static void test_limits(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, ",max=1");
+	const uint64_t *refused = a->listener.admit.refused;
+	struct visitor v, w;
+
+	come(&v, a, &site);
+	say_hello(&v, NULL);
+	turns(&loop, 2);
+	come(&w, a, &far);
+	say_hello(&w, NULL);
+	turns(&loop, 2);
+	ok(has_session(a, &site) && has_session(a, &far), "two are answered");
+	settle(&w);
+	ok(member() && !strcmp(member()->name, "far"),
+	   "who has not proved anything has no place");
+	settle(&v);
+	ok(relay.forward.members.n == 1 && refused[ADMIT_MAX] == 1 && !refusals() &&
+		   !has_session(a, &site),
+	   "and finds none if it does so too late");
+	say_hello(&v, NULL);
+	ok(!settle(&v) && refused[ADMIT_MAX] == 2 && !has_session(a, &site) &&
+		   is_silent(),
+	   "it is not answered any more, but counted");
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(relay.forward.members.n == 1 && refused[ADMIT_MAX] == 2,
+	   "who has the place may renew its keys");
+	go(&w);
+	leap(&loop, DEAD_S + 1);
+	turns(&loop, 4);
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(member() && !strcmp(member()->name, "site"), "until that has gone");
+	go(&v);
+	keyed_end();
+
+	a = begin(RELAY_SWITCH, ",per-address=1");
+	refused = a->listener.admit.refused;
+	ok(call(&v, a, &site) && !call(&w, a, &far) && refused[ADMIT_PER_ADDRESS] == 1 &&
+		   relay.forward.members.n == 1,
+	   "of one address comes one");
+	leap(&loop, DEAD_S + 1);
+	turns(&loop, 4);
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(member() && !strcmp(member()->name, "far"), "and then another one");
+	go(&v);
+	go(&w);
+	keyed_end();
+
+	a = begin(RELAY_SWITCH, ",accept-rate=1");
+	refused = a->listener.admit.refused;
+	come(&v, a, &stranger);
+	for (unsigned i = 0; i < 5; i++)
+		say_hello(&v, NULL);
+	settle(&v);
+	go(&v);
+	ok(call(&v, a, &site) && !refused[ADMIT_RATE],
+	   "strangers do not use up the places of a second");
+	ok(!call(&w, a, &far) && refused[ADMIT_RATE] == 1, "but a peer does");
+	leap(&loop, 2);
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(relay.forward.members.n == 2, "and the other one comes a second later");
+	go(&v);
+	go(&w);
+	keyed_end();
+}
+
+/* With --wait. */
+static void test_waits(void)
+{
+	uint16_t port;
+	char why[WHY_MAX];
+	struct visitor v;
+
+	write_peers("usual", "site", "far");
+	keyed_begin(RELAY_SWITCH);
+	relay.waits = true;
+	port = free_port();
+	fault_arm(FAULT_bind, 1, EADDRNOTAVAIL);
+	ok(try_listen("127.0.0.1:", port, "", why) == 0 && fault_disarm() &&
+		   !relay.acceptors->door && was_said("trying again"),
+	   "an address that is missing is waited for");
+	relay_set_running(&relay);
+	turn_until(&loop, 5000, relay.acceptors->door);
+	ok(relay.acceptors->door && call(&v, relay.acceptors, &site), "and comes");
+	go(&v);
+	keyed_end();
+}
+
+/* The service manager has made the socket. */
+static void test_passed(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct passed passed = { .n = 1, .fds[0] = { .is_udp = true } };
+	struct passed_fd *one = &passed.fds[0];
+	char why[WHY_MAX];
+	struct visitor v;
+
+	begin_relay(RELAY_SWITCH);
+	relay.env.passed = &passed;
+	one->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (bind(one->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		abort();
+	one->addr.len = sizeof(one->addr.storage);
+	getsockname(one->fd, &one->addr.sa, &one->addr.len);
+	for (unsigned i = 0; i < 2; i++) {
+		ok(try_listen("127.0.0.1:", port_of(one->fd), "", why) == 0 &&
+			   one->is_used && call(&v, relay.acceptors, &site),
+		   "a socket that the service manager has made is used");
+		go(&v);
+		acceptor_del(relay.acceptors);
+		leap(&loop, DEAD_S + 1);
+		turns(&loop, 4);
+		ok(!one->is_used && fcntl(one->fd, F_GETFD) >= 0,
+		   "and left open for the next one");
+	}
+	keyed_end();
+	close(one->fd);
+}
+
 static void test_not_proved(void)
 {
 	struct acceptor *a = begin(RELAY_SWITCH, "");
@@ -482,7 +630,7 @@ static void test_deleted(void)
 	send_frame(&v);
 	/* A hello that nobody waits for has the index of another session. */
 	c = &member()->port->count;
-	ok(c->rx_frames - c->dropped[DROP_NOT_ALLOWED] == 1, "its port goes on");
+	ok(c->rx_frames - c->dropped[DROP_NOT_GENUINE] == 1, "its port goes on");
 	go(&v);
 	go(&w);
 	leap(&loop, DEAD_S + 1);
@@ -517,7 +665,7 @@ static void test_sockets(void)
 	ok(try_listen("", port, "", why) == 0 && fault_disarm(),
 	   "one that has it turned off");
 	no_memory = true;
-	ok(door_open(relay.acceptors, why, sizeof(why)) == -ENOMEM, "no memory");
+	ok(door_open(relay.acceptors) == -ENOMEM, "no memory");
 	no_memory = false;
 	keyed_end();
 }
@@ -566,12 +714,16 @@ int main(void)
 	test_strangers();
 	test_peer();
 	test_anew();
+	test_rivals();
 	test_replay();
 	test_cable();
 	test_struck();
 	test_secret();
 	test_load();
 	test_allow();
+	test_limits();
+	test_waits();
+	test_passed();
 	test_not_proved();
 	test_deleted();
 	test_sockets();

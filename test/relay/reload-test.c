@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/no-memory.h"
 #include "lib/quiet.h"
 #include "lib/tap.h"
 #include "lib/write-text.h"
@@ -122,6 +124,41 @@ static void test_descriptor(void)
 	end();
 }
 
+/* Memory ends anywhere: what could not be done whole has changed nothing. */
+static void test_no_memory(void)
+{
+	const char *two =
+		"key own\nlisten unix-listen:l,peers=p\nlisten unix-listen:m,peers=q\n";
+	const char *one = "key own\nlisten unix-listen:l,peers=p\n";
+	unsigned granted, n_failed = 0, n_bad = 0;
+	int ret = -1;
+
+	write_text("own", "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\n");
+	chmod("own", 0600);
+	write_text("p", "");
+	write_text("q", "");
+	begin(two);
+	write_text("f", one);
+	for (granted = 0; granted < 200 && ret < 0; granted++) {
+		no_memory_after = granted;
+		no_memory = true;
+		buf_free(&out);
+		ret = reload_run(&again, &out, why, sizeof(why));
+		no_memory = false;
+		turn(&loop);
+		n_failed += ret < 0;
+		n_bad += !keys_own(&keys) || !keys_have(&keys, "p") ||
+			 keys_have(&keys, "q") != (ret < 0);
+	}
+	ok(ret == 0 && n_failed > 5 && !n_bad,
+	   "memory that ends anywhere: %u failures, %u of them changed the keys",
+	   n_failed, n_bad);
+	end();
+	unlink("own");
+	unlink("p");
+	unlink("q");
+}
+
 int main(void)
 {
 	quiet();
@@ -129,6 +166,7 @@ int main(void)
 		return 1;
 	test_switch();
 	test_descriptor();
+	test_no_memory();
 	buf_free(&out);
 	unlink("f");
 	ok_eq_int(rmdir(dir), 0, "nothing is left behind");

@@ -18,15 +18,15 @@ struct family {
 #define DROP(labels, reason, n) "{" labels "reason=\"" reason "\"} " n
 
 /* Of three reasons there were some. */
-#define DROPS(labels, runt, queue, refused)                                       \
-	DROP(labels, "runt", runt), DROP(labels, "oversize", "0"),                \
-		DROP(labels, "cut", "0"), DROP(labels, "no-port", "0"),           \
-		DROP(labels, "not-allowed", "0"), DROP(labels, "malformed", "0"), \
-		DROP(labels, "local", "0"), DROP(labels, "mac", "0"),             \
-		DROP(labels, "storm", "0"), DROP(labels, "loop", "0"),            \
-		DROP(labels, "probe", "0"), DROP(labels, "queue", queue),         \
-		DROP(labels, "too-long", "0"), DROP(labels, "lost", "0"),         \
-		DROP(labels, "refused", refused)
+#define DROPS(labels, runt, queue, refused)                                         \
+	DROP(labels, "runt", runt), DROP(labels, "oversize", "0"),                  \
+		DROP(labels, "cut", "0"), DROP(labels, "no-port", "0"),             \
+		DROP(labels, "not-allowed", "0"), DROP(labels, "not-genuine", "0"), \
+		DROP(labels, "malformed", "0"), DROP(labels, "local", "0"),         \
+		DROP(labels, "mac", "0"), DROP(labels, "storm", "0"),               \
+		DROP(labels, "loop", "0"), DROP(labels, "probe", "0"),              \
+		DROP(labels, "queue", queue), DROP(labels, "too-long", "0"),        \
+		DROP(labels, "lost", "0"), DROP(labels, "refused", refused)
 
 #define PORT "port=\"7\",name=\"unix:/a\\\\b\\\"c\\\\x0ad\\\\xc3\\\\xb6\""
 #define LISTENS "listener=\"unix-listen:/\\\\\\\"\""
@@ -149,7 +149,7 @@ static const struct family families[] = {
 	  "counter",
 	  "Connections refused, by the option that did.",
 	  { REFUSED("allow", "0"), REFUSED("accept-rate", "0"), REFUSED("max", "7"),
-	    REFUSED("per-address", "0"), REFUSED("peers", "0") } },
+	    REFUSED("per-address", "0"), REFUSED("peers", "0"), REFUSED("stray", "0") } },
 	{ "netrelay_listener_receive_frames_total",
 	  "counter",
 	  "Frames received, including dropped ones" OF_IT,

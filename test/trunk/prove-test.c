@@ -11,6 +11,7 @@
 #include "lib/fault.h"
 #include "lib/leap.h"
 #include "lib/no-random.h"
+#include "lib/proof.h"
 #include "lib/sockets.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
@@ -112,12 +113,15 @@ static void test_agree(bool takes_plain)
 	begin();
 	ok(await(takes_plain) == 0 && dial() == 0, "both begin%s",
 	   takes_plain ? ", and a plain peer might come, too" : "");
-	turns(&loop, 6);
+	turns(&loop, 8);
 	ok(l.ret == 0 && d.ret == 0 && l.calls == 1 && d.calls == 1,
 	   "both have proved it");
 	ok(memcmp(l.asked, dialler.pair.pub, SEAL_KEY_BYTES) == 0 &&
 		   memcmp(l.p.session.recv, d.p.session.send, SEAL_KEY_BYTES) == 0,
 	   "and have a session");
+	ok(d.p.session.sent == 1 && l.p.session.received == 1 && !d.p.session.received &&
+		   !l.p.session.sent,
+	   "of which one record was used");
 	ok(prove_stop(&d.p) == -1 && prove_stop(&l.p) == -1,
 	   "nothing is under way any more");
 	ok(write(d.fd, "x", 1) == 1 && recv(l.fd, &(char){ 0 }, 1, 0) == 1,
@@ -125,23 +129,109 @@ static void test_agree(bool takes_plain)
 	end();
 }
 
-/* The first message comes byte by byte. */
-static void test_slowly(bool takes_plain)
+static void say_slowly(const uint8_t *data, size_t len)
 {
-	uint8_t first[HANDSHAKE_1_BYTES];
-	struct handshake hs;
-
-	begin();
-	await(takes_plain);
-	handshake_dial(&hs, &dialler, listener.pair.pub, NULL, first);
-	for (unsigned i = 0; i < sizeof(first); i++) {
-		if (write(d.fd, first + i, 1) != 1)
+	for (size_t i = 0; i < len; i++) {
+		if (write(d.fd, data + i, 1) != 1)
 			break;
 		turn(&loop);
 	}
-	for (unsigned i = 0; i < 1000 && l.ret == NOT_YET; i++)
-		turn_for(&loop, 10);
-	ok_eq_int(l.ret, 0, "a handshake byte by byte");
+}
+
+/* Make the first message. */
+static void prepare(struct handshake *hs, uint8_t first[HANDSHAKE_1_BYTES])
+{
+	if (handshake_dial(hs, &dialler, listener.pair.pub, NULL, first) < 0)
+		abort();
+}
+
+/* Wait for the second message, and take it. Return: whether it came. */
+static bool is_answered(struct handshake *hs, struct session *s)
+{
+	uint8_t second[HANDSHAKE_2_BYTES];
+	ssize_t n = -1;
+
+	turn_until(&loop, 5000, (n = recv(d.fd, second, sizeof(second), 0)) >= 0);
+	return n == sizeof(second) && handshake_finish(hs, second, s) == 0;
+}
+
+/* What the dialler has to say comes byte by byte. */
+static void test_slowly(bool takes_plain)
+{
+	uint8_t first[HANDSHAKE_1_BYTES], record[PROVE_BYTES];
+	struct handshake hs;
+	struct session s;
+
+	begin();
+	await(takes_plain);
+	prepare(&hs, first);
+	say_slowly(first, sizeof(first));
+	ok(is_answered(&hs, &s) && l.ret == NOT_YET,
+	   "a first message byte by byte proves nothing yet");
+	proof_make(&s, RECORD_DATA, record);
+	say_slowly(record, sizeof(record));
+	turn_until(&loop, 5000, l.calls);
+	ok_eq_int(l.ret, 0, "and so the record that does");
+	end();
+}
+
+/* Answer somebody who says @record then, @len bytes. */
+static void answer_with(const char *what, struct session *s, enum record_kind kind,
+			unsigned bit)
+{
+	uint8_t first[HANDSHAKE_1_BYTES], record[PROVE_BYTES];
+	struct handshake hs;
+
+	begin();
+	await(false);
+	prepare(&hs, first);
+	write(d.fd, first, sizeof(first));
+	if (!is_answered(&hs, s))
+		abort();
+	proof_make(s, kind, record);
+	if (bit < 8 * PROVE_BYTES)
+		record[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	write(d.fd, record, sizeof(record));
+	turns(&loop, 3);
+	if (l.ret != -EBADMSG || !strstr(l.p.why, "has not proved"))
+		ok_eq_int(l.ret, -EBADMSG, "%s: %u", what, bit);
+	end();
+}
+
+/* Somebody has recorded a first message, and says it again. */
+static void test_not_proved(void)
+{
+	uint8_t first[HANDSHAKE_1_BYTES];
+	struct handshake hs;
+	struct session s;
+
+	for (unsigned bit = 0; bit < 8 * PROVE_BYTES; bit++)
+		answer_with("a record with a bit changed", &s, RECORD_DATA, bit);
+	answer_with("a record of another kind", &s, RECORD_END, 8 * PROVE_BYTES);
+	answer_with("and another", &s, RECORD_REKEY, 8 * PROVE_BYTES);
+	ok(true, "no other record proves anything");
+	begin();
+	await(false);
+	prepare(&hs, first);
+	write(d.fd, first, sizeof(first));
+	turns(&loop, 2);
+	leap(&loop, TRUNK_ANSWER_MS / 1000 - 1);
+	turns(&loop, 2);
+	ok_eq_int(l.ret, NOT_YET, "who says nothing more has a while");
+	leap(&loop, 2);
+	turn_until(&loop, 1000, l.calls);
+	ok(l.ret == -ETIMEDOUT && strstr(l.p.why, "has not proved"), "but not longer");
+	end();
+	begin();
+	await(true);
+	prepare(&hs, first);
+	write(d.fd, first, sizeof(first));
+	turns(&loop, 3);
+	close(d.fd);
+	d.fd = -1;
+	turns(&loop, 2);
+	ok(l.ret == -ECONNRESET && strstr(l.p.why, "has not proved"),
+	   "who goes has not, either");
 	end();
 }
 
@@ -214,8 +304,12 @@ static void test_refused(void)
 	await(false);
 	dial();
 	turns(&loop, 6);
-	ok(l.ret == 0 && d.ret == -EBADMSG && strstr(d.p.why, "psk="),
+	ok(l.ret == NOT_YET && d.ret == -EBADMSG && strstr(d.p.why, "psk="),
 	   "another secret shows at the dialler");
+	close(d.fd);
+	d.fd = -1;
+	turns(&loop, 2);
+	ok(l.ret == -ECONNRESET && strstr(l.p.why, "psk="), "and then at the listener");
 	end();
 	begin();
 	await(false);
@@ -310,7 +404,7 @@ static void test_interrupted(bool takes_plain)
 	ok(dial() == 0 && fault_disarm(), "a send() that is interrupted is made again");
 	ok(turns_with(FAULT_recv, EINTR) && l.ret == NOT_YET, "so is a recv()");
 	ok(turns_with(FAULT_recv, EAGAIN) && l.ret == NOT_YET, "or a vain one");
-	turns(&loop, 6);
+	turns(&loop, 8);
 	ok(l.ret == 0 && d.ret == 0, "and both have proved it");
 	end();
 }
@@ -368,6 +462,13 @@ static void test_send_fails(void)
 		dial();
 		ok(turns_with(FAULT_send, errors[i]) && l.ret == -errors[i],
 		   "so is an answer");
+		end();
+		begin();
+		await(false);
+		dial();
+		turn_until(&loop, 1000, l.p.is_answered);
+		ok(turns_with(FAULT_send, errors[i]) && d.ret == -errors[i],
+		   "and the proof");
 		end();
 	}
 }
@@ -500,6 +601,7 @@ int main(void)
 	test_agree(true);
 	test_slowly(false);
 	test_slowly(true);
+	test_not_proved();
 	test_strangers();
 	test_refused();
 	test_answers();

@@ -349,6 +349,53 @@ static void death(void)
 	ok_eq_int(w.b.data > 15, true, "and data flows");
 }
 
+/* The listener starts anew, with @dead_ms. Return: ms until data arrives again. */
+static uint64_t back_after(uint64_t dead_ms, bool with_data)
+{
+	uint64_t at, limit;
+
+	begin(17);
+	w.a.link.dead_ms = w.b.link.dead_ms = dead_ms;
+	run(30000, true);
+	run(500, false);
+	seal_link_end(&w.b.link);
+	seal_link_begin(&w.b.link, w.now);
+	w.hellos = w.up = 0;
+	at = w.now;
+	for (limit = at + 60000; w.now < limit && !seal_link_is_up(&w.b.link);)
+		run(STEP_MS, with_data);
+	return w.now - at;
+}
+
+static void restarts(void)
+{
+	uint64_t ms = back_after(15000, true);
+
+	ok(ms >= 3000 && ms <= 3500 && w.hellos == 1,
+	   "a listener that starts anew is asked for keys after 3 s if there is data: %u ms",
+	   (unsigned)ms);
+	ms = back_after(0, true);
+	ok(ms >= 3000 && ms <= 3500, "also without dead=: %u ms", (unsigned)ms);
+	ms = back_after(15000, false);
+	ok(ms >= 9000 && ms <= 10500 && w.up < 10, "and else after 10 s: %u ms",
+	   (unsigned)ms);
+	begin(18);
+	run(1000, true);
+	w.up = w.hellos = 0;
+	for (uint64_t stop = w.now + 60000; w.now < stop; w.now += STEP_MS) {
+		turn();
+		send_data(&w.a);
+	}
+	ok(w.up >= 1200 && w.up < 1300 && !w.hellos,
+	   "who only sends pings once a second, and needs no hello: %u datagrams", w.up);
+	w.is_cut = true;
+	w.a.link.dead_ms = w.b.link.dead_ms = 0;
+	w.up = w.hellos = 0;
+	run(60000, true);
+	ok(w.hellos >= 50 && w.hellos <= 60,
+	   "while nobody answers there is a hello a second at most: %u", w.hellos);
+}
+
 static void strangers(void)
 {
 	begin(9);
@@ -495,6 +542,7 @@ int main(void)
 	bad_path();
 	rekeys();
 	death();
+	restarts();
 	strangers();
 	replays();
 	order();
