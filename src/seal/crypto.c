@@ -2,7 +2,8 @@
 /*
  * Cryptography by BearSSL, https://bearssl.org/, whose code has no branch and no address
  * that depends on a secret. Of its variants for other machines, those are taken that this
- * compiler's target does best; AES only where the processor does it.
+ * compiler's target does best; AES only where the processor does it, and by gcm-wide.h where
+ * that works.
  *
  * #syscalls: getrandom
  */
@@ -14,6 +15,8 @@
 #include <sys/random.h>
 
 #include <bearssl.h>
+
+#include "seal/gcm-wide.h"
 
 #ifdef __SSE2__
 #define CHACHA20 br_chacha20_sse2_run
@@ -35,10 +38,12 @@
 /* What is in the opaque bytes. */
 struct cipher {
 	enum seal_suite suite;
+	bool is_wide;
 	br_ghash ghash;
 	union {
 		uint8_t chacha20[SEAL_KEY_BYTES];
 		br_aes_gen_ctr_keys aes;
+		struct gcm_wide wide;
 	} key;
 };
 
@@ -159,6 +164,23 @@ void aead_free(struct aead *a)
 	wipe_stack();
 }
 
+static void set_aes(struct cipher *c, const uint8_t key[SEAL_KEY_BYTES])
+{
+	const br_block_ctr_class *aes = aes_of_processor();
+	br_aes_gen_ctr_keys keys;
+
+	c->ghash = ghash_of_processor();
+	if (!aes || !c->ghash)
+		__builtin_trap();
+	aes->init(&keys.vtable, key, SEAL_KEY_BYTES);
+	c->is_wide = gcm_wide_works();
+	if (c->is_wide)
+		gcm_wide_set(&c->key.wide, keys.c_x86ni.skey.skni);
+	else
+		c->key.aes = keys;
+	crypto_wipe(&keys, sizeof(keys));
+}
+
 void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_BYTES])
 {
 	struct cipher *c = (struct cipher *)(void *)a;
@@ -167,12 +189,7 @@ void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_
 	if (suite == SEAL_CHACHA20_POLY1305) {
 		memcpy(c->key.chacha20, key, SEAL_KEY_BYTES);
 	} else {
-		const br_block_ctr_class *aes = aes_of_processor();
-
-		c->ghash = ghash_of_processor();
-		if (!aes || !c->ghash)
-			__builtin_trap();
-		aes->init(&c->key.aes.vtable, key, SEAL_KEY_BYTES);
+		set_aes(c, key);
 		wipe_stack();
 	}
 	c->suite = suite;
@@ -203,6 +220,10 @@ static void run(struct aead *a, bool seal, uint64_t n, const void *ad, size_t ad
 	}
 	if (c->suite != SEAL_AES256_GCM)
 		__builtin_trap();
+	if (c->is_wide) {
+		gcm_wide_run(&c->key.wide, seal, nonce, ad, ad_len, data, len, tag);
+		return;
+	}
 	br_gcm_init(&gcm, &c->key.aes.vtable, c->ghash);
 	br_gcm_reset(&gcm, nonce, sizeof(nonce));
 	br_gcm_aad_inject(&gcm, ad, ad_len);
