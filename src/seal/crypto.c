@@ -204,53 +204,70 @@ static void put_nonce(uint8_t nonce[NONCE_BYTES], enum seal_suite suite, uint64_
 		nonce[4 + i] = (uint8_t)(n >> 8 * (is_little ? i : 7 - i));
 }
 
+/* A message: @n and what follows as of aead_seal_from(). */
+struct message {
+	uint64_t n;
+	const void *ad;
+	size_t ad_len;
+	uint8_t *to;
+	const uint8_t *from;
+	size_t len;
+};
+
 /* Encrypt or decrypt, and compute the tag of the encrypted bytes. */
-static void run(struct aead *a, bool seal, uint64_t n, const void *ad, size_t ad_len,
-		uint8_t *data, size_t len, uint8_t tag[SEAL_TAG_BYTES])
+static void run(struct aead *a, bool seal, const struct message *m,
+		uint8_t tag[SEAL_TAG_BYTES])
 {
 	struct cipher *c = (struct cipher *)(void *)a;
 	uint8_t nonce[NONCE_BYTES];
 	br_gcm_context gcm;
 
-	put_nonce(nonce, c->suite, n);
+	put_nonce(nonce, c->suite, m->n);
+	if (c->is_wide) {
+		gcm_wide_run(&c->key.wide, seal, nonce, m->ad, m->ad_len, m->to, m->from,
+			     m->len, tag);
+		return;
+	}
+	if (m->to != m->from)
+		memcpy(m->to, m->from, m->len);
 	if (c->suite == SEAL_CHACHA20_POLY1305) {
-		CHACHA20_POLY1305(c->key.chacha20, nonce, data, len, ad, ad_len, tag,
-				  CHACHA20, seal);
+		CHACHA20_POLY1305(c->key.chacha20, nonce, m->to, m->len, m->ad, m->ad_len,
+				  tag, CHACHA20, seal);
 		return;
 	}
 	if (c->suite != SEAL_AES256_GCM)
 		__builtin_trap();
-	if (c->is_wide) {
-		gcm_wide_run(&c->key.wide, seal, nonce, ad, ad_len, data, len, tag);
-		return;
-	}
 	br_gcm_init(&gcm, &c->key.aes.vtable, c->ghash);
 	br_gcm_reset(&gcm, nonce, sizeof(nonce));
-	br_gcm_aad_inject(&gcm, ad, ad_len);
+	br_gcm_aad_inject(&gcm, m->ad, m->ad_len);
 	br_gcm_flip(&gcm);
-	br_gcm_run(&gcm, seal, data, len);
+	br_gcm_run(&gcm, seal, m->to, m->len);
 	br_gcm_get_tag(&gcm, tag);
 	crypto_wipe(&gcm, sizeof(gcm));
 }
 
-void aead_seal(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	       size_t len, uint8_t tag[SEAL_TAG_BYTES])
+void aead_seal_from(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+		    uint8_t *to, const uint8_t *from, size_t len,
+		    uint8_t tag[SEAL_TAG_BYTES])
 {
-	run(a, true, n, ad, ad_len, data, len, tag);
+	struct message m = { n, ad, ad_len, to, from, len };
+
+	run(a, true, &m, tag);
 }
 
-int aead_open(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	      size_t len, const uint8_t tag[SEAL_TAG_BYTES])
+int aead_open_to(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *to,
+		 const uint8_t *from, size_t len, const uint8_t tag[SEAL_TAG_BYTES])
 {
+	struct message m = { n, ad, ad_len, to, from, len };
 	uint8_t right[SEAL_TAG_BYTES];
 	bool is_right;
 
-	run(a, false, n, ad, ad_len, data, len, right);
+	run(a, false, &m, right);
 	is_right = crypto_equal(right, tag, SEAL_TAG_BYTES);
 	crypto_wipe(right, sizeof(right));
 	if (is_right)
 		return 0;
-	crypto_wipe(data, len);
+	crypto_wipe(to, len);
 	return -EBADMSG;
 }
 

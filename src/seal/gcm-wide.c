@@ -57,10 +57,15 @@ static WIDE inline __m256i load_twice(const void *at)
 	return _mm256_broadcastsi128_si256(_mm_loadu_si128(at));
 }
 
-/* One block, and zeros. */
-static WIDE inline __m256i load_one(const void *at)
+/* Less than two blocks, and zeros. */
+static WIDE inline __m256i load_rest(const uint8_t *at, size_t len)
 {
-	return _mm256_zextsi128_si256(_mm_loadu_si128(at));
+	uint8_t rest[TWO] = { 0 };
+
+	if (len == BLOCK)
+		return _mm256_zextsi128_si256(_mm_loadu_si128((const void *)at));
+	memcpy(rest, at, len);
+	return load(rest);
 }
 
 /* The same 64-bit numbers in both blocks. */
@@ -86,13 +91,14 @@ static WIDE inline __m256i encrypt(const uint8_t *keys, __m256i v)
 	return _mm256_aesenclast_epi128(v, load_twice(keys + BLOCK * GCM_WIDE_ROUNDS));
 }
 
-static WIDE inline void add_to(uint8_t *at, __m256i v)
+static WIDE inline void add_to(uint8_t *to, const uint8_t *from, __m256i v)
 {
-	store(at, _mm256_xor_si256(v, load(at)));
+	store(to, _mm256_xor_si256(v, load(from)));
 }
 
 /* Encrypt or decrypt STEP bytes. @counter: of the first two blocks, in reverse order */
-static WIDE inline void step(const uint8_t *keys, __m256i counter, uint8_t *data)
+static WIDE inline void step(const uint8_t *keys, __m256i counter, uint8_t *to,
+			     const uint8_t *from)
 {
 	const __m256i two = both(0, 2);
 	__m256i key = load_twice(keys), a, b, c, d;
@@ -112,30 +118,33 @@ static WIDE inline void step(const uint8_t *keys, __m256i counter, uint8_t *data
 		d = _mm256_aesenc_epi128(d, key);
 	}
 	key = load_twice(keys + BLOCK * GCM_WIDE_ROUNDS);
-	add_to(data, _mm256_aesenclast_epi128(a, key));
-	add_to(data + TWO, _mm256_aesenclast_epi128(b, key));
-	add_to(data + 2 * TWO, _mm256_aesenclast_epi128(c, key));
-	add_to(data + 3 * TWO, _mm256_aesenclast_epi128(d, key));
+	add_to(to, from, _mm256_aesenclast_epi128(a, key));
+	add_to(to + TWO, from + TWO, _mm256_aesenclast_epi128(b, key));
+	add_to(to + 2 * TWO, from + 2 * TWO, _mm256_aesenclast_epi128(c, key));
+	add_to(to + 3 * TWO, from + 3 * TWO, _mm256_aesenclast_epi128(d, key));
 }
 
 /* @first: the block that the counter begins with, which is for the tag */
-static WIDE void count(const uint8_t *keys, const uint8_t first[BLOCK], uint8_t *data,
-		       size_t len)
+static WIDE void count(const uint8_t *keys, __m256i first, uint8_t *to,
+		       const uint8_t *from, size_t len)
 {
-	const __m256i ahead = both(0, STEP / BLOCK);
-	__m256i counter = _mm256_add_epi32(reverse(load_twice(first)),
-					   _mm256_set_epi64x(0, 2, 0, 1));
+	const __m256i two = both(0, 2), many = both(0, STEP / BLOCK);
+	__m256i counter = _mm256_add_epi32(first, _mm256_set_epi64x(0, 2, 0, 1));
 
-	for (; len >= STEP; len -= STEP, data += STEP) {
-		step(keys, counter, data);
-		counter = _mm256_add_epi32(counter, ahead);
+	for (; len >= STEP; len -= STEP, to += STEP, from += STEP) {
+		step(keys, counter, to, from);
+		counter = _mm256_add_epi32(counter, many);
+	}
+	for (; len >= TWO; len -= TWO, to += TWO, from += TWO) {
+		add_to(to, from, encrypt(keys, reverse(counter)));
+		counter = _mm256_add_epi32(counter, two);
 	}
 	if (len) {
-		uint8_t rest[STEP] = { 0 };
+		uint8_t rest[TWO];
 
-		memcpy(rest, data, len);
-		step(keys, counter, rest);
-		memcpy(data, rest, len);
+		store(rest, _mm256_xor_si256(load_rest(from, len),
+					     encrypt(keys, reverse(counter))));
+		memcpy(to, rest, len);
 	}
 }
 
@@ -210,10 +219,8 @@ static WIDE inline __m256i hash_group(const struct gcm_wide *g, __m256i y,
 		y = _mm256_setzero_si256();
 	}
 	if (len) {
-		uint8_t rest[TWO] = { 0 };
-
-		memcpy(rest, data, len);
-		add_product(&sum, _mm256_xor_si256(y, reverse(load(rest))), load(power));
+		y = _mm256_xor_si256(y, reverse(load_rest(data, len)));
+		add_product(&sum, y, load(power));
 	}
 	sum.low = add_up(sum.low);
 	sum.middle = add_up(sum.middle);
@@ -246,26 +253,29 @@ WIDE void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 	}
 }
 
-WIDE void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
-		       const void *ad, size_t ad_len, uint8_t *data, size_t len,
-		       uint8_t tag[BLOCK])
+/* Both as numbers: the bytes are in reverse order. */
+static WIDE inline __m256i numbers(uint64_t high, uint64_t low)
 {
-	uint8_t first[BLOCK], lengths[BLOCK];
-	__m256i y, mask;
+	return _mm256_set_epi64x(0, 0, (long long)high, (long long)low);
+}
 
-	memcpy(first, nonce, BLOCK - 4);
-	put_be32(first + BLOCK - 4, 1);
-	put_be64(lengths, 8 * (uint64_t)ad_len);
-	put_be64(lengths + 8, 8 * (uint64_t)len);
-	mask = encrypt(g->keys, load_one(first));
+WIDE void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
+		       const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
+		       size_t len, uint8_t tag[BLOCK])
+{
+	__m256i first = both(get_be64(nonce), (uint64_t)get_be32(nonce + 8) << 32 | 1);
+	__m256i mask = encrypt(g->keys, reverse(first)), y;
+
 	y = hash(g, _mm256_setzero_si256(), ad, ad_len);
 	if (seal)
-		count(g->keys, first, data, len);
-	y = hash(g, y, data, len);
+		count(g->keys, first, to, from, len);
+	y = hash(g, y, seal ? to : from, len);
 	if (!seal)
-		count(g->keys, first, data, len);
-	y = reverse(hash(g, y, lengths, BLOCK));
-	_mm_storeu_si128((void *)tag, _mm256_castsi256_si128(_mm256_xor_si256(y, mask)));
+		count(g->keys, first, to, from, len);
+	y = _mm256_xor_si256(y, numbers(8 * (uint64_t)ad_len, 8 * (uint64_t)len));
+	y = multiply(y, load(g->powers + GROUP - BLOCK));
+	y = _mm256_xor_si256(reverse(y), mask);
+	_mm_storeu_si128((void *)tag, _mm256_castsi256_si128(y));
 }
 
 #else
@@ -282,15 +292,16 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 }
 
 void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *data, size_t len,
-		  uint8_t tag[GCM_WIDE_BLOCK])
+		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
+		  size_t len, uint8_t tag[GCM_WIDE_BLOCK])
 {
 	(void)g;
 	(void)seal;
 	(void)nonce;
 	(void)ad;
 	(void)ad_len;
-	(void)data;
+	(void)to;
+	(void)from;
 	(void)len;
 	(void)tag;
 }

@@ -36,13 +36,14 @@ bool gcm_wide_works(void);
 void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys);
 
 /*
- * gcm_wide_run() - Encrypt (@seal) or decrypt @len bytes in place, and compute the tag
- * (NIST SP 800-38D).
+ * gcm_wide_run() - Encrypt (@seal) or decrypt @len bytes, and compute the tag (NIST SP
+ * 800-38D).
  * @nonce: 12 bytes
+ * @to, @from: the same, or they do not overlap
  * @len:   less than 2^32 blocks
  */
 void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *data, size_t len,
-		  uint8_t tag[GCM_WIDE_BLOCK]);
+		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
+		  size_t len, uint8_t tag[GCM_WIDE_BLOCK]);
 
 #endif

@@ -31,7 +31,7 @@ bool gcm_wide_works(void)
 
 static struct aead *wide, *narrow;
 static uint8_t ad[AD_MAX], by_wide[LEN_MAX + SEAL_TAG_BYTES + BEHIND],
-	by_library[sizeof(by_wide)], text[sizeof(by_wide)];
+	by_library[sizeof(by_wide)], elsewhere[sizeof(by_wide)], text[sizeof(by_wide)];
 
 static void set(const uint8_t *key)
 {
@@ -60,7 +60,16 @@ static bool is_alike(uint64_t n, size_t ad_len, size_t len, size_t at)
 		return false;
 	tag[len % sizeof(tag)] ^= 1;
 	memcpy(by_library + at, by_wide + at, len);
-	return !aead_open(wide, n, ad, ad_len, by_wide + at, len, tag) &&
+	memcpy(elsewhere + at, text, all);
+	aead_seal_from(wide, n, ad, ad_len, elsewhere + at, text, len,
+		       elsewhere + at + len);
+	if (memcmp(elsewhere + at, by_wide + at, all))
+		return false;
+	memset(elsewhere + at, 0, len);
+	return !aead_open_to(wide, n, ad, ad_len, elsewhere + at, by_wide + at, len,
+			     tag) &&
+	       !memcmp(elsewhere + at, text, len) &&
+	       !aead_open(wide, n, ad, ad_len, by_wide + at, len, tag) &&
 	       !aead_open(narrow, n, ad, ad_len, by_library + at, len, tag) &&
 	       !memcmp(by_wide + at, text, len) && !memcmp(by_library + at, text, len) &&
 	       !memcmp(by_wide + at + len + SEAL_TAG_BYTES, text + len + SEAL_TAG_BYTES,
