@@ -39,15 +39,16 @@ static bool opens(size_t len)
 	enum record_kind kind = RECORD_END;
 
 	return record_size(sent) == len + RECORD_OVERHEAD &&
-	       record_open(&rx, sent, sent + RECORD_HEAD, &kind) == (int)len && kind == RECORD_DATA &&
-	       memcmp(sent + RECORD_HEAD, text, len) == 0;
+	       record_open(&rx, sent, sent + RECORD_HEAD, &kind) == (int)len &&
+	       kind == RECORD_DATA && memcmp(sent + RECORD_HEAD, text, len) == 0;
 }
 
 static int open_copy(void)
 {
 	enum record_kind kind;
 
-	return record_size(copy) ? record_open(&rx, copy, copy + RECORD_HEAD, &kind) : -EBADMSG;
+	return record_size(copy) ? record_open(&rx, copy, copy + RECORD_HEAD, &kind)
+				 : -EBADMSG;
 }
 
 static void test_lengths(enum seal_suite suite)
