@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -15,6 +16,30 @@
 
 /* Have the compiler check a printf()-like function: argument @fmt is the format. */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#ifdef __OPTIMIZE_SIZE__
+enum { COPY_SOME_MAX = 0 };
+#else
+enum { COPY_SOME_MAX = 4096 };
+#endif
+
+/*
+ * copy_some() - As memcpy(), but it begins sooner: musl's takes as long for 66 bytes as this
+ * for 1,000. Each byte is read once.
+ */
+static inline void copy_some(uint8_t *to, const uint8_t *from, size_t n)
+{
+	if (n > COPY_SOME_MAX) {
+		memcpy(to, from, n);
+		return;
+	}
+	for (; n >= 64; n -= 64, to += 64, from += 64)
+		memcpy(to, from, 64);
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		memcpy(to, from, 8);
+	for (; n; n--)
+		*to++ = *from++;
+}
 
 /* get_be16() - Read the big-endian number in the two bytes at @p; no alignment is needed. */
 static inline uint16_t get_be16(const uint8_t *p)

@@ -41,7 +41,7 @@ void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n)
 	unsigned pieces;
 
 	if (is_one_piece(f)) {
-		memcpy(to, f->data + from, n);
+		copy_some(to, f->data + from, n);
 		return;
 	}
 	pieces = frame_pieces(f, iov, FRAME_PIECES_MAX);
@@ -49,7 +49,7 @@ void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n)
 		uint32_t skip = (uint32_t)min_size(from, iov[i].iov_len);
 		uint32_t len = (uint32_t)min_size(n, iov[i].iov_len - skip);
 
-		memcpy(to, (const uint8_t *)iov[i].iov_base + skip, len);
+		copy_some(to, (const uint8_t *)iov[i].iov_base + skip, len);
 		to += len;
 		from -= skip;
 		n -= len;

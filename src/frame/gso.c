@@ -239,7 +239,7 @@ static void share(const struct gso *g, struct gso_segment *s, uint32_t at, uint3
 	const struct frame *f = g->frame;
 	uint32_t copied = copied_of(g, at, len);
 
-	memcpy(s->head, g->head, g->head_len);
+	copy_some(s->head, g->head, g->head_len);
 	if (copied)
 		frame_copy(s->head + g->head_len, f, at, copied);
 	frame_part(&s->frame, f, at + copied, len - copied);

@@ -60,17 +60,20 @@ void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_
 	__builtin_trap();
 }
 
-void aead_seal(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	       size_t len, uint8_t tag[SEAL_TAG_BYTES])
+void aead_seal_from(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+		    uint8_t *to, const uint8_t *from, size_t len,
+		    uint8_t tag[SEAL_TAG_BYTES])
 {
-	(void)a, (void)n, (void)ad, (void)ad_len, (void)data, (void)len, (void)tag;
+	(void)a, (void)n, (void)ad, (void)ad_len, (void)to, (void)from, (void)len,
+		(void)tag;
 	__builtin_trap();
 }
 
-int aead_open(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	      size_t len, const uint8_t tag[SEAL_TAG_BYTES])
+int aead_open_to(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *to,
+		 const uint8_t *from, size_t len, const uint8_t tag[SEAL_TAG_BYTES])
 {
-	(void)a, (void)n, (void)ad, (void)ad_len, (void)data, (void)len, (void)tag;
+	(void)a, (void)n, (void)ad, (void)ad_len, (void)to, (void)from, (void)len,
+		(void)tag;
 	__builtin_trap();
 }
 

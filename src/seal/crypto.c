@@ -2,7 +2,8 @@
 /*
  * Cryptography by BearSSL, https://bearssl.org/, whose code has no branch and no address
  * that depends on a secret. Of its variants for other machines, those are taken that this
- * compiler's target does best; AES only where the processor does it.
+ * compiler's target does best; AES only where the processor does it, and by gcm-wide.h where
+ * that works.
  *
  * #syscalls: getrandom
  */
@@ -14,6 +15,8 @@
 #include <sys/random.h>
 
 #include <bearssl.h>
+
+#include "seal/gcm-wide.h"
 
 #ifdef __SSE2__
 #define CHACHA20 br_chacha20_sse2_run
@@ -35,10 +38,12 @@
 /* What is in the opaque bytes. */
 struct cipher {
 	enum seal_suite suite;
+	bool is_wide;
 	br_ghash ghash;
 	union {
 		uint8_t chacha20[SEAL_KEY_BYTES];
 		br_aes_gen_ctr_keys aes;
+		struct gcm_wide wide;
 	} key;
 };
 
@@ -159,6 +164,23 @@ void aead_free(struct aead *a)
 	wipe_stack();
 }
 
+static void set_aes(struct cipher *c, const uint8_t key[SEAL_KEY_BYTES])
+{
+	const br_block_ctr_class *aes = aes_of_processor();
+	br_aes_gen_ctr_keys keys;
+
+	c->ghash = ghash_of_processor();
+	if (!aes || !c->ghash)
+		__builtin_trap();
+	aes->init(&keys.vtable, key, SEAL_KEY_BYTES);
+	c->is_wide = gcm_wide_works();
+	if (c->is_wide)
+		gcm_wide_set(&c->key.wide, keys.c_x86ni.skey.skni);
+	else
+		c->key.aes = keys;
+	crypto_wipe(&keys, sizeof(keys));
+}
+
 void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_BYTES])
 {
 	struct cipher *c = (struct cipher *)(void *)a;
@@ -167,12 +189,7 @@ void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_
 	if (suite == SEAL_CHACHA20_POLY1305) {
 		memcpy(c->key.chacha20, key, SEAL_KEY_BYTES);
 	} else {
-		const br_block_ctr_class *aes = aes_of_processor();
-
-		c->ghash = ghash_of_processor();
-		if (!aes || !c->ghash)
-			__builtin_trap();
-		aes->init(&c->key.aes.vtable, key, SEAL_KEY_BYTES);
+		set_aes(c, key);
 		wipe_stack();
 	}
 	c->suite = suite;
@@ -187,49 +204,70 @@ static void put_nonce(uint8_t nonce[NONCE_BYTES], enum seal_suite suite, uint64_
 		nonce[4 + i] = (uint8_t)(n >> 8 * (is_little ? i : 7 - i));
 }
 
+/* A message: @n and what follows as of aead_seal_from(). */
+struct message {
+	uint64_t n;
+	const void *ad;
+	size_t ad_len;
+	uint8_t *to;
+	const uint8_t *from;
+	size_t len;
+};
+
 /* Encrypt or decrypt, and compute the tag of the encrypted bytes. */
-static void run(struct aead *a, bool seal, uint64_t n, const void *ad, size_t ad_len,
-		uint8_t *data, size_t len, uint8_t tag[SEAL_TAG_BYTES])
+static void run(struct aead *a, bool seal, const struct message *m,
+		uint8_t tag[SEAL_TAG_BYTES])
 {
 	struct cipher *c = (struct cipher *)(void *)a;
 	uint8_t nonce[NONCE_BYTES];
 	br_gcm_context gcm;
 
-	put_nonce(nonce, c->suite, n);
+	put_nonce(nonce, c->suite, m->n);
+	if (c->is_wide) {
+		gcm_wide_run(&c->key.wide, seal, nonce, m->ad, m->ad_len, m->to, m->from,
+			     m->len, tag);
+		return;
+	}
+	if (m->to != m->from)
+		memcpy(m->to, m->from, m->len);
 	if (c->suite == SEAL_CHACHA20_POLY1305) {
-		CHACHA20_POLY1305(c->key.chacha20, nonce, data, len, ad, ad_len, tag,
-				  CHACHA20, seal);
+		CHACHA20_POLY1305(c->key.chacha20, nonce, m->to, m->len, m->ad, m->ad_len,
+				  tag, CHACHA20, seal);
 		return;
 	}
 	if (c->suite != SEAL_AES256_GCM)
 		__builtin_trap();
 	br_gcm_init(&gcm, &c->key.aes.vtable, c->ghash);
 	br_gcm_reset(&gcm, nonce, sizeof(nonce));
-	br_gcm_aad_inject(&gcm, ad, ad_len);
+	br_gcm_aad_inject(&gcm, m->ad, m->ad_len);
 	br_gcm_flip(&gcm);
-	br_gcm_run(&gcm, seal, data, len);
+	br_gcm_run(&gcm, seal, m->to, m->len);
 	br_gcm_get_tag(&gcm, tag);
 	crypto_wipe(&gcm, sizeof(gcm));
 }
 
-void aead_seal(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	       size_t len, uint8_t tag[SEAL_TAG_BYTES])
+void aead_seal_from(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+		    uint8_t *to, const uint8_t *from, size_t len,
+		    uint8_t tag[SEAL_TAG_BYTES])
 {
-	run(a, true, n, ad, ad_len, data, len, tag);
+	struct message m = { n, ad, ad_len, to, from, len };
+
+	run(a, true, &m, tag);
 }
 
-int aead_open(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	      size_t len, const uint8_t tag[SEAL_TAG_BYTES])
+int aead_open_to(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *to,
+		 const uint8_t *from, size_t len, const uint8_t tag[SEAL_TAG_BYTES])
 {
+	struct message m = { n, ad, ad_len, to, from, len };
 	uint8_t right[SEAL_TAG_BYTES];
 	bool is_right;
 
-	run(a, false, n, ad, ad_len, data, len, right);
+	run(a, false, &m, right);
 	is_right = crypto_equal(right, tag, SEAL_TAG_BYTES);
 	crypto_wipe(right, sizeof(right));
 	if (is_right)
 		return 0;
-	crypto_wipe(data, len);
+	crypto_wipe(to, len);
 	return -EBADMSG;
 }
 

@@ -59,7 +59,7 @@ void crypto_hmac(uint8_t out[SEAL_HASH_BYTES], const uint8_t *key, size_t key_le
  * it can lie anywhere, be copied, and ends by crypto_wipe().
  */
 struct aead {
-	_Alignas(16) uint8_t opaque[416];
+	_Alignas(16) uint8_t opaque[544];
 };
 
 /* aead_new() - Allocate one, which has no key yet. Return: to be freed by aead_free(), or NULL. */
@@ -75,24 +75,40 @@ void aead_set(struct aead *a, enum seal_suite suite, const uint8_t key[SEAL_KEY_
 void aead_free(struct aead *a);
 
 /*
- * aead_seal() - Encrypt @len bytes in place (RFC 8439, or NIST SP 800-38D with a tag of 16
+ * aead_seal_from() - Encrypt @len bytes (RFC 8439, or NIST SP 800-38D with a tag of 16
  * bytes).
  * @n:   the nonce, as Noise has it: 4 zero bytes, then @n, little-endian for
  *       ChaCha20-Poly1305, big-endian for AES. A second message of the same key with the
  *       same @n would break both.
  * @ad:  what the tag authenticates, too
- * @tag: receives the tag; may lie directly behind @data
+ * @to, @from: the same, or they do not overlap
+ * @tag: receives the tag; may lie directly behind @to
  */
-void aead_seal(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	       size_t len, uint8_t tag[SEAL_TAG_BYTES]);
+void aead_seal_from(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+		    uint8_t *to, const uint8_t *from, size_t len,
+		    uint8_t tag[SEAL_TAG_BYTES]);
+
+/* aead_seal() - The same in place. */
+static inline void aead_seal(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+			     uint8_t *data, size_t len, uint8_t tag[SEAL_TAG_BYTES])
+{
+	aead_seal_from(a, n, ad, ad_len, data, data, len, tag);
+}
 
 /*
- * aead_open() - Decrypt @len bytes in place, if @tag is that of these bytes, @ad and @n.
+ * aead_open_to() - Decrypt @len bytes, if @tag is that of these bytes, @ad and @n.
  *
- * Return: 0; -EBADMSG if it isn't, and then @data is all zeros.
+ * Return: 0; -EBADMSG if it isn't, and then @to is all zeros.
  */
-int aead_open(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *data,
-	      size_t len, const uint8_t tag[SEAL_TAG_BYTES]);
+int aead_open_to(struct aead *a, uint64_t n, const void *ad, size_t ad_len, uint8_t *to,
+		 const uint8_t *from, size_t len, const uint8_t tag[SEAL_TAG_BYTES]);
+
+/* aead_open() - The same in place. */
+static inline int aead_open(struct aead *a, uint64_t n, const void *ad, size_t ad_len,
+			    uint8_t *data, size_t len, const uint8_t tag[SEAL_TAG_BYTES])
+{
+	return aead_open_to(a, n, ad, ad_len, data, data, len, tag);
+}
 
 /* crypto_equal() - Whether @n bytes are the same; how long it takes does not depend on them. */
 bool crypto_equal(const void *a, const void *b, size_t n);

@@ -28,13 +28,14 @@ void record_end(struct record_way *way)
 	crypto_wipe(way, sizeof(*way));
 }
 
-size_t record_seal(struct record_way *way, enum record_kind kind, uint8_t *at, size_t len)
+size_t record_seal(struct record_way *way, enum record_kind kind, uint8_t *at,
+		   const uint8_t *from, size_t len)
 {
-	uint8_t *data = at + RECORD_HEAD;
+	uint8_t *to = at + RECORD_HEAD;
 
 	put_be16(at, kind);
 	put_be16(at + 2, (uint32_t)(len + SEAL_TAG_BYTES));
-	aead_seal(way->aead, way->n++, at, RECORD_HEAD, data, len, data + len);
+	aead_seal_from(way->aead, way->n++, at, RECORD_HEAD, to, from, len, to + len);
 	return len + RECORD_OVERHEAD;
 }
 
@@ -62,11 +63,13 @@ size_t record_size(const uint8_t *at)
 	return RECORD_HEAD + sealed;
 }
 
-int record_open(struct record_way *way, uint8_t *at, enum record_kind *kind)
+int record_open(struct record_way *way, const uint8_t *at, uint8_t *to,
+		enum record_kind *kind)
 {
-	uint8_t *data = at + RECORD_HEAD;
+	const uint8_t *from = at + RECORD_HEAD;
 	size_t len = record_size(at) - RECORD_OVERHEAD;
-	int ret = aead_open(way->aead, way->n, at, RECORD_HEAD, data, len, data + len);
+	int ret = aead_open_to(way->aead, way->n, at, RECORD_HEAD, to, from, len,
+			       from + len);
 
 	if (ret < 0)
 		return ret;

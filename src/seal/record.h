@@ -72,13 +72,14 @@ static inline int record_is_stale(const struct record_way *way, uint64_t now)
 }
 
 /*
- * record_seal() - Make a record where its bytes lie.
- * @at: RECORD_HEAD bytes for the head, then @len bytes, then room for the tag
+ * record_seal() - Make a record.
+ * @at:   where: RECORD_HEAD bytes for the head, then room for @len bytes and the tag
+ * @from: the @len bytes: there, behind the head, or elsewhere
  *
  * Return: bytes of the record.
  */
 size_t record_seal(struct record_way *way, enum record_kind kind, uint8_t *at,
-		   size_t len);
+		   const uint8_t *from, size_t len);
 
 /* record_rekey() - Another key, from now on: after a record of RECORD_REKEY, at both ends. */
 void record_rekey(struct record_way *way, uint64_t now);
@@ -91,12 +92,14 @@ void record_rekey(struct record_way *way, uint64_t now);
 size_t record_size(const uint8_t *at);
 
 /*
- * record_open() - Open the next record, where it lies.
+ * record_open() - Open the next record.
  * @at: record_size() bytes
+ * @to: room for all of these but RECORD_OVERHEAD: there, behind the head, or elsewhere
  *
- * Return: how many bytes lie behind its head; -EBADMSG: it was not sealed by the peer, or
- * is not the next one. Then nothing can be opened any more.
+ * Return: how many bytes it had; -EBADMSG: it was not sealed by the peer, or is not the next
+ * one. Then nothing can be opened any more.
  */
-int record_open(struct record_way *way, uint8_t *at, enum record_kind *kind);
+int record_open(struct record_way *way, const uint8_t *at, uint8_t *to,
+		enum record_kind *kind);
 
 #endif

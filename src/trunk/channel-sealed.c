@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending: pieces are copied to where their record is made, and sealed there; up to two
- * records go with one system call. Receiving: one system call takes what there is; records
- * are opened where they lie, and copied to the user's pieces.
+ * Sending: a long piece, such as a super-frame, is a record of its own, sealed from where it
+ * lies to where records wait. Others are copied there, and sealed together. Up to two long
+ * records go with one system call. Receiving: one system call takes what there is. A record
+ * for which there is room in one of the user's pieces is opened to there, so a super-frame
+ * is not copied; another is opened where it lies, and then copied.
  *
  * #syscalls: close mmap munmap read shutdown write
  */
@@ -18,6 +20,7 @@
 #include "base/util.h"
 
 #define BUFFERS (CHANNEL_SEALED_OUT + CHANNEL_SEALED_IN)
+#define LONG_BYTES 8192 /* of a piece; copying it costs more than another record */
 
 static struct channel_sealed *sealed_of(struct channel *c)
 {
@@ -48,33 +51,49 @@ static int flush(struct channel_sealed *c)
 /* A record with nothing in it, for which there is always room behind what is kept. */
 static void add_empty(struct channel_sealed *c, enum record_kind kind)
 {
-	c->out_end += record_seal(&c->tx, kind, c->out + c->out_end, 0);
+	uint8_t *at = c->out + c->out_end;
+
+	c->out_end += record_seal(&c->tx, kind, at, at + RECORD_HEAD, 0);
 }
 
-/* Where a copy of pieces goes on. */
+/* What is next of some pieces. */
 struct cursor {
 	const struct iovec *iov;
 	int n;
 	size_t skip;
 };
 
-/* Copy up to @room bytes. Return: how many. */
+/* Go on by up to @most bytes of a piece. Return: where they are; @len is set to how many. */
+static const uint8_t *next_of(struct cursor *from, size_t most, size_t *len)
+{
+	const uint8_t *at = (const uint8_t *)from->iov->iov_base + from->skip;
+	size_t left = from->iov->iov_len - from->skip;
+
+	*len = min_size(left, most);
+	from->skip += *len;
+	if (*len == left) {
+		from->iov++;
+		from->n--;
+		from->skip = 0;
+	}
+	return at;
+}
+
+static bool is_long(const struct cursor *from)
+{
+	return from->n && from->iov->iov_len - from->skip >= LONG_BYTES;
+}
+
+/* Copy up to @room bytes of pieces that are not long. Return: how many. */
 static size_t gather(struct cursor *from, uint8_t *to, size_t room)
 {
-	size_t done = 0;
+	size_t done = 0, now;
 
-	while (from->n && done < room) {
-		size_t left = from->iov->iov_len - from->skip;
-		size_t now = min_size(left, room - done);
+	while (from->n && done < room && !is_long(from)) {
+		const uint8_t *at = next_of(from, room - done, &now);
 
-		memcpy(to + done, (const uint8_t *)from->iov->iov_base + from->skip, now);
+		memcpy(to + done, at, now);
 		done += now;
-		from->skip += now;
-		if (now == left) {
-			from->iov++;
-			from->n--;
-			from->skip = 0;
-		}
 	}
 	return done;
 }
@@ -94,11 +113,16 @@ static size_t make_records(struct channel_sealed *c, struct cursor *from)
 	}
 	while (from->n && CHANNEL_SEALED_OUT - c->out_end >= RECORD_SIZE_MAX) {
 		uint8_t *at = c->out + c->out_end;
-		size_t len = gather(from, at + RECORD_HEAD, RECORD_MAX);
+		const uint8_t *data = at + RECORD_HEAD;
+		size_t len;
 
+		if (is_long(from))
+			data = next_of(from, RECORD_MAX, &len);
+		else
+			len = gather(from, at + RECORD_HEAD, RECORD_MAX);
 		if (!len)
 			break;
-		c->out_end += record_seal(&c->tx, RECORD_DATA, at, len);
+		c->out_end += record_seal(&c->tx, RECORD_DATA, at, data, len);
 		taken += len;
 	}
 	return taken;
@@ -153,13 +177,19 @@ static bool has_record(const struct channel_sealed *c)
 	return !size || size <= n;
 }
 
-/* Open the record ahead. Return: 0 or -errno. */
-static int open_next(struct channel_sealed *c)
+/*
+ * Open the record ahead, where it lies or to @to. Return: 0 or -errno; c->plain is set to how
+ * many bytes it had for the user.
+ */
+static int open_next(struct channel_sealed *c, uint8_t *to)
 {
 	uint8_t *at = c->in + c->in_next;
 	size_t size = record_size(at);
 	enum record_kind kind;
-	int len = size ? record_open(&c->rx, at, &kind) : -EBADMSG;
+	int len = -EBADMSG;
+
+	if (size)
+		len = record_open(&c->rx, at, to ? to : at + RECORD_HEAD, &kind);
 
 	if (len < 0)
 		return broken(
@@ -224,6 +254,32 @@ static int fill(struct channel_sealed *c)
 	return 0;
 }
 
+/* Return: where the record ahead has room in one piece, behind @skip bytes; or NULL. */
+static uint8_t *room_for(const struct channel_sealed *c, const struct iovec *iov,
+			 size_t skip)
+{
+	size_t size = record_size(c->in + c->in_next);
+
+	for (; skip >= iov->iov_len; iov++)
+		skip -= iov->iov_len;
+	if (!size || iov->iov_len - skip < size - RECORD_OVERHEAD)
+		return NULL;
+	return (uint8_t *)iov->iov_base + skip;
+}
+
+/* Open a record. Return: how many bytes went to the pieces, behind @done. */
+static size_t take_record(struct channel_sealed *c, const struct iovec *iov, size_t done)
+{
+	uint8_t *to = room_for(c, iov, done);
+	size_t len = 0;
+
+	if (open_next(c, to) == 0 && to) {
+		len = c->plain;
+		c->plain = 0;
+	}
+	return len;
+}
+
 /* Open and copy until the pieces are full, or no whole record is left. */
 static size_t take(struct channel_sealed *c, const struct iovec *iov, int n)
 {
@@ -234,7 +290,9 @@ static size_t take(struct channel_sealed *c, const struct iovec *iov, int n)
 	while (done < room && !c->error && !c->is_ended) {
 		if (c->plain)
 			done += scatter(c, iov, n, done);
-		else if (!has_record(c) || open_next(c) < 0)
+		else if (has_record(c))
+			done += take_record(c, iov, done);
+		else
 			break;
 	}
 	return done;

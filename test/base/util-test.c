@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers in digits, writing all of it, signals that are ignored. */
+/* Numbers in digits, copies, writing all of it, signals that are ignored. */
 #include "base/util.h"
 
 #include <errno.h>
@@ -115,9 +115,26 @@ static void test_hash(void)
 	ok(text_hash("foobar") == 0x85944171f73967e8u, "of a word");
 }
 
+static void test_copy(void)
+{
+	static uint8_t from[5000], to[sizeof(from)], zeros[sizeof(from)];
+	unsigned wrong = 0;
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(1 + i % 255);
+	for (size_t n = 0; n < sizeof(from); n += n < 300 ? 1 : 97) {
+		memset(to, 0, sizeof(to));
+		copy_some(to + n % 3, from, n);
+		wrong += memcmp(to, zeros, n % 3) || memcmp(to + n % 3, from, n) ||
+			 memcmp(to + n % 3 + n, zeros, sizeof(to) - n % 3 - n) != 0;
+	}
+	ok_eq_int(wrong, 0, "copies of all lengths, and nothing beyond them");
+}
+
 int main(void)
 {
 	test_numbers();
+	test_copy();
 	test_rate();
 	test_write();
 	test_signals();

@@ -30,7 +30,7 @@ static void end(void)
 static size_t seal(size_t len)
 {
 	memcpy(sent + RECORD_HEAD, text, len);
-	return record_seal(&tx, RECORD_DATA, sent, len);
+	return record_seal(&tx, RECORD_DATA, sent, sent + RECORD_HEAD, len);
 }
 
 /* Return: whether the first @n bytes of @sent are opened, and are the text. */
@@ -39,15 +39,16 @@ static bool opens(size_t len)
 	enum record_kind kind = RECORD_END;
 
 	return record_size(sent) == len + RECORD_OVERHEAD &&
-	       record_open(&rx, sent, &kind) == (int)len && kind == RECORD_DATA &&
-	       memcmp(sent + RECORD_HEAD, text, len) == 0;
+	       record_open(&rx, sent, sent + RECORD_HEAD, &kind) == (int)len &&
+	       kind == RECORD_DATA && memcmp(sent + RECORD_HEAD, text, len) == 0;
 }
 
 static int open_copy(void)
 {
 	enum record_kind kind;
 
-	return record_size(copy) ? record_open(&rx, copy, &kind) : -EBADMSG;
+	return record_size(copy) ? record_open(&rx, copy, copy + RECORD_HEAD, &kind)
+				 : -EBADMSG;
 }
 
 static void test_lengths(enum seal_suite suite)

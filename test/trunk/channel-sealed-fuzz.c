@@ -67,7 +67,7 @@ static void give(struct fuzz_input *in)
 			bytes_append(&want, record + RECORD_HEAD, len);
 		else if (kind == RECORD_END || len)
 			is_over = true;
-		len = record_seal(&peer, kind, record, len);
+		len = record_seal(&peer, kind, record, record + RECORD_HEAD, len);
 		if (kind == RECORD_REKEY)
 			record_rekey(&peer, 0);
 	}

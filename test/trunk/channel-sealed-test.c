@@ -154,6 +154,41 @@ static void test_carries(enum seal_suite suite, uint64_t max_records)
 	end();
 }
 
+/* A long piece is a record of its own, and neither end copies it. */
+static void test_long(enum seal_suite suite)
+{
+	static const size_t want[] = { 100, 9000, 50 };
+	static uint8_t got[9150], before[9150];
+	struct iovec out[] = { { noise, 100 },
+			       { noise + 100, 9000 },
+			       { noise + 9100, 20 },
+			       { noise + 9120, 30 } };
+	struct iovec in[] = { { got, 40 }, { got + 40, 60 }, { got + 100, 9050 } };
+	size_t at = 0, same = 0;
+
+	begin(suite);
+	memcpy(before, noise, sizeof(before));
+	ok_eq_int(rig.a.channel.ops->send(&rig.a.channel, out, 4), 9150,
+		  "long and short");
+	ok(!memcmp(before, noise, sizeof(before)), "what is sent stays as it is");
+	while (bytes_read(&rig.way, rig.middle[0], 65536) > 0)
+		send_some(NULL, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		same += record_size(rig.way.at + at) == want[i] + RECORD_OVERHEAD;
+		at += want[i] + RECORD_OVERHEAD;
+	}
+	ok(same == 3 && at == rig.way.len,
+	   "a record for those ahead, it, and those behind");
+	pass(SIZE_MAX);
+	ok_eq_int(rig.b.channel.ops->recv(&rig.b.channel, in, 3), 9150,
+		  "all of it comes");
+	ok(!memcmp(got, noise, sizeof(got)), "to where it belongs");
+	ok(!memcmp(rig.b.in + RECORD_HEAD, noise, 100) &&
+		   memcmp(rig.b.in + 120 + RECORD_HEAD, noise + 100, 9000) != 0,
+	   "and what has room in one piece is opened to there");
+	end();
+}
+
 static void test_idle(void)
 {
 	uint8_t got[10];
@@ -376,7 +411,7 @@ static void test_lying_peer(void)
 		begin(SEAL_CHACHA20_POLY1305);
 		record_begin(&way, SEAL_CHACHA20_POLY1305,
 			     (const uint8_t[SEAL_KEY_BYTES]){ 1 }, 0);
-		record_seal(&way, kind, at, 5);
+		record_seal(&way, kind, at, at + RECORD_HEAD, 5);
 		write(rig.middle[1], at, sizeof(at));
 		ok_eq_int(recv_some(got, sizeof(got)), -EPROTO,
 			  "a record of kind %d with bytes in it is refused", kind);
@@ -450,8 +485,11 @@ int main(void)
 	memcpy(noise + PERIOD, noise, PERIOD);
 	test_carries(SEAL_CHACHA20_POLY1305, RECORD_REKEY_RECORDS);
 	test_carries(SEAL_CHACHA20_POLY1305, 2);
-	if (crypto_has_aes())
+	test_long(SEAL_CHACHA20_POLY1305);
+	if (crypto_has_aes()) {
 		test_carries(SEAL_AES256_GCM, 3);
+		test_long(SEAL_AES256_GCM);
+	}
 	test_idle();
 	test_nothing();
 	test_interrupted();
