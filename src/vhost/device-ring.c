@@ -53,7 +53,10 @@ static void close_kick(struct device_ring *r)
 	r->has_kick = false;
 }
 
-/* Chains of a ring that is started but not enabled are thrown away. Return: 0 or -EPROTO. */
+/*
+ * Chains of a ring that was disabled are thrown away. Before it is enabled for the first time,
+ * they are what the guest has sent while nobody was there. Return: 0 or -EPROTO.
+ */
 static int discard(struct device_ring *r)
 {
 	struct iovec iov[RING_PIECES_MAX];
@@ -80,7 +83,7 @@ static void was_kicked(struct device_ring *r)
 		d->host->kicked(d, i);
 		return;
 	}
-	if (!r->is_started || i != DEVICE_TX)
+	if (!r->is_started || !r->has_run || i != DEVICE_TX)
 		return;
 	ret = device_look(d, i, discard(r));
 	if (ret < 0)
@@ -296,6 +299,7 @@ static void start(struct device_ring *r)
 	ring_start(&r->ring);
 	ring_listen(&r->ring);
 	r->is_started = true;
+	r->has_run = false;
 }
 
 static int settle_ring(struct device_ring *r)
@@ -312,6 +316,7 @@ static int settle_ring(struct device_ring *r)
 	if (ret == 0 && !r->is_started)
 		start(r);
 	r->runs = ret == 0 && (r->is_enabled || !device_has(d, VHOST_PROTOCOL_FEATURES));
+	r->has_run |= r->runs;
 	return ret;
 }
 

@@ -85,6 +85,7 @@ struct device_host {
  * @base:    the index to begin at, as the front end knows it, while the ring is not started
  * @has_kick: SET_VRING_KICK came
  * @is_enabled: by SET_VRING_ENABLE
+ * @has_run:  since it was started
  * @is_started, @runs: see above
  */
 struct device_ring {
@@ -94,7 +95,7 @@ struct device_ring {
 	int kick_fd, call_fd;
 	uint64_t desc, avail, used;
 	uint16_t base;
-	bool has_addr, has_kick, is_enabled, is_started, runs;
+	bool has_addr, has_kick, is_enabled, is_started, runs, has_run;
 };
 
 /*
