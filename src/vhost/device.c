@@ -307,6 +307,12 @@ static void socket_ready(struct watch *w, uint32_t events)
 	}
 }
 
+void device_guard(void)
+{
+	memory_guard();
+	call_guard();
+}
+
 void device_init(struct device *d, struct loop *loop, const struct device_host *host)
 {
 	d->loop = loop;
@@ -336,9 +342,9 @@ void device_close(struct device *d)
 		return;
 	device_rings_reset(d);
 	for (unsigned i = 0; i < DEVICE_RINGS; i++) {
-		if (d->ring[i].call_fd >= 0)
-			close(d->ring[i].call_fd);
-		d->ring[i].call_fd = -1;
+		if (d->ring[i].call.fd >= 0)
+			close(d->ring[i].call.fd);
+		d->ring[i].call.fd = -1;
 	}
 	message_end(&d->in);
 	memory_free(&d->memory);

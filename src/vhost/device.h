@@ -20,6 +20,7 @@
 
 #include "base/loop.h"
 #include "base/util.h"
+#include "vhost/call.h"
 #include "vhost/memory.h"
 #include "vhost/message.h"
 #include "vhost/ring.h"
@@ -80,7 +81,7 @@ struct device_host {
 
 /*
  * @kick:    its watch; without a descriptor, the ring is looked at every millisecond
- * @call_fd: to notify the guest; -1: it does not want that
+ * @call:    to notify the guest
  * @desc, @avail, @used: addresses of the front end; see @has_addr
  * @base:    the index to begin at, as the front end knows it, while the ring is not started
  * @has_kick: SET_VRING_KICK came
@@ -92,7 +93,8 @@ struct device_ring {
 	struct device *device;
 	struct ring ring;
 	struct watch kick;
-	int kick_fd, call_fd;
+	struct call call;
+	int kick_fd;
 	uint64_t desc, avail, used;
 	uint16_t base;
 	bool has_addr, has_kick, is_enabled, is_started, runs, has_run;
@@ -119,6 +121,12 @@ struct device {
 	struct device_ring ring[DEVICE_RINGS];
 	char why[DEVICE_WHY_MAX];
 };
+
+/*
+ * device_guard() - Have the two signals handled by which a front end could end or stall the
+ * program: SIGBUS (memory.h) and SIGALRM (call.h). Once, before the process is confined.
+ */
+void device_guard(void);
 
 /* device_init() - Get ready to be opened; @d is all zeros. */
 void device_init(struct device *d, struct loop *loop, const struct device_host *host);
