@@ -205,17 +205,17 @@ static int set_call(struct device_ring *r, struct message *m)
 	struct device *d = r->device;
 	int ret, flags;
 
-	if (r->call.fd >= 0)
-		close(r->call.fd);
-	r->call.fd = -1;
+	if (r->call_fd >= 0)
+		close(r->call_fd);
+	r->call_fd = -1;
 	if (m->u64 & MESSAGE_NO_FD)
 		return 0;
 	ret = check_eventfd(d, m, m->fd[0]);
 	if (ret < 0)
 		return ret;
-	r->call.fd = message_take_fd(m);
-	flags = fcntl(r->call.fd, F_GETFL);
-	if (flags < 0 || fcntl(r->call.fd, F_SETFL, flags | O_NONBLOCK) < 0)
+	r->call_fd = message_take_fd(m);
+	flags = fcntl(r->call_fd, F_GETFL);
+	if (flags < 0 || fcntl(r->call_fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return device_why(d, -errno, "SET_VRING_CALL: %s", strerror(errno));
 	return device_call(d, number_of(r));
 }
@@ -336,7 +336,7 @@ void device_rings_init(struct device *d)
 
 		r->device = d;
 		r->ring.memory = &d->memory;
-		r->kick.fd = r->kick_fd = r->call.fd = -1;
+		r->kick.fd = r->kick_fd = r->call_fd = -1;
 	}
 }
 
@@ -358,7 +358,7 @@ void device_rings_reset(struct device *d)
 
 int device_call(struct device *d, unsigned ring)
 {
-	int ret = call_make(&d->ring[ring].call);
+	int ret = call_make(d->ring[ring].call_fd);
 
 	if (ret < 0)
 		return device_why(d, ret, "ring %u: can't notify the guest: %s", ring,

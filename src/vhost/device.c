@@ -342,9 +342,9 @@ void device_close(struct device *d)
 		return;
 	device_rings_reset(d);
 	for (unsigned i = 0; i < DEVICE_RINGS; i++) {
-		if (d->ring[i].call.fd >= 0)
-			close(d->ring[i].call.fd);
-		d->ring[i].call.fd = -1;
+		if (d->ring[i].call_fd >= 0)
+			close(d->ring[i].call_fd);
+		d->ring[i].call_fd = -1;
 	}
 	message_end(&d->in);
 	memory_free(&d->memory);

@@ -81,7 +81,7 @@ struct device_host {
 
 /*
  * @kick:    its watch; without a descriptor, the ring is looked at every millisecond
- * @call:    to notify the guest
+ * @call_fd: to notify the guest; -1: it does not want that
  * @desc, @avail, @used: addresses of the front end; see @has_addr
  * @base:    the index to begin at, as the front end knows it, while the ring is not started
  * @has_kick: SET_VRING_KICK came
@@ -93,8 +93,7 @@ struct device_ring {
 	struct device *device;
 	struct ring ring;
 	struct watch kick;
-	struct call call;
-	int kick_fd;
+	int kick_fd, call_fd;
 	uint64_t desc, avail, used;
 	uint16_t base;
 	bool has_addr, has_kick, is_enabled, is_started, runs, has_run;
