@@ -60,15 +60,21 @@ static struct vhost *to_vhost(struct port *p)
  */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t len)
 {
-	size_t at = 0;
+	size_t step = len < SHORT_STEP ? SHORT_STEP / 2 : SHORT_STEP;
 
-	if (len > SHORT_MAX || len < SHORT_STEP) {
+	if (len > SHORT_MAX || len < step) {
 		memcpy(to, from, len);
 		return;
 	}
-	for (; at + SHORT_STEP <= len; at += SHORT_STEP)
+	/* The last bytes for themselves, some of them for the second time. */
+	if (step < SHORT_STEP) {
+		memcpy(to, from, SHORT_STEP / 2);
+		memcpy(to + len - SHORT_STEP / 2, from + len - SHORT_STEP / 2,
+		       SHORT_STEP / 2);
+		return;
+	}
+	for (size_t at = 0; at + SHORT_STEP <= len; at += SHORT_STEP)
 		memcpy(to + at, from + at, SHORT_STEP);
-	/* The last bytes, some of them for the second time. */
 	memcpy(to + len - SHORT_STEP, from + len - SHORT_STEP, SHORT_STEP);
 }
 
@@ -285,7 +291,7 @@ int vhost_rx(struct port *p, struct batch *b)
 			break;
 		n += ret > 0;
 	}
-	b->later = ret > 0;
+	b->later = ret > 0 && (r->avail_seen != r->next || ring_listen(r));
 	ret = device_look(d, DEVICE_TX, ret < 0 ? ret : 0);
 	return ret < 0 ? port_why(p, ret, "%s", d->why) : 0;
 }
