@@ -42,9 +42,41 @@ static void on_kicked(struct device *d, unsigned ring)
 		port_writable(port_of(d));
 }
 
+static void name_features(struct vhost *v)
+{
+	static const struct {
+		enum device_feature bit;
+		const char *name;
+	} names[] = {
+		{ VIRTIO_VERSION_1, "version_1" },
+		{ NET_MRG_RXBUF, "mrg_rxbuf" },
+		{ RING_EVENT_IDX, "event_idx" },
+		{ RING_INDIRECT_DESC, "indirect_desc" },
+		{ NET_CSUM, "csum" },
+		{ NET_HOST_TSO4, "host_tso4" },
+		{ NET_HOST_TSO6, "host_tso6" },
+		{ NET_HOST_USO, "host_uso" },
+		{ NET_GUEST_CSUM, "guest_csum" },
+		{ NET_GUEST_TSO4, "guest_tso4" },
+		{ NET_GUEST_TSO6, "guest_tso6" },
+		{ NET_GUEST_USO4, "guest_uso4" },
+		{ NET_GUEST_USO6, "guest_uso6" },
+	};
+	size_t used = 0;
+
+	v->features[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (device_has(&v->device, names[i].bit))
+			used += (size_t)snprintf(v->features + used,
+						 sizeof(v->features) - used, "%s%s",
+						 used ? " " : "", names[i].name);
+	v->port.features = v->features;
+}
+
 /* What the guest takes as it is. A port has one flag for TCP over IPv4 and IPv6. */
 static void learn(struct port *p, const struct device *d)
 {
+	name_features(to_vhost(p));
 	p->takes_super = device_has(d, NET_GUEST_CSUM) && device_has(d, NET_GUEST_TSO4) &&
 			 device_has(d, NET_GUEST_TSO6);
 	p->takes_uso = p->takes_super && device_has(d, NET_GUEST_USO4) &&
@@ -56,6 +88,7 @@ static void on_changed(struct device *d)
 	struct port *p = port_of(d);
 
 	if (!d->is_up) {
+		p->features = NULL;
 		port_why(p, -ENETDOWN, "the guest has stopped its network device");
 		port_unproven(p);
 		/* What waits is of no use to the guest when it is back. */
@@ -160,7 +193,7 @@ static void vhost_close(struct port *p)
 	loop_undefer(&v->ending);
 	device_close(&v->device);
 	p->takes_super = p->takes_uso = false;
-	p->peer = NULL;
+	p->peer = p->features = NULL;
 }
 
 static void vhost_free(struct port *p)

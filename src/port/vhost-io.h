@@ -10,7 +10,7 @@
 
 /*
  * @fd:     an accepted connection, until it is opened; else -1
- * @peer:   the process at the other end, for port.peer
+ * @peer, @features: texts for those of @port
  * @ending: set when the port can't go on, for the reason in device.why, and @err
  * @out:    where the frame that is being sent goes
  */
@@ -19,7 +19,7 @@ struct vhost {
 	struct device device;
 	const struct endpoint *ep;
 	int fd;
-	char peer[24];
+	char peer[24], features[192];
 	struct deferred ending;
 	int err;
 	struct iovec out[VHOST_TX_PIECES];
