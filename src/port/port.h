@@ -239,6 +239,7 @@ struct port {
 	int far_errno; /* the driver: what the far end, or the way to it, answers; 0 */
 	struct port_seal seal; /* the driver: while it is up */
 	const char *peer;      /* the driver: what is at the other end, or NULL */
+	const char *features;  /* the driver: what a guest and we agreed on, or NULL */
 	uint64_t told;	       /* a hash of the reason last warned of; 0: none */
 
 	struct frame pending[BATCH_MAX];
@@ -384,6 +385,12 @@ void port_opened(struct port *p, int ret);
 
 /* port_proven() - There is somebody at the other end of a port that is awaiting_peer. */
 void port_proven(struct port *p);
+
+/*
+ * port_unproven() - There is nobody at the other end any more of a port that stays up, for the
+ * reason in port_why(): it is awaiting_peer.
+ */
+void port_unproven(struct port *p);
 
 /* port_down() - The link is lost, for the reason in port_why(). */
 void port_down(struct port *p);
