@@ -23,7 +23,8 @@ STRIP   ?= strip
 CFLAGS  ?= -Os -g
 HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
 	frame/frame-queue seal/crypto seal/record trunk/channel-sealed trunk/deframer port/port \
-	port/stream port/dgram port/dgram-rx port/tap-io relay/forward relay/deliver relay/fdb
+	port/stream port/dgram port/dgram-rx port/tap-io relay/forward relay/deliver relay/fdb \
+	port/vhost-io vhost/ring
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
@@ -83,6 +84,9 @@ shared: $(BUILD)/netrelay-shared ## build/netrelay-shared, with the host's libc 
 
 $(foreach d,static shared,$(HOT:%=$(BUILD)/$(d)/%.o)): CFLAGS += -O2
 
+# Write a text to the target, but only if it differs: several make at once must not meet there.
+WRITE = [ "$(1)" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$(1)" > $@
+
 # Headers that are made
 MADE := $(BUILD)/sandbox/syscalls.h $(BUILD)/show/page-data.h $(BUILD)/base/without.h
 $(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c src/*/*.c))
@@ -93,7 +97,7 @@ $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html
 
 # What WITHOUT="top metrics" leaves out (base/parts.h); written only when it changes.
 $(BUILD)/base/without.h: FORCE
-	@mkdir -p $(@D) && ci/parts header '$(WITHOUT)' > $@.new && { cmp -s $@.new $@ || cp $@.new $@; }
+	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)') || exit; $(call WRITE,$$new)
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
@@ -126,7 +130,7 @@ $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
 # Written only when one of them changes, so that a new commit compiles only version.c.
 $(BUILD)/version: FORCE | $(BUILD)
-	@printf '%s\n' '$(VERSION)' '$(SYSCONFDIR)' > $@.new; cmp -s $@.new $@ || cp $@.new $@
+	@new='$(VERSION) $(SYSCONFDIR)'; $(call WRITE,$$new)
 
 $(BUILD): ; @mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)

@@ -109,7 +109,7 @@ wrong_endpoints()
 		'  - or ' LPORT:ADDR:RPORT LPORT:ADDR: :ADDR:RPORT LPORT::RPORT '  ADDR:PORT ' \
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
-		unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
+		vhost-user:PATH 'vhost-user-listen:PATH[,mode=0660]' unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
 		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME fd:N exec:COMMAND \
 		,isolated ,mac=ADDR ,pad=0 'Exit status: 0 ' '; 1 ' '; 2 '; do
 		grep -qF -e "$form" <<<"$("$NETRELAY" --help)"
@@ -123,7 +123,7 @@ wrong_endpoints()
 	local word
 
 	run -0 bash -c '"$0" --help | grep -oE "(^  | or )[a-z-]+:" | grep -o "[a-z-]*:" | tr -d : | sort -u' "$NETRELAY"
-	((${#lines[@]} == 12))
+	((${#lines[@]} == 14))
 	for word in "${lines[@]}"; do
 		grep -qE "Cm $word( |$)" "$LAB_ROOT/man/netrelay.1"
 	done

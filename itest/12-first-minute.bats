@@ -49,7 +49,7 @@ keeps_trying()
 	answers 2 "--lsiten: there is no such option; did you mean --listen?" \
 		"$NETRELAY" --lsiten 5000
 	answers 2 "--verbsoe: there is no such option; did you mean --verbose?" "$NETRELAY" --verbsoe br0
-	answers 2 'brigde:br0: "brigde" is no IPv4 address or [IPv6 address], nor a kind of endpoint: tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, trunk, exec; did you mean bridge?' \
+	answers 2 'brigde:br0: "brigde" is no IPv4 address or [IPv6 address], nor a kind of endpoint: tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, trunk, exec, vhost-user, vhost-user-listen; did you mean bridge?' \
 		"$NETRELAY" brigde:br0 -
 	answers 2 "unix-listen:/s,mdoe=0660: unix-listen has no option \"mdoe\"; it has group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N, peers=FILE, plain, name=WORD, isolated, mac=ADDR and pad=0, and the form is unix-listen:PATH[,mode=0660]; a comma within a path is doubled; did you mean mode?" \
 		"$NETRELAY" "unix-listen:/s,mdoe=0660" -

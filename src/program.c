@@ -38,6 +38,7 @@
 #include "show/metrics.h"
 #include "show/status.h"
 #include "show/trace.h"
+#include "vhost/memory.h"
 
 struct program {
 	const struct conf *conf;
@@ -154,6 +155,8 @@ static void block_signals(sigset_t *set)
 			sigaddset(set, signals[i]);
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (HAS_VHOST)
+		memory_guard();
 }
 
 static int watch_signals(struct program *prog, const sigset_t *set)

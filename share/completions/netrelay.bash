@@ -66,7 +66,7 @@ _netrelay_endpoint()
 	unixgram:*,local=* | *,peers=* | *,psk=*) _netrelay_files "${cur%=*}=" "$value" ;;
 	*,*=*) ;;
 	*:*,*) _netrelay_take "$front" "${cur##*,}" "$(_netrelay_keys)" ;;
-	unix:* | unix-listen:* | unixgram:*) _netrelay_files "$kind:" "${cur#*:}" ;;
+	unix:* | unix-listen:* | unixgram:* | vhost-user:* | vhost-user-listen:*) _netrelay_files "$kind:" "${cur#*:}" ;;
 	bridge:*) _netrelay_take bridge: "${cur#*:}" "$(_netrelay_links bridge)" ;;
 	tap:*) _netrelay_take tap: "${cur#*:}" "$(_netrelay_links tun_flags)" ;;
 	*:*) ;;

@@ -48,7 +48,7 @@ function __netrelay_endpoint --argument-names netrelay word kind
         case '*,*=*'
         case '*:*,*'
             __netrelay_keys $netrelay $front | string replace -r '^' -- $front
-        case 'unix:*' 'unix-listen:*' 'unixgram:*'
+        case 'unix:*' 'unix-listen:*' 'unixgram:*' 'vhost-user:*' 'vhost-user-listen:*'
             set -l parts (string split -m 1 : -- $word)
             __netrelay_files $parts[1]: $parts[2]
         case 'bridge:*'

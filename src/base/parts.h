@@ -12,7 +12,8 @@
 #ifndef PARTS_H
 #define PARTS_H
 
-#include "base/without.h" /* made by ci/parts: WITHOUT, and WITHOUT_NAMES for --version */
+/* Made by ci/parts: WITHOUT, WITHOUT_NAMES for --version, and LACKS_NAME for each part. */
+#include "base/without.h"
 
 enum {
 	PART_ACCESS = 1 << 0,	 /* allow=, max= and others that say who may connect */
@@ -40,6 +41,7 @@ enum {
 	PART_HINTS = 1 << 22,	 /* did you mean, and what to do about a failed connect */
 	PART_KEYS = 1 << 23,	 /* --key, --peers, peer=: sealed trunks */
 	PART_STORY = 1 << 24,	 /* what -v tells of each try */
+	PART_VHOST = 1 << 25,	 /* vhost-user: */
 };
 
 /* Each 1 or 0; some parts are of no use without another one. */
@@ -69,6 +71,7 @@ enum {
 	HAS_TRACE = !(WITHOUT & PART_TRACE),
 	HAS_TRUNK = !(WITHOUT & PART_TRUNK),
 	HAS_USERS = !(WITHOUT & PART_USERS),
+	HAS_VHOST = !(WITHOUT & PART_VHOST),
 };
 
 #define LEFT_OUT \

@@ -481,7 +481,10 @@ static const char *const help[] = {
 	HAS_CTL || HAS_KEYS
 		? "       netrelay ctl PATH COMMAND | top PATH | genkey | pubkey   control; keys"
 		: NULL,
-	"  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen:",
+	HAS_VHOST
+		? "  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-, unix-, "
+		  "vhost-user-listen:"
+		: "  -l, --listen PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen: or unix-listen:",
 	HAS_CONFIG ? "  -f, --config FILE  has endpoints and options  --check FILE   "
 		     "--print-config"
 		   : NULL,
@@ -514,15 +517,16 @@ static const char *const help[] = {
 		? "  tcp-listen:[ADDR:]PORT[,dead=SECONDS][,udp][,keepalive=SECONDS]  accepted"
 		: "  tcp-listen:[ADDR:]PORT[,dead=SECONDS]  TCP, accepted",
 	"  unix:PATH or unix-listen:PATH[,mode=0660]  unix socket; a comma is doubled",
+	HAS_VHOST ? "  vhost-user:PATH or vhost-user-listen:PATH[,mode=0660]  a guest's "
+		    "own memory"
+		  : NULL,
 	HAS_DATAGRAMS ? "  udp:HOST:PORT[,local=[ADDR:]PORT]  UDP; by default with the "
 			"same local port"
 		      : NULL,
-	HAS_DATAGRAMS ? "  unixgram:PATH,local=PATH           unix datagrams: to PATH, "
-			"from local=PATH"
-		      : NULL,
-	HAS_MCAST ? "  mcast:GROUP:PORT[,if=ADDR]         QEMU's multicast; for IPv6, "
+	HAS_MCAST ? "  unixgram:PATH,local=PATH or mcast:GROUP:PORT[,if=ADDR]; IPv6: "
 		    "if=INTERFACE"
-		  : NULL,
+	: HAS_DATAGRAMS ? "  unixgram:PATH,local=PATH"
+			: NULL,
 	HAS_BRIDGE ? "  NAME or bridge:NAME[,tap=NAME][,mtu=N]     bridge, joined by a "
 		     "new tap"
 		   : NULL,

@@ -36,6 +36,7 @@ typedef int (*read_fn)(struct parse *p, char *part);
 #define OF(kind) (1u << ENDPOINT_##kind)
 #define OF_CTL (1u << 30)
 #define OF_METRICS (1u << 31)
+#define UNIX_LISTENERS (OF(UNIX_LISTEN) | OF(VHOST_LISTEN))
 
 /* A comma ends the body; does so unless it is doubled; or is part of the body. */
 enum comma { COMMA_CUTS, COMMA_DOUBLED, COMMA_PLAIN };
@@ -269,11 +270,11 @@ static const struct option options[] = {
 	{ .key = "mtu", .read = HAS_BRIDGE ? read_bridge_mtu : NULL, .of = OF(BRIDGE) },
 	{ .key = "mode",
 	  .read = access_mode,
-	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
+	  .of = UNIX_LISTENERS | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "group",
 	  .read = HAS_USERS ? access_group : NULL,
 	  .form = "group=NAME",
-	  .of = OF(UNIX_LISTEN) | OF(UNIXGRAM) | OF_CTL },
+	  .of = UNIX_LISTENERS | OF(UNIXGRAM) | OF_CTL },
 	{ .key = "allow",
 	  .read = HAS_ACCESS ? access_networks : NULL,
 	  .form = "allow=CIDR",
@@ -281,15 +282,15 @@ static const struct option options[] = {
 	{ .key = "allow",
 	  .read = HAS_ACCESS && HAS_USERS ? access_users : NULL,
 	  .form = "allow=uid:NAME or gid:NAME",
-	  .of = OF(UNIX_LISTEN) | OF_CTL },
+	  .of = UNIX_LISTENERS | OF_CTL },
 	{ .key = "max",
 	  .read = HAS_ACCESS ? access_max : NULL,
 	  .form = "max=N",
-	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
+	  .of = OF(TCP_LISTEN) | UNIX_LISTENERS },
 	{ .key = "accept-rate",
 	  .read = HAS_ACCESS ? access_rate : NULL,
 	  .form = "accept-rate=N",
-	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
+	  .of = OF(TCP_LISTEN) | UNIX_LISTENERS },
 	{ .key = "per-address",
 	  .read = HAS_ACCESS ? access_per_address : NULL,
 	  .form = "per-address=N",
@@ -384,6 +385,20 @@ static const struct endpoint_long kinds[] = {
 	  .comma = COMMA_PLAIN,
 	  .read = HAS_EXEC ? read_command : NULL,
 	  .form = "exec:COMMAND" },
+#ifndef LACKS_VHOST
+	{ .prefix = "vhost-user",
+	  .kind = ENDPOINT_VHOST,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .form = "vhost-user:PATH" DOUBLED },
+	{ .prefix = "vhost-user-listen",
+	  .kind = ENDPOINT_VHOST_LISTEN,
+	  .comma = COMMA_DOUBLED,
+	  .read = read_unix,
+	  .form = "vhost-user-listen:PATH[,mode=0660]" DOUBLED,
+	  .listens = true,
+	  .conflict = same_path },
+#endif
 };
 
 /* Options of the command line that are read as endpoints are. */

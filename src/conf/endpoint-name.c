@@ -21,7 +21,8 @@ bool endpoint_is_port_name(const char *word, size_t size)
 
 static bool listens(const struct endpoint *ep)
 {
-	return ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN;
+	return ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN ||
+	       (HAS_VHOST && ep->kind == ENDPOINT_VHOST_LISTEN);
 }
 
 bool endpoint_may_name(const struct endpoint *ep, const char *name)

@@ -42,6 +42,8 @@ enum endpoint_kind {
 	ENDPOINT_FD,
 	ENDPOINT_EXEC,
 	ENDPOINT_TRUNK,
+	ENDPOINT_VHOST,
+	ENDPOINT_VHOST_LISTEN,
 };
 
 /*
@@ -128,6 +130,8 @@ struct endpoint_access {
  * TAP         name
  * FD          fd
  * EXEC        endpoint_command()
+ * VHOST       path
+ * VHOST_LISTEN path, mode, access (no per_address)
  */
 struct endpoint {
 	enum endpoint_kind kind;
@@ -169,8 +173,8 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
 /*
  * endpoint_parse_listen() - Read the value of -l.
  *
- * It takes PORT, ADDR:PORT, [ADDR6]:PORT, and the long forms of the two kinds that
- * listen. The result is a TCP_LISTEN or UNIX_LISTEN. Arguments and errors are those
+ * It takes PORT, ADDR:PORT, [ADDR6]:PORT, and the long forms of the kinds that listen.
+ * The result is a TCP_LISTEN, UNIX_LISTEN or VHOST_LISTEN. Arguments and errors are those
  * of endpoint_parse().
  */
 int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size_t size);

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define PAGE_MIN 4096 /* bytes; no machine has smaller pages */
+
 const uint8_t frame_padding[FRAME_PAD];
 
 static bool is_one_piece(const struct frame *f)
@@ -82,6 +84,19 @@ void frame_part(struct frame *part, const struct frame *f, uint32_t from, uint32
 	have -= from;
 	if (have < len)
 		part->tail_len = len - have;
+}
+
+void frame_touch(const struct iovec *iov, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const volatile uint8_t *at = iov[i].iov_base;
+		size_t len = iov[i].iov_len;
+
+		for (size_t k = 0; k < len; k += PAGE_MIN)
+			(void)at[k];
+		if (len)
+			(void)at[len - 1];
+	}
 }
 
 #ifdef FRAME_ASSERTS

@@ -137,6 +137,12 @@ void frame_copy(uint8_t *to, const struct frame *f, uint32_t from, uint32_t n);
  */
 void frame_part(struct frame *part, const struct frame *f, uint32_t from, uint32_t len);
 
+/*
+ * frame_touch() - Read a byte of each page of @n pieces. The kernel answers EFAULT for memory
+ * that a guest has taken away; this has the guest's owner learn of it (vhost/memory.h).
+ */
+void frame_touch(const struct iovec *iov, size_t n);
+
 /* frame_padded() - The length of a frame that is padded to @least bytes; 0: not padded. */
 static inline uint32_t frame_padded(uint32_t len, uint32_t least)
 {

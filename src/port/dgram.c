@@ -22,6 +22,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/parts.h"
+
 #define SEGMENTS_MAX 64		   /* UDP_MAX_SEGMENTS of kernels before 6.9 */
 #define MESSAGE_MAX 65000	   /* below what IP takes with any header */
 #define PIECES_MAX (3 * BATCH_MAX) /* most frames are a head, data and padding */
@@ -208,10 +210,13 @@ static bool is_of_socket(int err)
 	return false;
 }
 
-/* Whether the host lacks room for now, in a queue or in its memory. */
+/*
+ * Whether the host lacks room for now, in a queue or in its memory; or a guest has taken away
+ * the memory of what is sent.
+ */
 static bool is_passing(int err)
 {
-	return err == ENOBUFS || err == ENOMEM;
+	return err == ENOBUFS || err == ENOMEM || (HAS_VHOST && err == EFAULT);
 }
 
 /* A socket that can't be opened again is kept for as long as it exists. */
@@ -295,6 +300,8 @@ static int give_up(struct dgram *d, const struct outgoing *o, const struct unsen
 		return 0;
 	}
 	if (is_passing(err)) {
+		if (HAS_VHOST && err == EFAULT)
+			frame_touch(o->iov, o->n_iov);
 		port_drop(&d->port, DROP_REFUSED, o->frames[0]);
 		return (int)o->frames[0];
 	}

@@ -57,6 +57,10 @@ static const struct driver drivers[] = {
 	[ENDPOINT_TRUNK] = { .dial = IF(HAS_TRUNK, trunk_new),
 			     .asks = IF(HAS_NAMES, asks_for_name),
 			     .uses_links = true },
+#ifndef LACKS_VHOST
+	[ENDPOINT_VHOST] = { .dial = port_vhost_new },
+	[ENDPOINT_VHOST_LISTEN] = { .accept = port_vhost_accepted, .has_no_keys = true },
+#endif
 };
 
 const struct driver *driver_of(const struct endpoint *ep)

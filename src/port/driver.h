@@ -32,6 +32,7 @@ struct session;
  * @why:    says what an errno means after @dial; NULL: as strerror() does
  * @asks:   whether the port may ask the helper for @req, whose strings have an end; with
  *          @req NULL, for anything. NULL: it never asks
+ * @has_no_keys: those who are accepted can't prove who they are (relay/callers.h)
  * @fails_late: that the endpoint is a mistake may show some time after it was started, when
  *          its first try ends
  * @uses_links: the port may use env->links; it does without where there is no netlink
@@ -46,6 +47,7 @@ struct driver {
 	int (*check_inherited)(const struct endpoint *ep, char *why, size_t size);
 	const char *(*why)(int err);
 	bool (*asks)(const struct endpoint *ep, const struct helper_request *req);
+	bool has_no_keys;
 	bool fails_late;
 	bool uses_links;
 	bool may_close_loop;
@@ -104,6 +106,11 @@ struct port *port_udp_new(const struct endpoint *ep, const struct port_env *env)
 
 /* port-mcast.c */
 struct port *port_mcast_new(const struct endpoint *ep, const struct port_env *env);
+
+/* port-vhost.c: a guest by shared memory, whose front end is dialled; and one that dialled us. */
+struct port *port_vhost_new(const struct endpoint *ep, const struct port_env *env);
+struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *peer,
+				 const struct port_env *env);
 
 /* port-unixgram.c */
 struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env *env);

@@ -284,6 +284,15 @@ void port_proven(struct port *p)
 	p->env->host->changed(p, p->env->host_arg);
 }
 
+void port_unproven(struct port *p)
+{
+	if (p->state != PORT_UP || p->awaiting_peer)
+		return;
+	p->awaiting_peer = true;
+	log_info("%s: %s", p->name, p->why);
+	p->env->host->changed(p, p->env->host_arg);
+}
+
 /*
  * Whether a port that can't send any more is still read: frames that the peer sent before
  * it went away may have arrived, and must not be lost.

@@ -367,6 +367,12 @@ void port_opened(struct port *p, int ret);
 /* port_proven() - There is somebody at the other end of a port that is awaiting_peer. */
 void port_proven(struct port *p);
 
+/*
+ * port_unproven() - There is nobody at the other end any more of a port that stays up, for the
+ * reason in port_why(): it is awaiting_peer.
+ */
+void port_unproven(struct port *p);
+
 /* port_down() - The link is lost, for the reason in port_why(). */
 void port_down(struct port *p);
 

@@ -151,7 +151,11 @@ static bool fits(const struct tap *t, const struct frame *f)
 /* Return: 0 or -errno. */
 static int put(const struct tap *t, const struct iovec *iov, int n)
 {
-	return writev(t->link.fd, iov, n) < 0 ? -errno : 0;
+	int ret = writev(t->link.fd, iov, n) < 0 ? -errno : 0;
+
+	if (HAS_VHOST && ret == -EFAULT)
+		frame_touch(iov, (size_t)n);
+	return ret;
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/parts.h"
 #include "net/keys.h"
+#include "port/driver.h"
 #include "relay/acceptor.h"
 #include "relay/relay.h"
 #include "seal/key.h"
@@ -73,7 +74,8 @@ bool callers_have_file(const struct acceptor *a)
 {
 	const struct keys *keys = a->relay->env.keys;
 
-	return keys && (a->ep->peers_path[0] || keys->usual[0]);
+	return keys && !driver_of(a->ep)->has_no_keys &&
+	       (a->ep->peers_path[0] || keys->usual[0]);
 }
 
 static const struct peer *peer_of(const struct acceptor *a, const uint8_t *key)

@@ -46,6 +46,7 @@ BEGIN {
 	also("access", "faccessat faccessat2")
 	also("fork", "clone clone3")
 	also("fstat", "fstat64 newfstatat statx")
+	also("fstatfs", "fstatfs64")
 	also("ftruncate", "ftruncate64")
 	also("futex", "futex_time64")
 	also("getegid", "getegid32")
@@ -62,8 +63,11 @@ BEGIN {
 	also("sendmsg", "sendmmsg")
 	also("stat", "stat64 fstatat64 newfstatat statx")
 	also("timerfd_settime", "timerfd_settime64")
+	also("rt_sigreturn", "sigreturn")
 	for (i = 1; i <= n_roles; i++)
 		add(roles[i], always)
+	# The way back from a signal's handler, of which the relay has one (vhost/memory.c).
+	add("relay", "rt_sigreturn")
 }
 
 function also(name, names) {

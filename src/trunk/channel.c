@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/parts.h"
+
 /* For one piece the kernel has a shorter way. */
 static ssize_t plain_recv(struct channel *c, const struct iovec *iov, int n)
 {
@@ -30,6 +32,9 @@ static ssize_t plain_send(struct channel *c, const struct iovec *iov, int n)
 	do
 		sent = writev(c->wfd, iov, n);
 	while (sent < 0 && errno == EINTR);
+	/* A guest has taken the memory of a frame away: what is queued is a copy. */
+	if (HAS_VHOST && sent < 0 && errno == EFAULT)
+		return -EAGAIN;
 	return sent < 0 ? -errno : sent;
 }
 

@@ -52,6 +52,8 @@ static const struct {
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=uid:b", SAME | RULES },
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=gid:a", SAME | RULES },
 	{ "unix-listen:a,allow=uid:a", "unix-listen:a,allow=uid:a", ALL },
+	{ "vhost-user-listen:a", "unix-listen:a", RULES | ACCESS },
+	{ "vhost-user-listen:a,max=1", "vhost-user-listen:a", SAME | RULES },
 	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5,peer=" KEY("A"), ALL },
 	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5,peer=" KEY("E"), RULES | ACCESS },
 	{ "trunk:a:5,peer=" KEY("A"), "trunk:a:5", RULES | ACCESS },

@@ -133,6 +133,10 @@ static const struct good long_forms[] = {
 	{ "unix-listen:/run/a,mode=0", "unix-listen path=/run/a mode=00" },
 	{ "unix-listen:a,,,mode=0640", "unix-listen path=a, mode=0640" },
 	{ "unix-listen:a,,mode=0640", "unix-listen path=a,mode=0640" },
+	{ "vhost-user:a,,b", "vhost-user path=a,b" },
+	{ "vhost-user-listen:a", "vhost-user-listen path=a" },
+	{ "vhost-user-listen:a,mode=0640,group=4711,max=2,allow=uid:0,isolated",
+	  "vhost-user-listen path=a mode=0640 uid:0 group=4711 max=2 isolated" },
 	{ "udp:10.0.0.1:5000", "udp remote=10.0.0.1/4:5000 local=:5000" },
 	{ "udp:name:5000,local=5001", "udp remote=name/0:5000 local=:5001" },
 	{ "udp:10.0.0.1:5000,local=10.0.0.2:5000",
@@ -223,8 +227,9 @@ static const struct good listen_forms[] = {
 	{ "unix-listen:a,,isolated", "unix-listen path=a,isolated" },
 };
 
-#define KINDS \
-	"tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, trunk, exec"
+#define KINDS                                                                                      \
+	"tcp, tcp-listen, unix, unix-listen, udp, unixgram, mcast, bridge, tap, fd, trunk, exec, " \
+	"vhost-user, vhost-user-listen"
 #define NO_PORT(s) "port \"" s "\" must be a number from 1 to 65535"
 #define MISSING_PORT "the port is missing; it is a number from 1 to 65535"
 #define NO_ADDR(s) "\"" s "\" is no IPv4 address or [IPv6 address]"
@@ -446,6 +451,15 @@ static const struct bad bad_rest[] = {
 	{ "unix-listen:a,=0600",
 	  NO_LISTEN_OPTION("unix-listen", "",
 			   UNIX_LISTEN_OPTIONS) "unix-listen:PATH[,mode=0660]" DOUBLED },
+	{ "vhost-user:a,mode=0600",
+	  "vhost-user has no option \"mode\"; it has name=WORD, isolated, mac=ADDR and "
+	  "pad=0, and the form is vhost-user:PATH" DOUBLED },
+	{ "vhost-user-listen:", "nothing follows vhost-user-listen:; the form is "
+				"vhost-user-listen:PATH[,mode=0660]" DOUBLED },
+	{ "vhost-user-listen:a,peers=b",
+	  "vhost-user-listen has no option \"peers\"; it has group=NAME, allow=uid:NAME "
+	  "or gid:NAME, max=N, accept-rate=N, name=WORD, isolated, mac=ADDR and pad=0, "
+	  "and the form is vhost-user-listen:PATH[,mode=0660]" DOUBLED },
 	{ "unixgram:a",
 	  "option local is missing; the form is unixgram:PATH,local=PATH" DOUBLED },
 	{ "unixgram:,local=a",
@@ -707,6 +721,8 @@ static char *describe(const struct endpoint *ep)
 		[ENDPOINT_FD] = "fd",
 		[ENDPOINT_EXEC] = "exec",
 		[ENDPOINT_TRUNK] = "trunk",
+		[ENDPOINT_VHOST] = "vhost-user",
+		[ENDPOINT_VHOST_LISTEN] = "vhost-user-listen",
 	};
 	char *text = NULL;
 	size_t size;
@@ -1088,6 +1104,8 @@ static bool is_sound(const struct endpoint *ep)
 		[ENDPOINT_FD] = { .remote = false },
 		[ENDPOINT_EXEC] = { .remote = false },
 		[ENDPOINT_TRUNK] = { .remote = true },
+		[ENDPOINT_VHOST] = { .path = true },
+		[ENDPOINT_VHOST_LISTEN] = { .path = true },
 	};
 
 	if (needs[ep->kind].remote && (!*ep->remote.host || !ep->remote.port))

@@ -37,6 +37,8 @@ static const struct {
 	{ "trunk:192.0.2.1:5000", "" },
 	{ "trunk:host:5000", "h" },
 	{ "trunk:host:5000,udp", "h" },
+	{ "vhost-user:/tmp/x", "" },
+	{ "vhost-user-listen:/tmp/x", "l" },
 };
 
 static struct endpoint parse(const char *text)

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest whose memory and rings we share: its front end, which dials us, or is dialled.
+ *
+ * The port is up once the guest's driver has started its rings. When the guest stops them, as
+ * at each reboot, the port stays up but counts as connecting until they run again: frames for
+ * it are dropped meanwhile. It goes down when the front end goes.
+ *
+ * #syscalls: close getsockopt
+ */
+#include "port/vhost-io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/parts.h"
+#include "net/broker.h"
+#include "net/sock.h"
+#include "port/driver.h"
+
+static struct vhost *to_vhost(struct port *p)
+{
+	return container_of(p, struct vhost, port);
+}
+
+static struct port *port_of(struct device *d)
+{
+	return &container_of(d, struct vhost, device)->port;
+}
+
+/* ---- what the device tells ---- */
+
+static void on_kicked(struct device *d, unsigned ring)
+{
+	if (ring == DEVICE_TX)
+		port_readable(port_of(d));
+	else
+		port_writable(port_of(d));
+}
+
+/* What the guest takes as it is. A port has one flag for TCP over IPv4 and IPv6. */
+static void learn(struct port *p, const struct device *d)
+{
+	p->takes_super = device_has(d, NET_GUEST_CSUM) && device_has(d, NET_GUEST_TSO4) &&
+			 device_has(d, NET_GUEST_TSO6);
+	p->takes_uso = p->takes_super && device_has(d, NET_GUEST_USO4) &&
+		       device_has(d, NET_GUEST_USO6);
+}
+
+static void on_changed(struct device *d)
+{
+	struct port *p = port_of(d);
+
+	if (!d->is_up) {
+		port_why(p, -ENETDOWN, "the guest has stopped its network device");
+		port_unproven(p);
+		/* What waits is of no use to the guest when it is back. */
+		port_writable(p);
+		return;
+	}
+	learn(p, d);
+	if (p->state == PORT_OPENING)
+		port_opened(p, 0);
+	else
+		port_proven(p);
+}
+
+static void on_failed(struct device *d, int err)
+{
+	struct port *p = port_of(d);
+
+	port_why(p, err, "%s", d->why);
+	port_down(p);
+}
+
+static const struct device_host host = {
+	.kicked = on_kicked,
+	.changed = on_changed,
+	.failed = on_failed,
+};
+
+/* ---- the connection ---- */
+
+static void name_peer(struct vhost *v, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	v->port.peer = NULL;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0)
+		return;
+	snprintf(v->peer, sizeof(v->peer), "pid %d", (int)cred.pid);
+	v->port.peer = v->peer;
+}
+
+/* Return: as ops->open(). */
+static int use(struct vhost *v, int fd)
+{
+	struct port *p = &v->port;
+	int ret;
+
+	name_peer(v, fd);
+	p->takes_super = p->takes_uso = p->awaiting_peer = false;
+	ret = device_open(&v->device, fd);
+	if (ret < 0)
+		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	return -EINPROGRESS;
+}
+
+static int accepted_open(struct port *p)
+{
+	struct vhost *v = to_vhost(p);
+	int fd = v->fd;
+
+	v->fd = -1;
+	return use(v, fd);
+}
+
+static const char *hint_of(int err)
+{
+	switch (HAS_HINTS ? err : 0) {
+	case -ECONNREFUSED:
+		return " (nobody listens there, or it is no socket)";
+	case -ENOENT:
+		return " (who listens there makes it: is that started?)";
+	case -EACCES:
+		return " (its owner must let this user write to it)";
+	default:
+		return "";
+	}
+}
+
+static int dial_open(struct port *p)
+{
+	struct vhost *v = to_vhost(p);
+	struct sock_addr addr;
+	bool in_progress;
+	int fd;
+
+	sock_unix(v->ep->path, &addr);
+	fd = sock_connect(&addr, SOCK_STREAM, 0, &in_progress);
+	if (fd == -EACCES)
+		fd = broker_dial(p->env->broker, v->ep->path);
+	if (fd < 0)
+		return port_why(p, fd, "connect to %s: %s%s", v->ep->path, strerror(-fd),
+				hint_of(fd));
+	return use(v, fd);
+}
+
+static void vhost_close(struct port *p)
+{
+	struct vhost *v = to_vhost(p);
+
+	loop_undefer(&v->ending);
+	device_close(&v->device);
+	p->takes_super = p->takes_uso = false;
+	p->peer = NULL;
+}
+
+static void vhost_free(struct port *p)
+{
+	struct vhost *v = to_vhost(p);
+
+	if (v->fd >= 0)
+		close(v->fd);
+	free(v);
+}
+
+static const struct port_ops accepted_ops = {
+	.kind = "vhost-user-listen",
+	.has_backpressure = true,
+	.one_shot = true,
+	.open = accepted_open,
+	.rx = vhost_rx,
+	.rx_done = vhost_rx_done,
+	.tx = vhost_tx,
+	.close = vhost_close,
+	.free = vhost_free,
+};
+
+static const struct port_ops dial_ops = {
+	.kind = "vhost-user",
+	.has_backpressure = true,
+	.open = dial_open,
+	.rx = vhost_rx,
+	.rx_done = vhost_rx_done,
+	.tx = vhost_tx,
+	.close = vhost_close,
+	.free = vhost_free,
+};
+
+static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops *ops,
+			       const struct port_env *env, const char *name)
+{
+	struct vhost *v = port_new(sizeof(*v), ops, env, name);
+
+	if (!v)
+		return NULL;
+	v->ep = ep;
+	v->fd = -1;
+	device_init(&v->device, env->loop, &host);
+	return v;
+}
+
+struct port *port_vhost_new(const struct endpoint *ep, const struct port_env *env)
+{
+	struct vhost *v = vhost_new(ep, &dial_ops, env, ep->text);
+
+	return v ? &v->port : NULL;
+}
+
+struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *peer,
+				 const struct port_env *env)
+{
+	struct vhost *v = vhost_new(ep, &accepted_ops, env, peer);
+
+	if (v) {
+		v->fd = fd;
+		return &v->port;
+	}
+	close(fd);
+	errno = ENOMEM;
+	return NULL;
+}
