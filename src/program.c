@@ -38,7 +38,7 @@
 #include "show/metrics.h"
 #include "show/status.h"
 #include "show/trace.h"
-#include "vhost/memory.h"
+#include "vhost/device.h"
 
 struct program {
 	const struct conf *conf;
@@ -156,7 +156,7 @@ static void block_signals(sigset_t *set)
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (HAS_VHOST)
-		memory_guard();
+		device_guard();
 }
 
 static int watch_signals(struct program *prog, const sigset_t *set)

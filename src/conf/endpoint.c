@@ -18,8 +18,14 @@
 #include "conf/endpoint-long.h"
 #include "conf/endpoint-parts.h"
 
-#define LISTEN_FORMS \
-	"PORT, ADDR:PORT, [ADDR6]:PORT, tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]"
+#ifdef LACKS_VHOST
+#define LISTEN_VHOST ""
+#else
+#define LISTEN_VHOST "vhost-user-listen:PATH, "
+#endif
+#define LISTEN_FORMS                                   \
+	"PORT, ADDR:PORT, [ADDR6]:PORT, " LISTEN_VHOST \
+	"tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]"
 
 /* Refuse @word: it is neither @what a short form begins with, nor the kind of a long form. */
 static int unknown(struct parse *p, const char *word, const char *what)

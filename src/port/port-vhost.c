@@ -108,6 +108,8 @@ static int use(struct vhost *v, int fd)
 	ret = device_open(&v->device, fd);
 	if (ret < 0)
 		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	if (HAS_STORY)
+		port_tell(p, "connected; the guest has not started its device yet");
 	return -EINPROGRESS;
 }
 

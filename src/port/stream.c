@@ -393,15 +393,18 @@ static int take_hello(struct stream *s, const uint8_t *hello)
 
 static int refuse(struct stream *s)
 {
+	/* What a front end of vhost-user begins with, where bytes have that order. */
+	bool is_vhost = HAS_VHOST && get_be32(s->in.next) == 0x01000000;
 	char quote[ESCAPE_QUOTED_MAX];
 
 	s->port.count.rx_frames++;
 	port_drop(&s->port, DROP_OVERSIZE, 1);
 	return port_why(&s->port, -EPROTO,
 			"a frame of %u bytes was announced, %u are the most; "
-			"does the peer speak QEMU's stream framing? It sent %s",
+			"does the peer speak QEMU's stream framing? It sent %s%s",
 			get_be32(s->in.next), FRAME_MAX,
-			escape_quoted(quote, s->in.next, deframer_left(&s->in)));
+			escape_quoted(quote, s->in.next, deframer_left(&s->in)),
+			is_vhost ? "; for vhost-user, take vhost-user-listen:" : "");
 }
 
 /*

@@ -5,7 +5,7 @@
  * Kicks come by eventfds, which are watched by their edges (EPOLLET): each one is told of
  * once, and nobody needs to read them. A kick that comes for nothing does no harm.
  *
- * #syscalls: close fcntl fstat write
+ * #syscalls: close fcntl fstat
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,10 @@ static void close_kick(struct device_ring *r)
 	r->has_kick = false;
 }
 
-/* Chains of a ring that is started but not enabled are thrown away. Return: 0 or -EPROTO. */
+/*
+ * Chains of a ring that was disabled are thrown away. Before it is enabled for the first time,
+ * they are what the guest has sent while nobody was there. Return: 0 or -EPROTO.
+ */
 static int discard(struct device_ring *r)
 {
 	struct iovec iov[RING_PIECES_MAX];
@@ -80,7 +83,7 @@ static void was_kicked(struct device_ring *r)
 		d->host->kicked(d, i);
 		return;
 	}
-	if (!r->is_started || i != DEVICE_TX)
+	if (!r->is_started || !r->has_run || i != DEVICE_TX)
 		return;
 	ret = device_look(d, i, discard(r));
 	if (ret < 0)
@@ -296,6 +299,7 @@ static void start(struct device_ring *r)
 	ring_start(&r->ring);
 	ring_listen(&r->ring);
 	r->is_started = true;
+	r->has_run = false;
 }
 
 static int settle_ring(struct device_ring *r)
@@ -312,6 +316,7 @@ static int settle_ring(struct device_ring *r)
 	if (ret == 0 && !r->is_started)
 		start(r);
 	r->runs = ret == 0 && (r->is_enabled || !device_has(d, VHOST_PROTOCOL_FEATURES));
+	r->has_run |= r->runs;
 	return ret;
 }
 
@@ -353,15 +358,13 @@ void device_rings_reset(struct device *d)
 
 int device_call(struct device *d, unsigned ring)
 {
-	const uint64_t one = 1;
-	int fd = d->ring[ring].call_fd;
+	int ret = call_make(d->ring[ring].call_fd);
 
-	/* EAGAIN: it has been told often enough. */
-	if (fd < 0 || write(fd, &one, sizeof(one)) == (ssize_t)sizeof(one) ||
-	    errno == EAGAIN || errno == EINTR)
-		return 0;
-	return device_why(d, -errno, "ring %u: can't notify the guest: %s", ring,
-			  strerror(errno));
+	if (ret < 0)
+		return device_why(d, ret, "ring %u: can't notify the guest: %s", ring,
+				  ret == -EDEADLK ? "its eventfd has no room, and blocks"
+						  : strerror(-ret));
+	return 0;
 }
 
 int device_look(struct device *d, unsigned ring, int ret)

@@ -307,6 +307,12 @@ static void socket_ready(struct watch *w, uint32_t events)
 	}
 }
 
+void device_guard(void)
+{
+	memory_guard();
+	call_guard();
+}
+
 void device_init(struct device *d, struct loop *loop, const struct device_host *host)
 {
 	d->loop = loop;

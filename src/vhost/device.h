@@ -20,6 +20,7 @@
 
 #include "base/loop.h"
 #include "base/util.h"
+#include "vhost/call.h"
 #include "vhost/memory.h"
 #include "vhost/message.h"
 #include "vhost/ring.h"
@@ -85,6 +86,7 @@ struct device_host {
  * @base:    the index to begin at, as the front end knows it, while the ring is not started
  * @has_kick: SET_VRING_KICK came
  * @is_enabled: by SET_VRING_ENABLE
+ * @has_run:  since it was started
  * @is_started, @runs: see above
  */
 struct device_ring {
@@ -94,7 +96,7 @@ struct device_ring {
 	int kick_fd, call_fd;
 	uint64_t desc, avail, used;
 	uint16_t base;
-	bool has_addr, has_kick, is_enabled, is_started, runs;
+	bool has_addr, has_kick, is_enabled, is_started, runs, has_run;
 };
 
 /*
@@ -118,6 +120,12 @@ struct device {
 	struct device_ring ring[DEVICE_RINGS];
 	char why[DEVICE_WHY_MAX];
 };
+
+/*
+ * device_guard() - Have the two signals handled by which a front end could end or stall the
+ * program: SIGBUS (memory.h) and SIGALRM (call.h). Once, before the process is confined.
+ */
+void device_guard(void);
 
 /* device_init() - Get ready to be opened; @d is all zeros. */
 void device_init(struct device *d, struct loop *loop, const struct device_host *host);

@@ -285,11 +285,13 @@ uint8_t *memory_user(const struct memory *m, uint64_t addr, uint64_t len, unsign
 	for (unsigned i = 0; i < m->n && addr % align == 0; i++) {
 		const struct memory_region *r = &m->region[i];
 		uint64_t offset = addr - r->user;
-		uint8_t *at = r->mapping.at + offset;
 
-		if (offset < r->size && len <= r->size - offset)
-			/* The file's offset need not be as aligned as the address is. */
-			return (uintptr_t)at % align ? NULL : at;
+		if (offset >= r->size || len > r->size - offset)
+			continue;
+		/* The file's offset need not be as aligned as the address is. */
+		return (uintptr_t)(r->mapping.at + offset) % align
+			       ? NULL
+			       : r->mapping.at + offset;
 	}
 	return NULL;
 }

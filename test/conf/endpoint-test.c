@@ -611,10 +611,10 @@ static const struct bad bad_rules[] = {
 
 #define NO_LISTEN                                                              \
 	"nothing can listen on this; -l takes PORT, ADDR:PORT, [ADDR6]:PORT, " \
-	"tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]"
+	"vhost-user-listen:PATH, tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]"
 #define LISTEN_COLONS                            \
 	COLONS("PORT, ADDR:PORT, [ADDR6]:PORT, " \
-	       "tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]")
+	       "vhost-user-listen:PATH, tcp-listen:[ADDR:]PORT or unix-listen:PATH[,mode=0660]")
 
 static const struct bad bad_listen[] = {
 	{ "", NO_LISTEN },
