@@ -49,11 +49,6 @@ static void idle(void *arg)
 	poll(&p, 1, 1);
 }
 
-static void post_all(struct guest *g)
-{
-	guest_post_all(&g->front, g->front.config.slot_bytes[FRONT_RX]);
-}
-
 struct guest *guest_open(int fd, bool is_super)
 {
 	struct front_config config = {
@@ -61,6 +56,7 @@ struct guest *guest_open(int fd, bool is_super)
 		.protocol = FRONT_BIT(WIRE_PF_REPLY_ACK),
 		.size = RING,
 		.slot_bytes = { is_super ? LARGE : SMALL, is_super ? FRONT_SLOT : SMALL },
+		.buffer = is_super ? LARGE : SMALL,
 		.idle = idle,
 	};
 	struct guest *g = calloc(1, sizeof(*g));
@@ -78,7 +74,7 @@ struct guest *guest_open(int fd, bool is_super)
 		errno = -ret;
 		return NULL;
 	}
-	post_all(g);
+	guest_refill(&g->front);
 	return g;
 }
 
@@ -222,7 +218,7 @@ bool guest_drain(struct guest *g,
 	if (!n)
 		return false;
 	vring_rearm(r);
-	post_all(g);
+	guest_refill(&g->front);
 	return true;
 }
 

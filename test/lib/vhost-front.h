@@ -17,8 +17,8 @@
  * The guest sees two regions of memory, which are not neighbours: in the low one, which
  * begins at 0, are the rings; in the high one what descriptors point to.
  */
-#ifndef VHOST_FRONT_H
-#define VHOST_FRONT_H
+#ifndef LIB_VHOST_FRONT_H
+#define LIB_VHOST_FRONT_H
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -75,6 +75,7 @@
  * @size:     of each ring; 0: 256
  * @base:     the index at which each ring begins
  * @slot_bytes: for the pieces of a chain of each ring; 0: FRONT_SLOT
+ * @buffer:   bytes of each buffer to receive into, for guest_refill()
  * @has_slots: regions are passed one by one, if that was agreed on
  * @idle:     called while an answer is waited for; it may wait for a moment
  */
@@ -82,7 +83,7 @@ struct front_config {
 	uint64_t features, protocol;
 	unsigned size;
 	uint16_t base[FRONT_RINGS];
-	uint32_t slot_bytes[FRONT_RINGS];
+	uint32_t slot_bytes[FRONT_RINGS], buffer;
 	bool has_slots;
 	void (*idle)(void *arg);
 	void *idle_arg;

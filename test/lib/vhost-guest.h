@@ -4,8 +4,8 @@
  * chains that are cut as the test wants them, and buffers to receive into, each for a frame,
  * or several for one if MRG_RXBUF was agreed on.
  */
-#ifndef VHOST_GUEST_H
-#define VHOST_GUEST_H
+#ifndef LIB_VHOST_GUEST_H
+#define LIB_VHOST_GUEST_H
 
 #include "lib/vhost-front.h"
 
@@ -122,12 +122,12 @@ static inline bool guest_post(struct front *f, const uint32_t *len, unsigned n,
 	return true;
 }
 
-/* guest_post_all() - Buffers of one size, as many as there is room for. */
-static inline void guest_post_all(struct front *f, uint32_t len)
+/* guest_refill() - Buffers of config.buffer bytes, as many as there is room for. */
+static inline void guest_refill(struct front *f)
 {
 	bool any = false;
 
-	while (guest_post(f, &len, 1, 0, false))
+	while (guest_post(f, &f->config.buffer, 1, 0, false))
 		any = true;
 	if (any)
 		vring_push(&f->ring[FRONT_RX]);

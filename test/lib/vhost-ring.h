@@ -13,8 +13,8 @@
  * Each chain has a slot of memory for what its descriptors point to, and room for an
  * indirect table: those of its first descriptor's number.
  */
-#ifndef VHOST_RING_H
-#define VHOST_RING_H
+#ifndef LIB_VHOST_RING_H
+#define LIB_VHOST_RING_H
 
 #include <stdbool.h>
 #include <stdint.h>

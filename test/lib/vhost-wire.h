@@ -3,8 +3,8 @@
  * The messages of vhost-user, as a front end sends and receives them. From QEMU's
  * docs/interop/vhost-user.rst; it uses nothing of what it is to judge.
  */
-#ifndef VHOST_WIRE_H
-#define VHOST_WIRE_H
+#ifndef LIB_VHOST_WIRE_H
+#define LIB_VHOST_WIRE_H
 
 #include <errno.h>
 #include <stdbool.h>
