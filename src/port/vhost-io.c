@@ -22,8 +22,10 @@
 
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define ALIGN 16u
+#define SHORT_MAX 512u /* bytes; above that, memcpy() is as quick as it gets */
+#define SHORT_STEP 16u
 
-#define TYPE_RARP 0x8035
+#define HEADER_MAX (VNET_BYTES + 2) /* bytes of a virtio header */
 #define RARP_LEN 60
 
 _Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
@@ -52,6 +54,30 @@ static struct vhost *to_vhost(struct port *p)
 	return container_of(p, struct vhost, port);
 }
 
+/*
+ * Copy @len bytes. Most copies are short, and memcpy() of a length that is not known
+ * beforehand takes longer than the copy.
+ */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t len)
+{
+	size_t step = len < SHORT_STEP ? SHORT_STEP / 2 : SHORT_STEP;
+
+	if (len > SHORT_MAX || len < step) {
+		memcpy(to, from, len);
+		return;
+	}
+	/* The last bytes for themselves, some of them for the second time. */
+	if (step < SHORT_STEP) {
+		memcpy(to, from, SHORT_STEP / 2);
+		memcpy(to + len - SHORT_STEP / 2, from + len - SHORT_STEP / 2,
+		       SHORT_STEP / 2);
+		return;
+	}
+	for (size_t at = 0; at + SHORT_STEP <= len; at += SHORT_STEP)
+		memcpy(to + at, from + at, SHORT_STEP);
+	memcpy(to + len - SHORT_STEP, from + len - SHORT_STEP, SHORT_STEP);
+}
+
 /* ---- from the guest ---- */
 
 /* Pieces that are being read. */
@@ -66,7 +92,7 @@ static inline void take_bytes(struct source *s, uint8_t *to, size_t len)
 	while (len) {
 		size_t n = min_size(len, s->iov->iov_len);
 
-		memcpy(to, s->iov->iov_base, n);
+		copy_bytes(to, s->iov->iov_base, n);
 		s->iov->iov_base = (uint8_t *)s->iov->iov_base + n;
 		s->iov->iov_len -= n;
 		if (!s->iov->iov_len) {
@@ -154,6 +180,25 @@ static void take_chain(struct port *p, struct batch *b, struct room *room,
 	take_frame(p, b, &f);
 }
 
+/* Mostly it is at the beginning of the first piece, with the frame behind it. */
+static inline void take_header(const struct device *d, struct source *s,
+			       struct vnet *vnet)
+{
+	uint8_t rest[HEADER_MAX - VNET_BYTES];
+	struct iovec *first = s->iov;
+
+	if (first->iov_len > HEADER_MAX) {
+		memcpy(vnet, first->iov_base, sizeof(*vnet));
+		ring_barrier();
+		first->iov_base = (uint8_t *)first->iov_base + d->header;
+		first->iov_len -= d->header;
+	} else {
+		take_bytes(s, (uint8_t *)vnet, sizeof(*vnet));
+		take_bytes(s, rest, d->header - sizeof(*vnet));
+	}
+	order_vnet(d, vnet);
+}
+
 /* Return: 1; 0: there is no chain; -EPROTO, with the ring's why. */
 static int take_one(struct vhost *v, struct batch *b, struct room *room)
 {
@@ -182,10 +227,7 @@ static int take_one(struct vhost *v, struct batch *b, struct room *room)
 		return 1;
 	}
 	s.n = c.n;
-	take_bytes(&s, (uint8_t *)&vnet, sizeof(vnet));
-	if (d->header > sizeof(vnet))
-		take_bytes(&s, (uint8_t[2]){ 0 }, d->header - sizeof(vnet));
-	order_vnet(d, &vnet);
+	take_header(d, &s, &vnet);
 	vnet.flags &= VNET_NEEDS_CSUM;
 	has_vnet = HAS_OFFLOAD && (vnet.flags || vnet.gso_type);
 	take_chain(&v->port, b, room, &s, (uint32_t)c.len, has_vnet ? &vnet : NULL);
@@ -249,7 +291,7 @@ int vhost_rx(struct port *p, struct batch *b)
 			break;
 		n += ret > 0;
 	}
-	b->later = ret > 0;
+	b->later = ret > 0 && (r->avail_seen != r->next || ring_listen(r));
 	ret = device_look(d, DEVICE_TX, ret < 0 ? ret : 0);
 	return ret < 0 ? port_why(p, ret, "%s", d->why) : 0;
 }
@@ -280,7 +322,7 @@ void vhost_rx_done(struct port *p)
 
 /* A frame that is to be sent. @iov: header, pieces, padding; @len: bytes of all */
 struct outgoing {
-	uint8_t header[VNET_BYTES + 2];
+	uint8_t header[HEADER_MAX];
 	struct iovec iov[FRAME_PIECES_MAX + 2];
 	unsigned n;
 	uint32_t len;
@@ -303,7 +345,10 @@ static void begin(struct outgoing *o, struct vhost *v, const struct frame *f)
 	}
 	memcpy(o->header, &vnet, sizeof(vnet));
 	o->iov[0] = (struct iovec){ o->header, v->device.header };
-	o->n = 1 + frame_pieces(f, o->iov + 1, FRAME_PIECES_MAX);
+	o->iov[1] = (struct iovec){ (void *)(uintptr_t)f->data, f->len };
+	o->n = 2;
+	if (f->head_len || f->tail_len)
+		o->n = 1 + frame_pieces(f, o->iov + 1, FRAME_PIECES_MAX);
 	o->len = v->device.header + f->len;
 	add_piece(o, frame_padding, frame_padded(f->len, port_pad(&v->port)) - f->len);
 }
@@ -331,7 +376,7 @@ static void copy(const struct outgoing *o, const struct iovec *to)
 		while (left) {
 			size_t n = min_size(left, to->iov_len - at);
 
-			memcpy((uint8_t *)to->iov_base + at, from, n);
+			copy_bytes((uint8_t *)to->iov_base + at, from, n);
 			from += n;
 			left -= n;
 			at += n;

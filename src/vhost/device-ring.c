@@ -246,7 +246,7 @@ int device_ring_request(struct device *d, struct message *m)
 	uint64_t i = fns[m->request].is_masked ? m->u64 & MESSAGE_RING_MASK
 					       : m->state.index;
 
-	if (i >= DEVICE_RINGS)
+	if (i >= DEVICE_RINGS || !fns[m->request].fn)
 		return device_why(d, -EPROTO, "%s: there is no ring %u",
 				  message_name(m->request), (unsigned)i);
 	return fns[m->request].fn(&d->ring[i], m);

@@ -94,7 +94,12 @@ static void delist(struct memory *m)
 
 /* ---- mappings ---- */
 
-/* Whether it is a file that is memory, of at least @end bytes. Return: 0 or -errno. */
+/*
+ * Whether it is a file that is memory, of at least @end bytes.
+ * @page: set to what its mappings are multiples of, if that is more
+ *
+ * Return: 0 or -errno.
+ */
 static int check_file(int fd, uint64_t end, size_t *page, const char **why)
 {
 	struct statfs fs;
@@ -110,7 +115,6 @@ static int check_file(int fd, uint64_t end, size_t *page, const char **why)
 	*why = "is shorter than the memory that it is said to have";
 	if ((uint64_t)st.st_size < end)
 		return -EINVAL;
-	*page = (size_t)sysconf(_SC_PAGESIZE);
 	/* In hugetlbfs, a mapping consists of whole huge pages. */
 	if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC && (size_t)st.st_blksize > *page)
 		*page = (size_t)st.st_blksize;
@@ -121,8 +125,8 @@ static int check_file(int fd, uint64_t end, size_t *page, const char **why)
 static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 		    const char **why)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint64_t begin, len;
-	size_t page;
 	void *at;
 	int ret;
 

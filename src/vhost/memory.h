@@ -81,7 +81,7 @@ void memory_guard(void);
 int memory_add(struct memory *m, const struct memory_region *r, uint64_t offset, int fd,
 	       const char **why);
 
-/* memory_remove() - Unmap the region with exactly these addresses and this size. Return: 0 or -ENOENT. */
+/* memory_remove() - Unmap the region with these addresses and this size. Return: 0 or -ENOENT. */
 int memory_remove(struct memory *m, const struct memory_region *r);
 
 /*

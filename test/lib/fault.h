@@ -132,11 +132,19 @@ static inline bool fault_hits(enum fault_call call)
 	return true;
 }
 
-/* The C library's function, or a sanitizer's. ISO C has no cast for it. */
+/*
+ * The C library's function, or a sanitizer's. ISO C has no cast for it. Those that take an
+ * offset have other names for one of 64 bits, which we build with on all machines.
+ */
 static inline void fault_find(void *fn, const char *name)
 {
-	void *found = dlsym(RTLD_NEXT, name);
+	void *found;
 
+	if (!strcmp(name, "mmap"))
+		name = "mmap64";
+	else if (!strcmp(name, "ftruncate"))
+		name = "ftruncate64";
+	found = dlsym(RTLD_NEXT, name);
 	if (!found)
 		abort();
 	memcpy(fn, &found, sizeof(found));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c: regions with right and wrong numbers, descriptors of all kinds, a file that is cut short. */
+/* memory.c: right and wrong regions, descriptors of all kinds, a file that is cut short. */
 #include "vhost/memory.h"
 
 #include <errno.h>
