@@ -30,14 +30,23 @@ static bool drain(struct load *l, int timeout_ms)
 
 	for (int i = 0; i < n; i++)
 		any |= port_drain(ready[i].data.ptr, &l->tally);
+	for (unsigned i = 0; l->has_guests && i < l->n; i++)
+		if (l->ports[i].guest)
+			any |= port_drain(&l->ports[i], &l->tally);
 	return any;
 }
 
 /* Receive the rest of an earlier round, until nothing more comes. */
-static void begin(struct load *l, uint32_t size, bool is_pair)
+static void begin(struct load *l, uint32_t size, bool is_pair, bool batch)
 {
 	struct tally *t = &l->tally;
 
+	for (unsigned i = 0; i < l->n; i++) {
+		if (!l->ports[i].guest)
+			continue;
+		guest_resize(l->ports[i].guest, size);
+		guest_call(l->ports[i].guest, !batch);
+	}
 	t->mark++;
 	t->size = size;
 	t->is_pair = l->n == 2 || is_pair;
@@ -137,7 +146,7 @@ void flow_run(struct load *l, const struct flow *f)
 	/* So that a switch knows the receiver's port. */
 	if (f->pair)
 		port_send(&l->ports[1], &l->burst, &l->tally, 0, l->seq++, 1, false);
-	begin(l, f->size, f->pair);
+	begin(l, f->size, f->pair, f->batch);
 	cpu = cost_cpu_ns(&l->cost);
 	if (f->count)
 		counting = cost_count(&l->cost);
@@ -177,7 +186,7 @@ static bool open_latency(struct load *l, uint64_t count, uint32_t size)
 {
 	l->tally.latency = calloc(count, sizeof(*l->tally.latency));
 	l->tally.latency_max = l->tally.latency ? count : 0;
-	begin(l, size, false);
+	begin(l, size, false, false);
 	return l->tally.latency;
 }
 

@@ -160,6 +160,25 @@ static bool drain_segments(struct port *p, struct tally *t)
 	return true;
 }
 
+struct drained {
+	struct port *port;
+	struct tally *tally;
+};
+
+static void tally_guest(void *arg, const uint8_t *head, size_t len)
+{
+	const struct drained *d = arg;
+
+	tally(d->port, d->tally, head, len);
+}
+
+static bool drain_guest(struct port *p, struct tally *t)
+{
+	struct drained d = { p, t };
+
+	return guest_drain(p->guest, tally_guest, &d);
+}
+
 bool port_drain(struct port *p, struct tally *t)
 {
 	static bool (*const drain[])(struct port *, struct tally *) = {
@@ -167,6 +186,8 @@ bool port_drain(struct port *p, struct tally *t)
 		[CHANNEL_DATAGRAM] = drain_datagrams,
 		[CHANNEL_SEGMENT] = drain_segments,
 		[CHANNEL_PACKET] = drain_datagrams,
+		[CHANNEL_GUEST] = drain_guest,
+		[CHANNEL_GUEST_SUPER] = drain_guest,
 	};
 
 	return drain[p->channel](p, t);
@@ -315,11 +336,24 @@ static bool send_one(struct port *p, const uint8_t *at, uint32_t size)
 	return send(p->fd, at + WORD, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+/* Frames lie in the guest's memory; only their heads are new. */
+static unsigned send_guest(struct port *p, const struct tally *t, unsigned to, uint32_t seq,
+			   unsigned n, bool batch)
+{
+	uint8_t heads[BURST_MAX][HEAD];
+
+	for (unsigned i = 0; i < n; i++)
+		stamp(heads[i], p, t, to, seq + i);
+	return guest_put(p->guest, heads, n, batch);
+}
+
 unsigned port_send(struct port *p, struct burst *b, const struct tally *t, unsigned to,
 		   uint32_t seq, unsigned n, bool batch)
 {
 	unsigned sent = 0;
 
+	if (p->guest)
+		return send_guest(p, t, to, seq, n, batch);
 	for (unsigned i = 0; i < n; i++)
 		stamp(frame_at(b, i) + WORD, p, t, to, seq + i);
 	if (batch)

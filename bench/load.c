@@ -31,6 +31,8 @@ static const char *const channels[] = {
 	[CHANNEL_DATAGRAM] = "datagram",
 	[CHANNEL_SEGMENT] = "segment",
 	[CHANNEL_PACKET] = "packet",
+	[CHANNEL_GUEST] = "guest",
+	[CHANNEL_GUEST_SUPER] = "guest-super",
 };
 
 static void add_pids(struct cost *c, const char *text)
@@ -52,11 +54,17 @@ static int add_port(struct load *l, const char *text)
 	if (!colon)
 		return -1;
 	for (unsigned i = 0; i < sizeof(channels) / sizeof(*channels); i++) {
-		if (strncmp(text, channels[i], (size_t)(colon - text)) != 0)
+		if (strlen(channels[i]) != (size_t)(colon - text) ||
+		    strncmp(text, channels[i], (size_t)(colon - text)) != 0)
 			continue;
 		p->channel = (enum channel)i;
 		p->fd = atoi(colon + 1);
 		p->id = l->n++;
+		if (p->channel >= CHANNEL_GUEST) {
+			l->has_guests = true;
+			p->guest = guest_open(p->fd, p->channel == CHANNEL_GUEST_SUPER);
+			return p->guest ? 0 : -1;
+		}
 		return epoll_ctl(l->epfd, EPOLL_CTL_ADD, p->fd, &event);
 	}
 	return -1;

@@ -23,8 +23,19 @@
  * @CHANNEL_DATAGRAM: one frame per datagram; several datagrams by sendmmsg
  * @CHANNEL_SEGMENT: UDP with UDP_GRO, and with UDP_SEGMENT if batched
  * @CHANNEL_PACKET:  a packet socket on an interface
+ * @CHANNEL_GUEST:   vhost-user's front end, with plain frames
+ * @CHANNEL_GUEST_SUPER: the same, with super-frames
  */
-enum channel { CHANNEL_STREAM, CHANNEL_DATAGRAM, CHANNEL_SEGMENT, CHANNEL_PACKET };
+enum channel {
+	CHANNEL_STREAM,
+	CHANNEL_DATAGRAM,
+	CHANNEL_SEGMENT,
+	CHANNEL_PACKET,
+	CHANNEL_GUEST,
+	CHANNEL_GUEST_SUPER,
+};
+
+struct guest;
 
 /*
  * @id:    the last two bytes of its MAC address
@@ -32,6 +43,7 @@ enum channel { CHANNEL_STREAM, CHANNEL_DATAGRAM, CHANNEL_SEGMENT, CHANNEL_PACKET
  * @rest:  bytes of that frame that are still to be skipped
  * @next:  the lowest number that the next frame may have
  * @tail:  the rest of a frame that a stream took only in part; @n_tail bytes
+ * @guest: of a CHANNEL_GUEST; else NULL
  */
 struct port {
 	int fd;
@@ -42,6 +54,7 @@ struct port {
 	uint32_t next;
 	uint8_t *tail;
 	size_t n_tail;
+	struct guest *guest;
 };
 
 /*
@@ -90,6 +103,26 @@ bool port_drain(struct port *p, struct tally *t);
 unsigned port_send(struct port *p, struct burst *b, const struct tally *t, unsigned to,
 		   uint32_t seq, unsigned n, bool batch);
 
+/* guest_open() - Start the front end at @fd. Return: NULL, with errno set. */
+struct guest *guest_open(int fd, bool is_super);
+
+/* guest_resize() - Its frames have @size bytes from now on. */
+void guest_resize(struct guest *g, uint32_t size);
+
+/* guest_call() - Whether it wants to be called when something has come. */
+void guest_call(struct guest *g, bool on);
+
+/*
+ * guest_put() - Send frames with those heads; each is kicked by itself unless @batch.
+ *
+ * Return: how many there was room for.
+ */
+unsigned guest_put(struct guest *g, uint8_t heads[][HEAD], unsigned n, bool batch);
+
+/* guest_drain() - Show the head and length of each frame that has come. Return: whether any had. */
+bool guest_drain(struct guest *g, void (*tally)(void *arg, const uint8_t *head, size_t len),
+		 void *arg);
+
 /* burst_init() - Build frames. Return: 0 or -ENOMEM. */
 int burst_init(struct burst *b);
 void burst_resize(struct burst *b, uint32_t size);
@@ -119,11 +152,13 @@ uint64_t cost_counted(struct cost *c);
 
 /*
  * The generator.
- * @epfd: watches all ports
+ * @has_guests: some ports have no descriptor, and are to be looked at
+ * @epfd: watches all others
  */
 struct load {
 	struct port *ports;
 	unsigned n;
+	bool has_guests;
 	int epfd;
 	struct burst burst;
 	struct tally tally;
