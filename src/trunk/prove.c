@@ -69,7 +69,7 @@ static int send_record(struct prove *p)
 	uint8_t out[PROVE_BYTES];
 
 	aead_set(&aead, p->session.suite, p->session.send);
-	record_seal(&way, RECORD_DATA, out, 0);
+	record_seal(&way, RECORD_DATA, out, out + RECORD_HEAD, 0);
 	crypto_wipe(&aead, sizeof(aead));
 	p->session.sent = 1;
 	return send_all(p, p->watch.fd, out, sizeof(out));
@@ -84,7 +84,7 @@ static int take_record(struct prove *p)
 
 	aead_set(&aead, p->session.suite, p->session.recv);
 	if (record_size(p->in) == PROVE_BYTES)
-		ret = record_open(&way, p->in, &kind);
+		ret = record_open(&way, p->in, p->in + RECORD_HEAD, &kind);
 	crypto_wipe(&aead, sizeof(aead));
 	if (ret < 0 || kind != RECORD_DATA)
 		return fault(p, -EBADMSG, NOT_PROVED);
