@@ -12,7 +12,7 @@ static inline void proof_make(struct session *s, enum record_kind kind,
 	struct record_way way = { .aead = &aead };
 
 	aead_set(&aead, s->suite, s->send);
-	record_seal(&way, kind, out, 0);
+	record_seal(&way, kind, out, out + RECORD_HEAD, 0);
 	s->sent = 1;
 }
 
