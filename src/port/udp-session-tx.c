@@ -6,8 +6,10 @@
  *
  * For what the kernel does not take at once a session gets a branch of its hub; what that
  * does not take waits there. So it does in the hub if there can be no branch, and all
- * sessions that have none with it. A super-frame is split here (packing_split()), for only here is it known how long a
- * segment may be.
+ * sessions that have none with it.
+ *
+ * A super-frame is split here (packing_split()), for only here is it known how long a segment
+ * may be.
  */
 #include <errno.h>
 #include <string.h>
