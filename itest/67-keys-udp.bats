@@ -320,6 +320,54 @@ has_refused()
 	relay_wait_up one 1 20
 }
 
+#              /--- l2, 2 Mbit/s and long queues --- h2, s2
+#  s1 --- h1 -<
+#              \--- l3 ----------------------------- h3, s3
+@test "a peer behind a slow way does not keep another one waiting" {
+	local n ms
+
+	needs_tun
+	echo "$(pub h3) site-c" >>"$DIR/peers"
+	ns_add h1 h2 h3 s1 s2 s3
+	veth_pair h1 l2 h2 l0 192.0.2.1/24 192.0.2.2/24
+	veth_pair h1 l3 h3 l0 198.51.100.1/24 198.51.100.2/24
+	for n in 1 2 3; do
+		veth_pair "s$n" e0 "h$n" p0
+		bridge_add "h$n" br0
+		ns "h$n" ip link set p0 master br0
+		ns "s$n" ip addr add "10.0.0.$n/24" dev e0
+	done
+	ns h1 tc qdisc add dev l2 root tbf rate 2mbit burst 10kb limit 30000000
+	listen -l 5000,udp br0
+	two --key "$DIR/h2.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" br0
+	relay_start three in h3 --key "$DIR/h3.key" "trunk:198.51.100.1:5000,udp,peer=$(pub h1)" br0
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.2
+	wait_for 10 "an answer" ns s1 ping -c 1 -W 1 10.0.0.3
+	# Its answers would have to wait, too.
+	ns s1 ip neigh replace 10.0.0.2 dev e0 \
+		lladdr "$(ns s2 cat /sys/class/net/e0/address)"
+	start flood in s1 python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    for _ in range(10):
+        try:
+            s.sendto(bytes(1400), ("10.0.0.2", 7000))
+        except OSError:
+            pass
+    time.sleep(0.002)'
+	wait_for 20 "frames that are dropped" is_congested
+	run -0 ns s1 ping -q -c 30 -i 0.05 10.0.0.3
+	ms=$(sed -nE 's|.*= [0-9.]*/([0-9]*).*|\1|p' <<<"$output")
+	echo "# $ms ms there and back on average" >&3
+	assert [ "$ms" -lt 300 ]
+	dismiss flood KILL
+}
+
+is_congested()
+{
+	status | grep -Eq 'drops: .*queue [1-9]'
+}
+
 @test "a peer that is struck is cut off, and may come back when it is entered again" {
 	hosts
 	listen -l 5000,udp

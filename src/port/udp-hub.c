@@ -6,7 +6,7 @@
  * IP packets are not to be fragmented (IP_PMTUDISC_PROBE), and the kernel is not to believe
  * what routers say: trunk/pmtu.h finds out what gets through.
  *
- * #syscalls: bind close fcntl recvmmsg sendmsg sendto setsockopt socket
+ * #syscalls: bind close connect fcntl getsockname recvmmsg sendmsg sendto setsockopt socket
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +83,7 @@ static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at
 	return slot < h->n_slots ? h->slots[slot].session : NULL;
 }
 
+/* @h: no branch */
 static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_addr *from,
 		 uint64_t now)
 {
@@ -114,6 +115,7 @@ static size_t segment_of(struct msghdr *msg, size_t len)
 
 static void receive(struct udp_hub *h)
 {
+	struct udp_hub *all = h->main ? h->main : h;
 	struct mmsghdr m[UDP_HUB_MESSAGES];
 	struct iovec iov[UDP_HUB_MESSAGES];
 	struct sock_addr from[UDP_HUB_MESSAGES];
@@ -123,7 +125,7 @@ static void receive(struct udp_hub *h)
 
 	memset(m, 0, sizeof(m));
 	for (unsigned i = 0; i < UDP_HUB_MESSAGES; i++) {
-		iov[i] = (struct iovec){ h->in + i * (size_t)UDP_HUB_MESSAGE_MAX,
+		iov[i] = (struct iovec){ all->in + i * (size_t)UDP_HUB_MESSAGE_MAX,
 					 UDP_HUB_MESSAGE_MAX };
 		m[i].msg_hdr = (struct msghdr){
 			.msg_name = &from[i].storage,
@@ -143,11 +145,11 @@ static void receive(struct udp_hub *h)
 		from[i].len = m[i].msg_hdr.msg_namelen;
 		/* What a session's owner does may close the hub. */
 		for (size_t k = 0; k < len && h->watch.fd >= 0; k += size)
-			take(h, at + k, min_size(size, len - k), &from[i], now);
+			take(all, at + k, min_size(size, len - k), &from[i], now);
 	}
-	for (unsigned i = 0; i < h->n_slots; i++)
-		if (h->slots[i].session && h->slots[i].session->n_in)
-			udp_session_read(h->slots[i].session);
+	for (unsigned i = 0; i < all->n_slots; i++)
+		if (all->slots[i].session && all->slots[i].session->n_in)
+			udp_session_read(all->slots[i].session);
 }
 
 /* ---- sending ---- */
@@ -216,7 +218,15 @@ int udp_hub_send_run(struct udp_hub *h, const struct udp_run *run)
 
 void udp_hub_wait(struct udp_hub *h, const struct udp_run *run)
 {
-	h->waiting[h->n_waiting++] = *run;
+	struct udp_run *w = &h->waiting[h->n_waiting];
+
+	*w = *run;
+	/* Its session has a branch by now, and other frames come to where it lies. */
+	if (run->at < h->out || run->at >= h->out + UDP_HUB_OUT) {
+		w->at = h->n_waiting ? w[-1].at + w[-1].len : h->out;
+		memcpy(w->at, run->at, run->len);
+	}
+	h->n_waiting++;
 	loop_mod(h->loop, &h->watch, EPOLLIN | EPOLLOUT);
 }
 
@@ -232,6 +242,8 @@ static void writable(struct udp_hub *h)
 		h->waiting[0] = h->waiting[1];
 	}
 	loop_mod(h->loop, &h->watch, EPOLLIN);
+	if (h->main)
+		port_writable(&h->only->port);
 	for (unsigned i = 0; i < h->n_slots && !h->n_waiting; i++)
 		if (h->slots[i].session && h->slots[i].session->port.state == PORT_UP)
 			port_writable(&h->slots[i].session->port);
@@ -249,7 +261,13 @@ static void ready(struct watch *w, uint32_t events)
 
 /* ---- the socket ---- */
 
-static int bind_socket(const struct sock_addr *local)
+static void share(int fd, int is_shared)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &is_shared, sizeof(is_shared));
+}
+
+/* @is_shared: others may be bound to it, and will be */
+static int bind_socket(const struct sock_addr *local, bool is_shared)
 {
 	bool is_ipv6 = local->sa.sa_family == AF_INET6;
 	int ret, fd = socket(local->sa.sa_family,
@@ -260,6 +278,8 @@ static int bind_socket(const struct sock_addr *local)
 	/* If it is bound to IPv6's "any address", it serves IPv4, too. */
 	if (is_ipv6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
+	if (is_shared)
+		share(fd, 1);
 	if (bind(fd, &local->sa, local->len) == 0)
 		return fd;
 	ret = -errno;
@@ -284,10 +304,11 @@ static int use(struct udp_hub *h, int fd)
 	int ret = -ENOMEM;
 
 	tune(fd);
-	h->in = malloc((size_t)UDP_HUB_MESSAGES * UDP_HUB_MESSAGE_MAX);
+	if (!h->main)
+		h->in = malloc((size_t)UDP_HUB_MESSAGES * UDP_HUB_MESSAGE_MAX);
 	h->out = malloc(UDP_HUB_OUT);
 	h->has_segments = true;
-	if (h->in && h->out)
+	if ((h->in || h->main) && h->out)
 		ret = loop_add(h->loop, &h->watch, fd, EPOLLIN, ready);
 	if (ret < 0) {
 		close(fd);
@@ -298,7 +319,7 @@ static int use(struct udp_hub *h, int fd)
 
 int udp_hub_open(struct udp_hub *h, const struct sock_addr *local)
 {
-	int fd = bind_socket(local);
+	int fd = bind_socket(local, false);
 
 	return fd < 0 ? fd : use(h, fd);
 }
@@ -307,6 +328,33 @@ int udp_hub_adopt(struct udp_hub *h, int fd)
 {
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : use(h, fd);
+}
+
+/*
+ * The two sockets need SO_REUSEPORT (socket(7)) while the second one is bound, and no longer:
+ * whoever else would bind one there is refused.
+ */
+int udp_hub_branch(struct udp_hub *h, struct udp_hub *b, struct udp_session *s)
+{
+	struct sock_addr local = { .len = sizeof(local.storage) };
+	int ret, fd;
+
+	if (getsockname(h->watch.fd, &local.sa, &local.len) < 0)
+		return -errno;
+	share(h->watch.fd, 1);
+	fd = bind_socket(&local, true);
+	share(h->watch.fd, 0);
+	if (fd < 0)
+		return fd;
+	if (connect(fd, &s->to.sa, s->to.len) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	udp_hub_init(b, h->loop);
+	b->main = h;
+	b->only = s;
+	return use(b, fd);
 }
 
 void udp_hub_close(struct udp_hub *h)

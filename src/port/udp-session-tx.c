@@ -4,9 +4,12 @@
  * sealed where they lie. As many datagrams as have one length leave as one run, so one that
  * is nearly full is filled up with zeros.
  *
- * What the kernel does not take at once waits in the hub, and all sessions of the hub with
- * it. A super-frame is split here (packing_split()), for only here is it known how long a
- * segment may be.
+ * For what the kernel does not take at once a session gets a branch of its hub; what that
+ * does not take waits there. So it does in the hub if there can be no branch, and all
+ * sessions that have none with it.
+ *
+ * A super-frame is split here (packing_split()), for only here is it known how long a segment
+ * may be.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,13 +20,14 @@
 
 /*
  * What is being made of frames: @run, and behind it a datagram that is being filled.
+ * @base: where the runs lie, UDP_HUB_OUT bytes
  * @frames, @bytes: of the datagram
  * @is_last: the run takes no more
  */
 struct outgoing {
 	struct udp_session *s;
 	struct udp_run run;
-	uint8_t *at;
+	uint8_t *base, *at;
 	unsigned frames;
 	uint64_t bytes, now;
 	bool is_last;
@@ -34,15 +38,41 @@ static void begin_datagram(struct outgoing *o)
 	packer_begin(&o->s->packer, o->at + DATAGRAM_HEAD, seal_link_room(&o->s->link));
 }
 
+/* Whether there is somebody who would have to wait for it. */
+static bool has_others(const struct udp_session *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->hub->n_slots; i++)
+		n += s->hub->slots[i].session != NULL;
+	return n > 1;
+}
+
+/* Return: whether it has one now, and had none. */
+static bool get_branch(struct udp_session *s)
+{
+	return s->branch.watch.fd < 0 && has_others(s) &&
+	       udp_hub_branch(s->hub, &s->branch, s) == 0;
+}
+
+static int send_run(struct udp_session *s, const struct udp_run *run)
+{
+	int ret = udp_hub_send_run(udp_session_way(s), run);
+
+	if (ret == -EAGAIN && get_branch(s))
+		ret = udp_hub_send_run(&s->branch, run);
+	return ret;
+}
+
 /* The run is sent, or is dropped. Return: 0; -EAGAIN: it waits. */
 static int leave(struct outgoing *o)
 {
 	struct udp_session *s = o->s;
 	struct udp_run *run = &o->run;
-	int ret = run->n ? udp_hub_send_run(s->hub, run) : 0;
+	int ret = run->n ? send_run(s, run) : 0;
 
 	if (ret == -EAGAIN) {
-		udp_hub_wait(s->hub, run);
+		udp_hub_wait(udp_session_way(s), run);
 	} else if (ret < 0) {
 		if (ret == -EMSGSIZE)
 			pmtu_too_long(&s->link.pmtu, run->segment, o->now);
@@ -101,12 +131,12 @@ static int close_datagram(struct outgoing *o)
 	o->is_last = size < run->segment;
 	o->at += size;
 	if (ret == -EAGAIN) {
-		udp_hub_wait(o->s->hub, run);
+		udp_hub_wait(udp_session_way(o->s), run);
 		return ret;
 	}
-	if (o->at + PMTU_MAX > o->s->hub->out + UDP_HUB_OUT) {
+	if (o->at + PMTU_MAX > o->base + UDP_HUB_OUT) {
 		ret = leave(o);
-		o->at = o->s->hub->out;
+		o->at = o->base;
 	}
 	return ret;
 }
@@ -166,12 +196,13 @@ static int put_any(struct outgoing *o, const struct frame *f)
 int udp_session_tx(struct port *p, const struct frame *f, unsigned n)
 {
 	struct udp_session *s = container_of(p, struct udp_session, port);
-	struct outgoing o = { .s = s, .run.session = s, .at = s->hub->out };
+	struct outgoing o = { .s = s, .run.session = s };
 	unsigned i = 0;
 	int ret = 0;
 
-	if (s->hub->n_waiting)
+	if (udp_session_way(s)->n_waiting && !get_branch(s))
 		return 0;
+	o.base = o.at = udp_session_way(s)->out;
 	o.now = loop_now();
 	begin_datagram(&o);
 	while (i < n && ret == 0)

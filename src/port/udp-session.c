@@ -51,7 +51,8 @@ static int link_send(struct seal_link *l, const uint8_t *data, size_t len, bool 
 {
 	struct udp_session *s = container_of(l, struct udp_session, link);
 
-	return udp_hub_send(s->hub, is_reply ? &s->from : &s->to, data, len);
+	return udp_hub_send(is_reply ? s->hub : udp_session_way(s),
+			    is_reply ? &s->from : &s->to, data, len);
 }
 
 static void run_due(struct timer *t);
@@ -148,6 +149,11 @@ static void follow(struct udp_session *s, const struct sock_addr *from, uint64_t
 		return;
 	s->to = *from;
 	seal_link_moved(&s->link, now);
+	if (s->branch.watch.fd >= 0) {
+		udp_hub_close(&s->branch);
+		/* What waited there is lost; what waits behind it is not. */
+		port_writable(&s->port);
+	}
 	if (s->port.state == PORT_UP)
 		log_info("%s: the peer is at %s now", s->port.name,
 			 sock_text(from, text));
@@ -240,6 +246,7 @@ static void end(struct udp_session *s)
 {
 	timer_cancel(s->port.env->loop, &s->timer);
 	seal_link_end(&s->link);
+	udp_hub_close(&s->branch);
 	if (s->hub)
 		udp_hub_leave(s->hub, s);
 	unpacker_free(&s->unpacker);
@@ -320,6 +327,7 @@ struct udp_session *udp_session_accepted(struct udp_hub *h, const struct endpoin
 
 	if (!s)
 		return NULL;
+	udp_hub_init(&s->branch, env->loop);
 	if (begin(s, h, ep) < 0) {
 		port_free(&s->port);
 		return NULL;
@@ -426,6 +434,7 @@ struct port *port_udp_trunk_new(const struct endpoint *ep, const struct port_env
 	d->ep = ep;
 	d->session.is_dialled = true;
 	udp_hub_init(&d->hub, env->loop);
+	udp_hub_init(&d->session.branch, env->loop);
 	d->hub.only = &d->session;
 	return &d->session.port;
 }

@@ -3,6 +3,10 @@
  * Sealed trunks over UDP. A hub is a socket, which all peers of a listener share; a dialled
  * trunk has one for itself. A session is the port of one peer.
  *
+ * What waits for a slow way out fills a socket's buffer, so that nothing else leaves by that
+ * socket, be its own way ever so fast. A session for which there was no room gets a branch
+ * of its listener's hub: a socket of its own at the same port, connected to its peer.
+ *
  *	udp-hub.c      the socket: gives what comes to the session whose index it has
  *	udp-session.c  the port: a link (trunk/seal-link.h), and frames in its datagrams;
  *	               udp-session-tx.c has its sending side
@@ -46,7 +50,8 @@ struct udp_slot {
  * @watch:   its fd is the socket, or -1
  * @slots:   sessions, by the upper bits of their index
  * @in, @out: memory for what is received, and what is to be sent
- * @waiting: @n_waiting runs that the kernel has not taken: all sessions wait
+ * @waiting: @n_waiting runs that the kernel has not taken: all that have no branch wait
+ * @main:    of a branch: the hub of its session, which is @only; its @in is used. Else NULL
  * @has_segments: the kernel cuts runs
  * @hello:   a datagram that may be a hello came; NULL: none is awaited
  * @only:    has what is of no other session, too; or NULL
@@ -65,6 +70,7 @@ struct udp_hub {
 		      const struct sock_addr *from);
 	void *arg;
 	struct udp_session *only;
+	struct udp_hub *main;
 	uint64_t *strays;
 };
 
@@ -77,6 +83,13 @@ int udp_hub_open(struct udp_hub *h, const struct sock_addr *local);
 /* udp_hub_adopt() - Use a copy of @fd, a UDP socket that is bound. Return: likewise. */
 int udp_hub_adopt(struct udp_hub *h, int fd);
 
+/*
+ * udp_hub_branch() - Open @b, not open, as a branch of @h for @s, whose peer is at @s->to.
+ *
+ * Return: 0 or -errno, as for a port below 1024 once the relay has no rights any more.
+ */
+int udp_hub_branch(struct udp_hub *h, struct udp_hub *b, struct udp_session *s);
+
 /* udp_hub_close() - Nothing happens if it is not open. Its sessions have ended. */
 void udp_hub_close(struct udp_hub *h);
 
@@ -87,7 +100,10 @@ int udp_hub_send(struct udp_hub *h, const struct sock_addr *to, const uint8_t *d
 /* udp_hub_send_run() - Return: 0; -EAGAIN: try again when there is room; another -errno. */
 int udp_hub_send_run(struct udp_hub *h, const struct udp_run *run);
 
-/* udp_hub_wait() - A run is to be sent when there is room; there may be two of them. */
+/*
+ * udp_hub_wait() - A run is to be sent when there is room; there may be two of them. It is
+ * copied if it is not in @h->out.
+ */
 void udp_hub_wait(struct udp_hub *h, const struct udp_run *run);
 
 /* udp_hub_join(), udp_hub_leave() - A session gets a slot, and gives it back. */
@@ -105,6 +121,7 @@ struct udp_letter {
 
 /*
  * @hub:    that it has joined, or NULL; @slot is its place there
+ * @branch: of @hub, once it is open
  * @dialled: what it was made from, if it dials; with its own hub
  * @to, @from: where the peer is; where what is being taken came from
  * @inbox:  @n_in payloads that were opened; @next is the first that was not read whole,
@@ -118,7 +135,7 @@ struct udp_letter {
  */
 struct udp_session {
 	struct port port;
-	struct udp_hub *hub;
+	struct udp_hub *hub, branch;
 	unsigned slot;
 	uint8_t generation;
 	struct seal_link link;
@@ -136,6 +153,12 @@ struct udp_session {
 	void (*failed)(struct udp_session *s);
 	void *arg;
 };
+
+/* udp_session_way() - The hub that it sends by. */
+static inline struct udp_hub *udp_session_way(struct udp_session *s)
+{
+	return s->branch.watch.fd >= 0 ? &s->branch : s->hub;
+}
 
 /* udp_session_index() - Another index for a handshake. */
 uint32_t udp_session_index(struct udp_session *s);

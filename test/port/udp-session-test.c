@@ -491,14 +491,14 @@ static void test_leaves(void)
 
 	begin("");
 	ok(is_up() && passes(), "a hub with a session");
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(&far.session->port, &down, SMALL);
+	ok(fault_disarm() && far.hub.n_waiting == 1, "one waits");
 	other = udp_session_accepted(&far.hub, &far.ep, "other", &far.env);
 	while (n < ARRAY_SIZE(more))
 		more[n++] = udp_session_accepted(&far.hub, &far.ep, "more", &far.env);
 	ok(more[n - 1] && more[n - 1]->slot == n + 1 && far.hub.n_slots > n,
 	   "that others join, has a place for each");
-	fault_arm(FAULT_sendto, 1, EAGAIN);
-	send_one(&far.session->port, &down, SMALL);
-	ok(fault_disarm() && far.hub.n_waiting == 1, "one waits");
 	port_free(&other->port);
 	while (n)
 		port_free(&more[--n]->port);
@@ -549,6 +549,79 @@ static void test_moves(void)
 	ok(has_come(&up) && !sock_is_from(&before, &far.session->to.storage),
 	   "that comes from another address is followed");
 	ok(passes() && far.hellos == 1, "without another handshake");
+	end();
+}
+
+/* A frame in a datagram at @at, which is not in the memory of a hub, waits. */
+static void wait_with(struct udp_session *s, uint8_t *at)
+{
+	struct udp_run run = { .at = at, .n = 1, .frames = 1, .session = s };
+
+	put_be16(at + DATAGRAM_HEAD, SMALL);
+	make_frame(at + DATAGRAM_HEAD + 2, SMALL, down.sent++);
+	run.len = seal_link_seal(&s->link, at, 2 + SMALL, loop_now());
+	run.segment = (uint32_t)run.len;
+	udp_hub_wait(&s->branch, &run);
+	memset(at, 0, run.len);
+}
+
+/* What one session's way out does not take keeps no other one waiting. */
+static void test_branch(void)
+{
+	static const enum fault_call calls[] = { FAULT_socket, FAULT_bind, FAULT_connect,
+						 FAULT_epoll_ctl };
+	uint8_t data[2 * SMALL + DATAGRAM_OVERHEAD];
+	struct udp_session *other, *s;
+	struct udp_hub *b;
+
+	begin("");
+	ok(is_up() && passes(), "a session of a listener");
+	s = far.session;
+	b = &s->branch;
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(&s->port, &down, SMALL);
+	ok(fault_disarm() && far.hub.n_waiting == 1 && b->watch.fd < 0,
+	   "alone, it waits for room");
+	send_one(&s->port, &down, SMALL);
+	other = udp_session_accepted(&far.hub, &far.ep, "other", &far.env);
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		fault_arm(calls[i], 1, EACCES);
+		port_writable(&s->port);
+		ok(fault_disarm() && b->watch.fd < 0 && far.hub.n_waiting == 1,
+		   "so it does where it can have no socket of its own");
+	}
+	no_memory = true;
+	port_writable(&s->port);
+	no_memory = false;
+	ok(b->watch.fd < 0 && far.hub.n_waiting == 1, "nor memory for that");
+	port_writable(&s->port);
+	ok(b->watch.fd >= 0, "with another one it gets a socket of its own");
+	ok(has_come(&down) && !far.hub.n_waiting && passes(), "and frames pass by both");
+	udp_hub_close(b);
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(&s->port, &down, 1514, 32);
+	ok(fault_disarm() && b->watch.fd >= 0 && !far.hub.n_waiting && has_come(&down),
+	   "a run that finds no room goes by that at once");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(&s->port, &down, 1514, BATCH_MAX);
+	ok(fault_disarm() && b->n_waiting == 2 && !far.hub.n_waiting,
+	   "where there is none, either, it waits, and nobody else");
+	down.lost = (unsigned)s->port.count.dropped[DROP_QUEUE];
+	ok(has_come(&down) && !b->n_waiting, "until there is");
+	wait_with(s, data);
+	wait_with(s, data);
+	ok(has_come(&down), "also what was made elsewhere");
+	udp_hub_close(b);
+	ok(passes(), "frames pass without it, too");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(&s->port, &down, 1514, 32);
+	ok(fault_disarm() && b->watch.fd >= 0, "again");
+	give_up(&down);
+	move();
+	send_one(live.port, &up, SMALL);
+	ok(has_come(&up) && b->watch.fd < 0 && passes(),
+	   "a peer that moves has none, and is found");
+	port_free(&other->port);
 	end();
 }
 
@@ -861,6 +934,7 @@ int main(void)
 	test_index();
 	test_moves();
 	test_hostile();
+	test_branch();
 	test_dead();
 	test_lost_keys();
 	test_no_answer();
