@@ -24,6 +24,8 @@
 #define ALIGN 16u
 #define SHORT_MAX 512u /* bytes; above that, memcpy() is as quick as it gets */
 #define SHORT_STEP 16u
+#define AHEAD \
+	4 /* chains that are copied while one is fetched from another core's cache */
 
 #define HEADER_MAX (VNET_BYTES + 2) /* bytes of a virtio header */
 #define RARP_LEN 60
@@ -286,6 +288,7 @@ int vhost_rx(struct port *p, struct batch *b)
 		return 0;
 	ring_quiet(r);
 	while (n < BATCH_MAX && p->count.rx_bytes < limit) {
+		ring_prefetch(r, AHEAD);
 		ret = take_one(v, b, &room);
 		if (ret < 0 || (ret == 0 && !ring_listen(r)))
 			break;
@@ -483,6 +486,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	}
 	ring_quiet(r);
 	while (done < n) {
+		ring_prefetch(r, AHEAD);
 		ret = put(v, &f[done]);
 		if (ret < 0 || (ret == 0 && !ring_listen(r)))
 			break;
