@@ -20,6 +20,7 @@
 #define DESC_BYTES 16u
 #define USED_ELEMENT 8u
 #define CACHE_LINE 64u
+#define FURTHER 8u /* descriptors beyond one that is looked at */
 
 struct desc {
 	uint64_t addr;
@@ -121,7 +122,7 @@ static int add_piece(struct ring *r, struct walk *w, const struct desc *d)
 	return 0;
 }
 
-static void read_desc(const struct ring *r, const uint8_t *at, struct desc *d)
+static inline void read_desc(const struct ring *r, const uint8_t *at, struct desc *d)
 {
 	memcpy(d, at, sizeof(*d));
 	ring_barrier();
@@ -232,6 +233,8 @@ void ring_prefetch(struct ring *r, unsigned ahead)
 	id = load16(r, avail_element(r, (uint16_t)(r->next + ahead)));
 	if (id >= r->size)
 		return;
+	/* Most guests take their descriptors in turn. */
+	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
 	at = memory_guest(r->memory, d.addr, &len);
 	if (!at || len < 2 * CACHE_LINE)
