@@ -267,8 +267,10 @@ static bool tell(struct device *d)
 		d->is_up = is_up;
 		d->host->changed(d);
 	}
-	if (d->socket.fd >= 0 && d->is_up)
+	if (d->socket.fd >= 0 && d->is_up && (d->must_look || d->has_mac)) {
+		d->must_look = false;
 		device_kick(d);
+	}
 	return d->socket.fd >= 0;
 }
 

@@ -20,7 +20,8 @@
 #define DESC_BYTES 16u
 #define USED_ELEMENT 8u
 #define CACHE_LINE 64u
-#define FURTHER 8u /* descriptors beyond one that is looked at */
+#define FETCH_MAX 320u /* bytes to read: a header, and what a frame's headers may be in */
+#define FURTHER 8u     /* descriptors beyond one that is looked at */
 
 struct desc {
 	uint64_t addr;
@@ -230,7 +231,7 @@ static inline void fetch_to_write(const uint8_t *at)
 void ring_prefetch(struct ring *r, unsigned ahead)
 {
 	uint16_t id, left = (uint16_t)(r->avail_seen - r->next);
-	uint64_t len = 2 * CACHE_LINE;
+	uint64_t len;
 	const uint8_t *at;
 	struct desc d;
 
@@ -242,12 +243,13 @@ void ring_prefetch(struct ring *r, unsigned ahead)
 	/* Most guests take their descriptors in turn. */
 	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
+	len = d.len;
 	at = memory_guest(r->memory, d.addr, &len);
-	if (!at || len < 2 * CACHE_LINE)
+	if (!at)
 		return;
 	if (r->is_to_us) {
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
+		for (uint64_t i = 0; i < len && i < FETCH_MAX; i += CACHE_LINE)
+			__builtin_prefetch(at + i);
 	} else {
 		fetch_to_write(at);
 		fetch_to_write(at + CACHE_LINE);
