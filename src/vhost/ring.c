@@ -45,28 +45,34 @@ static int bad(struct ring *r, const char *why)
 
 /* ---- numbers in the guest's memory ---- */
 
-static uint16_t order16(const struct ring *r, uint16_t v)
+/* Where little-endian numbers are in order, so are the guest's, of before VIRTIO 1.0 as well. */
+static inline bool is_swapped(const struct ring *r)
 {
-	return r->is_swapped ? __builtin_bswap16(v) : v;
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && r->is_swapped;
 }
 
-static uint32_t order32(const struct ring *r, uint32_t v)
+static inline uint16_t order16(const struct ring *r, uint16_t v)
 {
-	return r->is_swapped ? __builtin_bswap32(v) : v;
+	return is_swapped(r) ? __builtin_bswap16(v) : v;
 }
 
-static uint64_t order64(const struct ring *r, uint64_t v)
+static inline uint32_t order32(const struct ring *r, uint32_t v)
 {
-	return r->is_swapped ? __builtin_bswap64(v) : v;
+	return is_swapped(r) ? __builtin_bswap32(v) : v;
 }
 
-static uint16_t load16(const struct ring *r, const uint8_t *at)
+static inline uint64_t order64(const struct ring *r, uint64_t v)
+{
+	return is_swapped(r) ? __builtin_bswap64(v) : v;
+}
+
+static inline uint16_t load16(const struct ring *r, const uint8_t *at)
 {
 	return order16(
 		r, __atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_RELAXED));
 }
 
-static void store16(const struct ring *r, uint8_t *at, uint16_t v)
+static inline void store16(const struct ring *r, uint8_t *at, uint16_t v)
 {
 	__atomic_store_n((uint16_t *)(void *)at, order16(r, v), __ATOMIC_RELAXED);
 }
