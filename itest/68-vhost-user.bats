@@ -243,7 +243,7 @@ print($1)"
 }
 
 @test "vhost-user: status, JSON, metrics and a capture show the guests" {
-	local name
+	local name word
 
 	for name in a b; do
 		run -0 of_json "[p['state'] for p in status['ports'] if p['peer'] == 'pid $(pid_of "$name")']"
@@ -251,6 +251,11 @@ print($1)"
 	done
 	run -0 ctl status
 	assert_output --partial "vhost-user-listen:$DIR/a1: 2 connected"
+	for word in mrg_rxbuf guest_tso4 host_tso6 event_idx; do
+		assert_line --regexp "^ +guest: .*$word"
+	done
+	run -0 of_json "[p['features'] for p in status['ports'] if p['peer'] == 'pid $(pid_of a)']"
+	assert_output --partial guest_tso4
 	ns lab curl -sS http://127.0.0.1:9100/metrics >"$DIR/metrics"
 	run -0 grep -c "^netrelay_port_up{.*,listener=\"vhost-user-listen:$DIR/a1\"} 1" "$DIR/metrics"
 	assert_output 2
@@ -343,4 +348,23 @@ ends_alone()
 	guest_pings a 56 10.0.1.2 10.0.1.254
 	relay_wait_up r1 3
 	relay_check_sums r1
+}
+
+# QEMU says nothing of it. What is in its NIC's ROM starts the device.
+@test "vhost-user: a QEMU whose memory is not shared is told of" {
+	start unshared in lab qemu-system-x86_64 -accel tcg -m 64M -nodefaults -display none \
+		-chardev "socket,id=c,path=$DIR/a1" -netdev vhost-user,id=n,chardev=c \
+		-device virtio-net-pci,netdev=n,vectors=0,bootindex=1
+	wait_for 20 "a word" has_logged r1 "a1#[0-9]+: the guest's memory is not shared"
+	dismiss unshared
+	guest_pings a 56 10.0.1.2
+}
+
+#   a nic2 === r2 === nic2 b
+@test "vhost-user: a front end's connection that netrelay was started with" {
+	kill_link 2
+	start r2 in lab "$LAB_ROOT/itest/pass-fd" unix "$DIR/a2" -- \
+		"$NETRELAY" -v fd:3,vhost-user "vhost-user:$DIR/b2"
+	relay_wait_up r2 2
+	works 2
 }
