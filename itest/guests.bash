@@ -38,13 +38,16 @@ guest_image()
 # name in the guest; the byte before it is the guest's number.
 guest_args()
 {
-	local name=$1 number=0 mac nic device
+	local name=$1 number=0 rom=romfile=, mac nic device
 
+	if [[ ${GUEST_BOOT-} == net ]]; then
+		rom=
+	fi
 	shift
 	mac=52:54:00:6e:$(printf %02x "$(cat "$DIR/$name.number")")
 	for nic in "$@"; do
 		number=$((number + 1))
-		device=$(printf 'romfile=,mac=%s:%02x' "$mac" "$number")${GUEST_DEVICE:+,$GUEST_DEVICE}
+		device=$(printf '%smac=%s:%02x' "$rom" "$mac" "$number")${GUEST_DEVICE:+,$GUEST_DEVICE}
 		if [[ $nic == vhost-user,* ]]; then
 			printf '%s\n' -chardev "socket,id=nic$number.chardev,${nic#*,}"
 			nic=vhost-user,chardev=nic$number.chardev
@@ -68,7 +71,8 @@ _vectors()
 }
 
 # guest_start NAME [in NAMESPACE] [--] NIC...: boots a guest; guest_wait waits for it.
-# GUEST_QEMU are more arguments for QEMU.
+# GUEST_QEMU are more arguments for QEMU. With GUEST_BOOT=net its NICs have iPXE, and QEMU has
+# no kernel for it.
 guest_start()
 {
 	local name=$1 where=() nics=() qemu=() more=()
@@ -89,10 +93,12 @@ guest_start()
 	read -ra more <<<"${GUEST_QEMU-}"
 	qemu=(qemu-system-x86_64 -name "$name" -accel "${NETRELAY_ACCEL:-tcg}" -cpu max
 		-m 128M -nodefaults -no-user-config -no-reboot -display none -monitor none
-		-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
-		-append "console=ttyS0 panic=-1 quiet no_timer_check $GUEST_FAST agent"
 		-chardev "file,id=console,path=$DIR/$name.console" -serial chardev:console
 		-chardev "pipe,id=agent,path=$DIR/$name.agent" -serial chardev:agent)
+	if [[ ${GUEST_BOOT-} != net ]]; then
+		qemu+=(-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
+			-append "console=ttyS0 panic=-1 quiet no_timer_check $GUEST_FAST agent")
+	fi
 	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}" "${more[@]}"
 }
 

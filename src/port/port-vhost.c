@@ -6,11 +6,12 @@
  * at each reboot, the port stays up but counts as connecting until they run again: frames for
  * it are dropped meanwhile. It goes down when the front end goes.
  *
- * #syscalls: close getsockopt
+ * #syscalls: close fcntl getsockopt
  */
 #include "port/vhost-io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,8 @@ static void vhost_close(struct port *p)
 	struct vhost *v = to_vhost(p);
 
 	loop_undefer(&v->ending);
+	if (v->flags >= 0)
+		fcntl(v->device.socket.fd, F_SETFL, v->flags);
 	device_close(&v->device);
 	p->takes_super = p->takes_uso = false;
 	p->peer = p->features = NULL;
@@ -228,6 +231,19 @@ static const struct port_ops dial_ops = {
 	.free = vhost_free,
 };
 
+static const struct port_ops fd_ops = {
+	.kind = "fd",
+	.has_backpressure = true,
+	.one_shot = true,
+	.open_error_is_fatal = true,
+	.open = accepted_open,
+	.rx = vhost_rx,
+	.rx_done = vhost_rx_done,
+	.tx = vhost_tx,
+	.close = vhost_close,
+	.free = vhost_free,
+};
+
 static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops *ops,
 			       const struct port_env *env, const char *name)
 {
@@ -236,7 +252,7 @@ static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops 
 	if (!v)
 		return NULL;
 	v->ep = ep;
-	v->fd = -1;
+	v->fd = v->flags = -1;
 	device_init(&v->device, env->loop, &host);
 	return v;
 }
@@ -260,4 +276,25 @@ struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *
 	close(fd);
 	errno = ENOMEM;
 	return NULL;
+}
+
+struct port *port_vhost_from_fd(const struct endpoint *ep, const struct port_env *env,
+				int flags)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+	struct vhost *v;
+
+	getsockopt(ep->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	getsockopt(ep->fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	if (domain != AF_UNIX || type != SOCK_STREAM) {
+		errno = EAFNOSUPPORT;
+		return NULL;
+	}
+	v = vhost_new(ep, &fd_ops, env, ep->text);
+	if (!v)
+		return NULL;
+	v->fd = ep->fd;
+	v->flags = flags;
+	return &v->port;
 }

@@ -46,7 +46,7 @@
  * @desc, @avail, @used: in the guest's memory; found by the owner, who also sets the next ones
  * @log:     guest address by which the dirty log knows the used ring; see @has_log
  * @has_event_idx, @has_indirect: the guest agreed on it
- * @is_swapped: its numbers are not in the machine's byte order
+ * @is_swapped: its numbers are not in the machine's byte order, which is big-endian
  * @is_to_us: the guest sends by it: chains are to be read; otherwise to be written
  * @next:    index of the next chain to pop
  * @used_next: index of the next used element
@@ -92,6 +92,12 @@ void ring_start(struct ring *r);
  * -EPROTO with r->why.
  */
 int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned max);
+
+/*
+ * ring_prefetch() - Have the processor fetch the first bytes of the chain that ring_pop() will
+ * give behind @ahead others, if that is there. They are in the cache of whoever runs the guest.
+ */
+void ring_prefetch(struct ring *r, unsigned ahead);
 
 /* ring_use() - Note that a chain was used, and how many bytes were written to it. */
 void ring_use(struct ring *r, uint16_t id, uint32_t written);
