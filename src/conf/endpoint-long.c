@@ -235,6 +235,15 @@ static int read_fd(struct parse *p, char *body)
 	return 0;
 }
 
+#ifndef LACKS_VHOST
+static int read_vhost(struct parse *p, char *value)
+{
+	(void)value;
+	p->ep->is_vhost = true;
+	return 0;
+}
+#endif
+
 /*
  * A command has no options. Frames to it are not padded: it is not QEMU, and passt
  * before August 2023, for one, ignores padded frames.
@@ -321,6 +330,12 @@ static const struct option options[] = {
 	  .form = "plain",
 	  .is_flag = true,
 	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
+#ifndef LACKS_VHOST
+	{ .key = "vhost-user",
+	  .read = HAS_FD ? read_vhost : NULL,
+	  .is_flag = true,
+	  .of = OF(FD) },
+#endif
 	{ .key = NULL },
 };
 
@@ -374,7 +389,11 @@ static const struct endpoint_long kinds[] = {
 	{ .prefix = "fd",
 	  .kind = ENDPOINT_FD,
 	  .read = HAS_FD ? read_fd : NULL,
+#ifdef LACKS_VHOST
 	  .form = "fd:N",
+#else
+	  .form = "fd:N[,vhost-user]",
+#endif
 	  .conflict = same_fd },
 	{ .prefix = "trunk",
 	  .kind = ENDPOINT_TRUNK,

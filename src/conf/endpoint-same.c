@@ -25,6 +25,7 @@ bool endpoint_same(const struct endpoint *a, const struct endpoint *b)
 	       !memcmp(a->peer, b->peer, sizeof(a->peer)) &&
 	       !strcmp(a->psk_path, b->psk_path) &&
 	       !strcmp(a->access.group, b->access.group) &&
+	       (!HAS_VHOST || a->is_vhost == b->is_vhost) &&
 	       (a->kind != ENDPOINT_EXEC || !strcmp(a->text, b->text));
 }
 

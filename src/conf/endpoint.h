@@ -128,7 +128,7 @@ struct endpoint_access {
  * BRIDGE      name (the bridge's); tap (""; the kernel names one); mtu (bytes; 0: the
  *             bridge's)
  * TAP         name
- * FD          fd
+ * FD          fd, is_vhost
  * EXEC        endpoint_command()
  * VHOST       path
  * VHOST_LISTEN path, mode, access (no per_address)
@@ -147,6 +147,7 @@ struct endpoint {
 	mode_t mode;
 	int dead; /* seconds of silence after which the peer counts as gone; 0: never */
 	int fd;
+	bool is_vhost;	  /* vhost-user: a front end is connected by fd */
 	bool has_peer;	  /* peer= */
 	bool is_udp;	  /* udp: sealed, over UDP */
 	int keepalive;	  /* seconds after which something is sent over UDP; 0: never */

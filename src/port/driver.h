@@ -112,6 +112,13 @@ struct port *port_vhost_new(const struct endpoint *ep, const struct port_env *en
 struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *peer,
 				 const struct port_env *env);
 
+/*
+ * port-vhost.c: one that is connected by ep->fd, whose @flags are put back at the end. NULL
+ * with errno EAFNOSUPPORT: it is no unix stream socket.
+ */
+struct port *port_vhost_from_fd(const struct endpoint *ep, const struct port_env *env,
+				int flags);
+
 /* port-unixgram.c */
 struct port *port_unixgram_new(const struct endpoint *ep, const struct port_env *env);
 

@@ -132,6 +132,7 @@ const char *port_fd_why(int err)
 		{ ENOTCONN, "is a socket that is not connected" },
 		{ ENOTTY, "is neither a socket nor a tap" },
 		{ EPROTOTYPE, "is a socket, but neither of streams nor of datagrams" },
+		{ EAFNOSUPPORT, "is no unix stream socket, by which vhost-user goes" },
 		{ EINVAL, "is a tap that carries headers, or IP packets" },
 	};
 
@@ -167,6 +168,8 @@ static struct port *new_by_type(const struct endpoint *ep, const struct port_env
 	}
 	if (!is_connected(fd))
 		return NULL;
+	if (HAS_VHOST && ep->is_vhost)
+		return port_vhost_from_fd(ep, env, flags);
 	if (type == SOCK_STREAM)
 		return new_stream(ep, env, flags);
 	if (HAS_DATAGRAMS && (type == SOCK_DGRAM || type == SOCK_SEQPACKET))

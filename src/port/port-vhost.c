@@ -6,11 +6,12 @@
  * at each reboot, the port stays up but counts as connecting until they run again: frames for
  * it are dropped meanwhile. It goes down when the front end goes.
  *
- * #syscalls: close getsockopt
+ * #syscalls: close fcntl getsockopt
  */
 #include "port/vhost-io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +43,41 @@ static void on_kicked(struct device *d, unsigned ring)
 		port_writable(port_of(d));
 }
 
+static void name_features(struct vhost *v)
+{
+	static const struct {
+		enum device_feature bit;
+		const char *name;
+	} names[] = {
+		{ VIRTIO_VERSION_1, "version_1" },
+		{ NET_MRG_RXBUF, "mrg_rxbuf" },
+		{ RING_EVENT_IDX, "event_idx" },
+		{ RING_INDIRECT_DESC, "indirect_desc" },
+		{ NET_CSUM, "csum" },
+		{ NET_HOST_TSO4, "host_tso4" },
+		{ NET_HOST_TSO6, "host_tso6" },
+		{ NET_HOST_USO, "host_uso" },
+		{ NET_GUEST_CSUM, "guest_csum" },
+		{ NET_GUEST_TSO4, "guest_tso4" },
+		{ NET_GUEST_TSO6, "guest_tso6" },
+		{ NET_GUEST_USO4, "guest_uso4" },
+		{ NET_GUEST_USO6, "guest_uso6" },
+	};
+	size_t used = 0;
+
+	v->features[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (device_has(&v->device, names[i].bit))
+			used += (size_t)snprintf(v->features + used,
+						 sizeof(v->features) - used, "%s%s",
+						 used ? " " : "", names[i].name);
+	v->port.features = v->features;
+}
+
 /* What the guest takes as it is. A port has one flag for TCP over IPv4 and IPv6. */
 static void learn(struct port *p, const struct device *d)
 {
+	name_features(to_vhost(p));
 	p->takes_super = device_has(d, NET_GUEST_CSUM) && device_has(d, NET_GUEST_TSO4) &&
 			 device_has(d, NET_GUEST_TSO6);
 	p->takes_uso = p->takes_super && device_has(d, NET_GUEST_USO4) &&
@@ -56,6 +89,7 @@ static void on_changed(struct device *d)
 	struct port *p = port_of(d);
 
 	if (!d->is_up) {
+		p->features = NULL;
 		port_why(p, -ENETDOWN, "the guest has stopped its network device");
 		port_unproven(p);
 		/* What waits is of no use to the guest when it is back. */
@@ -158,9 +192,11 @@ static void vhost_close(struct port *p)
 	struct vhost *v = to_vhost(p);
 
 	loop_undefer(&v->ending);
+	if (v->flags >= 0)
+		fcntl(v->device.socket.fd, F_SETFL, v->flags);
 	device_close(&v->device);
 	p->takes_super = p->takes_uso = false;
-	p->peer = NULL;
+	p->peer = p->features = NULL;
 }
 
 static void vhost_free(struct port *p)
@@ -195,6 +231,19 @@ static const struct port_ops dial_ops = {
 	.free = vhost_free,
 };
 
+static const struct port_ops fd_ops = {
+	.kind = "fd",
+	.has_backpressure = true,
+	.one_shot = true,
+	.open_error_is_fatal = true,
+	.open = accepted_open,
+	.rx = vhost_rx,
+	.rx_done = vhost_rx_done,
+	.tx = vhost_tx,
+	.close = vhost_close,
+	.free = vhost_free,
+};
+
 static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops *ops,
 			       const struct port_env *env, const char *name)
 {
@@ -203,7 +252,7 @@ static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops 
 	if (!v)
 		return NULL;
 	v->ep = ep;
-	v->fd = -1;
+	v->fd = v->flags = -1;
 	device_init(&v->device, env->loop, &host);
 	return v;
 }
@@ -227,4 +276,25 @@ struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *
 	close(fd);
 	errno = ENOMEM;
 	return NULL;
+}
+
+struct port *port_vhost_from_fd(const struct endpoint *ep, const struct port_env *env,
+				int flags)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+	struct vhost *v;
+
+	getsockopt(ep->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	getsockopt(ep->fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	if (domain != AF_UNIX || type != SOCK_STREAM) {
+		errno = EAFNOSUPPORT;
+		return NULL;
+	}
+	v = vhost_new(ep, &fd_ops, env, ep->text);
+	if (!v)
+		return NULL;
+	v->fd = ep->fd;
+	v->flags = flags;
+	return &v->port;
 }

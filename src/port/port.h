@@ -220,6 +220,7 @@ struct port {
 	int why_err;
 	struct port_seal seal; /* the driver: while it is up */
 	const char *peer;      /* the driver: what is at the other end, or NULL */
+	const char *features;  /* the driver: what a guest and we agreed on, or NULL */
 	int far_errno;	 /* the driver: what the far end, or the way to it, answers; 0 */
 	bool is_mistake; /* as open_error_is_fatal, set by open() for this error */
 	uint64_t told;	 /* a hash of the reason last warned of; 0: none */

@@ -24,6 +24,8 @@
 #define ALIGN 16u
 #define SHORT_MAX 512u /* bytes; above that, memcpy() is as quick as it gets */
 #define SHORT_STEP 16u
+#define AHEAD \
+	4 /* chains that are copied while one is fetched from another core's cache */
 
 #define HEADER_MAX (VNET_BYTES + 2) /* bytes of a virtio header */
 #define RARP_LEN 60
@@ -286,6 +288,7 @@ int vhost_rx(struct port *p, struct batch *b)
 		return 0;
 	ring_quiet(r);
 	while (n < BATCH_MAX && p->count.rx_bytes < limit) {
+		ring_prefetch(r, AHEAD);
 		ret = take_one(v, b, &room);
 		if (ret < 0 || (ret == 0 && !ring_listen(r)))
 			break;
@@ -325,43 +328,37 @@ struct outgoing {
 	uint8_t header[HEADER_MAX];
 	struct iovec iov[FRAME_PIECES_MAX + 2];
 	unsigned n;
-	uint32_t len;
 };
 
-static void add_piece(struct outgoing *o, const void *at, size_t len)
-{
-	if (len)
-		o->iov[o->n++] = (struct iovec){ (void *)(uintptr_t)at, len };
-	o->len += (uint32_t)len;
-}
-
-static void begin(struct outgoing *o, struct vhost *v, const struct frame *f)
+/* Write the header of a frame that is in @n buffers: one where the guest takes no more. */
+static inline void put_header(uint8_t *to, const struct vhost *v, const struct frame *f,
+			      unsigned n)
 {
 	struct vnet vnet = { 0 };
+	uint16_t number = (uint16_t)n;
 
 	if (HAS_OFFLOAD && f->vnet) {
 		vnet = *f->vnet;
 		order_vnet(&v->device, &vnet);
 	}
-	memcpy(o->header, &vnet, sizeof(vnet));
-	o->iov[0] = (struct iovec){ o->header, v->device.header };
-	o->iov[1] = (struct iovec){ (void *)(uintptr_t)f->data, f->len };
-	o->n = 2;
-	if (f->head_len || f->tail_len)
-		o->n = 1 + frame_pieces(f, o->iov + 1, FRAME_PIECES_MAX);
-	o->len = v->device.header + f->len;
-	add_piece(o, frame_padding, frame_padded(f->len, port_pad(&v->port)) - f->len);
-}
-
-/* How many buffers the frame is in: also where the guest did not agree on several. */
-static void set_buffers(struct outgoing *o, const struct vhost *v, unsigned n)
-{
-	uint16_t number = (uint16_t)n;
-
+	memcpy(to, &vnet, sizeof(vnet));
+	if (v->device.header == sizeof(vnet))
+		return;
 	if (device_has(&v->device, VIRTIO_VERSION_1) &&
 	    __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 		number = __builtin_bswap16(number);
-	memcpy(o->header + VNET_BYTES, &number, sizeof(number));
+	memcpy(to + sizeof(vnet), &number, sizeof(number));
+}
+
+static void list_pieces(struct outgoing *o, const struct vhost *v, const struct frame *f,
+			unsigned n, uint32_t padding)
+{
+	put_header(o->header, v, f, n);
+	o->iov[0] = (struct iovec){ o->header, v->device.header };
+	o->n = 1 + frame_pieces(f, o->iov + 1, FRAME_PIECES_MAX);
+	if (padding)
+		o->iov[o->n++] =
+			(struct iovec){ (void *)(uintptr_t)frame_padding, padding };
 }
 
 /* Copy all pieces of the frame to @to, which is large enough. */
@@ -436,15 +433,26 @@ static int take_buffers(struct vhost *v, uint32_t len, unsigned *n)
 	return 1;
 }
 
+/* Copy a frame of one piece to a buffer that has room for all of it. */
+static void copy_whole(uint8_t *to, const struct vhost *v, const struct frame *f,
+		       uint32_t padding)
+{
+	put_header(to, v, f, 1);
+	to += v->device.header;
+	copy_bytes(to, f->data, f->len);
+	if (padding)
+		memset(to + f->len, 0, padding);
+}
+
 /* Return: 1: it was sent, or dropped; 0: there is no room now; -EPROTO, with the ring's why. */
 static int put(struct vhost *v, const struct frame *f)
 {
+	uint32_t padding = frame_padded(f->len, port_pad(&v->port)) - f->len;
+	uint32_t len = v->device.header + f->len + padding;
 	struct outgoing o;
 	unsigned n;
-	int ret;
+	int ret = take_buffers(v, len, &n);
 
-	begin(&o, v, f);
-	ret = take_buffers(v, o.len, &n);
 	if (ret <= 0) {
 		ring_undo(&v->device.ring[DEVICE_RX].ring, n);
 		if (ret != -E2BIG)
@@ -452,10 +460,14 @@ static int put(struct vhost *v, const struct frame *f)
 		port_drop(&v->port, DROP_TOO_LONG, 1);
 		return 1;
 	}
-	set_buffers(&o, v, n);
-	copy(&o, v->out);
+	if (v->out[0].iov_len >= len && !f->head_len && !f->tail_len) {
+		copy_whole(v->out[0].iov_base, v, f, padding);
+	} else {
+		list_pieces(&o, v, f, n, padding);
+		copy(&o, v->out);
+	}
 	if (v->device.memory.is_logging)
-		note_dirty(v, o.len);
+		note_dirty(v, len);
 	port_sent(&v->port, f);
 	return 1;
 }
@@ -474,6 +486,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	}
 	ring_quiet(r);
 	while (done < n) {
+		ring_prefetch(r, AHEAD);
 		ret = put(v, &f[done]);
 		if (ret < 0 || (ret == 0 && !ring_listen(r)))
 			break;

@@ -9,8 +9,9 @@
 #define VHOST_TX_PIECES (RING_PIECES_MAX + 64u)
 
 /*
- * @fd:     an accepted connection, until it is opened; else -1
- * @peer:   the process at the other end, for port.peer
+ * @fd:     a connection that was accepted or inherited, until it is opened; else -1
+ * @flags:  of one that was inherited, to be put back; else -1
+ * @peer, @features: texts for those of @port
  * @ending: set when the port can't go on, for the reason in device.why, and @err
  * @out:    where the frame that is being sent goes
  */
@@ -18,8 +19,8 @@ struct vhost {
 	struct port port;
 	struct device device;
 	const struct endpoint *ep;
-	int fd;
-	char peer[24];
+	int fd, flags;
+	char peer[24], features[192];
 	struct deferred ending;
 	int err;
 	struct iovec out[VHOST_TX_PIECES];

@@ -114,6 +114,7 @@ static void add_member(struct show *s, const struct member *m, struct buf *out)
 	add_string(out, "error", port_state_shown(p) == PORT_UP ? "" : p->why);
 	add_string(out, "far_end", port_far_name(p));
 	add_seal(p, out);
+	add_string(out, "features", p->features ? p->features : "");
 	add_bool(out, "blocked", m->is_blocked);
 	add_bool(out, "limited", m->guard.is_limited);
 	add_bool(out, "isolated", m->rules.is_isolated);

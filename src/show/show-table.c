@@ -11,6 +11,7 @@
 
 #include "base/escape.h"
 #include "base/human.h"
+#include "base/parts.h"
 #include "base/version.h"
 #include "relay/stats.h"
 #include "seal/key.h"
@@ -158,6 +159,8 @@ static void add_member(struct show *w, const struct member *m, struct buf *out)
 		      m->rate.tx_bytes);
 	buf_printf(out, " %6s\n", human_count(port_backlog(p).bytes, queue));
 	add_seal(p, out);
+	if (HAS_VHOST && p->features)
+		buf_printf(out, "     guest: %s\n", p->features);
 	add_reasons(p, out);
 }
 

@@ -340,6 +340,10 @@ void device_rings_init(struct device *d)
 	}
 }
 
+/*
+ * The index at which a ring stopped is still asked for after that: QEMU 7.2 resets the device by
+ * SET_STATUS before it sends GET_VRING_BASE (its vhost_dev_stop()).
+ */
 void device_rings_reset(struct device *d)
 {
 	timer_cancel(d->loop, &d->poll);
@@ -350,7 +354,6 @@ void device_rings_reset(struct device *d)
 		close_kick(r);
 		r->has_addr = r->is_enabled = false;
 		r->ring.size = 0;
-		r->base = 0;
 	}
 }
 

@@ -327,6 +327,8 @@ int device_open(struct device *d, int fd)
 
 	d->features = d->protocol = 0;
 	d->status = 0;
+	for (unsigned i = 0; i < DEVICE_RINGS; i++)
+		d->ring[i].base = 0;
 	d->has_mac = d->is_up = false;
 	d->memory.is_broken = false;
 	if (ret < 0)

@@ -93,6 +93,12 @@ void ring_start(struct ring *r);
  */
 int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned max);
 
+/*
+ * ring_prefetch() - Have the processor fetch the first bytes of the chain that ring_pop() will
+ * give behind @ahead others, if that is there. They are in the cache of whoever runs the guest.
+ */
+void ring_prefetch(struct ring *r, unsigned ahead);
+
 /* ring_use() - Note that a chain was used, and how many bytes were written to it. */
 void ring_use(struct ring *r, uint16_t id, uint32_t written);
 

@@ -161,6 +161,7 @@ static const struct good long_forms[] = {
 	{ "tap:-", "tap name=-" },
 	{ "fd:0", "fd fd=0" },
 	{ "fd:3", "fd fd=3" },
+	{ "fd:3,vhost-user,isolated", "fd fd=3 vhost isolated" },
 	{ "fd:2147483647", "fd fd=2147483647" },
 	{ "exec:ssh host netrelay - br0",
 	  "exec command=ssh host netrelay - br0 unpadded" },
@@ -498,7 +499,7 @@ static const struct bad bad_rest[] = {
 	{ "fd:2", "descriptor 2 is standard error, where messages go; "
 		  "pass it by another number" },
 	{ "tap:a,mtu=9000", NO_TAP_OPTION("tap", "mtu") "tap:NAME" },
-	{ "fd:", "nothing follows fd:; the form is fd:N" },
+	{ "fd:", "nothing follows fd:; the form is fd:N[,vhost-user]" },
 	{ "fd:x", "descriptor \"x\" must be a number, as in fd:3" },
 	{ "fd:-1", "descriptor \"-1\" must be a number, as in fd:3" },
 	{ "fd:2147483648", "descriptor \"2147483648\" must be a number, as in fd:3" },
@@ -542,6 +543,7 @@ static const struct bad bad_rules[] = {
 	  NO_TCP_OPTION("tcp", "Isolated") "tcp:HOST:PORT; did you mean isolated?" },
 	{ "tcp:h:1,isolated=on", "option isolated takes no value; say isolated alone" },
 	{ "tcp:h:1,isolated=", "option isolated takes no value; say isolated alone" },
+	{ "fd:3,vhost-user=1", "option vhost-user takes no value; say vhost-user alone" },
 	{ "fd:3,isolated,isolated", "option isolated is given twice; give it once" },
 	{ "unix:a,isolated,", "nothing follows a comma; the form is unix:PATH" DOUBLED },
 	{ "udp:h:1,isolated,local=1,local=1",
@@ -759,6 +761,8 @@ static char *describe(const struct endpoint *ep)
 		fputs(" plain", out);
 	if (ep->fd != -1)
 		fprintf(out, " fd=%d", ep->fd);
+	if (ep->is_vhost)
+		fputs(" vhost", out);
 	if (ep->kind == ENDPOINT_EXEC)
 		fprintf(out, " command=%s", endpoint_command(ep));
 	add_access(out, &ep->access);

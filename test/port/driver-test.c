@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/tap.h"
@@ -104,10 +105,42 @@ static void test_inherited(void)
 	   "- with it; stdout may be a terminal here");
 }
 
+/* What is no unix stream can't have a front end of vhost-user. */
+static void test_inherited_vhost(void)
+{
+	char text[32];
+	int ends[2];
+	struct port_env env = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		struct endpoint ep;
+		struct port *p;
+		int flags;
+
+		if (socketpair(AF_UNIX, i ? SOCK_SEQPACKET : SOCK_STREAM, 0, ends) < 0)
+			exit(1);
+		flags = fcntl(ends[0], F_GETFL);
+		snprintf(text, sizeof(text), "fd:%d,vhost-user", ends[0]);
+		ep = parse(text);
+		p = driver_of(&ep)->dial(&ep, &env);
+		ok(i ? !p && errno == EAFNOSUPPORT : p && !strcmp(p->ops->kind, "fd"),
+		   "fd:,vhost-user of a socket of %s", i ? "packets" : "streams");
+		ok(i == 0 || fcntl(ends[0], F_GETFL) == flags, "its flags are as before");
+		if (p)
+			port_free(p);
+		else
+			close(ends[0]);
+		close(ends[1]);
+	}
+	ok_eq_str(driver_why(&(struct endpoint){ .kind = ENDPOINT_FD }, EAFNOSUPPORT),
+		  "is no unix stream socket, by which vhost-user goes", "and why");
+}
+
 int main(void)
 {
 	test_table();
 	test_errors();
 	test_inherited();
+	test_inherited_vhost();
 	return done();
 }
