@@ -110,7 +110,7 @@ wrong_endpoints()
 		'  NAME ' tcp:HOST:PORT trunk:HOST:PORT 'tcp-listen:[ADDR:]PORT' unix:PATH \
 		'unix-listen:PATH[,mode=0660]' 'udp:HOST:PORT[,local=[ADDR:]PORT]' \
 		vhost-user:PATH 'vhost-user-listen:PATH[,mode=0660]' unixgram:PATH,local=PATH 'mcast:GROUP:PORT[,if=ADDR]' if=INTERFACE \
-		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME fd:N exec:COMMAND \
+		'bridge:NAME[,tap=NAME][,mtu=N]' tap:NAME 'fd:N[,vhost-user]' exec:COMMAND \
 		,isolated ,mac=ADDR ,pad=0 'Exit status: 0 ' '; 1 ' '; 2 '; do
 		grep -qF -e "$form" <<<"$("$NETRELAY" --help)"
 	done

@@ -201,10 +201,10 @@ start_guests()
 	start_c
 	guest_wait a
 	guest_wait b
-	set_addresses a 1 "$(column 1 | tail -n 1)"
-	set_addresses b 2 "$(column 1 | tail -n 1)"
-	guest a "dd if=/dev/urandom of=/tmp/data bs=64k count=32"
-	guest b "nc -ll -p 7 -e cat >/dev/null 2>&1 </dev/null &"
+	guest_addresses a 1 "$(column 1 | tail -n 1)"
+	guest_addresses b 2 "$(column 1 | tail -n 1)"
+	guest_noise a
+	guest_echo b
 }
 
 start_c()
@@ -213,15 +213,6 @@ start_c()
 
 	mapfile -t nics < <(links_of_c | cut -d'|' -f2)
 	GUEST_DEVICE=host_mtu=9000 guest_start c in lab -- "${nics[@]}"
-}
-
-# set_addresses GUEST HOST COUNT: 10.0.N.HOST for each NIC; IPv6 it has by itself, soon.
-set_addresses()
-{
-	local each="ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up"
-
-	guest "$1" "for n in \$(seq $3); do $each; done"
-	guest "$1" "until [ \$(ip -6 addr | grep fe80: | grep -vc tentative) = $3 ]; do sleep 0.1; done"
 }
 
 # wait_c: it is there, and so are its addresses, each in the network of its NIC.
@@ -235,36 +226,10 @@ wait_c()
 	guest_nic c 4 10.0.4.3/24
 }
 
-# local_address GUEST NIC: the IPv6 address that it gives itself.
-local_address()
-{
-	printf 'fe80::5054:ff:fe6e:%x%%nic%u\n' "$(($1 * 256 + $2))" "$2"
-}
-
-# ping_from GUEST SIZE ADDR...: each answers.
-ping_from()
-{
-	local name=$1 size=$2 addr commands=true
-
-	shift 2
-	for addr in "$@"; do
-		commands+=" && ping -c 1 -W 20 -s $size $addr"
-	done
-	guest "$name" "$commands"
-}
-
-# works NUMBER: over that link pings are answered, small and big ones, over both
-# versions of IP, and a TCP connection returns what was sent, every byte.
+# works NUMBER: that link.
 works()
 {
-	local other=10.0.$1.2
-
-	ping_from a 56 "$other" "$(local_address 2 "$1")"
-	ping_from a 1400 "$other" "$(local_address 2 "$1")"
-	ping_from b 1400 "10.0.$1.1" "$(local_address 1 "$1")"
-	run -0 guest a "sha256sum </tmp/data; nc $other 7 </tmp/data | sha256sum"
-	assert_equal "${#lines[@]}" 2
-	assert_equal "${lines[0]}" "${lines[1]}"
+	guests_pass a b "$1"
 	relay_check_sums "r$1"
 }
 
@@ -314,8 +279,8 @@ works()
 
 @test "socket,connect and stream at a server that has a bridge" {
 	works 12
-	ping_from a 1400 10.0.12.254
-	ping_from b 56 10.0.12.254
+	guest_pings a 1400 10.0.12.254
+	guest_pings b 56 10.0.12.254
 	ns lab ping -c 2 -i 0.2 -W 5 -s 1400 10.0.12.1
 	ns lab ping -c 2 -i 0.2 -W 5 10.0.12.2
 	relay_check_sums r12
@@ -324,7 +289,7 @@ works()
 # c_works: every NIC of c reaches who is behind it.
 c_works()
 {
-	ping_from c 1400 10.0.1.1 10.0.12.1 10.0.12.254 10.0.11.1 10.0.4.254
+	guest_pings c 1400 10.0.1.1 10.0.12.1 10.0.12.254 10.0.11.1 10.0.4.254
 	ns lab ping -c 1 -W 5 10.0.4.3
 	relay_check_sums rc2
 	relay_check_sums rc3
@@ -336,8 +301,8 @@ c_works()
 	run -0 guest c cat /sys/class/net/nic3/mtu
 	assert_output 9000
 	run -0 guest a ip link set nic11 mtu 9000
-	ping_from c 8000 10.0.11.1
-	ping_from a 8900 10.0.11.3
+	guest_pings c 8000 10.0.11.1
+	guest_pings a 8900 10.0.11.3
 	run -0 guest a ip link set nic11 mtu 1500
 	relay_check_sums rc3
 	relay_check_sums r11
@@ -368,7 +333,7 @@ c_works()
 		relay_wait_up "r$number" 2 10
 	done
 	for number in 2 3 4 6 8 9 10; do
-		ping_from a 1400 "10.0.$number.2"
+		guest_pings a 1400 "10.0.$number.2"
 		relay_check_sums "r$number"
 	done
 }
@@ -419,7 +384,7 @@ has_carried()
 	relay_wait_up second 2
 	works 2
 	run -0 relay_stop r2
-	ping_from a 1400 10.0.2.2
+	guest_pings a 1400 10.0.2.2
 	relay_check_sums second
 	run -0 relay_stop second
 	start_link 2

@@ -28,6 +28,20 @@ output_of()
 	assert_output --regexp "^switch, 2 ports, "
 }
 
+# The guests' QEMU has no KVM.
+# bats test_tags=slow
+@test "recipe: two machines at a switch, by shared memory" {
+	ns_add lab
+	walk lab vhost-switch s/netdev=n0,/netdev=n0,vectors=0,/
+	walked_guest vm1 10.0.0.1/24
+	walked_guest vm2 10.0.0.2/24
+	guest_ping vm1 10.0.0.2 1400
+	walk lab vhost-see
+	run -0 output_of vhost-see-1
+	assert_output --regexp "^switch, 2 ports, "
+	assert_line --regexp "^ +guest: "
+}
+
 # qemu_rows: the table of -netdev, as "netdev|endpoint|again", with the paths in $DIR.
 qemu_rows()
 {

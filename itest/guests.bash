@@ -11,6 +11,11 @@
 #   guest_ping a 10.0.0.2 1400
 #   guest a "ip link show nic2 | grep -q UP"
 #
+# A NIC by vhost-user is "vhost-user," and the options of its chardev; the guest's memory is
+# then shared with whoever is at the other end:
+#
+#   guest_start b -- vhost-user,path=$DIR/b.sock,reconnect=1
+#
 # The accelerator is $NETRELAY_ACCEL, by default tcg. The guests' kernel does not check its
 # timer, because on a busy host that check takes too long, and the kernel then panics.
 
@@ -31,21 +36,44 @@ guest_image()
 # name in the guest; the byte before it is the guest's number.
 guest_args()
 {
-	local name=$1 number=0 mac nic
+	local name=$1 number=0 rom=romfile=, mac nic device
 
+	if [[ ${GUEST_BOOT-} == net ]]; then
+		rom=
+	fi
 	shift
 	mac=52:54:00:6e:$(printf %02x "$(cat "$DIR/$name.number")")
 	for nic in "$@"; do
 		number=$((number + 1))
-		printf '%s\n' -netdev "${nic%%,*},id=nic$number,${nic#*,}" -device \
-			"virtio-net-pci,netdev=nic$number,romfile=,mac=$mac:$(printf %02x "$number")${GUEST_DEVICE:+,$GUEST_DEVICE}"
+		device=$(printf '%smac=%s:%02x' "$rom" "$mac" "$number")${GUEST_DEVICE:+,$GUEST_DEVICE}
+		if [[ $nic == vhost-user,* ]]; then
+			printf '%s\n' -chardev "socket,id=nic$number.chardev,${nic#*,}"
+			nic=vhost-user,chardev=nic$number.chardev
+			device+=$(_vectors)
+		fi
+		printf '%s\n' -netdev "${nic%%,*},id=nic$number,${nic#*,}" \
+			-device "virtio-net-pci,netdev=nic$number,$device"
 	done
+	if [[ $* == *vhost-user,* ]]; then
+		printf '%s\n' -machine memory-backend=memory \
+			-object memory-backend-memfd,id=memory,share=on,size=128M
+	fi
+}
+
+# QEMU 7.2 ends by SIGSEGV when a guest under TCG sets up MSI-X over vhost-user.
+_vectors()
+{
+	if qemu-system-x86_64 --version | grep -q 'version [1-7]\.'; then
+		echo ,vectors=0
+	fi
 }
 
 # guest_start NAME [in NAMESPACE] [--] NIC...: boots a guest; guest_wait waits for it.
+# GUEST_QEMU are more arguments for QEMU. With GUEST_BOOT=net its NICs have iPXE, and QEMU has
+# no kernel for it.
 guest_start()
 {
-	local name=$1 where=() nics=() qemu=()
+	local name=$1 where=() nics=() qemu=() more=()
 
 	shift
 	if [[ $1 == in ]]; then
@@ -60,13 +88,16 @@ guest_start()
 	rm -f "$DIR/$name".agent.* "$DIR/$name.ready" "$DIR/$name.serial"
 	mkfifo "$DIR/$name.agent.in" "$DIR/$name.agent.out"
 	mapfile -t nics < <(guest_args "$name" "$@")
+	read -ra more <<<"${GUEST_QEMU-}"
 	qemu=(qemu-system-x86_64 -name "$name" -accel "${NETRELAY_ACCEL:-tcg}" -cpu max
 		-m 128M -nodefaults -no-user-config -no-reboot -display none -monitor none
-		-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
-		-append "console=ttyS0 panic=-1 quiet no_timer_check agent"
 		-chardev "file,id=console,path=$DIR/$name.console" -serial chardev:console
 		-chardev "pipe,id=agent,path=$DIR/$name.agent" -serial chardev:agent)
-	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}"
+	if [[ ${GUEST_BOOT-} != net ]]; then
+		qemu+=(-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
+			-append "console=ttyS0 panic=-1 quiet no_timer_check agent")
+	fi
+	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}" "${more[@]}"
 }
 
 # Prints a number for a new guest: how many there are already.
@@ -147,10 +178,68 @@ guest_nic()
 	guest "$1" "ip addr add $3 dev nic$2 && ip link set nic$2 up"
 }
 
+# guest_addresses NAME HOST COUNT: gives the first COUNT NICs the addresses 10.0.N.HOST, N
+# being the NIC's number; IPv6 they have by themselves, soon.
+guest_addresses()
+{
+	local each="ip addr add 10.0.\$n.$2/24 dev nic\$n; ip link set nic\$n up"
+
+	guest "$1" "for n in \$(seq $3); do $each; done"
+	guest "$1" "until [ \$(ip -6 addr | grep fe80: | grep -vc tentative) = $3 ]; do sleep 0.1; done"
+}
+
 # guest_ping NAME ADDR [SIZE]: sends three pings, all of which must be answered.
 guest_ping()
 {
 	guest "$1" "ping -c 3 -i 0.2 -W 10 -s ${3:-56} $2 | tee /tmp/ping; grep -q ' 0% packet loss' /tmp/ping"
+}
+
+# guest_local NAME NIC: prints the IPv6 address that this NIC gives itself, for a ping from a
+# NIC of the same number.
+guest_local()
+{
+	printf 'fe80::5054:ff:fe6e:%x%%nic%u\n' "$(($(cat "$DIR/$1.number") * 256 + $2))" "$2"
+}
+
+# guest_pings NAME SIZE ADDR...: sends each a ping, which must be answered.
+guest_pings()
+{
+	local name=$1 size=$2 addr commands=true
+
+	shift 2
+	for addr in "$@"; do
+		commands+=" && ping -c 1 -W 20 -s $size $addr"
+	done
+	guest "$name" "$commands"
+}
+
+# guest_noise NAME: makes 2 MiB of noise there, in /tmp/data. guest_echo NAME: has it return
+# what comes to TCP port 7.
+guest_noise()
+{
+	guest "$1" "dd if=/dev/urandom of=/tmp/data bs=64k count=32"
+}
+
+guest_echo()
+{
+	guest "$1" "nc -ll -p 7 -e cat >/dev/null 2>&1 </dev/null &"
+}
+
+# guests_pass A B NUMBER: over the NICs of that number, which have addresses by
+# guest_addresses 1 and 2, pings are answered, small and big ones, over both versions of IP,
+# and a TCP connection returns what A sent, every byte.
+guests_pass()
+{
+	local other=10.0.$3.2 sums
+
+	guest_pings "$1" 56 "$other" "$(guest_local "$2" "$3")"
+	guest_pings "$1" 1400 "$other" "$(guest_local "$2" "$3")"
+	guest_pings "$2" 1400 "10.0.$3.1" "$(guest_local "$1" "$3")"
+	sums=$(guest "$1" "sha256sum </tmp/data; nc $other 7 </tmp/data | sha256sum") || return
+	if (($(wc -l <<<"$sums") != 2 || $(uniq <<<"$sums" | wc -l) != 1)); then
+		echo "guests_pass: it came back another: $sums"
+		return 1
+	fi
 }
 
 # guest_stop NAME: ends the guest's QEMU.

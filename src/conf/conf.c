@@ -499,7 +499,10 @@ static const char *const help[] = {
 	"  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE",
 	"  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version",
 	"Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:",
-	HAS_FD || HAS_EXEC
+	HAS_FD &&HAS_VHOST
+		? "  - or tap:NAME or fd:N[,vhost-user] or exec:COMMAND  stdio; "
+		  "tap; socket; child"
+	: HAS_FD || HAS_EXEC
 		? "  - or tap:NAME or fd:N or exec:COMMAND  stdin and stdout; tap; "
 		  "socket; command"
 		: "  - or tap:NAME  stdin and stdout; tap",

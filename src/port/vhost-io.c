@@ -22,8 +22,8 @@
 
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define ALIGN 16u
-#define SHORT_MAX 512u /* bytes; above that, memcpy() is as quick as it gets */
-#define SHORT_STEP 16u
+#define SHORT_MAX 1024u
+#define STEP 16u /* bytes that the processor copies at once */
 #define AHEAD \
 	4 /* chains that are copied while one is fetched from another core's cache */
 
@@ -57,27 +57,46 @@ static struct vhost *to_vhost(struct port *p)
 }
 
 /*
- * Copy @len bytes. Most copies are short, and memcpy() of a length that is not known
- * beforehand takes longer than the copy.
+ * Long copies are from one core's cache into lines that another one has: the processor's own
+ * way does not fetch these first. musl's memcpy() has that only where the two ends are aligned
+ * alike, as they never are here.
+ */
+static inline void copy_long(uint8_t *to, const uint8_t *from, size_t len)
+{
+#ifdef __x86_64__
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
+#else
+	memcpy(to, from, len);
+#endif
+}
+
+/*
+ * Copy @len bytes. Most copies are short, and a call of memcpy() with a length that is not
+ * known beforehand takes longer than the copy.
  */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t len)
 {
-	size_t step = len < SHORT_STEP ? SHORT_STEP / 2 : SHORT_STEP;
+	size_t at = 0;
 
-	if (len > SHORT_MAX || len < step) {
+	if (len < STEP / 2) {
 		memcpy(to, from, len);
 		return;
 	}
-	/* The last bytes for themselves, some of them for the second time. */
-	if (step < SHORT_STEP) {
-		memcpy(to, from, SHORT_STEP / 2);
-		memcpy(to + len - SHORT_STEP / 2, from + len - SHORT_STEP / 2,
-		       SHORT_STEP / 2);
+	if (len > SHORT_MAX) {
+		copy_long(to, from, len);
 		return;
 	}
-	for (size_t at = 0; at + SHORT_STEP <= len; at += SHORT_STEP)
-		memcpy(to + at, from + at, SHORT_STEP);
-	memcpy(to + len - SHORT_STEP, from + len - SHORT_STEP, SHORT_STEP);
+	if (len < STEP) {
+		memcpy(to, from, STEP / 2);
+		memcpy(to + len - STEP / 2, from + len - STEP / 2, STEP / 2);
+		return;
+	}
+	for (; at + 4 * STEP <= len; at += 4 * STEP)
+		memcpy(to + at, from + at, 4 * STEP);
+	for (; at + STEP <= len; at += STEP)
+		memcpy(to + at, from + at, STEP);
+	/* The last bytes, some of them for the second time. */
+	memcpy(to + len - STEP, from + len - STEP, STEP);
 }
 
 /* ---- from the guest ---- */
@@ -89,7 +108,7 @@ struct source {
 };
 
 /* Copy the first @len bytes, which must exist, and go on behind them. */
-static inline void take_bytes(struct source *s, uint8_t *to, size_t len)
+static void take_bytes(struct source *s, uint8_t *to, size_t len)
 {
 	while (len) {
 		size_t n = min_size(len, s->iov->iov_len);
@@ -183,7 +202,7 @@ static void take_chain(struct port *p, struct batch *b, struct room *room,
 }
 
 /* Mostly it is at the beginning of the first piece, with the frame behind it. */
-static inline void take_header(const struct device *d, struct source *s,
+static void take_header(const struct device *d, struct source *s,
 			       struct vnet *vnet)
 {
 	uint8_t rest[HEADER_MAX - VNET_BYTES];
@@ -323,13 +342,6 @@ void vhost_rx_done(struct port *p)
 
 /* ---- to the guest ---- */
 
-/* A frame that is to be sent. @iov: header, pieces, padding; @len: bytes of all */
-struct outgoing {
-	uint8_t header[HEADER_MAX];
-	struct iovec iov[FRAME_PIECES_MAX + 2];
-	unsigned n;
-};
-
 /* Write the header of a frame that is in @n buffers: one where the guest takes no more. */
 static inline void put_header(uint8_t *to, const struct vhost *v, const struct frame *f,
 			      unsigned n)
@@ -350,39 +362,57 @@ static inline void put_header(uint8_t *to, const struct vhost *v, const struct f
 	memcpy(to + sizeof(vnet), &number, sizeof(number));
 }
 
-static void list_pieces(struct outgoing *o, const struct vhost *v, const struct frame *f,
-			unsigned n, uint32_t padding)
+/* Where the next bytes go: to offset @at of the first piece. */
+struct sink {
+	const struct iovec *to;
+	size_t at;
+};
+
+static void put_bytes(struct sink *s, const uint8_t *from, size_t len)
 {
-	put_header(o->header, v, f, n);
-	o->iov[0] = (struct iovec){ o->header, v->device.header };
-	o->n = 1 + frame_pieces(f, o->iov + 1, FRAME_PIECES_MAX);
-	if (padding)
-		o->iov[o->n++] =
-			(struct iovec){ (void *)(uintptr_t)frame_padding, padding };
-}
+	while (len) {
+		size_t n = min_size(len, s->to->iov_len - s->at);
 
-/* Copy all pieces of the frame to @to, which is large enough. */
-static void copy(const struct outgoing *o, const struct iovec *to)
-{
-	size_t at = 0;
-
-	for (unsigned i = 0; i < o->n; i++) {
-		const uint8_t *from = o->iov[i].iov_base;
-		size_t left = o->iov[i].iov_len;
-
-		while (left) {
-			size_t n = min_size(left, to->iov_len - at);
-
-			copy_bytes((uint8_t *)to->iov_base + at, from, n);
-			from += n;
-			left -= n;
-			at += n;
-			if (at == to->iov_len) {
-				to++;
-				at = 0;
-			}
+		copy_bytes((uint8_t *)s->to->iov_base + s->at, from, n);
+		from += n;
+		len -= n;
+		s->at += n;
+		if (s->at == s->to->iov_len) {
+			s->to++;
+			s->at = 0;
 		}
 	}
+}
+
+static void put_pieces(struct sink *s, const struct frame *f)
+{
+	struct iovec iov[FRAME_PIECES_MAX];
+	unsigned n = frame_pieces(f, iov, FRAME_PIECES_MAX);
+
+	for (unsigned i = 0; i < n; i++)
+		put_bytes(s, iov[i].iov_base, iov[i].iov_len);
+}
+
+/* Copy a frame, its header and its padding to v->out, which consists of @n buffers. */
+static void copy_frame(const struct vhost *v, const struct frame *f, unsigned n,
+		       uint32_t padding)
+{
+	struct sink s = { .to = v->out };
+	uint8_t header[HEADER_MAX];
+
+	/* Mostly the header has its place in one piece. */
+	if (s.to->iov_len > HEADER_MAX) {
+		put_header(s.to->iov_base, v, f, n);
+		s.at = v->device.header;
+	} else {
+		put_header(header, v, f, n);
+		put_bytes(&s, header, v->device.header);
+	}
+	if (f->head_len || f->tail_len)
+		put_pieces(&s, f);
+	else
+		put_bytes(&s, f->data, f->len);
+	put_bytes(&s, frame_padding, padding);
 }
 
 static void note_dirty(struct vhost *v, uint32_t len)
@@ -433,23 +463,11 @@ static int take_buffers(struct vhost *v, uint32_t len, unsigned *n)
 	return 1;
 }
 
-/* Copy a frame of one piece to a buffer that has room for all of it. */
-static void copy_whole(uint8_t *to, const struct vhost *v, const struct frame *f,
-		       uint32_t padding)
-{
-	put_header(to, v, f, 1);
-	to += v->device.header;
-	copy_bytes(to, f->data, f->len);
-	if (padding)
-		memset(to + f->len, 0, padding);
-}
-
 /* Return: 1: it was sent, or dropped; 0: there is no room now; -EPROTO, with the ring's why. */
 static int put(struct vhost *v, const struct frame *f)
 {
 	uint32_t padding = frame_padded(f->len, port_pad(&v->port)) - f->len;
 	uint32_t len = v->device.header + f->len + padding;
-	struct outgoing o;
 	unsigned n;
 	int ret = take_buffers(v, len, &n);
 
@@ -460,12 +478,7 @@ static int put(struct vhost *v, const struct frame *f)
 		port_drop(&v->port, DROP_TOO_LONG, 1);
 		return 1;
 	}
-	if (v->out[0].iov_len >= len && !f->head_len && !f->tail_len) {
-		copy_whole(v->out[0].iov_base, v, f, padding);
-	} else {
-		list_pieces(&o, v, f, n, padding);
-		copy(&o, v->out);
-	}
+	copy_frame(v, f, n, padding);
 	if (v->device.memory.is_logging)
 		note_dirty(v, len);
 	port_sent(&v->port, f);

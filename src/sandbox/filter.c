@@ -50,8 +50,8 @@
 
 static const uint32_t families[] = { AF_UNIX, AF_INET, AF_INET6 };
 static const uint32_t netlink[] = { AF_NETLINK };
-static const uint32_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL,
-				     F_DUPFD_CLOEXEC };
+static const uint32_t commands[] = { F_GETFD, F_SETFD,	       F_GETFL,
+				     F_SETFL, F_DUPFD_CLOEXEC, F_GET_SEALS };
 static const uint32_t requests[] = { (uint32_t)TUNGETIFF, (uint32_t)TUNSETCARRIER,
 				     FIONREAD, SIOCGIFINDEX, SIOCGIFNAME };
 static const uint32_t terminal[] = { TIOCGWINSZ, TCGETS, TCSETS, TCSETSW, TCSETSF };

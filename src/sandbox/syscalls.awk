@@ -46,7 +46,6 @@ BEGIN {
 	also("access", "faccessat faccessat2")
 	also("fork", "clone clone3")
 	also("fstat", "fstat64 newfstatat statx")
-	also("fstatfs", "fstatfs64")
 	also("ftruncate", "ftruncate64")
 	also("futex", "futex_time64")
 	also("getegid", "getegid32")

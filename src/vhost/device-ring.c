@@ -5,14 +5,17 @@
  * Kicks come by eventfds, which are watched by their edges (EPOLLET): each one is told of
  * once, and nobody needs to read them. A kick that comes for nothing does no harm.
  *
- * #syscalls: close fcntl fstat
+ * #syscalls: close fcntl statx
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/stat.h>
 
 #include "vhost/device.h"
 
@@ -30,15 +33,25 @@ static unsigned number_of(const struct device_ring *r)
 /* ---- descriptors ---- */
 
 /*
+ * Which file a descriptor is, without asking its file system, which may be one that never
+ * answers (FUSE). By its number, for musl has it since 1.2.4 only. Return: 0 or -1 with errno.
+ */
+static int look_at(int fd, struct statx *st)
+{
+	return (int)syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, st);
+}
+
+/*
  * All eventfds share one inode, which an epoll descriptor has as well, and little else: no
  * file, pipe, socket, or device.
  */
 static int check_eventfd(struct device *d, const struct message *m, int fd)
 {
-	struct stat st, ours;
+	struct statx st, ours;
 
-	if (fstat(fd, &st) == 0 && fstat(d->loop->epfd, &ours) == 0 &&
-	    st.st_dev == ours.st_dev && st.st_ino == ours.st_ino)
+	if (look_at(fd, &st) == 0 && look_at(d->loop->epfd, &ours) == 0 &&
+	    st.stx_dev_major == ours.stx_dev_major &&
+	    st.stx_dev_minor == ours.stx_dev_minor && st.stx_ino == ours.stx_ino)
 		return 0;
 	return device_why(d, -EPROTO, "%s: its descriptor is no eventfd",
 			  message_name(m->request));
@@ -305,18 +318,21 @@ static void start(struct device_ring *r)
 static int settle_ring(struct device_ring *r)
 {
 	struct device *d = r->device;
-	int ret = 0;
+	bool ran;
+	int ret;
 
 	if (!may_start(r)) {
 		stop(r);
 		return 0;
 	}
+	ran = r->is_started && r->runs;
 	/* Memory or addresses may be others now. */
 	ret = find(r);
 	if (ret == 0 && !r->is_started)
 		start(r);
 	r->runs = ret == 0 && (r->is_enabled || !device_has(d, VHOST_PROTOCOL_FEATURES));
 	r->has_run |= r->runs;
+	d->must_look |= r->runs && !ran;
 	return ret;
 }
 

@@ -21,6 +21,7 @@
 
 #define MESSAGES_PER_TURN 16
 #define QUEUE_PAIRS 1
+#define DRIVER_OK 4u /* of the status (VIRTIO 1.2, 2.1) */
 
 #define BIT(n) (1ull << (n))
 
@@ -157,9 +158,12 @@ static int reset(struct device *d, struct message *m)
 	return 0;
 }
 
+/* QEMU has no word for it if memory is not shared: it sends all the rest, and that is that. */
 static int set_status(struct device *d, struct message *m)
 {
 	d->status = (uint8_t)m->u64;
+	if ((d->status & DRIVER_OK) && !d->memory.n)
+		return device_why(d, -EPROTO, "the guest's memory is not shared");
 	return d->status ? 0 : reset(d, m);
 }
 
@@ -267,8 +271,10 @@ static bool tell(struct device *d)
 		d->is_up = is_up;
 		d->host->changed(d);
 	}
-	if (d->socket.fd >= 0 && d->is_up)
+	if (d->socket.fd >= 0 && d->is_up && (d->must_look || d->has_mac)) {
+		d->must_look = false;
 		device_kick(d);
+	}
 	return d->socket.fd >= 0;
 }
 

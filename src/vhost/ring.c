@@ -20,6 +20,8 @@
 #define DESC_BYTES 16u
 #define USED_ELEMENT 8u
 #define CACHE_LINE 64u
+#define FETCH_MAX 320u /* bytes to read: a header, and what a frame's headers may be in */
+#define FURTHER 8u     /* descriptors beyond one that is looked at */
 
 struct desc {
 	uint64_t addr;
@@ -44,28 +46,34 @@ static int bad(struct ring *r, const char *why)
 
 /* ---- numbers in the guest's memory ---- */
 
-static uint16_t order16(const struct ring *r, uint16_t v)
+/* Where little-endian numbers are in order, so are the guest's, of before VIRTIO 1.0 as well. */
+static inline bool is_swapped(const struct ring *r)
 {
-	return r->is_swapped ? __builtin_bswap16(v) : v;
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && r->is_swapped;
 }
 
-static uint32_t order32(const struct ring *r, uint32_t v)
+static inline uint16_t order16(const struct ring *r, uint16_t v)
 {
-	return r->is_swapped ? __builtin_bswap32(v) : v;
+	return is_swapped(r) ? __builtin_bswap16(v) : v;
 }
 
-static uint64_t order64(const struct ring *r, uint64_t v)
+static inline uint32_t order32(const struct ring *r, uint32_t v)
 {
-	return r->is_swapped ? __builtin_bswap64(v) : v;
+	return is_swapped(r) ? __builtin_bswap32(v) : v;
 }
 
-static uint16_t load16(const struct ring *r, const uint8_t *at)
+static inline uint64_t order64(const struct ring *r, uint64_t v)
+{
+	return is_swapped(r) ? __builtin_bswap64(v) : v;
+}
+
+static inline uint16_t load16(const struct ring *r, const uint8_t *at)
 {
 	return order16(
 		r, __atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_RELAXED));
 }
 
-static void store16(const struct ring *r, uint8_t *at, uint16_t v)
+static inline void store16(const struct ring *r, uint8_t *at, uint16_t v)
 {
 	__atomic_store_n((uint16_t *)(void *)at, order16(r, v), __ATOMIC_RELAXED);
 }
@@ -121,7 +129,7 @@ static int add_piece(struct ring *r, struct walk *w, const struct desc *d)
 	return 0;
 }
 
-static void read_desc(const struct ring *r, const uint8_t *at, struct desc *d)
+static inline void read_desc(const struct ring *r, const uint8_t *at, struct desc *d)
 {
 	memcpy(d, at, sizeof(*d));
 	ring_barrier();
@@ -223,7 +231,7 @@ static inline void fetch_to_write(const uint8_t *at)
 void ring_prefetch(struct ring *r, unsigned ahead)
 {
 	uint16_t id, left = (uint16_t)(r->avail_seen - r->next);
-	uint64_t len = 2 * CACHE_LINE;
+	uint64_t len;
 	const uint8_t *at;
 	struct desc d;
 
@@ -232,13 +240,16 @@ void ring_prefetch(struct ring *r, unsigned ahead)
 	id = load16(r, avail_element(r, (uint16_t)(r->next + ahead)));
 	if (id >= r->size)
 		return;
+	/* Most guests take their descriptors in turn. */
+	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
+	len = d.len;
 	at = memory_guest(r->memory, d.addr, &len);
-	if (!at || len < 2 * CACHE_LINE)
+	if (!at)
 		return;
 	if (r->is_to_us) {
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
+		for (uint64_t i = 0; i < len && i < FETCH_MAX; i += CACHE_LINE)
+			__builtin_prefetch(at + i);
 	} else {
 		fetch_to_write(at);
 		fetch_to_write(at + CACHE_LINE);

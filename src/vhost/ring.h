@@ -46,7 +46,7 @@
  * @desc, @avail, @used: in the guest's memory; found by the owner, who also sets the next ones
  * @log:     guest address by which the dirty log knows the used ring; see @has_log
  * @has_event_idx, @has_indirect: the guest agreed on it
- * @is_swapped: its numbers are not in the machine's byte order
+ * @is_swapped: its numbers are not in the machine's byte order, which is big-endian
  * @is_to_us: the guest sends by it: chains are to be read; otherwise to be written
  * @next:    index of the next chain to pop
  * @used_next: index of the next used element

@@ -403,7 +403,7 @@ static const char *const shown[] = {
 	"-h, --help",
 	"-V, --version",
 	" --check-bridge NAME ",
-	"\n  - or tap:NAME or fd:N or exec:COMMAND ",
+	"\n  - or tap:NAME or fd:N[,vhost-user] or exec:COMMAND ",
 	"  LPORT:ADDR:RPORT or ",
 	" LPORT:ADDR: or :ADDR:RPORT ",
 	" or LPORT::RPORT ",

@@ -257,10 +257,10 @@ static void test_relay(void)
 	   "relay: but not these");
 	ok_eq_int(count_low(SYS_ioctl, 1), 3, "relay: of all below 65,536 three");
 	ok(passes(FCNTL, 0, F_SETFL, 0) && passes(FCNTL, 0, F_DUPFD_CLOEXEC, 0) &&
-		   !passes(FCNTL, 0, F_SETOWN, 0) && !passes(FCNTL, 0, F_SETSIG, 0) &&
-		   !passes(FCNTL, 0, F_SETLK, 0),
+		   passes(FCNTL, 0, F_GET_SEALS, 0) && !passes(FCNTL, 0, F_SETOWN, 0) &&
+		   !passes(FCNTL, 0, F_SETSIG, 0) && !passes(FCNTL, 0, F_SETLK, 0),
 	   "relay: commands of fcntl()");
-	ok_eq_int(count_low(FCNTL, 1), 5, "relay: five in all");
+	ok_eq_int(count_low(FCNTL, 1), 6, "relay: six in all");
 	ok(passes(SYS_kill, PID, SIGTERM, 0) && !passes(SYS_kill, 0, SIGTERM, 0) &&
 		   !passes(SYS_kill, 1, SIGTERM, 0) &&
 		   !passes(SYS_kill, (uint64_t)-PID, SIGTERM, 0) &&

@@ -1,0 +1,372 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# bats file_tags=slow
+#
+# vhost-user: guests whose memory netrelay reads and writes itself. Two of them, a and b, are
+# booted once for all tests; each of their NICs has another way to the other guest, as links()
+# has it. All are in the namespace lab. real/45-vhost-user.bats has other front ends than this
+# QEMU.
+
+load helpers
+
+# All is set up but once.
+setup()
+{
+	:
+}
+
+teardown()
+{
+	:
+}
+
+setup_file()
+{
+	needs_root
+	needs_tun
+	common_setup
+	guest_image
+	ns_add lab
+	bridge_add lab br0 10.0.1.254/24
+	mkdir -m 777 "$DIR/open"
+	start_relays
+	start_guests
+}
+
+teardown_file()
+{
+	common_teardown
+}
+
+# NIC | of a | of b | what netrelay has to join them
+#
+#   guest a nic1 ====== r1 ====== nic1 guest b      === vhost-user
+#                       |
+#                      br0 10.0.1.254
+#
+#           nic2 ====== r2 ====== nic2              r2 dials
+#           nic3 ====== r3 ------ nic3              -netdev stream
+#           nic4 == r4 -- trunk -- s4 == nic4       s4: trunk and listener in a cable
+#           nic5 ====== r5 ====== nic5              r5 is nobody's
+links()
+{
+	link 1 "$(unix a1)" "$(unix a1)" "--ctl $DIR/ctl --metrics 9100 -l vhost-user-listen:$DIR/a1 br0"
+	link 2 "$(unix a2),server=on" "$(unix b2),server=on" "vhost-user:$DIR/a2 vhost-user:$DIR/b2"
+	link 3 "$(unix a3)" "stream,server=off,addr.type=unix,addr.path=$DIR/b3" \
+		"-l vhost-user-listen:$DIR/a3 -l unix-listen:$DIR/b3"
+	link 4 "$(unix a4)" "$(unix b4)" "-l 127.0.0.1:5004 vhost-user-listen:$DIR/a4"
+	link 5 "$(unix open/5)" "$(unix open/5)" "-l vhost-user-listen:$DIR/open/5,mode=0666"
+}
+
+link()
+{
+	local IFS='|'
+
+	echo "$*"
+}
+
+# unix NAME: QEMU's side.
+unix()
+{
+	echo "vhost-user,path=$DIR/$1"
+}
+
+start_relays()
+{
+	local number
+
+	for number in 1 2 3 4 s4; do
+		start_link "$number"
+	done
+	let_pass
+	start_link 5
+	for number in a1 a3 b3 a4 b4 open/5; do
+		wait_listen lab unix "$DIR/$number"
+	done
+}
+
+# let_pass: nobody may go to $DIR/open.
+let_pass()
+{
+	local dir=$DIR
+
+	until [[ $dir == /tmp || $dir == / ]]; do
+		chmod a+x "$dir"
+		dir=${dir%/*}
+	done
+}
+
+# start_link NUMBER: its netrelay.
+start_link()
+{
+	local args program=$NETRELAY
+
+	args=$(links | awk -F'|' -v number="$1" '$1 == number { print $NF }')
+	case $1 in
+	s4) args="vhost-user-listen:$DIR/b4 trunk:127.0.0.1:5004" ;;
+	5) program="$LAB_ROOT/itest/as-user $NETRELAY" ;;
+	esac
+	# shellcheck disable=SC2086 # there are no blanks in them
+	start "r$1" in lab $program -v $args
+}
+
+# nics COLUMN: of the table in links(). Who dials does so again.
+nics()
+{
+	links | cut -d'|' -f"$1" | sed '/^vhost-user/{ /server=on/!s/$/,reconnect=1/; }'
+}
+
+# start_guest NAME
+start_guest()
+{
+	local nics column=2
+
+	[[ $1 == a ]] || column=3
+	mapfile -t nics < <(nics "$column")
+	guest_start "$1" in lab -- "${nics[@]}"
+}
+
+# ready GUEST: it has booted, and has its addresses.
+ready()
+{
+	[[ ! -e $DIR/$1.ready ]] || return 0
+	guest_wait "$1"
+	guest_addresses "$1" "$([[ $1 == a ]] && echo 1 || echo 2)" 5
+}
+
+start_guests()
+{
+	start_guest a
+	start_guest b
+	ready a
+	ready b
+	guest_noise a
+	guest_echo b
+}
+
+# works NUMBER: that link.
+works()
+{
+	guests_pass a b "$1"
+	relay_check_sums "r$1"
+}
+
+# all_work: one ping each.
+all_work()
+{
+	guest_pings a 1400 10.0.1.2 10.0.2.2 10.0.3.2 10.0.4.2 10.0.5.2 10.0.1.254
+}
+
+
+@test "vhost-user: two guests at one listener, and a bridge" {
+	works 1
+	guest_pings a 1400 10.0.1.254
+	guest_pings b 56 10.0.1.254
+	ns lab ping -c 2 -i 0.2 -W 5 -s 1400 10.0.1.1
+	ns lab ping -c 2 -i 0.2 -W 5 10.0.1.2
+}
+
+@test "vhost-user: a cable between two QEMUs that listen" {
+	works 2
+}
+
+@test "vhost-user: to a QEMU on a stream" {
+	works 3
+}
+
+@test "vhost-user: over a trunk" {
+	works 4
+	relay_check_sums rs4
+}
+
+@test "vhost-user: of an ordinary user" {
+	works 5
+	run -0 stat -c %a "$DIR/open/5"
+	assert_output 666
+	run -0 cat "/proc/$(pid_of r5)/status"
+	assert_line --regexp '^Uid:\s65534\s65534\s'
+	assert_line --regexp '^CapEff:\s0+$'
+}
+
+# send_file NUMBER MIB: by that link, from a to b.
+send_file()
+{
+	local make sent got
+
+	make="for n in \$(seq $(($2 / 2))); do echo \$n; cat /tmp/data; done"
+	# Without a stdin that lasts, nc would be the first to end.
+	guest b "rm -f /tmp/sum; (sleep 1000 | nc -l -p 8 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
+	GUEST_LIMIT=600 guest a "$make | nc 10.0.$1.2 8"
+	got=$(guest b "until [ -s /tmp/sum ]; do sleep 0.1; done; cat /tmp/sum")
+	sent=$(GUEST_LIMIT=600 guest a "($make) | sha256sum")
+	assert_equal "$got" "$sent"
+	relay_check_sums "r$1"
+}
+
+# bytes_per_frame RELAY: of its port that has received most.
+bytes_per_frame()
+{
+	relay_status "$1" | awk '/^netrelay: port / && match($0, /rx [0-9]+ frames [0-9]+/) {
+			split(substr($0, RSTART), word, " ")
+			if (word[4] > bytes) { bytes = word[4]; frames = word[2] }
+		}
+		END { print int(bytes / frames) }'
+}
+
+# With LONG=1, 1 GiB, and by other ways as well.
+@test "vhost-user: a file goes from guest to guest, in super-frames" {
+	local mib=64 links=1 number size
+
+	[[ ! ${LONG-} ]] || mib=1024 links="1 3 4"
+	for number in $links; do
+		send_file "$number" "$mib"
+	done
+	size=$(bytes_per_frame r1)
+	echo "# $mib MiB, by frames of $size bytes" >&3
+	((size > 1514))
+}
+
+# --- what can be seen of it ---------------------------------------------------
+
+# ctl COMMAND...: asks r1.
+ctl()
+{
+	ns lab "$NETRELAY" ctl "$DIR/ctl" "$@"
+}
+
+# of_json EXPRESSION: of Python, over the status of r1.
+of_json()
+{
+	ctl status --json | python3 -c "import json, sys
+status = json.load(sys.stdin)
+print($1)"
+}
+
+@test "vhost-user: status, JSON, metrics and a capture show the guests" {
+	local name word
+
+	for name in a b; do
+		run -0 of_json "[p['state'] for p in status['ports'] if p['peer'] == 'pid $(pid_of "$name")']"
+		assert_output "['up']"
+	done
+	run -0 ctl status
+	assert_output --partial "vhost-user-listen:$DIR/a1: 2 connected"
+	for word in mrg_rxbuf guest_tso4 host_tso6 event_idx; do
+		assert_line --regexp "^ +guest: .*$word"
+	done
+	run -0 of_json "[p['features'] for p in status['ports'] if p['peer'] == 'pid $(pid_of a)']"
+	assert_output --partial guest_tso4
+	ns lab curl -sS http://127.0.0.1:9100/metrics >"$DIR/metrics"
+	run -0 grep -c "^netrelay_port_up{.*,listener=\"vhost-user-listen:$DIR/a1\"} 1" "$DIR/metrics"
+	assert_output 2
+	start capture in lab "$NETRELAY" ctl "$DIR/ctl" capture -
+	wait_for 10 "the capture's begin" test -s "$DIR/capture.out"
+	guest_pings a 1400 10.0.1.2
+	dismiss capture
+	run -0 tshark -n -r "$DIR/capture.out" -Y "icmp && frame.len == 1442" -T fields -e frame.interface_name
+	assert_line "unix:$DIR/a1#1"
+	assert_line "unix:$DIR/a1#2"
+}
+
+# --- one side only ------------------------------------------------------------
+
+# What fits neither into its ring nor into its queue of 512 KiB is dropped.
+@test "vhost-user: a guest that is stopped does not hold up the other, and goes on" {
+	works 1
+	kill -STOP "$(pid_of b)"
+	run -1 ns lab ping -f -c 2000 -s 1400 -W 1 10.0.1.2
+	(($(drops r1 queue) > 0))
+	guest_pings a 1400 10.0.1.254 10.0.1.254 10.0.1.254
+	ns lab ping -c 3 -i 0.2 -W 5 10.0.1.1
+	kill -CONT "$(pid_of b)"
+	works 1
+}
+
+# --- the end of one side --------------------------------------------------------
+
+# kill_link NUMBER: its netrelay ends at once.
+kill_link()
+{
+	kill -KILL "$(pid_of "r$1")"
+	run -137 wait_end "r$1"
+}
+
+# The QEMU on a stream dials but once.
+@test "vhost-user: netrelay killed and started again under running guests" {
+	local number
+
+	for number in 1 2 4 5; do
+		kill_link "$number"
+	done
+	run -0 guest a "until [ \$(cat /sys/class/net/nic[1245]/carrier | tr -d '\n') = 0000 ]; do sleep 0.1; done"
+	for number in 1 2 4 5; do
+		start_link "$number"
+	done
+	relay_wait_up r1 3
+	for number in 2 4 5 s4; do
+		relay_wait_up "r$number" 2
+	done
+	works 1
+	works 2
+	works 4
+	works 5
+	guest_pings a 1400 10.0.1.254
+}
+
+#   a nic2 === r2 === nic2 b
+@test "vhost-user: QEMU killed and started again, before netrelay and after it" {
+	kill -KILL "$(pid_of b)"
+	run -137 wait_end b
+	relay_wait_up r1 2
+	for number in 2 3 5 s4; do
+		relay_wait_up "r$number" 1
+	done
+	guest_pings a 56 10.0.1.254
+	kill_link 2
+	kill_link 1
+	start_guest b
+	start_link 2
+	start_link 1
+	ready b
+	guest_echo b
+	all_work
+	works 1
+	works 2
+}
+
+# --- wrong use --------------------------------------------------------------------
+
+# ends_alone TEXT HEX...: who sends that is told of.
+ends_alone()
+{
+	ns lab "$FRAMES" raw "unix:$DIR/a1" --wait 0 "${@:2}"
+	wait_for 5 "words: $1" has_logged r1 "^netrelay: unix:$DIR/a1#[0-9]+: .*$1"
+}
+
+@test "vhost-user: who speaks something else at its socket is told of, and ends alone" {
+	ends_alone "the front end closed the connection"
+	ends_alone "a message ends in the midst" 010000000100
+	ends_alone "has a payload of a wrong size" 0000003cffffffffffff +54
+	guest_pings a 56 10.0.1.2 10.0.1.254
+	relay_wait_up r1 3
+	relay_check_sums r1
+}
+
+# QEMU says nothing of it. What is in its NIC's ROM starts the device.
+@test "vhost-user: a QEMU whose memory is not shared is told of" {
+	start unshared in lab qemu-system-x86_64 -accel tcg -m 64M -nodefaults -display none \
+		-chardev "socket,id=c,path=$DIR/a1" -netdev vhost-user,id=n,chardev=c \
+		-device virtio-net-pci,netdev=n,vectors=0,bootindex=1
+	wait_for 20 "a word" has_logged r1 "a1#[0-9]+: the guest's memory is not shared"
+	dismiss unshared
+	guest_pings a 56 10.0.1.2
+}
+
+#   a nic2 === r2 === nic2 b
+@test "vhost-user: a front end's connection that netrelay was started with" {
+	kill_link 2
+	start r2 in lab "$LAB_ROOT/itest/pass-fd" unix "$DIR/a2" -- \
+		"$NETRELAY" -v fd:3,vhost-user "vhost-user:$DIR/b2"
+	relay_wait_up r2 2
+	works 2
+}
