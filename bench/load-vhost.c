@@ -8,27 +8,30 @@
  * headers and two large fragments, behind an indirect descriptor. What is received goes into
  * buffers as large as Linux has them then.
  *
- * Batched, a burst is offered at once, and nobody wants to be called: the guests poll, as
- * a busy one does. One by one, each frame is offered and kicked by itself, and whoever
+ * Batched, all frames that a ring holds are offered at once, and nobody wants to be called:
+ * the guests poll, as a busy one does. One by one, each frame is offered and kicked by itself, and whoever
  * receives wants a call whenever it has looked.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/packet.h"
 #include "lib/vhost-guest.h"
 #include "load.h"
 
-#define RING 256
+#define RING 1024
+#define RING_SUPER 512
 #define SMALL \
 	1664u /* bytes of a buffer for one frame, as of Linux's: so much and not 4096 */
 #define LARGE 4096u /* of many for a super-frame */
 #define FRAGMENT 32768u
-#define SEGMENT 1448	 /* payload of each frame that a super-frame stands for */
-#define HEADERS 66	 /* Ethernet, IPv4, TCP with a timestamp */
-#define OURS (HEAD - 14) /* bytes of a head behind Ethernet's header */
+#define SUPER_SEGMENT 1448 /* payload of each frame that a super-frame stands for */
+#define SUPER_HEADERS 66   /* Ethernet, IPv4, TCP with a timestamp */
+#define OURS (HEAD - 14)   /* bytes of a head behind Ethernet's header */
 
 /*
  * @size: of the frames in its slots
@@ -54,7 +57,7 @@ struct guest *guest_open(int fd, bool is_super)
 	struct front_config config = {
 		.features = FRONT_SUPER,
 		.protocol = FRONT_BIT(WIRE_PF_REPLY_ACK),
-		.size = RING,
+		.size = is_super ? RING_SUPER : RING,
 		.slot_bytes = { is_super ? LARGE : SMALL, is_super ? FRONT_SLOT : SMALL },
 		.buffer = is_super ? LARGE : SMALL,
 		.idle = idle,
@@ -83,18 +86,18 @@ struct guest *guest_open(int fd, bool is_super)
 /* Where the bytes of a head lie that are not Ethernet's. */
 static uint32_t stamp_at(const struct guest *g)
 {
-	return g->is_super ? HEADERS : 14;
+	return g->is_super ? SUPER_HEADERS : 14;
 }
 
 /* TCP over IPv4, whose payload is as long as makes that frame. */
 static struct guest_header make_super(uint8_t *frame, uint32_t size)
 {
-	struct packet p = { PACKET_USUAL, .payload = size - HEADERS };
+	struct packet p = { PACKET_USUAL, .payload = size - SUPER_HEADERS };
 	struct guest_header h = { 0 };
 	struct vnet v;
 
 	packet_build(frame, &p);
-	v = packet_make_super(frame, size, SEGMENT);
+	v = packet_make_super(frame, size, SUPER_SEGMENT);
 	memcpy(&h, &v, sizeof(v));
 	return h;
 }
@@ -135,9 +138,9 @@ static void offer(struct guest *g, const uint8_t *stamped)
 	memcpy(at, stamped, 12);
 	memcpy(at + stamp_at(g), stamped + 14, OURS);
 	if (g->is_super) {
-		uint32_t left = g->size - HEADERS;
+		uint32_t left = g->size - SUPER_HEADERS;
 
-		piece[0].len = g->front.header + HEADERS;
+		piece[0].len = g->front.header + SUPER_HEADERS;
 		for (; left; n++) {
 			piece[n].at = piece[n - 1].at + piece[n - 1].len;
 			piece[n].len = left < FRAGMENT ? left : FRAGMENT;
@@ -152,11 +155,10 @@ void guest_resize(struct guest *g, uint32_t size)
 	if (g->size == size)
 		return;
 	g->size = size;
-	g->is_super = g->has_super && size > HEADERS + SEGMENT;
+	g->is_super = g->has_super && size > SUPER_HEADERS + SUPER_SEGMENT;
 	memset(g->is_laid, 0, sizeof(g->is_laid));
 }
 
-/* guest_put() - Send frames with those heads. Return: how many there was room for. */
 unsigned guest_put(struct guest *g, uint8_t heads[][HEAD], unsigned n, bool batch)
 {
 	struct vring *r = &g->front.ring[FRONT_TX];
@@ -168,9 +170,12 @@ unsigned guest_put(struct guest *g, uint8_t heads[][HEAD], unsigned n, bool batc
 		if (!batch)
 			vring_push(r);
 	}
-	if (batch && sent)
-		vring_push(r);
 	return sent;
+}
+
+void guest_go(struct guest *g)
+{
+	vring_push(&g->front.ring[FRONT_TX]);
 }
 
 /* ---- receive ---- */
@@ -222,10 +227,58 @@ bool guest_drain(struct guest *g,
 	return true;
 }
 
+static unsigned buffers_of_frame(const struct guest *g)
+{
+	uint32_t len = g->front.config.buffer;
+
+	return (g->front.header + g->size + len - 1) / len;
+}
+
+unsigned guest_room(const struct guest *g)
+{
+	return g->front.config.size / buffers_of_frame(g);
+}
+
+void guest_await(const struct guest *g, unsigned n, uint64_t ns)
+{
+	const struct vring *r = &g->front.ring[FRONT_RX];
+	uint64_t end = now_ns() + ns;
+
+	n *= buffers_of_frame(g);
+	/* The clock is looked at only now and then: it takes longer than a frame. */
+	for (unsigned i = 1; vring_n_used(r) < n && (i % 4096 || now_ns() < end); i++)
+		;
+}
+
 void guest_call(struct guest *g, bool on)
 {
 	struct vring *r = &g->front.ring[FRONT_RX];
 
 	r->wants_calls = on;
 	vring_rearm(r);
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void guest_copy(struct guest *from, struct guest *to, uint32_t size, uint64_t ms)
+{
+	const struct vring *tx = &from->front.ring[FRONT_TX],
+			   *rx = &to->front.ring[FRONT_RX];
+	uint64_t begin = now_ns(), cpu = own_cpu_ns(), n = 0;
+	/* As many as the ring to receive has room for; and as many to send, in turns. */
+	uint32_t room = rx->size * rx->slot_bytes / size;
+
+	for (; now_ns() - begin < ms * 1000000; n++)
+		memcpy((uint8_t *)front_at(&to->front, rx->slots_at) + n % room * size,
+		       front_at(&from->front, vring_slot(tx, (unsigned)(n % room))),
+		       size);
+	printf("sent=%" PRIu64 " delivered=%" PRIu64 " copies=0 wrong=0 ns=%" PRIu64
+	       " cpu=%" PRIu64 "\n",
+	       n, n, now_ns() - begin, own_cpu_ns() - cpu);
 }

@@ -12,6 +12,8 @@
  *	calls SIZE one|batch MS WINDOW          system calls
  *	broadcast SIZE one|batch MS WINDOW      CPU time, every frame to every port
  *	pair SIZE one|batch MS WINDOW           CPU time, from the first to the second
+ *	rush SIZE one|batch MS WINDOW           CPU time, from guest to guest, a ring at once
+ *	copy SIZE one|batch MS WINDOW           CPU time of memcpy() from guest to guest
  *	ping SIZE COUNT                         latency of single frames
  *	paced SIZE RATE MS                      latency under that load
  *
@@ -61,7 +63,7 @@ static int add_port(struct load *l, const char *text)
 		p->fd = atoi(colon + 1);
 		p->id = l->n++;
 		if (p->channel >= CHANNEL_GUEST) {
-			l->has_guests = true;
+			l->n_guests++;
 			p->guest = guest_open(p->fd, p->channel == CHANNEL_GUEST_SUPER);
 			return p->guest ? 0 : -1;
 		}
@@ -75,8 +77,11 @@ static void announce(struct load *l)
 {
 	l->tally.mark++;
 	burst_resize(&l->burst, SIZE_MIN_FRAME);
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n; i++) {
+		if (l->ports[i].guest)
+			guest_resize(l->ports[i].guest, SIZE_MIN_FRAME);
 		port_send(&l->ports[i], &l->burst, &l->tally, BROADCAST, 0, 1, false);
+	}
 }
 
 static bool obey_flow(struct load *l, const char *line)
@@ -89,6 +94,14 @@ static bool obey_flow(struct load *l, const char *line)
 		return false;
 	if (f.size < SIZE_MIN_FRAME || f.size > SIZE_MAX_FRAME)
 		return false;
+	if (!strcmp(verb, "copy") && l->n == 2 && l->n_guests == 2) {
+		guest_copy(l->ports[0].guest, l->ports[1].guest, f.size, f.ms);
+		return true;
+	}
+	if (!strcmp(verb, "rush") && l->n == 2 && l->n_guests == 2) {
+		rush_run(l, f.size, f.ms);
+		return true;
+	}
 	f.batch = !strcmp(how, "batch");
 	f.count = !strcmp(verb, "calls");
 	f.broadcast = !strcmp(verb, "broadcast");

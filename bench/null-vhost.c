@@ -28,12 +28,15 @@ struct region {
 	uint8_t *at;
 };
 
-/* @last: the next chain to be taken; @used_idx: the next to be given back */
+/*
+ * @last: the next chain to be taken; @used_idx: the next to be given back
+ * @seen: how far the guest had come when that was looked at last
+ */
 struct ring {
 	unsigned size;
 	struct vring_desc *desc;
 	uint16_t *avail, *used;
-	uint16_t last, used_idx, called;
+	uint16_t last, seen, used_idx, called;
 	int kick, call;
 	bool is_enabled;
 };
@@ -42,7 +45,6 @@ struct device {
 	int sock;
 	struct region region[WIRE_REGIONS];
 	unsigned n_regions;
-	uint64_t features;
 	struct ring ring[FRONT_RINGS];
 	struct device *other;
 };
@@ -104,9 +106,12 @@ static uint16_t *avail_event(const struct ring *r)
 	return &r->used[2 + 4 * r->size];
 }
 
-static bool has_chain(const struct ring *r)
+/* The index is in the guest's cache: it is looked at again only when all was taken. */
+static bool has_chain(struct ring *r)
 {
-	return __atomic_load_n(&r->avail[1], __ATOMIC_ACQUIRE) != r->last;
+	if (r->seen == r->last)
+		r->seen = __atomic_load_n(&r->avail[1], __ATOMIC_ACQUIRE);
+	return r->seen != r->last;
 }
 
 /* Ask for a kick. Return: whether there is a chain already. */
@@ -121,7 +126,7 @@ static void pop(const struct device *d, struct ring *r, struct chain *c)
 {
 	const struct vring_desc *table = r->desc, *at;
 
-	c->head = r->avail[2 + r->last++ % r->size];
+	c->head = r->avail[2 + (r->last++ & (r->size - 1))];
 	at = &table[c->head];
 	if (at->flags & VRING_INDIRECT)
 		at = table = of_guest(d, at->addr);
@@ -136,7 +141,7 @@ static void push(struct ring *r, uint16_t head, uint32_t len)
 {
 	struct vring_used u = { head, len };
 
-	memcpy(&r->used[2 + 4 * (r->used_idx++ % r->size)], &u, sizeof(u));
+	memcpy(&r->used[2 + 4 * (r->used_idx++ & (r->size - 1))], &u, sizeof(u));
 }
 
 static void show_used(struct ring *r)
@@ -254,9 +259,6 @@ static void obey(struct device *d, const struct wire_message *m)
 	struct ring *r = &d->ring[m->state.index % FRONT_RINGS];
 
 	switch (m->request) {
-	case WIRE_SET_FEATURES:
-		d->features = m->u64;
-		break;
 	case WIRE_SET_MEM_TABLE:
 		map_all(d, m);
 		break;
@@ -264,7 +266,7 @@ static void obey(struct device *d, const struct wire_message *m)
 		r->size = m->state.num;
 		break;
 	case WIRE_SET_VRING_BASE:
-		r->last = (uint16_t)m->state.num;
+		r->last = r->seen = (uint16_t)m->state.num;
 		break;
 	case WIRE_SET_VRING_ADDR:
 		set_addr(d, m);

@@ -134,25 +134,26 @@ static inline void guest_refill(struct front *f)
 }
 
 /* guest_gather() - The first @len bytes of a chain. Return: false when it has fewer. */
-static inline bool guest_gather(const struct front *f, const struct vring_chain *c,
-				uint8_t *to, uint32_t len)
+static inline bool guest_gather(const struct front *f, const struct vring *r,
+				unsigned head, uint8_t *to, uint32_t len)
 {
-	for (unsigned i = 0; i < c->n && len; i++) {
-		uint32_t part = c->piece[i].len < len ? c->piece[i].len : len;
+	for (unsigned i = 0; i < r->chain[head].n && len; i++) {
+		const struct vring_piece *p = vring_piece(r, head, i);
+		uint32_t part = p->len < len ? p->len : len;
 
-		memcpy(to, front_at(f, c->piece[i].at), part);
+		memcpy(to, front_at(f, p->at), part);
 		to += part;
 		len -= part;
 	}
 	return !len;
 }
 
-static inline uint32_t guest_capacity(const struct vring_chain *c)
+static inline uint32_t guest_capacity(const struct vring *r, unsigned head)
 {
 	uint32_t len = 0;
 
-	for (unsigned i = 0; i < c->n; i++)
-		len += c->piece[i].len;
+	for (unsigned i = 0; i < r->chain[head].n; i++)
+		len += vring_piece(r, head, i)->len;
 	return len;
 }
 
@@ -166,9 +167,9 @@ static inline uint32_t guest_take_buffer(struct front *f, uint8_t *to, uint32_t 
 
 	if (head < 0)
 		vring_blame(r, "fewer buffers were used at once than the frame has");
-	else if (!len || len > room || !guest_gather(f, &r->chain[head], to, len))
+	else if (!len || len > room || !guest_gather(f, r, (unsigned)head, to, len))
 		vring_blame(r, "a buffer has more bytes than room, or none");
-	else if (!is_last && len != guest_capacity(&r->chain[head]))
+	else if (!is_last && len != guest_capacity(r, (unsigned)head))
 		vring_blame(r, "a buffer is not full, and not the frame's last");
 	return r->fault ? 0 : len;
 }
@@ -180,10 +181,10 @@ static inline void guest_look(struct front *f, struct guest_header *h)
 	struct vring_used u;
 
 	memset(h, 0, sizeof(*h));
-	memcpy(&u, &r->used[2 + 4 * (r->used_idx % r->size)], sizeof(u));
+	memcpy(&u, &r->used[2 + 4 * (r->used_idx & (r->size - 1))], sizeof(u));
 	u.id = vring32(r, u.id);
 	if (u.id >= r->size || !r->chain[u.id].n_descs ||
-	    !guest_gather(f, &r->chain[u.id], (uint8_t *)h, f->header)) {
+	    !guest_gather(f, r, u.id, (uint8_t *)h, f->header)) {
 		vring_blame(r, "a header is not whole in the first buffer");
 		return;
 	}

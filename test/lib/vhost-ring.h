@@ -49,10 +49,9 @@ struct vring_piece {
 	bool is_writable;
 };
 
-/* @n_descs: of the ring, that it takes; 0: it is not out. @n: pieces */
+/* @n_descs: of the ring, that it takes; 0: it is not out. @n: pieces, of vring_piece() */
 struct vring_chain {
 	uint16_t n_descs, n;
-	struct vring_piece piece[VRING_PIECES];
 };
 
 /*
@@ -68,6 +67,7 @@ struct vring_chain {
  * @used_idx:  the next one to come back
  * @free, @n_free: descriptors that are free, the last of them first
  * @chain:     by its first descriptor
+ * @pieces:    of all chains: their first ones, then their second ones, and so on
  * @kick, @call, @err: eventfds; -1
  * @n_kicks:   how often it was told
  * @fault:     the first thing that the device did wrong; or NULL
@@ -85,6 +85,7 @@ struct vring {
 	uint16_t *free;
 	unsigned n_free;
 	struct vring_chain *chain;
+	struct vring_piece *pieces;
 	int kick, call, err;
 	unsigned n_kicks;
 	const char *fault;
@@ -121,7 +122,7 @@ static inline uint32_t vring_used_bytes(unsigned size)
 
 static inline uint16_t *vring_avail_entry(const struct vring *r, unsigned i)
 {
-	return &r->avail[2 + i % r->size];
+	return &r->avail[2 + (i & (r->size - 1))];
 }
 
 /* Where the driver says at which used index it wants a call. */
@@ -144,6 +145,13 @@ static inline uint64_t vring_slot(const struct vring *r, unsigned head)
 static inline uint16_t vring_used_now(const struct vring *r)
 {
 	return vring16(r, __atomic_load_n(&r->used[1], __ATOMIC_ACQUIRE));
+}
+
+/* vring_piece() - Piece @i of the chain that begins with @head. */
+static inline struct vring_piece *vring_piece(const struct vring *r, unsigned head,
+					      unsigned i)
+{
+	return &r->pieces[i * r->size + head];
 }
 
 static inline void vring_blame(struct vring *r, const char *what)
@@ -202,7 +210,8 @@ static inline void vring_init(struct vring *r)
 {
 	r->free = calloc(r->size, sizeof(*r->free));
 	r->chain = calloc(r->size, sizeof(*r->chain));
-	if (!r->free || !r->chain)
+	r->pieces = calloc((size_t)r->size * VRING_PIECES, sizeof(*r->pieces));
+	if (!r->free || !r->chain || !r->pieces)
 		abort();
 }
 
@@ -210,6 +219,7 @@ static inline void vring_free(struct vring *r)
 {
 	free(r->free);
 	free(r->chain);
+	free(r->pieces);
 }
 
 /* ---- chains ---- */
@@ -235,8 +245,9 @@ static inline void vring_put_table(struct vring *r, unsigned head)
 	struct vring_desc *table = &r->tables[(size_t)head * VRING_PIECES];
 
 	for (unsigned i = 0; i < c->n; i++)
-		vring_set_desc(r, &table[i], c->piece[i].at, c->piece[i].len,
-			       vring_piece_flags(&c->piece[i], i + 1 == c->n),
+		vring_set_desc(r, &table[i], vring_piece(r, head, i)->at,
+			       vring_piece(r, head, i)->len,
+			       vring_piece_flags(vring_piece(r, head, i), i + 1 == c->n),
 			       (uint16_t)(i + 1 == c->n ? 0 : i + 1));
 	vring_set_desc(r, &r->desc[head], r->tables_at + head * VRING_TABLE_BYTES,
 		       c->n * VRING_DESC_BYTES, VRING_INDIRECT, 0);
@@ -248,11 +259,12 @@ static inline void vring_put_descs(struct vring *r, unsigned head)
 	unsigned at = head, next;
 
 	for (unsigned i = 0; i < c->n; i++, at = next) {
+		const struct vring_piece *p = vring_piece(r, head, i);
 		bool is_last = i + 1 == c->n;
 
 		next = is_last ? 0 : r->free[r->n_free - 1 - i];
-		vring_set_desc(r, &r->desc[at], c->piece[i].at, c->piece[i].len,
-			       vring_piece_flags(&c->piece[i], is_last), (uint16_t)next);
+		vring_set_desc(r, &r->desc[at], p->at, p->len,
+			       vring_piece_flags(p, is_last), (uint16_t)next);
 	}
 	r->n_free -= c->n - 1u;
 }
@@ -283,7 +295,8 @@ static inline void vring_put(struct vring *r, const struct vring_piece *piece, u
 	unsigned head = vring_next_head(r);
 	struct vring_chain *c = &r->chain[head];
 
-	memcpy(c->piece, piece, n * sizeof(*piece));
+	for (unsigned i = 0; i < n; i++)
+		*vring_piece(r, head, i) = piece[i];
 	c->n = (uint16_t)n;
 	c->n_descs = (uint16_t)(is_indirect ? 1 : n);
 	r->n_free--;
@@ -348,14 +361,14 @@ static inline unsigned vring_n_used(const struct vring *r)
 }
 
 /*
- * vring_take() - Take the next chain back. What it points to, and chain[].piece, stay until
+ * vring_take() - Take the next chain back. What it points to, and its pieces, stay until
  * the next vring_put().
  *
  * Return: the descriptor that it begins with; -1 when there is none, or a fault.
  */
 static inline int vring_take(struct vring *r, uint32_t *len)
 {
-	unsigned n = vring_n_used(r), i = r->used_idx % r->size;
+	unsigned n = vring_n_used(r), i = r->used_idx & (r->size - 1);
 	struct vring_used u;
 
 	if (!n || r->fault)
