@@ -242,7 +242,7 @@ static int take_one(struct vhost *v, struct batch *b, struct room *room)
 		return -EPROTO;
 	ring_use(r, c.id, 0);
 	c.len -= d->header;
-	wrong.len = (uint32_t)min_size(c.len, UINT32_MAX);
+	wrong.len = c.len < UINT32_MAX ? (uint32_t)c.len : UINT32_MAX;
 	if (frame_check_len(wrong.len) != FRAME_OK) {
 		port_take(&v->port, b, &wrong);
 		return 1;
@@ -453,7 +453,7 @@ static int take_buffers(struct vhost *v, uint32_t len, unsigned *n)
 			r->why = "a buffer is shorter than a virtio header";
 			return -EPROTO;
 		}
-		ring_use(r, c.id, (uint32_t)min_size(c.len, len));
+		ring_use(r, c.id, c.len < len ? (uint32_t)c.len : len);
 		++*n;
 		pieces += c.n;
 		have += c.len;
