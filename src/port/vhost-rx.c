@@ -87,12 +87,22 @@ static void drop_received(struct port *p, const struct frame *f, enum port_drop 
 	port_drop(p, reason, 1);
 }
 
+/*
+ * A frame has been made behind those of the batch. It is not copied there, for the processor
+ * would wait for what was just written.
+ */
 static void take_frame(struct port *p, struct batch *b, struct frame *f)
 {
-	if (f->vnet && !is_sound(f))
+	if (f->vnet && !is_sound(f)) {
 		drop_received(p, f, DROP_MALFORMED);
-	else
+	} else if (f->is_foreign) {
+		frame_assert(f);
+		p->count.rx_frames++;
+		p->count.rx_bytes += f->len;
+		b->n++;
+	} else {
 		port_take(p, b, f);
+	}
 }
 
 /* Put the rest of a frame, whose @have bytes at @data were copied, into its pieces. */
@@ -111,25 +121,26 @@ static void lend_rest(struct frame *f, const struct source *s, const uint8_t *da
 static void take_chain(struct port *p, struct batch *b, struct room *room,
 		       struct source *s, uint32_t len, const struct vnet *vnet)
 {
-	struct frame f = { .len = len };
-	uint32_t have = frame_peek_len(&f);
+	struct frame *f = &b->frame[b->n];
+	uint32_t have = len < FRAME_PEEK ? len : FRAME_PEEK;
 	uint8_t *data = room->at + (vnet ? LAYOUT_PREFIX_MAX : LAYOUT_PREFIX);
 
+	*f = (struct frame){ .len = len };
 	if (vnet) {
-		f.vnet = (const struct vnet *)(data - VNET_BYTES);
+		f->vnet = (const struct vnet *)(data - VNET_BYTES);
 		memcpy(data - VNET_BYTES, vnet, VNET_BYTES);
 	}
 	take_bytes(s, data, have);
 	if (have < len && s->n < FRAME_PIECES_MAX) {
-		lend_rest(&f, s, data, have);
+		lend_rest(f, s, data, have);
 		room->iov = s->iov + s->n;
 	} else {
 		take_bytes(s, data + have, len - have);
 		have = len;
-		layout_put(&f, data);
+		layout_put(f, data);
 	}
 	room->at = data + have;
-	take_frame(p, b, &f);
+	take_frame(p, b, f);
 }
 
 /* Mostly it is at the beginning of the first piece, with the frame behind it. */
