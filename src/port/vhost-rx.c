@@ -17,21 +17,20 @@
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define ALIGN 16u
 #define RARP_LEN 60
+#define FETCH_PIECES 2 /* a header may be alone in the first one */
 
 _Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
 	       "a queue must take what one more wake-up brings, or a cable loses frames");
 
 /*
- * What a batch takes of the buffer that all ports share.
- * @iov: pieces; those below are of frames that were taken
- * @at:  bytes; likewise
+ * What is left of the buffer that all ports share: for pieces, and for bytes.
  */
 struct room {
 	struct iovec *iov;
 	uint8_t *at;
 };
 
-#define ROOM_PIECES (BATCH_MAX * FRAME_PIECES_MAX + RING_PIECES_MAX)
+#define ROOM_PIECES (BATCH_MAX * RING_PIECES_MAX)
 
 _Static_assert(ALIGN + ROOM_PIECES * sizeof(struct iovec) +
 			       BATCH_MAX * (LAYOUT_PREFIX_MAX + FRAME_PEEK) + RX_BYTES +
@@ -39,10 +38,11 @@ _Static_assert(ALIGN + ROOM_PIECES * sizeof(struct iovec) +
 		       BATCH_BUF_SIZE,
 	       "the buffer must take a batch, whatever its frames are");
 
-/* Pieces that are being read. */
+/* A chain that was popped: @n pieces, which are being read, of @len bytes, or of as many at least. */
 struct source {
 	struct iovec *iov;
 	unsigned n;
+	uint32_t len;
 };
 
 /* Copy the first @len bytes, which must exist, and go on behind them. */
@@ -133,7 +133,6 @@ static void take_chain(struct port *p, struct batch *b, struct room *room,
 	take_bytes(s, data, have);
 	if (have < len && s->n < FRAME_PIECES_MAX) {
 		lend_rest(f, s, data, have);
-		room->iov = s->iov + s->n;
 	} else {
 		take_bytes(s, data + have, len - have);
 		have = len;
@@ -162,16 +161,11 @@ static void take_header(const struct device *d, struct source *s, struct vnet *v
 }
 
 /* Return: 1; 0: there is no chain; -EPROTO, with the ring's why. */
-static int take_one(struct vhost *v, struct batch *b, struct room *room)
+static int pop_one(struct device *d, struct iovec *iov, struct source *s)
 {
-	struct device *d = &v->device;
 	struct ring *r = &d->ring[DEVICE_TX].ring;
-	struct source s = { .iov = room->iov };
-	struct frame wrong = { 0 };
 	struct ring_chain c;
-	struct vnet vnet;
-	bool has_vnet;
-	int ret = ring_pop(r, &c, room->iov, RING_PIECES_MAX);
+	int ret = ring_pop(r, &c, iov, RING_PIECES_MAX);
 
 	if (ret == 0)
 		return 0;
@@ -182,18 +176,56 @@ static int take_one(struct vhost *v, struct batch *b, struct room *room)
 	if (ret < 0 || c.len < d->header)
 		return -EPROTO;
 	ring_use(r, c.id, 0);
-	c.len -= d->header;
-	wrong.len = c.len < UINT32_MAX ? (uint32_t)c.len : UINT32_MAX;
+	*s = (struct source){ iov, c.n,
+			      c.len < UINT32_MAX ? (uint32_t)c.len : UINT32_MAX };
+	/* Most likely it is in the cache of another core, which runs the guest. */
+	for (unsigned i = 0; i < c.n && i < FETCH_PIECES; i++)
+		ring_fetch(iov[i].iov_base, iov[i].iov_len);
+	return 1;
+}
+
+/*
+ * Pop chains, up to @max and about RX_BYTES.
+ * @ret: set to 1: there may be more; 0: there are none; -EPROTO, with the ring's why
+ *
+ * Return: how many there are at @s.
+ */
+static unsigned pop_some(struct device *d, struct room *room, struct source *s,
+			 unsigned max, int *ret)
+{
+	struct ring *r = &d->ring[DEVICE_TX].ring;
+	uint64_t bytes = 0;
+	unsigned n = 0;
+
+	*ret = 1;
+	while (n < max && bytes < RX_BYTES) {
+		*ret = pop_one(d, room->iov, &s[n]);
+		if (*ret < 0 || (*ret == 0 && !ring_listen(r)))
+			break;
+		if (*ret == 0)
+			continue;
+		room->iov += s[n].n;
+		bytes += s[n++].len;
+	}
+	return n;
+}
+
+static void take_one(struct vhost *v, struct batch *b, struct room *room,
+		     struct source *s)
+{
+	struct device *d = &v->device;
+	struct frame wrong = { .len = s->len - d->header };
+	struct vnet vnet;
+	bool has_vnet;
+
 	if (frame_check_len(wrong.len) != FRAME_OK) {
 		port_take(&v->port, b, &wrong);
-		return 1;
+		return;
 	}
-	s.n = c.n;
-	take_header(d, &s, &vnet);
+	take_header(d, s, &vnet);
 	vnet.flags &= VNET_NEEDS_CSUM;
 	has_vnet = HAS_OFFLOAD && (vnet.flags || vnet.gso_type);
-	take_chain(&v->port, b, room, &s, (uint32_t)c.len, has_vnet ? &vnet : NULL);
-	return 1;
+	take_chain(&v->port, b, room, s, wrong.len, has_vnet ? &vnet : NULL);
 }
 
 /* A frame that tells the network where the guest is now, as QEMU's announce_self_create(). */
@@ -235,25 +267,21 @@ int vhost_rx(struct port *p, struct batch *b)
 	struct vhost *v = vhost_of(p);
 	struct device *d = &v->device;
 	struct ring *r = &d->ring[DEVICE_TX].ring;
-	uint64_t limit = p->count.rx_bytes + RX_BYTES;
 	struct room room = room_of(b);
-	unsigned n = 0;
-	int ret = 1;
+	struct source s[BATCH_MAX];
+	unsigned n, more = 0;
+	int ret;
 
 	if (d->has_mac) {
 		take_rarp(v, b, &room);
-		n++;
+		more++;
 	}
 	if (!d->ring[DEVICE_TX].runs)
 		return 0;
 	ring_quiet(r);
-	while (n < BATCH_MAX && p->count.rx_bytes < limit) {
-		ring_prefetch(r, VHOST_AHEAD);
-		ret = take_one(v, b, &room);
-		if (ret < 0 || (ret == 0 && !ring_listen(r)))
-			break;
-		n += ret > 0;
-	}
+	n = pop_some(d, &room, s, BATCH_MAX - more, &ret);
+	for (unsigned i = 0; i < n; i++)
+		take_one(v, b, &room, &s[i]);
 	b->later = ret > 0 && (r->avail_seen != r->next || ring_listen(r));
 	ret = device_look(d, DEVICE_TX, ret < 0 ? ret : 0);
 	return ret < 0 ? port_why(p, ret, "%s", d->why) : 0;
