@@ -24,7 +24,7 @@ CFLAGS  ?= -Os -g
 HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
 	frame/frame-queue seal/crypto seal/record trunk/channel-sealed trunk/deframer port/port \
 	port/stream port/dgram port/dgram-rx port/tap-io relay/forward relay/deliver relay/fdb \
-	port/vhost-io vhost/ring
+	port/vhost-rx port/vhost-tx vhost/ring
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2
