@@ -114,24 +114,34 @@ static bool drain_stream(struct port *p, struct tally *t)
 	return true;
 }
 
+static void tally_datagram(struct port *p, struct tally *t, uint8_t head[SUPER_HEAD],
+			   size_t len)
+{
+	if (len < HEAD)
+		return;
+	/* IPv4: it is a guest's super-frame. */
+	if (len >= SUPER_HEAD && head[AT_TYPE] == 8)
+		memcpy(head + AT_MARK, head + SUPER_HEADERS, SUPER_HEAD - SUPER_HEADERS);
+	tally(p, t, head, len);
+}
+
 /* The kernel says how long a datagram is, even if only its head is copied. */
 static bool drain_datagrams(struct port *p, struct tally *t)
 {
-	uint8_t head[BURST_MAX][HEAD];
+	uint8_t head[BURST_MAX][SUPER_HEAD];
 	struct iovec iov[BURST_MAX];
 	struct mmsghdr m[BURST_MAX] = { 0 };
 	int n;
 
 	for (int i = 0; i < BURST_MAX; i++) {
 		iov[i].iov_base = head[i];
-		iov[i].iov_len = HEAD;
+		iov[i].iov_len = SUPER_HEAD;
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
 	}
 	n = recvmmsg(p->fd, m, BURST_MAX, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++)
-		if (m[i].msg_len >= HEAD)
-			tally(p, t, head[i], m[i].msg_len);
+		tally_datagram(p, t, head[i], m[i].msg_len);
 	return n > 0;
 }
 
@@ -160,6 +170,25 @@ static bool drain_segments(struct port *p, struct tally *t)
 	return true;
 }
 
+struct drained {
+	struct port *port;
+	struct tally *tally;
+};
+
+static void tally_guest(void *arg, const uint8_t *head, size_t len)
+{
+	const struct drained *d = arg;
+
+	tally(d->port, d->tally, head, len);
+}
+
+static bool drain_guest(struct port *p, struct tally *t)
+{
+	struct drained d = { p, t };
+
+	return guest_drain(p->guest, tally_guest, &d);
+}
+
 bool port_drain(struct port *p, struct tally *t)
 {
 	static bool (*const drain[])(struct port *, struct tally *) = {
@@ -167,6 +196,8 @@ bool port_drain(struct port *p, struct tally *t)
 		[CHANNEL_DATAGRAM] = drain_datagrams,
 		[CHANNEL_SEGMENT] = drain_segments,
 		[CHANNEL_PACKET] = drain_datagrams,
+		[CHANNEL_GUEST] = drain_guest,
+		[CHANNEL_GUEST_SUPER] = drain_guest,
 	};
 
 	return drain[p->channel](p, t);
@@ -315,11 +346,27 @@ static bool send_one(struct port *p, const uint8_t *at, uint32_t size)
 	return send(p->fd, at + WORD, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+/* Frames lie in the guest's memory; only their heads are new. */
+static unsigned send_guest(struct port *p, const struct tally *t, unsigned to, uint32_t seq,
+			   unsigned n, bool batch)
+{
+	uint8_t heads[BURST_MAX][HEAD];
+
+	for (unsigned i = 0; i < n; i++)
+		stamp(heads[i], p, t, to, seq + i);
+	n = guest_put(p->guest, heads, n, batch);
+	if (batch && n && !p->holds)
+		guest_go(p->guest);
+	return n;
+}
+
 unsigned port_send(struct port *p, struct burst *b, const struct tally *t, unsigned to,
 		   uint32_t seq, unsigned n, bool batch)
 {
 	unsigned sent = 0;
 
+	if (p->guest)
+		return send_guest(p, t, to, seq, n, batch);
 	for (unsigned i = 0; i < n; i++)
 		stamp(frame_at(b, i) + WORD, p, t, to, seq + i);
 	if (batch)

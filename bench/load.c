@@ -12,6 +12,8 @@
  *	calls SIZE one|batch MS WINDOW          system calls
  *	broadcast SIZE one|batch MS WINDOW      CPU time, every frame to every port
  *	pair SIZE one|batch MS WINDOW           CPU time, from the first to the second
+ *	rush SIZE one|batch MS WINDOW           CPU time, from guest to guest, a ring at once
+ *	copy SIZE one|batch MS WINDOW           CPU time of memcpy() from guest to guest
  *	ping SIZE COUNT                         latency of single frames
  *	paced SIZE RATE MS                      latency under that load
  *
@@ -31,6 +33,8 @@ static const char *const channels[] = {
 	[CHANNEL_DATAGRAM] = "datagram",
 	[CHANNEL_SEGMENT] = "segment",
 	[CHANNEL_PACKET] = "packet",
+	[CHANNEL_GUEST] = "guest",
+	[CHANNEL_GUEST_SUPER] = "guest-super",
 };
 
 static void add_pids(struct cost *c, const char *text)
@@ -52,11 +56,17 @@ static int add_port(struct load *l, const char *text)
 	if (!colon)
 		return -1;
 	for (unsigned i = 0; i < sizeof(channels) / sizeof(*channels); i++) {
-		if (strncmp(text, channels[i], (size_t)(colon - text)) != 0)
+		if (strlen(channels[i]) != (size_t)(colon - text) ||
+		    strncmp(text, channels[i], (size_t)(colon - text)) != 0)
 			continue;
 		p->channel = (enum channel)i;
 		p->fd = atoi(colon + 1);
 		p->id = l->n++;
+		if (p->channel >= CHANNEL_GUEST) {
+			l->n_guests++;
+			p->guest = guest_open(p->fd, p->channel == CHANNEL_GUEST_SUPER);
+			return p->guest ? 0 : -1;
+		}
 		return epoll_ctl(l->epfd, EPOLL_CTL_ADD, p->fd, &event);
 	}
 	return -1;
@@ -67,8 +77,11 @@ static void announce(struct load *l)
 {
 	l->tally.mark++;
 	burst_resize(&l->burst, SIZE_MIN_FRAME);
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n; i++) {
+		if (l->ports[i].guest)
+			guest_resize(l->ports[i].guest, SIZE_MIN_FRAME);
 		port_send(&l->ports[i], &l->burst, &l->tally, BROADCAST, 0, 1, false);
+	}
 }
 
 static bool obey_flow(struct load *l, const char *line)
@@ -81,6 +94,14 @@ static bool obey_flow(struct load *l, const char *line)
 		return false;
 	if (f.size < SIZE_MIN_FRAME || f.size > SIZE_MAX_FRAME)
 		return false;
+	if (!strcmp(verb, "copy") && l->n == 2 && l->n_guests == 2) {
+		guest_copy(l->ports[0].guest, l->ports[1].guest, f.size, f.ms);
+		return true;
+	}
+	if (!strcmp(verb, "rush") && l->n == 2 && l->n_guests == 2) {
+		rush_run(l, f.size, f.ms);
+		return true;
+	}
 	f.batch = !strcmp(how, "batch");
 	f.count = !strcmp(verb, "calls");
 	f.broadcast = !strcmp(verb, "broadcast");

@@ -16,6 +16,9 @@
 #define WORD 4	     /* bytes of the length prefix of a frame on a stream, as in QEMU */
 #define HEAD 32	     /* bytes that we fill in: MACs, EtherType, mark, number, time */
 #define BROADCAST 0xffff
+#define SUPER_HEADERS 66 /* bytes ahead of what we fill in, but for the MACs, of a super-frame */
+#define SUPER_SEGMENT 1448 /* payload of each frame that it stands for */
+#define SUPER_HEAD (SUPER_HEADERS + HEAD - 14)
 
 /*
  * How frames are sent and received.
@@ -23,8 +26,19 @@
  * @CHANNEL_DATAGRAM: one frame per datagram; several datagrams by sendmmsg
  * @CHANNEL_SEGMENT: UDP with UDP_GRO, and with UDP_SEGMENT if batched
  * @CHANNEL_PACKET:  a packet socket on an interface
+ * @CHANNEL_GUEST:   vhost-user's front end, with plain frames
+ * @CHANNEL_GUEST_SUPER: the same, with super-frames
  */
-enum channel { CHANNEL_STREAM, CHANNEL_DATAGRAM, CHANNEL_SEGMENT, CHANNEL_PACKET };
+enum channel {
+	CHANNEL_STREAM,
+	CHANNEL_DATAGRAM,
+	CHANNEL_SEGMENT,
+	CHANNEL_PACKET,
+	CHANNEL_GUEST,
+	CHANNEL_GUEST_SUPER,
+};
+
+struct guest;
 
 /*
  * @id:    the last two bytes of its MAC address
@@ -32,6 +46,8 @@ enum channel { CHANNEL_STREAM, CHANNEL_DATAGRAM, CHANNEL_SEGMENT, CHANNEL_PACKET
  * @rest:  bytes of that frame that are still to be skipped
  * @next:  the lowest number that the next frame may have
  * @tail:  the rest of a frame that a stream took only in part; @n_tail bytes
+ * @guest: of a CHANNEL_GUEST; else NULL
+ * @holds: a guest's frames are kept until guest_go()
  */
 struct port {
 	int fd;
@@ -42,6 +58,8 @@ struct port {
 	uint32_t next;
 	uint8_t *tail;
 	size_t n_tail;
+	struct guest *guest;
+	bool holds;
 };
 
 /*
@@ -90,6 +108,40 @@ bool port_drain(struct port *p, struct tally *t);
 unsigned port_send(struct port *p, struct burst *b, const struct tally *t, unsigned to,
 		   uint32_t seq, unsigned n, bool batch);
 
+/* guest_open() - Start the front end at @fd. Return: NULL, with errno set. */
+struct guest *guest_open(int fd, bool is_super);
+
+/* guest_resize() - Its frames have @size bytes from now on. */
+void guest_resize(struct guest *g, uint32_t size);
+
+/* guest_call() - Whether it wants to be called when something has come. */
+void guest_call(struct guest *g, bool on);
+
+/*
+ * guest_put() - Send frames with those heads; each is kicked by itself unless @batch: then
+ * they are only written, and guest_go() sends them.
+ *
+ * Return: how many there was room for.
+ */
+unsigned guest_put(struct guest *g, uint8_t heads[][HEAD], unsigned n, bool batch);
+void guest_go(struct guest *g);
+
+/* guest_room() - How many frames of the size that it has its buffers hold. */
+unsigned guest_room(const struct guest *g);
+
+/* guest_await() - Wait, without sleeping, until @n frames have come, or for @ns. */
+void guest_await(const struct guest *g, unsigned n, uint64_t ns);
+
+/* guest_drain() - Show the head and length of each frame that has come. Return: whether any had. */
+bool guest_drain(struct guest *g, void (*tally)(void *arg, const uint8_t *head, size_t len),
+		 void *arg);
+
+/*
+ * guest_copy() - Only copy frames of @size bytes from one guest's memory to the other's, for
+ * @ms, and print that as a flow is printed: no relay can be faster.
+ */
+void guest_copy(struct guest *from, struct guest *to, uint32_t size, uint64_t ms);
+
 /* burst_init() - Build frames. Return: 0 or -ENOMEM. */
 int burst_init(struct burst *b);
 void burst_resize(struct burst *b, uint32_t size);
@@ -119,11 +171,13 @@ uint64_t cost_counted(struct cost *c);
 
 /*
  * The generator.
- * @epfd: watches all ports
+ * @n_guests: ports that have no descriptor to be watched, but are looked at
+ * @epfd: watches all others
  */
 struct load {
 	struct port *ports;
 	unsigned n;
+	unsigned n_guests;
 	int epfd;
 	struct burst burst;
 	struct tally tally;
@@ -151,6 +205,13 @@ struct flow {
 
 /* flow_run() - Run a flow, and print its result, one line. */
 void flow_run(struct load *l, const struct flow *f);
+
+/*
+ * rush_run() - From the first guest to the second: again and again as many frames as the rings
+ * hold, which are all there when the relay is told. So it is never waiting for the generator,
+ * whose time is not counted.
+ */
+void rush_run(struct load *l, uint32_t size, uint64_t ms);
 
 /* ping_run() - Send frames one by one, each some time after the one before has arrived. */
 void ping_run(struct load *l, uint32_t size, uint64_t count);

@@ -29,6 +29,13 @@ nothing; for datagrams, `null-segment` does so with UDP_SEGMENT and UDP_GRO. QEM
 write a frame`, and another netrelay sends `batched`. The window is bounded, so no frame should be
 lost, except in the floods, which have no window. All TCP uses CUBIC, Linux's own default, whatever
 the host's default is; only netrelay's sockets use what netrelay chooses.
+
+Guests are the generator's: two front ends of vhost-user, with rings of 1,024, for super-frames of
+512. Batched, all frames that the rings hold are there when the relay is told of them, and what the
+generator does in between is not counted. There `null` pops a chain, copies it once and pushes it,
+with netrelay's features and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, which
+polls: it is stopped while it has no round; `memcpy` copies the same bytes from one guest's memory to
+the other's and does nothing else.
 """
 
 
@@ -39,6 +46,7 @@ class Results:
         self.netrelay = netrelay
         self.samples, self.latency, self.flows, self.memory = {}, {}, {}, {}
         self.crowd = {}
+        self.idle = None
         self.rounds, self.title = 0, None
         self.lines, self.warnings = [], []
         self.steps, self.step, self.told = 0, 0, 0
@@ -124,6 +132,10 @@ class Results:
                     *(f"beside {n:,}" for n in sizes))
         for what, costs in self.crowd.items():
             self.row(what, *costs)
+
+    def show_idle(self, guests, seconds):
+        self.header("idle guests", "guests", "seconds", "times that the relay woke up")
+        self.row(guests, seconds, self.idle)
 
     def show_before(self):
         """netrelay beside the one before, row by row; the worst first."""

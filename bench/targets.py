@@ -74,6 +74,18 @@ def at_most(title, limit, found):
     return [(title, f"≤ {limit} x", figure, verdict(not over))]
 
 
+def at_least(title, limit, found):
+    """The same of ratios that must not be lower."""
+    if not found:
+        return []
+    worst = min(found, key=found.get)
+    under = [f"{cell} {r:.2f}" for cell, r in found.items() if r < limit]
+    figure = f"{found[worst]:.2f} at worst ({worst})"
+    if under:
+        figure += f"; under: {', '.join(under)}"
+    return [(title, f"≥ {limit} x", figure, verdict(not under))]
+
+
 def bridges(results):
     flows = {n: f.gbits for (w, n), f in results.flows.items() if w == "bridges"}
     if "netrelay trunk" not in flows:
@@ -151,6 +163,59 @@ def latency(results):
     return at_most("one frame's way through, idle: p50, to null's", 1.2, found)
 
 
+def guests(results):
+    """Between guests: what a frame costs, and how many a core passes in a second."""
+    def cells(workload, how, value):
+        found = {}
+        for (w, cell, h, relay), s in results.samples.items():
+            if (w, h, relay) == (workload, how, "netrelay"):
+                others = {r: results.samples.get((w, cell, h, r))
+                          for r in ("null", "dpdk", "memcpy")}
+                ratio = value(s, others)
+                if ratio:
+                    found[f"{w} {cell} {how}"] = ratio
+        return found
+
+    def to_null(s, others):
+        return s.cpu / others["null"].cpu
+
+    def to_dpdk(s, others):
+        return others["dpdk"] and s.rate / others["dpdk"].rate
+
+    def to_memcpy(s, others):
+        return others["memcpy"] and others["memcpy"].cpu / s.cpu
+
+    return (at_most("guest to guest, batched: CPU, to null's", 1.3,
+                    cells("guests", "batch", to_null)) +
+            at_least("the same: frames in a second, to DPDK's", 0.8,
+                     cells("guests", "batch", to_dpdk)) +
+            at_most("the same, kicked one by one: CPU, to null's", 1.15,
+                    cells("guests", "one", to_null)) +
+            at_least("guest to guest, super-frames: speed, to that of one memcpy()", 0.8,
+                     cells("guests-super", "batch", to_memcpy)) +
+            guest_tap(results) + idle(results))
+
+
+def guest_tap(results):
+    found = [results.samples.get(("guest-tap", "flow", how, relay)) for how, relay in
+             (("one", "netrelay stream"), ("one", "netrelay guest"))]
+    if not all(found):
+        return []
+    cpu = [s.cpu / s.bytes for s in found]
+    speed = [s.rate * s.bytes for s in found]
+    return [("guest to tap: throughput, to that of -netdev stream", "≥ 3 x",
+             f"{speed[1] / speed[0]:.1f}", verdict(speed[1] >= 3 * speed[0])),
+            ("the same: CPU per byte", "≤ 0.25 x", f"{cpu[1] / cpu[0]:.2f}",
+             verdict(cpu[1] <= 0.25 * cpu[0]))]
+
+
+def idle(results):
+    if results.idle is None:
+        return []
+    return [("64 idle guests: times that it wakes up in 10 s", "0", str(results.idle),
+             verdict(not results.idle))]
+
+
 def memory(results):
     if not results.memory:
         return []
@@ -208,5 +273,5 @@ def judge(results):
         at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
                 ratios(results, TAPS, ["null"])) +
         bridges(results) + sealed(results) + bridge_out(results) + clients(results) + crowd(results) +
-        look_up(results) + latency(results) + memory(results))
+        look_up(results) + guests(results) + latency(results) + memory(results))
     return [with_cause(row) for row in rows]

@@ -3,6 +3,7 @@
 #ifndef LIB_TURN_H
 #define LIB_TURN_H
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -68,7 +69,7 @@ static inline void turn_when_ready(struct loop *l, uint64_t ms)
 {
 	struct pollfd pfd = { .fd = l->epfd, .events = POLLIN };
 
-	if (!l->always && poll(&pfd, 1, (int)ms) < 0)
+	if (!l->always && poll(&pfd, 1, (int)ms) < 0 && errno != EINTR)
 		abort();
 	turn(l);
 }
