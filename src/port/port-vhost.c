@@ -187,6 +187,8 @@ static void vhost_close(struct port *p)
 	struct vhost *v = vhost_of(p);
 
 	loop_undefer(&v->ending);
+	timer_cancel(p->env->loop, &v->stuck);
+	v->gives_up = false;
 	if (v->flags >= 0)
 		fcntl(v->device.socket.fd, F_SETFL, v->flags);
 	device_close(&v->device);

@@ -15,6 +15,8 @@
  * @flags:  of one that was inherited, to be put back; else -1
  * @peer, @features: texts for those of @port
  * @ending: set when the port can't go on, for the reason in device.why, and @err
+ * @stuck:  set while a frame waits for more buffers than there are; when it is due, the frame
+ *          is dropped: @gives_up
  * @out:    where the frame that is being sent goes
  */
 struct vhost {
@@ -25,6 +27,8 @@ struct vhost {
 	char peer[24], features[192];
 	struct deferred ending;
 	int err;
+	struct timer stuck;
+	bool gives_up;
 	struct iovec out[VHOST_TX_PIECES];
 };
 

@@ -11,6 +11,8 @@
 #include "port/vhost-copy.h"
 #include "port/vhost-io.h"
 
+#define STUCK_MS 1000 /* that a frame waits for more buffers, while there are some */
+
 /* Write the header of a frame that is in @n buffers: one where the guest takes no more. */
 static inline void put_header(uint8_t *to, const struct vhost *v, const struct frame *f,
 			      unsigned n)
@@ -104,20 +106,22 @@ static int take_buffers(struct vhost *v, uint32_t len, unsigned *n)
 {
 	struct ring *r = &v->device.ring[DEVICE_RX].ring;
 	bool merges = device_has(&v->device, NET_MRG_RXBUF);
-	unsigned pieces = 0;
+	unsigned pieces = 0, slots = 0;
+	struct ring_chain c = { 0 };
 	uint64_t have = 0;
 
 	*n = 0;
 	while (have < len) {
-		struct ring_chain c;
 		int ret;
 
 		if (*n && !merges)
 			return -E2BIG;
 		ret = ring_pop(r, &c, v->out + pieces, VHOST_TX_PIECES - pieces);
+		/* Nothing is left for the guest to offer one more like the last. */
+		if (ret == 0 && *n && (v->gives_up || slots + c.slots > r->size))
+			return -E2BIG;
 		if (ret <= 0)
-			/* Those that it has offered are all that fit into the ring. */
-			return ret == 0 && *n == r->size ? -E2BIG : ret;
+			return ret;
 		if (c.len < v->device.header && !*n) {
 			r->why = "a buffer is shorter than a virtio header";
 			return -EPROTO;
@@ -125,6 +129,7 @@ static int take_buffers(struct vhost *v, uint32_t len, unsigned *n)
 		ring_use(r, c.id, c.len < len ? (uint32_t)c.len : len);
 		++*n;
 		pieces += c.n;
+		slots += c.slots;
 		have += c.len;
 		if (have >= len)
 			ring_set_written(r, (uint32_t)(c.len - (have - len)));
@@ -144,6 +149,7 @@ static int put(struct vhost *v, const struct frame *f)
 		ring_undo(&v->device.ring[DEVICE_RX].ring, n);
 		if (ret != -E2BIG)
 			return ret;
+		v->gives_up = false;
 		port_drop(&v->port, DROP_TOO_LONG, 1);
 		return 1;
 	}
@@ -152,6 +158,29 @@ static int put(struct vhost *v, const struct frame *f)
 		note_dirty(v, len);
 	port_sent(&v->port, f);
 	return 1;
+}
+
+static void stuck_due(struct timer *t)
+{
+	struct vhost *v = container_of(t, struct vhost, stuck);
+
+	v->gives_up = true;
+	port_writable(&v->port);
+	v->gives_up = false;
+}
+
+/*
+ * A guest may offer fewer buffers than a long frame takes, and no more of them until it gets
+ * some. Such a frame must not keep all others from the guest for ever.
+ */
+static void note_stuck(struct vhost *v, const struct ring *r, bool is_stuck)
+{
+	struct loop *loop = v->port.env->loop;
+
+	if (!is_stuck || r->avail_seen == r->next)
+		timer_cancel(loop, &v->stuck);
+	else if (!v->stuck.is_set)
+		timer_set(loop, &v->stuck, STUCK_MS, stuck_due);
 }
 
 int vhost_tx(struct port *p, const struct frame *f, unsigned n)
@@ -174,6 +203,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 			break;
 		done += ret > 0;
 	}
+	note_stuck(v, r, ret == 0 && done < n);
 	if (ret < 0 || !ring_publish(r))
 		ret = device_look(d, DEVICE_RX, ret < 0 ? ret : 0);
 	else

@@ -208,6 +208,7 @@ int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned m
 		return ret;
 	*c = (struct ring_chain){ .id = load16(r, avail_element(r, r->next)) };
 	ret = walk_table(r, &w, r->desc, r->size, c->id, &last);
+	c->slots = w.seen;
 	if (ret == 0 && (last.flags & DESC_INDIRECT))
 		ret = walk_indirect(r, &w, &last);
 	if (ret < 0)

@@ -73,11 +73,12 @@ struct ring {
  * A chain.
  * @id:  the index of its first descriptor
  * @n:   pieces
+ * @slots: descriptors of the ring that it takes, of which there are as many as its size
  * @len: bytes of all
  */
 struct ring_chain {
 	uint16_t id;
-	unsigned n;
+	unsigned n, slots;
 	uint64_t len;
 };
 
