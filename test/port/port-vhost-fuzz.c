@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vhost-io.c: frames out of a guest's rings and into them, whose descriptors, headers and
- * indices are as the input has them and change in between. What comes out is a frame as
- * frame.h has it, all of whose bytes can be read; nothing is written but the guest's memory; and
- * the port goes on, or ends and says why.
+ * vhost-rx.c, vhost-tx.c: frames out of a guest's rings and into them, whose descriptors,
+ * headers and indices are as the input has them and change in between. What comes out is a
+ * frame as frame.h has it, all of whose bytes can be read; nothing is written but the guest's
+ * memory; and the port goes on, or ends and says why.
  */
 #include "lib/fuzz.h"
 
