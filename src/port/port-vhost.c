@@ -23,11 +23,6 @@
 #include "net/sock.h"
 #include "port/driver.h"
 
-static struct vhost *to_vhost(struct port *p)
-{
-	return container_of(p, struct vhost, port);
-}
-
 static struct port *port_of(struct device *d)
 {
 	return &container_of(d, struct vhost, device)->port;
@@ -77,7 +72,7 @@ static void name_features(struct vhost *v)
 /* What the guest takes as it is. A port has one flag for TCP over IPv4 and IPv6. */
 static void learn(struct port *p, const struct device *d)
 {
-	name_features(to_vhost(p));
+	name_features(vhost_of(p));
 	p->takes_super = device_has(d, NET_GUEST_CSUM) && device_has(d, NET_GUEST_TSO4) &&
 			 device_has(d, NET_GUEST_TSO6);
 	p->takes_uso = p->takes_super && device_has(d, NET_GUEST_USO4) &&
@@ -149,7 +144,7 @@ static int use(struct vhost *v, int fd)
 
 static int accepted_open(struct port *p)
 {
-	struct vhost *v = to_vhost(p);
+	struct vhost *v = vhost_of(p);
 	int fd = v->fd;
 
 	v->fd = -1;
@@ -172,7 +167,7 @@ static const char *hint_of(int err)
 
 static int dial_open(struct port *p)
 {
-	struct vhost *v = to_vhost(p);
+	struct vhost *v = vhost_of(p);
 	struct sock_addr addr;
 	bool in_progress;
 	int fd;
@@ -189,9 +184,11 @@ static int dial_open(struct port *p)
 
 static void vhost_close(struct port *p)
 {
-	struct vhost *v = to_vhost(p);
+	struct vhost *v = vhost_of(p);
 
 	loop_undefer(&v->ending);
+	timer_cancel(p->env->loop, &v->stuck);
+	v->gives_up = false;
 	if (v->flags >= 0)
 		fcntl(v->device.socket.fd, F_SETFL, v->flags);
 	device_close(&v->device);
@@ -201,7 +198,7 @@ static void vhost_close(struct port *p)
 
 static void vhost_free(struct port *p)
 {
-	struct vhost *v = to_vhost(p);
+	struct vhost *v = vhost_of(p);
 
 	if (v->fd >= 0)
 		close(v->fd);

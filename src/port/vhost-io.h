@@ -7,12 +7,16 @@
 #include "vhost/device.h"
 
 #define VHOST_TX_PIECES (RING_PIECES_MAX + 64u)
+#define VHOST_HEADER_MAX (VNET_BYTES + 2) /* bytes of a virtio header */
+#define VHOST_AHEAD 4 /* chains that are copied while one is fetched (ring_prefetch()) */
 
 /*
  * @fd:     a connection that was accepted or inherited, until it is opened; else -1
  * @flags:  of one that was inherited, to be put back; else -1
  * @peer, @features: texts for those of @port
  * @ending: set when the port can't go on, for the reason in device.why, and @err
+ * @stuck:  set while a frame waits for more buffers than there are; when it is due, the frame
+ *          is dropped: @gives_up
  * @out:    where the frame that is being sent goes
  */
 struct vhost {
@@ -23,10 +27,24 @@ struct vhost {
 	char peer[24], features[192];
 	struct deferred ending;
 	int err;
+	struct timer stuck;
+	bool gives_up;
 	struct iovec out[VHOST_TX_PIECES];
 };
 
-/* As in struct port_ops. */
+static inline struct vhost *vhost_of(struct port *p)
+{
+	return container_of(p, struct vhost, port);
+}
+
+/* vhost_order_vnet() - Convert a virtio header between the guest's byte order and ours. */
+static inline void vhost_order_vnet(const struct device *d, struct vnet *v)
+{
+	if (device_has(d, VIRTIO_VERSION_1))
+		vnet_swap(v);
+}
+
+/* As in struct port_ops: vhost-rx.c, vhost-tx.c. */
 int vhost_rx(struct port *p, struct batch *b);
 void vhost_rx_done(struct port *p);
 int vhost_tx(struct port *p, const struct frame *f, unsigned n);

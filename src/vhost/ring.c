@@ -19,9 +19,7 @@
 
 #define DESC_BYTES 16u
 #define USED_ELEMENT 8u
-#define CACHE_LINE 64u
-#define FETCH_MAX 320u /* bytes to read: a header, and what a frame's headers may be in */
-#define FURTHER 8u     /* descriptors beyond one that is looked at */
+#define FURTHER 8u /* descriptors beyond one that is looked at */
 
 struct desc {
 	uint64_t addr;
@@ -210,6 +208,7 @@ int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned m
 		return ret;
 	*c = (struct ring_chain){ .id = load16(r, avail_element(r, r->next)) };
 	ret = walk_table(r, &w, r->desc, r->size, c->id, &last);
+	c->slots = w.seen;
 	if (ret == 0 && (last.flags & DESC_INDIRECT))
 		ret = walk_indirect(r, &w, &last);
 	if (ret < 0)
@@ -243,17 +242,12 @@ void ring_prefetch(struct ring *r, unsigned ahead)
 	/* Most guests take their descriptors in turn. */
 	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
-	len = d.len;
+	len = 2 * RING_CACHE_LINE;
 	at = memory_guest(r->memory, d.addr, &len);
-	if (!at)
+	if (!at || len < 2 * RING_CACHE_LINE)
 		return;
-	if (r->is_to_us) {
-		for (uint64_t i = 0; i < len && i < FETCH_MAX; i += CACHE_LINE)
-			__builtin_prefetch(at + i);
-	} else {
-		fetch_to_write(at);
-		fetch_to_write(at + CACHE_LINE);
-	}
+	fetch_to_write(at);
+	fetch_to_write(at + RING_CACHE_LINE);
 }
 
 /* ---- to use ---- */

@@ -73,11 +73,12 @@ struct ring {
  * A chain.
  * @id:  the index of its first descriptor
  * @n:   pieces
+ * @slots: descriptors of the ring that it takes, of which there are as many as its size
  * @len: bytes of all
  */
 struct ring_chain {
 	uint16_t id;
-	unsigned n;
+	unsigned n, slots;
 	uint64_t len;
 };
 
@@ -95,9 +96,20 @@ int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned m
 
 /*
  * ring_prefetch() - Have the processor fetch the first bytes of the chain that ring_pop() will
- * give behind @ahead others, if that is there. They are in the cache of whoever runs the guest.
+ * give behind @ahead others, if that is there, to be written to. They are in the cache of the
+ * core that runs the guest.
  */
 void ring_prefetch(struct ring *r, unsigned ahead);
+
+#define RING_CACHE_LINE 64u
+#define RING_FETCH_MAX 320u /* bytes: a header, and what a frame's headers may be in */
+
+/* ring_fetch() - Have the processor fetch the first of @len bytes, which are to be read. */
+static inline void ring_fetch(const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len && i < RING_FETCH_MAX; i += RING_CACHE_LINE)
+		__builtin_prefetch(at + i);
+}
 
 /* ring_use() - Note that a chain was used, and how many bytes were written to it. */
 void ring_use(struct ring *r, uint16_t id, uint32_t written);

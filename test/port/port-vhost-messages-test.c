@@ -287,6 +287,33 @@ static void test_too_many(void)
 	}
 }
 
+/* As many regions as a message has room for, and as many descriptors or one more. */
+static void test_one_more(void)
+{
+	for (unsigned more = 0; more < 2; more++) {
+		struct wire_message m;
+		uint64_t part;
+
+		come();
+		m = memory();
+		part = bad->region[1].size / (WIRE_REGIONS - 1) / FRONT_PAGE * FRONT_PAGE;
+		for (unsigned i = 1; i < WIRE_REGIONS; i++) {
+			m.table.region[i] = bad->region[1];
+			m.table.region[i].gpa += (i - 1) * part;
+			m.table.region[i].uva += (i - 1) * part;
+			m.table.region[i].offset += (i - 1) * part;
+			m.table.region[i].size = part;
+		}
+		m.table.n = WIRE_REGIONS;
+		m.size = sizeof(m.table);
+		m.n_fds = WIRE_REGIONS + more;
+		for (unsigned i = 0; i < m.n_fds; i++)
+			m.fds[i] = bad->memfd;
+		test_instead(of(WIRE_SET_MEM_TABLE), m, more ? ENDS : LIVES,
+			     more ? "a ninth descriptor" : "eight regions");
+	}
+}
+
 static void test_too_few(void)
 {
 	static const uint32_t requests[] = { WIRE_SET_VRING_KICK, WIRE_SET_VRING_CALL,
@@ -500,6 +527,7 @@ int main(void)
 	test_sizes();
 	test_headers();
 	test_too_many();
+	test_one_more();
 	test_too_few();
 	test_indices();
 	test_ring_sizes();

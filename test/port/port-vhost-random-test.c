@@ -36,6 +36,14 @@ static bool chance(unsigned of)
 	return rnd(of) == 0;
 }
 
+/* Mostly where an index, or its sign, is soon another one. */
+static uint16_t any_base(void)
+{
+	static const uint16_t near[] = { 0, 0x8000 };
+
+	return (uint16_t)(chance(4) ? rnd32() : near[rnd(2)] - rnd(120));
+}
+
 static struct front_config any_config(void)
 {
 	static const unsigned may_lack[] = { FRONT_F_EVENT_IDX, FRONT_F_INDIRECT,
@@ -43,7 +51,7 @@ static struct front_config any_config(void)
 	struct front_config c = { .features = FRONT_PLAIN,
 				  .protocol = rnd32(),
 				  .size = 4u << rnd(9),
-				  .base = { (uint16_t)rnd32(), (uint16_t)rnd32() },
+				  .base = { any_base(), any_base() },
 				  .has_slots = chance(2) };
 
 	for (unsigned i = 0; i < sizeof(may_lack) / sizeof(*may_lack); i++)
