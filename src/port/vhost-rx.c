@@ -38,7 +38,7 @@ _Static_assert(ALIGN + ROOM_PIECES * sizeof(struct iovec) +
 		       BATCH_BUF_SIZE,
 	       "the buffer must take a batch, whatever its frames are");
 
-/* A chain that was popped: @n pieces, which are being read, of @len bytes, or of as many at least. */
+/* A chain that was popped: @n pieces, which are being read, of @len bytes, or of more than that. */
 struct source {
 	struct iovec *iov;
 	unsigned n;

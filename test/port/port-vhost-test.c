@@ -182,6 +182,44 @@ static void test_too_long(uint64_t features, const char *what)
 	part();
 }
 
+/* The same where a buffer takes two descriptors: so all are out before the ring is full. */
+static void test_too_long_pairs(void)
+{
+	struct front_config config = { .features = FRONT_PLAIN, .size = 32 };
+	struct front_config sender = { .features = FRONT_PLAIN };
+	static const uint32_t pair[] = { 700, 700 };
+	struct guest_header h;
+
+	meet(sender, config);
+	while (guest_post(&b, pair, 2, 8, false))
+		;
+	vring_push(&b.ring[FRONT_RX]);
+	guest_send(&a, rig_make(69632, 9), 69632);
+	guest_send(&a, rig_make(1000, 1), 1000);
+	ok(rig_is(rig_got, rig_await(&b, &h), 1000, 1),
+	   "buffers of two descriptors: one behind one that can't fit");
+	part();
+}
+
+/* And where the guest offers few, and no more until it gets some. */
+static void test_too_long_few(void)
+{
+	struct front_config config = { .features = FRONT_PLAIN, .size = 32 };
+	struct front_config sender = { .features = FRONT_PLAIN };
+	static const uint32_t one[] = { 700 };
+	struct guest_header h;
+
+	meet(sender, config);
+	for (unsigned i = 0; i < 3; i++)
+		guest_post(&b, one, 1, 8, false);
+	vring_push(&b.ring[FRONT_RX]);
+	guest_send(&a, rig_make(3000, 9), 3000);
+	guest_send(&a, rig_make(1000, 1), 1000);
+	ok(rig_is(rig_got, rig_await(&b, &h), 1000, 1),
+	   "a few buffers: one behind one that does not fit into all of them");
+	part();
+}
+
 /* ---- indices ---- */
 
 static void test_indices(unsigned size, uint16_t base, unsigned n)
@@ -326,6 +364,8 @@ int main(void)
 	test_unmergeable(true);
 	test_too_long(FRONT_PLAIN, "mergeable");
 	test_too_long(FRONT_PLAIN & ~FRONT_BIT(FRONT_F_MRG_RXBUF), "not mergeable");
+	test_too_long_pairs();
+	test_too_long_few();
 	for (unsigned i = 0; i < sizeof(bases) / sizeof(*bases); i++)
 		test_indices(16, bases[i], 100);
 	test_indices(2, 0xfff0, 100);
