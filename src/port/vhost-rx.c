@@ -198,12 +198,15 @@ static unsigned pop_some(struct device *d, struct room *room, struct source *s,
 	unsigned n = 0;
 
 	*ret = 1;
-	while (n < max && bytes < RX_BYTES) {
+	/* A guest that shows chains and hides them again must not keep us here. */
+	for (unsigned tries = 0; tries < max && bytes < RX_BYTES; tries++) {
 		*ret = pop_one(d, room->iov, &s[n]);
 		if (*ret < 0 || (*ret == 0 && !ring_listen(r)))
 			break;
-		if (*ret == 0)
+		if (*ret == 0) {
+			*ret = 1;
 			continue;
+		}
 		room->iov += s[n].n;
 		bytes += s[n++].len;
 	}

@@ -11,6 +11,7 @@
 #include "port/vhost-copy.h"
 #include "port/vhost-io.h"
 
+#define RETRIES 64    /* while a guest adds buffers, but too few */
 #define STUCK_MS 1000 /* that a frame waits for more buffers, while there are some */
 
 /* Write the header of a frame that is in @n buffers: one where the guest takes no more. */
@@ -188,7 +189,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	struct vhost *v = vhost_of(p);
 	struct device *d = &v->device;
 	struct ring *r = &d->ring[DEVICE_RX].ring;
-	unsigned done = 0;
+	unsigned done = 0, retries = 0;
 	int ret = 0;
 
 	if (!d->is_up) {
@@ -199,7 +200,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	while (done < n) {
 		ring_prefetch(r, VHOST_AHEAD);
 		ret = put(v, &f[done]);
-		if (ret < 0 || (ret == 0 && !ring_listen(r)))
+		if (ret < 0 || (ret == 0 && (!ring_listen(r) || ++retries > RETRIES)))
 			break;
 		done += ret > 0;
 	}

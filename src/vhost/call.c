@@ -50,21 +50,32 @@ void call_guard(void)
 	is_guarded = true;
 }
 
-int call_make(int fd)
+void call_limit(void)
 {
-	const uint64_t one = 1;
-
-	if (fd < 0)
-		return 0;
 	idle = 0;
 	if (!is_set && is_guarded) {
 		is_set = true;
 		set_timer(CALL_LIMIT_MS);
 	}
-	if (write(fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
+}
+
+static int add(int fd, uint64_t n)
+{
+	call_limit();
+	if (write(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
 		return 0;
 	/* It has been told often enough, if there is no room. */
 	if (errno == EAGAIN)
 		return 0;
 	return errno == EINTR ? -EDEADLK : -errno;
+}
+
+int call_make(int fd)
+{
+	return fd < 0 ? 0 : add(fd, 1);
+}
+
+int call_check(int fd)
+{
+	return add(fd, 0);
 }

@@ -10,7 +10,7 @@
 #ifndef VHOST_CALL_H
 #define VHOST_CALL_H
 
-#define CALL_LIMIT_MS 250
+#define CALL_LIMIT_MS 20
 
 /*
  * call_guard() - Handle the timer's signal, SIGALRM; without, no timer is set. Call it before
@@ -25,5 +25,20 @@ void call_guard(void);
  * Return: 0; -EDEADLK: that had to wait, and did not happen; another -errno.
  */
 int call_make(int fd);
+
+/*
+ * call_check() - Whether notifying works, without doing so. Of the kinds of files that have the
+ * inode of eventfds, only these can be written to.
+ *
+ * Return: as call_make().
+ */
+int call_check(int fd);
+
+/*
+ * call_limit() - Have what waits from now on interrupted soon, as call_make() is. Call it ahead
+ * of what closes a descriptor that came from outside: that waits if it is a socket's last one
+ * and has SO_LINGER.
+ */
+void call_limit(void);
 
 #endif

@@ -42,8 +42,8 @@ static int look_at(int fd, struct statx *st)
 }
 
 /*
- * All eventfds share one inode, which an epoll descriptor has as well, and little else: no
- * file, pipe, socket, or device.
+ * All eventfds share one inode, which no file, pipe, socket or device has, but an epoll
+ * descriptor: whoever watches that has the kernel ask all that it watches.
  */
 static int check_eventfd(struct device *d, const struct message *m, int fd)
 {
@@ -51,7 +51,8 @@ static int check_eventfd(struct device *d, const struct message *m, int fd)
 
 	if (look_at(fd, &st) == 0 && look_at(d->loop->epfd, &ours) == 0 &&
 	    st.stx_dev_major == ours.stx_dev_major &&
-	    st.stx_dev_minor == ours.stx_dev_minor && st.stx_ino == ours.stx_ino)
+	    st.stx_dev_minor == ours.stx_dev_minor && st.stx_ino == ours.stx_ino &&
+	    call_check(fd) == 0)
 		return 0;
 	return device_why(d, -EPROTO, "%s: its descriptor is no eventfd",
 			  message_name(m->request));

@@ -358,6 +358,8 @@ void device_close(struct device *d)
 	memory_free(&d->memory);
 	memory_free_log(&d->memory);
 	loop_del(d->loop, &d->socket);
+	/* And with it what was not read. */
+	call_limit();
 	close(fd);
 	d->is_up = false;
 }

@@ -3,7 +3,9 @@
  * Descriptors come with the first byte of a message. A call of recvmsg() asks for no more than
  * the header, or than the rest of the payload: so what it brings belongs to this message.
  *
- * #syscalls: close recvmsg sendmsg
+ * They may be of any kind. Where closing one might wait, it is kept from that, or interrupted.
+ *
+ * #syscalls: close recvmsg sendmsg setsockopt
  */
 #include "vhost/message.h"
 
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "vhost/call.h"
 
 #define PAYLOAD_MAX sizeof(struct message_table)
 
@@ -140,6 +143,8 @@ static int take_fds(struct message *m, struct msghdr *msg)
 		int fd;
 
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 0 },
+			   sizeof(struct linger));
 		if (m->n_fds < MESSAGE_FDS_MAX) {
 			m->fd[m->n_fds++] = fd;
 			continue;
@@ -166,8 +171,11 @@ static ssize_t receive(struct message *m, int fd, void *to, size_t len, const ch
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n;
 
+	/* Descriptors that there is no room for are closed. */
+	call_limit();
+	n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	*why = n < 0 ? strerror(errno) : "has too many descriptors, or we have no more";
@@ -215,8 +223,10 @@ void message_end(struct message *m)
 {
 	int fd;
 
-	while ((fd = message_take_fd(m)) >= 0)
+	while ((fd = message_take_fd(m)) >= 0) {
+		call_limit();
 		close(fd);
+	}
 	memset(m, 0, sizeof(*m));
 }
 

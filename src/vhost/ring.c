@@ -111,6 +111,9 @@ static int add_piece(struct ring *r, struct walk *w, const struct desc *d)
 	if (!(d->flags & DESC_WRITE) != r->is_to_us)
 		return bad(r, r->is_to_us ? "a buffer to send from is to be written to"
 					  : "a buffer to receive into is to be read");
+	/* Of these, a guest could have any number read for one frame; QEMU refuses them, too. */
+	if (!left)
+		return bad(r, "a descriptor of no bytes");
 	w->chain->len += left;
 	while (left) {
 		uint64_t n = left;

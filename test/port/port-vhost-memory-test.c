@@ -359,6 +359,17 @@ static void test_kinds(uint32_t request, const char *name)
 	}
 }
 
+/* It has the inode of eventfds, but may lead to a file of which nobody answers for. */
+static void test_epoll(uint32_t request, const char *what)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	bad = bad_starts();
+	front_tell_fd(bad, request, FRONT_RX, fd);
+	close(fd);
+	bad_meets(ENDS, what);
+}
+
 /* Its flags are the other side's, too, who may change them at any time. */
 static void test_blocks_later(void)
 {
@@ -574,6 +585,8 @@ int main(void)
 	test_kinds(WIRE_SET_VRING_KICK, "a kick");
 	test_kinds(WIRE_SET_VRING_CALL, "a call");
 	test_kinds(WIRE_SET_VRING_ERR, "an error's descriptor");
+	test_epoll(WIRE_SET_VRING_KICK, "an epoll as a kick");
+	test_epoll(WIRE_SET_VRING_CALL, "an epoll as a call");
 	test_blocks_later();
 	test_cuts();
 	test_stream();

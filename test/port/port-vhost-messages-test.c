@@ -8,6 +8,7 @@
  */
 #include "lib/vhost-bad.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 
 #define ORDERS 2000
@@ -518,6 +519,58 @@ static void test_unread(void)
 	bad_meets(EITHER, "answers that nobody reads");
 }
 
+/* ---- descriptors whose close() waits ---- */
+
+/*
+ * A connection with bytes on their way that nobody reads. Whoever closes it last waits, for
+ * longer than the test may take.
+ */
+static int make_lingering(int *listener)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
+	static const uint8_t bytes[65536];
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(*listener, (struct sockaddr *)&addr, len) < 0 ||
+	    listen(*listener, 1) < 0 ||
+	    getsockname(*listener, (struct sockaddr *)&addr, &len) < 0 ||
+	    connect(fd, (struct sockaddr *)&addr, len) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0)
+		abort();
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* @unread: it comes behind a message that ends the connection */
+static void test_lingering(bool unread, unsigned n, const char *what)
+{
+	struct wire_message m = { .request = WIRE_GET_FEATURES,
+				  .flags = WIRE_VERSION,
+				  .n_fds = n },
+			    wrong = { .request = WIRE_REQUESTS, .flags = WIRE_VERSION };
+	int listener, fd = make_lingering(&listener);
+	uint64_t begin;
+
+	for (unsigned i = 0; i < n; i++)
+		m.fds[i] = fd;
+	bad = bad_comes();
+	if (unread)
+		wire_send(bad->sock, &wrong);
+	wire_send(bad->sock, &m);
+	close(fd);
+	bad_rig.fds++;
+	begin = loop_now();
+	bad_meets(ENDS, what);
+	ok(loop_now() - begin < 5000, "it is not waited for long");
+	close(listener);
+	bad_rig.fds--;
+}
+
 int main(void)
 {
 	rig_prepare();
@@ -535,6 +588,9 @@ int main(void)
 	test_addresses();
 	test_orders();
 	test_unread();
+	test_lingering(false, 1, "a connection that lingers");
+	test_lingering(false, WIRE_FDS, "more of them than are taken");
+	test_lingering(true, 1, "one that is not read");
 	bad_end();
 	return rig_finish();
 }

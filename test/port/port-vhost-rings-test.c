@@ -287,6 +287,14 @@ static void no_bytes(unsigned ring)
 	offer(ring, 0);
 }
 
+static void no_bytes_later(unsigned ring)
+{
+	desc(ring, 0, slot(ring), 20, way(ring) | VRING_NEXT, 1);
+	desc(ring, 1, slot(ring), 0, way(ring) | VRING_NEXT, 2);
+	desc(ring, 2, slot(ring), 100, way(ring), 0);
+	offer(ring, 0);
+}
+
 static void half_a_header(unsigned ring)
 {
 	desc(ring, 0, slot(ring), 11, way(ring), 0);
@@ -362,7 +370,8 @@ static const struct wrong {
 	{ "more available than the ring has", index_too_far, ENDS, ENDS },
 	{ "far more", index_far, ENDS, ENDS },
 	{ "the index goes back", index_goes_back, ENDS, ENDS },
-	{ "a piece of no bytes", no_bytes, EITHER, EITHER },
+	{ "a piece of no bytes", no_bytes, ENDS, ENDS },
+	{ "one behind others", no_bytes_later, ENDS, ENDS },
 	{ "half a header", half_a_header, EITHER, ENDS },
 	{ "a header alone", header_alone, EITHER, EITHER },
 	{ "a runt", runt, EITHER, LIVES },
@@ -381,6 +390,42 @@ static void test_wrongs(void)
 		wrongs[i].spoil(FRONT_RX);
 		bad_meets(wrongs[i].rx, wrongs[i].what);
 	}
+}
+
+/*
+ * Frames whose headers are in as many pieces as there can be, and their payload in so many that
+ * it is lent: the pieces of all of them are kept until the batch has gone.
+ */
+static void test_crumbs(void)
+{
+	enum { CRUMBS = 12 + 256, PIECES = 31, PIECE = 40, FRAMES = 40 };
+	enum { LEN = 256 + PIECES * PIECE, ALL = CRUMBS + PIECES };
+	struct vring *r;
+	struct guest_header h;
+	unsigned n = 0;
+
+	bad = bad_starts();
+	r = &bad->ring[FRONT_TX];
+	memset(front_at(bad, slot(FRONT_TX)), 0, 12);
+	memcpy((uint8_t *)front_at(bad, slot(FRONT_TX)) + 12, rig_make(LEN, 1), LEN);
+	for (unsigned i = 0; i < ALL; i++)
+		entry(FRONT_TX, i,
+		      slot(FRONT_TX) + (i < CRUMBS ? i : CRUMBS + (i - CRUMBS) * PIECE),
+		      i < CRUMBS ? 1 : PIECE, i + 1 < ALL ? VRING_NEXT : 0,
+		      (uint16_t)(i + 1));
+	for (unsigned i = 0; i < FRAMES; i++) {
+		desc(FRONT_TX, i, r->tables_at, 16 * ALL, VRING_INDIRECT, 0);
+		vring_offer(r, i);
+	}
+	vring_publish(r);
+	vring_kick(r);
+	rig_until(vring_n_used(&bad_rig.a.ring[FRONT_RX]) == FRAMES);
+	while (guest_receive(&bad_rig.a, rig_got, &h) == LEN &&
+	       rig_is(rig_got, LEN, LEN, 1))
+		n++;
+	guest_refill(&bad_rig.a);
+	ok(n == FRAMES, "%u of %u frames in %u pieces are as they were", n, FRAMES, ALL);
+	bad_meets(EITHER, "they end nothing");
 }
 
 /* Without mergeable buffers a frame must fit into one. */
@@ -576,6 +621,7 @@ int main(void)
 	rig_prepare();
 	bad_begin();
 	test_wrongs();
+	test_crumbs();
 	test_unmergeable();
 	test_headers();
 	test_chance();

@@ -119,13 +119,13 @@ static void test_chain(void)
 	begin(0);
 	ok_eq_int(pop(&c, iov), 0, "an empty ring");
 	put_desc(DESC, 5, GUEST + DATA, 12, NEXT, 2);
-	put_desc(DESC, 2, GUEST + DATA + 100, 0, NEXT, 7);
+	put_desc(DESC, 2, GUEST + DATA + 100, 1, NEXT, 7);
 	put_desc(DESC, 7, GUEST + DATA + 200, 300, 0, 5);
 	offer(5);
-	ok_eq_int(pop(&c, iov), 1, "a chain of three, one of them empty");
-	ok(c.id == 5 && c.n == 2 && c.len == 312, "is one of two pieces");
+	ok_eq_int(pop(&c, iov), 1, "a chain of three");
+	ok(c.id == 5 && c.n == 3 && c.len == 313, "is one of three pieces");
 	ok(iov[0].iov_base == bytes + DATA && iov[0].iov_len == 12 &&
-		   iov[1].iov_base == bytes + DATA + 200 && iov[1].iov_len == 300,
+		   iov[2].iov_base == bytes + DATA + 200 && iov[2].iov_len == 300,
 	   "which are where the guest has them");
 	ok_eq_int(pop(&c, iov), 0, "and is there once");
 	put_desc(DESC, 0, GUEST + MEMORY / 2 - 10, 30, 0, 0);
@@ -157,8 +157,8 @@ static const struct {
 } wrongs[] = {
 	{ "a descriptor beyond the ring", GUEST + DATA, 1, NEXT, SIZE,
 	  "beyond its table" },
+	{ "a descriptor of no bytes", GUEST + DATA, 0, 0, 0, "no bytes" },
 	{ "a loop", GUEST + DATA, 1, NEXT, 0, "has no end" },
-	{ "a loop of nothing", GUEST + DATA, 0, NEXT, 0, "has no end" },
 	{ "an address ahead of all memory", GUEST - 1, 2, 0, 0, "in no memory" },
 	{ "one behind it", GUEST + MEMORY - 1, 2, 0, 0, "in no memory" },
 	{ "one that overflows", UINT64_MAX, 2, 0, 0, "in no memory" },
