@@ -270,12 +270,11 @@ print($1)"
 
 # --- one side only ------------------------------------------------------------
 
-# What fits neither into its ring nor into its queue of 512 KiB is dropped.
+# What it is sent waits in its ring and its queue.
 @test "vhost-user: a guest that is stopped does not hold up the other, and goes on" {
 	works 1
 	kill -STOP "$(pid_of b)"
-	run -1 ns lab ping -f -c 2000 -s 1400 -W 1 10.0.1.2
-	(($(drops r1 queue) > 0))
+	run -1 ns lab ping -f -l 1000 -c 1000 -s 1400 -W 1 10.0.1.2
 	guest_pings a 1400 10.0.1.254 10.0.1.254 10.0.1.254
 	ns lab ping -c 3 -i 0.2 -W 5 10.0.1.1
 	kill -CONT "$(pid_of b)"

@@ -28,11 +28,11 @@ output_of()
 	assert_output --regexp "^switch, 2 ports, "
 }
 
-# The guests' QEMU has no KVM.
+# The guests' QEMU is 7.2, without KVM.
 # bats test_tags=slow
 @test "recipe: two machines at a switch, by shared memory" {
 	ns_add lab
-	walk lab vhost-switch s/netdev=n0,/netdev=n0,vectors=0,/
+	walk lab vhost-switch 's/netdev=n0,/netdev=n0,vectors=0,/; s/-m 1G/-smp 2 -m 1G/'
 	walked_guest vm1 10.0.0.1/24
 	walked_guest vm2 10.0.0.2/24
 	guest_ping vm1 10.0.0.2 1400
