@@ -225,6 +225,7 @@ static int open_socket(struct listener *l)
 	l->own = HAS_SERVICE ? passed_find(l->passed, l->path, l->addr, false) : NULL;
 	if (l->own) {
 		l->own->is_used = true;
+		sock_take_fds(l->own->fd, false);
 		return l->own->fd;
 	}
 	if (l->path)

@@ -156,6 +156,7 @@ int sock_bound_unix(const char *path, int type, mode_t mode, gid_t group,
 
 	if (fd < 0)
 		return -errno;
+	sock_take_fds(fd, false);
 	sock_unix(path, &addr);
 	/* A later chmod() would not do: anyone could connect between bind() and chmod(). */
 	old_mask = umask(~(has_group ? mode & 0700 : mode) & 0777);

@@ -28,6 +28,9 @@
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
 #endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* sys/socket.h for Linux 6.16 */
+#endif
 #define USUAL_DEAD_S 15 /* sets the keepalive interval for dead=0 */
 #define STUCK_TIMES 2	/* retransmissions; the first comes after 0.2 s or more */
 #define NEAR_US 1000	/* a shorter round trip means that the peer is on the same LAN */
@@ -422,4 +425,9 @@ void sock_tune_datagrams(int fd)
 	set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
 	set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
 	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+}
+
+void sock_take_fds(int fd, bool may)
+{
+	set_option(fd, SOL_SOCKET, SO_PASSRIGHTS, may);
 }

@@ -133,6 +133,7 @@ static int use(struct vhost *v, int fd)
 	int ret;
 
 	name_peer(v, fd);
+	sock_take_fds(fd, true); /* it sends none before we have answered */
 	p->takes_super = p->takes_uso = p->awaiting_peer = false;
 	ret = device_open(&v->device, fd);
 	if (ret < 0)

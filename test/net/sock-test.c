@@ -378,6 +378,52 @@ static void test_mode(mode_t mode, int type)
 	ok(!exists(path), "it can be removed");
 }
 
+static ssize_t send_fd(int to, int fd)
+{
+	char byte = 1;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.room,
+			      .msg_controllen = sizeof(control.room) };
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	return sendmsg(to, &msg, MSG_NOSIGNAL);
+}
+
+/* Whether this kernel lets one refuse descriptors. */
+static bool may_refuse_fds(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), off = 0;
+	bool may = setsockopt(fd, SOL_SOCKET, 83, &off, sizeof(off)) == 0;
+
+	close(fd);
+	return may;
+}
+
+static void test_fds(void)
+{
+	const char *path = path_of("fds");
+	struct sock_path made;
+	int fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
+	int peer = unix_dial(path, SOCK_STREAM), conn = accept(fd, NULL, NULL);
+
+	ok_eq_int(send_fd(peer, fd), may_refuse_fds() ? -1 : 1,
+		  "no peer may send descriptors");
+	sock_take_fds(conn, true);
+	ok_eq_int(send_fd(peer, fd), 1, "but where they are wanted");
+	sock_unlink(&made);
+	close(conn);
+	close(peer);
+	close(fd);
+}
+
 /* Root may give it to any group, others to their own. */
 static void test_group(int type)
 {
@@ -614,6 +660,7 @@ static void test_longest_path(void)
 
 static void test_unix(void)
 {
+	test_fds();
 	test_group(SOCK_STREAM);
 	test_group(SOCK_DGRAM);
 	test_mode(0600, SOCK_STREAM);
