@@ -79,9 +79,10 @@ static const uint8_t *next_of(struct cursor *from, size_t most, size_t *len)
 	return at;
 }
 
+/* Whether what is left of the next piece is long; there must be one. */
 static bool is_long(const struct cursor *from)
 {
-	return from->n && from->iov->iov_len - from->skip >= LONG_BYTES;
+	return from->iov->iov_len - from->skip >= LONG_BYTES;
 }
 
 /* Copy up to @room bytes of pieces that are not long. Return: how many. */

@@ -53,7 +53,8 @@ static void test_may_name(void)
 	};
 	struct endpoint dialled = read_one("tcp:h:1,name=web");
 	struct endpoint listens[] = { read_one("tcp-listen:1,name=web"),
-				      read_one("unix-listen:a,name=web") };
+				      read_one("unix-listen:a,name=web"),
+				      read_one("vhost-user-listen:a,name=web") };
 	struct endpoint none = read_one("tcp-listen:1");
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -61,6 +62,8 @@ static void test_may_name(void)
 			   endpoint_may_name(&listens[0], cases[i].name) ==
 				   cases[i].may_accepted &&
 			   endpoint_may_name(&listens[1], cases[i].name) ==
+				   cases[i].may_accepted &&
+			   endpoint_may_name(&listens[2], cases[i].name) ==
 				   cases[i].may_accepted,
 		   "who may be called \"%s\"", cases[i].name);
 		ok(!endpoint_may_name(&none, cases[i].name), "not one without a name");

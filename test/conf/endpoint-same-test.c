@@ -66,6 +66,7 @@ static const struct {
 	{ "unixgram:a,local=b", "unixgram:a,local=c", RULES | ACCESS },
 	{ "mcast:230.0.0.1:5", "mcast:230.0.0.1:5,if=127.0.0.1", RULES | ACCESS },
 	{ "fd:3", "fd:4", RULES | ACCESS },
+	{ "fd:3", "fd:3,vhost-user", RULES | ACCESS },
 	{ "exec:a", "exec:a ", RULES | ACCESS },
 	{ "exec:a", "exec:a", ALL },
 };

@@ -157,7 +157,7 @@ static inline void front_make_memory(struct front *f)
 	uint64_t high = front_pages(slots + FRONT_RINGS * size * VRING_TABLE_BYTES +
 				    16 * FRONT_PAGE);
 
-	f->map_bytes = low + high;
+	f->map_bytes = (size_t)(low + high);
 	f->memfd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (f->memfd < 0 || ftruncate(f->memfd, (off_t)f->map_bytes) < 0)
 		abort();

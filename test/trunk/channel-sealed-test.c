@@ -189,6 +189,32 @@ static void test_long(enum seal_suite suite)
 	end();
 }
 
+/* Pieces that are not long fill a record to its last byte; what is left begins another one. */
+static void test_many_pieces(enum seal_suite suite)
+{
+	static uint8_t got[70000];
+	struct iovec out[35];
+	size_t sent = 0, n = 0;
+
+	begin(suite);
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		out[i] = (struct iovec){ noise + 2000 * i, 2000 };
+	ok_eq_int(rig.a.channel.ops->send(&rig.a.channel, out, ARRAY_SIZE(out)), 70000,
+		  "more pieces than a record takes");
+	while (sent < sizeof(got) && n < 1000) {
+		ssize_t now;
+
+		send_some(NULL, 0);
+		pass(SIZE_MAX);
+		n++;
+		now = recv_some(got + sent, sizeof(got) - sent);
+		sent += now > 0 ? (size_t)now : 0;
+	}
+	ok(sent == sizeof(got) && !memcmp(got, noise, sizeof(got)),
+	   "and all of them come");
+	end();
+}
+
 static void test_idle(void)
 {
 	uint8_t got[10];
@@ -486,6 +512,7 @@ int main(void)
 	test_carries(SEAL_CHACHA20_POLY1305, RECORD_REKEY_RECORDS);
 	test_carries(SEAL_CHACHA20_POLY1305, 2);
 	test_long(SEAL_CHACHA20_POLY1305);
+	test_many_pieces(SEAL_CHACHA20_POLY1305);
 	if (crypto_has_aes()) {
 		test_carries(SEAL_AES256_GCM, 3);
 		test_long(SEAL_AES256_GCM);

@@ -270,6 +270,21 @@ static void test_refused(int i, enum fault_call call, int pieces)
 	end();
 }
 
+/* A guest takes the memory of a frame away, which is sent from there. */
+static void test_taken_away(void)
+{
+	uint8_t data[20] = { 0 };
+	struct iovec iov[] = { { data, 10 }, { data + 10, 10 } };
+
+	begin();
+	fault_arm(FAULT_writev, 1, EFAULT);
+	ok_eq_int(c.ops->send(&c, iov, 2), -EAGAIN,
+		  "memory that is gone is no error of ours");
+	fault_disarm();
+	ok_eq_int(c.ops->send(&c, iov, 2), 20, "and the next call goes on");
+	end();
+}
+
 int main(void)
 {
 	alarm(ALARM_S);
@@ -284,6 +299,7 @@ int main(void)
 	test_reset();
 	test_shut();
 	test_close();
+	test_taken_away();
 	for (int i = 0; i < (int)(sizeof(refusals) / sizeof(refusals[0])); i++) {
 		test_refused(i, FAULT_read, 1);
 		test_refused(i, FAULT_readv, 2);
