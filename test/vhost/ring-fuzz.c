@@ -73,7 +73,7 @@ static bool add(struct chain *c, const struct vring_desc *d)
 		if (!bytes)
 			return false;
 		must(c->n < WALK_MAX + 2);
-		c->piece[c->n++] = (struct iovec){ bytes, n };
+		c->piece[c->n++] = (struct iovec){ bytes, (size_t)n };
 		at += n;
 		left -= n;
 	}
