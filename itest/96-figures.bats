@@ -104,28 +104,25 @@ enough_memory() # GIB
 	run -0 relay_stop one
 }
 
-#   tx --- unix ---\                /--- unix --- rx
-#   noise --- TCP --- one: -l, -l ---< 100 that have stopped, in turns
-@test "100 readers that have stopped: another keeps 90 % of its rate" {
+# A rate at full load says little: alone, in one window and the next, it was between 2.5 and 6.4
+# million frames for a second of the relay's processor time, as others have it read more or less
+# at once. So what the relay needs for the stopped ones is measured, without other load.
+#
+#   noise, to all --- TCP --- one: -l, -l ---< 100 that have stopped, in turns
+@test "100 readers that have stopped: 90 % of the relay's time is left for others" {
 	relay_start one in lab -l "unix-listen:$DIR/s" -l 5000 --ctl "$DIR/ctl"
 	wait_listen lab tcp 5000
-	# It speaks, too, so that what is for it goes to nobody else.
 	frames_start rx in lab both "unix:$DIR/s" --count 1000000000 --id 2 --from 1 --rate 10 \
 		--timeout 60
-	relay_wait_ports one 1
 	# shellcheck disable=SC2153 # of helpers.bash
-	start tx in lab "$FRAMES" both "unix:$DIR/s" --count 1000000000 --expect 0 --batch \
-		--dst 02:6e:72:00:00:02 --timeout 60
-	# What the others do not read, and why their queues are full.
 	start noise in lab "$FRAMES" both tcp:127.0.0.1:5000 --count 1000000000 --expect 0 \
 		--min 1400 --rate 1000 --id 3 --timeout 60
-	relay_wait_ports one 3
-	run -0 ns lab "$SIEGE" stopped 127.0.0.1:5000 "$DIR/ctl" "$(pid_of one)" \
-		"unix:$DIR/s#1" "$(by_length 5 30)"
+	relay_wait_ports one 2
+	run -0 ns lab "$SIEGE" stopped 127.0.0.1:5000 "$DIR/ctl" "$(pid_of one)" "$(by_length 3 20)"
 	show "${lines[-1]}"
-	assert [ "$(sed -nE 's/^ratio ([0-9]+).*/\1/p' <<<"${lines[-1]}")" -ge "$(by_length 70 90)" ]
+	assert [ "$(sed -nE 's/^left ([0-9]+).*/\1/p' <<<"${lines[-1]}")" -ge 90 ]
 	relay_check_sums one
-	for name in rx tx noise; do
+	for name in rx noise; do
 		dismiss "$name" KILL
 	done
 	run -0 relay_stop one
