@@ -130,7 +130,7 @@ $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version
 
 # Written only when one of them changes, so that a new commit compiles only version.c.
 $(BUILD)/version: FORCE | $(BUILD)
-	@new='$(VERSION) $(SYSCONFDIR)'; $(call WRITE,$$new)
+	@new=$$(printf '%s\n' '$(VERSION)' '$(SYSCONFDIR)'); $(call WRITE,$$new)
 
 $(BUILD): ; @mkdir -p $@
 -include $(STATIC_OBJ:.o=.d) $(SHARED_OBJ:.o=.d)

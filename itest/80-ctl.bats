@@ -89,7 +89,7 @@ set_up_of_relay()
 	assert_line --regexp "^   2 tcp:127.0.0.1:5002 +(waiting|connecting) "
 	assert_line "     last error: connect to 127.0.0.1:5002: Connection refused (nobody listens there)"
 	run -0 json "r['kind'], r['ports'][0]['peer'], r['ports'][0]['tx_bytes'], r['listeners']"
-	assert_output "('hub', '127.0.0.1:5001', 100000, [{'endpoint': '5000', 'name': '', 'connected': 0, 'accepted': 1, 'refused': {'allow': 0, 'accept-rate': 0, 'max': 0, 'per-address': 0, 'peers': 0}}])"
+	assert_output "('hub', '127.0.0.1:5001', 100000, [{'endpoint': '5000', 'name': '', 'connected': 0, 'accepted': 1, 'refused': {'allow': 0, 'accept-rate': 0, 'max': 0, 'per-address': 0, 'peers': 0, 'stray': 0}}])"
 	run -0 ctl counters
 	assert_line --index 0 --regexp $'^relay\thub\t[^\t]+\t[0-9]+\t1000\t0\t1000\t0\t0$'
 	assert_line --index 1 --regexp $'^port\t1\tup\t[0-9]+\t0\t0\t1000\t100000\t0\t524288\t0\ttcp:127.0.0.1:5001\t127.0.0.1:5001$'

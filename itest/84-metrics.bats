@@ -187,7 +187,7 @@ series()
 			'netrelay_listener_receive_frames_total{listener="tcp-listen:5000,mac=02:00:00:00:00:01"}' \
 			"$times"
 		series >"$DIR/series$times"
-		[[ $(grep -c "port=\"$((times + 1))\",listener=" "$DIR/series$times") == 31 ]]
+		[[ $(grep -c "port=\"$((times + 1))\",listener=" "$DIR/series$times") == 32 ]]
 		# Of the connection nothing else may differ: not its peer's port.
 		sed -i "s/port=\"$((times + 1))\"/port=\"N\"/" "$DIR/series$times"
 		[[ $(sort "$DIR/series$times" | uniq -d) == "" ]]

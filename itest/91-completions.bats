@@ -72,6 +72,8 @@ kinds()
 		tap:x
 		fd:3
 		trunk:127.0.0.1:1
+		vhost-user:/x
+		vhost-user-listen:/x
 	EOT
 }
 

@@ -20,7 +20,7 @@ _netrelay_keys()
 	said=${said##*; it has }
 	{
 		sed 's/, and the form is .*//; s/, /\n/g; s/ and /\n/g' <<<"$said" | grep -oE '^[a-z-]+=?'
-		grep -oE ',[a-z]+=' <<<"${said#*, and the form is }" | tr -d ,
+		grep -oE ',[a-z-]+=?' <<<"${said#*, and the form is }" | tr -d ,
 	} | sort -u
 }
 

@@ -15,7 +15,7 @@ function __netrelay_keys --argument-names netrelay front
     set -l said ($netrelay "$front?" 2>&1 </dev/null | string replace -rf '.*; it has ' '')
     string replace -r ', and the form is .*' '' -- $said | string split ', ' |
         string split ' and ' | string match -r '^[a-z-]+=?'
-    string replace -r '.*, and the form is ' '' -- $said | string match -ra ',[a-z]+=' | string trim -c ,
+    string replace -r '.*, and the form is ' '' -- $said | string match -ra ',[a-z-]+=?' | string trim -c ,
 end
 
 function __netrelay_links --argument-names file
