@@ -21,7 +21,8 @@ setup()
 
 # pmd NAME MODE [OPTION...] -- PATH...: starts DPDK's testpmd, with a port at each of these
 # sockets; "PATH,server=1": it listens. The address of port N is "pmd_mac N". Its memory is a
-# memfd, for which no huge pages are needed, and which it could make shorter.
+# memfd, for which no huge pages are needed, and which it could make shorter. It must not throw
+# away what comes before it begins to count.
 pmd()
 {
 	local name=$1 mode=$2 options=() devices=() number=0
@@ -38,7 +39,7 @@ pmd()
 	RUNTIME_DIRECTORY=$DIR start "$name" in lab dpdk-testpmd --lcores=0@0-1,1@0-1 --no-pci \
 		--no-huge --iova-mode=va -m 64 --no-telemetry --file-prefix="$LAB_TAG-$name" \
 		"${devices[@]}" -- --forward-mode="$mode" --auto-start --total-num-mbufs=8192 \
-		--stats-period=9 "${options[@]}"
+		--no-flush-rx --stats-period=9 "${options[@]}"
 }
 
 pmd_mac()
