@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import re
 import select
 import signal
 import socket
@@ -28,6 +29,19 @@ DRAIN_S = 60
 HEAL_S = 30
 ENDS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 STORY = 80 # deeds that are told of
+
+
+def with_own_names(words):
+    """The words of a command line, without names that would keep a relay from its start."""
+    taken, kept = set(), []
+    for word in words:
+        found = re.search(r",name=(n\d+)(-2)?", word)
+        if found and found[1] in taken:
+            word = word.replace(found[0], "")
+        elif found:
+            taken.add(found[1])
+        kept.append(word)
+    return kept
 
 
 class Round:
@@ -173,7 +187,7 @@ class Round:
         if self.allows("endpoints"):
             for _ in range(rng.randrange(4)):
                 targets = [*targets, endpoints.make(self, rng, shell)]
-        relay = self.relay(name, [*args, *targets], "hub" if is_hub else "switch")
+        relay = self.relay(name, with_own_names([*args, *targets]), "hub" if is_hub else "switch")
         relay.takes, relay.listener_texts, relay.metrics = takes, texts, scrape
         relay.n_main_listeners = 2
         return relay

@@ -805,7 +805,9 @@ static void send_fds(int fd, const char *line)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(c), fds, sizeof(fds));
-	if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+	/* A kernel that keeps them from us takes the line alone. */
+	msg.msg_controllen = sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? 0 : sizeof(room);
+	if (!msg.msg_controllen && sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
 		printf("# sendmsg: %s\n", strerror(errno));
 }
 
