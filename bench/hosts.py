@@ -21,8 +21,9 @@ import os
 import time
 
 import machine
+import relays
 from machine import RUN, end, netns, sh, start, wait_for
-from relays import NAMES, NETRELAY, is_netrelay, netrelay, null, with_before
+from relays import NAMES, is_netrelay, netrelay, null, with_before
 from workloads import Flow, in_turns
 
 SECONDS = 1
@@ -136,8 +137,8 @@ class Hosts:
 def key_pair(hosts, i):
     """Returns the path of a private key for h`i`, and the public one."""
     path = f"{RUN}/{hosts.ns[i - 1]}.key"
-    sh(f"umask 077; {NETRELAY} genkey >{path}")
-    return path, sh(f"{NETRELAY} pubkey <{path}").strip()
+    sh(f"umask 077; {relays.NETRELAY} genkey >{path}")
+    return path, sh(f"{relays.NETRELAY} pubkey <{path}").strip()
 
 
 def by_tls(hosts):
