@@ -451,6 +451,14 @@ const struct endpoint_long *endpoint_long_find(const char *text)
 	return NULL;
 }
 
+bool endpoint_listens(enum endpoint_kind kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].listens;
+	return false;
+}
+
 bool endpoint_long_listens(const struct endpoint_long *kind)
 {
 	return kind->listens;

@@ -16,7 +16,10 @@ const struct endpoint_long *endpoint_long_find(const char *text);
 /* endpoint_long_option() - The same of an option of the command line: --ctl or --metrics. */
 const struct endpoint_long *endpoint_long_option(const char *option);
 
-/* endpoint_long_listens() - Whether it is one of the kinds that accept connections. */
+/* endpoint_listens() - Whether it is of one of the kinds that accept connections. */
+bool endpoint_listens(enum endpoint_kind kind);
+
+/* endpoint_long_listens() - The same of a long form. */
 bool endpoint_long_listens(const struct endpoint_long *kind);
 
 /*

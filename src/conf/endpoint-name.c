@@ -7,6 +7,7 @@
 
 #include "base/parts.h"
 #include "base/util.h"
+#include "conf/endpoint-long.h"
 
 #define DIGITS "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -19,12 +20,6 @@ bool endpoint_is_port_name(const char *word, size_t size)
 	       strspn(word, DIGITS) < len;
 }
 
-static bool listens(const struct endpoint *ep)
-{
-	return ep->kind == ENDPOINT_TCP_LISTEN || ep->kind == ENDPOINT_UNIX_LISTEN ||
-	       (HAS_VHOST && ep->kind == ENDPOINT_VHOST_LISTEN);
-}
-
 bool endpoint_may_name(const struct endpoint *ep, const char *name)
 {
 	size_t len = strlen(ep->port_name);
@@ -33,8 +28,9 @@ bool endpoint_may_name(const struct endpoint *ep, const char *name)
 	if (!HAS_NAMING || !len || strncmp(name, ep->port_name, len) != 0)
 		return false;
 	/* A listener's numbers begin with 2, and have no zeros in front. */
-	return !*rest || (listens(ep) && *rest++ == '-' && *rest >= '1' && *rest <= '9' &&
-			  strcmp(rest, "1") != 0 && strspn(rest, DIGITS) == strlen(rest));
+	return !*rest || (endpoint_listens(ep->kind) && *rest++ == '-' && *rest >= '1' &&
+			  *rest <= '9' && strcmp(rest, "1") != 0 &&
+			  strspn(rest, DIGITS) == strlen(rest));
 }
 
 const char *endpoint_name_conflict(const struct endpoint *a, const struct endpoint *b)

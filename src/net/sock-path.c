@@ -4,8 +4,8 @@
  * over. If several programs try that at once, a lock file beside the path (PATH.lock)
  * lets only one of them remove the old socket.
  *
- * #syscalls: bind chmod close connect fchownat flock fstat geteuid listen lstat open
- * #syscalls: poll socket umask unlink
+ * #syscalls: bind chmod close connect fchownat flock fstat geteuid getsockopt listen
+ * #syscalls: lstat open poll socket umask unlink
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/parts.h"
 #include "net/sock.h"
 
 #define LISTENING_MS 10 /* more than a program needs from bind() to listen() */
@@ -202,4 +203,29 @@ void sock_unlink_dead(const struct sock_path *made)
 	/* What is no socket refuses, too. A served one of another type does not. */
 	if (!is_something_else(made->path) && refuses(&addr, SOCK_STREAM))
 		sock_unlink(made);
+}
+
+const char *sock_unix_hint(int err)
+{
+	switch (HAS_HINTS ? err : 0) {
+	case -ECONNREFUSED:
+		return " (nobody listens there, or it is no socket)";
+	case -ENOENT:
+		return " (who listens there makes it: is that started?)";
+	case -EACCES:
+		return " (its owner must let this user write to it)";
+	default:
+		return "";
+	}
+}
+
+const char *sock_process(int fd, char *buf, size_t size)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0)
+		return NULL;
+	snprintf(buf, size, "pid %d", (int)cred.pid);
+	return buf;
 }

@@ -97,6 +97,20 @@ int sock_bind_listener(const struct endpoint_addr *addr,
 int sock_bound_unix(const char *path, int type, mode_t mode, gid_t group,
 		    struct sock_path *made);
 
+/*
+ * sock_unix_hint() - What the user can do when connecting to a path failed, by -errno @err.
+ *
+ * Return: a constant to append to the message, " (...)", or "".
+ */
+const char *sock_unix_hint(int err);
+
+/*
+ * sock_process() - The process at the other end of a unix socket, as "pid N" in @buf.
+ *
+ * Return: @buf; NULL: it is not known.
+ */
+const char *sock_process(int fd, char *buf, size_t size);
+
 /* sock_is_linked() - Whether the path still leads to the socket that we bound to it. */
 bool sock_is_linked(const struct sock_path *made);
 

@@ -189,26 +189,21 @@ static bool is_any_left(const struct dial *d)
 /* What the user may look at, if connecting has failed with @err. */
 static const char *hint_of(const struct dial *d, int err)
 {
-	static const struct {
-		int err;
-		const char *tcp, *unix_path;
-	} hints[] = {
-		{ ECONNREFUSED, " (nobody listens there)",
-		  " (nobody listens there, or it is no socket)" },
-		{ ETIMEDOUT, " (is that host up, and lets a firewall this pass?)", "" },
-		{ EHOSTUNREACH, " (is that host up, and on this network?)", "" },
-		{ ENETUNREACH, " (this host has no route there; see: ip route)", "" },
-		{ ENOENT, "", " (who listens there makes it: is that started?)" },
-		{ EACCES, "", " (its owner must let this user write to it)" },
-		{ EPROTOTYPE, "",
-		  " (it is of another type; for datagrams, take unixgram:)" },
-	};
+	bool is_unix = d->ep->kind == ENDPOINT_UNIX;
 
-	for (size_t i = 0; HAS_HINTS && i < ARRAY_SIZE(hints); i++)
-		if (hints[i].err == -err)
-			return d->ep->kind == ENDPOINT_UNIX ? hints[i].unix_path
-							    : hints[i].tcp;
-	return "";
+	switch (HAS_HINTS && !is_unix ? err : 0) {
+	case -ECONNREFUSED:
+		return " (nobody listens there)";
+	case -ETIMEDOUT:
+		return " (is that host up, and lets a firewall this pass?)";
+	case -EHOSTUNREACH:
+		return " (is that host up, and on this network?)";
+	case -ENETUNREACH:
+		return " (this host has no route there; see: ip route)";
+	}
+	if (HAS_HINTS && is_unix && err == -EPROTOTYPE)
+		return " (it is of another type; for datagrams, take unixgram:)";
+	return is_unix ? sock_unix_hint(err) : "";
 }
 
 /* Note that an attempt has failed. While others are left, this is not what ends the try. */

@@ -114,25 +114,13 @@ static const struct device_host host = {
 
 /* ---- the connection ---- */
 
-static void name_peer(struct vhost *v, int fd)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	v->port.peer = NULL;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0)
-		return;
-	snprintf(v->peer, sizeof(v->peer), "pid %d", (int)cred.pid);
-	v->port.peer = v->peer;
-}
-
 /* Return: as ops->open(). */
 static int use(struct vhost *v, int fd)
 {
 	struct port *p = &v->port;
 	int ret;
 
-	name_peer(v, fd);
+	p->peer = sock_process(fd, v->peer, sizeof(v->peer));
 	sock_take_fds(fd, true); /* it sends none before we have answered */
 	p->takes_super = p->takes_uso = p->awaiting_peer = false;
 	ret = device_open(&v->device, fd);
@@ -152,20 +140,6 @@ static int accepted_open(struct port *p)
 	return use(v, fd);
 }
 
-static const char *hint_of(int err)
-{
-	switch (HAS_HINTS ? err : 0) {
-	case -ECONNREFUSED:
-		return " (nobody listens there, or it is no socket)";
-	case -ENOENT:
-		return " (who listens there makes it: is that started?)";
-	case -EACCES:
-		return " (its owner must let this user write to it)";
-	default:
-		return "";
-	}
-}
-
 static int dial_open(struct port *p)
 {
 	struct vhost *v = vhost_of(p);
@@ -179,7 +153,7 @@ static int dial_open(struct port *p)
 		fd = broker_dial(p->env->broker, v->ep->path);
 	if (fd < 0)
 		return port_why(p, fd, "connect to %s: %s%s", v->ep->path, strerror(-fd),
-				hint_of(fd));
+				sock_unix_hint(fd));
 	return use(v, fd);
 }
 

@@ -2,7 +2,7 @@
 /*
  * What all views have in common.
  *
- * #syscalls: getpeername getsockopt
+ * #syscalls: getpeername
  */
 #include "show/show.h"
 
@@ -32,17 +32,6 @@ const char *show_suite(const struct port *p)
 								: NULL;
 }
 
-/* A client of a unix socket has no address, so its process is named instead. */
-static const char *name_process(int fd, char *buf)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
-		snprintf(buf, SOCK_TEXT_MAX, "pid %d", (int)cred.pid);
-	return buf;
-}
-
 const char *show_peer(const struct member *m, char *buf)
 {
 	const struct port *p = m->port;
@@ -60,7 +49,10 @@ const char *show_peer(const struct member *m, char *buf)
 	if (getpeername(p->rd.fd, &addr.sa, &addr.len) < 0)
 		return buf;
 	sock_text(&addr, buf);
-	return buf[0] || !acceptor_of(m) ? buf : name_process(p->rd.fd, buf);
+	/* A client of a unix socket has no address, so its process is named instead. */
+	if (!buf[0] && acceptor_of(m))
+		sock_process(p->rd.fd, buf, SOCK_TEXT_MAX);
+	return buf;
 }
 
 bool show_members(struct show *s, const struct relay *r, struct buf *out,
