@@ -454,8 +454,8 @@ const struct endpoint_long *endpoint_long_find(const char *text)
 bool endpoint_listens(enum endpoint_kind kind)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].kind == kind)
-			return kinds[i].listens;
+		if (kinds[i].listens && kinds[i].kind == kind)
+			return true;
 	return false;
 }
 
