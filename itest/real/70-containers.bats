@@ -23,6 +23,13 @@ setup()
 	on lab mkdir /run/bin
 	on lab ln -s /usr/sbin/iptables-nft /run/bin/iptables
 	on lab ln -s /usr/sbin/ip6tables-nft /run/bin/ip6tables
+	on lab tee /run/bin/podman >/dev/null <<-'EOT'
+		#!/bin/sh
+		exec /usr/bin/podman --root /run/podman/root --runroot /run/podman/run \
+			--storage-driver vfs --cgroup-manager cgroupfs --runtime crun \
+			--events-backend file "$@"
+	EOT
+	on lab chmod +x /run/bin/podman
 	mkdir "$DIR/context"
 	cp "$NETRELAY" "$DIR/context/netrelay"
 	sed -n '/^FROM scratch/,$p' "$LAB_ROOT/Dockerfile" |
@@ -38,8 +45,12 @@ teardown()
 
 podman_on_lab()
 {
-	on lab env PATH="/run/bin:$PATH" podman --root /run/podman/root --runroot /run/podman/run \
-		--storage-driver vfs --cgroup-manager cgroupfs --runtime crun --events-backend file "$@"
+	on_lab podman "$@"
+}
+
+on_lab()
+{
+	on lab env PATH="/run/bin:$PATH" "$@"
 }
 
 # container ARGS...: in the background.
@@ -127,7 +138,7 @@ has_other_helper()
 
 @test "compose.yaml: what it would run" {
 	command -v podman-compose >/dev/null || skip "needs podman-compose"
-	run -0 podman-compose --dry-run -f "$LAB_ROOT/share/compose.yaml" up
+	run -0 on_lab podman-compose --dry-run -f "$LAB_ROOT/share/compose.yaml" up
 	assert_output --regexp 'podman create --name=[^ ]*left.* --read-only .*--cap-drop ALL .* netrelay -v -l 5000'
 	assert_output --regexp 'podman create --name=[^ ]*right.* netrelay -v -l 5000 trunk:left:5000'
 }
