@@ -8,24 +8,15 @@
  */
 #include "conf/endpoint-long.h"
 
-#include <arpa/inet.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/near.h"
 #include "base/parts.h"
 #include "conf/endpoint-access.h"
+#include "conf/endpoint-body.h"
 #include "conf/endpoint-rules.h"
 #include "conf/endpoint-seal.h"
-
-#define MTU_MIN 68	/* ETH_MIN_MTU */
-#define MTU_LIMIT 65521 /* a tap's: 65535 less the Ethernet header */
-
-#define DEAD_MIN 5 /* seconds; with less, a peer that is only slow would be called dead */
-#define DEAD_MAX 3600 /* seconds */
 
 #define DOUBLED "; a comma within a path is doubled"
 
@@ -78,126 +69,6 @@ struct endpoint_long {
 	const char *(*conflict)(const struct endpoint *a, const struct endpoint *b);
 };
 
-static int check_udp(struct parse *p)
-{
-	struct endpoint_addr *local = &p->ep->local, *remote = &p->ep->remote;
-
-	if (!local->port)
-		local->port = remote->port;
-	if (local->family && remote->family && local->family != remote->family)
-		return part_refuse(
-			p, "local address and host must both be IPv4 or both IPv6");
-	return 0;
-}
-
-/* A port alone is 127.0.0.1's, so that only this host reaches it. */
-static int read_metrics(struct parse *p, char *body)
-{
-	struct endpoint_addr *local = &p->ep->local;
-	int err = part_local(p, body);
-
-	if (!err && !local->host[0])
-		part_addr("127.0.0.1", local);
-	return err;
-}
-
-static int read_unix(struct parse *p, char *body)
-{
-	return part_path(p, body, p->ep->path);
-}
-
-static int read_dead(struct parse *p, char *value)
-{
-	uint32_t seconds;
-
-	if (!parse_uint(value, 10, DEAD_MAX, &seconds) || (seconds && seconds < DEAD_MIN))
-		return part_refuse(p,
-				   QUOTED
-				   " must be a number of seconds from %d to %d, or "
-				   "0 for never",
-				   value, DEAD_MIN, DEAD_MAX);
-	p->ep->dead = (int)seconds;
-	return 0;
-}
-
-static int read_local_path(struct parse *p, char *value)
-{
-	return part_path(p, value, p->ep->local_path);
-}
-
-static int check_unixgram(struct parse *p)
-{
-	if (!*p->ep->local_path)
-		return part_refuse(p, "option local is missing; the form is %s", p->form);
-	if (!strcmp(p->ep->path, p->ep->local_path))
-		return part_refuse(
-			p,
-			"the two paths must differ: PATH is the peer's, local=PATH is ours");
-	return 0;
-}
-
-static int read_group(struct parse *p, char *body)
-{
-	const struct endpoint_addr *group = &p->ep->remote;
-	unsigned char addr[sizeof(struct in6_addr)];
-	int err = part_remote(p, body);
-
-	if (err)
-		return err;
-	if (strchr(group->host, '%'))
-		return part_refuse(p, "name a group's interface by if=NAME, not by %%");
-	/* The family of a name is 0, which is none. */
-	if (inet_pton(group->family, group->host, addr) == 1 &&
-	    (group->family == AF_INET ? addr[0] >> 4 == 0xe : addr[0] == 0xff))
-		return 0;
-	return part_refuse(p,
-			   "group " QUOTED " is no multicast address: 224.0.0.0 to "
-			   "239.255.255.255, or [ff00::] and up",
-			   group->host);
-}
-
-static int read_group_if(struct parse *p, char *value)
-{
-	struct endpoint_addr *local = &p->ep->local;
-
-	if (p->ep->remote.family == AF_INET6)
-		return part_name(p, "interface", value, local->host);
-	if (!part_addr(value, local) || local->family != AF_INET)
-		return part_refuse(
-			p, QUOTED " must be an IPv4 address, as the group is one", value);
-	return 0;
-}
-
-static int read_bridge(struct parse *p, char *body)
-{
-	return part_name(p, "bridge", body, p->ep->name);
-}
-
-static int read_bridge_tap(struct parse *p, char *value)
-{
-	return part_name(p, "tap", value, p->ep->tap);
-}
-
-static int read_bridge_mtu(struct parse *p, char *value)
-{
-	if (!parse_uint(value, 10, MTU_LIMIT, &p->ep->mtu) || p->ep->mtu < MTU_MIN)
-		return part_refuse(p, QUOTED " must be a number from %d to %d", value,
-				   MTU_MIN, MTU_LIMIT);
-	return 0;
-}
-
-static int check_bridge(struct parse *p)
-{
-	if (!strcmp(p->ep->name, p->ep->tap))
-		return part_refuse(p, "the tap must not have the bridge's own name");
-	return 0;
-}
-
-static int read_tap(struct parse *p, char *body)
-{
-	return part_name(p, "tap", body, p->ep->name);
-}
-
 #define LISTENS_TWICE "this listener is given twice; once is enough"
 
 static const char *same_addr(const struct endpoint *a, const struct endpoint *b)
@@ -221,41 +92,6 @@ static const char *same_fd(const struct endpoint *a, const struct endpoint *b)
 			      : NULL;
 }
 
-static int read_fd(struct parse *p, char *body)
-{
-	uint32_t fd;
-
-	if (!parse_uint(body, 10, INT_MAX, &fd))
-		return part_refuse(
-			p, "descriptor " QUOTED " must be a number, as in fd:3", body);
-	if (fd == STDERR_FILENO)
-		return part_refuse(p, "descriptor 2 is standard error, where messages "
-				      "go; pass it by another number");
-	p->ep->fd = (int)fd;
-	return 0;
-}
-
-#ifndef LACKS_VHOST
-static int read_vhost(struct parse *p, char *value)
-{
-	(void)value;
-	p->ep->is_vhost = true;
-	return 0;
-}
-#endif
-
-/*
- * A command has no options. Frames to it are not padded: it is not QEMU, and passt
- * before August 2023, for one, ignores padded frames.
- */
-static int read_command(struct parse *p, char *body)
-{
-	p->ep->rules.is_unpadded = true;
-	if (part_is_all(body, " \t\n"))
-		return part_refuse(p, "the command is blank; the form is %s", p->form);
-	return 0;
-}
-
 /* Options that go with every kind that can have options at all. */
 static const struct option rules[] = {
 	{ .key = "name", .read = HAS_NAMING ? rule_port_name : NULL, .form = "name=WORD" },
@@ -267,16 +103,16 @@ static const struct option rules[] = {
 
 static const struct option options[] = {
 	{ .key = "dead",
-	  .read = read_dead,
+	  .read = option_dead,
 	  .form = "dead=SECONDS",
 	  .of = OF(TCP) | OF(TRUNK) | OF(TCP_LISTEN) },
 	{ .key = "local", .read = HAS_DATAGRAMS ? part_local : NULL, .of = OF(UDP) },
 	{ .key = "local",
-	  .read = HAS_DATAGRAMS ? read_local_path : NULL,
+	  .read = HAS_DATAGRAMS ? option_local_path : NULL,
 	  .of = OF(UNIXGRAM) },
-	{ .key = "if", .read = HAS_MCAST ? read_group_if : NULL, .of = OF(MCAST) },
-	{ .key = "tap", .read = HAS_BRIDGE ? read_bridge_tap : NULL, .of = OF(BRIDGE) },
-	{ .key = "mtu", .read = HAS_BRIDGE ? read_bridge_mtu : NULL, .of = OF(BRIDGE) },
+	{ .key = "if", .read = HAS_MCAST ? option_group_if : NULL, .of = OF(MCAST) },
+	{ .key = "tap", .read = HAS_BRIDGE ? option_bridge_tap : NULL, .of = OF(BRIDGE) },
+	{ .key = "mtu", .read = HAS_BRIDGE ? option_bridge_mtu : NULL, .of = OF(BRIDGE) },
 	{ .key = "mode",
 	  .read = access_mode,
 	  .of = UNIX_LISTENERS | OF(UNIXGRAM) | OF_CTL },
@@ -332,7 +168,7 @@ static const struct option options[] = {
 	  .of = OF(TCP_LISTEN) | OF(UNIX_LISTEN) },
 #ifndef LACKS_VHOST
 	{ .key = "vhost-user",
-	  .read = HAS_FD ? read_vhost : NULL,
+	  .read = HAS_FD ? option_vhost : NULL,
 	  .is_flag = true,
 	  .of = OF(FD) },
 #endif
@@ -353,42 +189,42 @@ static const struct endpoint_long kinds[] = {
 	{ .prefix = "unix",
 	  .kind = ENDPOINT_UNIX,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = body_unix,
 	  .form = "unix:PATH" DOUBLED },
 	{ .prefix = "unix-listen",
 	  .kind = ENDPOINT_UNIX_LISTEN,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = body_unix,
 	  .form = "unix-listen:PATH[,mode=0660]" DOUBLED,
 	  .listens = true,
 	  .conflict = same_path },
 	{ .prefix = "udp",
 	  .kind = ENDPOINT_UDP,
 	  .read = HAS_DATAGRAMS ? part_remote : NULL,
-	  .check = check_udp,
+	  .check = body_check_udp,
 	  .form = "udp:HOST:PORT[,local=[ADDR:]PORT]" },
 	{ .prefix = "unixgram",
 	  .kind = ENDPOINT_UNIXGRAM,
 	  .comma = COMMA_DOUBLED,
-	  .read = HAS_DATAGRAMS ? read_unix : NULL,
-	  .check = check_unixgram,
+	  .read = HAS_DATAGRAMS ? body_unix : NULL,
+	  .check = body_check_unixgram,
 	  .form = "unixgram:PATH,local=PATH" DOUBLED },
 	{ .prefix = "mcast",
 	  .kind = ENDPOINT_MCAST,
-	  .read = HAS_MCAST ? read_group : NULL,
+	  .read = HAS_MCAST ? body_group : NULL,
 	  .form = "mcast:GROUP:PORT[,if=ADDR]" },
 	{ .prefix = "bridge",
 	  .kind = ENDPOINT_BRIDGE,
-	  .read = HAS_BRIDGE ? read_bridge : NULL,
-	  .check = HAS_BRIDGE ? check_bridge : NULL,
+	  .read = HAS_BRIDGE ? body_bridge : NULL,
+	  .check = HAS_BRIDGE ? body_check_bridge : NULL,
 	  .form = "bridge:NAME[,tap=NAME][,mtu=N]" },
 	{ .prefix = "tap",
 	  .kind = ENDPOINT_TAP,
-	  .read = HAS_TAP ? read_tap : NULL,
+	  .read = HAS_TAP ? body_tap : NULL,
 	  .form = "tap:NAME" },
 	{ .prefix = "fd",
 	  .kind = ENDPOINT_FD,
-	  .read = HAS_FD ? read_fd : NULL,
+	  .read = HAS_FD ? body_fd : NULL,
 #ifdef LACKS_VHOST
 	  .form = "fd:N",
 #else
@@ -402,18 +238,18 @@ static const struct endpoint_long kinds[] = {
 	{ .prefix = "exec",
 	  .kind = ENDPOINT_EXEC,
 	  .comma = COMMA_PLAIN,
-	  .read = HAS_EXEC ? read_command : NULL,
+	  .read = HAS_EXEC ? body_command : NULL,
 	  .form = "exec:COMMAND" },
 #ifndef LACKS_VHOST
 	{ .prefix = "vhost-user",
 	  .kind = ENDPOINT_VHOST,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = body_unix,
 	  .form = "vhost-user:PATH" DOUBLED },
 	{ .prefix = "vhost-user-listen",
 	  .kind = ENDPOINT_VHOST_LISTEN,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = body_unix,
 	  .form = "vhost-user-listen:PATH[,mode=0660]" DOUBLED,
 	  .listens = true,
 	  .conflict = same_path },
@@ -426,12 +262,12 @@ static const struct endpoint_long cli[] = {
 	  .kind = ENDPOINT_UNIX_LISTEN,
 	  .cli = OF_CTL,
 	  .comma = COMMA_DOUBLED,
-	  .read = read_unix,
+	  .read = body_unix,
 	  .form = "--ctl PATH[,mode=0660][,group=NAME][,allow=uid:NAME+gid:NAME]" DOUBLED },
 	{ .prefix = "--metrics",
 	  .kind = ENDPOINT_TCP_LISTEN,
 	  .cli = OF_METRICS,
-	  .read = read_metrics,
+	  .read = body_metrics,
 	  .form = "--metrics [ADDR:]PORT[,allow=CIDR+CIDR]" },
 };
 
