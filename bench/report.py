@@ -14,6 +14,7 @@ from machine import sh
 
 BUSY = 0.85  # a relay that works less of the time than this was not the limit
 QUIET = 5    # seconds between two lines about one step
+MS_PER_GIB = 1.073741824  # of a nanosecond for 1,000 bytes
 HOWS = {"one": "one write a frame", "batch": "batched"}
 
 NOTES = """\
@@ -45,10 +46,10 @@ class Results:
     def __init__(self, netrelay):
         self.netrelay = netrelay
         self.samples, self.latency, self.flows, self.memory = {}, {}, {}, {}
-        self.crowd = {}
+        self.crowd, self.records, self.handshakes = {}, {}, {}
         self.idle = None
         self.rounds, self.title = 0, None
-        self.lines, self.warnings = [], []
+        self.lines, self.warnings, self.skipped = [], [], []
         self.steps, self.step, self.told = 0, 0, 0
 
     # ---- how far it is ----
@@ -76,6 +77,11 @@ class Results:
     def warn(self, text):
         print(f"warning: {text}", flush=True)
         self.warnings += ["", f"**Warning: {text}.**"]
+
+    def skip(self, what, why):
+        """Tells what is left out, in the report as well."""
+        print(f"not measured: {what}: {why}", flush=True)
+        self.skipped += [f"- {what}: {why}"]
 
     def header(self, title, *columns):
         if self.title == (title, columns):
@@ -121,6 +127,16 @@ class Results:
                      f"{f.cpu_per_kb:.0f}" if f.cpu_per_kb else "in the kernel",
                      f"{f.lost:.0%}")
 
+    def add_guests(self, flows):
+        """Between two guests of QEMU, by its back ends."""
+        self.header("two guests of QEMU, iperf3", "-netdev", "joined by", "Gbit/s", "±",
+                    "relay CPU ms/GiB")
+        for name, f in flows.items():
+            self.flows["two-guests", name] = f
+            self.row(name, "netrelay" if f.cpu_per_kb else "the kernel's bridge",
+                     f"{f.gbits:.2f}", f"{f.spread * 50:.0f} %",
+                     f"{f.cpu_per_kb * MS_PER_GIB:.0f}" if f.cpu_per_kb else "in the kernel")
+
     def show_memory(self):
         self.header("memory", "program", "processes", "resident kB at rest",
                     "with 1,000 idle clients")
@@ -136,6 +152,16 @@ class Results:
     def show_idle(self, guests, seconds):
         self.header("idle guests", "guests", "seconds", "times that the relay woke up")
         self.row(guests, seconds, self.idle)
+
+    def show_seal(self):
+        """Megabytes that a core seals in a second, and handshakes that it makes."""
+        self.header("sealing, on one core", "cipher", "bytes of a record", "MB/s",
+                    "the library's, MB/s", "x the library's")
+        for (cipher, size), (ours, library) in self.records.items():
+            self.row(cipher, size, f"{ours:.0f}", f"{library:.0f}", f"{ours / library:.2f}")
+        self.header("handshakes, on one core", "what", "in a second")
+        for what, n in self.handshakes.items():
+            self.row(what, f"{n:.0f}")
 
     def show_before(self):
         """netrelay beside the one before, row by row; the worst first."""
@@ -164,6 +190,8 @@ class Results:
         head = ["# What netrelay costs, and what others do", "",
                 "Made by `make bench`. " + NOTES.format(rounds=self.rounds)]
         head += self.warnings + [""]
+        if self.skipped:
+            head += ["Not measured:", ""] + self.skipped + [""]
         with open(f"{directory}/results.md", "w") as f:
             f.write("\n".join(head + self.about() + self.lines + tables) + "\n")
         chart(self, directory)
