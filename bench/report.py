@@ -9,6 +9,7 @@ import sys
 import time
 
 import machine
+import picture
 import targets
 from machine import sh
 
@@ -194,7 +195,7 @@ class Results:
             head += ["Not measured:", ""] + self.skipped + [""]
         with open(f"{directory}/results.md", "w") as f:
             f.write("\n".join(head + self.about() + self.lines + tables) + "\n")
-        chart(self, directory)
+        picture.draw(self, directory)
         print(f"written: {directory}/results.md, {directory}/results.svg")
 
     def about(self):
@@ -215,58 +216,3 @@ def lost(s):
         return "" if not s.wrong else f"{s.wrong} wrong"
     where = ", ".join(f"{k} {v}" for k, v in s.drops.items()) or "where, is unknown"
     return f"{s.lost / s.sent:.1%} ({where})"
-
-
-# ---- the chart ----
-
-BARS = [("tcp-tcp", "1514", "one", "TCP, singly"),
-        ("tcp-tcp", "1514", "batch", "TCP, batched"),
-        ("unix-unix", "1514", "one", "unix, singly"),
-        ("unix-unix", "1514", "batch", "unix, batched"),
-        ("udp-udp", "1514", "one", "UDP, singly"),
-        ("udp-udp-gso", "1514", "batch", "UDP, batched"),
-        ("tap-tcp", "1514", "batch", "tap, to TCP"),
-        ("tcp-tap", "1514", "batch", "TCP, to tap")]
-COLOURS = {"null": "#8c959f", "netrelay": "#2f81f7", "socat": "#d1822c"}
-
-PLOT = """
-set terminal svg size 860,400 font "sans-serif,13"
-set output "{out}"
-set style data histogram
-set style histogram clustered gap 1.2
-set style fill solid 1.0 noborder
-set boxwidth 0.9
-set border 3 linecolor rgb "#7d8590"
-set grid ytics linecolor rgb "#7d8590" dashtype 3
-set tics textcolor rgb "#7d8590" nomirror
-set xtics scale 0 font ",11"
-set key top right textcolor rgb "#7d8590"
-set bmargin 3.5
-set ylabel "relay CPU, ns per 1514-byte frame" textcolor rgb "#7d8590"
-set yrange [0:*]
-$data << EOD
-{data}
-EOD
-plot {plots}
-"""
-
-
-def sample(results, workload, size, how, relay):
-    """Of several null relays the best is the floor."""
-    found = [s for key, s in results.samples.items()
-             if key[:3] == (workload, size, how) and key[3].split("-")[0] == relay]
-    return min(found, key=lambda s: s.cpu, default=None)
-
-
-def chart(results, directory):
-    """In colours that stand out from light and from dark; the background is the page's."""
-    lines = []
-    for workload, size, how, label in BARS:
-        cpu = [sample(results, workload, size, how, r) for r in COLOURS]
-        lines.append(f'"{label.replace(", ", chr(92) + "n")}" ' +
-                     " ".join(f"{s.cpu:.0f}" if s else "NaN" for s in cpu))
-    plots = ", ".join(f'$data using {i}:xtic(1) title "{r}" linecolor rgb "{c}"'
-                      for i, (r, c) in enumerate(COLOURS.items(), 2))
-    script = PLOT.format(out=f"{directory}/results.svg", data="\n".join(lines),
-                         plots=plots)
-    machine.subprocess.run(["gnuplot"], input=script, text=True, check=True)

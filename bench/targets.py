@@ -206,7 +206,7 @@ def guests(results):
                     cells("guests", "one", to_null)) +
             at_least("guest to guest, super-frames: speed, to that of one memcpy()", 0.8,
                      cells("guests-super", "batch", to_memcpy)) +
-            guest_tap(results) + idle(results))
+            guest_tap(results) + two_guests(results) + idle(results))
 
 
 def guest_tap(results):
@@ -221,6 +221,16 @@ def guest_tap(results):
     return (at_least("guest and tap, a TCP flow: throughput, to that of -netdev stream", 3,
                      speed) +
             at_most("the same: CPU per byte", 0.25, cpu))
+
+
+def two_guests(results):
+    """No figure is asked for: they stand side by side."""
+    flows = {n: f for (w, n), f in results.flows.items() if w == "two-guests"}
+    if not flows:
+        return []
+    measured = ", ".join(f"{n} {f.gbits:.2f}" for n, f in flows.items())
+    return [("two guests of QEMU by each back end, iperf3: Gbit/s", "side by side", measured,
+             "")]
 
 
 def idle(results):
