@@ -23,22 +23,80 @@ CPU is the time that all processes and threads of the relay use, in nanoseconds 
 arrived. The relay has one core to itself; generator and sink share the other. A relay with a
 `*` was idle for part of the time: the generator was the limit, so the rate is not the relay's,
 and its CPU figure contains more wake-ups. Figures are medians of {rounds} rounds of each relay,
-which take turns; ± is half the difference between the highest and the lowest. Nanoseconds differ
-from machine to machine and from run to run; ratios within one run differ less.
+which take turns, of fewer where a round is long; ± is half the difference between the highest and
+the lowest. Nanoseconds differ from machine to machine and from run to run; ratios within one run
+differ less. All TCP uses CUBIC, Linux's own default, whatever the host's default is; only
+netrelay's sockets use what netrelay chooses.
+"""
 
+SOCKETS = """\
 `null` does the least that a relay of one thread must do: it waits, receives and sends, and checks
 nothing; for datagrams, `null-segment` does so with UDP_SEGMENT and UDP_GRO. QEMU sends with `one
 write a frame`, and another netrelay sends `batched`. The window is bounded, so no frame should be
-lost, except in the floods, which have no window. All TCP uses CUBIC, Linux's own default, whatever
-the host's default is; only netrelay's sockets use what netrelay chooses.
+lost, except in the floods, which have no window."""
 
-Guests are the generator's: two front ends of vhost-user, with rings of 1,024, for super-frames of
-512. Batched, all frames that the rings hold are there when the relay is told of them, and what the
-generator does in between is not counted. There `null` pops a chain, copies it once and pushes it,
-with netrelay's features and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, which
-polls: it is stopped while it has no round; `memcpy` copies the same bytes from one guest's memory to
-the other's and does nothing else.
-"""
+CLIENTS = """\
+A netrelay with `-l`, and vde_switch, with so many clients."""
+
+BRIDGES = """\
+TCP and UDP of the kernel between the bridges of two hosts, which are namespaces; nothing is pinned
+there. In `out` and `into` a plain stream is at the other end, and the relay has a core to itself."""
+
+GUESTS = """\
+In `guests` and `guests-super` the guests are the generator's: two front ends of vhost-user, with
+rings of 1,024, for super-frames of 512. Batched, all frames that the rings hold are there when the
+relay is told of them, and what the generator does in between is not counted. There `null` pops a
+chain, copies it once and pushes it, with netrelay's features and without checks; `dpdk` is DPDK's
+back end with `--forward-mode=io`, which polls: it is stopped while it has no round; `memcpy` copies
+the same bytes from one guest's memory to the other's and does nothing else.
+
+In `tap-guest` and `guest-tap` one TCP flow of the kernel's passes between a bridge's tap and a guest,
+out of the bridge and into it. By `stream` the guest sends and receives plain frames over a unix
+socket, as `-netdev stream` does; by `vhost-user` super-frames.
+
+The guests of QEMU are two whose processors are emulated, which limits what passes, so that the
+relay's CPU says more; each has a NIC for each back end. Between two taps is a bridge of the kernel,
+for a tap has but one owner."""
+
+SEALED = """\
+Trunks between the bridges of two hosts, one TCP flow: plain, sealed over TCP and over UDP, plain
+through socat's TLS and through ssh by `exec:`. WireGuard is of layer 3: it joins the two hosts by an
+address each, and there are no bridges. `far` is a wire with 40 ms of delay, there and back, and 1 %
+of loss, and ten flows. Sealing and handshakes are measured in memory, on one core, beside the
+library (BearSSL) by itself."""
+
+# Title, text, and the beginnings of the tables' titles.
+SECTIONS = [
+    ("Sockets and taps", SOCKETS, ("tcp-tcp", "unix-unix", "udp-udp", "tap-tcp", "tcp-tap")),
+    ("Many clients", CLIENTS, ("look-up", "clients", "memory", "crowd")),
+    ("Bridge to bridge", BRIDGES, ("bridges", "out", "into")),
+    ("Guests", GUESTS, ("guests", "tap-guest", "guest-tap", "two-guests", "idle-guests")),
+    ("Sealed trunks", SEALED, ("sealed", "far", "seal")),
+]
+
+
+def section_of(title):
+    """The title of the section in which a table is; None if it has none."""
+    for section, _, begins in SECTIONS:
+        if title.startswith(begins):
+            return section
+    return None
+
+
+def in_sections(lines):
+    """The tables' lines, each table in its section."""
+    tables = {section: [] for section, _, _ in SECTIONS}
+    for line in lines:
+        if line.startswith("### "):
+            to = tables[section_of(line[4:])]
+            to += ["", line, ""]
+        elif line:
+            to.append(line)
+    out = []
+    for section, text, _ in SECTIONS:
+        if tables[section]:
+            out += ["", f"## {section}", "", text] + tables[section]
+    return out
 
 
 class Results:
@@ -130,7 +188,7 @@ class Results:
 
     def add_guests(self, flows):
         """Between two guests of QEMU, by its back ends."""
-        self.header("two guests of QEMU, iperf3", "-netdev", "joined by", "Gbit/s", "±",
+        self.header("two-guests: of QEMU, iperf3", "-netdev", "joined by", "Gbit/s", "±",
                     "relay CPU ms/GiB")
         for name, f in flows.items():
             self.flows["two-guests", name] = f
@@ -145,22 +203,22 @@ class Results:
             self.row(name, n, rest, clients or "")
 
     def show_crowd(self, sizes):
-        self.header("one more client", "CPU µs of one that",
+        self.header("crowd: one more client", "CPU µs of one that",
                     *(f"beside {n:,}" for n in sizes))
         for what, costs in self.crowd.items():
             self.row(what, *costs)
 
     def show_idle(self, guests, seconds):
-        self.header("idle guests", "guests", "seconds", "times that the relay woke up")
+        self.header("idle-guests", "guests", "seconds", "times that the relay woke up")
         self.row(guests, seconds, self.idle)
 
     def show_seal(self):
         """Megabytes that a core seals in a second, and handshakes that it makes."""
-        self.header("sealing, on one core", "cipher", "bytes of a record", "MB/s",
+        self.header("seal: records", "cipher", "bytes of a record", "MB/s",
                     "the library's, MB/s", "x the library's")
         for (cipher, size), (ours, library) in self.records.items():
             self.row(cipher, size, f"{ours:.0f}", f"{library:.0f}", f"{ours / library:.2f}")
-        self.header("handshakes, on one core", "what", "in a second")
+        self.header("seal: handshakes", "what", "in a second")
         for what, n in self.handshakes.items():
             self.row(what, f"{n:.0f}")
 
@@ -194,7 +252,7 @@ class Results:
         if self.skipped:
             head += ["Not measured:", ""] + self.skipped + [""]
         with open(f"{directory}/results.md", "w") as f:
-            f.write("\n".join(head + self.about() + self.lines + tables) + "\n")
+            f.write("\n".join(head + self.about() + self.lines + in_sections(tables)) + "\n")
         picture.draw(self, directory)
         print(f"written: {directory}/results.md, {directory}/results.svg")
 
