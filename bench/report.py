@@ -10,6 +10,7 @@ import time
 
 import machine
 import picture
+import sealed
 import targets
 from machine import sh
 
@@ -106,7 +107,7 @@ class Results:
         self.netrelay = netrelay
         self.samples, self.latency, self.flows, self.memory = {}, {}, {}, {}
         self.crowd, self.records, self.handshakes = {}, {}, {}
-        self.idle = None
+        self.idle, self.storm = None, None
         self.rounds, self.title = 0, None
         self.lines, self.warnings, self.skipped = [], [], []
         self.steps, self.step, self.told = 0, 0, 0
@@ -221,6 +222,9 @@ class Results:
         self.header("seal: handshakes", "what", "in a second")
         for what, n in self.handshakes.items():
             self.row(what, f"{n:.0f}")
+        if self.storm is not None:
+            self.header("seal: false hellos over UDP", "in a second", "part of a core")
+            self.row(f"{sealed.STORM_RATE:,}", f"{self.storm:.1%}")
 
     def show_before(self):
         """netrelay beside the one before, row by row; the worst first."""

@@ -129,6 +129,9 @@ def sealed(results):
     if shaken:
         rows.append(("handshakes that a core answers in a second", "≥ 2,000",
                      f"{shaken:,.0f}", verdict(shaken >= 2000)))
+    if results.storm is not None:
+        rows.append(("false handshakes over UDP, 5,000 a second: what they take from others",
+                     "≤ 10 % of a core", f"{results.storm:.1%}", verdict(results.storm <= 0.1)))
     return rows
 
 
