@@ -129,9 +129,14 @@ of_bench()
 }
 
 @test "bench: what a machine lacks is named, and is no goal missed" {
+	local guests="qemu-system-x86_64, iperf3, busybox"
+
 	of_bench <<-'EOT'
-		import report, targets, workloads
+		import os, qemu, report, sealed, targets, workloads
+		os.environ.update(PATH="/nowhere", NETRELAY_PROGRAMS="/nowhere")
+		print(qemu.lacks(), "-", sealed.lacks("wireguard-go"), "-", sealed.lacks("netrelay sealed"))
 		r = report.Results("")
+		qemu.run(r, 1)
 		r.skip("sealed, netrelay ssh", "no sshd here")
 		r.add_flows("sealed", {name: workloads.Flow([gbits], [100], [0]) for name, gbits in
 		                       (("netrelay trunk", 10), ("netrelay sealed", 7), ("netrelay tls", 4))})
@@ -140,7 +145,8 @@ of_bench()
 		    print(*row[1:])
 	EOT
 	assert_line "not measured: sealed, netrelay ssh: no sshd here"
-	assert_line "['- sealed, netrelay ssh: no sshd here']"
+	assert_line "no $guests here - no wireguard-go, wg here - None"
+	assert_line "['- two guests of QEMU: no $guests here', '- sealed, netrelay ssh: no sshd here']"
 	assert_line "≥ 0.6 x the plain trunk's 0.70 met"
 	assert_line "≥ 2 x socat's over TLS, by exec: 1.75 **missed**"
 	refute_output --partial "ssh's"
