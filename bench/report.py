@@ -42,31 +42,32 @@ CLIENTS = """\
 A netrelay with `-l`, and vde_switch, with so many clients."""
 
 BRIDGES = """\
-TCP and UDP of the kernel between the bridges of two hosts, which are namespaces; nothing is pinned
-there. In `out` and `into` a plain stream is at the other end, and the relay has a core to itself."""
+TCP and UDP of the kernel between the bridges of two hosts, which are namespaces; nothing is
+pinned there. In `out` and `into` a plain stream is at the other end, and the relay has a core to
+itself."""
 
 GUESTS = """\
 In `guests` and `guests-super` the guests are the generator's: two front ends of vhost-user, with
-rings of 1,024, for super-frames of 512. `one write a frame` is one kick a frame there; batched, all
-frames that the rings hold are there when the relay is told of them, and what the generator does in
-between is not counted. `null` pops a chain, copies it once and pushes it, with netrelay's features
-and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, which polls: it is stopped
-while it has no round; `memcpy` copies the same bytes from one guest's memory to the other's and does
-nothing else.
+rings of 1,024, for super-frames of 512. `one write a frame` is one kick a frame there; batched,
+all frames that the rings hold are there when the relay is told of them, and what the generator
+does in between is not counted. `null` pops a chain, copies it once and pushes it, with netrelay's
+features and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, which polls: it is
+stopped while it has no round; `memcpy` copies the same bytes from one guest's memory to the
+other's and does nothing else.
 
-In `tap-guest` and `guest-tap` one TCP flow of the kernel's passes between a bridge's tap and a guest,
-out of the bridge and into it. By `stream` the guest sends and receives plain frames over a unix
-socket, as `-netdev stream` does; by `vhost-user` super-frames.
+In `tap-guest` and `guest-tap` one TCP flow of the kernel's passes between a bridge's tap and a
+guest, out of the bridge and into it. By `stream` the guest sends and receives plain frames over a
+unix socket, as `-netdev stream` does; by `vhost-user` super-frames.
 
 The guests of QEMU are two whose processors are emulated, which limits what passes, so that the
-relay's CPU says more; each has a NIC for each back end. Between two taps is a bridge of the kernel,
-for a tap has but one owner."""
+relay's CPU says more; each has a NIC for each back end. Between two taps is a bridge of the
+kernel, for a tap has but one owner."""
 
 SEALED = """\
 Trunks between the bridges of two hosts, one TCP flow: plain, sealed over TCP and over UDP, plain
-through socat's TLS and through ssh by `exec:`. WireGuard is of layer 3: it joins the two hosts by an
-address each, and there are no bridges. `far` is a wire with 40 ms of delay, there and back, and 1 %
-of loss, and ten flows. Sealing and handshakes are measured in memory, on one core, beside the
+through socat's TLS and through ssh by `exec:`. WireGuard is of layer 3: it joins the two hosts by
+an address each, and there are no bridges. `far` is a wire with 40 ms of delay, there and back, and
+1 % of loss, and ten flows. Sealing and handshakes are measured in memory, on one core, beside the
 library (BearSSL) by itself."""
 
 # Title, text, and the beginnings of the tables' titles.

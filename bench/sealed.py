@@ -55,7 +55,8 @@ def lacks(name):
     """Why that can't be measured on this machine; None if it can."""
     if name == "wireguard" and not has_module():
         return "the kernel has no module wireguard"
-    missing = [p for p in NEEDED.get(name, []) if not program(p)]
+    needed = NEEDED.get(name.replace("before", "netrelay"), [])
+    missing = [p for p in needed if not program(p)]
     return f"no {', '.join(missing)} here" if missing else None
 
 

@@ -306,6 +306,6 @@ def judge(results):
         at_most("the same, to the best peer's", 0.6, ratios(results, UDP, ["socat"])) +
         at_most("tap to TCP, TCP to tap, nothing to merge: CPU, to null's", 1.15,
                 ratios(results, TAPS, ["null"])) +
-        bridges(results) + sealed(results) + bridge_out(results) + clients(results) + crowd(results) +
-        look_up(results) + guests(results) + latency(results) + memory(results))
+        bridges(results) + sealed(results) + bridge_out(results) + clients(results) +
+        crowd(results) + look_up(results) + guests(results) + latency(results) + memory(results))
     return [with_cause(row) for row in rows]

@@ -125,7 +125,8 @@ of_bench()
 		print([line for line in lines if line.startswith(("#", "| x", "| y"))])
 	EOT
 	assert_line "[] True"
-	assert_line "['## Sockets and taps', '### tcp-tcp', '| y |', '## Sealed trunks', '### sealed', '| x |']"
+	assert_line "['## Sockets and taps', '### tcp-tcp', '| y |',$(
+		) '## Sealed trunks', '### sealed', '| x |']"
 }
 
 @test "bench: what a machine lacks is named, and is no goal missed" {
