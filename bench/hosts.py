@@ -305,25 +305,38 @@ def possible(workload, names, results):
     return found
 
 
+def make_hosts(workload, name, core):
+    made = Hosts(workload == "far")
+    try:
+        maker(workload, core)(made, name)
+        made.ready(name, core)
+    except machine.Failure:
+        made.close()
+        raise
+    return made
+
+
 def run(workload, results, rounds):
     names, options, core = WORKLOADS[workload]
-    names = possible(workload, with_before(names), results)
-    is_long = workload == "far"
     rounds = min(rounds, FEWER_ROUNDS.get(workload, rounds))
-    hosts, answers = {}, {name: [] for name in names}
+    hosts, answers = {}, {}
     try:
-        for name in names:
+        for name in possible(workload, with_before(names), results):
             results.going_on(f"{workload}, joining two hosts by {name}")
-            hosts[name] = Hosts(is_long)
-            maker(workload, core)(hosts[name], name)
-            hosts[name].ready(name, core)
-        for i, name in enumerate(in_turns(names, rounds)):
-            results.going_on(f"{workload}, run {i + 1} of {rounds * len(names)}")
+            try:
+                hosts[name] = make_hosts(workload, name, core)
+            except machine.Failure as e:
+                # What others bring along need not work here.
+                if name not in sealed.NEEDED:
+                    raise
+                results.skip(f"{workload}, {name}", e)
+        for i, name in enumerate(in_turns(list(hosts), rounds)):
+            results.going_on(f"{workload}, run {i + 1} of {rounds * len(hosts)}")
             before = hosts[name].cpu_ns()
             gbits, got, lost = hosts[name].iperf(options, core)
             spent = hosts[name].cpu_ns() - before
-            answers[name].append((gbits, spent / max(got, 1) * 1000, lost))
+            answers.setdefault(name, []).append((gbits, spent / max(got, 1) * 1000, lost))
     finally:
         for h in hosts.values():
             h.close()
-    results.add_flows(workload, {n: Flow(*zip(*a)) for n, a in answers.items()})
+    results.add_flows(workload, {n: Flow(*zip(*answers[n])) for n in hosts})
