@@ -162,7 +162,7 @@ format: ## format the sources with clang-format
 	clang-format -i src/*.[ch] src/*/*.[ch] test/*/*.[ch] itest/*.[ch]
 
 demo: ## boot two virtual machines joined by netrelay, and ping
-bench: ## measure netrelay beside other relays; as root, about 10 minutes
+bench: ## measure netrelay beside other relays; as root, about 15 minutes
 demo bench:
 	@ci/deps build $@
 	@$(MAKE) --no-print-directory all

@@ -62,13 +62,6 @@ class GuestRig(Rig):
         super().close()
 
 
-def dial(path):
-    wait_for(path, lambda: os.path.exists(path))
-    s = socket.socket(socket.AF_UNIX)
-    s.connect(path)
-    return s
-
-
 def dpdk(paths):
     """DPDK's back end in io mode, on one core, which it never leaves."""
     os.environ["XDG_RUNTIME_DIR"] = RUN
@@ -97,40 +90,10 @@ def guest_rig(relay, channel):
         process, log = relays.netrelay(relay, *[f"vhost-user-listen:{p}" for p in paths])
     else:
         process = dpdk(paths)
-    rig = GuestRig([process], [(channel, dial(p)) for p in paths], log=log)
+    rig = GuestRig([process], [(channel, relays.dial(p)) for p in paths], log=log)
     rig.polls = relay == "dpdk"
     rig.ask("ping 64 1")  # the guests have begun, then
     return rig
-
-
-def tap_rig(how):
-    """
-    From a guest to a tap, by what QEMU offers: a stream, or vhost-user with super-frames.
-    """
-    tap, path = f"bench{next(relays.NAMES)}", f"{RUN}/guest.{next(relays.NAMES)}"
-    kind, channel = ("unix-listen", "stream") if how == "netrelay stream" else \
-        ("vhost-user-listen", "guest-super")
-    process, log = relays.netrelay("netrelay", f"{kind}:{path}", f"tap:{tap}")
-    wait_for(tap, lambda: os.path.exists(f"/proc/sys/net/ipv4/conf/{tap}"))
-    machine.sh(f"ip link set {tap} up")
-    guest = dial(path)
-    return Rig([process], [(channel, guest), ("packet", machine.packet(tap, True))], log=log)
-
-
-class TapCell(Cell):
-    """As much of a flow as each can pass at once: frames of a guest's, or super-frames."""
-
-    def __init__(self):
-        super().__init__("flow", "flow", 1514, "one", 128 * 1518)
-
-    def run(self, rigs, rounds):
-        plain = {n: r for n, r in rigs.items() if n == "netrelay stream"}
-        supers = {n: r for n, r in rigs.items() if n not in plain}
-        samples = super().run(plain, rounds)
-        samples.update(Cell("flow", "flow", SUPER, "batch", 8 * SUPER).run(supers, rounds))
-        for name, s in samples.items():
-            s.bytes = 1514 if name in plain else SUPER
-        return samples
 
 
 def workloads():
@@ -142,7 +105,6 @@ def workloads():
                  [GuestCell(size, how) for size in (64, 1514) for how in both]),
         Workload("guests-super", names + ["memcpy"], lambda r: guest_rig(r, "guest-super"),
                  [GuestCell(SUPER, "batch")]),
-        Workload("guest-tap", ["netrelay stream", "netrelay guest"], tap_rig, [TapCell()]),
     ]
 
 
@@ -156,7 +118,7 @@ def idle(results):
     """How often a relay wakes up while its guests are idle."""
     path = f"{RUN}/guest.{next(relays.NAMES)}"
     process, log = relays.netrelay("netrelay", "-l", f"vhost-user-listen:{path}")
-    rig = Rig([process], [("guest", dial(path)) for _ in range(IDLE)], log=log)
+    rig = Rig([process], [("guest", relays.dial(path)) for _ in range(IDLE)], log=log)
     rig.ask("ping 64 1")  # all have begun, then
     time.sleep(1)
     before = switches(process.pid)

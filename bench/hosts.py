@@ -14,7 +14,9 @@ it sends, lets its tap overflow meanwhile, and what that costs a flow varies.
 `out` and `into` have a relay under test on h1, pinned, and no wire: as a QEMU on
 the same host would, a null relay on the load's core carries plain frames between
 the stream, over loopback, and a tap that has the address, whose other side is on
-h2. Their figure is the first relay's CPU time.
+h2. Their figure is the first relay's CPU time. `tap-guest` and `guest-tap` are the
+same with what QEMU offers on one host: a stream of plain frames by a unix socket, or
+vhost-user, for which the null relay is a front end (guest.c) and has super-frames.
 """
 import json
 import os
@@ -22,13 +24,14 @@ import time
 
 import machine
 import relays
+import sealed
 from machine import RUN, end, netns, sh, start, wait_for
 from relays import NAMES, is_netrelay, netrelay, null, with_before
+from sealed import PORT
 from workloads import Flow, in_turns
 
 SECONDS = 1
 TCP = f"-C {machine.CONGESTION}"
-PORT = 7000
 # Room for VXLAN's and UDP's headers around the bridges' 1,500 bytes.
 WIRE_MTU = 1600
 BENCH = os.path.dirname(os.path.abspath(__file__))
@@ -69,10 +72,10 @@ class Hosts:
             f"ip -n {ns} link show {interface}", check=False))
         sh(f"ip -n {ns} link set {interface} master br0 up")
 
-    def tap(self, i, offload, name="t0"):
+    def tap(self, i, offload, name="t0", header=10):
         """Makes a tap here and moves it to h`i`."""
         made = f"m{next(NAMES)}"
-        fd = machine.tap(made, offload)
+        fd = machine.tap(made, offload, header)
         sh(f"ip link set {made} txqueuelen 128 netns {self.ns[i - 1]} name {name}")
         self.keep.append(fd)
         return fd
@@ -104,12 +107,7 @@ class Hosts:
 
     def cpu_ns(self):
         """CPU time of the relay under test."""
-        total = 0
-        for p in self.relays:
-            for pid in machine.family(p.pid):
-                with open(f"/proc/{pid}/schedstat") as f:
-                    total += int(f.read().split()[0])
-        return total
+        return machine.cpu_ns(p.pid for p in self.relays)
 
     def iperf(self, options, core=None):
         """Returns Gbit/s received, bytes received, and the part lost of UDP."""
@@ -134,55 +132,13 @@ class Hosts:
 
 # ---- what joins two bridges ----
 
-def key_pair(hosts, i):
-    """Returns the path of a private key for h`i`, and the public one."""
-    path = f"{RUN}/{hosts.ns[i - 1]}.key"
-    sh(f"umask 077; {relays.NETRELAY} genkey >{path}")
-    return path, sh(f"{relays.NETRELAY} pubkey <{path}").strip()
-
-
-def by_tls(hosts):
-    """socat carries the stream over TLS, from a child of the one to a socket of the other."""
-    ns, path = hosts.ns[1], f"{RUN}/{hosts.ns[1]}"
-    sh(f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=bench "
-       f"-keyout {path}.pem -out {path}.crt 2>&1 && cat {path}.crt >>{path}.pem")
-    hosts.processes.append(start(
-        ["socat", "-b", "131072", f"OPENSSL-LISTEN:{PORT},cert={path}.pem,verify=0,fork",
-         f"UNIX-CONNECT:{path}.sock,retry=50,interval=0.1"], ns=ns, core=None))
-    return [f"exec:socat -b 131072 - OPENSSL:10.8.0.2:{PORT},verify=0"]
-
-
-def by_ssh(hosts):
-    """An sshd of our own, and at its end a socat that dials the other relay."""
-    ns, path = hosts.ns[1], f"{RUN}/{hosts.ns[1]}"
-    for key in ("host", "user"):
-        sh(f"ssh-keygen -q -t ed25519 -N '' -f {path}.{key}")
-    sh(f"mkdir -p /run/sshd && cp {path}.user.pub {path}.allowed")
-    hosts.processes.append(start(
-        ["/usr/sbin/sshd", "-D", "-f", "/dev/null", "-h", f"{path}.host", "-p", str(PORT), "-o",
-         f"AuthorizedKeysFile={path}.allowed", "-o", "StrictModes=no"], ns=ns, core=None))
-    return [f"exec:exec ssh -q -i {path}.user -p {PORT} -o StrictHostKeyChecking=no "
-            f"-o UserKnownHostsFile=/dev/null 10.8.0.2 "
-            f"socat -b 131072 - UNIX-CONNECT:{path}.sock"]
-
-
-CARRIERS = {"tls": by_tls, "ssh": by_ssh}
-
 def by_netrelay(hosts, relay, endpoint):
     h1, h2 = hosts.ns
     hosts.bridges()
     if endpoint == "udp":
         ends = [f"{PORT}:10.8.0.2:{PORT}"], [f"{PORT}:10.8.0.1:{PORT}"]
-    elif endpoint in ("sealed", "sealed-udp"):
-        udp = ",udp" if endpoint == "sealed-udp" else ""
-        keys = [key_pair(hosts, i) for i in (1, 2)]
-        peers = f"{keys[1][0]}.peers"
-        with open(peers, "w", encoding="ascii") as file:
-            file.write(f"{keys[0][1]} h1\n")
-        ends = ([f"trunk:10.8.0.2:{PORT}{udp},peer={keys[1][1]}", "--key", keys[0][0]],
-                ["-l", f"10.8.0.2:{PORT}{udp}", "--key", keys[1][0], "--peers", peers])
-    elif endpoint in CARRIERS:
-        ends = CARRIERS[endpoint](hosts), ["-l", f"unix-listen:{RUN}/{h2}.sock"]
+    elif endpoint in sealed.ENDS:
+        ends = sealed.ENDS[endpoint](hosts)
     else:
         ends = [f"{endpoint}:10.8.0.2:{PORT}"], ["-l", f"10.8.0.2:{PORT}"]
     hosts.relays += [netrelay(relay, *ends[1], "br0", ns=h2, core=None)[0],
@@ -248,14 +204,14 @@ def by_wire(hosts):
         sh(f"ip -n {ns} addr add 10.9.0.{i}/24 dev u0")
 
 
-JOINS = {
-    "the wire": by_wire,
+BRIDGES = {
     "null trunk": by_null,
     "socat": by_socat,
     "vde": by_vde,
     "vxlan": by_vxlan,
     "veth": by_veth,
 }
+JOINS = {"the wire": by_wire, **BRIDGES, **sealed.JOINS}
 
 
 def join(hosts, name):
@@ -265,15 +221,12 @@ def join(hosts, name):
         JOINS[name](hosts)
 
 
-# ---- a bridge, and a plain port ----
+# ---- a bridge, and a plain port or a guest ----
 
 def plain(hosts, relay):
     """The relay under test between h1's bridge and a stream of plain frames."""
-    h1, h2 = hosts.ns
-    hosts.bridges([1])
-    fd = hosts.tap(2, False)
-    sh(f"ip -n {h2} addr add 10.9.0.2/24 dev t0")
-    sh(f"ip -n {h2} link set t0 up")
+    h1 = hosts.ns[0]
+    fd = bridge_and_tap(hosts, False)
     if relay == "null":
         ours, theirs = hosts.stream(1, "127.0.0.1")
         hosts.relays = [null("tap", hosts.tap(1, False), ours)]
@@ -286,46 +239,104 @@ def plain(hosts, relay):
     hosts.processes.append(null("tap", fd, theirs, core=machine.LOAD_CORE))
 
 
+def bridge_and_tap(hosts, is_guest):
+    """A bridge on h1, and on h2 a tap that has the address; returns the tap."""
+    ns = hosts.ns[1]
+    hosts.bridges([1])
+    fd = hosts.tap(2, is_guest, header=12)
+    sh(f"ip -n {ns} addr add 10.9.0.2/24 dev t0")
+    sh(f"ip -n {ns} link set t0 up")
+    return fd
+
+
+def by_guest(hosts, relay):
+    """The relay under test between h1's bridge and a guest, by a stream or vhost-user."""
+    path, kind = f"{RUN}/guest.{next(NAMES)}", relay.split()[1]
+    fd = bridge_and_tap(hosts, kind == "vhost-user")
+    listen = "unix-listen" if kind == "stream" else "vhost-user-listen"
+    hosts.relays = [netrelay(relay, f"{listen}:{path}", "br0", ns=hosts.ns[0])[0]]
+    guest = relays.dial(path)
+    hosts.keep.append(guest)
+    hosts.processes.append(
+        null("tap", fd, guest, core=machine.LOAD_CORE) if kind == "stream" else
+        start([f"{relays.TOOLS}/guest", fd, guest.fileno()], fds=[fd, guest],
+              core=machine.LOAD_CORE))
+
+
 # ---- workloads ----
 
 # Names of relays, iperf3's options, and the core of all but the relay under test.
-ALL = [f"netrelay {e}" for e in ("trunk", "tcp", "udp")] + list(JOINS)[1:]
+ALL = [f"netrelay {e}" for e in ("trunk", "tcp", "udp")] + list(BRIDGES)
+GUEST = ["netrelay stream", "netrelay vhost-user"]
 WORKLOADS = {
     "bridges": (ALL, TCP, None),
     "bridges-4": (ALL, f"{TCP} -P 4", None),
     "bridges-udp": (ALL, "-u -b 2G -l 1472", None),
     "out": (["null", "netrelay"], TCP, machine.LOAD_CORE),
-    "sealed": ([f"netrelay {e}" for e in ("trunk", "sealed", "sealed-udp", "tls", "ssh")],
-               TCP, None),
-    # Ten flows; the first seconds, in which they find out how much passes, do not count.
-    "far": (["the wire", "netrelay sealed", "netrelay sealed-udp"],
-            f"{TCP} -P 10 -O 2 -t 6", None),
     "into": (["null", "netrelay"], f"{TCP} -R", machine.LOAD_CORE),
+    "tap-guest": (GUEST, TCP, machine.LOAD_CORE),
+    "guest-tap": (GUEST, f"{TCP} -R", machine.LOAD_CORE),
+    "sealed": ([f"netrelay {e}" for e in ("trunk", "sealed", "sealed-udp", "tls", "ssh")] +
+               list(sealed.JOINS), TCP, None),
+    # Ten flows; the first seconds, in which they find out how much passes, do not count.
+    "far": (["the wire", "netrelay sealed", "netrelay sealed-udp"] + list(sealed.JOINS),
+            f"{TCP} -P 10 -O 2 -t 6", None),
 }
+# Where a round is long, or all are alike.
+FEWER_ROUNDS = {"far": 3, "sealed": 5, "tap-guest": 5, "guest-tap": 5}
+
+
+def maker(workload, core):
+    """The function that joins the hosts."""
+    if workload in ("tap-guest", "guest-tap"):
+        return by_guest
+    return join if core is None else plain
+
+
+def possible(workload, names, results):
+    """The names that this machine can measure; of the others it is said why not."""
+    found = []
+    for name in names:
+        why = sealed.lacks(name)
+        if why:
+            results.skip(f"{workload}, {name}", why)
+        else:
+            found.append(name)
+    return found
+
+
+def make_hosts(workload, name, core):
+    made = Hosts(workload == "far")
+    try:
+        maker(workload, core)(made, name)
+        made.ready(name, core)
+    except machine.Failure:
+        made.close()
+        raise
+    return made
 
 
 def run(workload, results, rounds):
     names, options, core = WORKLOADS[workload]
-    names = list(with_before(names))
-    is_long = workload == "far"
-    rounds = min(rounds, 3) if is_long else rounds
-    hosts, answers = {}, {name: [] for name in names}
+    rounds = min(rounds, FEWER_ROUNDS.get(workload, rounds))
+    hosts, answers = {}, {}
     try:
-        for name in names:
+        for name in possible(workload, with_before(names), results):
             results.going_on(f"{workload}, joining two hosts by {name}")
-            hosts[name] = Hosts(is_long)
-            if core is None:
-                join(hosts[name], name)
-            else:
-                plain(hosts[name], name)
-            hosts[name].ready(name, core)
-        for i, name in enumerate(in_turns(names, rounds)):
-            results.going_on(f"{workload}, run {i + 1} of {rounds * len(names)}")
+            try:
+                hosts[name] = make_hosts(workload, name, core)
+            except machine.Failure as e:
+                # What others bring along need not work here.
+                if name not in sealed.NEEDED:
+                    raise
+                results.skip(f"{workload}, {name}", e)
+        for i, name in enumerate(in_turns(list(hosts), rounds)):
+            results.going_on(f"{workload}, run {i + 1} of {rounds * len(hosts)}")
             before = hosts[name].cpu_ns()
             gbits, got, lost = hosts[name].iperf(options, core)
             spent = hosts[name].cpu_ns() - before
-            answers[name].append((gbits, spent / max(got, 1) * 1000, lost))
+            answers.setdefault(name, []).append((gbits, spent / max(got, 1) * 1000, lost))
     finally:
         for h in hosts.values():
             h.close()
-    results.add_flows(workload, {n: Flow(*zip(*a)) for n, a in answers.items()})
+    results.add_flows(workload, {n: Flow(*zip(*answers[n])) for n in hosts})

@@ -114,34 +114,24 @@ static bool drain_stream(struct port *p, struct tally *t)
 	return true;
 }
 
-static void tally_datagram(struct port *p, struct tally *t, uint8_t head[SUPER_HEAD],
-			   size_t len)
-{
-	if (len < HEAD)
-		return;
-	/* IPv4: it is a guest's super-frame. */
-	if (len >= SUPER_HEAD && head[AT_TYPE] == 8)
-		memcpy(head + AT_MARK, head + SUPER_HEADERS, SUPER_HEAD - SUPER_HEADERS);
-	tally(p, t, head, len);
-}
-
 /* The kernel says how long a datagram is, even if only its head is copied. */
 static bool drain_datagrams(struct port *p, struct tally *t)
 {
-	uint8_t head[BURST_MAX][SUPER_HEAD];
+	uint8_t head[BURST_MAX][HEAD];
 	struct iovec iov[BURST_MAX];
 	struct mmsghdr m[BURST_MAX] = { 0 };
 	int n;
 
 	for (int i = 0; i < BURST_MAX; i++) {
 		iov[i].iov_base = head[i];
-		iov[i].iov_len = SUPER_HEAD;
+		iov[i].iov_len = HEAD;
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
 	}
 	n = recvmmsg(p->fd, m, BURST_MAX, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++)
-		tally_datagram(p, t, head[i], m[i].msg_len);
+		if (m[i].msg_len >= HEAD)
+			tally(p, t, head[i], m[i].msg_len);
 	return n > 0;
 }
 

@@ -9,8 +9,8 @@
  * buffers as large as Linux has them then.
  *
  * Batched, all frames that a ring holds are offered at once, and nobody wants to be called:
- * the guests poll, as a busy one does. One by one, each frame is offered and kicked by itself, and whoever
- * receives wants a call whenever it has looked.
+ * the guests poll, as a busy one does. One by one, each frame is offered and kicked by itself,
+ * and whoever receives wants a call whenever it has looked.
  */
 #include <errno.h>
 #include <inttypes.h>

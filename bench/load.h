@@ -16,9 +16,6 @@
 #define WORD 4	     /* bytes of the length prefix of a frame on a stream, as in QEMU */
 #define HEAD 32	     /* bytes that we fill in: MACs, EtherType, mark, number, time */
 #define BROADCAST 0xffff
-#define SUPER_HEADERS 66 /* bytes ahead of what we fill in, but for the MACs, of a super-frame */
-#define SUPER_SEGMENT 1448 /* payload of each frame that it stands for */
-#define SUPER_HEAD (SUPER_HEADERS + HEAD - 14)
 
 /*
  * How frames are sent and received.

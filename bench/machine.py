@@ -10,6 +10,7 @@ process in there, however that ends; so nothing is cleaned up by hand.
 import contextlib
 import ctypes
 import fcntl
+import glob
 import os
 import resource
 import signal
@@ -141,6 +142,19 @@ def family(pid):
     return pids
 
 
+def cpu_ns(pids):
+    """CPU time that those processes and their descendants have used, in all threads."""
+    total = 0
+    for pid in [q for p in pids for q in family(p)]:
+        for stat in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            try:
+                with open(stat) as f:
+                    total += int(f.read().split()[0])
+            except OSError:
+                pass  # that thread has just ended
+    return total
+
+
 def rss_kb(pid):
     """Resident KiB, counted page by page; VmRSS is only an estimate."""
     with open(f"/proc/{pid}/smaps_rollup") as f:
@@ -213,13 +227,16 @@ def packet(interface, receives):
 
 # ---- interfaces ----
 
-def tap(name, offload=False):
-    """Makes a tap and sets it up; it exists as long as the returned descriptor is open."""
+def tap(name, offload=False, header=10):
+    """
+    Makes a tap and sets it up; it exists as long as the returned descriptor is open.
+    @header: bytes of the virtio header that super-frames have.
+    """
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if offload else 0)
     fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     if offload:
-        fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("i", 10))
+        fcntl.ioctl(fd, TUNSETVNETHDRSZ, struct.pack("i", header))
         fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
     return fd
 

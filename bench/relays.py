@@ -17,6 +17,7 @@ from machine import Failure, RUN, sh, start, wait_for
 
 NETRELAY = os.environ.get("NETRELAY")
 BEFORE = os.environ.get("BEFORE")  # another netrelay, measured beside this one
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOLS = None  # where bench/build put its programs
 ITEST = None  # where itest/crowd is
 SOCAT = ["socat", "-b", "131072"]  # as large a receive as netrelay's
@@ -116,6 +117,13 @@ def settled(relay, log):
         return ports and set(ports) == {"up"}
 
     wait_for("netrelay's ports to come up", up)
+
+
+def dial(path):
+    wait_for(path, lambda: os.path.exists(path))
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    return s
 
 
 # ---- streams ----

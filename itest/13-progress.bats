@@ -103,3 +103,52 @@ r.begin("two")'
 	assert_equal "${stderr-}" $'bench: 1 of 2: one ...\nbench: 2 of 2: two ...'
 	assert_output ""
 }
+
+# of_bench: Python on stdin, with the modules of the bench.
+of_bench()
+{
+	run -0 --separate-stderr env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$LAB_ROOT/bench" python3 -
+}
+
+@test "bench: each workload's table has a section of the report" {
+	of_bench <<-'EOT'
+		import guests, hosts, report, workloads
+		names = [w.name for w in workloads.all_workloads() + guests.workloads()]
+		names += [*hosts.WORKLOADS, "two-guests", "seal", "memory", "crowd", "idle-guests"]
+		print([name for name in names if not report.section_of(name)], len(names) > 20)
+		r = report.Results("")
+		r.header("sealed", "by")
+		r.row("x")
+		r.header("tcp-tcp", "relay")
+		r.row("y")
+		lines = report.in_sections(r.lines)
+		print([line for line in lines if line.startswith(("#", "| x", "| y"))])
+	EOT
+	assert_line "[] True"
+	assert_line "['## Sockets and taps', '### tcp-tcp', '| y |',$(
+		) '## Sealed trunks', '### sealed', '| x |']"
+}
+
+@test "bench: what a machine lacks is named, and is no goal missed" {
+	local guests="qemu-system-x86_64, iperf3, busybox"
+
+	of_bench <<-'EOT'
+		import os, qemu, report, sealed, targets, workloads
+		os.environ.update(PATH="/nowhere", NETRELAY_PROGRAMS="/nowhere")
+		print(qemu.lacks(), "-", sealed.lacks("wireguard-go"), "-", sealed.lacks("netrelay sealed"))
+		r = report.Results("")
+		qemu.run(r, 1)
+		r.skip("sealed, netrelay ssh", "no sshd here")
+		r.add_flows("sealed", {name: workloads.Flow([gbits], [100], [0]) for name, gbits in
+		                       (("netrelay trunk", 10), ("netrelay sealed", 7), ("netrelay tls", 4))})
+		print(r.skipped)
+		for row in targets.judge(r):
+		    print(*row[1:])
+	EOT
+	assert_line "not measured: sealed, netrelay ssh: no sshd here"
+	assert_line "no $guests here - no wireguard-go, wg here - None"
+	assert_line "['- two guests of QEMU: no $guests here', '- sealed, netrelay ssh: no sshd here']"
+	assert_line "≥ 0.6 x the plain trunk's 0.70 met"
+	assert_line "≥ 2 x socat's over TLS, by exec: 1.75 **missed**"
+	refute_output --partial "ssh's"
+}

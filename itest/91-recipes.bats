@@ -406,6 +406,32 @@ compared()
 	done <"$DIR/switches"
 }
 
+@test "the figures of the comparison are the bench's: sealed trunks and guests" {
+	local name one two three
+
+	compared "sealed by" >"$DIR/sealed"
+	has_lines "$DIR/sealed" 5
+	while IFS='|' read -r name one two three; do
+		assert_equal "$name $one $two $three" "$name $(figure sealed "$name" 3) $(
+			figure sealed "$name" 5) $(figure far "$name" 3)"
+	done <"$DIR/sealed"
+	compared "back end" >"$DIR/guests"
+	has_lines "$DIR/guests" 2
+	while IFS='|' read -r name one two three; do
+		assert_equal "$name $one $two $three" "$name $(
+			figure guests "64 batched | $name" 4) $(
+			figure guests "1514 one write a frame | $name" 4) $(
+			figure guests "1514 batched | $name" 4)"
+	done <"$DIR/guests"
+	compared -netdev >"$DIR/netdevs"
+	has_lines "$DIR/netdevs" 4
+	while IFS='|' read -r name one two _; do
+		assert_equal "$name $one $two" "$name $(
+			figure "two-guests: of QEMU, iperf3" "$name" 4) $(
+			figure "two-guests: of QEMU, iperf3" "$name" 6)"
+	done <"$DIR/netdevs"
+}
+
 # --- keys -------------------------------------------------------------------
 
 #   s1 --- br0 - netrelay :h1 === sealed === h2: netrelay - br0 --- s2
