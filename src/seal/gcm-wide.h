@@ -15,15 +15,19 @@
 #define GCM_WIDE_BLOCK 16
 #define GCM_WIDE_ROUNDS 14
 #define GCM_WIDE_GROUP 16 /* blocks that are hashed together */
+#define GCM_WIDE_POWERS 17
+#define GCM_WIDE_ZEROS 3 /* so that whole vectors may be loaded */
 
 /*
  * A key. It holds no pointer.
  * @keys:   of the rounds
- * @powers: of the key of GHASH, the highest first; behind them a zero
+ * @powers: of the key of GHASH, the highest first; behind them zeros
+ * @takes_four: gcm-four.h is to be used
  */
 struct gcm_wide {
 	uint8_t keys[(GCM_WIDE_ROUNDS + 1) * GCM_WIDE_BLOCK];
-	uint8_t powers[(GCM_WIDE_GROUP + 1) * GCM_WIDE_BLOCK];
+	uint8_t powers[(GCM_WIDE_POWERS + GCM_WIDE_ZEROS) * GCM_WIDE_BLOCK];
+	bool takes_four;
 };
 
 /*
