@@ -262,11 +262,11 @@ static WIDE inline __m256i numbers(uint64_t high, uint64_t low)
 	return _mm256_set_epi64x(0, 0, (long long)high, (long long)low);
 }
 
-static WIDE void run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
+static WIDE void run(const struct gcm_wide *g, bool seal, uint64_t n,
 		     const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
 		     size_t len, uint8_t tag[BLOCK])
 {
-	__m256i first = both(get_be64(nonce), (uint64_t)get_be32(nonce + 8) << 32 | 1);
+	__m256i first = both(n >> 32, n << 32 | 1);
 	__m256i mask = encrypt(g->keys, reverse(first)), y;
 
 	y = hash(g, _mm256_setzero_si256(), ad, ad_len);
@@ -281,11 +281,11 @@ static WIDE void run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
 	_mm_storeu_si128((void *)tag, _mm256_castsi256_si128(y));
 }
 
-void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
 		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
 		  size_t len, uint8_t tag[BLOCK])
 {
-	(g->takes_four ? gcm_four_run : run)(g, seal, nonce, ad, ad_len, to, from, len,
+	(g->takes_four ? gcm_four_run : run)(g, seal, n, ad, ad_len, to, from, len,
 					     tag);
 }
 
@@ -302,13 +302,13 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 	(void)keys;
 }
 
-void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
 		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
 		  size_t len, uint8_t tag[GCM_WIDE_BLOCK])
 {
 	(void)g;
 	(void)seal;
-	(void)nonce;
+	(void)n;
 	(void)ad;
 	(void)ad_len;
 	(void)to;

@@ -42,11 +42,12 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys);
 /*
  * gcm_wide_run() - Encrypt (@seal) or decrypt @len bytes, and compute the tag (NIST SP
  * 800-38D).
- * @nonce: 12 bytes
+ * @n:     the nonce: 4 zero bytes, then @n, big-endian. As a number, for bytes that were
+ *         just stored one by one hold up the load of them all, until the message ahead is done
  * @to, @from: the same, or they do not overlap
  * @len:   less than 2^32 blocks
  */
-void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
 		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
 		  size_t len, uint8_t tag[GCM_WIDE_BLOCK]);
 
