@@ -23,8 +23,8 @@ STRIP   ?= strip
 CFLAGS  ?= -Os -g
 HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
 	frame/frame-queue seal/crypto seal/gcm-four seal/gcm-wide seal/record trunk/channel-sealed \
-	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io port/vhost-rx port/vhost-tx \
-	vhost/ring relay/forward relay/deliver relay/fdb
+	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io port/vhost-rx \
+	port/vhost-tx vhost/ring relay/forward relay/deliver relay/fdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2

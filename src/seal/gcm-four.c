@@ -22,7 +22,7 @@
 #define GROUP ((size_t)GCM_WIDE_GROUP * BLOCK)
 #define VECTORS (GROUP / VECTOR)
 #define POWERS ((size_t)GCM_WIDE_POWERS * BLOCK)
-#define XOR3 0x96	/* of vpternlog */
+#define XOR3 0x96	 /* of vpternlog */
 #define XCR0_AVX512 0xe6 /* the kernel saves all of its registers */
 
 _Static_assert(VECTORS == 4, "crypt_group() has as many");
@@ -228,19 +228,19 @@ static FOUR inline __m512i finish(const struct state *s, uint8_t *to, const uint
 	return reduce(&sum);
 }
 
-FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		       const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		       size_t len, uint8_t tag[BLOCK])
+FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		       size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		       uint8_t tag[BLOCK])
 {
-	uint64_t bits = 8 * (uint64_t)len;
-	__m512i first =
-		each(n >> 32, n << 32 | 1);
+	__m512i lengths = _mm512_set_epi64(0, 0, 0, 0, 0, 0, (long long)(8 * ad_len),
+					   (long long)(8 * len));
+	__m512i first = each(n >> 32, n << 32 | 1);
 	__m512i mask = encrypt(g->keys, reverse(first));
 	struct state s = {
 		.g = g,
 		.seal = seal,
-		.counter = _mm512_add_epi32(
-			first, _mm512_set_epi64(0, 4, 0, 3, 0, 2, 0, 1)),
+		.counter =
+			_mm512_add_epi32(first, _mm512_set_epi64(0, 4, 0, 3, 0, 2, 0, 1)),
 		.y = hash_ad(g, ad, ad_len),
 	};
 	const uint8_t *next = seal ? to : from;
@@ -258,9 +258,7 @@ FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n,
 	}
 	if (is_behind)
 		s.y = hash_group(g, s.y, next);
-	s.y = finish(&s, to, from, len,
-		     _mm512_set_epi64(0, 0, 0, 0, 0, 0, (long long)(8 * ad_len),
-				      (long long)bits));
+	s.y = finish(&s, to, from, len, lengths);
 	s.y = _mm512_xor_si512(reverse(s.y), mask);
 	_mm_storeu_si128((void *)tag, _mm512_castsi512_si128(s.y));
 }
@@ -272,9 +270,9 @@ bool gcm_four_works(void)
 	return false;
 }
 
-void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[GCM_WIDE_BLOCK])
+void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[GCM_WIDE_BLOCK])
 {
 	(void)g;
 	(void)seal;

@@ -12,8 +12,8 @@
 bool gcm_four_works(void);
 
 /* gcm_four_run() - As gcm_wide_run(), which calls it. */
-void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[GCM_WIDE_BLOCK]);
+void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[GCM_WIDE_BLOCK]);
 
 #endif

@@ -262,9 +262,9 @@ static WIDE inline __m256i numbers(uint64_t high, uint64_t low)
 	return _mm256_set_epi64x(0, 0, (long long)high, (long long)low);
 }
 
-static WIDE void run(const struct gcm_wide *g, bool seal, uint64_t n,
-		     const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		     size_t len, uint8_t tag[BLOCK])
+static WIDE void run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		     size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		     uint8_t tag[BLOCK])
 {
 	__m256i first = both(n >> 32, n << 32 | 1);
 	__m256i mask = encrypt(g->keys, reverse(first)), y;
@@ -281,12 +281,11 @@ static WIDE void run(const struct gcm_wide *g, bool seal, uint64_t n,
 	_mm_storeu_si128((void *)tag, _mm256_castsi256_si128(y));
 }
 
-void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[BLOCK])
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[BLOCK])
 {
-	(g->takes_four ? gcm_four_run : run)(g, seal, n, ad, ad_len, to, from, len,
-					     tag);
+	(g->takes_four ? gcm_four_run : run)(g, seal, n, ad, ad_len, to, from, len, tag);
 }
 
 #else
@@ -302,9 +301,9 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 	(void)keys;
 }
 
-void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[GCM_WIDE_BLOCK])
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[GCM_WIDE_BLOCK])
 {
 	(void)g;
 	(void)seal;

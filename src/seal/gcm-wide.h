@@ -47,8 +47,8 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys);
  * @to, @from: the same, or they do not overlap
  * @len:   less than 2^32 blocks
  */
-void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[GCM_WIDE_BLOCK]);
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[GCM_WIDE_BLOCK]);
 
 #endif
