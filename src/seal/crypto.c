@@ -222,12 +222,12 @@ static void run(struct aead *a, bool seal, const struct message *m,
 	uint8_t nonce[NONCE_BYTES];
 	br_gcm_context gcm;
 
-	put_nonce(nonce, c->suite, m->n);
 	if (c->is_wide) {
-		gcm_wide_run(&c->key.wide, seal, nonce, m->ad, m->ad_len, m->to, m->from,
+		gcm_wide_run(&c->key.wide, seal, m->n, m->ad, m->ad_len, m->to, m->from,
 			     m->len, tag);
 		return;
 	}
+	put_nonce(nonce, c->suite, m->n);
 	if (m->to != m->from)
 		memcpy(m->to, m->from, m->len);
 	if (c->suite == SEAL_CHACHA20_POLY1305) {

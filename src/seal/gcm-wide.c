@@ -20,12 +20,14 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "seal/gcm-four.h"
 
 #define WIDE __attribute__((target("avx2,aes,pclmul,vaes,vpclmulqdq")))
 #define BLOCK GCM_WIDE_BLOCK
 #define TWO ((size_t)2 * BLOCK)
 #define STEP (4 * TWO) /* of the counter */
 #define GROUP ((size_t)GCM_WIDE_GROUP * BLOCK)
+#define POWERS ((size_t)GCM_WIDE_POWERS * BLOCK)
 #define XCR0_AVX 6 /* the kernel saves SSE's and AVX's registers */
 
 bool gcm_wide_works(void)
@@ -211,7 +213,7 @@ static WIDE inline __m256i add_up(__m256i v)
 static WIDE inline __m256i hash_group(const struct gcm_wide *g, __m256i y,
 				      const uint8_t *data, size_t len)
 {
-	const uint8_t *power = g->powers + GROUP - (len + BLOCK - 1) / BLOCK * BLOCK;
+	const uint8_t *power = g->powers + POWERS - (len + BLOCK - 1) / BLOCK * BLOCK;
 	struct product sum = { 0 };
 
 	for (; len >= TWO; len -= TWO, data += TWO, power += TWO) {
@@ -242,11 +244,12 @@ WIDE void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 {
 	__m256i key, power;
 
+	g->takes_four = gcm_four_works();
 	memcpy(g->keys, keys, sizeof(g->keys));
 	memset(g->powers, 0, sizeof(g->powers));
 	key = times_x(reverse(encrypt(keys, _mm256_setzero_si256())));
 	power = key;
-	for (size_t at = GROUP; at; at -= BLOCK) {
+	for (size_t at = POWERS; at; at -= BLOCK) {
 		_mm_storeu_si128((void *)(g->powers + at - BLOCK),
 				 _mm256_castsi256_si128(power));
 		power = multiply(power, key);
@@ -259,11 +262,11 @@ static WIDE inline __m256i numbers(uint64_t high, uint64_t low)
 	return _mm256_set_epi64x(0, 0, (long long)high, (long long)low);
 }
 
-WIDE void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
-		       const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		       size_t len, uint8_t tag[BLOCK])
+static WIDE void run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		     size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		     uint8_t tag[BLOCK])
 {
-	__m256i first = both(get_be64(nonce), (uint64_t)get_be32(nonce + 8) << 32 | 1);
+	__m256i first = both(n >> 32, n << 32 | 1);
 	__m256i mask = encrypt(g->keys, reverse(first)), y;
 
 	y = hash(g, _mm256_setzero_si256(), ad, ad_len);
@@ -273,9 +276,16 @@ WIDE void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce
 	if (!seal)
 		count(g->keys, first, to, from, len);
 	y = _mm256_xor_si256(y, numbers(8 * (uint64_t)ad_len, 8 * (uint64_t)len));
-	y = multiply(y, load(g->powers + GROUP - BLOCK));
+	y = multiply(y, load(g->powers + POWERS - BLOCK));
 	y = _mm256_xor_si256(reverse(y), mask);
 	_mm_storeu_si128((void *)tag, _mm256_castsi256_si128(y));
+}
+
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[BLOCK])
+{
+	(g->takes_four ? gcm_four_run : run)(g, seal, n, ad, ad_len, to, from, len, tag);
 }
 
 #else
@@ -291,13 +301,13 @@ void gcm_wide_set(struct gcm_wide *g, const uint8_t *keys)
 	(void)keys;
 }
 
-void gcm_wide_run(const struct gcm_wide *g, bool seal, const uint8_t *nonce,
-		  const void *ad, size_t ad_len, uint8_t *to, const uint8_t *from,
-		  size_t len, uint8_t tag[GCM_WIDE_BLOCK])
+void gcm_wide_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
+		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
+		  uint8_t tag[GCM_WIDE_BLOCK])
 {
 	(void)g;
 	(void)seal;
-	(void)nonce;
+	(void)n;
 	(void)ad;
 	(void)ad_len;
 	(void)to;
