@@ -641,7 +641,12 @@ static void test_deleted(void)
 	acceptor_del(a);
 	turns(&loop, 2);
 	ok_eq_int(fault_open_fds(), fds - 1, "one without ports goes at once");
+	a = listen_more("");
+	ok(call(&v, a, &site), "a peer of another one");
+	acceptor_del(a);
+	go(&v);
 	keyed_end();
+	ok_eq_int(fault_open_fds(), fds - 1, "that is gone when the relay ends");
 }
 
 /* ---- a machine that has nothing left ---- */
