@@ -27,13 +27,27 @@ static bool is_in(const struct mapping *map, const uint8_t *at)
 	return map->at && at >= map->map && at < map->map + map->map_len;
 }
 
-/* Return: whether @at was in it, and zeros are there now. */
+/* Shared memory, for RLIMIT_DATA has no say in that. Return: whether zeros are there now. */
+static bool put_zeros(uint8_t *at, size_t len)
+{
+	return mmap(at, len, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) != MAP_FAILED;
+}
+
+/*
+ * A kernel that counts what may be written to (vm.overcommit_memory) need not have as much as
+ * the guest has said: then it is the page alone, and the next one when its turn comes.
+ *
+ * Return: whether @at was in it, and zeros are there now.
+ */
 static bool replace(struct mapping *map, const uint8_t *at)
 {
-	return is_in(map, at) &&
-	       mmap(map->map, map->map_len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		    0) != MAP_FAILED;
+	if (!is_in(map, at))
+		return false;
+	return put_zeros(map->map, map->map_len) ||
+	       put_zeros(map->map + (size_t)(at - map->map) / map->page * map->page,
+			 map->page);
 }
 
 static bool replace_any(const uint8_t *at)
@@ -142,6 +156,7 @@ static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 		return -errno;
 	map->map = at;
 	map->map_len = (size_t)len;
+	map->page = page;
 	map->at = map->map + (offset - begin);
 	return 0;
 }

@@ -30,10 +30,11 @@
  * A mapping of a file.
  * @at:  where the bytes that were asked for begin; NULL: there is no mapping
  * @map: the mapping itself, of @map_len bytes, begins at a page before that
+ * @page: bytes of a page of the file, or of the machine if that has longer ones
  */
 struct mapping {
 	uint8_t *at, *map;
-	size_t map_len;
+	size_t map_len, page;
 };
 
 /*

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/util.h"
+#include "lib/fault.h"
 #include "lib/tap.h"
 
 #define PAGE 65536u /* as large as any machine's */
@@ -233,6 +235,63 @@ static void test_cut(void)
 	close(fd);
 }
 
+/*
+ * Where the kernel counts what a process may write to: the whole is more than it has left, and
+ * each page that is touched is replaced alone.
+ */
+static void test_cut_refused(void)
+{
+	int fd = make_file(SIZE);
+	struct memory m = { 0 };
+	const char *why;
+	volatile uint8_t *at;
+
+	memory_guard();
+	add(&m, 0, SIZE, 0, 0, fd, &why);
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	at = m.region[0].mapping.at;
+	for (unsigned i = 0; i < 3; i++) {
+		volatile uint8_t *page = at + i * PAGE;
+
+		fault_arm(FAULT_mmap, 1, ENOMEM);
+		page[PAGE - 1] = 7;
+		ok(fault_disarm() && m.is_broken && page[PAGE - 1] == 7,
+		   "no memory for all that was cut off: page %u has some", i);
+		m.is_broken = false;
+	}
+	memory_free(&m);
+	close(fd);
+}
+
+/* A limit of data, which has no room for what a guest has. */
+static void test_cut_limited(void)
+{
+	int fd = make_file(SIZE), status = 0;
+	struct memory m = { 0 };
+	const char *why;
+	pid_t pid;
+
+	memory_guard();
+	add(&m, 0, SIZE, 0, 0, fd, &why);
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	pid = fork();
+	if (!pid) {
+		volatile uint8_t *at = m.region[0].mapping.at;
+
+		if (setrlimit(RLIMIT_DATA, &(struct rlimit){ 4096, 4096 }) < 0)
+			_exit(2);
+		at[1] = 7;
+		_exit(!(m.is_broken && at[1] == 7));
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	   "memory that is cut off under a limit of data is replaced");
+	memory_free(&m);
+	close(fd);
+}
+
 /* Any other SIGBUS is the end. */
 static void test_foreign(void)
 {
@@ -262,6 +321,8 @@ int main(void)
 	test_addresses();
 	test_log();
 	test_cut();
+	test_cut_refused();
+	test_cut_limited();
 	test_foreign();
 	return done();
 }
