@@ -199,8 +199,8 @@ static unsigned pop_some(struct device *d, struct room *room, struct source *s,
 
 	*ret = 1;
 	/* A guest that shows chains and hides them again must not keep us here. */
-	for (unsigned tries = 0;
-	     tries < max && bytes < RX_BYTES && !d->memory.is_broken; tries++) {
+	for (unsigned tries = 0; tries < max && bytes < RX_BYTES && !d->memory.is_broken;
+	     tries++) {
 		*ret = pop_one(d, room->iov, &s[n]);
 		if (*ret < 0 || (*ret == 0 && !ring_listen(r)))
 			break;

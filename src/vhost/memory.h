@@ -23,12 +23,15 @@
 
 #define MEMORY_REGIONS_MAX 32
 #define MEMORY_BYTES_MAX \
-	((uint64_t)4 << 40) /* of a guest; address space is for all ports */
-#define MEMORY_LEAVES \
-	((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28)) /* bytes of addresses, for all else */
-#define MEMORY_MAPPINGS_MAX \
-	16384u /* of all guests: a quarter of a process's (vm.max_map_count) */
+	((uint64_t)4 << 40)   /* of a guest; address space is for all ports */
 #define MEMORY_LOG_PAGE 4096u /* guest memory that one bit of the log stands for */
+
+/*
+ * What guests leave for all else: bytes of addresses, and three quarters of the mappings that a
+ * process may have (vm.max_map_count), whatever files and regions their front ends pass.
+ */
+#define MEMORY_LEAVES ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
+#define MEMORY_MAPPINGS_MAX 16384u
 
 /*
  * A mapping of a file.

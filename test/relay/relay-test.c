@@ -617,7 +617,8 @@ static void test_front_end(void)
 	begin(false);
 	if (endpoint_parse(&ep, text, why, sizeof(why)) < 0)
 		exit(1);
-	ok_eq_int(relay_add(&relay, &ep, why, sizeof(why)), 0, "a front end's connection");
+	ok_eq_int(relay_add(&relay, &ep, why, sizeof(why)), 0,
+		  "a front end's connection");
 	close(sv[1]);
 	turns(&loop, 3);
 	ok(!relay.forward.members.n && !relay.failed,
