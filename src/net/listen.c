@@ -8,7 +8,7 @@
  * shows only when it is accepted, and a stranger must not drive others out (wanted()). So
  * with rules one of them is accepted and held until there is a place.
  *
- * #syscalls: accept4 close fcntl listen prlimit64
+ * #syscalls: accept4 close fcntl listen
  */
 #include "net/listen.h"
 
@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,7 +31,6 @@
 #define PAUSE_MS 500   /* after a connection could not be accepted */
 #define WANTED_MS 1000 /* between two calls of wanted() while a connection waits */
 #define REOPEN_MAX_MS 5000
-#define RESERVE 32 /* descriptors left for other purposes, but at most an eighth of all */
 
 static bool is_full(const struct listener *l)
 {
@@ -73,15 +71,11 @@ static void report_once(struct listener *l, int err, const char *and)
 static bool has_descriptors(const struct listener *l)
 {
 	int fd = fcntl(l->watch.fd, F_DUPFD_CLOEXEC, 0);
-	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
-	rlim_t reserve;
 
 	if (fd < 0)
 		return false;
 	close(fd);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	reserve = limit.rlim_cur / 8 < RESERVE ? limit.rlim_cur / 8 : RESERVE;
-	return (rlim_t)fd + reserve < limit.rlim_cur;
+	return sock_leaves_fds(fd);
 }
 
 static void name_peer(struct listener *l, const struct sock_addr *from, char *name,

@@ -3,8 +3,8 @@
  * Sockets: turns addresses into text and back, binds, connects, and sets the options
  * that a relay needs. Paths of unix sockets are in sock-path.c.
  *
- * #syscalls: bind close connect getpeername getsockname getsockopt ioctl setsockopt
- * #syscalls: socket
+ * #syscalls: bind close connect getpeername getsockname getsockopt ioctl prlimit64
+ * #syscalls: setsockopt socket
  */
 #include "net/sock.h"
 
@@ -18,10 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/util.h"
+
+#define FDS_RESERVE 32 /* at most an eighth of all */
 
 #define UNANSWERED_PROBES 5 /* sent 0.2, 0.4 ... s apart: about 6 s of silence */
 #define RTO_MAX_MS 2000 /* the longest pause between two of them, where it can be set */
@@ -430,4 +433,14 @@ void sock_tune_datagrams(int fd)
 void sock_take_fds(int fd, bool may)
 {
 	set_option(fd, SOL_SOCKET, SO_PASSRIGHTS, may);
+}
+
+bool sock_leaves_fds(int fd)
+{
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+	rlim_t reserve;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	reserve = limit.rlim_cur / 8 < FDS_RESERVE ? limit.rlim_cur / 8 : FDS_RESERVE;
+	return (rlim_t)fd + reserve < limit.rlim_cur;
 }

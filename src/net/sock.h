@@ -233,4 +233,11 @@ void sock_tune_datagrams(int fd);
  */
 void sock_take_fds(int fd, bool may);
 
+/*
+ * sock_leaves_fds() - Whether there are enough descriptors for other purposes beside @fd, which
+ * somebody else has had us open. New ones have the lowest number that is unused, so a number
+ * shows about how many are in use.
+ */
+bool sock_leaves_fds(int fd);
+
 #endif

@@ -126,6 +126,8 @@ static int use(struct vhost *v, int fd)
 	ret = device_open(&v->device, fd);
 	if (ret < 0)
 		return port_why(p, ret, "epoll: %s", strerror(-ret));
+	/* One that we were given is there; what its front end does is no mistake of ours. */
+	p->was_up |= p->ops->one_shot;
 	if (HAS_STORY)
 		port_tell(p, "connected; the guest has not started its device yet");
 	return -EINPROGRESS;

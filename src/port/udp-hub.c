@@ -60,6 +60,8 @@ void udp_hub_leave(struct udp_hub *h, struct udp_session *s)
 	for (unsigned i = 0; i < h->n_waiting; i++)
 		if (h->waiting[i].session != s)
 			h->waiting[left++] = h->waiting[i];
+		else
+			port_drop(&s->port, DROP_LOST, h->waiting[i].frames);
 	h->n_waiting = left;
 	h->slots[s->slot].session = NULL;
 	s->hub = NULL;
@@ -216,6 +218,19 @@ int udp_hub_send_run(struct udp_hub *h, const struct udp_run *run)
 	return send_singly(h, run);
 }
 
+void udp_hub_count(const struct udp_run *run, int ret)
+{
+	struct port *p = &run->session->port;
+
+	if (ret < 0) {
+		port_drop(p, ret == -EMSGSIZE ? DROP_TOO_LONG : DROP_REFUSED,
+			  run->frames);
+		return;
+	}
+	p->count.tx_frames += run->frames;
+	p->count.tx_bytes += run->bytes;
+}
+
 void udp_hub_wait(struct udp_hub *h, const struct udp_run *run)
 {
 	struct udp_run *w = &h->waiting[h->n_waiting];
@@ -234,11 +249,11 @@ static void writable(struct udp_hub *h)
 {
 	for (; h->n_waiting; h->n_waiting--) {
 		struct udp_run *run = &h->waiting[0];
+		int ret = udp_hub_send_run(h, run);
 
-		if (udp_hub_send_run(h, run) == -EAGAIN)
+		if (ret == -EAGAIN)
 			return;
-		run->session->port.count.tx_frames += run->frames;
-		run->session->port.count.tx_bytes += run->bytes;
+		udp_hub_count(run, ret);
 		h->waiting[0] = h->waiting[1];
 	}
 	loop_mod(h->loop, &h->watch, EPOLLIN);
@@ -365,6 +380,9 @@ void udp_hub_close(struct udp_hub *h)
 		loop_del(h->loop, &h->watch);
 		close(fd);
 	}
+	/* Of a branch; otherwise all sessions have left. */
+	for (unsigned i = 0; i < h->n_waiting; i++)
+		port_drop(&h->waiting[i].session->port, DROP_LOST, h->waiting[i].frames);
 	free(h->in);
 	free(h->out);
 	free(h->slots);

@@ -73,14 +73,10 @@ static int leave(struct outgoing *o)
 
 	if (ret == -EAGAIN) {
 		udp_hub_wait(udp_session_way(s), run);
-	} else if (ret < 0) {
+	} else {
 		if (ret == -EMSGSIZE)
 			pmtu_too_long(&s->link.pmtu, run->segment, o->now);
-		port_drop(&s->port, ret == -EMSGSIZE ? DROP_TOO_LONG : DROP_REFUSED,
-			  run->frames);
-	} else {
-		s->port.count.tx_frames += run->frames;
-		s->port.count.tx_bytes += run->bytes;
+		udp_hub_count(run, ret);
 	}
 	*run = (struct udp_run){ .session = s };
 	o->is_last = false;

@@ -100,6 +100,9 @@ int udp_hub_send(struct udp_hub *h, const struct sock_addr *to, const uint8_t *d
 /* udp_hub_send_run() - Return: 0; -EAGAIN: try again when there is room; another -errno. */
 int udp_hub_send_run(struct udp_hub *h, const struct udp_run *run);
 
+/* udp_hub_count() - Count the frames of a run, which was sent, or not: @ret is -errno then. */
+void udp_hub_count(const struct udp_run *run, int ret);
+
 /*
  * udp_hub_wait() - A run is to be sent when there is room; there may be two of them. It is
  * copied if it is not in @h->out.

@@ -199,7 +199,8 @@ static unsigned pop_some(struct device *d, struct room *room, struct source *s,
 
 	*ret = 1;
 	/* A guest that shows chains and hides them again must not keep us here. */
-	for (unsigned tries = 0; tries < max && bytes < RX_BYTES; tries++) {
+	for (unsigned tries = 0; tries < max && bytes < RX_BYTES && !d->memory.is_broken;
+	     tries++) {
 		*ret = pop_one(d, room->iov, &s[n]);
 		if (*ret < 0 || (*ret == 0 && !ring_listen(r)))
 			break;
@@ -283,7 +284,7 @@ int vhost_rx(struct port *p, struct batch *b)
 		return 0;
 	ring_quiet(r);
 	n = pop_some(d, &room, s, BATCH_MAX - more, &ret);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && !d->memory.is_broken; i++)
 		take_one(v, b, &room, &s[i]);
 	b->later = ret > 0 && (r->avail_seen != r->next || ring_listen(r));
 	ret = device_look(d, DEVICE_TX, ret < 0 ? ret : 0);

@@ -197,7 +197,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 		return (int)n;
 	}
 	ring_quiet(r);
-	while (done < n) {
+	while (done < n && !d->memory.is_broken) {
 		ring_prefetch(r, VHOST_AHEAD);
 		ret = put(v, &f[done]);
 		if (ret < 0 || (ret == 0 && (!ring_listen(r) || ++retries > RETRIES)))

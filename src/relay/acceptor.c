@@ -261,6 +261,16 @@ static void free_stopped(struct deferred *d)
 	free_list(&container_of(d, struct relay, stopping)->stopped);
 }
 
+/* Not now: its watch may still have an event in this turn, and a port of its be about to end. */
+static void free_later(struct acceptor *a)
+{
+	struct relay *r = a->relay;
+
+	a->next = r->stopped;
+	r->stopped = a;
+	loop_defer(r->loop, &r->stopping, free_stopped);
+}
+
 void acceptor_del(struct acceptor *a)
 {
 	struct relay *r = a->relay;
@@ -275,12 +285,8 @@ void acceptor_del(struct acceptor *a)
 	if (HAS_KEYS && a->door)
 		door_close(a);
 	a->is_stopped = true;
-	if (a->listener.n)
-		return;
-	/* Its watch may still have an event in this turn. */
-	a->next = r->stopped;
-	r->stopped = a;
-	loop_defer(r->loop, &r->stopping, free_stopped);
+	if (!a->listener.n)
+		free_later(a);
 }
 
 void acceptor_ended(struct acceptor *a, struct member *m)
@@ -301,9 +307,8 @@ void acceptor_gone(struct acceptor *a, struct member *m)
 	acceptor_ended(a, m);
 	stats_add(&a->gone, &m->port->count);
 	listener_gone(&a->listener, m->host);
-	/* Ports are freed at the end of a turn. */
 	if (a->is_stopped && !a->listener.n)
-		free_one(a);
+		free_later(a);
 }
 
 void acceptor_free_all(struct relay *r)

@@ -216,6 +216,46 @@ static int open_hub(struct acceptor *a, struct udp_hub *h)
 	return ret;
 }
 
+/* Close the socket of a listener that takes no hellos, unless a port sends by it. */
+static void close_hub(struct acceptor *a)
+{
+	struct udp_hub *h = &a->door->hub;
+
+	for (unsigned i = 0; i < h->n_slots; i++)
+		if (h->slots[i].session)
+			return;
+	udp_hub_close(h);
+	if (a->listener.own)
+		a->listener.own->is_used = false;
+	a->listener.own = NULL;
+}
+
+/* Whether a port sends by the socket of a listener that was taken away, at the port of @a. */
+static bool is_in_way(const struct member *m, const struct acceptor *a)
+{
+	const struct acceptor *old = m->acceptor;
+
+	return old && old->is_stopped && old->door &&
+	       old->ep->local.port == a->ep->local.port;
+}
+
+/* End those ports. Return: whether there were some. */
+static bool make_way(const struct acceptor *a)
+{
+	struct member *first = a->relay->forward.members.first;
+	bool any = false;
+
+	for (struct member *m = first; m; m = m->next)
+		if (is_in_way(m, a)) {
+			any = true;
+			relay_del(m);
+		}
+	for (struct member *m = first; m; m = m->next)
+		if (is_in_way(m, a))
+			close_hub(m->acceptor);
+	return any;
+}
+
 int door_open(void *acceptor)
 {
 	struct acceptor *a = acceptor;
@@ -229,6 +269,8 @@ int door_open(void *acceptor)
 	d->hub.hello = on_hello;
 	d->hub.strays = &a->listener.admit.refused[ADMIT_STRAY];
 	ret = open_hub(a, &d->hub);
+	if (ret == -EADDRINUSE && make_way(a))
+		ret = open_hub(a, &d->hub);
 	if (ret < 0) {
 		free(d);
 		return ret;
@@ -245,6 +287,7 @@ void door_close(struct acceptor *a)
 	for (unsigned i = 0; i < h->n_slots; i++)
 		if (h->slots[i].session && !h->slots[i].session->port.owner)
 			forget(h->slots[i].session);
+	close_hub(a);
 }
 
 void door_free(struct acceptor *a)
@@ -252,9 +295,6 @@ void door_free(struct acceptor *a)
 	if (!a->door)
 		return;
 	door_close(a);
-	udp_hub_close(&a->door->hub);
-	if (a->listener.own)
-		a->listener.own->is_used = false;
 	crypto_wipe(a->door, sizeof(*a->door));
 	free(a->door);
 	a->door = NULL;

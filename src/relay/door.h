@@ -23,16 +23,20 @@ struct door {
 
 /*
  * door_open() - Listen as the endpoint of an acceptor says, which has ,udp: as of struct
- * listener.
+ * listener. If the address is that of a listener that was taken away, its ports end, and their
+ * peers come to the new one.
  *
  * Return: 0 or -errno.
  */
 int door_open(void *acceptor);
 
-/* door_close() - Take no hellos any more, and forget who has not proved anything. */
+/*
+ * door_close() - Take no hellos any more, and forget who has not proved anything. The socket
+ * is closed if there is no port.
+ */
 void door_close(struct acceptor *a);
 
-/* door_free() - Close the socket, once all ports that use it are gone. */
+/* door_free() - Close the socket; all ports that use it are gone. */
 void door_free(struct acceptor *a);
 
 #endif

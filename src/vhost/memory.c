@@ -2,7 +2,8 @@
 /*
  * The handler of SIGBUS gets no argument, so the list of all guests' memory is static. It is
  * changed by the one thread of the program only, which does not touch a guest's memory
- * meanwhile.
+ * meanwhile. A process has so many addresses and so many mappings, so their count is static,
+ * too.
  *
  * #syscalls: fcntl fstat mmap munmap rt_sigaction
  */
@@ -19,6 +20,7 @@
 #include "base/util.h"
 
 static struct memory *mapped;
+static unsigned n_mappings;
 
 /* ---- what the handler does ---- */
 
@@ -27,13 +29,27 @@ static bool is_in(const struct mapping *map, const uint8_t *at)
 	return map->at && at >= map->map && at < map->map + map->map_len;
 }
 
-/* Return: whether @at was in it, and zeros are there now. */
+/* Shared memory, for RLIMIT_DATA has no say in that. Return: whether zeros are there now. */
+static bool put_zeros(uint8_t *at, size_t len)
+{
+	return mmap(at, len, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) != MAP_FAILED;
+}
+
+/*
+ * A kernel that counts what may be written to (vm.overcommit_memory) need not have as much as
+ * the guest has said: then it is the page alone, and the next one when its turn comes.
+ *
+ * Return: whether @at was in it, and zeros are there now.
+ */
 static bool replace(struct mapping *map, const uint8_t *at)
 {
-	return is_in(map, at) &&
-	       mmap(map->map, map->map_len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		    0) != MAP_FAILED;
+	if (!is_in(map, at))
+		return false;
+	return put_zeros(map->map, map->map_len) ||
+	       put_zeros(map->map + (size_t)(at - map->map) / map->page * map->page,
+			 map->page);
 }
 
 static bool replace_any(const uint8_t *at)
@@ -116,6 +132,15 @@ static int check_file(int fd, uint64_t end, size_t *page, const char **why)
 	return 0;
 }
 
+/* Whether there are addresses left for what is no guest's; a sparse file may be of any size. */
+static bool leaves_enough(void)
+{
+	void *at = mmap(NULL, MEMORY_LEAVES, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at != MAP_FAILED && munmap(at, MEMORY_LEAVES) == 0;
+}
+
 /* Map @size bytes of a file, from @offset on. Return: 0 or -errno. */
 static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 		    const char **why)
@@ -133,6 +158,9 @@ static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 		return ret;
 	begin = offset / page * page;
 	len = (offset + size - begin + page - 1) / page * page;
+	*why = "is more than all guests together may have";
+	if (n_mappings == MEMORY_MAPPINGS_MAX)
+		return -ENOMEM;
 	*why = "can't be mapped";
 	if (len > SIZE_MAX / 2)
 		return -ENOMEM;
@@ -140,16 +168,25 @@ static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 		  fd, (off_t)begin);
 	if (at == MAP_FAILED)
 		return -errno;
+	*why = "leaves too few addresses for the relay itself";
+	if (!leaves_enough()) {
+		munmap(at, (size_t)len);
+		return -ENOMEM;
+	}
+	n_mappings++;
 	map->map = at;
 	map->map_len = (size_t)len;
+	map->page = page;
 	map->at = map->map + (offset - begin);
 	return 0;
 }
 
 static void unmap(struct mapping *map)
 {
-	if (map->at)
+	if (map->at) {
 		munmap(map->map, map->map_len);
+		n_mappings--;
+	}
 	*map = (struct mapping){ 0 };
 }
 

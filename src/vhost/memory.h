@@ -27,13 +27,21 @@
 #define MEMORY_LOG_PAGE 4096u /* guest memory that one bit of the log stands for */
 
 /*
+ * What guests leave for all else: bytes of addresses, and three quarters of the mappings that a
+ * process may have (vm.max_map_count), whatever files and regions their front ends pass.
+ */
+#define MEMORY_LEAVES ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
+#define MEMORY_MAPPINGS_MAX 16384u
+
+/*
  * A mapping of a file.
  * @at:  where the bytes that were asked for begin; NULL: there is no mapping
  * @map: the mapping itself, of @map_len bytes, begins at a page before that
+ * @page: bytes of a page of the file, or of the machine if that has longer ones
  */
 struct mapping {
 	uint8_t *at, *map;
-	size_t map_len;
+	size_t map_len, page;
 };
 
 /*

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "net/sock.h"
 #include "vhost/call.h"
 
 #define PAYLOAD_MAX sizeof(struct message_table)
@@ -145,6 +146,7 @@ static int take_fds(struct message *m, struct msghdr *msg)
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 0 },
 			   sizeof(struct linger));
+		is_cut |= !sock_leaves_fds(fd);
 		if (m->n_fds < MESSAGE_FDS_MAX) {
 			m->fd[m->n_fds++] = fd;
 			continue;

@@ -425,6 +425,8 @@ static bool was_dropped(enum port_drop reason)
 
 static void test_refused(void)
 {
+	uint64_t sent;
+
 	begin("");
 	ok(is_up() && passes(), "a kernel that refuses");
 	fault_arm(FAULT_sendto, 1, EAGAIN);
@@ -458,6 +460,14 @@ static void test_refused(void)
 	fault_arm(FAULT_sendto, 1, ECONNREFUSED);
 	send_one(live.port, &up, SMALL);
 	ok(fault_disarm() && was_dropped(DROP_REFUSED), "nobody is there: the same");
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(live.port, &up, SMALL);
+	fault_arm(FAULT_sendto, 1, ENOBUFS);
+	sent = live.port->count.tx_frames;
+	live_until(fault.is_hit);
+	ok(fault_disarm() && was_dropped(DROP_REFUSED) &&
+		   live.port->count.tx_frames == sent,
+	   "what waits may be refused in the end");
 	ok(passes(), "the next ones pass");
 	fault_arm(FAULT_sendmsg, 1, EMSGSIZE);
 	send_row(live.port, &up, 1514, 32);
@@ -507,7 +517,8 @@ static void test_leaves(void)
 	send_one(&far.session->port, &down, SMALL);
 	fault_disarm();
 	port_end(&far.session->port);
-	ok(!far.hub.n_waiting, "when it leaves itself, nothing waits");
+	ok(!far.hub.n_waiting && far.session->port.count.dropped[DROP_LOST] == 1,
+	   "when it leaves itself, nothing waits, and that is lost");
 	end();
 }
 
@@ -616,6 +627,16 @@ static void test_branch(void)
 	fault_arm(FAULT_sendmsg, 1, EAGAIN);
 	send_row(&s->port, &down, 1514, 32);
 	ok(fault_disarm() && b->watch.fd >= 0, "again");
+	live_until(!b->n_waiting);
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_one(&s->port, &down, SMALL);
+	ok(fault_disarm() && b->n_waiting == 1, "and one waits there");
+	give_up(&down);
+	udp_hub_close(b);
+	ok(s->port.count.dropped[DROP_LOST] == 1, "which is lost with it");
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	send_row(&s->port, &down, 1514, 32);
+	ok(fault_disarm() && b->watch.fd >= 0, "once more");
 	give_up(&down);
 	move();
 	send_one(live.port, &up, SMALL);

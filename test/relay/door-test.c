@@ -641,6 +641,44 @@ static void test_deleted(void)
 	acceptor_del(a);
 	turns(&loop, 2);
 	ok_eq_int(fault_open_fds(), fds - 1, "one without ports goes at once");
+	a = listen_more("");
+	ok(call(&v, a, &site), "a peer of another one");
+	acceptor_del(a);
+	go(&v);
+	keyed_end();
+	ok_eq_int(fault_open_fds(), fds - 1, "that is gone when the relay ends");
+}
+
+/* A reload that gives a listener another name takes it away, and adds it, in one turn. */
+static void test_replaced(void)
+{
+	struct acceptor *a = begin(RELAY_SWITCH, "");
+	uint16_t port = port_of(a->door->hub.watch.fd);
+	char why[WHY_MAX] = "";
+	struct visitor v, w;
+
+	acceptor_del(a);
+	ok(try_listen("127.0.0.1:", port, ",name=b", why) == 0,
+	   "one takes the address of one that is taken away in this turn %s", why);
+	turns(&loop, 2);
+	ok(call(&v, relay.acceptors, &site), "and is joined");
+	come(&w, relay.acceptors, &far);
+	say_hello(&w, NULL);
+	turns(&loop, 2);
+	acceptor_del(relay.acceptors);
+	leap(&loop, 2);
+	ok(try_listen("127.0.0.1:", port, ",name=c", why) == 0,
+	   "one takes that of one whose ports went on: these end %s", why);
+	turns(&loop, 2);
+	ok(!relay.forward.members.n && relay.acceptors && !relay.acceptors->next,
+	   "nothing is left of the old one");
+	say_hello(&v, NULL);
+	settle(&v);
+	ok(member() && member()->acceptor == relay.acceptors, "their peers come again");
+	ok(try_listen("127.0.0.1:", port, ",name=d", why) == -EADDRINUSE && member(),
+	   "one that is there keeps its address");
+	go(&v);
+	go(&w);
 	keyed_end();
 }
 
@@ -726,6 +764,7 @@ int main(void)
 	test_passed();
 	test_not_proved();
 	test_deleted();
+	test_replaced();
 	test_sockets();
 	test_no_memory();
 	keyed_close();

@@ -604,6 +604,28 @@ static void test_failed_setup(void)
 	end();
 }
 
+/* What it does with a connection that it was given to is no mistake in the set-up. */
+static void test_front_end(void)
+{
+	char text[64], why[1200] = "";
+	struct endpoint ep;
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
+		exit(1);
+	snprintf(text, sizeof(text), "fd:%d,vhost-user", sv[0]);
+	begin(false);
+	if (endpoint_parse(&ep, text, why, sizeof(why)) < 0)
+		exit(1);
+	ok_eq_int(relay_add(&relay, &ep, why, sizeof(why)), 0,
+		  "a front end's connection");
+	close(sv[1]);
+	turns(&loop, 3);
+	ok(!relay.forward.members.n && !relay.failed,
+	   "it goes before its guest has started, and the relay goes on");
+	end();
+}
+
 /* ---- the end of the work ---- */
 
 static void test_finish_drains(bool is_cable)
@@ -970,6 +992,7 @@ static void test_ends(void)
 	}
 	test_all_end_in_flush();
 	test_failed_setup();
+	test_front_end();
 	test_finish_drains(true);
 	test_finish_drains(false);
 	test_finish_at_once();

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/util.h"
+#include "lib/fault.h"
 #include "lib/tap.h"
 
 #define PAGE 65536u /* as large as any machine's */
@@ -233,6 +236,134 @@ static void test_cut(void)
 	close(fd);
 }
 
+/*
+ * Where the kernel counts what a process may write to: the whole is more than it has left, and
+ * each page that is touched is replaced alone.
+ */
+static void test_cut_refused(void)
+{
+	int fd = make_file(SIZE);
+	struct memory m = { 0 };
+	const char *why;
+	volatile uint8_t *at;
+
+	memory_guard();
+	add(&m, 0, SIZE, 0, 0, fd, &why);
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	at = m.region[0].mapping.at;
+	for (unsigned i = 0; i < 3; i++) {
+		volatile uint8_t *page = at + i * PAGE;
+
+		fault_arm(FAULT_mmap, 1, ENOMEM);
+		page[PAGE - 1] = 7;
+		ok(fault_disarm() && m.is_broken && page[PAGE - 1] == 7,
+		   "no memory for all that was cut off: page %u has some", i);
+		m.is_broken = false;
+	}
+	memory_free(&m);
+	close(fd);
+}
+
+/* A limit of data, which has no room for what a guest has. */
+static void test_cut_limited(void)
+{
+	int fd = make_file(SIZE), status = 0;
+	struct memory m = { 0 };
+	const char *why;
+	pid_t pid;
+
+	memory_guard();
+	add(&m, 0, SIZE, 0, 0, fd, &why);
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	pid = fork();
+	if (!pid) {
+		volatile uint8_t *at = m.region[0].mapping.at;
+
+		if (setrlimit(RLIMIT_DATA, &(struct rlimit){ 4096, 4096 }) < 0)
+			_exit(2);
+		at[1] = 7;
+		_exit(!(m.is_broken && at[1] == 7));
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	   "memory that is cut off under a limit of data is replaced");
+	memory_free(&m);
+	close(fd);
+}
+
+static size_t address_space(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f || fscanf(f, "%lu", &pages) != 1)
+		abort();
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A process with so many addresses left maps a large region. Return: what came of it. */
+static int add_with_room(size_t room, size_t size, const char **why)
+{
+	int fd = make_file((off_t)size), ret;
+	struct rlimit before, limit;
+	struct memory m = { 0 };
+
+	if (getrlimit(RLIMIT_AS, &before) < 0)
+		abort();
+	limit = before;
+	limit.rlim_cur = address_space() + room;
+	if (setrlimit(RLIMIT_AS, &limit) < 0)
+		abort();
+	ret = add(&m, 0, size, 0, 0, fd, why);
+	setrlimit(RLIMIT_AS, &before);
+	ok(m.n == (ret ? 0 : 1), "it is mapped, or not");
+	memory_free(&m);
+	close(fd);
+	return ret;
+}
+
+/* Files without bytes in them could take all addresses, so that no other port has memory. */
+static void test_addresses_left(void)
+{
+	size_t size = 64 << 20, room = MEMORY_LEAVES + (96 << 20);
+	const char *why;
+
+	ok_eq_int(add_with_room(room, size, &why), 0, "a region beside enough addresses");
+	ok_eq_int(add_with_room(room - size, size, &why), -ENOMEM, "beside too few: %s",
+		  why);
+}
+
+/* Guests with many small regions could have all mappings that a process may have. */
+static void test_mappings_left(void)
+{
+	unsigned n = MEMORY_MAPPINGS_MAX / MEMORY_REGIONS_MAX + 1, added = 0;
+	struct memory *all = calloc(n, sizeof(*all));
+	int fd = make_file(SIZE);
+	const char *why;
+
+	if (!all)
+		abort();
+	while (added < n * MEMORY_REGIONS_MAX) {
+		uint64_t at = added % MEMORY_REGIONS_MAX * 2ull * PAGE;
+
+		if (add(&all[added / MEMORY_REGIONS_MAX], at, PAGE, at, 0, fd, &why) < 0)
+			break;
+		added++;
+	}
+	ok_eq_int(added, MEMORY_MAPPINGS_MAX, "regions of all guests, and one more %s",
+		  why);
+	memory_free(&all[3]);
+	ok(add(&all[n - 1], 0, PAGE, 0, 0, fd, &why) == 0,
+	   "there is room again when one guest has gone");
+	for (unsigned i = 0; i < n; i++)
+		memory_free(&all[i]);
+	free(all);
+	close(fd);
+}
+
 /* Any other SIGBUS is the end. */
 static void test_foreign(void)
 {
@@ -262,6 +393,10 @@ int main(void)
 	test_addresses();
 	test_log();
 	test_cut();
+	test_cut_refused();
+	test_cut_limited();
+	test_addresses_left();
+	test_mappings_left();
 	test_foreign();
 	return done();
 }

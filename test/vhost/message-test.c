@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -208,10 +209,44 @@ static void test_answer(void)
 	ok_eq_int(message_answer(&m, 8, ends[1]), -EPIPE, "nobody is there");
 }
 
+/* Front ends must not use up what the relay needs for itself. */
+static void test_limit(void)
+{
+	struct rlimit before, limit;
+	size_t len;
+	struct raw r;
+
+	if (getrlimit(RLIMIT_NOFILE, &before) < 0)
+		abort();
+	len = build(&r, SET_VRING_CALL, 1, 8, 0);
+	for (unsigned spare = 40; spare >= 24; spare -= 16) {
+		struct message m = { 0 };
+		const char *why = "";
+
+		connect_ends();
+		limit = before;
+		limit.rlim_cur = (rlim_t)ends[1] + 256 + spare;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		    dup2(ends[1], ends[1] + 256) < 0)
+			abort();
+		/* All below that are in use. */
+		while (dup(ends[1]) < ends[1] + 256)
+			;
+		give(&r, len, 1);
+		ok_eq_int(message_read(&m, ends[1], &why), spare > 32 ? 1 : -EPROTO,
+			  "about %u descriptors are left %s", spare, why);
+		message_end(&m);
+		for (int fd = ends[1] + 1; fd < ends[1] + 256 + (int)spare; fd++)
+			close(fd);
+		setrlimit(RLIMIT_NOFILE, &before);
+	}
+}
+
 int main(void)
 {
 	test_cases();
 	test_parts();
 	test_answer();
+	test_limit();
 	return done();
 }
