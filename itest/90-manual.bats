@@ -216,8 +216,10 @@ all_works()
 	local file name line guests added
 
 	guests=$(grep -l '^qemu' "$DIR"/example*.line | wc -l)
-	for file in $(grep -l '^qemu.*vhost-user' "$DIR"/example*.line); do
-		guest_wait "$(basename "$file" .line)"
+	for file in "$DIR"/example*.line; do
+		if grep -q '^qemu.*vhost-user' "$file"; then
+			guest_wait "$(basename "$file" .line)"
+		fi
 	done
 	added=$(grep -lE '^netrelay ctl .* add ' "$DIR"/example*.line | wc -l)
 	for file in "$DIR"/example*.line; do
