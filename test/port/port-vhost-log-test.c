@@ -13,7 +13,8 @@
 	UINT64_C(0x7000ff8) /* by these addresses the log knows the used rings */
 #define HIGH_RINGS UINT64_C(0x9000ffc)
 #define SIZE 1024u /* of a ring: its used one takes three pages */
-#define LOG_BYTES ((FRONT_HIGH >> 15) + 4096) /* the high region is below 128 MiB */
+#define LOG_BYTES \
+	((size_t)(FRONT_HIGH >> 15) + 4096) /* the high region is below 128 MiB */
 
 static struct front a, b;
 static uint16_t base; /* of b's rings */
