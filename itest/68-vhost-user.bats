@@ -35,6 +35,7 @@ setup_file()
 
 teardown_file()
 {
+	rm -f "$(cut_file)"
 	common_teardown
 }
 
@@ -47,7 +48,7 @@ teardown_file()
 #           nic2 ====== r2 ====== nic2              r2 dials
 #           nic3 ====== r3 ------ nic3              -netdev stream
 #           nic4 == r4 -- trunk -- s4 == nic4       s4: trunk and listener in a cable
-#           nic5 ====== r5 ====== nic5              r5 is nobody's
+#           nic5 ====== r5 ====== nic5              r5 is nobody's, and tells of frames
 links()
 {
 	link 1 "$(unix a1)" "$(unix a1)" "--ctl $DIR/ctl --metrics 9100 -l vhost-user-listen:$DIR/a1 br0"
@@ -55,7 +56,7 @@ links()
 	link 3 "$(unix a3)" "stream,server=off,addr.type=unix,addr.path=$DIR/b3" \
 		"-l vhost-user-listen:$DIR/a3 -l unix-listen:$DIR/b3"
 	link 4 "$(unix a4)" "$(unix b4)" "-l 127.0.0.1:5004 vhost-user-listen:$DIR/a4"
-	link 5 "$(unix open/5)" "$(unix open/5)" "-l vhost-user-listen:$DIR/open/5,mode=0666"
+	link 5 "$(unix open/5)" "$(unix open/5)" "-v -l vhost-user-listen:$DIR/open/5,mode=0666"
 }
 
 link()
@@ -188,19 +189,34 @@ all_work()
 	assert_line --regexp '^CapEff:\s0+$'
 }
 
-# send_file NUMBER MIB: by that link, from a to b.
+# send_file NUMBER MIB: by that link, from a to b. It takes as long as it takes while frames flow.
 send_file()
 {
-	local make sent got
+	local make before
 
 	make="for n in \$(seq $(($2 / 2))); do echo \$n; cat /tmp/data; done"
 	# Without a stdin that lasts, nc would be the first to end.
-	guest b "rm -f /tmp/sum; (sleep 1000 | nc -l -p 8 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
-	GUEST_LIMIT=600 guest a "$make | nc 10.0.$1.2 8"
-	got=$(guest b "until [ -s /tmp/sum ]; do sleep 0.1; done; cat /tmp/sum")
-	sent=$(GUEST_LIMIT=600 guest a "($make) | sha256sum")
-	assert_equal "$got" "$sent"
+	guest b "rm -f /tmp/sum; (sleep 100000 | nc -l -p 8 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
+	guest a "rm -f /tmp/sum /tmp/copy; mkfifo /tmp/copy; sha256sum </tmp/copy >/tmp/sum 2>/dev/null &"
+	guest a "($make) 2>/dev/null | tee /tmp/copy 2>/dev/null | nc 10.0.$1.2 8 >/dev/null 2>&1 &"
+	until has_sum b; do
+		before=$(received "r$1")
+		wait_for 10 "frames, or the sum of all" goes_on "r$1" "$before"
+	done
+	wait_for 10 "the sum of what was sent" has_sum a
+	assert_equal "$(guest b "cat /tmp/sum")" "$(guest a "cat /tmp/sum")"
 	relay_check_sums "r$1"
+}
+
+# has_sum GUEST: waits for it some seconds.
+has_sum()
+{
+	guest "$1" "for n in \$(seq 25); do [ ! -s /tmp/sum ] || exit 0; sleep 0.2; done; exit 1"
+}
+
+goes_on() # RELAY BEFORE
+{
+	(($(received "$1") > $2 + 10)) || has_sum b
 }
 
 # bytes_per_frame RELAY: of its port that has received most.
@@ -268,6 +284,93 @@ print($1)"
 	assert_line "unix:$DIR/a1#2"
 }
 
+# top_shows REGEX: it draws r1's ports, and a line like that among them.
+top_shows()
+{
+	wait_for 10 "\"$1\" drawn by top" is_drawn "$1" || {
+		tmux -S "$DIR/tmux" capture-pane -p
+		return 1
+	}
+}
+
+is_drawn()
+{
+	tmux -S "$DIR/tmux" capture-pane -p | grep -qE -- "$1"
+}
+
+top_start()
+{
+	start tmux env -u TMUX tmux -S "$DIR/tmux" -f /dev/null -D
+	wait_for 5 "tmux" test -S "$DIR/tmux"
+	tmux -S "$DIR/tmux" new-session -d -x 170 -y 12 "LC_ALL=C.UTF-8 TERM=screen '$NETRELAY' top '$DIR/ctl'"
+}
+
+# rests RELAY: whether it uses less than a hundredth of the time of a processor.
+rests()
+{
+	local since used
+
+	since=$(_now_us)
+	used=$(cpu_us "$1")
+	wait_for 10 "a second" has_spent "$since" 1000
+	((($(cpu_us "$1") - used) * 100 < $(_now_us) - since))
+}
+
+# has_waiting NAME MOST: how much waits for that guest is shown, in bytes; 0: nothing.
+has_waiting()
+{
+	local bytes
+
+	bytes=$(of_json "[p['queue_bytes'] for p in status['ports'] if p['peer'] == 'pid $(pid_of "$1")'][0]")
+	(($2 ? bytes > 1400 && bytes <= $2 : bytes == 0))
+}
+
+# What waits: a queue takes 512 KiB.
+@test "vhost-user: top shows the guests by their processes, and what waits for one" {
+	command -v tmux >/dev/null || skip "needs tmux"
+	top_start
+	top_shows "^ +[0-9]+ .*#[0-9]+ \(pid $(pid_of a)\) +up .* 0 +[0-9]+ *$"
+	top_shows "^ +[0-9]+ .*#[0-9]+ \(pid $(pid_of b)\) +up .* 0 +[0-9]+ *$"
+	ns lab ping -c 2 -i 0.2 -W 5 10.0.1.2
+	kill -STOP "$(pid_of b)"
+	run -1 ns lab ping -f -l 1000 -c 1000 -s 1400 -W 1 10.0.1.2
+	top_shows "^ +[0-9]+ .*#[0-9]+ \(pid $(pid_of b)\) +up .* [0-9.]+k +[0-9]+ *$"
+	has_waiting b $((512 << 10))
+	wait_for 10 "the relay to sleep meanwhile" rests r1
+	kill -CONT "$(pid_of b)"
+	wait_for 10 "nothing to wait" has_waiting b 0
+	top_shows "^ +[0-9]+ .*#[0-9]+ \(pid $(pid_of b)\) +up .* 0 +[0-9]+ *$"
+	tmux -S "$DIR/tmux" send-keys q
+	dismiss tmux
+}
+
+# traced DIRECTION FROM TO LENGTH: whether r5 has told of a frame between these guests.
+traced()
+{
+	guest_pings "$2" 1337 "10.0.5.$([[ $3 == a ]] && echo 1 || echo 2)"
+	has_logged r5 "^netrelay: ([0-9]+:){2}[0-9.]+ [0-9]+ unix:$DIR/open/5#[0-9]+ $1 $(mac_of "$2") > $(mac_of "$3"), IPv4, length $4$"
+}
+
+mac_of()
+{
+	printf '52:54:00:6e:%02x:05' "$(cat "$DIR/$1.number")"
+}
+
+# A flood is told of in part.
+@test "vhost-user: a trace tells of each frame of a guest, where it comes in and goes out" {
+	wait_for 20 "a frame of a, in" traced in a b 1379
+	wait_for 20 "a frame of a, out" traced out a b 1379
+	wait_for 20 "a frame of b, in" traced in b a 1379
+	wait_for 20 "a super-frame" sends_super
+}
+
+# sends_super: from a to b, in one piece.
+sends_super()
+{
+	guest a "nc 10.0.5.2 7 </tmp/data >/dev/null"
+	has_logged r5 "unix:$DIR/open/5#[0-9]+ (in|out) $(mac_of a) > $(mac_of b), IPv4, super-frame of [0-9]+, length"
+}
+
 # --- one side only ------------------------------------------------------------
 
 # What it is sent waits in its ring and its queue.
@@ -279,6 +382,47 @@ print($1)"
 	ns lab ping -c 3 -i 0.2 -W 5 10.0.1.1
 	kill -CONT "$(pid_of b)"
 	works 1
+}
+
+# --- MTU ------------------------------------------------------------------------
+
+# mtu BYTES: of nic5 of a and b.
+mtu()
+{
+	guest a "ip link set nic5 mtu $1"
+	guest b "ip link set nic5 mtu $1"
+}
+
+# What QEMU says of an MTU (host_mtu) the guest has from the start. A guest that takes a frame in
+# one buffer only has no room for long ones; it gets the others.
+#
+#   a, b nic5 ====== r5 ====== nic1 large, small
+@test "vhost-user: another MTU, and a guest whose buffers are too small for it" {
+	local before one=mrg_rxbuf=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off
+
+	GUEST_DEVICE=host_mtu=9000 guest_start large in lab -- "$(unix open/5)"
+	GUEST_DEVICE=$one guest_start small in lab -- "$(unix open/5)"
+	mtu 9000
+	guest_pings a 8972 10.0.5.2
+	guest_pings a 56 10.0.5.2
+	guest_wait large
+	guest_wait small
+	run -0 guest large cat /sys/class/net/nic1/mtu
+	assert_line 9000
+	guest_nic large 1 10.0.5.3/24
+	guest_nic small 1 10.0.5.4/24
+	guest_pings large 8972 10.0.5.1
+	guest_pings a 8972 10.0.5.3
+	guest_pings a 1472 10.0.5.4
+	before=$(drops r5 too-long)
+	run ! guest a "ping -c 2 -W 1 -s 8972 10.0.5.4"
+	(($(drops r5 too-long) == before + 2))
+	guest_pings small 1472 10.0.5.1 10.0.5.3
+	guest_stop large
+	guest_stop small
+	relay_wait_ports r5 2
+	mtu 1500
+	works 5
 }
 
 # --- the end of one side --------------------------------------------------------
@@ -359,6 +503,80 @@ ends_alone()
 	wait_for 20 "a word" has_logged r1 "a1#[0-9]+: the guest's memory is not shared"
 	dismiss unshared
 	guest_pings a 56 10.0.1.2
+}
+
+# The memory is a file that QEMU does not hold by seals. The guest is stopped, so that it is
+# netrelay that finds it cut short: in its sandbox.
+@test "vhost-user: memory that is cut short ends its own port, and nothing else" {
+	local file
+
+	file=$(cut_file)
+	start short in lab qemu-system-x86_64 -accel tcg -m 64M -nodefaults -display none \
+		-machine memory-backend=m -object "memory-backend-file,id=m,share=on,size=64M,mem-path=$file" \
+		-chardev "socket,id=c,path=$DIR/a1" -netdev vhost-user,id=n,chardev=c \
+		-device virtio-net-pci,netdev=n,vectors=0,bootindex=1
+	relay_wait_up r1 4 60
+	kill -STOP "$(pid_of short)"
+	relay_wait_up r1 4
+	truncate -s 0 "$file"
+	# A question to all, which nobody answers.
+	run -1 ns lab ping -c 1 -W 1 10.0.1.99
+	wait_for 10 "a word" has_logged r1 "a1#[0-9]+: the guest's memory was taken away"
+	relay_wait_ports r1 3
+	guest_pings a 1400 10.0.1.2 10.0.1.254
+	relay_check_sums r1
+	kill -KILL "$(pid_of short)"
+	run -137 wait_end short
+}
+
+# cut_file: its memory.
+cut_file()
+{
+	echo "/dev/shm/$LAB_TAG-cut"
+}
+
+is_waiting() # PATH
+{
+	(($(ns lab ss -Hxl src "unix:$1" | awk '{ print $3 }') == 1))
+}
+
+@test "vhost-user: a cable takes one guest at a time; the second one has its turn" {
+	relay_start cable in lab "vhost-user-listen:$DIR/cable" "unix-listen:$DIR/end"
+	wait_listen lab unix "$DIR/end"
+	frames_start first in lab recv "unix:$DIR/cable" --timeout 600
+	relay_wait_ports cable 1
+	start second in lab "$LAB_ROOT/itest/vhost-come" "$DIR/cable" 0
+	wait_for 10 "the second one to wait" is_waiting "$DIR/cable"
+	is_running second
+	dismiss first
+	wait_end second
+	run -0 relay_stop cable
+}
+
+# open_things RELAY: how many descriptors it has, and how many mappings of guests' memory.
+open_things()
+{
+	find "/proc/$(pid_of "$1")/fd" -type l | wc -l
+	grep -c memfd "/proc/$(pid_of "$1")/maps" || true
+}
+
+# What the first thousand need once is there then.
+@test "vhost-user: after 10,000 guests nothing is left of them" {
+	local before rss
+
+	relay_start many in lab -l "vhost-user-listen:$DIR/many"
+	wait_listen lab unix "$DIR/many"
+	timeout 300 "$LAB_ROOT/itest/vhost-come" "$DIR/many" 1000
+	relay_wait_ports many 0
+	before=$(open_things many)
+	rss=$(rss_kib many)
+	timeout 600 "$LAB_ROOT/itest/vhost-come" "$DIR/many" 10000
+	relay_wait_ports many 0
+	assert_equal "$(open_things many)" "$before"
+	echo "# $rss, then $(rss_kib many) KiB" >&3
+	is_rss_below many $((rss + 100))
+	relay_check_sums many
+	run -0 relay_stop many
 }
 
 #   a nic2 === r2 === nic2 b

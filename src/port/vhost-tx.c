@@ -190,7 +190,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	struct device *d = &v->device;
 	struct ring *r = &d->ring[DEVICE_RX].ring;
 	unsigned done = 0, retries = 0;
-	int ret = 0;
+	int ret = 0, called = 0;
 
 	if (!d->is_up) {
 		port_drop(p, DROP_REFUSED, n);
@@ -205,9 +205,8 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 		done += ret > 0;
 	}
 	note_stuck(v, r, ret == 0 && done < n);
-	if (ret < 0 || !ring_publish(r))
-		ret = device_look(d, DEVICE_RX, ret < 0 ? ret : 0);
-	else
-		ret = device_call(d, DEVICE_RX);
+	if (ret >= 0 && ring_publish(r))
+		called = device_call(d, DEVICE_RX);
+	ret = called < 0 ? called : device_look(d, DEVICE_RX, ret < 0 ? ret : 0);
 	return ret < 0 ? port_why(p, ret, "%s", d->why) : (int)done;
 }

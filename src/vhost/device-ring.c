@@ -391,6 +391,9 @@ int device_look(struct device *d, unsigned ring, int ret)
 {
 	if (d->memory.is_broken)
 		return device_why(d, -EFAULT, "the guest's memory was taken away");
+	if (d->memory.is_log_short)
+		return device_why(d, -EPROTO,
+				  "the log of written pages is shorter than the memory");
 	if (ret < 0)
 		return device_why(d, ret, "ring %u: %s", ring, d->ring[ring].ring.why);
 	return 0;

@@ -268,6 +268,7 @@ int memory_set_log(struct memory *m, uint64_t size, uint64_t offset, int fd,
 	unmap(&m->log);
 	m->log = log;
 	m->log_len = size;
+	m->is_log_short = false;
 	enlist(m);
 	return 0;
 }
@@ -283,7 +284,7 @@ void memory_free(struct memory *m)
 
 void memory_free_log(struct memory *m)
 {
-	m->is_logging = false;
+	m->is_logging = m->is_log_short = false;
 	unmap(&m->log);
 	delist(m);
 }
@@ -338,11 +339,12 @@ uint8_t *memory_user(const struct memory *m, uint64_t addr, uint64_t len, unsign
 void memory_dirty(struct memory *m, uint64_t addr, uint64_t len)
 {
 	uint64_t page = addr / MEMORY_LOG_PAGE;
+	uint64_t last = (addr + len - 1) / MEMORY_LOG_PAGE;
 
 	if (!m->is_logging || !m->log.at || !len)
 		return;
-	for (; page <= (addr + len - 1) / MEMORY_LOG_PAGE && page / 8 < m->log_len;
-	     page++)
+	m->is_log_short |= page / 8 >= m->log_len || last / 8 >= m->log_len;
+	for (; page <= last && page / 8 < m->log_len; page++)
 		__atomic_fetch_or(&m->log.at[page / 8], (uint8_t)(1u << page % 8),
 				  __ATOMIC_SEQ_CST);
 }

@@ -57,6 +57,7 @@ struct memory_region {
  * @last: index of the region that was used last, most likely the next one, too
  * @log:  a bit for each page that was written to, @log_len bytes; see memory_set_log()
  * @is_logging: writes are to be noted there
+ * @is_log_short: a page that was written to is beyond the log
  * @is_broken:  the memory, or the log, is not there any more; set by the signal's handler
  * @next, @link: in the list that the handler looks into; link is NULL: not in it
  */
@@ -65,7 +66,7 @@ struct memory {
 	unsigned n, last;
 	struct mapping log;
 	uint64_t log_len;
-	bool is_logging;
+	bool is_logging, is_log_short;
 	volatile sig_atomic_t is_broken;
 	struct memory *next, **link;
 };

@@ -303,7 +303,9 @@ static bool comes_once(uint32_t len, struct vnet v, bool may_lack)
 static void test_offload(const char *what, struct packet p, uint64_t features, bool sums,
 			 bool supers)
 {
-	struct front_config sender = { .features = FRONT_SUPER, .buffer = 2048 };
+	struct front_config sender = {
+		.features = FRONT_SUPER | FRONT_BIT(FRONT_F_HOST_USO), .buffer = 2048
+	};
 	struct front_config config = { .features = features, .buffer = 2048 };
 	struct vnet v;
 	uint32_t len;
@@ -330,6 +332,10 @@ static void test_offloads(void)
 	const struct packet v4 = { PACKET_USUAL }, v6 = { PACKET_USUAL, .v6 = true };
 	const uint64_t sums = FRONT_PLAIN | FRONT_BIT(FRONT_F_GUEST_CSUM);
 	const uint64_t tso4 = sums | FRONT_BIT(FRONT_F_GUEST_TSO4);
+	const struct packet udp = { PACKET_USUAL, .udp = true },
+			    udp6 = { PACKET_USUAL, .udp = true, .v6 = true };
+	const uint64_t uso = FRONT_SUPER | FRONT_BIT(FRONT_F_GUEST_USO4) |
+			     FRONT_BIT(FRONT_F_GUEST_USO6);
 
 	test_offload("plain, IPv4", v4, FRONT_PLAIN, false, false);
 	test_offload("plain, IPv6", v6, FRONT_PLAIN, false, false);
@@ -338,6 +344,11 @@ static void test_offloads(void)
 	test_offload("GUEST_TSO4 alone, IPv6", v6, tso4, true, false);
 	test_offload("all, IPv4", v4, FRONT_SUPER, true, true);
 	test_offload("all, IPv6", v6, FRONT_SUPER, true, true);
+	test_offload("no USO, UDP", udp, FRONT_SUPER, true, false);
+	test_offload("USO of IPv4 alone, UDP", udp,
+		     FRONT_SUPER | FRONT_BIT(FRONT_F_GUEST_USO4), true, false);
+	test_offload("USO, UDP", udp, uso, true, true);
+	test_offload("USO, UDP over IPv6", udp6, uso, true, true);
 }
 
 int main(void)

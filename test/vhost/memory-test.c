@@ -191,7 +191,9 @@ static void test_log(void)
 	ok_eq_int(bits[0], 0x0c, "two pages that a write touches");
 	memory_dirty_at(&m, m.region[0].mapping.at + MEMORY_LOG_PAGE, MEMORY_LOG_PAGE);
 	ok(bits[1] == 0x04 && !bits[2], "a page found by its place");
+	ok(!m.is_log_short, "all of that is within the log");
 	memory_dirty(&m, MEMORY_LOG_PAGE * 22, MEMORY_LOG_PAGE * 100);
+	ok(m.is_log_short, "a page is not");
 	memory_dirty(&m, UINT64_MAX, 1);
 	memory_dirty(&m, UINT64_MAX - 1, UINT64_MAX);
 	ok(bits[2] == 0xc0 && !bits[3], "what is beyond the log is not noted");
