@@ -28,7 +28,7 @@ unconfined()
 		"confined: no capabilities, Landlock 0, all system calls"
 }
 
-# is_quiet NAME: whether a process is hardly woken for 0.3 s; the timer would do so 15 times or more.
+# is_quiet NAME: whether a process is hardly woken for 0.3 s; the timer does so 15 times or more.
 is_quiet()
 {
 	local before after

@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <sys/time.h>
 
-#define CALM_PERIODS 1000 /* of ALARM_HURRY_MS, in which several turns ended: no more hurry */
+#define CALM_PERIODS \
+	1000 /* of ALARM_HURRY_MS, in which several turns ended: no more hurry */
 
 static bool is_ready, is_needed;
 static volatile sig_atomic_t is_set, is_resting, turns, hurry;

@@ -19,8 +19,7 @@
  */
 static ssize_t recv_without_fds(struct channel *c, const struct iovec *iov, int n)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)iov,
-			      .msg_iovlen = (size_t)n };
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
 	ssize_t got = c->why ? 0 : recvmsg(c->rfd, &msg, 0);
 
 	if (!(msg.msg_flags & MSG_CTRUNC) && !c->why)
@@ -39,8 +38,8 @@ static ssize_t plain_recv(struct channel *c, const struct iovec *iov, int n)
 		if (HAS_ALARM && c->may_bring_fds)
 			got = recv_without_fds(c, iov, n);
 		else
-		got = n == 1 ? read(c->rfd, iov->iov_base, iov->iov_len)
-			     : readv(c->rfd, iov, n);
+			got = n == 1 ? read(c->rfd, iov->iov_base, iov->iov_len)
+				     : readv(c->rfd, iov, n);
 	while (got < 0 && errno == EINTR);
 	return got < 0 ? -errno : got;
 }

@@ -53,7 +53,9 @@ static ssize_t get_none(int fd)
 static const struct way {
 	const char *name;
 	ssize_t (*get)(int fd);
-} ways[] = { { "read alone", get }, { "read at once", get_many }, { "never read", get_none } };
+} ways[] = { { "read alone", get },
+	     { "read at once", get_many },
+	     { "never read", get_none } };
 
 /* Until the timer has stopped: it would interrupt what makes sockets. */
 static void rest(void)
@@ -76,7 +78,8 @@ static void test_way(const struct way *w, int type)
 		other[i] = linger_send(fds[1]);
 	alarm_work();
 	begin = loop_now();
-	ok_eq_int(w->get(fds[0]), 1, "socket of type %d, %s: nothing is lost", type, w->name);
+	ok_eq_int(w->get(fds[0]), 1, "socket of type %d, %s: nothing is lost", type,
+		  w->name);
 	ok_eq_int(close(fds[0]), 0, "it is closed");
 	ok(loop_now() - begin < SOON_MS, "soon");
 	ok(timer_ms() > 0, "and the next that waits would be interrupted");
@@ -107,7 +110,8 @@ static void test_timer(void)
 	alarm_work();
 	ok(timer_ms() > 0, "with the next turn it comes back");
 	for (int i = 0; i < 5; i++)
-		ok_eq_int(poll(NULL, 0, 1000 * ALARM_MS), -1, "and again as long as that lasts");
+		ok_eq_int(poll(NULL, 0, 1000 * ALARM_MS), -1,
+			  "and again as long as that lasts");
 	ok_eq_int(timer_ms(), ALARM_HURRY_MS, "more often, if something waits");
 }
 

@@ -300,8 +300,8 @@ static void test_fds(int n)
 		;
 	ok_eq_int(send_a_fd(peer, peer), 1, "then a descriptor");
 	ok_eq_int(c.ops->recv(&c, iov, n), -EPROTO, "the channel has failed");
-	ok_eq_str(channel_why(&c, -EPROTO), "the peer sends descriptors, which nobody takes",
-		  "and says why");
+	ok_eq_str(channel_why(&c, -EPROTO),
+		  "the peer sends descriptors, which nobody takes", "and says why");
 	ok_eq_int(c.ops->recv(&c, iov, n), -EPROTO, "again");
 	end();
 }
