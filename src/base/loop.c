@@ -261,7 +261,8 @@ int loop_run(struct loop *l)
 			       l->now || any_always_ready(l) ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (HAS_ALARM)
+		/* Its own signal alone is no work, or it would go on for ever. */
+		if (HAS_ALARM && (n >= 0 || l->now))
 			alarm_work();
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
