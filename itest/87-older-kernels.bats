@@ -28,6 +28,17 @@ unconfined()
 		"confined: no capabilities, Landlock 0, all system calls"
 }
 
+# is_quiet NAME: whether a process is hardly woken for 0.3 s; the timer does so 15 times or more.
+is_quiet()
+{
+	local before after
+
+	before=$(grep ^voluntary "/proc/$(pid_of "$1")/status")
+	read -rt 0.3 <>"$DIR/.hold" || true
+	after=$(grep ^voluntary "/proc/$(pid_of "$1")/status")
+	((${after##*[!0-9]} - ${before##*[!0-9]} < 10))
+}
+
 @test "older kernels: a cable between TCP and UDP" {
 	older_start cable tcp-listen:127.0.0.1:5001 6001::6002
 	unconfined cable
@@ -102,4 +113,29 @@ unconfined()
 	wait_listen s1 tcp 5201
 	run -0 ns s2 timeout 60 iperf3 -c 10.0.0.1 -n 4M
 	relay_check_sums one
+}
+
+#   hostile clients --- unix sockets --- netrelay --- TCP: stations a and b
+@test "older kernels: whoever sends descriptors that take long to close ends only their own port" {
+	start relay in lab env LACKS=passrights "$LAB_ROOT/build/without" "$NETRELAY" -v \
+		-l 127.0.0.1:5000 -l "unix-listen:$DIR/s" -l "unix-listen:$DIR/few,max=1" \
+		"unixgram:$DIR/far,local=$DIR/own" --ctl "$DIR/ctl"
+	wait_listen lab tcp 5000
+	wait_for 5 "a control socket" test -S "$DIR/ctl"
+	stations a=5000 b=5000
+	converse a b
+	# Meanwhile the relay reads nothing, or the hostile one might be the last to close.
+	kill -STOP "$(pid_of relay)"
+	START_IN=hold start hostile in lab "$LAB_ROOT/itest/linger" 5 \
+		"$DIR/s" "$DIR/few" "$DIR/own" "$DIR/ctl"
+	wait_for 30 "descriptors that are sent" grep -qx "sent 20" "$DIR/hostile.out"
+	kill -CONT "$(pid_of relay)"
+	converse a b 10
+	wait_for 10 "the hostile ports to end" has_logged relay \
+		"unix:$DIR/s#[0-9]*: .*the peer sends descriptors, which nobody takes" 5
+	station_send a 1 "$(mac b)" after
+	station_wait b after 1
+	# Nothing wakes it when there is nothing to do.
+	wait_for 10 "its timer to stop" is_quiet relay
+	run -0 relay_stop relay
 }

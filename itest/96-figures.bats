@@ -128,6 +128,27 @@ enough_memory() # GIB
 	run -0 relay_stop one
 }
 
+# Two guests answer each other's frames, so that the relay always has some, and none is lost: a
+# sender that does not wait for answers shows how much its reader's full queue drops. It is a rate
+# by the clock, so LONG=1 needs a machine without other load.
+#
+#   noise, to all --- TCP --- one: -l ---< two guests, and 100 readers that have stopped, in turns
+@test "100 readers that have stopped: two others keep 90 % of their rate at full load" {
+	relay_start one in lab -l 5000 --ctl "$DIR/ctl"
+	wait_listen lab tcp 5000
+	# shellcheck disable=SC2153 # of helpers.bash
+	start noise in lab "$FRAMES" both tcp:127.0.0.1:5000 --count 1000000000 --expect 0 \
+		--min 1400 --max 1400 --rate 1000 --id 3 --timeout 600
+	relay_wait_ports one 1
+	run -0 ns lab "$SIEGE" beside 127.0.0.1:5000 "$DIR/ctl" "$(pid_of one)" "$(by_length 5 40)"
+	printf '# %s\n' "${lines[@]}" >&3
+	# A few windows, beside other tests, show no more than that they are not held up.
+	assert [ "$(sed -nE 's/^rate ([0-9]+).*/\1/p' <<<"$output")" -ge "$(by_length 10 90)" ]
+	relay_check_sums one
+	dismiss noise KILL
+	run -0 relay_stop one
+}
+
 # false_ones WHAT COUNT [ARGS...]: sends them, and prints the us of processor time for one.
 false_ones()
 {

@@ -39,6 +39,7 @@
 #define SOL_UDP IPPROTO_UDP
 #endif
 #define RTO_MAX_MS 44			   /* TCP_RTO_MAX_MS of linux/tcp.h since 6.15 */
+#define PASSRIGHTS 83			   /* SO_PASSRIGHTS of sys/socket.h since 6.16 */
 #define TUNSETCARRIER_ _IOW('T', 226, int) /* of linux/if_tun.h since 4.20 */
 #define USO (0x20u | 0x40u)		   /* TUN_F_USO4 and TUN_F_USO6, since 6.2 */
 #define ANY             \
@@ -78,6 +79,11 @@ static const struct rule {
 	  SYS_setsockopt,
 	  { 1, IPPROTO_TCP, 0 },
 	  { 2, RTO_MAX_MS, 0 },
+	  ENOPROTOOPT },
+	{ "passrights",
+	  SYS_setsockopt,
+	  { 1, SOL_SOCKET, 0 },
+	  { 2, PASSRIGHTS, 0 },
 	  ENOPROTOOPT },
 	{ "rto_max",
 	  SYS_getsockopt,

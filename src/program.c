@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/parts.h"
@@ -38,7 +39,7 @@
 #include "show/metrics.h"
 #include "show/status.h"
 #include "show/trace.h"
-#include "vhost/device.h"
+#include "vhost/memory.h"
 
 struct program {
 	const struct conf *conf;
@@ -156,7 +157,9 @@ static void block_signals(sigset_t *set)
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (HAS_VHOST)
-		device_guard();
+		memory_guard();
+	if (HAS_ALARM)
+		alarm_init();
 }
 
 static int watch_signals(struct program *prog, const sigset_t *set)

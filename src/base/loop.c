@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
+#include "base/parts.h"
 #include "base/util.h"
 
 #define EVENTS_PER_TURN 64
@@ -253,10 +255,15 @@ int loop_run(struct loop *l)
 		int n;
 
 		take_again(l);
+		if (HAS_ALARM)
+			alarm_rest();
 		n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
 			       l->now || any_always_ready(l) ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		/* Its own signal alone is no work, or it would go on for ever. */
+		if (HAS_ALARM && (n >= 0 || l->now))
+			alarm_work();
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
 

@@ -72,6 +72,7 @@ enum {
 	HAS_TRUNK = !(WITHOUT & PART_TRUNK),
 	HAS_USERS = !(WITHOUT & PART_USERS),
 	HAS_VHOST = !(WITHOUT & PART_VHOST),
+	HAS_ALARM = HAS_ACCESS || HAS_VHOST, /* alarm.h */
 };
 
 #define LEFT_OUT \

@@ -427,6 +427,9 @@ int broker_bind(struct broker *b, const char *path, int type, mode_t mode, gid_t
 	if (ret < 0)
 		return ret;
 	*made = a.made;
+	/* The broker has done so, but this process is the one to be guarded. */
+	if (HAS_ALARM)
+		sock_take_fds(fd, false);
 	return fd;
 }
 

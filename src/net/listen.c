@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
 #include "base/log.h"
 #include "base/parts.h"
 #include "base/passing.h"
@@ -220,6 +221,9 @@ static int open_socket(struct listener *l)
 	if (l->own) {
 		l->own->is_used = true;
 		sock_take_fds(l->own->fd, false);
+		/* They may have sent some before. */
+		if (HAS_ALARM && l->path)
+			alarm_need();
 		return l->own->fd;
 	}
 	if (l->path)

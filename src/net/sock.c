@@ -22,6 +22,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
+#include "base/parts.h"
 #include "base/util.h"
 
 #define FDS_RESERVE 32 /* at most an eighth of all */
@@ -30,6 +32,9 @@
 #define RTO_MAX_MS 2000 /* the longest pause between two of them, where it can be set */
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
+#endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 /* sys/socket.h since Linux 6.5 */
 #endif
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* sys/socket.h for Linux 6.16 */
@@ -273,6 +278,8 @@ int sock_connect(const struct sock_addr *addr, int type, unsigned mss, bool *in_
 	*in_progress = false;
 	if (fd < 0)
 		return -errno;
+	if (HAS_ALARM && addr->sa.sa_family == AF_UNIX)
+		sock_take_fds(fd, false);
 	if (mss)
 		set_option(fd, IPPROTO_TCP, TCP_MAXSEG, (int)mss);
 	if (connect(fd, &addr->sa, addr->len) == 0)
@@ -430,9 +437,29 @@ void sock_tune_datagrams(int fd)
 	set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
 }
 
-void sock_take_fds(int fd, bool may)
+static bool is_unix(int fd)
 {
-	set_option(fd, SOL_SOCKET, SO_PASSRIGHTS, may);
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       domain == AF_UNIX;
+}
+
+bool sock_take_fds(int fd, bool may)
+{
+	const int value = may;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value, sizeof(value)) == 0 || may)
+		return may;
+	if (!HAS_ALARM || !is_unix(fd))
+		return false;
+	alarm_need();
+	/* Otherwise, MSG_CTRUNC would not only tell of descriptors. */
+	set_option(fd, SOL_SOCKET, SO_PASSCRED, 0);
+	set_option(fd, SOL_SOCKET, SO_PASSSEC, 0);
+	set_option(fd, SOL_SOCKET, SO_PASSPIDFD, 0);
+	return true;
 }
 
 bool sock_leaves_fds(int fd)

@@ -229,9 +229,11 @@ void sock_tune_datagrams(int fd);
  * sock_take_fds() - Whether the peers of a unix socket may send us descriptors; for one that
  * listens, those of the connections to come. The kernel closes a descriptor that nobody takes
  * within our own call, and to close a TCP socket with SO_LINGER can last as long as its owner
- * likes. Before Linux 6.16 (SO_PASSRIGHTS) nobody can be kept from it.
+ * likes. Before Linux 6.16 (SO_PASSRIGHTS) nobody can be kept from it: alarm.h limits it there.
+ *
+ * Return: whether they may.
  */
-void sock_take_fds(int fd, bool may);
+bool sock_take_fds(int fd, bool may);
 
 /*
  * sock_leaves_fds() - Whether there are enough descriptors for other purposes beside @fd, which

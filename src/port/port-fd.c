@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/parts.h"
 #include "helper/tap-attach.h"
+#include "net/sock.h"
 #include "port/dgram.h"
 #include "port/driver.h"
 #include "port/stream.h"
@@ -66,6 +67,7 @@ static int dgram_fd_open(struct port *p)
 {
 	struct dgram *d = container_of(p, struct dgram, port);
 
+	sock_take_fds(d->rfd, false);
 	return dgram_begin(d);
 }
 

@@ -110,7 +110,7 @@ int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state sta
 		sock_tune_tcp(c->wfd);
 		sock_tcp_dead(c->wfd, dead_s(s));
 	} else {
-		sock_take_fds(c->rfd, false);
+		c->may_bring_fds = sock_take_fds(c->rfd, false);
 	}
 	if (state == TRUNK_ESTABLISHED)
 		established(s);

@@ -13,6 +13,8 @@ BEGIN {
 	# Of a role: patterns of its files, and of files that are not its own.
 	files["relay"] = "^src/((base|frame|net|trunk|vhost|port|relay|capture|show|ctl)/|(program|daemon|reload)[.]c|helper/helper[.]c)"
 	other["relay"] = "capture-(file|writer)[.]c"
+	# Only the relay has peers who could keep it waiting.
+	other["writer"] = other["client"] = "base/alarm[.]c"
 	files["writer"] = "^src/(base/|capture/capture-(file|writer)[.]c)"
 	files["client"] = "^src/(base/|client/|capture/capture-file[.]c|net/sock(-path)?[.]c)"
 	files["names"] = "^src/(base/(log|pass-fd)|conf/conf-file|helper/(helper-serve|resolve)|sandbox/landlock)[.]c"
@@ -65,7 +67,7 @@ BEGIN {
 	also("rt_sigreturn", "sigreturn")
 	for (i = 1; i <= n_roles; i++)
 		add(roles[i], always)
-	# The way back from a signal's handler, of which the relay has one (vhost/memory.c).
+	# The way back from a signal's handler (base/alarm.c, vhost/memory.c).
 	add("relay", "rt_sigreturn")
 }
 

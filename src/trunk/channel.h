@@ -54,12 +54,13 @@ struct channel_ops {
 /*
  * @rfd, @wfd: non-blocking; equal for a socket; -1: closed
  * @has_input, @has_output: see above
+ * @may_bring_fds: the peer can send descriptors, see sock_take_fds(): one that does so has failed
  * @why: a sentence for the last error, or NULL: its errno says it all
  */
 struct channel {
 	const struct channel_ops *ops;
 	int rfd, wfd;
-	bool has_input, has_output;
+	bool has_input, has_output, may_bring_fds;
 	const char *why;
 };
 

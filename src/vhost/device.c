@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
 #include "base/parts.h"
 
 #define MESSAGES_PER_TURN 16
@@ -313,12 +314,6 @@ static void socket_ready(struct watch *w, uint32_t events)
 	}
 }
 
-void device_guard(void)
-{
-	memory_guard();
-	call_guard();
-}
-
 void device_init(struct device *d, struct loop *loop, const struct device_host *host)
 {
 	d->loop = loop;
@@ -331,6 +326,7 @@ int device_open(struct device *d, int fd)
 {
 	int ret = loop_add(d->loop, &d->socket, fd, EPOLLIN, socket_ready);
 
+	alarm_need();
 	d->features = d->protocol = 0;
 	d->status = 0;
 	for (unsigned i = 0; i < DEVICE_RINGS; i++)
@@ -358,8 +354,6 @@ void device_close(struct device *d)
 	memory_free(&d->memory);
 	memory_free_log(&d->memory);
 	loop_del(d->loop, &d->socket);
-	/* And with it what was not read. */
-	call_limit();
 	close(fd);
 	d->is_up = false;
 }

@@ -123,12 +123,6 @@ struct device {
 	char why[DEVICE_WHY_MAX];
 };
 
-/*
- * device_guard() - Have the two signals handled by which a front end could end or stall the
- * program: SIGBUS (memory.h) and SIGALRM (call.h). Once, before the process is confined.
- */
-void device_guard(void);
-
 /* device_init() - Get ready to be opened; @d is all zeros. */
 void device_init(struct device *d, struct loop *loop, const struct device_host *host);
 

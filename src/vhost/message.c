@@ -17,7 +17,6 @@
 
 #include "base/util.h"
 #include "net/sock.h"
-#include "vhost/call.h"
 
 #define PAYLOAD_MAX sizeof(struct message_table)
 
@@ -175,8 +174,6 @@ static ssize_t receive(struct message *m, int fd, void *to, size_t len, const ch
 			      .msg_controllen = sizeof(control) };
 	ssize_t n;
 
-	/* Descriptors that there is no room for are closed. */
-	call_limit();
 	n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -225,10 +222,8 @@ void message_end(struct message *m)
 {
 	int fd;
 
-	while ((fd = message_take_fd(m)) >= 0) {
-		call_limit();
+	while ((fd = message_take_fd(m)) >= 0)
 		close(fd);
-	}
 	memset(m, 0, sizeof(*m));
 }
 

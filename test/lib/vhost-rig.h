@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alarm.h"
 #include "lib/random.h"
 #include "lib/said.h"
 #include "lib/tap.h"
@@ -24,6 +25,7 @@
 #include "lib/vhost-guest.h"
 #include "relay/relay.h"
 #include "vhost/device.h"
+#include "vhost/memory.h"
 
 #define RIG_MS 10000 /* for what a test waits for */
 #define RIG_LIMIT_S 300
@@ -64,7 +66,8 @@ static inline void rig_prepare(void)
 	rig_limit();
 	signal(SIGPIPE, SIG_IGN);
 	said_begin();
-	device_guard();
+	memory_guard();
+	alarm_init();
 	if (!mkdtemp(rig_dir) || chdir(rig_dir) < 0 || loop_init(&rig.loop) < 0)
 		abort();
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "lib/linger.h"
 #include "lib/tap.h"
 #include "lib/without.h"
 
@@ -378,25 +379,6 @@ static void test_mode(mode_t mode, int type)
 	ok(!exists(path), "it can be removed");
 }
 
-static ssize_t send_fd(int to, int fd)
-{
-	char byte = 1;
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
-				.cmsg_level = SOL_SOCKET,
-				.cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.room,
-			      .msg_controllen = sizeof(control.room) };
-
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	return sendmsg(to, &msg, MSG_NOSIGNAL);
-}
-
 /* Whether this kernel lets one refuse descriptors. */
 static bool may_refuse_fds(void)
 {
@@ -414,10 +396,11 @@ static void test_fds(void)
 	int fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
 	int peer = unix_dial(path, SOCK_STREAM), conn = accept(fd, NULL, NULL);
 
-	ok_eq_int(send_fd(peer, fd), may_refuse_fds() ? -1 : 1,
+	ok_eq_int(send_a_fd(peer, fd), may_refuse_fds() ? -1 : 1,
 		  "no peer may send descriptors");
-	sock_take_fds(conn, true);
-	ok_eq_int(send_fd(peer, fd), 1, "but where they are wanted");
+	ok(sock_take_fds(conn, false) != may_refuse_fds(), "this is told");
+	ok(sock_take_fds(conn, true), "when they are wanted, too");
+	ok_eq_int(send_a_fd(peer, fd), 1, "and then they may");
 	sock_unlink(&made);
 	close(conn);
 	close(peer);

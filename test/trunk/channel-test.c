@@ -12,6 +12,7 @@
 
 #include "lib/bytes.h"
 #include "lib/fault.h"
+#include "lib/linger.h"
 #include "lib/random.h"
 #include "lib/sockets.h"
 #include "lib/tap.h"
@@ -285,6 +286,26 @@ static void test_taken_away(void)
 	end();
 }
 
+/* A peer who can send descriptors: its bytes come as ever, until it does so. */
+static void test_fds(int n)
+{
+	char room[2];
+	struct iovec iov[2] = { { room, 1 }, { room + 1, 1 } };
+
+	begin();
+	c.may_bring_fds = true;
+	ok_eq_int(c.ops->recv(&c, iov, n), -EAGAIN, "%d pieces, nothing has come", n);
+	ok(write(peer, "ab", 2) == 2 && c.ops->recv(&c, iov, n) == n, "bytes come");
+	while (c.ops->recv(&c, iov, n) > 0)
+		;
+	ok_eq_int(send_a_fd(peer, peer), 1, "then a descriptor");
+	ok_eq_int(c.ops->recv(&c, iov, n), -EPROTO, "the channel has failed");
+	ok_eq_str(channel_why(&c, -EPROTO),
+		  "the peer sends descriptors, which nobody takes", "and says why");
+	ok_eq_int(c.ops->recv(&c, iov, n), -EPROTO, "again");
+	end();
+}
+
 int main(void)
 {
 	alarm(ALARM_S);
@@ -300,6 +321,8 @@ int main(void)
 	test_shut();
 	test_close();
 	test_taken_away();
+	test_fds(1);
+	test_fds(2);
 	for (int i = 0; i < (int)(sizeof(refusals) / sizeof(refusals[0])); i++) {
 		test_refused(i, FAULT_read, 1);
 		test_refused(i, FAULT_readv, 2);
