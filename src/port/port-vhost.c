@@ -184,6 +184,7 @@ static void vhost_free(struct port *p)
 
 static const struct port_ops accepted_ops = {
 	.kind = "vhost-user-listen",
+	.takes_runs = true,
 	.has_backpressure = true,
 	.one_shot = true,
 	.open = accepted_open,
@@ -196,6 +197,7 @@ static const struct port_ops accepted_ops = {
 
 static const struct port_ops dial_ops = {
 	.kind = "vhost-user",
+	.takes_runs = true,
 	.has_backpressure = true,
 	.open = dial_open,
 	.rx = vhost_rx,
@@ -207,6 +209,7 @@ static const struct port_ops dial_ops = {
 
 static const struct port_ops fd_ops = {
 	.kind = "fd",
+	.takes_runs = true,
 	.has_backpressure = true,
 	.one_shot = true,
 	.open_error_is_fatal = true,

@@ -464,6 +464,8 @@ void port_append(struct port *p, const struct frame *f)
 	bool is_whole = f->layout == LAYOUT_STREAM ? p->ops->is_stream
 						   : p->ops->is_dgram && !f->gap;
 
+	is_whole |= HAS_VHOST && p->ops->takes_runs;
+
 	frame_assert(f);
 	/* Frames that lie one behind the other are one piece to send. */
 	if (p->ops->is_stream && p->n_pending &&

@@ -100,6 +100,7 @@ struct port;
  * @is_stream: takes runs in LAYOUT_STREAM whole; rx() sees its end after all data that
  *             was sent before it
  * @is_dgram:  takes runs in LAYOUT_NONE whole, if there are no gaps
+ * @takes_runs: takes any run whole
  * @has_backpressure:  frames not received now are not lost: the peer holds them back, or
  *             the kernel, which for a tap has a queue of its own
  * @one_shot: when it goes down it has ended: there is no way to open it again
@@ -135,6 +136,7 @@ struct port_ops {
 	const char *kind;
 	bool is_stream;
 	bool is_dgram;
+	bool takes_runs;
 	bool has_backpressure;
 	bool one_shot;
 	bool open_error_is_fatal;

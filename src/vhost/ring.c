@@ -18,7 +18,7 @@
 #define USED_NO_NOTIFY 1u
 
 #define DESC_BYTES 16u
-#define USED_ELEMENT 8u
+#define WRITE_MAX 1024u
 #define FURTHER 8u /* descriptors beyond one that is looked at */
 
 struct desc {
@@ -44,25 +44,19 @@ static int bad(struct ring *r, const char *why)
 
 /* ---- numbers in the guest's memory ---- */
 
-/* Where little-endian numbers are in order, so are the guest's, of before VIRTIO 1.0 as well. */
-static inline bool is_swapped(const struct ring *r)
-{
-	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && r->is_swapped;
-}
-
 static inline uint16_t order16(const struct ring *r, uint16_t v)
 {
-	return is_swapped(r) ? __builtin_bswap16(v) : v;
+	return ring_swaps(r) ? __builtin_bswap16(v) : v;
 }
 
 static inline uint32_t order32(const struct ring *r, uint32_t v)
 {
-	return is_swapped(r) ? __builtin_bswap32(v) : v;
+	return ring_swaps(r) ? __builtin_bswap32(v) : v;
 }
 
 static inline uint64_t order64(const struct ring *r, uint64_t v)
 {
-	return is_swapped(r) ? __builtin_bswap64(v) : v;
+	return ring_swaps(r) ? __builtin_bswap64(v) : v;
 }
 
 static inline uint16_t load16(const struct ring *r, const uint8_t *at)
@@ -84,7 +78,7 @@ static uint8_t *index_of(uint8_t *part)
 
 static uint8_t *used_element(const struct ring *r, uint16_t i)
 {
-	return r->used + 4 + USED_ELEMENT * (i & (r->size - 1));
+	return r->used + 4 + RING_USED_ELEMENT * (i & (r->size - 1));
 }
 
 static uint8_t *avail_element(const struct ring *r, uint16_t i)
@@ -99,7 +93,7 @@ static uint8_t *used_event(const struct ring *r)
 
 static uint8_t *avail_event(const struct ring *r)
 {
-	return r->used + 4 + USED_ELEMENT * r->size;
+	return r->used + 4 + RING_USED_ELEMENT * r->size;
 }
 
 /* ---- to pop ---- */
@@ -199,21 +193,65 @@ static int look(struct ring *r)
 	return n;
 }
 
-int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned max)
+/*
+ * The chain of one descriptor, whose bytes are at one place, as most are.
+ *
+ * Return: whether it was one, and all is well.
+ */
+static inline bool pop_single(struct ring *r, struct ring_chain *c, struct iovec *iov)
+{
+	uint64_t len;
+	uint8_t *at;
+	struct desc d;
+
+	if (c->id >= r->size)
+		return false;
+	read_desc(r, r->desc + c->id * DESC_BYTES, &d);
+	if (d.flags != (r->is_to_us ? 0 : DESC_WRITE) || !d.len)
+		return false;
+	len = d.len;
+	at = memory_guest(r->memory, d.addr, &len);
+	if (!at || len != d.len)
+		return false;
+	*iov = (struct iovec){ at, d.len };
+	c->n = c->slots = 1;
+	c->len = d.len;
+	return true;
+}
+
+/*
+ * Any other chain. Its descriptors are read again, and nothing of what pop_single() has read
+ * is believed. Return: 0, -E2BIG or -EPROTO.
+ */
+static __attribute__((noinline)) int pop_any(struct ring *r, struct ring_chain *c,
+					     struct iovec *iov, unsigned max)
 {
 	struct walk w = { .chain = c, .iov = iov, .max = max };
 	struct desc last;
+	int ret;
+
+	c->n = 0;
+	c->len = 0;
+	ret = walk_table(r, &w, r->desc, r->size, c->id, &last);
+	c->slots = w.seen;
+	if (ret == 0 && (last.flags & DESC_INDIRECT))
+		ret = walk_indirect(r, &w, &last);
+	return ret;
+}
+
+int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned max)
+{
 	int ret = 0;
 
 	if (r->avail_seen == r->next)
 		ret = look(r);
 	if (r->avail_seen == r->next || ret < 0)
 		return ret;
-	*c = (struct ring_chain){ .id = load16(r, avail_element(r, r->next)) };
-	ret = walk_table(r, &w, r->desc, r->size, c->id, &last);
-	c->slots = w.seen;
-	if (ret == 0 && (last.flags & DESC_INDIRECT))
-		ret = walk_indirect(r, &w, &last);
+	c->id = load16(r, avail_element(r, r->next));
+	if (!max || !pop_single(r, c, iov))
+		ret = pop_any(r, c, iov, max);
+	else
+		ret = 0;
 	if (ret < 0)
 		return ret;
 	r->next++;
@@ -230,10 +268,9 @@ static inline void fetch_to_write(const uint8_t *at)
 #endif
 }
 
-void ring_prefetch(struct ring *r, unsigned ahead)
+void ring_prefetch(struct ring *r, unsigned ahead, uint64_t len)
 {
 	uint16_t id, left = (uint16_t)(r->avail_seen - r->next);
-	uint64_t len;
 	const uint8_t *at;
 	struct desc d;
 
@@ -245,35 +282,14 @@ void ring_prefetch(struct ring *r, unsigned ahead)
 	/* Most guests take their descriptors in turn. */
 	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
-	len = 2 * RING_CACHE_LINE;
+	if (len > WRITE_MAX)
+		len = WRITE_MAX;
 	at = memory_guest(r->memory, d.addr, &len);
-	if (!at || len < 2 * RING_CACHE_LINE)
-		return;
-	fetch_to_write(at);
-	fetch_to_write(at + RING_CACHE_LINE);
+	for (uint64_t i = 0; at && i < len; i += RING_CACHE_LINE)
+		fetch_to_write(at + i);
 }
 
 /* ---- to use ---- */
-
-static void put_written(struct ring *r, uint8_t *element, uint32_t written)
-{
-	written = order32(r, written);
-	memcpy(element + 4, &written, sizeof(written));
-}
-
-void ring_use(struct ring *r, uint16_t id, uint32_t written)
-{
-	uint8_t *element = used_element(r, r->used_next++);
-	uint32_t number = order32(r, id);
-
-	memcpy(element, &number, sizeof(number));
-	put_written(r, element, written);
-}
-
-void ring_set_written(struct ring *r, uint32_t written)
-{
-	put_written(r, used_element(r, (uint16_t)(r->used_next - 1)), written);
-}
 
 void ring_undo(struct ring *r, unsigned n)
 {
@@ -285,7 +301,7 @@ static void note_dirty(struct ring *r)
 {
 	for (uint16_t i = r->published; i != r->used_next; i++)
 		memory_dirty(r->memory, r->log + (uint64_t)(used_element(r, i) - r->used),
-			     USED_ELEMENT);
+			     RING_USED_ELEMENT);
 	/* The index, and the event behind the elements. */
 	memory_dirty(r->memory, r->log, 4);
 	memory_dirty(r->memory, r->log + (uint64_t)(avail_event(r) - r->used), 2);

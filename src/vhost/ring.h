@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "vhost/memory.h"
@@ -36,7 +37,8 @@
 /* Bytes of its three parts, and their alignment (2.7). */
 #define RING_DESC_BYTES(size) (16u * (size))
 #define RING_AVAIL_BYTES(size) (6u + 2u * (size))
-#define RING_USED_BYTES(size) (6u + 8u * (size))
+#define RING_USED_ELEMENT 8u
+#define RING_USED_BYTES(size) (6u + RING_USED_ELEMENT * (size))
 #define RING_DESC_ALIGN 16u
 #define RING_AVAIL_ALIGN 2u
 #define RING_USED_ALIGN 4u
@@ -98,8 +100,9 @@ int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned m
  * ring_prefetch() - Have the processor fetch the first bytes of the chain that ring_pop() will
  * give behind @ahead others, if that is there, to be written to. They are in the cache of the
  * core that runs the guest.
+ * @len: bytes that will be written, most likely
  */
-void ring_prefetch(struct ring *r, unsigned ahead);
+void ring_prefetch(struct ring *r, unsigned ahead, uint64_t len);
 
 #define RING_CACHE_LINE 64u
 #define RING_FETCH_MAX 320u /* bytes: a header, and what a frame's headers may be in */
@@ -111,11 +114,27 @@ static inline void ring_fetch(const uint8_t *at, size_t len)
 		__builtin_prefetch(at + i);
 }
 
-/* ring_use() - Note that a chain was used, and how many bytes were written to it. */
-void ring_use(struct ring *r, uint16_t id, uint32_t written);
+/*
+ * ring_swaps() - Whether numbers are to be swapped. Where little-endian numbers are in order,
+ * so are the guest's, of before VIRTIO 1.0 as well.
+ */
+static inline bool ring_swaps(const struct ring *r)
+{
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && r->is_swapped;
+}
 
-/* ring_set_written() - Say another number of bytes for the chain that was used last. */
-void ring_set_written(struct ring *r, uint32_t written);
+/* ring_use() - Note that a chain was used, and how many bytes were written to it. */
+static inline void ring_use(struct ring *r, uint16_t id, uint32_t written)
+{
+	uint32_t element[] = { id, written };
+
+	if (ring_swaps(r)) {
+		element[0] = __builtin_bswap32(element[0]);
+		element[1] = __builtin_bswap32(element[1]);
+	}
+	memcpy(r->used + 4 + RING_USED_ELEMENT * (r->used_next++ & (r->size - 1)),
+	       element, sizeof(element));
+}
 
 /* ring_undo() - Give back the @n chains that were popped and used last. */
 void ring_undo(struct ring *r, unsigned n);

@@ -220,6 +220,52 @@ static void test_too_long_few(void)
 	part();
 }
 
+/* ---- many at once ---- */
+
+/* What was sent to guests by all ports. */
+static struct port_counters sent_to_guests(void)
+{
+	struct port_counters all = { 0 };
+
+	for (struct member *m = rig.relay.forward.members.first; m; m = m->next) {
+		all.tx_frames += m->port->count.tx_frames;
+		all.tx_bytes += m->port->count.tx_bytes;
+	}
+	return all;
+}
+
+/* Frames that come at once, to a guest that has not always buffers for all of them. */
+static void test_burst(const char *what, uint32_t len, unsigned room)
+{
+	static const struct guest_header none;
+	struct front_config config = { .features = FRONT_PLAIN,
+				       .size = room,
+				       .buffer = 2048 };
+	struct front_config sender = { .features = FRONT_PLAIN };
+	const unsigned n = 50;
+	struct port_counters count;
+	struct guest_header h;
+	uint64_t bytes = 0;
+	bool good = true;
+
+	meet(sender, config);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t size = len + i % 7, piece = a.header + size;
+
+		guest_offer(&a, &none, rig_make(size, i), size, &piece, 1, 0, false);
+		bytes += size;
+	}
+	vring_push(&a.ring[FRONT_TX]);
+	for (unsigned i = 0; good && i < n; i++) {
+		good = rig_is(rig_got, rig_await(&b, &h), len + i % 7, i);
+		guest_refill(&b);
+	}
+	ok(good, "%u %s at once, room for %u", n, what, room);
+	count = sent_to_guests();
+	ok(count.tx_frames == n && count.tx_bytes == bytes, "each of them counts once");
+	part();
+}
+
 /* ---- indices ---- */
 
 static void test_indices(unsigned size, uint16_t base, unsigned n)
@@ -377,6 +423,11 @@ int main(void)
 	test_too_long(FRONT_PLAIN & ~FRONT_BIT(FRONT_F_MRG_RXBUF), "not mergeable");
 	test_too_long_pairs();
 	test_too_long_few();
+	for (unsigned room = 4; room <= 64; room *= 4) {
+		test_burst("short frames", 60, room);
+		test_burst("frames that need padding", 40, room);
+		test_burst("long frames", 1000, room);
+	}
 	for (unsigned i = 0; i < sizeof(bases) / sizeof(*bases); i++)
 		test_indices(16, bases[i], 100);
 	test_indices(2, 0xfff0, 100);

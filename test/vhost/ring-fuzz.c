@@ -37,7 +37,7 @@ static struct {
 /* ---- the other reader ---- */
 
 struct chain {
-	struct iovec piece[WALK_MAX + 2];
+	struct iovec piece[2 * WALK_MAX + 2];
 	unsigned n, seen;
 	uint64_t len;
 };
@@ -72,7 +72,7 @@ static bool add(struct chain *c, const struct vring_desc *d)
 
 		if (!bytes)
 			return false;
-		must(c->n < WALK_MAX + 2);
+		must(c->n < 2 * WALK_MAX + 2);
 		c->piece[c->n++] = (struct iovec){ bytes, (size_t)n };
 		at += n;
 		left -= n;
