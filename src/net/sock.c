@@ -450,10 +450,9 @@ bool sock_take_fds(int fd, bool may)
 {
 	const int value = may;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value, sizeof(value)) == 0 || may)
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value, sizeof(value)) == 0 ||
+	    may || !HAS_ALARM || !is_unix(fd))
 		return may;
-	if (!HAS_ALARM || !is_unix(fd))
-		return false;
 	alarm_need();
 	/* Otherwise, MSG_CTRUNC would not only tell of descriptors. */
 	set_option(fd, SOL_SOCKET, SO_PASSCRED, 0);

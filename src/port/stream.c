@@ -109,8 +109,8 @@ int stream_use_channel(struct stream *s, struct channel *c, enum trunk_state sta
 	if (s->is_tcp) {
 		sock_tune_tcp(c->wfd);
 		sock_tcp_dead(c->wfd, dead_s(s));
-	} else {
-		c->may_bring_fds = sock_take_fds(c->rfd, false);
+	} else if (sock_take_fds(c->rfd, false)) {
+		c->may_bring_fds = true;
 	}
 	if (state == TRUNK_ESTABLISHED)
 		established(s);

@@ -232,8 +232,8 @@ FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const vo
 		       size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
 		       uint8_t tag[BLOCK])
 {
-	__m512i lengths = _mm512_set_epi64(0, 0, 0, 0, 0, 0, (long long)(8 * ad_len),
-					   (long long)(8 * len));
+	__m512i lengths = _mm512_set_epi64(0, 0, 0, 0, 0, 0, 8 * (long long)ad_len,
+					   8 * (long long)len);
 	__m512i first = each(n >> 32, n << 32 | 1);
 	__m512i mask = encrypt(g->keys, reverse(first));
 	struct state s = {
