@@ -539,11 +539,14 @@ bond()
 	guest "$1" "ip addr add 10.0.0.$2/24 dev bond0 && ip link set bond0 up"
 }
 
-# has_partner GUEST MAC: both links are in use, and that is at their other end.
+# has_partner GUEST MAC: that is at the other end of both links, and both ends send and receive by
+# them (IEEE 802.1AX: "collecting" and "distributing"; 63 with short timeouts, which both have).
 has_partner()
 {
-	run -0 guest "$1" "cd /sys/class/net/bond0/bonding && cat ad_num_ports ad_partner_mac"
-	assert_output --partial "2"$'\n'"$2"
+	local count="grep -c 'port state: 63' /proc/net/bonding/bond0"
+
+	run -0 guest "$1" "cd /sys/class/net/bond0/bonding && cat ad_num_ports ad_partner_mac && $count"
+	assert_output --partial "2"$'\n'"$2"$'\n'"4"
 }
 
 #   guest a: nic1 --- r1 --- nic1 :guest b

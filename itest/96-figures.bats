@@ -177,8 +177,9 @@ false_ones()
 	each=$(false_ones storm "$count" --rate 5000)
 	tcp=$(false_ones flood "$((count / 10))")
 	show "$count over UDP: $each us of processor time each; over TCP with accept-rate=100: $tcp us"
-	((each <= 20))
-	[[ ! ${LONG-} ]] || ((tcp <= 100))
+	# Beside other tests it is only compared with what does the computation.
+	((each < tcp))
+	[[ ! ${LONG-} ]] || ((each <= 20 && tcp <= 100))
 	run -0 "$NETRELAY" ctl "$DIR/ctl" status
 	assert_output --partial 'switch, 0 ports'
 	assert_output --regexp 'refused: accept-rate [1-9]'

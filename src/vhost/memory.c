@@ -21,6 +21,7 @@
 
 static struct memory *mapped;
 static unsigned n_mappings;
+static uint64_t n_bytes;
 
 /* ---- what the handler does ---- */
 
@@ -169,11 +170,12 @@ static int map_file(struct mapping *map, uint64_t size, uint64_t offset, int fd,
 	if (at == MAP_FAILED)
 		return -errno;
 	*why = "leaves too few addresses for the relay itself";
-	if (!leaves_enough()) {
+	if (n_bytes + len > MEMORY_SURE && !leaves_enough()) {
 		munmap(at, (size_t)len);
 		return -ENOMEM;
 	}
 	n_mappings++;
+	n_bytes += len;
 	map->map = at;
 	map->map_len = (size_t)len;
 	map->page = page;
@@ -186,6 +188,7 @@ static void unmap(struct mapping *map)
 	if (map->at) {
 		munmap(map->map, map->map_len);
 		n_mappings--;
+		n_bytes -= map->map_len;
 	}
 	*map = (struct mapping){ 0 };
 }

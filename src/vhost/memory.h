@@ -28,9 +28,11 @@
 
 /*
  * What guests leave for all else: bytes of addresses, and three quarters of the mappings that a
- * process may have (vm.max_map_count), whatever files and regions their front ends pass.
+ * process may have (vm.max_map_count), whatever files and regions their front ends pass. As many
+ * bytes as MEMORY_SURE every machine has addresses for (RISC-V's Sv39 has 2^38).
  */
 #define MEMORY_LEAVES ((size_t)1 << (sizeof(size_t) > 4 ? 30 : 28))
+#define MEMORY_SURE ((uint64_t)1 << (sizeof(size_t) > 4 ? 37 : 30))
 #define MEMORY_MAPPINGS_MAX 16384u
 
 /*

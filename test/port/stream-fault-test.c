@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream on a kernel that refuses: read() and writev() are made here, and give
+ * A stream on a kernel that refuses: read(), recvmsg() and writev() are made here, and give
  * the errors that a test wants before they do their work. What passes must cost
  * nothing but time, and what does not must end the link soon.
  */
@@ -48,6 +48,12 @@ static bool refuses(struct refusal *r, int of)
 ssize_t read(int of, void *data, size_t len)
 {
 	return refuses(&no_read, of) ? -1 : (ssize_t)syscall(SYS_read, of, data, len);
+}
+
+/* It reads from sockets that bring descriptors, before Linux 6.16 (channel.h). */
+ssize_t recvmsg(int of, struct msghdr *msg, int flags)
+{
+	return refuses(&no_read, of) ? -1 : (ssize_t)syscall(SYS_recvmsg, of, msg, flags);
 }
 
 ssize_t writev(int of, const struct iovec *iov, int n)

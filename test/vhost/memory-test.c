@@ -331,11 +331,17 @@ static int add_with_room(size_t room, size_t size, const char **why)
 static void test_addresses_left(void)
 {
 	size_t size = 64 << 20, room = MEMORY_LEAVES + (96 << 20);
+	int fd = make_file((off_t)MEMORY_SURE);
+	struct memory first = { 0 };
 	const char *why;
 
+	ok_eq_int(add(&first, 0, MEMORY_SURE, 0, 0, fd, &why), 0,
+		  "there is much already");
 	ok_eq_int(add_with_room(room, size, &why), 0, "a region beside enough addresses");
 	ok_eq_int(add_with_room(room - size, size, &why), -ENOMEM, "beside too few: %s",
 		  why);
+	memory_free(&first);
+	close(fd);
 }
 
 /* Guests with many small regions could have all mappings that a process may have. */
