@@ -135,7 +135,7 @@ def panels(results):
     rows = [
         [Panel("A frame of 1514 bytes", "relay CPU, ns per frame", 1)
          .clusters(results, BARS, COLOURS)],
-        [Panel("Guest to guest by vhost-user", "relay CPU, ns per frame", 0.6, 1.35)
+        [Panel("Guest to guest by vhost-user", "relay CPU, ns per frame", 0.6, 1.7)
          .clusters(results, GUEST_BARS, GUEST_COLOURS),
          Panel("Super-frames of 64 KiB", "relay CPU, µs per frame", 0.4)
          .single([(name, s and s.cpu / 1e3, colour) for name, s, colour in supers], "%.1f")],
