@@ -263,26 +263,4 @@ FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const vo
 	_mm_storeu_si128((void *)tag, _mm512_castsi512_si128(s.y));
 }
 
-#else
-
-bool gcm_four_works(void)
-{
-	return false;
-}
-
-void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
-		  size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
-		  uint8_t tag[GCM_WIDE_BLOCK])
-{
-	(void)g;
-	(void)seal;
-	(void)n;
-	(void)ad;
-	(void)ad_len;
-	(void)to;
-	(void)from;
-	(void)len;
-	(void)tag;
-}
-
 #endif

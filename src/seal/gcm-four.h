@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gcm-wide.h for processors that compute four blocks with one instruction (AVX-512: AMD's
- * since Zen 4, Intel's for servers since Ice Lake).
+ * since Zen 4, Intel's for servers since Ice Lake). Only on x86-64 these functions are there.
  */
 #ifndef GCM_FOUR_H
 #define GCM_FOUR_H
