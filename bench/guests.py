@@ -2,7 +2,7 @@
 """
 Guests by vhost-user: two of them and a relay between, a guest and a tap, and many who are
 idle. The guests are the generator's (load-vhost.c); so no DPDK is needed, which is measured
-beside it where it is installed.
+beside it where it is installed, and so is Open vSwitch with it.
 """
 import os
 import shutil
@@ -11,6 +11,7 @@ import socket
 import time
 
 import machine
+import ovs
 import relays
 from machine import RUN, start, wait_for
 from relays import Rig, is_netrelay
@@ -88,10 +89,13 @@ def guest_rig(relay, channel):
     paths, log = [f"{RUN}/guest.{next(relays.NAMES)}" for _ in range(2)], None
     if is_netrelay(relay):
         process, log = relays.netrelay(relay, *[f"vhost-user-listen:{p}" for p in paths])
+        processes = [process]
+    elif relay == "ovs-dpdk":
+        processes, paths = ovs.ovs_dpdk()
     else:
-        process = dpdk(paths)
-    rig = GuestRig([process], [(channel, relays.dial(p)) for p in paths], log=log)
-    rig.polls = relay == "dpdk"
+        processes = [dpdk(paths)]
+    rig = GuestRig(processes, [(channel, relays.dial(p)) for p in paths], log=log)
+    rig.polls = not is_netrelay(relay)
     rig.ask("ping 64 1")  # the guests have begun, then
     return rig
 
@@ -100,8 +104,9 @@ def workloads():
     both, names = ["one", "batch"], ["null", "netrelay"]
     if shutil.which(DPDK):
         names.append("dpdk")
+    switches = ["ovs-dpdk"] if ovs.is_at_hand() else []
     return [
-        Workload("guests", names, lambda r: guest_rig(r, "guest"),
+        Workload("guests", names + switches, lambda r: guest_rig(r, "guest"),
                  [GuestCell(size, how) for size in (64, 1514) for how in both]),
         Workload("guests-super", names + ["memcpy"], lambda r: guest_rig(r, "guest-super"),
                  [GuestCell(SUPER, "batch")]),

@@ -8,7 +8,7 @@ import machine
 
 GREY, BLUE, ORANGE, GREEN, TEXT = "#8c959f", "#2f81f7", "#d1822c", "#3fa45b", "#7d8590"
 COLOURS = {"null": GREY, "netrelay": BLUE, "socat": ORANGE}
-GUEST_COLOURS = {"null": GREY, "netrelay": BLUE, "dpdk": GREEN}
+GUEST_COLOURS = {"null": GREY, "netrelay": BLUE, "dpdk": GREEN, "ovs-dpdk": ORANGE}
 WIDTH, ROW = 860, 320
 
 BARS = [("tcp-tcp", "1514", "one", "TCP,\\nsingly"),

@@ -18,7 +18,8 @@ BUSY = 0.85  # a relay that works less of the time than this was not the limit
 QUIET = 5    # seconds between two lines about one step
 MS_PER_GIB = 1.073741824  # of a nanosecond for 1,000 bytes
 # What is measured where it is installed.
-OTHERS = "qemu-system-x86", "dpdk-dev", "openssh-server", "openssl", "wireguard-go"
+OTHERS = ("qemu-system-x86", "dpdk-dev", "openvswitch-switch-dpdk", "openssh-server", "openssl",
+          "wireguard-go")
 HOWS = {"one": "one write a frame", "batch": "batched"}
 
 NOTES = """\
@@ -51,8 +52,9 @@ In `guests` and `guests-super` the guests are the generator's: two front ends of
 rings of 1,024, for super-frames of 512. `one write a frame` is one kick a frame there; batched,
 all frames that the rings hold are there when the relay is told of them, and what the generator
 does in between is not counted. `null` pops a chain, copies it once and pushes it, with netrelay's
-features and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, which polls: it is
-stopped while it has no round; `memcpy` copies the same bytes from one guest's memory to the
+features and without checks; `dpdk` is DPDK's back end with `--forward-mode=io`, and `ovs-dpdk`
+Open vSwitch's with two flows that make it a cable; both poll, and are stopped while they have no
+round; `memcpy` copies the same bytes from one guest's memory to the
 other's and does nothing else.
 
 In `tap-guest` and `guest-tap` one TCP flow of the kernel's passes between a bridge's tap and a
