@@ -19,9 +19,11 @@
  */
 static ssize_t recv_without_fds(struct channel *c, const struct iovec *iov, int n)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
-	ssize_t got = c->why ? 0 : recvmsg(c->rfd, &msg, 0);
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov };
+	ssize_t got;
 
+	msg.msg_iovlen = (__typeof__(msg.msg_iovlen))n; /* by the C library, an int or a size_t */
+	got = c->why ? 0 : recvmsg(c->rfd, &msg, 0);
 	if (!(msg.msg_flags & MSG_CTRUNC) && !c->why)
 		return got;
 	c->why = "the peer sends descriptors, which nobody takes";
