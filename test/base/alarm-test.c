@@ -21,7 +21,7 @@ static long timer_ms(void)
 	struct itimerval it;
 
 	getitimer(ITIMER_REAL, &it);
-	return it.it_interval.tv_usec / 1000;
+	return (long)(it.it_interval.tv_usec / 1000);
 }
 
 static ssize_t get(int fd)
