@@ -88,6 +88,7 @@ struct port_counters {
 	uint64_t rx_frames, rx_bytes; /* all that arrived, dropped ones too */
 	uint64_t tx_frames, tx_bytes; /* handed to the kernel */
 	uint64_t dropped[DROP_REASONS];
+	uint64_t made; /* by the driver: segments, beyond one for each super-frame */
 };
 
 struct port;
