@@ -846,7 +846,8 @@ static void test_disorder(void)
 	for (unsigned i = 0; i < VISITORS; i++)
 		go(&v[i]);
 	turns(&loop, 3);
-	ok(!relay.forward.members.n && !relay.stopped, "nothing is left of the listeners");
+	ok(!relay.forward.members.n && !relay.stopped,
+	   "nothing is left of the listeners");
 	keyed_end();
 	ok_eq_int(fault_open_fds(), fds, "nor of their sockets");
 }
