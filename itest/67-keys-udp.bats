@@ -112,6 +112,8 @@ refused_more_than() # COUNT
 	assert_output --partial "sealed: "
 	assert_output --partial "for $(pub h2)"
 	refute_output --partial 'malformed'
+	relay_check_sums one
+	relay_check_sums two
 }
 
 @test "over IPv6, and with an address of the listener's" {

@@ -8,6 +8,11 @@
  * do so, too (vhost/call.h). All of these waits end when a signal comes, and the system call has
  * done its work by then. So where a peer can do that, a timer sends a signal every ALARM_MS
  * while there is work; if the turns of the loop seem to last that long, every ALARM_HURRY_MS.
+ *
+ * One wait that does not end so: close() of a file of FUSE asks its file system (fuse_flush() in
+ * the kernel's fs/fuse/file.c), and waits for the answer whatever signal comes, SIGKILL too. A
+ * descriptor that nobody takes is not flushed, so this is only for those that are taken, which
+ * a front end of vhost-user can pass.
  */
 #ifndef ALARM_H
 #define ALARM_H

@@ -23,6 +23,9 @@
 #include "net/sock.h"
 #include "port/driver.h"
 
+#define SILENT_MS 15000 /* as of other peers */
+#define BOOT_MS 60000	/* that a guest may take to start its device */
+
 static struct port *port_of(struct device *d)
 {
 	return &container_of(d, struct vhost, device)->port;
@@ -133,6 +136,17 @@ static int use(struct vhost *v, int fd)
 	return -EINPROGRESS;
 }
 
+/*
+ * One that is up is a guest, and stays one while it boots again. One that has said something
+ * is most likely one that boots.
+ */
+static bool accepted_is_gone(struct port *p)
+{
+	unsigned ms = vhost_of(p)->device.has_spoken ? BOOT_MS : SILENT_MS;
+
+	return p->state == PORT_OPENING && loop_now() - p->since >= ms;
+}
+
 static int accepted_open(struct port *p)
 {
 	struct vhost *v = vhost_of(p);
@@ -191,6 +205,7 @@ static const struct port_ops accepted_ops = {
 	.rx = vhost_rx,
 	.rx_done = vhost_rx_done,
 	.tx = vhost_tx,
+	.is_gone = accepted_is_gone,
 	.close = vhost_close,
 	.free = vhost_free,
 };

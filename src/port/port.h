@@ -16,7 +16,7 @@
  *  - open() is called while the port is closed. close() follows each open() once, also if
  *    that failed or has not come to an end. free() comes last, once.
  *  - All others are called only while the port is up: open() or port_opened() gave 0, and
- *    close() was not called since.
+ *    close() was not called since. is_gone() is called while it is opening, too.
  *  - rx() is called when the port is readable, and again after the frames have been
  *    forwarded while the batch says that there are @more. One rx_done() follows the last
  *    rx() in any case, also if that failed or brought nothing. The frames of a batch, and
@@ -88,6 +88,7 @@ struct port_counters {
 	uint64_t rx_frames, rx_bytes; /* all that arrived, dropped ones too */
 	uint64_t tx_frames, tx_bytes; /* handed to the kernel */
 	uint64_t dropped[DROP_REASONS];
+	uint64_t made; /* by the driver: segments, beyond one for each super-frame */
 };
 
 struct port;

@@ -170,8 +170,12 @@ static int put_split(struct outgoing *o, const struct frame *f)
 		port_drop(&o->s->port, DROP_MALFORMED, 1);
 		return 0;
 	}
+	o->s->port.count.made += g.n - 1;
 	while (ret == 0 && gso_next(&g, &segment))
 		ret = put(o, &segment.frame);
+	/* The rest of what was cut. */
+	if (ret < 0)
+		port_drop(&o->s->port, DROP_QUEUE, g.n - g.next);
 	return ret;
 }
 

@@ -79,12 +79,10 @@ static bool is_sound(const struct frame *f)
 	       (uint32_t)v->csum_start + v->csum_offset + sizeof(uint16_t) <= f->len;
 }
 
-/* Count a frame that goes no further. */
-static void drop_received(struct port *p, const struct frame *f, enum port_drop reason)
+static inline void count_received(struct port *p, uint32_t len)
 {
 	p->count.rx_frames++;
-	p->count.rx_bytes += f->len;
-	port_drop(p, reason, 1);
+	p->count.rx_bytes += len;
 }
 
 /*
@@ -94,11 +92,11 @@ static void drop_received(struct port *p, const struct frame *f, enum port_drop 
 static void take_frame(struct port *p, struct batch *b, struct frame *f)
 {
 	if (f->vnet && !is_sound(f)) {
-		drop_received(p, f, DROP_MALFORMED);
+		count_received(p, f->len);
+		port_drop(p, DROP_MALFORMED, 1);
 	} else if (f->is_foreign) {
 		frame_assert(f);
-		p->count.rx_frames++;
-		p->count.rx_bytes += f->len;
+		count_received(p, f->len);
 		b->n++;
 	} else {
 		port_take(p, b, f);
@@ -131,8 +129,7 @@ static inline void take_short(struct port *p, struct batch *b, struct room *room
 	ring_barrier();
 	layout_put(&f, data);
 	room->at = data + len;
-	p->count.rx_frames++;
-	p->count.rx_bytes += len;
+	count_received(p, len);
 	frame_assert(&f);
 	batch_add(b, &f);
 }

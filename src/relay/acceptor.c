@@ -87,13 +87,13 @@ static void on_accepted(struct listener *l, int fd, const char *peer,
 		acceptor_take(a, &in);
 }
 
-/* Return: a port of its that is up, and has the one place; NULL: there is none. */
+/* Return: a port of its, which has the one place; NULL: there is none. */
 static struct port *port_of(const struct acceptor *a)
 {
 	struct member *m = a->relay->kind == RELAY_CABLE ? a->relay->forward.members.first
 							 : NULL;
 
-	while (m && (m->acceptor != a || m->port->state != PORT_UP))
+	while (m && (m->acceptor != a || m->port->state == PORT_ENDED))
 		m = m->next;
 	return m ? m->port : NULL;
 }
@@ -113,14 +113,21 @@ bool acceptor_make_room(struct acceptor *a)
 		return false;
 	if (!p)
 		return true;
-	port_why(p, -ETIMEDOUT, "has been silent, so a new connection takes its place");
+	if (HAS_VHOST && p->state != PORT_UP)
+		port_why(p, -ETIMEDOUT,
+			 "the guest has not started its network device, so a new "
+			 "connection takes its place");
+	else
+		port_why(p, -ETIMEDOUT,
+			 "has been silent, so a new connection takes its place");
 	port_down(p);
 	return true;
 }
 
 /*
  * In a cable a new connection waits while another one has the listener's place. A peer
- * that is only silent keeps its place, until a new one wants it.
+ * that is only silent, or a guest that has not started, keeps its place until a new one
+ * wants it.
  */
 static void make_room(struct listener *l, void *arg)
 {

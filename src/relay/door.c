@@ -19,7 +19,7 @@
 #include "relay/callers.h"
 #include "relay/relay.h"
 
-/* @why: "": it is counted already */
+/* @why: "": it is counted already, or need not be */
 static void refuse(struct acceptor *a, const struct sock_addr *from, const char *why)
 {
 	char text[SOCK_TEXT_MAX];
@@ -129,7 +129,11 @@ static struct udp_session *session_for(struct acceptor *a, const uint8_t *key,
 	return s;
 }
 
-/* Who sends it knows our key. Return: 0; -errno, with @why. */
+/*
+ * Who sends it knows our key. A listener that was taken away only gives its ports other keys.
+ *
+ * Return: 0; -errno, with @why.
+ */
 static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello,
 		  const struct sock_addr *from, uint8_t psk[SEAL_KEY_BYTES], char *why)
 {
@@ -140,6 +144,10 @@ static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	int ret;
 
 	memcpy(key, noise_peer(&hs->noise), sizeof(key));
+	s = udp_hub_find(&a->door->hub, key);
+	*why = '\0';
+	if (a->is_stopped && !s)
+		return -ECONNREFUSED;
 	ret = callers_find(a, key, &peer, &known, why, PEERS_WHY_MAX);
 	if (ret < 0)
 		return ret;
@@ -148,7 +156,6 @@ static int answer(struct acceptor *a, struct handshake *hs, const uint8_t *hello
 	if (ret < 0)
 		return ret;
 	ret = callers_admit(a, known, peer.name, hs->stamp, psk, why, PEERS_WHY_MAX);
-	s = udp_hub_find(&a->door->hub, key);
 	if (ret == 0 && !s)
 		ret = welcome(a, from, why);
 	if (ret < 0)
@@ -191,7 +198,9 @@ static void on_hello(struct udp_hub *h, const uint8_t *at, size_t len,
 		udp_hub_send(h, from, cookie, sizeof(cookie));
 	else if (ret < 0)
 		refuse(a, from,
-		       "it does not know our key, or is no netrelay of this version");
+		       a->is_stopped ? ""
+				     : "it does not know our key, or is no netrelay of "
+				       "this version");
 	else
 		admit(a, &hs, at, from);
 	handshake_wipe(&hs);
@@ -283,7 +292,6 @@ void door_close(struct acceptor *a)
 {
 	struct udp_hub *h = &a->door->hub;
 
-	h->hello = NULL;
 	for (unsigned i = 0; i < h->n_slots; i++)
 		if (h->slots[i].session && !h->slots[i].session->port.owner)
 			forget(h->slots[i].session);

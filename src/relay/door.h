@@ -31,8 +31,9 @@ struct door {
 int door_open(void *acceptor);
 
 /*
- * door_close() - Take no hellos any more, and forget who has not proved anything. The socket
- * is closed if there is no port.
+ * door_close() - The listener was taken away: forget who has not proved anything, and take
+ * no hellos any more but those of ports, which need other keys now and then. The socket is
+ * closed if there is no port.
  */
 void door_close(struct acceptor *a);
 

@@ -2,6 +2,8 @@
 /* A rate is what a counter has grown by, in the time that has really gone by. */
 #include "relay/stats.h"
 
+#include "base/parts.h"
+
 #define PERIOD_MS 1000
 
 /* ---- sums ---- */
@@ -12,6 +14,8 @@ void stats_add(struct port_counters *sum, const struct port_counters *c)
 	sum->rx_bytes += c->rx_bytes;
 	sum->tx_frames += c->tx_frames;
 	sum->tx_bytes += c->tx_bytes;
+	if (HAS_KEYS) /* other drivers make none */
+		sum->made += c->made;
 	for (int i = 0; i < DROP_REASONS; i++)
 		sum->dropped[i] += c->dropped[i];
 }
@@ -36,7 +40,7 @@ struct stats_sums stats_sum(const struct relay *r)
 	}
 	return (struct stats_sums){
 		.received = all.rx_frames,
-		.copied = r->forward.copied,
+		.copied = r->forward.copied + all.made,
 		.sent = all.tx_frames,
 		.queued = queued,
 		.dropped = stats_drops(&all),

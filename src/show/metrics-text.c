@@ -160,7 +160,8 @@ static void add_totals(struct buf *b, const struct relay *r,
 	}
 	begin(b, "", "copied_frames_total", "counter",
 	      "Frames made by the relay: copies, segments, probes", "");
-	add_sample(b, "", "copied_frames_total", "", NULL, NULL, r->forward.copied);
+	add_sample(b, "", "copied_frames_total", "", NULL, NULL,
+		   r->forward.copied + all->made);
 }
 
 /* ---- of ports ---- */

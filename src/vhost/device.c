@@ -300,6 +300,7 @@ static void socket_ready(struct watch *w, uint32_t events)
 
 		if (ret == 0)
 			return;
+		d->has_spoken |= ret > 0;
 		if (ret < 0)
 			fault_of(d, ret, why);
 		else
@@ -331,7 +332,7 @@ int device_open(struct device *d, int fd)
 	d->status = 0;
 	for (unsigned i = 0; i < DEVICE_RINGS; i++)
 		d->ring[i].base = 0;
-	d->has_mac = d->is_up = false;
+	d->has_mac = d->is_up = d->has_spoken = false;
 	d->memory.is_broken = false;
 	if (ret < 0)
 		close(fd);

@@ -103,6 +103,7 @@ struct device_ring {
  * @features, @protocol: agreed on
  * @header: bytes of the virtio header ahead of each frame, while rings are started
  * @must_look: a ring has begun to run, so it is looked at without a kick
+ * @has_spoken: a message has come
  * @mac:    whose move is to be announced (SEND_RARP), if @has_mac; the owner clears that
  */
 struct device {
@@ -118,6 +119,7 @@ struct device {
 	uint8_t mac[6];
 	bool has_mac;
 	bool must_look;
+	bool has_spoken;
 	bool is_up;
 	struct device_ring ring[DEVICE_RINGS];
 	char why[DEVICE_WHY_MAX];

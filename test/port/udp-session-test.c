@@ -423,6 +423,33 @@ static bool was_dropped(enum port_drop reason)
 	return n > 0;
 }
 
+/* The kernel has no room when a part of the second super-frame is sealed. */
+static void test_cut_super(void)
+{
+	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
+	const struct port_counters *c = &live.port->count, before = *c;
+	unsigned each = (60000 + 1399) / 1400;
+	uint32_t len = packet_build(super, &tcp);
+	struct vnet vnet = packet_make_super(super, len, 1400);
+	uint64_t lost;
+
+	up.payload = 0;
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	send_super(len, &vnet);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
+	   "a super-frame of which a part has gone is cut");
+	live_until(!near_session()->hub->n_waiting);
+	lost = c->dropped[DROP_QUEUE] - before.dropped[DROP_QUEUE];
+	ok_eq_int((long)(c->tx_frames - before.tx_frames + lost), 2 * each,
+		  "each of its segments is counted as sent or as dropped");
+	live_until(up.payload > 60000 + (each - lost - 1) * 1400);
+	ok(lost > 1 && up.payload == 60000 + (each - lost) * 1400 && !up.wrong,
+	   "%u are dropped, the others arrive", (unsigned)lost);
+	ok_eq_int((long)(c->made - before.made), 2 * (each - 1),
+		  "and as made, but for one of each super-frame");
+}
+
 static void test_refused(void)
 {
 	uint64_t sent;
@@ -454,6 +481,7 @@ static void test_refused(void)
 	   "the same of long ones");
 	up.lost = (unsigned)live.port->count.dropped[DROP_QUEUE];
 	ok(up.lost == 2 && has_come(&up), "what has gone of that is no part of the next");
+	test_cut_super();
 	fault_arm(FAULT_sendto, 1, ENOBUFS);
 	send_one(live.port, &up, SMALL);
 	ok(fault_disarm() && was_dropped(DROP_REFUSED), "no memory: it is dropped");

@@ -22,6 +22,7 @@
 #include "lib/keyed-relay.h"
 #include "lib/leap.h"
 #include "lib/no-memory.h"
+#include "lib/random.h"
 #include "lib/tap.h"
 #include "lib/turn.h"
 
@@ -128,11 +129,11 @@ static int visitor_send(struct seal_link *l, const uint8_t *data, size_t len,
 	return send(v->fd, data, len, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-static void come(struct visitor *v, struct acceptor *a, const struct identity *me)
+static void come_to(struct visitor *v, uint16_t port, const struct identity *me)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				  .sin_port = htons(port_of(a->door->hub.watch.fd)) };
+				  .sin_port = htons(port) };
 
 	*v = (struct visitor){ .me = me, .link.is_dialler = true };
 	v->link.send = visitor_send;
@@ -142,6 +143,11 @@ static void come(struct visitor *v, struct acceptor *a, const struct identity *m
 	seal_link_begin(&v->link, loop_now());
 }
 
+static void come(struct visitor *v, struct acceptor *a, const struct identity *me)
+{
+	come_to(v, port_of(a->door->hub.watch.fd), me);
+}
+
 static void say_hello(struct visitor *v, const uint8_t *psk)
 {
 	if (seal_link_dial(&v->link, v->me, own.pair.pub, psk, ++v->index, loop_now()) <
@@ -149,9 +155,11 @@ static void say_hello(struct visitor *v, const uint8_t *psk)
 		abort();
 }
 
+/* What it has said before may have met nobody. */
 static void say(struct visitor *v, const void *data, size_t len)
 {
-	if (send(v->fd, data, len, 0) != (ssize_t)len)
+	if (send(v->fd, data, len, 0) != (ssize_t)len &&
+	    (errno != ECONNREFUSED || send(v->fd, data, len, 0) != (ssize_t)len))
 		abort();
 }
 
@@ -614,6 +622,7 @@ static void test_not_proved(void)
 static void test_deleted(void)
 {
 	struct acceptor *a = begin(RELAY_SWITCH, "");
+	uint8_t junk[SEAL_LINK_HELLO_BYTES] = { SEAL_LINK_HELLO, [7] = 1 };
 	unsigned fds = fault_open_fds();
 	const struct port_counters *c;
 	struct visitor v, w;
@@ -631,6 +640,12 @@ static void test_deleted(void)
 	/* A hello that nobody waits for has the index of another session. */
 	c = &member()->port->count;
 	ok(c->rx_frames - c->dropped[DROP_NOT_GENUINE] == 1, "its port goes on");
+	is_silent();
+	go(&w);
+	come(&w, a, &stranger);
+	say_hello(&w, NULL);
+	say(&w, junk, sizeof(junk));
+	ok(!settle(&w) && is_silent(), "nobody else is told of");
 	go(&v);
 	go(&w);
 	leap(&loop, DEAD_S + 1);
@@ -647,6 +662,53 @@ static void test_deleted(void)
 	go(&v);
 	keyed_end();
 	ok_eq_int(fault_open_fds(), fds - 1, "that is gone when the relay ends");
+}
+
+/* A port lives as long as its keys, which its peer renews by saying hello again. */
+static void test_deleted_renews(void)
+{
+	static const unsigned hours[] = { 2, 3, 3 };
+	struct acceptor *a = begin(RELAY_SWITCH, ",dead=0");
+	struct visitor v, w;
+	uint32_t index;
+
+	ok(call(&v, a, &site) && call(&w, a, &far), "two peers");
+	go(&w);
+	acceptor_del(a);
+	for (unsigned i = 0; i < ARRAY_SIZE(hours); i++) {
+		leap(&loop, hours[i] * 3600);
+		turns(&loop, 3);
+		index = v.link.keys.ours;
+		say_hello(&v, NULL);
+		settle(&v);
+		send_frame(&v);
+		ok(v.link.keys.ours != index && member() &&
+			   member()->port->count.rx_frames == i + 1,
+		   "a peer gets new keys when its listener was taken away");
+	}
+	ok(relay.forward.members.n == 1 && was_said("its keys are too old"),
+	   "who wants none has ended");
+	come(&w, a, &far);
+	say_hello(&w, NULL);
+	ok(!settle(&w) && is_silent(), "and comes no more");
+	go(&w);
+	come(&w, a, &site);
+	w.index = 100;
+	say_hello(&w, NULL);
+	settle(&w);
+	send_frame(&w);
+	ok(seal_link_is_up(&w.link) && member()->port->count.rx_frames == 4,
+	   "a peer that moves meanwhile is the same port");
+	write_peers("usual", NULL, "far");
+	leap(&loop, 2);
+	say_hello(&w, NULL);
+	settle(&w);
+	ok(was_said("its key was taken out of the peers file") &&
+		   !relay.forward.members.n,
+	   "and ends when it is struck from the file");
+	go(&v);
+	go(&w);
+	keyed_end();
 }
 
 /* A reload that gives a listener another name takes it away, and adds it, in one turn. */
@@ -680,6 +742,114 @@ static void test_replaced(void)
 	go(&v);
 	go(&w);
 	keyed_end();
+}
+
+/* ---- all in any order ---- */
+
+#define DEEDS 5000
+#define PORTS 2
+#define VISITORS 4
+
+static void change_listeners(const uint16_t port[PORTS])
+{
+	struct acceptor *a = relay.acceptors;
+	char why[WHY_MAX], more[32];
+
+	snprintf(more, sizeof(more), ",dead=%u", rnd(3) * DEAD_S);
+	if (!a || rnd(2))
+		try_listen("127.0.0.1:", port[rnd(PORTS)], more, why);
+	else
+		acceptor_del(rnd(2) && a->next ? a->next : a);
+}
+
+static void do_anything(struct visitor *v, const uint16_t port[PORTS])
+{
+	static const struct identity *const who[] = { &site, &far, &site, &stranger };
+	struct member *m = relay.forward.members.first;
+
+	switch (rnd(12)) {
+	case 0:
+	case 1:
+		change_listeners(port);
+		break;
+	case 2:
+		go(v);
+		come_to(v, port[rnd(PORTS)], who[rnd(ARRAY_SIZE(who))]);
+		break;
+	case 3:
+		if (m)
+			relay_del(rnd(2) && m->next ? m->next : m);
+		break;
+	case 4:
+		write_peers("usual", rnd(4) ? "site" : NULL, rnd(4) ? "far" : NULL);
+		break;
+	case 5:
+		leap(&loop, rnd(8) ? 1 + rnd(DEAD_S) : 5 * 3600);
+		break;
+	case 6:
+		say(v, v->hello, rnd(8) ? sizeof(v->hello) : rnd(sizeof(v->hello)));
+		break;
+	case 7:
+		if (seal_link_is_up(&v->link))
+			send_frame(v);
+		break;
+	case 8:
+		turns(&loop, rnd(3));
+		break;
+	default:
+		say_hello(v, NULL);
+		if (rnd(3))
+			settle(v);
+		break;
+	}
+}
+
+/* Whether a port has other keys than it had, and its listener was taken away. */
+static bool renews_alone(const struct visitor *v, uint32_t before)
+{
+	const struct member *m = relay.forward.members.first;
+
+	while (m && (!m->acceptor->is_stopped ||
+		     memcmp(m->port->seal.peer, v->me->pair.pub, SEAL_KEY_BYTES) != 0))
+		m = m->next;
+	return m && v->link.keys.ours != before;
+}
+
+/* Listeners come and go, and peers, and files; nothing may be used that is gone. */
+static void test_disorder(void)
+{
+	unsigned fds = fault_open_fds(), renewed = 0, came = 0;
+	uint16_t port[PORTS] = { free_port(), free_port() };
+	struct visitor v[VISITORS];
+
+	random_begin(5);
+	begin_relay(RELAY_SWITCH);
+	for (unsigned i = 0; i < VISITORS; i++)
+		come_to(&v[i], port[i % PORTS], i % 2 ? &far : &site);
+	for (unsigned i = 0; i < DEEDS; i++) {
+		struct visitor *one = &v[rnd(VISITORS)];
+		uint32_t before = one->link.keys.ours;
+
+		do_anything(one, port);
+		renewed += renews_alone(one, before);
+		came += relay.forward.members.n > 0;
+		is_silent();
+	}
+	ok(came > DEEDS / 10 && renewed > 3,
+	   "all in any order: %u times somebody is there, %u get keys from a listener "
+	   "that was taken away",
+	   came, renewed);
+	while (relay.acceptors)
+		acceptor_del(relay.acceptors);
+	for (struct member *m = relay.forward.members.first; m; m = m->next)
+		relay_del(m);
+	for (unsigned i = 0; i < VISITORS; i++)
+		go(&v[i]);
+	turns(&loop, 3);
+	ok(!relay.forward.members.n && !relay.stopped,
+	   "nothing is left of the listeners");
+	keyed_end();
+	ok_eq_int(fault_open_fds(), fds, "nor of their sockets");
 }
 
 /* ---- a machine that has nothing left ---- */
@@ -764,7 +934,9 @@ int main(void)
 	test_passed();
 	test_not_proved();
 	test_deleted();
+	test_deleted_renews();
 	test_replaced();
+	test_disorder();
 	test_sockets();
 	test_no_memory();
 	keyed_close();

@@ -77,7 +77,7 @@ static const struct family families[] = {
 	{ "netrelay_copied_frames_total",
 	  "counter",
 	  "Frames made by the relay: copies, segments, probes.",
-	  { " 9" } },
+	  { " 79" } },
 	{ "netrelay_port_state",
 	  "gauge",
 	  "1 for the state of the port.",
@@ -205,7 +205,7 @@ static struct relay relay = {
 	.kind = RELAY_SWITCH,
 	.forward = { .members.first = &member, .copied = 9, .fdb = &fdb },
 	.acceptors = &acceptor,
-	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 } },
+	.gone = { 100, 200, 300, 400, { [DROP_RUNT] = 500, [DROP_REFUSED] = 600 }, 70 },
 };
 static const struct metrics_process process = {
 	.start_s = 1700000000,
