@@ -248,19 +248,20 @@ static void clock_ticked(struct watch *w, uint32_t events)
 
 /*
  * Ask the kernel which watches are ready. While there is other work, and none of them was ready
- * at the last look, that is not done in each turn: a turn may be a few microseconds' work.
+ * at the last look, that is not done in each turn: a guest's may be a few microseconds' work.
  */
 static int ask(struct loop *l, struct epoll_event *ev)
 {
 	int n;
 
-	if (l->now && l->unasked) {
+	if (HAS_VHOST && l->now && l->unasked) {
 		l->unasked--;
 		return 0;
 	}
 	n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
 		       l->now || any_always_ready(l) ? 0 : -1);
-	l->unasked = n ? 0 : UNASKED_TURNS;
+	if (HAS_VHOST)
+		l->unasked = n ? 0 : UNASKED_TURNS;
 	return n;
 }
 
