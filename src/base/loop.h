@@ -68,6 +68,7 @@ struct deferred {
  * @deferred: calls for the end of this turn
  * @again:    calls for the next turn
  * @now:      calls that the last turn left to this one, and that are still to be made
+ * @unasked:  how many of the next turns need not look at the watches, while there are such calls
  */
 struct loop {
 	int epfd;
@@ -80,6 +81,7 @@ struct loop {
 	struct deferred *deferred;
 	struct deferred *again;
 	struct deferred *now;
+	unsigned unasked;
 	bool stop;
 };
 
@@ -142,7 +144,8 @@ void loop_defer(struct loop *l, struct deferred *d, void (*fn)(struct deferred *
 /*
  * loop_again() - Call @fn once in the next turn, which begins without waiting. It is for
  * work that has had its share of this turn and is not done: all watches that are ready
- * have their share first.
+ * have their share first. While none was ready at the last look, the kernel is asked again only
+ * after three turns of such work.
  * @d: as of loop_defer()
  */
 void loop_again(struct loop *l, struct deferred *d, void (*fn)(struct deferred *d));

@@ -17,6 +17,7 @@
 #define RX_BYTES ((size_t)128 << 10) /* about the most one wake-up takes */
 #define ALIGN 16u
 #define RARP_LEN 60
+#define FETCH_DESCS 12 /* chains whose descriptors are fetched ahead of time */
 #define FETCH_PIECES 2 /* a header may be alone in the first one */
 
 _Static_assert(PORT_QUEUE_HIGH + RX_BYTES + FRAME_MAX <= PORT_QUEUE_BYTES,
@@ -182,8 +183,10 @@ static int pop_one(struct device *d, struct iovec *iov, struct source *s)
 {
 	struct ring *r = &d->ring[DEVICE_TX].ring;
 	struct ring_chain c;
-	int ret = ring_pop(r, &c, iov, RING_PIECES_MAX);
+	int ret;
 
+	ring_fetch_desc(r, FETCH_DESCS);
+	ret = ring_pop(r, &c, iov, RING_PIECES_MAX);
 	if (ret == 0)
 		return 0;
 	if (ret == -E2BIG)

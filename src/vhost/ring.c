@@ -268,6 +268,13 @@ static inline void fetch_to_write(const uint8_t *at)
 #endif
 }
 
+void ring_fetch_desc(const struct ring *r, unsigned ahead)
+{
+	uint16_t id = load16(r, avail_element(r, (uint16_t)(r->next + ahead)));
+
+	__builtin_prefetch(r->desc + (id & (r->size - 1)) * DESC_BYTES);
+}
+
 void ring_prefetch(struct ring *r, unsigned ahead, uint64_t len)
 {
 	uint16_t id, left = (uint16_t)(r->avail_seen - r->next);
@@ -279,8 +286,7 @@ void ring_prefetch(struct ring *r, unsigned ahead, uint64_t len)
 	id = load16(r, avail_element(r, (uint16_t)(r->next + ahead)));
 	if (id >= r->size)
 		return;
-	/* Most guests take their descriptors in turn. */
-	__builtin_prefetch(r->desc + ((id + FURTHER) & (r->size - 1)) * DESC_BYTES);
+	ring_fetch_desc(r, ahead + FURTHER);
 	read_desc(r, r->desc + id * DESC_BYTES, &d);
 	if (len > WRITE_MAX)
 		len = WRITE_MAX;

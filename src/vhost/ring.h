@@ -104,6 +104,12 @@ int ring_pop(struct ring *r, struct ring_chain *c, struct iovec *iov, unsigned m
  */
 void ring_prefetch(struct ring *r, unsigned ahead, uint64_t len);
 
+/*
+ * ring_fetch_desc() - Have the processor fetch the descriptor of the chain that ring_pop() will
+ * give behind @ahead others. It is no matter if that is not there yet.
+ */
+void ring_fetch_desc(const struct ring *r, unsigned ahead);
+
 #define RING_CACHE_LINE 64u
 #define RING_FETCH_MAX 320u /* bytes: a header, and what a frame's headers may be in */
 

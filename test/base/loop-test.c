@@ -461,6 +461,49 @@ static void test_again(void)
 	close(fd);
 }
 
+static void says_w(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	say('w');
+}
+
+/* Asks for seven turns; in the second of them a watch's descriptor gets ready. */
+struct beside {
+	struct deferred deferred;
+	int fd;
+	unsigned ran;
+};
+
+static void beside_runs(struct deferred *d)
+{
+	struct beside *b = container_of(d, struct beside, deferred);
+
+	say('e');
+	if (++b->ran == 2)
+		eventfd_write(b->fd, 1);
+	if (b->ran == 7)
+		loop_stop(&loop);
+	else
+		loop_again(&loop, d, beside_runs);
+}
+
+/* Watches that are quiet are not looked at in each turn that has other work, but soon. */
+static void test_again_beside_watch(void)
+{
+	struct beside b = { .fd = eventfd(0, EFD_NONBLOCK) };
+	struct watch w = WATCH_INIT;
+
+	turn(&loop);
+	loop_add(&loop, &w, b.fd, EPOLLIN, says_w);
+	loop_again(&loop, &b.deferred, beside_runs);
+	loop_run(&loop);
+	ok_said("eeeewewewe",
+		"beside such work a quiet watch waits for three turns, a busy one for none");
+	loop_del(&loop, &w);
+	close(b.fd);
+}
+
 /* The loop does not wait for anything else, nor any longer than it has to. */
 static void test_again_waits(void)
 {
@@ -825,6 +868,7 @@ int main(void)
 	test_idle_costs_nothing();
 	test_deferred();
 	test_again();
+	test_again_beside_watch();
 	test_again_waits();
 	test_undo();
 	test_events();
