@@ -22,9 +22,10 @@ STRIP   ?= strip
 # Optimise for size, and the HOT files, which every frame passes through, for speed.
 CFLAGS  ?= -Os -g
 HOT := frame/frame frame/csum frame/gso frame/gro frame/gro-packet frame/stream-layout \
-	frame/frame-queue seal/crypto seal/gcm-four seal/gcm-wide seal/record trunk/channel-sealed \
-	trunk/deframer port/port port/stream port/dgram port/dgram-rx port/tap-io port/vhost-rx \
-	port/vhost-tx vhost/ring relay/forward relay/deliver relay/fdb
+	frame/frame-queue seal/crypto seal/datagram seal/gcm-four seal/gcm-wide seal/record \
+	seal/window trunk/channel-sealed trunk/deframer trunk/packing trunk/unpacking \
+	port/port port/stream port/dgram port/dgram-rx port/tap-io port/vhost-rx port/vhost-tx \
+	vhost/ring relay/forward relay/deliver relay/fdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2

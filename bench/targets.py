@@ -32,9 +32,8 @@ CAUSES = [
      "from data in another core's cache; null's tap has none, and with such a tap "
      "netrelay reaches 1.01"),
     ("the same over UDP", "0.",
-     "each frame is a datagram of its own; of what it costs more, about a third is work for "
-     "each datagram, a third the kernel's, and a sixth each checksums and the cipher's short "
-     "messages"),
+     "each segment is a datagram of its own; of what it costs more, two fifths are the kernel's, "
+     "a fifth the cipher's short messages, and the rest work for each datagram"),
     ("handshakes that a core", "",
      "nearly all of it is the curve, which the library computes in portable C"),
     ("the same, kicked one by one", "guests",

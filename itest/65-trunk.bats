@@ -49,13 +49,6 @@ cross()
 	assert_equal "$(cat "$DIR/server.out")" "$want"
 }
 
-# counts RELAY PORT: "frames bytes" that a port whose name begins so was sent.
-sent_to()
-{
-	relay_status "$1" | awk -v name="$2" '$1 == "netrelay:" && $2 == "port" &&
-		index($4, name) == 1 { sub(/.*, tx /, ""); print $1, $3 }'
-}
-
 # --- frames, byte by byte ---------------------------------------------------
 
 # exchange FROM TO FRAMES-OPTION...: frames both ways between a client of one, in

@@ -101,13 +101,21 @@ refused_more_than() # COUNT
 	((${n:-0} > $1))
 }
 
-@test "two sites are one network over UDP, and super-frames cross it in segments" {
+@test "two sites are one network over UDP, and super-frames cross it in slices" {
+	local units bytes
+
 	hosts
 	sites
 	run -0 ns s1 ping -c 3 -i 0.1 -s 20000 10.0.0.2
 	assert_output --partial ' 0% packet loss'
 	flow
+	read -r units bytes < <(sent_to one br0)
+	((units < bytes / 1514 / 4)) || fail "$units frames for $bytes bytes"
 	flow -R
+	read -r units bytes < <(sent_to two br0)
+	((units < bytes / 1514 / 4)) || fail "$units frames for $bytes bytes"
+	relay_check_sums one
+	relay_check_sums two
 	run -0 status
 	assert_output --partial "sealed: "
 	assert_output --partial "for $(pub h2)"

@@ -96,6 +96,13 @@ relay_check_sums()
 	}
 }
 
+# sent_to RELAY PORT: "frames bytes" that a port whose name begins so was sent.
+sent_to()
+{
+	relay_status "$1" | awk -v name="$2" '$1 == "netrelay:" && $2 == "port" &&
+		index($4, name) == 1 { sub(/.*, tx /, ""); print $1, $3 }'
+}
+
 # has_status RELAY PATTERN: whether a line of its status matches.
 has_status()
 {

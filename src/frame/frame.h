@@ -50,7 +50,7 @@
 #define FRAME_PAD 60	/* IEEE 802.3's shortest on a wire, without its checksum */
 #define FRAME_PEEK 256	/* as many can be read as headers */
 
-#define FRAME_PIECES_MAX 32u /* pieces of a frame; a source with more must copy them */
+#define FRAME_PIECES_MAX 64u /* pieces of a frame; a source with more must copy them */
 
 /*
  * The layout of a frame of one piece: what precedes @data in its buffer.

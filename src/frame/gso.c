@@ -177,11 +177,12 @@ static void store_csum(uint8_t *p, uint16_t csum)
 	memcpy(p, &csum, sizeof(csum));
 }
 
-static void make_ip(const struct gso *g, struct gso_segment *s, unsigned i)
+/* @head: of a part of @len bytes, whose first segment is the super-frame's number @i */
+static void make_ip(const struct gso *g, uint8_t *head, uint32_t len, unsigned i)
 {
-	uint8_t *ip = s->head + g->l3;
-	uint32_t len = s->frame.len - g->l3;
+	uint8_t *ip = head + g->l3;
 
+	len -= g->l3;
 	if (g->is_ipv6) {
 		put_be16(ip + IP6_LEN, len - IP6_SIZE);
 		return;
@@ -192,30 +193,67 @@ static void make_ip(const struct gso *g, struct gso_segment *s, unsigned i)
 	store_csum(ip + IP4_CSUM, (uint16_t)~csum_fold(csum_add(0, ip, g->l4 - g->l3)));
 }
 
-static void make_l4(const struct gso *g, struct gso_segment *s, unsigned i)
+static uint32_t csum_field(const struct gso *g)
 {
-	uint8_t *l4 = s->head + g->l4;
-	uint32_t len = s->frame.len - g->l4;
-	uint64_t sum;
-	uint16_t csum;
+	return g->l4 + (g->is_tcp ? TCP_CSUM : UDP_CSUM);
+}
 
+/*
+ * All but the checksum. Return: what is to be added to its field, the pseudo-header's sum,
+ * which has the length of the super-frame.
+ */
+static uint64_t make_l4(const struct gso *g, uint8_t *head, uint32_t len, unsigned i,
+			bool is_last)
+{
+	uint8_t *l4 = head + g->l4;
+
+	len -= g->l4;
 	if (g->is_tcp) {
 		put_be32(l4 + TCP_SEQ, get_be32(l4 + TCP_SEQ) + i * g->gso_size);
 		if (i)
 			l4[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
-		if (i != g->n - 1)
+		if (!is_last)
 			l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	} else {
 		put_be16(l4 + UDP_LEN, len);
 	}
-	/* The field's sum has the length of the super-frame: replace that by ours. */
-	sum = (uint64_t)htons((uint16_t)len) +
-	      (uint16_t)~htons((uint16_t)(g->frame->len - g->l4));
+	return (uint64_t)htons((uint16_t)len) +
+	       (uint16_t)~htons((uint16_t)(g->frame->len - g->l4));
+}
+
+static void make_headers(const struct gso *g, struct gso_segment *s, unsigned i)
+{
+	uint32_t len = s->frame.len;
+	uint64_t sum;
+	uint16_t csum;
+
+	make_ip(g, s->head, len, i);
+	sum = make_l4(g, s->head, len, i, i == g->n - 1);
 	csum = (uint16_t)~csum_fold(sum_from(sum, &s->frame, g->l4));
 	/* RFC 768: 0 would mean that the datagram has no checksum. */
 	if (!g->is_tcp && !csum)
 		csum = 0xffff;
-	store_csum(l4 + (g->is_tcp ? TCP_CSUM : UDP_CSUM), csum);
+	store_csum(s->head + csum_field(g), csum);
+}
+
+int gso_part(const struct gso *g, uint32_t from, uint32_t to, uint8_t *head,
+	     struct vnet *vnet)
+{
+	uint32_t i = (from - g->head_len) / g->gso_size, len = g->head_len + to - from;
+	uint16_t csum;
+	uint64_t sum;
+
+	if ((from - g->head_len) % g->gso_size)
+		return -EINVAL;
+	make_ip(g, head, len, i);
+	sum = make_l4(g, head, len, i, to == g->frame->len);
+	memcpy(&csum, head + csum_field(g), sizeof(csum));
+	store_csum(head + csum_field(g), csum_fold(sum + csum));
+	if (to - from <= g->gso_size) {
+		vnet->gso_type = VNET_GSO_NONE;
+		vnet->gso_size = 0;
+	}
+	return 0;
 }
 
 /*
@@ -257,8 +295,7 @@ bool gso_next(struct gso *g, struct gso_segment *s)
 		return false;
 	g->next++;
 	share(g, s, at, (uint32_t)min_size(g->gso_size, g->frame->len - at));
-	make_ip(g, s, i);
-	make_l4(g, s, i);
+	make_headers(g, s, i);
 	return true;
 }
 

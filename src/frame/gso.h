@@ -87,6 +87,18 @@ int gso_begin(struct gso *g, const struct frame *f);
 bool gso_next(struct gso *g, struct gso_segment *s);
 
 /*
+ * gso_part() - Make headers for a part of a super-frame of some whole segments, as above, but
+ * that the checksum's field has the sum of the pseudo-header: it is still to be filled in.
+ * @from, @to: the payload of the part, as offsets in the super-frame; not empty
+ * @head:      a copy of the super-frame's headers, which is changed
+ * @vnet:      a copy of its virtio header; changed if the part is one segment
+ *
+ * Return: 0; -EINVAL when @from is in the midst of a segment.
+ */
+int gso_part(const struct gso *g, uint32_t from, uint32_t to, uint8_t *head,
+	     struct vnet *vnet);
+
+/*
  * gso_complete() - Make a plain frame of one that has a virtio header but is not a
  * super-frame. If VNET_NEEDS_CSUM is set, its checksum is filled in.
  *

@@ -8,13 +8,14 @@
  * does not take waits there. So it does in the hub if there can be no branch, and all
  * sessions that have none with it.
  *
- * A super-frame is split here (packing_split()), for only here is it known how long a segment
- * may be.
+ * A super-frame is split here, into slices (packing_slice()) or, for a peer that does not take
+ * these, into frames (packing_split()), for only here is it known how long a segment may be.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "port/udp-trunk.h"
+#include "trunk/trunk.h"
 
 #define RUN_MAX 65000 /* bytes, below what IP takes with any header */
 
@@ -137,25 +138,52 @@ static int close_datagram(struct outgoing *o)
 	return ret;
 }
 
-/* Return: 0; -EAGAIN: it is dropped, for those ahead of it wait. */
-static int put(struct outgoing *o, const struct frame *f)
+/* Return: 0; -EAGAIN: the frame is dropped, for those ahead of it wait. */
+static int next_datagram(struct outgoing *o)
 {
 	struct udp_session *s = o->s;
+	int ret = close_datagram(o);
 
-	while (!packer_put(&s->packer, f)) {
-		int ret = close_datagram(o);
-
-		if (ret < 0) {
-			packer_forget(&s->packer);
-			s->packer.n = 0;
-			port_drop(&s->port, DROP_QUEUE, 1);
-			return ret;
-		}
+	if (ret == 0) {
 		begin_datagram(o);
+		return 0;
 	}
+	packer_forget(&s->packer);
+	s->packer.n = 0;
+	port_drop(&s->port, DROP_QUEUE, 1);
+	return ret;
+}
+
+static void count(struct outgoing *o, const struct frame *f)
+{
 	o->frames++;
 	o->bytes += f->len;
-	return 0;
+}
+
+/* Return: likewise. */
+static int put(struct outgoing *o, const struct frame *f)
+{
+	int ret = 0;
+
+	while (ret == 0 && !packer_put(&o->s->packer, f))
+		ret = next_datagram(o);
+	if (ret == 0)
+		count(o, f);
+	return ret;
+}
+
+static int put_slices(struct outgoing *o, const struct gso *g)
+{
+	struct packer *p = &o->s->packer;
+	int ret = 0;
+
+	do {
+		while (ret == 0 && !packer_put_slice(p, g))
+			ret = next_datagram(o);
+	} while (ret == 0 && p->from);
+	if (ret == 0)
+		count(o, g->frame);
+	return ret;
 }
 
 static int put_split(struct outgoing *o, const struct frame *f)
@@ -164,8 +192,13 @@ static int put_split(struct outgoing *o, const struct frame *f)
 	struct frame shorter;
 	struct vnet vnet;
 	struct gso g;
-	int ret = 0;
+	int ret = -EMSGSIZE;
 
+	if (o->s->link.peer_takes & TRUNK_TAKES_SLICES)
+		ret = packing_slice(&g, f, seal_link_room(&o->s->link), &vnet, &shorter);
+	if (ret == 0)
+		return put_slices(o, &g);
+	ret = 0;
 	if (packing_split(&g, f, seal_link_room(&o->s->link), &vnet, &shorter) < 0) {
 		port_drop(&o->s->port, DROP_MALFORMED, 1);
 		return 0;

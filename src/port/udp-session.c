@@ -52,7 +52,7 @@ static int link_send(struct seal_link *l, const uint8_t *data, size_t len, bool 
 	struct udp_session *s = container_of(l, struct udp_session, link);
 
 	return udp_hub_send(is_reply ? s->hub : udp_session_way(s),
-			    is_reply ? &s->from : &s->to, data, len);
+			    is_reply ? s->from : &s->to, data, len);
 }
 
 static void run_due(struct timer *t);
@@ -164,7 +164,7 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 {
 	struct seal_link_taken t;
 
-	s->from = *from;
+	s->from = from;
 	if (seal_link_take(&s->link, at, len, now, &t) < 0) {
 		port_drop(&s->port, DROP_NOT_GENUINE, 1);
 		s->port.count.rx_frames++;
@@ -175,7 +175,9 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 		follow(s, from, now);
 	if (t.payload && s->n_in < UDP_SESSION_INBOX)
 		s->inbox[s->n_in++] = (struct udp_letter){ t.payload, t.len, t.id };
-	udp_session_arm(s, now);
+	/* Of frames that come at once the first tells as much as all do. */
+	if (!t.payload || t.is_first || s->n_in == 1)
+		udp_session_arm(s, now);
 	if (!t.is_first || s->port.state == PORT_UP)
 		return;
 	if (s->is_dialled) {
@@ -221,6 +223,7 @@ static int session_rx(struct port *p, struct batch *b)
 {
 	struct udp_session *s = to_session(p);
 	uint64_t lost = s->unpacker.lost;
+	struct frame f;
 
 	s->was_read = true;
 	for (; s->next < s->n_in; s->next++, s->is_begun = false) {
@@ -230,6 +233,8 @@ static int session_rx(struct port *p, struct batch *b)
 		b->more = !s->is_full;
 		break;
 	}
+	if (s->next == s->n_in && unpacker_flush(&s->unpacker, &f))
+		port_take(p, b, &f);
 	port_drop(p, DROP_CUT, (unsigned)(s->unpacker.lost - lost));
 	p->count.rx_frames += s->unpacker.lost - lost;
 	return 0;
@@ -340,7 +345,7 @@ struct udp_session *udp_session_accepted(struct udp_hub *h, const struct endpoin
 int udp_session_answer(struct udp_session *s, struct handshake *hs, const uint8_t *psk,
 		       const uint8_t *hello, const struct sock_addr *from, uint64_t now)
 {
-	s->from = *from;
+	s->from = from;
 	return seal_link_answer(&s->link, hs, psk, hello, udp_session_index(s), now);
 }
 

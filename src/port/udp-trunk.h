@@ -126,7 +126,7 @@ struct udp_letter {
  * @hub:    that it has joined, or NULL; @slot is its place there
  * @branch: of @hub, once it is open
  * @dialled: what it was made from, if it dials; with its own hub
- * @to, @from: where the peer is; where what is being taken came from
+ * @to, @from: where the peer is; while something is taken, where that came from
  * @inbox:  @n_in payloads that were opened; @next is the first that was not read whole,
  *          and @is_begun if a part was
  * @was_read, @is_full: rx() was called; it found no room for a frame
@@ -142,7 +142,8 @@ struct udp_session {
 	unsigned slot;
 	uint8_t generation;
 	struct seal_link link;
-	struct sock_addr to, from;
+	struct sock_addr to;
+	const struct sock_addr *from;
 	struct timer timer;
 	struct deferred later;
 	uint64_t timer_at;

@@ -59,7 +59,7 @@ void crypto_hmac(uint8_t out[SEAL_HASH_BYTES], const uint8_t *key, size_t key_le
  * it can lie anywhere, be copied, and ends by crypto_wipe().
  */
 struct aead {
-	_Alignas(16) uint8_t opaque[592];
+	_Alignas(16) uint8_t opaque[784];
 };
 
 /* aead_new() - Allocate one, which has no key yet. Return: to be freed by aead_free(), or NULL. */

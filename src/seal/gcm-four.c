@@ -2,8 +2,12 @@
 /*
  * As gcm-wide.c, whose explanation of GHASH holds here, but with four blocks in a vector. Both
  * halves of the cipher go side by side: one group of blocks is encrypted while the one ahead
- * of it is hashed, which other units of the processor do. What is shorter than a group is
- * loaded and stored by masks.
+ * of it is hashed, which other units of the processor do.
+ *
+ * A short message costs little more than its share of a long one, for there is nothing but
+ * groups: the block that the counter begins with, which is for the tag, is the first one's
+ * first, and in its place what goes with the message is hashed. So the message begins one
+ * block later, which masks leave out; they also cut off what is behind its end.
  *
  * No branch and no address depends on a secret.
  */
@@ -25,8 +29,9 @@
 #define XOR3 0x96	 /* of vpternlog */
 #define XCR0_AVX512 0xe6 /* the kernel saves all of its registers */
 
-_Static_assert(VECTORS == 4, "crypt_group() has as many");
-_Static_assert(POWERS == GROUP + BLOCK, "finish() has one more block than a group");
+_Static_assert(VECTORS == 4, "struct group has as many");
+_Static_assert(POWERS == GROUP + BLOCK, "the last group is hashed with the lengths");
+_Static_assert(GCM_WIDE_ZEROS >= GCM_WIDE_GROUP - 1, "the last group may have one block");
 
 bool gcm_four_works(void)
 {
@@ -55,58 +60,133 @@ static FOUR inline __m512i reverse(__m512i v)
 	return _mm512_shuffle_epi8(v, each(0x0001020304050607, 0x08090a0b0c0d0e0f));
 }
 
-/* Up to VECTOR bytes; the others are zeros. */
+/* A group of blocks, and masks of their bytes. */
+struct group {
+	__m512i a, b, c, d;
+};
+
+struct masks {
+	__mmask64 a, b, c, d;
+};
+
+/* The first @len bytes of a vector. */
 static FOUR inline __mmask64 first_bytes(size_t len)
 {
 	return len < VECTOR ? (1ull << len) - 1 : ~0ull;
 }
 
-/* ---- AES ---- */
-
-static FOUR inline __m512i encrypt(const uint8_t *keys, __m512i v)
+/* Those of a vector that begins at offset @at of @len bytes. */
+static FOUR inline __mmask64 bytes_from(size_t at, size_t len)
 {
-	v = _mm512_xor_si512(v, load_block(keys));
-	for (unsigned i = 1; i < GCM_WIDE_ROUNDS; i++)
-		v = _mm512_aesenc_epi128(v, load_block(keys + BLOCK * i));
-	return _mm512_aesenclast_epi128(v, load_block(keys + BLOCK * GCM_WIDE_ROUNDS));
+	return len > at ? first_bytes(len - at) : 0;
 }
+
+/* The first @len bytes of a group; @is_first: but not the first block. */
+static FOUR inline struct masks masks_of(size_t len, bool is_first)
+{
+	__mmask64 a = first_bytes(len);
+
+	return (struct masks){
+		is_first ? a & ~0xffffull : a,
+		bytes_from(VECTOR, len),
+		bytes_from(2 * VECTOR, len),
+		bytes_from(3 * VECTOR, len),
+	};
+}
+
+/* Bytes that are masked out are not touched in memory, and are zeros. */
+static FOUR inline struct group load_group(const uint8_t *at, struct masks m)
+{
+	return (struct group){
+		_mm512_maskz_loadu_epi8(m.a, at),
+		_mm512_maskz_loadu_epi8(m.b, at + VECTOR),
+		_mm512_maskz_loadu_epi8(m.c, at + 2 * VECTOR),
+		_mm512_maskz_loadu_epi8(m.d, at + 3 * VECTOR),
+	};
+}
+
+static FOUR inline void store_group(uint8_t *at, struct masks m, struct group v)
+{
+	_mm512_mask_storeu_epi8(at, m.a, v.a);
+	_mm512_mask_storeu_epi8(at + VECTOR, m.b, v.b);
+	_mm512_mask_storeu_epi8(at + 2 * VECTOR, m.c, v.c);
+	_mm512_mask_storeu_epi8(at + 3 * VECTOR, m.d, v.d);
+}
+
+static FOUR inline struct group add_groups(struct group v, struct group w)
+{
+	return (struct group){
+		_mm512_xor_si512(v.a, w.a),
+		_mm512_xor_si512(v.b, w.b),
+		_mm512_xor_si512(v.c, w.c),
+		_mm512_xor_si512(v.d, w.d),
+	};
+}
+
+static FOUR inline struct group clear_rest(struct masks m, struct group v)
+{
+	return (struct group){
+		_mm512_maskz_mov_epi8(m.a, v.a),
+		_mm512_maskz_mov_epi8(m.b, v.b),
+		_mm512_maskz_mov_epi8(m.c, v.c),
+		_mm512_maskz_mov_epi8(m.d, v.d),
+	};
+}
+
+/* ---- AES ---- */
 
 static FOUR inline __m512i next_counter(__m512i counter)
 {
 	return _mm512_add_epi32(counter, each(0, 4));
 }
 
-static FOUR inline void add_to(uint8_t *to, const uint8_t *from, __m512i v)
+/* The same of the last group, if it has no more than two vectors. */
+static FOUR inline struct group half_key_stream(const uint8_t *keys, __m512i counter)
 {
-	_mm512_storeu_si512(to, _mm512_xor_si512(v, _mm512_loadu_si512(from)));
-}
+	__m512i key = load_block(keys);
+	struct group v = { 0 };
 
-/* Encrypt or decrypt GROUP bytes. @counter: of the first blocks. Return: of the next ones. */
-static FOUR inline __m512i crypt_group(const uint8_t *keys, __m512i counter, uint8_t *to,
-				       const uint8_t *from)
-{
-	__m512i key = load_block(keys), a, b, c, d;
-
-	a = _mm512_xor_si512(reverse(counter), key);
-	counter = next_counter(counter);
-	b = _mm512_xor_si512(reverse(counter), key);
-	counter = next_counter(counter);
-	c = _mm512_xor_si512(reverse(counter), key);
-	counter = next_counter(counter);
-	d = _mm512_xor_si512(reverse(counter), key);
+	v.a = _mm512_xor_si512(reverse(counter), key);
+	v.b = _mm512_xor_si512(reverse(next_counter(counter)), key);
 	for (unsigned i = 1; i < GCM_WIDE_ROUNDS; i++) {
 		key = load_block(keys + BLOCK * i);
-		a = _mm512_aesenc_epi128(a, key);
-		b = _mm512_aesenc_epi128(b, key);
-		c = _mm512_aesenc_epi128(c, key);
-		d = _mm512_aesenc_epi128(d, key);
+		v.a = _mm512_aesenc_epi128(v.a, key);
+		v.b = _mm512_aesenc_epi128(v.b, key);
 	}
 	key = load_block(keys + BLOCK * GCM_WIDE_ROUNDS);
-	add_to(to, from, _mm512_aesenclast_epi128(a, key));
-	add_to(to + VECTOR, from + VECTOR, _mm512_aesenclast_epi128(b, key));
-	add_to(to + 2 * VECTOR, from + 2 * VECTOR, _mm512_aesenclast_epi128(c, key));
-	add_to(to + 3 * VECTOR, from + 3 * VECTOR, _mm512_aesenclast_epi128(d, key));
-	return next_counter(counter);
+	v.a = _mm512_aesenclast_epi128(v.a, key);
+	v.b = _mm512_aesenclast_epi128(v.b, key);
+	return v;
+}
+
+/* What a group is encrypted with. @counter: of its first blocks; set to the next ones' */
+static FOUR inline struct group key_stream(const uint8_t *keys, __m512i *counter)
+{
+	__m512i key = load_block(keys), next = *counter;
+	struct group v;
+
+	v.a = _mm512_xor_si512(reverse(next), key);
+	next = next_counter(next);
+	v.b = _mm512_xor_si512(reverse(next), key);
+	next = next_counter(next);
+	v.c = _mm512_xor_si512(reverse(next), key);
+	next = next_counter(next);
+	v.d = _mm512_xor_si512(reverse(next), key);
+	*counter = next_counter(next);
+	for (unsigned i = 1; i < GCM_WIDE_ROUNDS; i++) {
+		key = load_block(keys + BLOCK * i);
+		v.a = _mm512_aesenc_epi128(v.a, key);
+		v.b = _mm512_aesenc_epi128(v.b, key);
+		v.c = _mm512_aesenc_epi128(v.c, key);
+		v.d = _mm512_aesenc_epi128(v.d, key);
+	}
+	key = load_block(keys + BLOCK * GCM_WIDE_ROUNDS);
+	return (struct group){
+		_mm512_aesenclast_epi128(v.a, key),
+		_mm512_aesenclast_epi128(v.b, key),
+		_mm512_aesenclast_epi128(v.c, key),
+		_mm512_aesenclast_epi128(v.d, key),
+	};
 }
 
 /* ---- GHASH ---- */
@@ -152,81 +232,61 @@ static FOUR inline __m512i first_power(const struct gcm_wide *g)
 		_mm_loadu_si128((const void *)(g->powers + POWERS - BLOCK)));
 }
 
-/* Only the first block of @y may be other than zero; so it is when it is returned. */
-static FOUR inline __m512i hash_group(const struct gcm_wide *g, __m512i y,
-				      const uint8_t *data)
+/*
+ * Add the products of a group and @powers to @sum. @y: of the blocks ahead; only its first
+ * block may be other than zero
+ */
+static FOUR inline void add_group(struct product *sum, __m512i y, struct group v,
+				  const uint8_t *powers)
 {
-	const uint8_t *powers = g->powers + POWERS - GROUP;
+	add_product(sum, reverse(v.d), _mm512_loadu_si512(powers + 3 * VECTOR));
+	add_product(sum, reverse(v.c), _mm512_loadu_si512(powers + 2 * VECTOR));
+	add_product(sum, reverse(v.b), _mm512_loadu_si512(powers + VECTOR));
+	add_product(sum, _mm512_xor_si512(reverse(v.a), y), _mm512_loadu_si512(powers));
+}
+
+static FOUR inline __m512i hash_group(const struct gcm_wide *g, __m512i y, struct group v)
+{
 	struct product sum = { 0 };
 
-	for (size_t at = GROUP; at; at -= VECTOR) {
-		__m512i v = reverse(_mm512_loadu_si512(data + at - VECTOR));
-
-		if (at == VECTOR)
-			v = _mm512_xor_si512(v, y);
-		add_product(&sum, v, _mm512_loadu_si512(powers + at - VECTOR));
-	}
+	add_group(&sum, y, v, g->powers + POWERS - GROUP);
 	return reduce(&sum);
 }
 
-/* What goes with a message: few bytes, so block by block. */
-static FOUR inline __m512i hash_ad(const struct gcm_wide *g, const uint8_t *ad,
-				   size_t len)
+/*
+ * The end of a message: a group of @blocks blocks, and the lengths, whose power is the first.
+ * The powers of the others follow from how many they are.
+ */
+static FOUR inline __m512i hash_last(const struct gcm_wide *g, __m512i y, struct group v,
+				     size_t blocks, __m512i lengths)
+{
+	struct product sum = { 0 };
+
+	add_group(&sum, y, v, g->powers + POWERS - (blocks + 1) * BLOCK);
+	add_product(&sum, lengths, first_power(g));
+	return reduce(&sum);
+}
+
+/*
+ * What goes with a message, but for its last block, which is left to the first group. So
+ * mostly there is nothing to do.
+ */
+static FOUR inline __m512i hash_ad(const struct gcm_wide *g, const uint8_t **ad,
+				   size_t *len)
 {
 	__m512i y = _mm512_setzero_si512();
 
-	while (len) {
-		size_t now = min_size(len, BLOCK);
+	for (; *len > BLOCK; *ad += BLOCK, *len -= BLOCK) {
 		struct product p = { 0 };
-		__m512i v = _mm512_maskz_loadu_epi8(first_bytes(now), ad);
+		__m512i v = _mm512_maskz_loadu_epi8(first_bytes(BLOCK), *ad);
 
 		add_product(&p, _mm512_xor_si512(y, reverse(v)), first_power(g));
 		y = reduce(&p);
-		ad += now;
-		len -= now;
 	}
 	return y;
 }
 
 /* ---- both ---- */
-
-/* A message that is being sealed or opened. @y: as of hash_group() */
-struct state {
-	const struct gcm_wide *g;
-	bool seal;
-	__m512i counter, y;
-};
-
-/*
- * The last bytes, less than a group, and the @lengths of all, whose power is the first. The
- * powers of the others follow from how many blocks they are.
- */
-static FOUR inline __m512i finish(const struct state *s, uint8_t *to, const uint8_t *from,
-				  size_t len, __m512i lengths)
-{
-	const uint8_t *power =
-		s->g->powers + POWERS - ((len + BLOCK - 1) / BLOCK + 1) * BLOCK;
-	__m512i counter = s->counter, y = s->y;
-	struct product sum = { 0 };
-	size_t at = 0;
-
-	do {
-		__mmask64 mask = first_bytes(len - at);
-		__m512i in = _mm512_maskz_loadu_epi8(mask, from + at);
-		__m512i out = _mm512_xor_si512(in, encrypt(s->g->keys, reverse(counter)));
-
-		_mm512_mask_storeu_epi8(to + at, mask, out);
-		if (s->seal)
-			in = _mm512_maskz_mov_epi8(mask, out);
-		add_product(&sum, _mm512_xor_si512(y, reverse(in)),
-			    _mm512_loadu_si512(power + at));
-		y = _mm512_setzero_si512();
-		counter = next_counter(counter);
-		at += VECTOR;
-	} while (at < len);
-	add_product(&sum, lengths, first_power(s->g));
-	return reduce(&sum);
-}
 
 FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const void *ad,
 		       size_t ad_len, uint8_t *to, const uint8_t *from, size_t len,
@@ -234,33 +294,41 @@ FOUR void gcm_four_run(const struct gcm_wide *g, bool seal, uint64_t n, const vo
 {
 	__m512i lengths = _mm512_set_epi64(0, 0, 0, 0, 0, 0, 8 * (long long)ad_len,
 					   8 * (long long)len);
-	__m512i first = each(n >> 32, n << 32 | 1);
-	__m512i mask = encrypt(g->keys, reverse(first));
-	struct state s = {
-		.g = g,
-		.seal = seal,
-		.counter =
-			_mm512_add_epi32(first, _mm512_set_epi64(0, 4, 0, 3, 0, 2, 0, 1)),
-		.y = hash_ad(g, ad, ad_len),
-	};
-	const uint8_t *next = seal ? to : from;
-	bool is_behind = seal && len >= GROUP;
+	__m512i counter = _mm512_add_epi32(each(n >> 32, n << 32 | 1),
+					   _mm512_set_epi64(0, 3, 0, 2, 0, 1, 0, 0));
+	const uint8_t *ad_at = ad;
+	__m512i y = hash_ad(g, &ad_at, &ad_len), mask, extra;
+	struct group pending, in, out;
+	struct masks m;
 
-	if (is_behind) {
-		s.counter = crypt_group(g->keys, s.counter, to, from);
-		to += GROUP;
-		from += GROUP;
+	extra = _mm512_maskz_loadu_epi8(first_bytes(ad_len), ad_at);
+	from -= BLOCK;
+	to -= BLOCK;
+	len += BLOCK;
+	out = len > 2 * VECTOR ? key_stream(g->keys, &counter)
+			       : half_key_stream(g->keys, counter);
+	mask = out.a;
+	m = masks_of(len, true);
+	for (;;) {
+		in = load_group(from, m);
+		out = add_groups(in, out);
+		store_group(to, m, out);
+		pending = seal ? clear_rest(m, out) : in;
+		pending.a = _mm512_or_si512(pending.a, extra);
+		if (len <= GROUP)
+			break;
+		extra = _mm512_setzero_si512();
 		len -= GROUP;
+		from += GROUP;
+		to += GROUP;
+		out = len > 2 * VECTOR ? key_stream(g->keys, &counter)
+				       : half_key_stream(g->keys, counter);
+		y = hash_group(g, y, pending);
+		m = masks_of(len, false);
 	}
-	for (; len >= GROUP; len -= GROUP, to += GROUP, from += GROUP, next += GROUP) {
-		s.y = hash_group(g, s.y, next);
-		s.counter = crypt_group(g->keys, s.counter, to, from);
-	}
-	if (is_behind)
-		s.y = hash_group(g, s.y, next);
-	s.y = finish(&s, to, from, len, lengths);
-	s.y = _mm512_xor_si512(reverse(s.y), mask);
-	_mm_storeu_si128((void *)tag, _mm512_castsi512_si128(s.y));
+	y = hash_last(g, y, pending, (len + BLOCK - 1) / BLOCK, lengths);
+	y = _mm512_xor_si512(reverse(y), mask);
+	_mm_storeu_si128((void *)tag, _mm512_castsi512_si128(y));
 }
 
 #endif

@@ -16,7 +16,7 @@
 #define GCM_WIDE_ROUNDS 14
 #define GCM_WIDE_GROUP 16 /* blocks that are hashed together */
 #define GCM_WIDE_POWERS 17
-#define GCM_WIDE_ZEROS 3 /* so that whole vectors may be loaded */
+#define GCM_WIDE_ZEROS 15 /* so that a whole group may be loaded */
 
 /*
  * A key. It holds no pointer.

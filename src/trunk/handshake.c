@@ -51,6 +51,11 @@ bool handshake_is_there(const uint8_t *at, size_t n)
 	return memcmp(at, want, min_size(n, sizeof(want))) == 0;
 }
 
+uint32_t handshake_takes(void)
+{
+	return HAS_OFFLOAD ? TRUNK_TAKES_SUPER | TRUNK_TAKES_SLICES : 0;
+}
+
 /* The wall clock: a peer that starts again has nothing else that only grows. */
 static void put_stamp(uint8_t out[HANDSHAKE_STAMP_BYTES])
 {
@@ -70,7 +75,7 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 
 	put_hello(out, HANDSHAKE_1_BYTES);
 	put_stamp(payload);
-	put_be32(payload + HANDSHAKE_STAMP_BYTES, trunk_takes());
+	put_be32(payload + HANDSHAKE_STAMP_BYTES, handshake_takes());
 	put_be32(payload + HANDSHAKE_STAMP_BYTES + 4, me->suites);
 	h->ours = me->suites;
 	noise_init(&h->noise, true, SEAL_CHACHA20_POLY1305, out, HANDSHAKE_HELLO_BYTES,
@@ -166,7 +171,7 @@ int handshake_answer(struct handshake *h, const uint8_t *psk,
 	int ret;
 
 	put_hello(out, HANDSHAKE_2_BYTES);
-	put_be32(payload, trunk_takes());
+	put_be32(payload, handshake_takes());
 	put_be32(payload + 4, suite);
 	noise_set_psk(&h->noise, psk ? psk : no_psk);
 	ret = noise_write(&h->noise, payload, sizeof(payload),

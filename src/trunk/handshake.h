@@ -75,6 +75,9 @@ struct handshake {
 	uint32_t takes, suites, ours;
 };
 
+/* handshake_takes() - What both messages of ours say that we take. */
+uint32_t handshake_takes(void);
+
 /*
  * handshake_dial() - Make the first message.
  * @peer: the listener's public key

@@ -2,6 +2,7 @@
 /* Frames into datagrams. */
 #include "trunk/packing.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -13,7 +14,7 @@ _Static_assert((FRAME_MAX + FRAGMENT_LEAST) /
 			       2 <
 		       PACKING_FRAGMENTS_MAX,
 	       "an index is one byte");
-_Static_assert(PACKING_WORD + GSO_HEAD_MAX + FRAGMENT_LEAST <= PACKING_PAYLOAD_MIN,
+_Static_assert(PACKING_SLICE_HEAD + GSO_HEAD_MAX < PACKING_PAYLOAD_MIN,
 	       "a segment has some payload, whatever its headers");
 
 static void put_be24(uint8_t *at, uint32_t v)
@@ -31,6 +32,15 @@ void packer_begin(struct packer *p, uint8_t *to, uint32_t room)
 		p->index++;
 }
 
+static void put_head(uint8_t *at, const struct packer *p, uint32_t word, uint32_t total,
+		     uint32_t from)
+{
+	put_be16(at, word);
+	at[2] = (uint8_t)p->index;
+	put_be24(at + 3, total);
+	put_be24(at + 6, from);
+}
+
 static void put_whole(struct packer *p, const struct frame *f)
 {
 	put_be16(p->to + p->n, f->len);
@@ -45,10 +55,7 @@ static bool put_fragment(struct packer *p, const struct frame *f)
 	uint32_t len = (uint32_t)min_size(room, f->len - p->from);
 	uint8_t *at = p->to + p->n;
 
-	put_be16(at, PACKING_FRAGMENT_BIT | len);
-	at[2] = (uint8_t)p->index;
-	put_be24(at + 3, f->len);
-	put_be24(at + 6, p->from);
+	put_head(at, p, PACKING_FRAGMENT_BIT | len, f->len, p->from);
 	frame_copy(at + PACKING_FRAGMENT_HEAD, f, p->from, len);
 	p->n += PACKING_FRAGMENT_HEAD + len;
 	p->from += len;
@@ -74,11 +81,33 @@ bool packer_put(struct packer *p, const struct frame *f)
 	return put_fragment(p, f);
 }
 
-int packing_split(struct gso *g, const struct frame *f, uint32_t room, struct vnet *vnet,
-		  struct frame *shorter)
+bool packer_put_slice(struct packer *p, const struct gso *g)
+{
+	const struct frame *f = g->frame;
+	uint32_t from = p->from ? p->from : g->head_len;
+	uint32_t len = (uint32_t)min_size(g->gso_size, f->len - from);
+	uint8_t *at = p->to + p->n;
+
+	if (PACKING_SLICE_HEAD + g->head_len + len > p->room - p->n)
+		return false;
+	put_head(at, p, PACKING_FRAGMENT_BIT | PACKING_SLICE_BIT | (g->head_len + len),
+		 f->len, from);
+	memcpy(at + PACKING_FRAGMENT_HEAD, f->vnet, VNET_BYTES);
+	at += PACKING_SLICE_HEAD;
+	copy_some(at, g->head, g->head_len);
+	frame_copy(at + g->head_len, f, from, len);
+	p->n += PACKING_SLICE_HEAD + g->head_len + len;
+	p->from = from + len;
+	if (p->from == f->len)
+		packer_forget(p);
+	return true;
+}
+
+/* As gso_begin(), with segments of TCP no longer than @most. */
+static int begin_short(struct gso *g, const struct frame *f, uint32_t most,
+		       struct vnet *vnet, struct frame *shorter)
 {
 	int ret = gso_begin(g, f);
-	uint32_t most = room - PACKING_WORD;
 
 	if (ret < 0 || !g->is_tcp || g->head_len + g->gso_size <= most)
 		return ret;
@@ -87,4 +116,29 @@ int packing_split(struct gso *g, const struct frame *f, uint32_t room, struct vn
 	*shorter = *f;
 	shorter->vnet = vnet;
 	return gso_begin(g, shorter);
+}
+
+int packing_split(struct gso *g, const struct frame *f, uint32_t room, struct vnet *vnet,
+		  struct frame *shorter)
+{
+	return begin_short(g, f, room - PACKING_WORD, vnet, shorter);
+}
+
+int packing_slice(struct gso *g, const struct frame *f, uint32_t room, struct vnet *vnet,
+		  struct frame *copy)
+{
+	uint32_t most = room - PACKING_SLICE_HEAD;
+	int ret = begin_short(g, f, most, vnet, copy);
+
+	if (ret < 0)
+		return ret;
+	if (g->head_len + g->gso_size > most || g->n >= PACKING_FRAGMENTS_MAX)
+		return -EMSGSIZE;
+	*vnet = *g->frame->vnet;
+	vnet->hdr_len = (uint16_t)g->head_len;
+	vnet_swap(vnet);
+	*copy = *f;
+	copy->vnet = vnet;
+	g->frame = copy;
+	return 0;
 }

@@ -92,6 +92,7 @@ static void set_next(struct seal_link *l, struct session *s, uint32_t ours,
 {
 	datagram_begin(&l->next, s->suite, s->send, s->recv, ours, theirs, now);
 	memcpy(l->peer, s->peer, sizeof(l->peer));
+	l->peer_takes = s->peer_takes;
 	crypto_wipe(s, sizeof(*s));
 }
 

@@ -64,6 +64,7 @@ enum seal_link_type {
  * @heard_at, @sent_at, @ping_at: something of the peer's came; went; a ping went
  * @unheard_at: a dialler's first DATA since something of the peer's came; 0: it has sent none
  * @refused: datagrams that were not the peer's, were changed, or came twice
+ * @peer_takes: as of struct trunk
  * @send:  send it; @is_reply: to where that came from which is being taken, else to where
  *         the peer is. Return: 0 or -errno
  */
@@ -83,6 +84,7 @@ struct seal_link {
 	uint64_t dead_ms, keepalive_ms;
 	uint64_t heard_at, sent_at, ping_at, unheard_at;
 	uint64_t refused;
+	uint32_t peer_takes;
 	struct pmtu pmtu;
 	int (*send)(struct seal_link *l, const uint8_t *data, size_t len, bool is_reply);
 };

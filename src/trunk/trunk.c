@@ -8,18 +8,13 @@
 
 #include "base/util.h"
 
-uint32_t trunk_takes(void)
-{
-	return HAS_OFFLOAD ? TRUNK_TAKES_SUPER : 0;
-}
-
 /* Our hello is to be sent, whole. */
 static void say_hello(struct trunk *t)
 {
 	memset(t->hello, 0, sizeof(t->hello));
 	put_be32(t->hello, TRUNK_MAGIC);
 	put_be32(t->hello + 4, TRUNK_VERSION << 16 | TRUNK_HELLO_BYTES);
-	put_be32(t->hello + 8, trunk_takes());
+	put_be32(t->hello + 8, HAS_OFFLOAD ? TRUNK_TAKES_SUPER : 0);
 	t->n_unsent = sizeof(t->hello);
 }
 

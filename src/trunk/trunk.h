@@ -37,6 +37,7 @@
 #define TRUNK_SEALED 2u
 #define TRUNK_HELLO_BYTES 64
 #define TRUNK_TAKES_SUPER 1u
+#define TRUNK_TAKES_SLICES 2u /* said by handshakes only; see trunk/packing.h */
 
 #define TRUNK_ANSWER_MS 5000 /* how long the answer to a hello may take */
 #define TRUNK_WHY_MAX 128
@@ -69,9 +70,6 @@ struct trunk {
 
 /* trunk_begin() - A link begins, in any state but TRUNK_ESTABLISHED. */
 void trunk_begin(struct trunk *t, enum trunk_state state);
-
-/* trunk_takes() - What our hello says that we take. */
-uint32_t trunk_takes(void);
 
 /* trunk_establish() - Both ends have agreed already. @takes: what the peer said */
 void trunk_establish(struct trunk *t, uint32_t takes);

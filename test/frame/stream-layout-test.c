@@ -176,6 +176,7 @@ static void test_pieces(void)
 /* A list that is full takes whole frames only, and at least one whatever it has to be. */
 static void test_many_pieces(void)
 {
+	enum { PADDED = FRAME_PIECES_MAX + 1 };
 	struct iovec tail[FRAME_PIECES_MAX - 1];
 	unsigned n, wrong = 0;
 
@@ -188,8 +189,9 @@ static void test_many_pieces(void)
 					    .tail = tail,
 					    .tail_len = (uint32_t)ARRAY_SIZE(tail) };
 	layout_add(&wire, buf, 1);
-	wrong += layout_add_frames(&wire, frames, 1, FRAME_PAD) != 1 || wire.n != 35;
-	n = 1 + layout_add_frames(&wire, frames + 1, BATCH_MAX - 1, FRAME_PAD);
+	wrong += layout_add_frames(&wire, frames, 1, PADDED) != 1 ||
+		 wire.n != 1 + FRAME_PIECES_MAX + 2;
+	n = 1 + layout_add_frames(&wire, frames + 1, BATCH_MAX - 1, PADDED);
 	wrong += n != (LAYOUT_PIECES - 1) / (FRAME_PIECES_MAX + 2) ||
 		 wire.n != 1 + n * (FRAME_PIECES_MAX + 2);
 	ok_eq_int(wrong, 0, "of frames of %u pieces %u have room", FRAME_PIECES_MAX, n);

@@ -148,8 +148,7 @@ static void test_up(void)
 	ok(live_is_up() && live.port->seal.suite == far.prove.session.suite &&
 		   !memcmp(live.port->seal.peer, peer.pair.pub, SEAL_KEY_BYTES),
 	   "the port is up, and sealed");
-	ok(live.port->takes_super == !!(trunk_takes() & TRUNK_TAKES_SUPER) &&
-		   !live.port->awaiting_peer,
+	ok(live.port->takes_super == !!HAS_OFFLOAD && !live.port->awaiting_peer,
 	   "it knows what its peer takes");
 	if (channel_sealed_begin(&far.channel, far.fd, &far.prove.session) < 0)
 		abort();

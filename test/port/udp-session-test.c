@@ -12,11 +12,13 @@
 #include "lib/live.h"
 #include "lib/no-memory.h"
 #include "lib/packet.h"
+#include "lib/pieces.h"
 #include "lib/tap.h"
 #include "lib/write-text.h"
 #include "net/keys.h"
 #include "port/udp-trunk.h"
 #include "seal/key.h"
+#include "trunk/trunk.h"
 
 #define HEAD 22 /* of a frame: addresses, type, its number and its length */
 #define SMALL 60
@@ -28,6 +30,7 @@
 struct way {
 	unsigned sent, came, lost, wrong;
 	uint64_t payload;
+	unsigned supers; /* frames that came with a virtio header */
 };
 
 /*
@@ -75,21 +78,25 @@ static void make_frame(uint8_t *data, uint32_t len, unsigned number)
 /* Of a super-frame; its TCP may be in other pieces than it said. */
 static void see_segment(struct way *w, const struct frame *f)
 {
-	struct packet_at at = packet_find(f->data), whole = packet_find(super);
+	static uint8_t data[PACKET_MAX];
+	struct packet_at at, whole = packet_find(super);
 	uint32_t from = whole.payload;
 
+	w->wrong += pieces_join(data, f) != f->len;
+	at = packet_find(data);
 	from += at.udp ? (uint32_t)w->payload
-		       : packet_g32(f->data + at.l4 + 4) -
-				 packet_g32(super + whole.l4 + 4);
-	w->wrong += memcmp(f->data + at.payload, super + from, f->len - at.payload) != 0;
+		       : packet_g32(data + at.l4 + 4) - packet_g32(super + whole.l4 + 4);
+	w->wrong += memcmp(data + at.payload, super + from, f->len - at.payload) != 0;
 	w->payload += f->len - at.payload;
+	w->supers += f->vnet != NULL;
 }
 
 static void see(struct way *w, const struct frame *f)
 {
+	uint8_t room[14];
 	unsigned number;
 
-	if (get_be16(f->data + 12) != 0x88b5) {
+	if (get_be16(frame_peek(f, sizeof(room), room) + 12) != 0x88b5) {
 		see_segment(w, f);
 		return;
 	}
@@ -375,15 +382,29 @@ static void send_super(uint32_t len, const struct vnet *vnet)
 }
 
 /* Whether all of a super-frame arrives. */
-static bool super_passes(struct packet p)
+static bool super_passes(struct packet p, uint16_t size)
 {
 	uint32_t len = packet_build(super, &p);
-	struct vnet vnet = packet_make_super(super, len, 1400);
+	struct vnet vnet = packet_make_super(super, len, size);
 
 	up.payload = 0;
 	send_super(len, &vnet);
 	live_until(up.payload >= p.payload);
 	return up.payload == p.payload && !up.wrong;
+}
+
+/* So many at once. */
+static bool supers_pass(struct packet p, unsigned n)
+{
+	uint32_t len = packet_build(super, &p);
+	struct vnet vnet = packet_make_super(super, len, 1400);
+	uint64_t want = (uint64_t)n * p.payload;
+
+	up.payload = 0;
+	while (n--)
+		send_super(len, &vnet);
+	live_until(up.payload >= want);
+	return up.payload == want && !up.wrong;
 }
 
 static void test_super(void)
@@ -395,8 +416,20 @@ static void test_super(void)
 	udp.udp = true;
 	small.payload = 100;
 	begin("");
-	ok(is_up() && super_passes(tcp), "a super-frame of TCP arrives, split");
-	ok(super_passes(udp), "and one of UDP");
+	up.supers = 0;
+	ok(is_up() && super_passes(tcp, 1400) && up.supers == 1,
+	   "a super-frame of TCP arrives in one piece");
+	ok(super_passes(udp, 1000) && up.supers == 2, "and one of UDP");
+	ok_eq_int((int)live.port->count.tx_frames, 2, "they count as two frames");
+	ok(supers_pass(tcp, 4), "and so do more than are received at once");
+	near_session()->link.peer_takes = TRUNK_TAKES_SUPER;
+	up.supers = 0;
+	ok(super_passes(tcp, 1400) && !up.supers, "for an older peer it is split");
+	ok(super_passes(udp, 1000) && !up.supers, "and so is one of UDP");
+	near_session()->link.peer_takes = handshake_takes();
+	near_session()->link.pmtu.size = PMTU_BASE;
+	ok(super_passes(udp, 1400) && !up.supers,
+	   "one of UDP is split if its messages do not fit a datagram");
 	len = packet_build(super, &small);
 	vnet = packet_make_super(super, len, 0);
 	vnet.gso_type = VNET_GSO_NONE;

@@ -71,7 +71,7 @@ static void test_agree(const uint8_t *secret, const char *what)
 	   "and knows who has dialled");
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), 0, "the dialler agrees");
 	ok(sessions_fit(&p), "both have the same keys, another one for each way");
-	ok(p.ds.peer_takes == trunk_takes() && p.ls.peer_takes == trunk_takes(),
+	ok(p.ds.peer_takes == handshake_takes() && p.ls.peer_takes == handshake_takes(),
 	   "and know what the other takes");
 	ok(memcmp(p.ds.peer, listener.pair.pub, SEAL_KEY_BYTES) == 0,
 	   "the dialler has whom it dialled");
