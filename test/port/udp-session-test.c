@@ -466,6 +466,7 @@ static void test_cut_super(void)
 	struct vnet vnet = packet_make_super(super, len, 1400);
 	uint64_t lost;
 
+	near_session()->link.peer_takes = TRUNK_TAKES_SUPER;
 	up.payload = 0;
 	fault_arm(FAULT_sendmsg, 1, EAGAIN);
 	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
@@ -481,6 +482,30 @@ static void test_cut_super(void)
 	   "%u are dropped, the others arrive", (unsigned)lost);
 	ok_eq_int((long)(c->made - before.made), 2 * (each - 1),
 		  "and as made, but for one of each super-frame");
+	near_session()->link.peer_takes = handshake_takes();
+}
+
+/* The same in slices, which are no frames of their own. */
+static void test_cut_slices(void)
+{
+	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
+	const struct port_counters *c = &live.port->count, before = *c;
+	uint32_t len = packet_build(super, &tcp);
+	struct vnet vnet = packet_make_super(super, len, 1400);
+
+	up.payload = 0;
+	fault_arm(FAULT_sendmsg, 1, EAGAIN);
+	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
+	send_super(len, &vnet);
+	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
+	   "a super-frame of which a part has gone in slices is cut");
+	live_until(!near_session()->hub->n_waiting);
+	ok(c->tx_frames - before.tx_frames == 1 &&
+		   c->dropped[DROP_QUEUE] - before.dropped[DROP_QUEUE] == 1 &&
+		   c->made == before.made,
+	   "one is counted as sent and one as dropped");
+	live_until(up.payload > 60000);
+	ok(up.payload < 2 * 60000 && !up.wrong, "what has gone of the second arrives");
 }
 
 static void test_refused(void)
@@ -515,6 +540,7 @@ static void test_refused(void)
 	up.lost = (unsigned)live.port->count.dropped[DROP_QUEUE];
 	ok(up.lost == 2 && has_come(&up), "what has gone of that is no part of the next");
 	test_cut_super();
+	test_cut_slices();
 	fault_arm(FAULT_sendto, 1, ENOBUFS);
 	send_one(live.port, &up, SMALL);
 	ok(fault_disarm() && was_dropped(DROP_REFUSED), "no memory: it is dropped");

@@ -182,11 +182,13 @@ static struct port port = {
 	.state = PORT_UP,
 	.seal = { SEAL_AES256_GCM, { 0xff } },
 	.queue = { .frames = 11, .bytes = 12, .limit = 13 },
-	.count = { 1,
-		   2,
-		   3,
-		   4,
-		   { [DROP_RUNT] = 5, [DROP_QUEUE] = UINT64_MAX, [DROP_REFUSED] = 6 } },
+	.count = { .rx_frames = 1,
+		   .rx_bytes = 2,
+		   .tx_frames = 3,
+		   .tx_bytes = 4,
+		   .dropped = { [DROP_RUNT] = 5,
+				[DROP_QUEUE] = UINT64_MAX,
+				[DROP_REFUSED] = 6 } },
 };
 static struct member member = {
 	.port = &port,
@@ -199,7 +201,11 @@ static struct endpoint listens = { .text = "unix-listen:/\\\"" };
 static struct acceptor acceptor = {
 	.ep = &listens,
 	.listener = { .n = 2, .count = 3, .admit.refused[ADMIT_MAX] = 7 },
-	.gone = { 10, 20, 30, 40, { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
+	.gone = { .rx_frames = 10,
+		  .rx_bytes = 20,
+		  .tx_frames = 30,
+		  .tx_bytes = 40,
+		  .dropped = { [DROP_RUNT] = 50, [DROP_REFUSED] = 60 } },
 };
 static struct relay relay = {
 	.kind = RELAY_SWITCH,

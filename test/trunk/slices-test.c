@@ -39,7 +39,7 @@ static void leave(uint32_t room)
 {
 	if (p.n)
 		path[n_path++] =
-			(typeof(path[0])){ packet_copy(p.to, p.n), p.n, next_id };
+			(__typeof__(path[0])){ packet_copy(p.to, p.n), p.n, next_id };
 	next_id++;
 	packer_begin(&p, payload, room);
 }
@@ -273,7 +273,7 @@ static void order(void)
 		leave(1540);
 		for (unsigned i = 0; seed && i + 3 < n_path; i++) {
 			unsigned k = i + rnd(3);
-			typeof(path[0]) other = path[i];
+			__typeof__(path[0]) other = path[i];
 
 			path[i] = path[k];
 			path[k] = other;
