@@ -22,7 +22,8 @@ static ssize_t recv_without_fds(struct channel *c, const struct iovec *iov, int 
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov };
 	ssize_t got;
 
-	msg.msg_iovlen = (__typeof__(msg.msg_iovlen))n; /* by the C library, an int or a size_t */
+	/* By the C library, an int or a size_t. */
+	msg.msg_iovlen = (__typeof__(msg.msg_iovlen))n;
 	got = c->why ? 0 : recvmsg(c->rfd, &msg, 0);
 	if (!(msg.msg_flags & MSG_CTRUNC) && !c->why)
 		return got;
