@@ -416,7 +416,7 @@ compared()
 			figure sealed "$name" 5) $(figure far "$name" 3)"
 	done <"$DIR/sealed"
 	compared "back end" >"$DIR/guests"
-	has_lines "$DIR/guests" 2
+	has_lines "$DIR/guests" 3
 	while IFS='|' read -r name one two three; do
 		assert_equal "$name $one $two $three" "$name $(
 			figure guests "64 batched | $name" 4) $(
