@@ -105,6 +105,8 @@ static void test_limits(void)
 	}
 	ok(ret == -ENOSPC && !other.n && !other.link, "each is taken away");
 	close(fd);
+	if (sizeof(void *) < sizeof(uint64_t)) /* it has no addresses for that many */
+		return;
 	fd = make_file((off_t)(MEMORY_BYTES_MAX / 4 * 3));
 	ok_eq_int(add(&m, 0, MEMORY_BYTES_MAX / 4 * 3, 0, 0, fd, &why), 0, "a large one");
 	ok_eq_int(add(&m, 1ull << 50, MEMORY_BYTES_MAX / 2, 1ull << 50, 0, fd, &why),
