@@ -192,14 +192,13 @@ static int put_split(struct outgoing *o, const struct frame *f)
 	struct frame shorter;
 	struct vnet vnet;
 	struct gso g;
-	int ret = -EMSGSIZE;
+	uint32_t room = seal_link_room(&o->s->link);
+	int ret = 0;
 
-	if (o->s->link.peer_takes & TRUNK_TAKES_SLICES)
-		ret = packing_slice(&g, f, seal_link_room(&o->s->link), &vnet, &shorter);
-	if (ret == 0)
+	if (o->s->link.peer_takes & TRUNK_TAKES_SLICES &&
+	    packing_slice(&g, f, room, &vnet, &shorter) == 0)
 		return put_slices(o, &g);
-	ret = 0;
-	if (packing_split(&g, f, seal_link_room(&o->s->link), &vnet, &shorter) < 0) {
+	if (packing_split(&g, f, room, &vnet, &shorter) < 0) {
 		port_drop(&o->s->port, DROP_MALFORMED, 1);
 		return 0;
 	}

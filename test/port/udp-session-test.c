@@ -456,24 +456,30 @@ static bool was_dropped(enum port_drop reason)
 	return n > 0;
 }
 
-/* The kernel has no room when a part of the second super-frame is sealed. */
-static void test_cut_super(void)
+/* Two super-frames. The kernel has no room when a part of the second one is sealed. */
+static void send_cut(const char *what)
 {
 	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
-	const struct port_counters *c = &live.port->count, before = *c;
-	unsigned each = (60000 + 1399) / 1400;
 	uint32_t len = packet_build(super, &tcp);
 	struct vnet vnet = packet_make_super(super, len, 1400);
-	uint64_t lost;
 
-	near_session()->link.peer_takes = TRUNK_TAKES_SUPER;
 	up.payload = 0;
 	fault_arm(FAULT_sendmsg, 1, EAGAIN);
 	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
 	send_super(len, &vnet);
-	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
-	   "a super-frame of which a part has gone is cut");
+	ok(fault_disarm() && near_session()->hub->n_waiting == 2, "%s", what);
 	live_until(!near_session()->hub->n_waiting);
+}
+
+/* A peer that takes no slices. */
+static void test_cut_super(void)
+{
+	const struct port_counters *c = &live.port->count, before = *c;
+	unsigned each = (60000 + 1399) / 1400;
+	uint64_t lost;
+
+	near_session()->link.peer_takes = TRUNK_TAKES_SUPER;
+	send_cut("a super-frame of which a part has gone is cut");
 	lost = c->dropped[DROP_QUEUE] - before.dropped[DROP_QUEUE];
 	ok_eq_int((long)(c->tx_frames - before.tx_frames + lost), 2 * each,
 		  "each of its segments is counted as sent or as dropped");
@@ -488,18 +494,9 @@ static void test_cut_super(void)
 /* The same in slices, which are no frames of their own. */
 static void test_cut_slices(void)
 {
-	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
 	const struct port_counters *c = &live.port->count, before = *c;
-	uint32_t len = packet_build(super, &tcp);
-	struct vnet vnet = packet_make_super(super, len, 1400);
 
-	up.payload = 0;
-	fault_arm(FAULT_sendmsg, 1, EAGAIN);
-	port_send(live.port, &(struct frame){ .data = super, .len = len, .vnet = &vnet });
-	send_super(len, &vnet);
-	ok(fault_disarm() && near_session()->hub->n_waiting == 2,
-	   "a super-frame of which a part has gone in slices is cut");
-	live_until(!near_session()->hub->n_waiting);
+	send_cut("a super-frame of which a part has gone in slices is cut");
 	ok(c->tx_frames - before.tx_frames == 1 &&
 		   c->dropped[DROP_QUEUE] - before.dropped[DROP_QUEUE] == 1 &&
 		   c->made == before.made,
