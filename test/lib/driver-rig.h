@@ -219,10 +219,11 @@ static void parse(const char *form)
 {
 	char text[512], number[16], why[256];
 
+	/* The directory comes last: its random name may have an "FD" in it. */
 	snprintf(number, sizeof(number), "%d", rig.own);
-	replace(text, sizeof(text), form, "DIR", rig_dir);
-	form = strdup(text);
 	replace(text, sizeof(text), form, "FD", number);
+	form = strdup(text);
+	replace(text, sizeof(text), form, "DIR", rig_dir);
 	free((void *)(uintptr_t)form);
 	if (endpoint_parse(&rig.ep, text, why, sizeof(why)) < 0)
 		abort();
