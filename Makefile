@@ -51,6 +51,12 @@ ifeq ($(BEARSSL),)
 override WITHOUT := $(filter-out keys,$(WITHOUT)) keys
 endif
 
+# libsodium for the curve of keys: make WITH=sodium.
+ifeq ($(filter keys,$(WITHOUT))$(WITH),sodium)
+SODIUM := $(or $(filter /%,$(shell $(CC) -print-file-name=libsodium.a)),$(error \
+	WITH=sodium: no libsodium.a; install libsodium-dev))
+endif
+
 SRC := $(filter-out %/mnl-builtin.c %/crypto$(if $(BEARSSL),-none).c %-static.c %-tiny.c, \
 	$(sort $(wildcard src/*.c src/*/*.c)))
 SRC := $(SRC:src/%=%)
@@ -69,7 +75,7 @@ HOST_INCLUDE := -idirafter /usr/include -idirafter \
 	/usr/include/$(shell $(HOST_CC) -print-multiarch)
 endif
 SRC_STATIC := base/printf-static.c base/getopt-static.c $(if $(TINY),base/malloc-tiny.c) \
-	$(if $(MNL_STATIC),,net/mnl-builtin.c) $(if $(BEARSSL),seal/bearssl-static.c)
+	$(if $(MNL_STATIC),,net/mnl-builtin.c) $(if $(BEARSSL),seal/library-static.c)
 MNL_NAME := libmnl$(if $(MNL_STATIC),, stand-in)
 
 STATIC_OBJ := $(addprefix $(BUILD)/static/,$(patsubst %.c,%.o,$(SRC) $(SRC_STATIC)))
@@ -96,18 +102,18 @@ $(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c 
 $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html css js)
 	@mkdir -p $(@D) && sh $^ > $@
 
-# What WITHOUT="top metrics" leaves out (base/parts.h); written only when it changes.
+# What WITHOUT="top metrics" leaves out (base/parts.h), and WITH; written only when it changes.
 $(BUILD)/base/without.h: FORCE
-	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)') || exit; $(call WRITE,$$new)
+	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)' $(SODIUM:%=HAS_SODIUM)) || exit; $(call WRITE,$$new)
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC) $(BEARSSL)
+	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC) $(BEARSSL) $(SODIUM)
 	$(Q)$(STRIP) -R .comment -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED)
+	$(Q)$(HOST_CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lmnl $(BEARSSL_SHARED) $(SODIUM)
 
 # First of all, whether there are a compiler and headers.
 COMPILES = @mkdir -p $(@D) && ci/compiles $(notdir $(@D)) $(1) $(CPPFLAGS) $(CFLAGS) && touch $@
@@ -124,7 +130,7 @@ $(BUILD)/shared/%.o: src/%.c | $(MADE) $(BUILD)/shared/compiles
 
 # $(call names,LIBC,LIBMNL): for the one file that shows the version
 names = -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLIBC='"$(1)"' -DLIBMNL='"$(2)"' \
-	-DCRYPTO='"BearSSL"'
+	-DCRYPTO='"BearSSL$(SODIUM:%=, libsodium)"'
 $(BUILD)/static/base/version.o: CPPFLAGS += $(call names,static,$(MNL_NAME))
 $(BUILD)/shared/base/version.o: CPPFLAGS += $(call names,shared,libmnl)
 $(BUILD)/static/base/version.o $(BUILD)/shared/base/version.o: $(BUILD)/version

@@ -133,7 +133,7 @@ wrong_endpoints()
 	run -0 --separate-stderr "$NETRELAY" --version
 	[[ -z $stderr ]]
 	((${#lines[@]} == 1))
-	assert_output --regexp '^netrelay [^ ]+ \((static|shared), libmnl( stand-in)?(, BearSSL)?\)$'
+	assert_output --regexp '^netrelay [^ ]+ \((static|shared), libmnl( stand-in)?(, BearSSL(, libsodium)?)?\)$'
 	[[ $("$NETRELAY" -V) == "$output" ]]
 }
 

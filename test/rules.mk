@@ -56,6 +56,14 @@ $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
 
+# crypto.c with the other library for the curve, beside the same vectors.
+sodium-test: $(BUILD)/sodium-test
+$(BUILD)/sodium-test: test/seal/crypto-test.c $(addprefix src/seal/,crypto.c \
+	gcm-four.c gcm-wide.c) | $(MADE)
+	@mkdir -p $(@D); echo "  CC      $< (with libsodium)"
+	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) $(SANITIZE) $(TEST_NAMES) -DHAS_SODIUM -Itest -o $@ \
+		$(filter %.c,$^) -lsodium -lbearssl
+
 frames offload without: %: $(BUILD)/%
 
 $(BUILD)/frames: $(wildcard itest/frames*.[ch])

@@ -3,7 +3,8 @@
  * Cryptography by BearSSL, https://bearssl.org/, whose code has no branch and no address
  * that depends on a secret. Of its variants for other machines, those are taken that this
  * compiler's target does best; AES only where the processor does it, and by gcm-wide.h where
- * that works.
+ * that works. With HAS_SODIUM the curve is libsodium's, https://libsodium.org/, as constant
+ * in time, and thrice as fast on machines of 64 bits.
  *
  * #syscalls: getrandom
  */
@@ -16,7 +17,13 @@
 
 #include <bearssl.h>
 
+#include "base/parts.h"
 #include "seal/gcm-wide.h"
+
+#ifdef HAS_SODIUM
+#include <sodium/core.h>
+#include <sodium/crypto_scalarmult_curve25519.h>
+#endif
 
 #ifdef __SSE2__
 #define CHACHA20 br_chacha20_sse2_run
@@ -29,8 +36,6 @@
 #else
 #define CHACHA20_POLY1305 br_poly1305_ctmul_run
 #endif
-
-#define X25519 br_ec_c25519_m31
 
 #define STACK_BYTES 4096 /* more than the library takes */
 #define NONCE_BYTES 12
@@ -80,16 +85,34 @@ static __attribute__((noinline)) void wipe_stack(void)
 
 /* ---- the curve ---- */
 
+#ifdef HAS_SODIUM
+/* A point of low order it refuses, and then @out is not written. */
+static void multiply(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
+		     const uint8_t point[SEAL_KEY_BYTES])
+{
+	if (sodium_init() < 0)
+		abort();
+	if (crypto_scalarmult_curve25519(out, key, point) < 0)
+		memset(out, 0, SEAL_KEY_BYTES);
+}
+#else
+static void multiply(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
+		     const uint8_t point[SEAL_KEY_BYTES])
+{
+	memcpy(out, point, SEAL_KEY_BYTES);
+	br_ec_c25519_m31.mul(out, SEAL_KEY_BYTES, key, SEAL_KEY_BYTES, BR_EC_curve25519);
+}
+#endif
+
 int crypto_dh(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
 	      const uint8_t pub[SEAL_KEY_BYTES])
 {
 	static const uint8_t zeros[SEAL_KEY_BYTES];
-	uint8_t point[SEAL_KEY_BYTES];
+	uint8_t shared[SEAL_KEY_BYTES];
 
-	memcpy(point, pub, SEAL_KEY_BYTES);
-	X25519.mul(point, SEAL_KEY_BYTES, key, SEAL_KEY_BYTES, BR_EC_curve25519);
-	memcpy(out, point, SEAL_KEY_BYTES);
-	crypto_wipe(point, sizeof(point));
+	multiply(shared, key, pub);
+	memcpy(out, shared, SEAL_KEY_BYTES);
+	crypto_wipe(shared, sizeof(shared));
 	wipe_stack();
 	return crypto_equal(out, zeros, SEAL_KEY_BYTES) ? -EINVAL : 0;
 }

@@ -14,7 +14,12 @@
 #include "base/util.h"
 #include "lib/hex.h"
 #include "lib/no-random.h"
+#include "lib/random.h"
 #include "lib/tap.h"
+
+#ifdef HAS_SODIUM
+#include <bearssl.h>
+#endif
 
 /* ---- the curve ---- */
 
@@ -59,6 +64,73 @@ static void test_x25519(void)
 	   "RFC 7748, 5.2: the second, with the highest bit of the point set");
 	iterate();
 }
+
+/*
+ * What comes of these is a number below 19, which 255 bits can write in two ways: as it is,
+ * as RFC 7748 asks, and with the prime added. They are such a point of prime order, on the
+ * curve or on its twist, multiplied by the inverse of the key.
+ */
+static void test_smallest(void)
+{
+	dh("f0b165224a58b791df6af1d8303e61cdc4bb86c3d1c427103c344c4189eb2f5e",
+	   "d0e0508c69fb01133449463115472e01041b7182aba0a2d833ed992b7993a259",
+	   "0200000000000000000000000000000000000000000000000000000000000000",
+	   "2 comes of it, on the twist");
+	dh("78d5d47e446fcec2a3d811736110e5781bcccea696762e6116c6e9c92d99bf75",
+	   "ad945a98a17a720a7fef88e2f8b1da1bd1bdab266fe561649cce3cafb169894d",
+	   "0900000000000000000000000000000000000000000000000000000000000000",
+	   "9 comes of it, the base point");
+	dh("882e0718822ce47ca8c74107e66cb0e4b2b3f4d58d82ca6386d2c96e760e815b",
+	   "3bba48f6f690ccb34f9a5fb0a9bc751cdcda9af71736338571aaaa58ce115a0c",
+	   "1000000000000000000000000000000000000000000000000000000000000000",
+	   "16 comes of it, on the curve");
+}
+
+/* Points next to the prime, whose limbs are full, so that carries run through; by OpenSSL. */
+static void test_carries(void)
+{
+	dh("457c769f39d8644199c0e5bdbcfbc85b37ce91cbde1fc1b0ea6b44f130436dd7",
+	   "d0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	   "a06293ac13e21abcedb6ad1b38708e21d604c893eca3a2fddbeb63d7a917a82e",
+	   "2^255 - 48");
+	dh("29fe69bd9e8ceba6a07d1dec25b1b087efe26c07ff0d21d7db0b33777738a5c6",
+	   "e1ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	   "2323aa94ab66d07b10364e5d13adc13c7ca0bf8daaa4e9de917141432e443f0a",
+	   "2^255 - 31");
+	dh("a2e81478007152dea8651f3fce59796168e9338b87fe1a1a45cfed925923d43f",
+	   "efffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	   "e8c1503460b387d78d891e575ee5d971a843ee21e40d3dff52f87f791c326c19",
+	   "2^255 - 17");
+}
+
+#ifdef HAS_SODIUM
+/* Any points, small ones, and those next to 2^255, as BearSSL computes them. */
+static void test_against_bearssl(void)
+{
+	int n = 0;
+
+	random_begin(7);
+	for (int i = 0; i < 600; i++) {
+		uint8_t key[32], point[32], ours[32], theirs[32];
+
+		rnd_bytes(key, sizeof(key));
+		rnd_bytes(point, sizeof(point));
+		if (i % 3) {
+			memset(point + 1, i % 3 == 1 ? 0 : 0xff, 31);
+			point[31] ^= (uint8_t)(i & 0x80);
+		}
+		memcpy(theirs, point, sizeof(theirs));
+		br_ec_c25519_m31.mul(theirs, 32, key, 32, BR_EC_curve25519);
+		crypto_dh(ours, key, point);
+		n += !memcmp(ours, theirs, 32);
+	}
+	ok_eq_int(n, 600, "X25519 as BearSSL computes it");
+}
+#else
+static void test_against_bearssl(void)
+{
+}
+#endif
 
 /* ---- low orders ---- */
 
@@ -354,6 +426,9 @@ int main(void)
 		return done();
 	}
 	test_x25519();
+	test_smallest();
+	test_carries();
+	test_against_bearssl();
 	test_public();
 	test_low_order();
 	test_hash();
