@@ -42,11 +42,12 @@ static void begin_datagram(struct outgoing *o)
 /* Whether there is somebody who would have to wait for it. */
 static bool has_others(const struct udp_session *s)
 {
-	unsigned n = 0;
+	const struct udp_hub *hub = s->hub;
 
-	for (unsigned i = 0; i < s->hub->n_slots; i++)
-		n += s->hub->slots[i].session != NULL;
-	return n > 1;
+	for (unsigned i = 0; i < hub->n_slots; i++)
+		if (hub->slots[i].session && hub->slots[i].session != s)
+			return true;
+	return false;
 }
 
 /* Return: whether it has one now, and had none. */
