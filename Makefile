@@ -104,11 +104,13 @@ $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html
 
 # What WITHOUT="top metrics" leaves out (base/parts.h), and WITH; written only when it changes.
 $(BUILD)/base/without.h: FORCE
-	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)' $(SODIUM:%=HAS_SODIUM)) || exit; $(call WRITE,$$new)
+	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)' $(SODIUM:%=HAS_SODIUM)) || exit; \
+		$(call WRITE,$$new)
 
 $(BUILD)/netrelay: $(STATIC_OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC) $(BEARSSL) $(SODIUM)
+	$(Q)$(CC) $(CFLAGS) -static -no-pie $(LINK) $(LDFLAGS) -o $@.debug $^ $(MNL_STATIC) \
+		$(BEARSSL) $(SODIUM)
 	$(Q)$(STRIP) -R .comment -o $@ $@.debug
 
 $(BUILD)/netrelay-shared: $(SHARED_OBJ)
