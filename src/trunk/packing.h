@@ -170,7 +170,8 @@ struct packing_train {
  * @buf:  PACKING_BUF bytes, in which frames are put together
  * @end:  the next position
  * @lent: the lowest position that a frame has which was handed out; UINT64_MAX: none
- * @lost: frames of which only a part came, and parts that contradict one another
+ * @lost: frames of which only a part came, parts that contradict one another, and datagrams
+ *        with what is no item
  * @at, @stop, @id: what is left of the datagram, and its counter
  * @train: slices that more may follow
  * @heads, @tail: the first @n_heads and @n_tail are of frames that were handed out, those

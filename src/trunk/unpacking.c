@@ -358,5 +358,8 @@ enum unpack unpacker_next(struct unpacker *u, struct frame *f)
 			break;
 	}
 	u->at = u->stop;
-	return what == UNPACK_BAD ? what : UNPACK_END;
+	if (what != UNPACK_BAD)
+		return UNPACK_END;
+	u->lost++;
+	return what;
 }

@@ -262,12 +262,13 @@ static void hostile(void)
 	ok_eq_int(give(9, 0, 100, 99, 2, &f), UNPACK_BAD, "one that ends behind it");
 	ok_eq_int(give(9, 0, 100, 0, 0, &f), UNPACK_BAD, "one without bytes");
 	ok_eq_int(give(9, 0, 0, 0, 1, &f), UNPACK_BAD, "one of nothing");
+	ok_eq_int(u.lost, 5, "each is counted");
 	ok_eq_int(give(20, 0, 100, 0, 50, &f), UNPACK_END, "a first half");
 	ok_eq_int(give(21, 1, 100, 49, 51, &f), UNPACK_END, "a second that overlaps it");
-	ok_eq_int(u.lost, 1, "costs the frame");
+	ok_eq_int(u.lost, 6, "costs the frame");
 	ok_eq_int(give(30, 0, 100, 0, 50, &f), UNPACK_END, "a first half");
 	ok_eq_int(give(31, 1, 101, 50, 51, &f), UNPACK_END, "a second of another length");
-	ok_eq_int(u.lost, 2, "costs the frame");
+	ok_eq_int(u.lost, 7, "costs the frame");
 	ok_eq_int(give(40, 0, 100, 0, 50, &f), UNPACK_END, "a first half");
 	ok_eq_int(give(42, 1, 100, 50, 50, &f), UNPACK_END, "a second of another frame");
 	ok_eq_int(give(41, 1, 100, 50, 50, &f), UNPACK_FRAME, "its own one");
@@ -296,6 +297,7 @@ static void borders(void)
 	ok_eq_int(unpacker_next(&u, &f), UNPACK_END, "an empty datagram has no frame");
 	unpacker_begin(&u, 1, (const uint8_t *)"\0\5abcd", 6);
 	ok_eq_int(unpacker_next(&u, &f), UNPACK_BAD, "a frame longer than its datagram");
+	ok_eq_int(u.lost, 1, "is counted");
 	unpacker_begin(&u, 1, (const uint8_t *)"\0\2ab\0\1c", 7);
 	ok(unpacker_next(&u, &f) == UNPACK_FRAME && f.len == 2 && f.data[0] == 'a' &&
 		   unpacker_next(&u, &f) == UNPACK_FRAME && f.len == 1 &&

@@ -383,6 +383,8 @@ static void hostile(void)
 		   give(1000, 1000, 100, 50, all, &f) == UNPACK_BAD &&
 		   give(1000, 300, 1000, FRAME_PEEK + 1, all + 900, &f) == UNPACK_BAD,
 	   "slices that can't be are none");
+	ok_eq_int(u.lost, 9, "each is counted");
+	u.lost = 0;
 	ok(give(1000, 950, 100, 50, all, &f) == UNPACK_END && u.lost == 1,
 	   "a part of what is no super-frame is dropped");
 	ok(give(1000, 500, 100, 50, all, &f) == UNPACK_END &&
