@@ -320,6 +320,74 @@ peer()
 	done
 }
 
+PEER_UDP=$LAB_ROOT/itest/seal-peer-udp
+
+# meet WHAT [ARGS...]: another implementation dials one over UDP, which has a plain port, too.
+meet()
+{
+	hosts
+	one --key "$DIR/h1.key" -l "tcp-listen:5000,peers=$DIR/peers,udp,keepalive=1,dead=0" -l 127.0.0.1:5001
+	wait_listen h1 tcp 5001
+	run -0 ns h1 timeout 120 "$PEER_UDP" "$1" 192.0.2.1 5000 "$DIR/h2.key" "$(pub h1)" 5001 "${@:2}"
+}
+
+@test "another implementation dials over UDP, with frames in fragments, and keys that change" {
+	meet dial
+	assert_output --regexp '^85 frames, (AESGCM|ChaChaPoly)$'
+	assert_equal "$(drops one cut) $(drops one not-genuine)" '0 0'
+	run -0 ns h1 timeout 120 "$PEER_UDP" dial 192.0.2.1 5000 "$DIR/h2.key" "$(pub h1)" 5001 --suites 2
+	assert_output '85 frames, ChaChaPoly'
+	relay_check_sums one
+}
+
+@test "another implementation is dialled over UDP" {
+	hosts
+	start listener in h1 "$PEER_UDP" listen 127.0.0.1 6000 "$DIR/h2.key" "$(pub h1)" 5001
+	wait_for 10 "it to listen" grep -q listening "$DIR/listener.out"
+	one --key "$DIR/h1.key" "trunk:127.0.0.1:6000,udp,peer=$(pub h2),keepalive=1,dead=0" -l 127.0.0.1:5001
+	run -0 wait_end listener 60
+	run -0 grep -E '^85 frames' "$DIR/listener.out"
+	relay_check_sums one
+}
+
+@test "another implementation and slices: super-frames are what they were, both ways" {
+	meet supers
+	assert_line 'TCP over IPv4: 1 slices, and super'
+	assert_line 'TCP over IPv6: 1 slices, and super'
+	assert_line 'UDP over IPv4: 1 slices, and super'
+	assert_line 'UDP over IPv6: 1 slices, and super'
+	assert_equal "$(drops one cut) $(drops one malformed)" '0 0'
+}
+
+@test "a peer that takes no slices gets right plain frames, and may send slices" {
+	meet supers --takes 1
+	assert_line 'TCP over IPv4: 36 whole, and super'
+	assert_line 'TCP over IPv6: 36 whole, and super'
+	assert_line 'UDP over IPv4: 36 whole, and super'
+	assert_line 'UDP over IPv6: 36 whole, and super'
+}
+
+@test "slices that are lost cost themselves, and those in another order nothing" {
+	meet gaps
+	assert_output '8 orders'
+	assert_equal "$(drops one cut) $(drops one malformed)" '0 0'
+	relay_check_sums one
+}
+
+@test "fragments and slices that can't be right are refused and counted, and the trunk lives" {
+	meet wrong
+	assert_output '16 wrong ones'
+	assert_equal "$(drops one cut)" 16
+	relay_check_sums one
+}
+
+@test "a datagram that comes twice is refused, and one that comes late is not" {
+	meet replay
+	assert_output '7 refused'
+	assert_equal "$(drops one not-genuine)" 7
+	relay_check_sums one
+}
+
 repeat_is_told()
 {
 	peer repeat 192.0.2.1 5000 h2 1000 >/dev/null
