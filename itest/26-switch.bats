@@ -233,7 +233,7 @@ has_made_up()
 	wait_for 5 "memory to be given back" is_rss_below one "$most" || true # and is judged below
 	after=$(rss_kib one)
 	echo "# RSS $full KiB with 20,000, $after KiB after a million; $n frames meanwhile" >&3
-	((n >= 20 && after < most && after < 4000))
+	((n >= 10 && after < most && after < 4000))
 	# The other way, too; that was learnt before all this.
 	station_send b 10 "$(mac a)" for-a
 	station_wait a for-a 10

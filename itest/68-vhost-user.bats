@@ -189,10 +189,18 @@ all_work()
 	assert_line --regexp '^CapEff:\s0+$'
 }
 
-# file PIECES: a shell's command that prints so many times 2 MiB, no two of them alike.
+# file PIECES: a guest's command that prints so many times 2 MiB, no two of them alike, once its
+# /tmp/lines is there.
+FILE_LINES=315500
 file()
 {
 	echo "for n in \$(seq $1); do echo \$n; cat /tmp/lines; done"
+}
+
+# host_file PIECES: the host's command that prints the same.
+host_file()
+{
+	file "$1" | sed "s|cat /tmp/lines|seq $FILE_LINES|"
 }
 
 # send_file NUMBER MIB: by that link, from a to b. It takes as long as it takes while frames flow.
@@ -200,14 +208,14 @@ file()
 # makes its data more slowly than they are sent would send each frame alone.
 send_file()
 {
-	local pieces=$(($2 / 2)) last=315500 read before sum
+	local pieces=$(($2 / 2)) read before sum
 
-	sum=$(eval "$(file "$pieces" | sed "s|cat /tmp/lines|seq $last|")" | sha256sum)
+	sum=$(eval "$(host_file "$pieces")" | sha256sum)
 	read="(read line </tmp/go; sha256sum) >/tmp/sum"
 	guest b "rm -f /tmp/sum /tmp/go; mkfifo /tmp/go"
 	# Without a stdin that lasts, nc would be the first to end.
 	guest b "(sleep 100000 | nc -l -p 8 | $read) >/dev/null 2>&1 &"
-	guest a "seq $last >/tmp/lines"
+	guest a "seq $FILE_LINES >/tmp/lines"
 	guest a "($(file "$pieces")) 2>/dev/null | nc 10.0.$1.2 8 >/dev/null 2>&1 &"
 	wait_for 30 "a has much to send" has_much a
 	[[ $1 != 1 ]] || capture_start ,snap=128,dir=in
@@ -266,6 +274,26 @@ goes_on() # RELAY BEFORE
 	for number in $links; do
 		send_file "$number" "$mib"
 	done
+}
+
+@test "vhost-user: a file goes from a guest to a bridge, and back" {
+	local pieces=8 sum
+
+	[[ ! ${LONG-} ]] || pieces=512
+	sum=$(eval "$(host_file "$pieces")" | sha256sum)
+	start sink in lab socat -u TCP-LISTEN:8,bind=10.0.1.254 SYSTEM:"sha256sum >'$DIR/sum'"
+	wait_listen lab tcp 8
+	guest a "seq $FILE_LINES >/tmp/lines"
+	GUEST_LIMIT=1800 guest a "($(file "$pieces")) | nc 10.0.1.254 8"
+	wait_end sink 60
+	assert_equal "$(cat "$DIR/sum")" "$sum"
+	# Without a stdin that lasts, nc would be the first to end.
+	guest a "rm -f /tmp/sum; (sleep 100000 | nc -l -p 9 | sha256sum >/tmp/sum) >/dev/null 2>&1 &"
+	wait_for 30 "a to listen" guest a "netstat -tln | grep -q :9"
+	eval "$(host_file "$pieces")" | ns lab timeout 1800 socat -u STDIN TCP:10.0.1.1:9
+	wait_for 60 "the sum" has_sum a
+	assert_equal "$(guest a "cat /tmp/sum")" "$sum"
+	relay_check_sums r1
 }
 
 # --- what can be seen of it ---------------------------------------------------

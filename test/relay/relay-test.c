@@ -194,6 +194,8 @@ static void out_of_time(struct timer *t)
 	loop_stop(&loop);
 }
 
+#define SOON_MS 10000 /* on a machine that is busy, too */
+
 /* Whether the relay ends by itself within @ms. */
 static bool ends_within(uint64_t ms)
 {
@@ -596,7 +598,8 @@ static void test_failed_setup(void)
 	turn(&loop);
 	ok(!relay.failed && sides[0].fake->fake.port.state == PORT_WAITING,
 	   "one that worked once is tried again instead");
-	ok(!ends_within(300) && sides[0].peer.opens > 2, "and again");
+	turn_until(&loop, SOON_MS, sides[0].peer.opens > 2);
+	ok(!ends_within(50) && sides[0].peer.opens > 2, "and again");
 	sides[0].peer.open_ret = 0;
 	port_retry_now(&sides[0].fake->fake.port);
 	turns(&loop, 3);
@@ -650,7 +653,7 @@ static void test_finish_drains(bool is_cable)
 	   "sent whole, the peer is told that this was all");
 	give(1, 1);
 	end_side(1);
-	ok(ends_within(500), "once the peer has closed too, it is over");
+	ok(ends_within(SOON_MS), "once the peer has closed too, it is over");
 	ok_sums("finishing");
 	end();
 }
@@ -662,14 +665,14 @@ static void test_finish_at_once(void)
 	add(1, &plain_ops);
 	give(0, 100);
 	end_side(0);
-	ok(ends_within(500) && sides[1].got[0] == 100,
+	ok(ends_within(SOON_MS) && sides[1].got[0] == 100,
 	   "peers that can't be told are not waited for");
 	end();
 	begin(true);
 	add(0, &once_ops);
 	add(1, &plain_ops);
 	end_side(0);
-	ok(ends_within(500), "in a cable any end that can't come back ends the work");
+	ok(ends_within(SOON_MS), "in a cable any end that can't come back ends the work");
 	end();
 }
 
@@ -683,7 +686,7 @@ static void test_finish_no_redial(void)
 	turns(&loop, 3);
 	ok_eq_int(sides[1].peer.shuts, 1, "a dialled peer is told of the end");
 	end_side(1);
-	ok(ends_within(500), "and when it closes, the work is over");
+	ok(ends_within(SOON_MS), "and when it closes, the work is over");
 	ok_eq_int(sides[1].peer.opens, 1, "and it is not dialled again");
 	end();
 }
@@ -712,7 +715,7 @@ static void test_finish_busy(void)
 	add(3, &plain_ops);
 	timer_set(&loop, &busy, 0, stall_now_and_then);
 	end_side(0);
-	ok(ends_within(1500) && loop_now() - start >= 900,
+	ok(ends_within(SOON_MS) && loop_now() - start >= 900,
 	   "a peer that does not close is waited for, but not long, however busy others are");
 	timer_cancel(&loop, &busy);
 	end();
@@ -736,7 +739,7 @@ static void test_finish_drainer_lost(const struct port_ops *ops)
 	turns(&loop, 3);
 	ok(sides[1].peer.shuts == 1, "and is lost: the other one is told of the end");
 	end_side(1);
-	ok(ends_within(500), "and when that has closed, it is over");
+	ok(ends_within(SOON_MS), "and when that has closed, it is over");
 	ok_sums("finishing without one");
 	end();
 }
@@ -975,7 +978,7 @@ static void test_real(void)
 	turns(&loop, 2);
 	ok_eq_int(recv(b.fd, &c, 1, MSG_DONTWAIT), 0, "and then the end");
 	close(b.fd);
-	ok(ends_within(500), "closes too, and the work is over");
+	ok(ends_within(SOON_MS), "closes too, and the work is over");
 	ok(adds_up(), "and everything is accounted for");
 	end();
 	free(a.sent);
