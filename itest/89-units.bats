@@ -48,13 +48,23 @@ assert_exposed_below()
 	assert_exposed_below 20
 }
 
+# install_elsewhere TARGET: of a build of its own, which has another folder for its configuration
+# compiled in, for other tests run the usual one meanwhile.
+install_elsewhere()
+{
+	make -s -C "$LAB_ROOT" "$1" BUILD="$DIR/build" DESTDIR="$DIR/root" PREFIX=/opt/nr \
+		SYSCONFDIR=/opt/etc UNITDIR=/u
+}
+
 @test "they are installed with the paths of the build, and removed" {
-	make -s -C "$LAB_ROOT" install DESTDIR="$DIR/root" PREFIX=/opt/nr SYSCONFDIR=/opt/etc UNITDIR=/u
+	mkdir "$DIR/build"
+	cp -a "$LAB_ROOT"/build/{static,base,sandbox,show} "$DIR/build"
+	install_elsewhere install
 	grep -qx 'ExecStart=/opt/nr/bin/netrelay -v --wait -f /opt/etc/netrelay/%i.conf' \
 		"$DIR/root/u/netrelay@.service"
 	run ! grep -E '[ =]/etc/netrelay|/usr/' "$DIR"/root/u/*
 	assert_exists "$DIR/root/u/netrelay@.socket"
-	make -s -C "$LAB_ROOT" uninstall DESTDIR="$DIR/root" PREFIX=/opt/nr SYSCONFDIR=/opt/etc UNITDIR=/u
+	install_elsewhere uninstall
 	run -0 find "$DIR/root" -type f
 	assert_output ""
 }
