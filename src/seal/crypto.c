@@ -85,24 +85,20 @@ static __attribute__((noinline)) void wipe_stack(void)
 
 /* ---- the curve ---- */
 
-#ifdef HAS_SODIUM
-/* A point of low order it refuses, and then @out is not written. */
 static void multiply(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
 		     const uint8_t point[SEAL_KEY_BYTES])
 {
+#ifdef HAS_SODIUM
 	if (sodium_init() < 0)
 		abort();
+	/* It refuses a point of low order, and then does not write. */
 	if (crypto_scalarmult_curve25519(out, key, point) < 0)
 		memset(out, 0, SEAL_KEY_BYTES);
-}
 #else
-static void multiply(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
-		     const uint8_t point[SEAL_KEY_BYTES])
-{
 	memcpy(out, point, SEAL_KEY_BYTES);
 	br_ec_c25519_m31.mul(out, SEAL_KEY_BYTES, key, SEAL_KEY_BYTES, BR_EC_curve25519);
-}
 #endif
+}
 
 int crypto_dh(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],
 	      const uint8_t pub[SEAL_KEY_BYTES])
