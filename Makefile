@@ -52,6 +52,7 @@ override WITHOUT := $(filter-out keys,$(WITHOUT)) keys
 endif
 
 # libsodium for the curve of keys: make WITH=sodium.
+$(if $(filter-out sodium,$(WITH)),$(error WITH=$(WITH): there is only sodium))
 ifeq ($(filter keys,$(WITHOUT))$(WITH),sodium)
 SODIUM := $(or $(filter /%,$(shell $(CC) -print-file-name=libsodium.a)),$(error \
 	WITH=sodium: no libsodium.a; install libsodium-dev))
