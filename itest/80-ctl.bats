@@ -372,6 +372,8 @@ is_connected()
 	wait_for 5 "a subscriber" is_connected
 	peer_start sink in lab sink 127.0.0.1 5001
 	wait_for 10 up grep -qE "$stamp up port 1 tcp:127.0.0.1:5001$" "$DIR/events.out"
+	# One that is closed before it is accepted is reset.
+	wait_for 10 "the sink to have it" grep -q accepted "$DIR/sink.out"
 	stop sink
 	wait_for 10 down grep -qE "$stamp down port 1 tcp:127.0.0.1:5001 closed by the peer$" "$DIR/events.out"
 	peer_start sink in lab sink 127.0.0.1 5001
