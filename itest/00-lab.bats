@@ -111,7 +111,7 @@ faulty()
 	local at
 
 	"$FRAMES" send - --count 1 --min 60 --max 60 >"$DIR/good" 2>/dev/null
-	run -0 "$FRAMES" recv - --count 1 --timeout 1 --linger 0 --lossless <"$DIR/good"
+	run -0 "$FRAMES" recv - --count 1 --timeout 30 --linger 0 --lossless <"$DIR/good"
 	for at in 4 9 10 15 18 19 20 25 26 29 30 62 63; do
 		cp "$DIR/good" "$DIR/bad"
 		printf '\377' | dd of="$DIR/bad" bs=1 seek=$((at)) conv=notrunc status=none
@@ -139,14 +139,14 @@ faulty()
 	local stream=$DIR/stream
 
 	"$FRAMES" send - --count 1 --min 40 --max 40 >"$stream" 2>/dev/null
-	run -0 "$FRAMES" recv - --count 1 --timeout 1 --lossless <"$stream"
+	run -0 "$FRAMES" recv - --count 1 --timeout 30 --lossless <"$stream"
 	run -1 "$FRAMES" recv - --count 1 --timeout 1 --padded <"$stream"
 	{
 		printf '\0\0\0\074'
 		tail -c +5 "$stream"
 		head -c 20 /dev/zero
 	} >"$DIR/padded"
-	run -0 "$FRAMES" recv - --count 1 --timeout 1 --lossless --padded <"$DIR/padded"
+	run -0 "$FRAMES" recv - --count 1 --timeout 30 --lossless --padded <"$DIR/padded"
 	run -1 "$FRAMES" recv - --count 1 --timeout 1 <"$DIR/padded"
 	printf '\001' | dd of="$DIR/padded" bs=1 seek=63 conv=notrunc status=none
 	run -1 "$FRAMES" recv - --count 1 --timeout 1 --padded <"$DIR/padded"

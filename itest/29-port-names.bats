@@ -117,11 +117,11 @@ named_relay()
 }
 
 @test "a name that another port has, or may get, is refused" {
-	run -2 timeout 5 "$NETRELAY" "unix:a,name=x" "unix:b,name=x"
+	run -2 timeout 60 "$NETRELAY" "unix:a,name=x" "unix:b,name=x"
 	assert_output --partial 'x (unix:b): another endpoint has this name'
-	run -2 timeout 5 "$NETRELAY" -l tcp-listen:5000,name=x unix:b,name=x-2
+	run -2 timeout 60 "$NETRELAY" -l tcp-listen:5000,name=x unix:b,name=x-2
 	assert_output --partial 'x-2 (unix:b): a listener gives its connections such names'
-	run -2 timeout 5 "$NETRELAY" --capture f,port=y -l tcp-listen:5000,name=x
+	run -2 timeout 60 "$NETRELAY" --capture f,port=y -l tcp-listen:5000,name=x
 	assert_output --partial '--capture: port=y: no endpoint has that name'
 	named_relay -l tcp-listen:5000,name=x "unix:$DIR/none,name=y"
 	run -1 ctl add "unix:$DIR/other,name=y"

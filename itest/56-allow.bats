@@ -143,7 +143,7 @@ sock.sendto(bytes(60), ("239.1.1.1", 5000))' "$1"
 
 @test "UDP: to an address that is not in the list nothing is sent" {
 	several_hosts
-	run -1 ns lab timeout 10 "$NETRELAY" -l 127.0.0.1:5000 \
+	run -1 ns lab timeout 60 "$NETRELAY" -l 127.0.0.1:5000 \
 		udp:192.0.2.2:7000,local=7000,allow=192.0.2.1
 	assert_output --partial "udp:192.0.2.2:7000,local=7000,allow=192.0.2.1: allow= does not have 192.0.2.2:7000"
 }
@@ -261,6 +261,8 @@ OTHER=(--reuid=4712 --regid=4712 --clear-groups)
 # --- how many ---------------------------------------------------------------
 
 @test "max, per-address and accept-rate: no more than that, and the others are counted" {
+	local since seconds
+
 	several_hosts
 	relay_start one in lab -l tcp-listen:5000,allow=::/0+0.0.0.0/0,max=4,per-address=2 \
 		-l tcp-listen:5001,accept-rate=5,allow=127.0.0.1
@@ -279,9 +281,11 @@ OTHER=(--reuid=4712 --regid=4712 --clear-groups)
 	has_refused one "max 2, per-address 2"
 	dismiss b
 	dismiss c
+	since=$(_now_us)
 	run -0 ns lab "$LAB_ROOT/itest/knock" tcp:127.0.0.1:5001 --count 50
+	seconds=$((($(_now_us) - since) / 1000000 + 1))
 	[[ $output =~ ^in\ ([0-9]+)\ refused\ ([0-9]+)$ ]]
-	((BASH_REMATCH[1] >= 5 && BASH_REMATCH[1] <= 10))
+	((BASH_REMATCH[1] >= 5 && BASH_REMATCH[1] <= 5 + 5 * seconds))
 	has_refused one "accept-rate ${BASH_REMATCH[2]}"
 	run -0 relay_stop one
 }
@@ -293,8 +297,8 @@ storm()
 {
 	run -0 ns lab "$FRAMES" storm "$1" --wait "${STORM_SECONDS:-5}000"
 	echo "# $output" >&3
-	[[ $output =~ :\ ([0-9]+)\ a\ second$ ]]
-	((BASH_REMATCH[1] > 500))
+	[[ $output =~ ^made\ ([0-9]+)\  ]]
+	((BASH_REMATCH[1] > 1000))
 }
 
 # bats test_tags=slow

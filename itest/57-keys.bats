@@ -62,7 +62,7 @@ replace()
 		assert_equal "$stderr" \
 			"netrelay: pubkey: stdin has no key: one line of 44 characters, which netrelay genkey prints"
 	done
-	run -1 timeout 5 "$NETRELAY" pubkey </dev/zero
+	run -1 timeout 60 "$NETRELAY" pubkey </dev/zero
 	run -1 bash -c "'$NETRELAY' pubkey <&-"
 	assert_output "netrelay: stdin: Bad file descriptor"
 	run -1 bash -c "'$NETRELAY' genkey >/dev/full"
@@ -132,7 +132,7 @@ replace()
 # refused TEXT: the relay does not start, and says that, in one line.
 refused()
 {
-	run -1 timeout 10 "$NETRELAY" --key "$DIR/key" --peers "$DIR/peers" -l "unix-listen:$DIR/s" \
+	run -1 timeout 60 "$NETRELAY" --key "$DIR/key" --peers "$DIR/peers" -l "unix-listen:$DIR/s" \
 		"trunk:192.0.2.1:5000,peer=$OTHER,psk=$DIR/psk"
 	assert_output "netrelay: $1"
 	assert_not_exists "$DIR/s"
@@ -163,7 +163,7 @@ refused()
 	mv "$DIR/psk" "$DIR/key"
 	cp "$DIR/key" "$DIR/psk"
 	own=$("$NETRELAY" pubkey <"$DIR/key")
-	run -1 timeout 10 "$NETRELAY" --key "$DIR/key" "trunk:h:1,peer=$own" "unix-listen:$DIR/s"
+	run -1 timeout 60 "$NETRELAY" --key "$DIR/key" "trunk:h:1,peer=$own" "unix-listen:$DIR/s"
 	assert_output "netrelay: trunk:h:1,peer=$own: peer= is our own public key; give that of the host that is dialled"
 }
 

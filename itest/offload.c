@@ -40,7 +40,7 @@
 #include "base/util.h"
 
 #define FRAMES_MAX 1024
-#define PATIENCE 2000 /* ms, for a frame that should come */
+#define PATIENCE 20000 /* ms, for a frame that should come */
 #define RING 4096     /* frames that a tap holds until they are read */
 
 /* Not in Debian 12's headers. */

@@ -13,7 +13,7 @@ from .frames import Finding
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-ANSWER_S = 15  # on a machine that has other things to do, too
+ANSWER_S = 30  # on a machine that has other things to do, too
 # Of a relay that has nothing to do: stdin, stdout, stderr, what the loop waits with, for
 # signals and for time, two of netlink, and its control socket.
 OWN_FDS = 9
