@@ -138,7 +138,8 @@ listeners()
 	lab_relay
 	wait_listen lab tcp 5002
 	frames_start rx in lab recv tcp:127.0.0.1:5002 --expect 20000 --timeout 60 --lossless
-	frames_start tx in lab send tcp:127.0.0.1:5001 --count 20000 --rate 10000 --timeout 60
+	# Small ones, so that a reader may be late.
+	frames_start tx in lab send tcp:127.0.0.1:5001 --count 20000 --rate 8000 --max 100 --timeout 60
 	for i in 1 2 3 4 5; do
 		conf_file "listen 127.0.0.1:5000" "ctl $DIR/ctl" "listen 127.0.0.1:600$i" \
 			"join tcp-listen:127.0.0.1:5002" "join tcp-listen:127.0.0.1:5001" \

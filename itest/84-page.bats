@@ -111,18 +111,18 @@ hex()
 @test "the status is that of the control socket, with rates; addresses are listed" {
 	page_relay --ctl "$DIR/ctl" -l 5000
 	wait_listen lab tcp 5000
-	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 10000
+	frames_start m2 in lab recv tcp:127.0.0.1:5000 --count 1000000
 	stations a=5000
 	relay_wait_up one 2
-	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 10000 --rate 2000 --id 1
+	frames_start m1 in lab send tcp:127.0.0.1:5000 --count 1000000 --rate 2000 --id 1
 	wait_for 10 "rates" is_json /status.json "any(p['rx_bytes_rate'] > 0 for p in r['ports'])" True
 	wait_for 10 "the sender" is_json /fdb.json \
 		"[(a['mac'], a['vlan'], a['port']) for a in r['addresses']]" \
 		"[('02:6e:72:00:00:01', 0, 3)]"
 	is_json /fdb.json "r['known'], r['limit'], r['addresses'][0]['age'] < 10" "(1, 16384, True)"
 	is_json /status.json "[p['addresses'] for p in r['ports']]" "[0, 0, 1]"
-	run -0 frames_wait m2
-	run -0 frames_wait m1
+	dismiss m1
+	dismiss m2
 	dismiss a
 	wait_for 5 "all to go" is_json /status.json "r['ports']" "[]"
 	# But for the time, it is the same text.

@@ -195,7 +195,7 @@ far()
 	assert_confined "$(pid_of one)"
 	run -137 stop first KILL
 	# Reset, if it had not accepted it yet.
-	wait_for 5 "its end" has_logged one "closed by the peer\|Connection reset by peer"
+	wait_for 5 "its end" has_logged one "(closed by|Connection reset by) (the )?peer"
 	far second --expect 100 --timeout 30
 	relay_wait_up one 1
 	run -0 "$FRAMES" send "unix:$DIR/s" --count 100
