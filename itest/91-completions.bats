@@ -109,15 +109,17 @@ kinds()
 @test "commands and ports of the relay that runs, in bash" {
 	bridge_add lab br0
 	start one in lab "$NETRELAY" --ctl "$DIR/ctl" -l 127.0.0.1:5000 "unix:$DIR/peer" \
-		"exec:echo \$(touch $DIR/harm); cat"
+		"exec:echo \$(touch $DIR/harm); cat" "unix:$DIR/far,name=web"
 	wait_for 5 "control socket" test -S "$DIR/ctl"
 	of_bash "netrelay ctl $DIR/ctl " >"$DIR/commands"
 	on_lab netrelay ctl "$DIR/ctl" help | awk '{ print $1 }' | sort | diff "$DIR/commands" -
 	rm -f "$DIR/harm"
 	run -0 of_bash "netrelay ctl $DIR/ctl del "
-	assert_output "-l"$'\n'"1"$'\n'"2"$'\n'"unix:$DIR/peer"
+	assert_equal "$(xargs <<<"$output")" "-l 1 2 3 unix:$DIR/peer web"
 	assert_file_not_exist "$DIR/harm"
 	assert_equal "$(of_bash "netrelay ctl $DIR/ctl del unix:${DIR:0:2}")" "unix:$DIR/peer"
+	assert_equal "$(of_bash "netrelay ctl $DIR/ctl set w")" web
+	assert_equal "$(of_bash "netrelay ctl $DIR/ctl capture /x port=w")" port=web
 	assert_equal "$(of_bash "netrelay ctl $DIR/ctl del -l ")" 127.0.0.1:5000
 	assert_equal "$(of_bash "netrelay ctl $DIR/ctl set 1 isolated=")" isolated=off$'\n'isolated=on
 	assert_equal "$(of_bash "netrelay ctl $DIR/ctl capture /x dir=b")" dir=both
@@ -132,6 +134,7 @@ kinds()
 	assert_equal "$(of_bash "netrelay genkey ")" ""
 	assert_equal "$(of_bash "netrelay --user nobo")" nobody
 	assert_equal "$(of_bash "netrelay --ctl $DIR/ct")" "$DIR/ctl"
+	assert_equal "$(of_bash "netrelay -f $DIR/ct")" "$DIR/ctl"
 	assert_equal "$(of_bash "netrelay unix:$DIR/ct")" "unix:$DIR/ctl"
 	relay_stop one
 }
@@ -150,6 +153,9 @@ lines()
 		netrelay bridge:br0,tap=
 		netrelay --check-bridge b
 		netrelay --ctl $DIR/ct
+		netrelay -f $DIR/ct
+		netrelay --config $DIR/ct
+		netrelay --check $DIR/ct
 		netrelay unix:$DIR/ct
 		netrelay unixgram:/x,local=$DIR/ct
 		netrelay ctl $DIR/ct
@@ -226,6 +232,7 @@ completes()
 	completes 'netrelay gen' 'netrelay genkey'
 	completes "netrelay -l tcp-listen:1,peers=$DIR/ct" "netrelay -l tcp-listen:1,peers=$DIR/ctl"
 	completes 'netrelay --cap' 'netrelay --capture'
+	completes "netrelay -f $DIR/ct" "netrelay -f $DIR/ctl"
 	completes 'netrelay x tcp-listen:1,acc' 'netrelay x tcp-listen:1,accept-rate='
 	completes "netrelay unix:$DIR/ct" "netrelay unix:$DIR/ctl"
 	completes "netrelay ctl $DIR/ctl cap" "netrelay ctl $DIR/ctl capture"

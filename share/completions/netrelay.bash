@@ -140,7 +140,8 @@ _netrelay()
 	read -ra words <<<"$line"
 	[[ $line != *[[:blank:]] ]] || words+=('')
 	cur=${words[-1]}
-	option=$("$netrelay" --help 2>/dev/null | grep -oE -- "${words[-2]} [][A-Z:]+" | head -n 1)
+	option=$("$netrelay" --help 2>/dev/null | grep -oE -- "${words[-2]}(, --[a-z]+)? [][A-Z:]+" |
+		head -n 1)
 	case ${words[1]} in
 	ctl | top)
 		if ((${#words[@]} == 3)); then
@@ -152,7 +153,7 @@ _netrelay()
 	genkey | pubkey) ((${#words[@]} > 2)) || found=("$cur") ;;
 	*)
 		if [[ ${words[-2]} == -* && $option ]]; then
-			_netrelay_value "${words[-2]}" "${option#* }"
+			_netrelay_value "${words[-2]}" "${option##* }"
 		elif [[ $cur == -* ]]; then
 			_netrelay_take '' "$cur" "$(_netrelay_of '(^|[ ,])-[A-Za-z-]+')"
 		else

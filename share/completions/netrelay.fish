@@ -118,7 +118,7 @@ function __netrelay_words
     set -l before $said[-1]
     set -l option
     if string match -q -- '-*' $before
-        set option ($said[1] --help 2>/dev/null | string match -r -- "$before [\[\]A-Z:]+")
+        set option ($said[1] --help 2>/dev/null | string match -r -- "$before(?:, --[a-z]+)? [\[\]A-Z:]+")
     end
     if contains -- "$said[2]" ctl top
         if test (count $said) = 2
@@ -129,7 +129,7 @@ function __netrelay_words
     else if contains -- "$said[2]" genkey pubkey
     else if set -q option[1]
         switch $option[1]
-            case '-l *'
+            case '-l*'
                 __netrelay_endpoint $said[1] $word -listen:
             case '--check-bridge *'
                 __netrelay_links bridge
