@@ -218,6 +218,13 @@ bool conf_file_next(char **at, char *end, struct conf_line *line)
 	return true;
 }
 
+/* Whether a value looks as if a comment followed it. In a command it may be one of the shell's. */
+static bool has_comment(const char *value)
+{
+	return strncmp(value, "exec:", 5) != 0 &&
+	       (*value == '#' || strstr(value, " #") || strstr(value, "\t#"));
+}
+
 int conf_file_value(char *statement, char **value, const char **why)
 {
 	char *rest = statement + strcspn(statement, BLANKS), *word[2];
@@ -229,6 +236,11 @@ int conf_file_value(char *statement, char **value, const char **why)
 	*rest++ = '\0';
 	rest += strspn(rest, BLANKS);
 	*value = rest;
+	if (*rest != '"' && has_comment(rest)) {
+		*why = "a comment needs a line of its own; if # is part of the value, put "
+		       "that in quotes";
+		return -EINVAL;
+	}
 	if (*rest != '"')
 		return 0;
 	n = quote_split(rest, word, 1, why);
@@ -246,7 +258,8 @@ void conf_file_print(struct buf *text, const char *keyword, const char *value)
 	if (value)
 		buf_add(text, " ", 1);
 	if (value && (!len || *value == '"' || strchr(value, '\n') ||
-		      strchr(BLANKS, *value) || strchr(BLANKS, value[len - 1])))
+		      strchr(BLANKS, *value) || strchr(BLANKS, value[len - 1]) ||
+		      has_comment(value)))
 		quote_wrap(text, value);
 	else
 		buf_add(text, value, len);

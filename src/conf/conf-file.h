@@ -52,6 +52,9 @@ bool conf_file_next(char **at, char *end, struct conf_line *line);
  *         there is none
  * @why:   on error, set to what is wrong with the quotes; a constant
  *
+ * A # behind a blank is wrong, unless it is in quotes or in a command: it was meant to begin
+ * a comment.
+ *
  * Return: 0 or -EINVAL.
  */
 int conf_file_value(char *statement, char **value, const char **why);

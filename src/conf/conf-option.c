@@ -365,9 +365,13 @@ static const struct option *find_statement(const char *keyword)
 
 static int no_statement(struct conf_reader *r, const char *keyword)
 {
-	struct near near = { .word = keyword, .len = strlen(keyword) };
+	const char *word = keyword + strspn(keyword, "-");
+	struct near near = { .word = word, .len = strlen(word) };
 	char hint[NEAR_HINT_MAX];
 
+	if (*keyword == '[')
+		return conf_refuse(
+			r, "a file is one relay and has no sections; leave this line out");
 	if (!strcmp(keyword, "allow") || !strcmp(keyword, "deny"))
 		return conf_refuse(
 			r,
@@ -386,7 +390,10 @@ static int no_statement(struct conf_reader *r, const char *keyword)
 	return conf_refuse(r,
 			   "\"%.64s\" is no option that a file can have, nor join or "
 			   "include%s",
-			   keyword, near_hint(&near, "", hint));
+			   keyword,
+			   near.found ? near_hint(&near, "", hint)
+				      : "; it has the long ones of netrelay --help, "
+					"without dashes");
 }
 
 static int read_line(struct conf_reader *r, struct conf_line *line)

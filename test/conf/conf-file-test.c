@@ -103,6 +103,7 @@ static void test_goods(void)
 	test_good("listen 1\njoin exec:a # b \"c\"\n", "[11 exec:a # b \"c\"]");
 	test_good("listen 1\njoin \"exec:a\\n \\\"b\\\\ \"\n", "[11 exec:a\n \"b\\ ]");
 	test_good("listen 1\njoin\t\"unix:a b\"\n", "unix:a b");
+	test_good("listen 1\njoin \"unix:a #b\"\njoin unix:a#b\n", "unix:a #b] [3 unix:a#b]");
 	test_good("verbose\nverbose\nwait\nuser nobody\nlisten 1\nlisten 2\n",
 		  "2 server storm=100000 fdb=16384 wait");
 	test_good("wait\nhub\nwait\nlisten 1\nhub\n", "0 server hub");
@@ -137,6 +138,13 @@ static void test_bad(const char *text, const char *want)
 	conf_free(&conf);
 }
 
+#define NO_OPTION                                                                    \
+	"\" is no option that a file can have, nor join or include; it has the long " \
+	"ones of netrelay --help, without dashes"
+#define NO_COMMENT                                                                   \
+	": a comment needs a line of its own; if # is part of the value, put that in " \
+	"quotes"
+
 static void test_bads(void)
 {
 	test_bad("",
@@ -144,25 +152,25 @@ static void test_bads(void)
 		 "or listen PORT for a server");
 	test_bad("join br0\n", "%: a cable has two ends, and one is named; add a line "
 			       "join ENDPOINT, or listen PORT for a server");
-	test_bad("join a\njoin b\njoin c\n",
-		 "3 endpoints are too many for a cable, which has two; to join more, run "
-		 "a server: netrelay -l PORT TARGET ...");
+	test_bad("join a\njoin b\n\njoin c\njoin d\n",
+		 "%:4: 4 endpoints are too many for a cable, which has two; to join more, "
+		 "be a server by a line listen PORT");
 	test_bad("listen 1\n\nlisen 5\n",
 		 "%:3: \"lisen\" is no option that a file can "
 		 "have, nor join or include; did you mean listen?");
 	test_bad("--hub\n", "%:1: \"--hub\" is no option that a file can have, nor join "
-			    "or include");
-	test_bad("help\n",
-		 "%:1: \"help\" is no option that a file can have, nor join or include");
-	test_bad("config x\n", "%:1: \"config\" is no option that a file can have, nor "
-			       "join or include");
+			    "or include; did you mean hub?");
+	test_bad("help\n", "%:1: \"help" NO_OPTION);
+	test_bad("config x\n", "%:1: \"config" NO_OPTION);
+	test_bad("-l 5000\n", "%:1: \"-l" NO_OPTION);
+	test_bad("[one]\nlisten 1\n",
+		 "%:1: a file is one relay and has no sections; leave this line out");
 	test_bad("tcp:1.2.3.4:5\n", "%:1: \"tcp:1.2.3.4:5\" is no option; an endpoint is "
 				    "written as: join tcp:1.2.3.4:5");
 	test_bad("br0\n",
 		 "%:1: \"br0\" is no option; an endpoint is written as: join br0");
 	test_bad("\x1b[m\x02\n",
-		 "%:1: \"\\x1b[m\\x02\" is no option that a file can have, "
-		 "nor join or include");
+		 "%:1: \"\\x1b[m\\x02" NO_OPTION);
 	test_bad("\x01no\n", "%:1: it begins with a control character");
 	test_bad("hub yes\n", "%:1: hub takes no value; say hub alone");
 	test_bad("storm\n", "%:1: storm: its value is missing; see netrelay --help");
@@ -191,6 +199,10 @@ static void test_bads(void)
 	test_bad("user nobody\nno-sandbox\nlisten 1\n",
 		 "%:1: user gives up rights, and --no-sandbox keeps them; leave one of "
 		 "them out");
+	test_bad("listen 1 # all\n", "%:1: listen" NO_COMMENT);
+	test_bad("listen 1\nctl /x\t# me\n", "%:2: ctl" NO_COMMENT);
+	test_bad("listen 1\nhub # all\n", "%:2: hub" NO_COMMENT);
+	test_bad("include #x\n", "%:1: include" NO_COMMENT);
 	test_bad("join \"a\n", "%:1: join: a quote is not closed");
 	test_bad("join \"a\" b\n", "%:1: join: there are too many words");
 	test_bad("join \"a\\b\"\n", "%:1: join: within quotes, a backslash must stand "
@@ -434,6 +446,8 @@ static const char *const values[] = {
 	"unix:\\",
 	"exec:a\r",
 	"unix:x\t",
+	"unix:a #b",
+	"unix:a\t#b#",
 	"-",
 };
 static const char *const flags[] = { "--hub", "-v", "--wait", "-vv" };
@@ -446,6 +460,7 @@ static const char *const pairs[][2] = {
 	{ "--metrics", "9100" },
 	{ "--capture", "f g" },
 	{ "--user", " root" },
+	{ "--ctl", "# a" },
 	{ "--capture", "\n,snap=64,port=a" },
 	{ "-l", "[::1]:7" },
 };
