@@ -257,9 +257,9 @@ void conf_file_print(struct buf *text, const char *keyword, const char *value)
 	buf_printf(text, "%s", keyword);
 	if (value)
 		buf_add(text, " ", 1);
-	if (value && (!len || *value == '"' || strchr(value, '\n') ||
-		      strchr(BLANKS, *value) || strchr(BLANKS, value[len - 1]) ||
-		      has_comment(value)))
+	if (value &&
+	    (!len || *value == '"' || strchr(value, '\n') || strchr(BLANKS, *value) ||
+	     strchr(BLANKS, value[len - 1]) || has_comment(value)))
 		quote_wrap(text, value);
 	else
 		buf_add(text, value, len);

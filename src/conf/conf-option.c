@@ -371,7 +371,8 @@ static int no_statement(struct conf_reader *r, const char *keyword)
 
 	if (*keyword == '[')
 		return conf_refuse(
-			r, "a file is one relay and has no sections; leave this line out");
+			r,
+			"a file is one relay and has no sections; leave this line out");
 	if (!strcmp(keyword, "allow") || !strcmp(keyword, "deny"))
 		return conf_refuse(
 			r,

@@ -224,6 +224,7 @@ static int read_client(struct conf_reader *r, int argc, char **argv)
 static int check_ends(struct conf_reader *r, size_t n)
 {
 	const char *file = r->conf->file;
+	int err;
 
 	if (n == 0 && !file)
 		return conf_refuse(r, "nothing to join: name one or two endpoints, "
@@ -235,16 +236,22 @@ static int check_ends(struct conf_reader *r, size_t n)
 				   file,
 				   n ? "a cable has two ends, and one is named"
 				     : "nothing to join: no endpoint is named");
-	if (n > 2 && r->conf->n_endpoints > 2)
+	if (HAS_CONFIG && r->conf->n_endpoints > 2) {
 		r->where = r->whence.endpoints[2];
+		err = conf_refuse(
+			r,
+			"%zu endpoints are too many for a cable, which has two; "
+			"to join more, be a server by a line listen PORT",
+			n);
+		r->where = NULL;
+		return err;
+	}
 	if (n > 2)
 		return conf_refuse(
 			r,
 			"%zu endpoints are too many for a cable, which has two; "
-			"to join more, %s",
-			n,
-			r->where ? "be a server by a line listen PORT"
-				 : "run a server: netrelay -l PORT TARGET ...");
+			"to join more, run a server: netrelay -l PORT TARGET ...",
+			n);
 	return 0;
 }
 
@@ -262,7 +269,6 @@ static int read_operands(struct conf_reader *r, size_t n, char **operands)
 				   is_key_tool(operands[0]) ? "" : " PATH", operands[0]);
 	if (!conf->server && !conf->n_faults)
 		err = conf_settle(r, check_ends(r, all));
-	r->where = NULL;
 	for (size_t i = 0; i < n && !err; i++)
 		err = conf_settle(r, conf_option_set(r, OPT_JOIN, operands[i]));
 	if (!conf->server && all == 1 && !conf->file && !err)

@@ -103,7 +103,8 @@ static void test_goods(void)
 	test_good("listen 1\njoin exec:a # b \"c\"\n", "[11 exec:a # b \"c\"]");
 	test_good("listen 1\njoin \"exec:a\\n \\\"b\\\\ \"\n", "[11 exec:a\n \"b\\ ]");
 	test_good("listen 1\njoin\t\"unix:a b\"\n", "unix:a b");
-	test_good("listen 1\njoin \"unix:a #b\"\njoin unix:a#b\n", "unix:a #b] [3 unix:a#b]");
+	test_good("listen 1\njoin \"unix:a #b\"\njoin unix:a#b\n",
+		  "unix:a #b] [3 unix:a#b]");
 	test_good("verbose\nverbose\nwait\nuser nobody\nlisten 1\nlisten 2\n",
 		  "2 server storm=100000 fdb=16384 wait");
 	test_good("wait\nhub\nwait\nlisten 1\nhub\n", "0 server hub");
@@ -138,10 +139,10 @@ static void test_bad(const char *text, const char *want)
 	conf_free(&conf);
 }
 
-#define NO_OPTION                                                                    \
+#define NO_OPTION                                                                     \
 	"\" is no option that a file can have, nor join or include; it has the long " \
 	"ones of netrelay --help, without dashes"
-#define NO_COMMENT                                                                   \
+#define NO_COMMENT                                                                     \
 	": a comment needs a line of its own; if # is part of the value, put that in " \
 	"quotes"
 
@@ -152,9 +153,10 @@ static void test_bads(void)
 		 "or listen PORT for a server");
 	test_bad("join br0\n", "%: a cable has two ends, and one is named; add a line "
 			       "join ENDPOINT, or listen PORT for a server");
-	test_bad("join a\njoin b\n\njoin c\njoin d\n",
-		 "%:4: 4 endpoints are too many for a cable, which has two; to join more, "
-		 "be a server by a line listen PORT");
+	test_bad(
+		"join a\njoin b\n\njoin c\njoin d\n",
+		"%:4: 4 endpoints are too many for a cable, which has two; to join more, "
+		"be a server by a line listen PORT");
 	test_bad("listen 1\n\nlisen 5\n",
 		 "%:3: \"lisen\" is no option that a file can "
 		 "have, nor join or include; did you mean listen?");
@@ -169,8 +171,7 @@ static void test_bads(void)
 				    "written as: join tcp:1.2.3.4:5");
 	test_bad("br0\n",
 		 "%:1: \"br0\" is no option; an endpoint is written as: join br0");
-	test_bad("\x1b[m\x02\n",
-		 "%:1: \"\\x1b[m\\x02" NO_OPTION);
+	test_bad("\x1b[m\x02\n", "%:1: \"\\x1b[m\\x02" NO_OPTION);
 	test_bad("\x01no\n", "%:1: it begins with a control character");
 	test_bad("hub yes\n", "%:1: hub takes no value; say hub alone");
 	test_bad("storm\n", "%:1: storm: its value is missing; see netrelay --help");
