@@ -53,6 +53,25 @@ keeps_trying()
 		"$NETRELAY" brigde:br0 -
 	answers 2 "unix-listen:/s,mdoe=0660: unix-listen has no option \"mdoe\"; it has group=NAME, allow=uid:NAME or gid:NAME, max=N, accept-rate=N, peers=FILE, plain, name=WORD, isolated, mac=ADDR and pad=0, and the form is unix-listen:PATH[,mode=0660]; a comma within a path is doubled; did you mean mode?" \
 		"$NETRELAY" "unix-listen:/s,mdoe=0660" -
+	answers 2 "tcp://host:5000: host \"//host\" is no name, IPv4 address or [IPv6 address]; leave out the //" \
+		"$NETRELAY" tcp://host:5000 -
+	answers 2 "/run/vm.sock: this is a path; did you mean unix:/run/vm.sock?" "$NETRELAY" /run/vm.sock
+}
+
+@test "a word that is taken for a bridge, and was meant otherwise" {
+	local word meant said
+
+	while read -r word meant; do
+		said="bridge $word does not exist; create it: ip link add $word type bridge"
+		answers 1 "$word: $said; did you mean $meant?" "$NETRELAY" "$word"
+	done <<-'EOT'
+		help --help
+		ctrl netrelay ctl
+		5000 -l 5000
+		10.0.0.1 10.0.0.1:PORT
+		tcp tcp:HOST:PORT
+		tap0 tap:NAME
+	EOT
 }
 
 @test "ctl: a typo, no relay, no socket, no command" {

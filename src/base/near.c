@@ -2,6 +2,8 @@
 /* The distance is that of optimal string alignment, by three rows of its matrix. */
 #include "base/near.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,12 +11,17 @@
 
 #define LETTERS_MAX 24 /* words that are longer are near to none */
 
+static bool is_same(char typed, char letter)
+{
+	return tolower((unsigned char)typed) == letter;
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-/* Of two words of LETTERS_MAX letters at most. */
+/* Of two words of LETTERS_MAX letters at most; @a may have capital ones. */
 static unsigned distance_of(const char *a, size_t n, const char *b, size_t m)
 {
 	unsigned rows[3][LETTERS_MAX + 1], *above2 = rows[0], *above = rows[1],
@@ -31,9 +38,10 @@ static unsigned distance_of(const char *a, size_t n, const char *b, size_t m)
 		row[0] = i;
 		for (unsigned k = 1; k <= m; k++) {
 			row[k] = least(above[k], row[k - 1]) + 1;
-			row[k] = least(row[k], above[k - 1] + (a[i - 1] != b[k - 1]));
-			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] &&
-			    a[i - 2] == b[k - 1])
+			row[k] = least(row[k],
+				       above[k - 1] + !is_same(a[i - 1], b[k - 1]));
+			if (i > 1 && k > 1 && is_same(a[i - 1], b[k - 2]) &&
+			    is_same(a[i - 2], b[k - 1]))
 				row[k] = least(row[k], above2[k - 2] + 1);
 		}
 	}

@@ -21,8 +21,9 @@ struct near {
 /*
  * near_try() - Compare one candidate. It is near enough if a third of the longer word's
  * letters were mistyped at most: left out, put in, replaced, or swapped with the next one.
+ * Capital letters that were typed are as good as small ones.
  * @n:         its @word and @len are set, the rest is zero at first
- * @candidate: must stay
+ * @candidate: must stay; has small letters
  */
 void near_try(struct near *n, const char *candidate);
 

@@ -323,11 +323,47 @@ const char *endpoint_long_hint(const char *text, char *hint)
 	struct near near = { .word = text, .len = strcspn(text, ":") };
 
 	*hint = '\0';
+	if (HAS_HINTS && endpoint_long_find(text) && !strncmp(text + near.len, "://", 3))
+		return strcpy(hint, "; leave out the //");
 	if (endpoint_long_find(text))
 		return hint;
 	for (size_t i = 0; text[near.len] && i < ARRAY_SIZE(kinds); i++)
 		near_try(&near, kinds[i].prefix);
 	return near_hint(&near, "", hint);
+}
+
+const char *endpoint_bridge_hint(const char *name, char *hint)
+{
+	static const char *const words[] = { "ctl", "top", "genkey", "pubkey" };
+	static const char *const asked[] = { "help", "version" };
+	struct near near = { .word = name, .len = strlen(name) };
+	const char *prefix = "netrelay ";
+
+	*hint = '\0';
+	if (!HAS_HINTS)
+		return hint;
+	if (!name[strspn(name, "0123456789.")]) {
+		bool is_addr = strchr(name, '.');
+
+		snprintf(hint, NEAR_HINT_MAX, "; did you mean %s%s%s?",
+			 is_addr ? "" : "-l ", name, is_addr ? ":PORT" : "");
+		return hint;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		near_try(&near, words[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		near_try(&near, asked[i]);
+		if (near.found == asked[i])
+			prefix = "--";
+	}
+	near_hint(&near, prefix, hint);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		near_try(&near, kinds[i].prefix);
+		if (near.found == kinds[i].prefix)
+			snprintf(hint, NEAR_HINT_MAX, "; did you mean %.*s?",
+				 (int)strcspn(kinds[i].form, "[,;"), kinds[i].form);
+	}
+	return hint;
 }
 
 /*

@@ -39,9 +39,18 @@ const char *endpoint_long_conflict(const struct endpoint *a, const struct endpoi
 
 /*
  * endpoint_long_hint() - If the word ahead of the first colon of @text is nearly the prefix
- * of a kind, say which one that is, as near_hint() does. Return: @hint.
+ * of a kind, say which one that is, as near_hint() does; if it is one, but the text
+ * is written as a web address is, say so. Return: @hint.
  */
 const char *endpoint_long_hint(const char *text, char *hint);
+
+/*
+ * endpoint_bridge_hint() - Say what the name of a bridge that does not exist may have been
+ * meant for: a command, a kind of endpoint, a port, an address; as near_hint() does.
+ *
+ * Return: @hint.
+ */
+const char *endpoint_bridge_hint(const char *name, char *hint);
 
 /*
  * endpoint_long_list() - Write the prefixes of all kinds, as "tcp, udp, ...".

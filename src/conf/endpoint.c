@@ -149,10 +149,10 @@ static int read_short(struct parse *p)
 	return !err && options ? refuse_options(p, options) : err;
 }
 
-/* What was refused may be a long form whose kind was mistyped. */
+/* What was refused may be a long form whose kind was mistyped, or something like it. */
 static int add_hint(struct parse *p, int err)
 {
-	size_t len = err && p->size ? strlen(p->why) : 0;
+	size_t len = HAS_HINTS && err && p->size ? strlen(p->why) : 0;
 	char hint[NEAR_HINT_MAX];
 
 	if (len)
@@ -193,7 +193,10 @@ int endpoint_parse(struct endpoint *ep, const char *text, char *why, size_t size
 	if (!strncmp(text, "-,", 2))
 		return part_refuse(&p, "stdin and stdout have no options; say - alone");
 	kind = endpoint_long_find(text);
-	return kind ? endpoint_long_read(&p, kind) : add_hint(&p, read_short(&p));
+	err = kind ? endpoint_long_read(&p, kind) : read_short(&p);
+	if (HAS_HINTS && err && strchr("./", *text) && strchr(text, '/'))
+		return part_refuse(&p, "this is a path; did you mean unix:%.64s?", text);
+	return add_hint(&p, err);
 }
 
 /* Whether udp is among the options of what listens: that has no short form without it. */
@@ -232,7 +235,7 @@ int endpoint_parse_listen(struct endpoint *ep, const char *text, char *why, size
 		return err;
 	kind = endpoint_long_find(text);
 	if (kind && endpoint_long_listens(kind))
-		return endpoint_long_read(&p, kind);
+		return add_hint(&p, endpoint_long_read(&p, kind));
 	if (kind || !strchr(DIGITS "[", *text) || !*text)
 		return add_hint(
 			&p,

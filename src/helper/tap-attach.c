@@ -30,9 +30,11 @@
 
 #include <linux/if_tun.h>
 
+#include "base/near.h"
 #include "base/parts.h"
 #include "base/util.h"
 #include "base/version.h"
+#include "conf/endpoint-long.h"
 #include "frame/vnet.h"
 #include "helper/bridge-acl.h"
 #include "helper/file-cap.h"
@@ -78,10 +80,11 @@ static int PRINTF_LIKE(3, 4) fail(struct state *s, int rc, const char *fmt, ...)
 static int no_bridge(struct state *s)
 {
 	const char *name = s->req->bridge;
+	char hint[NEAR_HINT_MAX];
 
 	return fail(s, -ENODEV,
-		    "bridge %s does not exist; create it: ip link add %s type bridge",
-		    name, name);
+		    "bridge %s does not exist; create it: ip link add %s type bridge%s",
+		    name, name, endpoint_bridge_hint(name, hint));
 }
 
 static int find_bridge(struct state *s)

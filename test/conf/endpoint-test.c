@@ -285,6 +285,8 @@ static const struct good listen_forms[] = {
 	"both ports are " port ", but the two ports must differ when the address is " \
 	"left out: it is 127.0.0.1 then"
 
+#define PATH(path) "this is a path; did you mean unix:" path "?"
+
 static const struct bad bad_short[] = {
 	{ "", "an endpoint must not be empty; - is stdin and stdout" },
 	{ ":", "the address is missing; the form is ADDR:PORT" },
@@ -356,7 +358,12 @@ static const struct bad bad_short[] = {
 	  NO_ADDR("unxi") ", nor a kind of endpoint: " KINDS "; did you mean unix?" },
 	{ "unxi:/run/a,mode=1",
 	  NO_ADDR("unxi") ", nor a kind of endpoint: " KINDS "; did you mean unix?" },
-	{ "TAP:tap0", NO_ADDR("TAP") ", nor a kind of endpoint: " KINDS },
+	{ "TAP:tap0",
+	  NO_ADDR("TAP") ", nor a kind of endpoint: " KINDS "; did you mean tap?" },
+	{ "/run/a", PATH("/run/a") },
+	{ "./a,mode=1", PATH("./a,mode=1") },
+	{ "../a:5", PATH("../a:5") },
+	{ "/", PATH("/") },
 	{ ".", NAME("bridge", ".", "is one that the kernel refuses") },
 	{ "..", NAME("bridge", "..", "is one that the kernel refuses") },
 	{ "br-0123456789abc", NAME("bridge", "br-0123456789abc", LONG_NAME) },
@@ -373,6 +380,8 @@ static const struct bad bad_host[] = {
 	{ "tcp:,", "nothing follows tcp:; the form is tcp:HOST:PORT" },
 	{ "tcp:5000", "the port is missing; the form is tcp:HOST:PORT" },
 	{ "tcp::5000", "the host is missing; the form is tcp:HOST:PORT" },
+	{ "tcp://host:5000", "host \"//host\" is no name, IPv4 address or [IPv6 "
+			     "address]; leave out the //" },
 	{ "tcp:host:", MISSING_PORT },
 	{ "tcp:host:0", NO_PORT("0") },
 	{ "tcp:host:65536", NO_PORT("65536") },
@@ -627,6 +636,9 @@ static const struct bad bad_listen[] = {
 	{ "::1:5000", NO_LISTEN },
 	{ "tcp:10.0.0.1:5000", NO_LISTEN },
 	{ "unix:/run/a", NO_LISTEN },
+	{ "/run/a", NO_LISTEN },
+	{ "unix-lisen:/a", NO_LISTEN "; did you mean unix-listen?" },
+	{ "tcp-listen://5000", NO_PORT("//5000") "; leave out the //" },
 	{ "exec:nc -l 5000", NO_LISTEN },
 	{ "0", NO_PORT("0") },
 	{ "65536", NO_PORT("65536") },
