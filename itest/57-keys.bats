@@ -129,9 +129,13 @@ replace()
 
 # --- files ------------------------------------------------------------------
 
-# refused TEXT: the relay does not start, and says that, in one line.
+# refused TEXT: the relay does not start, and says that, in one line; so does --check.
 refused()
 {
+	printf '%s\n' "key $DIR/key" "peers $DIR/peers" "listen unix-listen:$DIR/s" \
+		"join trunk:192.0.2.1:5000,peer=$OTHER,psk=$DIR/psk" >"$DIR/checked.conf"
+	run -2 "$NETRELAY" --check "$DIR/checked.conf"
+	assert_output "netrelay: $1"
 	run -1 timeout 60 "$NETRELAY" --key "$DIR/key" --peers "$DIR/peers" -l "unix-listen:$DIR/s" \
 		"trunk:192.0.2.1:5000,peer=$OTHER,psk=$DIR/psk"
 	assert_output "netrelay: $1"

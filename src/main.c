@@ -20,6 +20,7 @@
 #include "helper/file-cap.h"
 #include "helper/tap-attach.h"
 #include "inherited.h"
+#include "net/keys.h"
 #include "program.h"
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
@@ -113,10 +114,25 @@ static enum exit_status pubkey(const struct conf *conf)
 	return key_tool_pubkey() ? STATUS_FAILED : STATUS_OK;
 }
 
+/* Whether the files of keys and peers that it names are right, too. */
+static bool has_good_keys(const struct conf *conf)
+{
+	struct keys keys = { .look_ms = 0 };
+	char why[PROGRAM_WHY_MAX];
+	int ret = keys_start(&keys, conf, why, sizeof(why));
+
+	keys_free(&keys);
+	if (ret < 0)
+		log_answer("%s", why);
+	return ret == 0;
+}
+
 static enum exit_status check(const struct conf *conf)
 {
 	const char *line = conf->faults.data;
 
+	if (!line && HAS_KEYS && !has_good_keys(conf))
+		return STATUS_USAGE;
 	if (!line)
 		return print(conf->text.data);
 	for (unsigned i = 0; i < conf->n_faults; i++, line += strcspn(line, "\n") + 1)
