@@ -92,6 +92,40 @@ is_plain()
 	is_plain side
 }
 
+# demo COMMAND...: it has two guests, what it tells on the way, a ping that was answered, and
+# leaves nothing.
+demo()
+{
+	guest_image
+	mkdir -m 1777 "$DIR/tmp"
+	run --separate-stderr env -u BATS_VERSION -u DIR TMPDIR="$DIR/tmp" timeout 300 "$@"
+	echo "$stderr"
+	assert_equal "$status" 0
+	assert_line --partial "3 packets received"
+	assert_line --regexp "netrelay: status: switch, 2 ports: .* dropped 0$"
+	assert_line "It works."
+	grep -qx "ci/demo: waiting until alice has booted ..." <<<"$stderr"
+	grep -qx "ci/demo: waiting until bob has booted ..." <<<"$stderr"
+	run ! pgrep -f "$DIR/tmp"
+	run -0 ls -A "$DIR/tmp"
+	assert_output ""
+}
+
+# bats test_tags=slow
+@test "make demo" {
+	demo make -C "$LAB_ROOT" --no-print-directory demo
+}
+
+# bats test_tags=slow
+@test "the demo needs no root" {
+	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+	needs_root
+	"${nobody[@]}" test -r "$LAB_ROOT/ci/demo" -a -r "$NETRELAY" || skip "others can't read this checkout"
+	chmod 755 "$DIR" "$DIR/.." "$DIR/../.." "$DIR/../../.."
+	demo "${nobody[@]}" "$LAB_ROOT/ci/demo"
+}
+
 @test "bench: which of how many steps, and no more lines than of use" {
 	run -0 --separate-stderr env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$LAB_ROOT/bench" python3 -c \
 		'import report
