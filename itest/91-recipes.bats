@@ -432,6 +432,46 @@ compared()
 	done <"$DIR/netdevs"
 }
 
+# rounded FORMAT NUMBER [DIVISOR]
+rounded()
+{
+	awk -v "x=$2" -v "by=${3:-1}" -v "format=$1" 'BEGIN { printf format, x / by }'
+}
+
+# ns SECTION ROW RELAY: what a frame costs.
+ns_of()
+{
+	figure "$1" "$2 | $3" 4
+}
+
+@test "the figures of the README are the bench's" {
+	local one=(tcp-tcp "1514 one write a frame") batch=(tcp-tcp "1514 batched") text
+	local udp=(udp-udp "1514 one write a frame") guest=(guests "1514 batched") said
+
+	text=$(tr '\n' ' ' <"$LAB_ROOT/README.md")
+	for said in \
+		"a 1514-byte frame costs $(rounded %.1f "$(ns_of "${one[@]}" netrelay)" 1000) µs of CPU if it comes alone" \
+		"alone ($(figure "${one[0]}" "${one[1]} | netrelay" 6) x null, $(
+			rounded %.2f "$(ns_of "${one[@]}" netrelay)" "$(ns_of "${one[@]}" socat)") x socat)" \
+		"and $(rounded %.2f "$(ns_of "${batch[@]}" netrelay)" 1000) µs in a batch ($(
+			figure "${batch[0]}" "${batch[1]} | netrelay" 6) x null, $(
+			rounded %.2f "$(ns_of "${batch[@]}" netrelay)" "$(ns_of "${batch[@]}" socat)") x socat)" \
+		"for UDP, $(rounded %.1f "$(ns_of "${udp[@]}" netrelay)" 1000) µs ($(
+			rounded %.2f "$(ns_of "${udp[@]}" netrelay)" "$(ns_of "${udp[@]}" socat)") x socat)" \
+		"from guest to guest, $(rounded %.2f "$(ns_of "${guest[@]}" netrelay)" 1000) µs ($(
+			rounded %.2f "$(ns_of "${guest[@]}" netrelay)" "$(ns_of "${guest[@]}" dpdk)") x DPDK)" \
+		"passes a trunk at $(rounded %.1f "$(figure bridges "netrelay trunk" 3)") Gbit/s: $(
+			rounded %.2f "$(figure bridges "netrelay trunk" 3)" "$(figure bridges vxlan 3)") x the kernel's VXLAN, $(
+			rounded %.0f "$(figure bridges "netrelay trunk" 3)" "$(figure bridges vde 3)") x the best other relay" \
+		"a sealed trunk at $(rounded %.1f "$(figure sealed "netrelay sealed" 3)"), $(
+			rounded %.0f "$(figure sealed "netrelay sealed" 3)" "$(figure sealed wireguard-go 3)") x wireguard-go"; do
+		grep -qF -- "$said" <<<"$text" || {
+			echo "the README does not say: $said"
+			return 1
+		}
+	done
+}
+
 # --- keys -------------------------------------------------------------------
 
 #   s1 --- br0 - netrelay :h1 === sealed === h2: netrelay - br0 --- s2
