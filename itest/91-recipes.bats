@@ -311,31 +311,34 @@ labels()
 	awk '/^```[a-z]/ { print $2 }' "$RECIPES" | sort
 }
 
-@test "the links of recipes and comparison lead somewhere" {
-	local link
+@test "the links of all texts lead somewhere" {
+	local text link count=0
 
-	grep -ohE '\]\([^)]*\)' "$RECIPES" "$LAB_ROOT/doc/comparison.md" | sed 's/^](//; s/)$//' | sort -u >"$DIR/links"
-	has_lines "$DIR/links" 10
-	while read -r link; do
-		leads_somewhere "$link" || {
-			echo "leads nowhere: $link"
-			return 1
-		}
-	done <"$DIR/links"
+	for text in "$LAB_ROOT"/*.md "$LAB_ROOT"/doc/*.md "$LAB_ROOT"/.github/*/*.md; do
+		while read -r link; do
+			leads_somewhere "$text" "$link" || {
+				echo "$text: leads nowhere: $link"
+				return 1
+			}
+			count=$((count + 1))
+		done < <(grep -oE '\]\([^)]*\)' "$text" | sed 's/^](//; s/)$//' | sort -u)
+	done
+	((count >= 40))
 }
 
+# leads_somewhere TEXT LINK: to a file beside the text, and to a heading of a text.
 leads_somewhere()
 {
-	case $1 in
-	https:*) ;;
-	\#*) headings | grep -qxF -- "${1#\#}" ;;
-	*) [[ -e $LAB_ROOT/doc/${1%%\#*} ]] ;;
-	esac
+	local file=${2%%\#*}
+
+	[[ $2 != https:* ]] || return 0
+	[[ ! $file ]] && file=$1 || file=$(dirname "$1")/$file
+	[[ -e $file ]] && { [[ $2 != *\#* ]] || headings "$file" | grep -qxF -- "${2#*\#}"; }
 }
 
-headings()
+headings() # TEXT
 {
-	sed -n 's/^## //p' "$RECIPES" | tr '[:upper:]' '[:lower:]' | tr -d ',' | tr ' ' -
+	sed -n 's/^##* //p' "$1" | tr '[:upper:]' '[:lower:]' | tr -d ',' | tr ' ' -
 }
 
 # What stands between the quotes is a message; N and X in it are the program's.
