@@ -584,6 +584,36 @@ wrong_endpoints()
 	[[ ! -s $DIR/one.out ]]
 }
 
+# all_of: the pids that the kill of README and manual is for: pidof finds the helpers, too.
+all_of()
+{
+	pgrep -f -- "-l unix-listen:$DIR/s"
+}
+
+@test "kill -USR1 \$(pidof netrelay) prints the status once, and ends no helper" {
+	local before all=()
+
+	needs_tun
+	ns_add lab
+	relay_start one in lab --capture "$DIR/c" -l "unix-listen:$DIR/s" tap:t0 'exec:exec sleep 1000' \
+		tcp:localhost:9
+	wait_for 10 "a command" has_command one sleep
+	wait_for 10 "a name" has_logged one "connect to"
+	relay_wait_up one 2
+	mapfile -t all < <(all_of)
+	((${#all[@]} >= 6))
+	before=$(_count_statuses one)
+	kill -USR1 "${all[@]}"
+	wait_for 5 "status" _has_statuses one $((before + 1))
+	# Whoever was ended is missing, or is another one by now.
+	run -0 all_of
+	assert_output "$(printf '%s\n' "${all[@]}")"
+	pass_frames "$DIR/s"
+	run -1 grep -E 'ended|starting another' "$DIR/one.err"
+	assert_equal "$(_count_statuses one)" $((before + 1))
+	run -0 relay_stop one
+}
+
 # --- stderr -----------------------------------------------------------------
 
 # pass_frames PATH: from one client of a server to another.
