@@ -123,6 +123,30 @@ unit()
 	run -0 capinfos -c "$DIR/run/c"
 }
 
+# example: the file in netrelay.conf(5) that is for the unit.
+example()
+{
+	awk '/^\.Sh/ { wanted = /EXAMPLES/ } /^\.Ed/ { inside = 0 } wanted && inside
+		/^\.Bd/ { inside = wanted && !n++ }' "$LAB_ROOT/man/netrelay.conf.5"
+}
+
+@test "the example of netrelay.conf(5) runs, and can be controlled" {
+	needs_tun
+	ns_add a
+	bridge_add a br0
+	example | sed "s#/run/netrelay/lab/#$DIR/run/#" >"$DIR/lab.conf"
+	chmod 644 "$DIR/lab.conf"
+	grep -qx '# /etc/netrelay/lab.conf' "$DIR/lab.conf"
+	unit one netrelay@.service -- -v --wait -f "$DIR/lab.conf"
+	run -0 "$NETRELAY" ctl "$DIR/run/ctl" status
+	assert_line --regexp '^switch, 2 ports'
+	wait_listen a tcp 5000
+	wait_port one 'bridge:br0: up'
+	run -0 "$NETRELAY" ctl "$DIR/run/ctl" reload
+	assert_output "0 added, 0 ended, 0 changed, 3 as before"
+	run -0 relay_stop one
+}
+
 of_helper()
 {
 	# The helper for taps alone has the right to make them.
