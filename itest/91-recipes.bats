@@ -237,8 +237,13 @@ print([p["state"] for p in r["ports"]], r["dropped"])' "$DIR/relay.json"
 @test "recipe: the CI job of GitHub is YAML" {
 	recipe ci-github >"$DIR/job.yml"
 	run -0 python3 -c 'import sys, yaml
-print(*yaml.safe_load(open(sys.argv[1]))["jobs"])' "$DIR/job.yml"
-	assert_output machines
+for name, job in yaml.safe_load(open(sys.argv[1]))["jobs"].items():
+    print(name, *(step.get("run", step.get("uses")) for step in job["steps"]), sep="\n")' "$DIR/job.yml"
+	assert_line -n 0 machines
+	# What the lines of the job need is there before they run.
+	assert_line -n 2 --partial qemu-system-x86
+	assert_line -n 3 --partial "install ci/netrelay /usr/local/bin/"
+	assert_line -n 4 ci/boot-and-test
 }
 
 # --- MTU --------------------------------------------------------------------
