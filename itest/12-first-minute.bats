@@ -46,6 +46,7 @@ keeps_trying()
 @test "nothing, or a typo" {
 	answers 2 "nothing to join: name one or two endpoints, or a port to listen on with -l; see netrelay --help" \
 		"$NETRELAY"
+	answers 2 "-f: the file is missing, as in -f lab.conf" "$NETRELAY" -f
 	answers 2 "--lsiten: there is no such option; did you mean --listen?" \
 		"$NETRELAY" --lsiten 5000
 	answers 2 "--verbsoe: there is no such option; did you mean --verbose?" "$NETRELAY" --verbsoe br0

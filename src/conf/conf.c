@@ -43,6 +43,8 @@ static int refuse_without_value(struct conf_reader *r)
 {
 	if (optopt == 'l')
 		return conf_refuse(r, "-l: the port is missing, as in -l 5000");
+	if (HAS_CONFIG && optopt == 'f')
+		return conf_refuse(r, "-f: the file is missing, as in -f lab.conf");
 	return conf_refuse(r, "--%s: its value is missing; " SEE_HELP,
 			   conf_option(optopt)->name);
 }

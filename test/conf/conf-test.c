@@ -217,7 +217,7 @@ static const struct bad bads[] = {
 	{ { "--storn=5000" },
 	  "--storn=5000: there is no such option; did you mean --storm?" },
 	{ { "--listen" }, "-l: the port is missing, as in -l 5000" },
-	{ { "-f" }, "--config: its value is missing; see netrelay --help" },
+	{ { "-f" }, "-f: the file is missing, as in -f lab.conf" },
 	{ { "--\x1b[2J\n" }, "--\\x1b[2J\\x0a" NO_OPTION },
 	{ { "--help=me" }, "--help=me: this option takes no value; see netrelay --help" },
 	{ { "--version=2" },
