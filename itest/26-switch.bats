@@ -101,6 +101,32 @@ passed_by()
 	relay_check_sums one
 }
 
+#   a === one === t0 c      b === two --- unix --- one
+@test "the program of make tiny: a switch with a tap, and a cable to its unix socket" {
+	needs_tun
+	[[ -x $LAB_ROOT/build/tiny/netrelay ]] || skip "needs make tiny"
+	# shellcheck disable=SC2034 # for relay_start
+	NETRELAY=$LAB_ROOT/build/tiny/netrelay
+	relay_start one in lab -v -l 127.0.0.1:5000 -l "unix-listen:$DIR/s" tap:t0
+	wait_for 10 "tap" has_link lab t0
+	no_ipv6 lab
+	ns lab ip link set t0 up
+	wait_listen lab unix "$DIR/s"
+	stations a=5000
+	relay_start two in lab tcp-listen:127.0.0.1:5001 "unix:$DIR/s"
+	wait_listen lab tcp 5001
+	stations b=5001
+	station_start c in lab if:t0
+	relay_wait_up one 3
+	known a b c
+	station_send a 3 "$(mac c)" for-c
+	only for-c 3 c b
+	station_send c 3 "$(mac b)" for-b
+	only for-b 3 b a
+	relay_check_sums one
+	relay_check_sums two
+}
+
 @test "an address that moves is followed within one frame" {
 	local n
 
