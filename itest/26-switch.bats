@@ -107,6 +107,8 @@ passed_by()
 	[[ -x $LAB_ROOT/build/tiny/netrelay ]] || skip "needs make tiny"
 	# shellcheck disable=SC2034 # for relay_start
 	NETRELAY=$LAB_ROOT/build/tiny/netrelay
+	run -0 "$NETRELAY" --help
+	refute_output --regexp 'bridge|--user|--daemon|-vv|udp|trunk'
 	relay_start one in lab -v -l 127.0.0.1:5000 -l "unix-listen:$DIR/s" tap:t0
 	wait_for 10 "tap" has_link lab t0
 	no_ipv6 lab

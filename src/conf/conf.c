@@ -509,8 +509,14 @@ static const char *const help[] = {
 		? "  --key FILE  our own, for sealed trunks   --peers FILE  who may come "
 		  "to -l"
 		: NULL,
-	"  --user NAME --no-sandbox  --wait  for what is missing  --daemon --pidfile FILE",
-	"  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, --version",
+	HAS_USERS || HAS_SERVICE
+		? "  --user NAME --no-sandbox  --wait  for what is missing  --daemon "
+		  "--pidfile FILE"
+		: "  --no-sandbox   --wait  for what is missing",
+	HAS_BRIDGE || HAS_TRACE
+		? "  -v, --verbose; -vv frames --check-bridge NAME may I? -h, --help  -V, "
+		  "--version"
+		: "  -v, --verbose   -h, --help   -V, --version",
 	"Endpoints; ADDR is an IPv4 address or an [IPv6] one, HOST is ADDR or a name:",
 	HAS_FD &&HAS_VHOST
 		? "  - or tap:NAME or fd:N[,vhost-user] or exec:COMMAND  stdio; "
