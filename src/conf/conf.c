@@ -238,7 +238,7 @@ static int check_ends(struct conf_reader *r, size_t n)
 				   file,
 				   n ? "a cable has two ends, and one is named"
 				     : "nothing to join: no endpoint is named");
-	if (HAS_CONFIG && r->conf->n_endpoints > 2) {
+	if (HAS_CONFIG && r->conf->n_endpoints > 2 && r->whence.endpoints) {
 		r->where = r->whence.endpoints[2];
 		err = conf_refuse(
 			r,

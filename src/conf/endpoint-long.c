@@ -323,10 +323,11 @@ const char *endpoint_long_hint(const char *text, char *hint)
 	struct near near = { .word = text, .len = strcspn(text, ":") };
 
 	*hint = '\0';
-	if (HAS_HINTS && endpoint_long_find(text) && !strncmp(text + near.len, "://", 3))
-		return strcpy(hint, "; leave out the //");
-	if (endpoint_long_find(text))
+	if (endpoint_long_find(text)) {
+		if (!strncmp(text + near.len, "://", 3))
+			snprintf(hint, NEAR_HINT_MAX, "; leave out the //");
 		return hint;
+	}
 	for (size_t i = 0; text[near.len] && i < ARRAY_SIZE(kinds); i++)
 		near_try(&near, kinds[i].prefix);
 	return near_hint(&near, "", hint);
