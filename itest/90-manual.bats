@@ -128,6 +128,7 @@ run_block()
 		line=${line//otherhost/192.0.2.7}
 		line=${line//alice/65534}
 		line=${line//\/run\/netrelay./$DIR/}
+		line=${line//\$HOME\/netrelay./$DIR/}
 		line=${line//\~\/relay./$DIR/}
 		line=${line//host.key/$DIR/host.key}
 		line=${line//--peers peers/--peers $DIR/peers}
