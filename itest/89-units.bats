@@ -207,6 +207,7 @@ options_are_ours()
 		before() { echo "before $*"; }
 		RC_SVCNAME=$1
 		. "$2"
+		pidfile=${PIDFILE:-$pidfile}
 		shift 2
 		for each; do
 			"$each" || exit
@@ -225,6 +226,14 @@ options_are_ours()
 	options_are_ours "$output"
 	run -1 sh -eu "$DIR/runner" netrelay "$DIR/init.d/netrelay" start_pre
 	assert_line 'error ln -s netrelay /etc/init.d/netrelay.NAME, and start that'
+	# It has a relay read its file again.
+	echo "listen unix-listen:$DIR/s" >"$DIR/lab.conf"
+	relay_start one -f "$DIR/lab.conf" --pidfile "$DIR/pid"
+	wait_for 10 "pidfile" test -s "$DIR/pid"
+	PIDFILE=$DIR/pid run -0 sh -eu "$DIR/runner" netrelay.lab "$DIR/init.d/netrelay" reload
+	assert_line 'end 0'
+	wait_for 5 "words" has_logged one "lab.conf: read again: 0 added"
+	run -0 relay_stop one
 }
 
 @test "procd: what its script has the runner do" {
