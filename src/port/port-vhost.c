@@ -109,6 +109,19 @@ static void on_failed(struct device *d, int err)
 	port_down(p);
 }
 
+static void end_due(struct deferred *deferred)
+{
+	struct vhost *v = container_of(deferred, struct vhost, ending);
+
+	on_failed(&v->device, v->err);
+}
+
+void vhost_fail(struct vhost *v, int err)
+{
+	v->err = err;
+	loop_defer(v->port.env->loop, &v->ending, end_due);
+}
+
 static const struct device_host host = {
 	.kicked = on_kicked,
 	.changed = on_changed,

@@ -14,7 +14,7 @@
  * @fd:     a connection that was accepted or inherited, until it is opened; else -1
  * @flags:  of one that was inherited, to be put back; else -1
  * @peer, @features: texts for those of @port
- * @ending: set when the port can't go on, for the reason in device.why, and @err
+ * @ending: set when the port can't go on, because of @err: vhost_fail()
  * @stuck:  set while a frame waits for more buffers than there are; when it is due, the frame
  *          is dropped: @gives_up
  * @out:    where the frame that is being sent goes
@@ -43,6 +43,12 @@ static inline void vhost_order_vnet(const struct device *d, struct vnet *v)
 	if (device_has(d, VIRTIO_VERSION_1))
 		vnet_swap(v);
 }
+
+/*
+ * vhost_fail() - The port can't go on, for the reason in device.why and @err: it ends with this
+ * turn. So what has come or gone before counts as it did, and the rest is lost with the port.
+ */
+void vhost_fail(struct vhost *v, int err);
 
 /* As in struct port_ops: vhost-rx.c, vhost-tx.c. */
 int vhost_rx(struct port *p, struct batch *b);

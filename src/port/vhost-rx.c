@@ -311,15 +311,15 @@ int vhost_rx(struct port *p, struct batch *b)
 		take_one(v, b, &room, &s[i]);
 	b->later = ret > 0 && (r->avail_seen != r->next || ring_listen(r));
 	ret = device_look(d, DEVICE_TX, ret < 0 ? ret : 0);
-	return ret < 0 ? port_why(p, ret, "%s", d->why) : 0;
-}
-
-static void end_due(struct deferred *deferred)
-{
-	struct vhost *v = container_of(deferred, struct vhost, ending);
-
-	port_why(&v->port, v->err, "%s", v->device.why);
-	port_down(&v->port);
+	if (d->memory.is_broken) {
+		/* Nobody knows what of them was still there when it was read. */
+		port_drop(p, DROP_CUT, run_count(b->frame, b->n));
+		b->n = 0;
+	}
+	/* What came ahead of a fault passes. */
+	if (ret < 0)
+		vhost_fail(v, ret);
+	return 0;
 }
 
 void vhost_rx_done(struct port *p)
@@ -331,7 +331,7 @@ void vhost_rx_done(struct port *p)
 	if (d->ring[DEVICE_TX].runs && ring_publish(&d->ring[DEVICE_TX].ring))
 		ret = device_call(d, DEVICE_TX);
 	/* Others may have touched its memory since. */
-	v->err = ret < 0 ? ret : device_look(d, DEVICE_TX, 0);
-	if (v->err < 0)
-		loop_defer(p->env->loop, &v->ending, end_due);
+	ret = ret < 0 ? ret : device_look(d, DEVICE_TX, 0);
+	if (ret < 0)
+		vhost_fail(v, ret);
 }

@@ -266,7 +266,7 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	struct device *d = &v->device;
 	struct ring *r = &d->ring[DEVICE_RX].ring;
 	unsigned done = 0, retries = 0;
-	int ret = 1, called = 0;
+	int ret = 1, err = 0;
 
 	if (!d->is_up) {
 		done = run_count(f, n);
@@ -277,8 +277,11 @@ int vhost_tx(struct port *p, const struct frame *f, unsigned n)
 	for (unsigned i = 0; i < n && ret > 0; i++)
 		ret = put_run(v, &f[i], &done, &retries);
 	note_stuck(v, r, ret == 0);
-	if (ret >= 0 && ring_publish(r))
-		called = device_call(d, DEVICE_RX);
-	ret = called < 0 ? called : device_look(d, DEVICE_RX, ret < 0 ? ret : 0);
-	return ret < 0 ? port_why(p, ret, "%s", d->why) : (int)done;
+	if (ring_publish(r))
+		err = device_call(d, DEVICE_RX);
+	if (!err || ret < 0)
+		err = device_look(d, DEVICE_RX, ret < 0 ? ret : 0);
+	if (err < 0)
+		vhost_fail(v, err);
+	return (int)done;
 }

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "lib/vhost-rig.h"
+#include "relay/stats.h"
 
 enum fate { ENDS, LIVES, EITHER };
 
@@ -157,6 +158,20 @@ static inline bool bad_is_left(void)
 	return bad_rig.bad.sock < 0 || (poll(&p, 1, 0) > 0 && p.revents & POLLHUP);
 }
 
+/* Whether each frame that came in was sent, is queued, or counts as dropped. */
+static inline bool bad_sums_are_right(void)
+{
+	struct stats_sums s = stats_sum(&rig.relay);
+
+	if (s.received + s.copied == s.sent + s.queued + s.dropped)
+		return true;
+	printf("# received %llu, copied %llu, sent %llu, queued %llu, dropped %llu\n",
+	       (unsigned long long)s.received, (unsigned long long)s.copied,
+	       (unsigned long long)s.sent, (unsigned long long)s.queued,
+	       (unsigned long long)s.dropped);
+	return false;
+}
+
 static inline const char *bad_verdict(enum fate fate, char text[SAID_MAX])
 {
 	unsigned lines;
@@ -175,6 +190,8 @@ static inline const char *bad_verdict(enum fate fate, char text[SAID_MAX])
 		return has_ended ? "its port has ended" : "its port has not ended";
 	if (has_ended && !bad_is_left())
 		return "its connection is open";
+	if (!bad_sums_are_right())
+		return "a frame is not accounted for";
 	if (lines != has_ended)
 		return has_ended ? "its end is told in another number of lines than one"
 				 : "something is said";

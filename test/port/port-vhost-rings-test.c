@@ -428,6 +428,28 @@ static void test_crumbs(void)
 	bad_meets(EITHER, "they end nothing");
 }
 
+/* Good chains, and a wrong one behind them in the same batch: what came ahead of it passes. */
+static void test_good_ahead(void)
+{
+	enum { FRAMES = 10, LEN = 700 };
+	static const struct guest_header none;
+	uint32_t cut = 12 + LEN;
+	struct guest_header h;
+	unsigned n = 0;
+
+	bad = bad_starts();
+	for (unsigned i = 0; i < FRAMES; i++)
+		guest_offer(bad, &none, rig_make(LEN, i), LEN, &cut, 1, 0, false);
+	offer(FRONT_TX, bad->ring[FRONT_TX].size);
+	rig_until(rig_ports() == 2);
+	while (guest_receive(&bad_rig.a, rig_got, &h) == LEN &&
+	       rig_is(rig_got, LEN, LEN, n))
+		n++;
+	guest_refill(&bad_rig.a);
+	ok_eq_int(n, FRAMES, "frames ahead of a wrong chain pass");
+	bad_meets(ENDS, "which ends the port");
+}
+
 /* Without mergeable buffers a frame must fit into one. */
 static void test_unmergeable(void)
 {
@@ -622,6 +644,7 @@ int main(void)
 	bad_begin();
 	test_wrongs();
 	test_crumbs();
+	test_good_ahead();
 	test_unmergeable();
 	test_headers();
 	test_chance();
