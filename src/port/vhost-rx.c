@@ -189,9 +189,7 @@ static int pop_one(struct device *d, struct iovec *iov, struct source *s)
 	ret = ring_pop(r, &c, iov, RING_PIECES_MAX);
 	if (ret == 0)
 		return 0;
-	if (ret == -E2BIG)
-		r->why = "a frame has too many pieces";
-	else if (ret > 0 && c.len < d->header)
+	if (ret > 0 && c.len < d->header)
 		r->why = "a frame is shorter than its virtio header";
 	if (ret < 0 || c.len < d->header)
 		return -EPROTO;

@@ -69,23 +69,32 @@ static void close_kick(struct device_ring *r)
 
 /*
  * Chains of a ring that was disabled are thrown away. Before it is enabled for the first time,
- * they are what the guest has sent while nobody was there. Return: 0 or -EPROTO.
+ * they are what the guest has sent while nobody was there.
+ *
+ * Return: 0; 1: there may be more; -errno, with d->why.
  */
 static int discard(struct device_ring *r)
 {
+	struct device *d = r->device;
 	struct iovec iov[RING_PIECES_MAX];
 	struct ring_chain c;
-	int ret = 0;
+	int ret = 1, err = 0;
 
-	for (unsigned i = 0; i < DISCARD_MAX; i++) {
+	for (unsigned i = 0; i < DISCARD_MAX && ret > 0; i++) {
 		ret = ring_pop(&r->ring, &c, iov, RING_PIECES_MAX);
-		if (ret <= 0)
-			break;
-		ring_use(&r->ring, c.id, 0);
+		if (ret > 0)
+			ring_use(&r->ring, c.id, 0);
+		else if (ret == 0)
+			ret = ring_listen(&r->ring);
 	}
-	ring_publish(&r->ring);
-	return ret < 0 && ret != -E2BIG ? ret : 0;
+	if (ring_publish(&r->ring))
+		err = device_call(d, number_of(r));
+	if (!err || ret < 0)
+		err = device_look(d, number_of(r), ret < 0 ? ret : 0);
+	return err < 0 ? err : ret;
 }
+
+static void poll_due(struct timer *t);
 
 static void was_kicked(struct device_ring *r)
 {
@@ -99,9 +108,11 @@ static void was_kicked(struct device_ring *r)
 	}
 	if (!r->is_started || !r->has_run || i != DEVICE_TX)
 		return;
-	ret = device_look(d, i, discard(r));
+	ret = discard(r);
 	if (ret < 0)
 		d->host->failed(d, ret);
+	else if (ret)
+		timer_set(d->loop, &d->poll, POLL_MS, poll_due);
 }
 
 static void kick_ready(struct watch *w, uint32_t events)
@@ -198,10 +209,8 @@ static int set_kick(struct device_ring *r, struct message *m)
 
 	close_kick(r);
 	r->has_kick = true;
-	if (m->u64 & MESSAGE_NO_FD) {
-		timer_set(d->loop, &d->poll, POLL_MS, poll_due);
+	if (m->u64 & MESSAGE_NO_FD)
 		return 0;
-	}
 	ret = check_eventfd(d, m, m->fd[0]);
 	if (ret < 0)
 		return ret;
@@ -343,6 +352,8 @@ int device_settle(struct device *d)
 
 	for (unsigned i = 0; i < DEVICE_RINGS && ret == 0; i++)
 		ret = settle_ring(&d->ring[i]);
+	if (polls(d) && !d->poll.is_set)
+		timer_set(d->loop, &d->poll, POLL_MS, poll_due);
 	return ret < 0 ? ret : device_look(d, 0, 0);
 }
 

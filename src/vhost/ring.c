@@ -115,8 +115,10 @@ static int add_piece(struct ring *r, struct walk *w, const struct desc *d)
 
 		if (!at)
 			return bad(r, "a descriptor's address is in no memory");
-		if (w->chain->n == w->max)
+		if (w->chain->n == w->max) {
+			r->why = "a frame has too many pieces";
 			return -E2BIG;
+		}
 		w->iov[w->chain->n++] = (struct iovec){ at, (size_t)n };
 		addr += n;
 		left -= n;

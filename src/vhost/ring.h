@@ -56,7 +56,7 @@
  * @avail_seen: how far the guest had come when we last looked
  * @is_listening: a kick was asked for
  * @must_call: tell the guest at the next ring_publish(), whatever it wants
- * @why:     a constant, after -EPROTO
+ * @why:     a constant, after -EPROTO and -E2BIG
  */
 struct ring {
 	struct memory *memory;

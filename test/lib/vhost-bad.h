@@ -19,6 +19,7 @@ static struct {
 	struct front a, b, bad;
 	uint32_t number;
 	unsigned fds;
+	const char *says;
 } bad_rig;
 
 static const struct front_config bad_usual = {
@@ -192,13 +193,18 @@ static inline const char *bad_verdict(enum fate fate, char text[SAID_MAX])
 		return "its connection is open";
 	if (!bad_sums_are_right())
 		return "a frame is not accounted for";
+	if (bad_rig.says && !strstr(text, bad_rig.says))
+		return "it is not told of by the words that it should be";
 	if (lines != has_ended)
 		return has_ended ? "its end is told in another number of lines than one"
 				 : "something is said";
 	return NULL;
 }
 
-/* bad_meets() - The bad one has done @what; whether it comes as it must. It is gone then. */
+/*
+ * bad_meets() - The bad one has done @what; whether it comes as it must, and the words
+ * bad_rig.says are said then, if there are any. It is gone then.
+ */
 static inline void bad_meets(enum fate fate, const char *what)
 {
 	char text[SAID_MAX] = "";
@@ -213,6 +219,7 @@ static inline void bad_meets(enum fate fate, const char *what)
 	if (!why && fds != bad_rig.fds)
 		why = "descriptors are left";
 	bad_rig.fds = fds;
+	bad_rig.says = NULL;
 	if (!ok(!why, "%s%s%s", what, why ? ": " : "", why ? why : "") ||
 	    getenv("SHOW_SAID"))
 		printf("# it said: %s\n", text[0] ? text : "nothing");

@@ -170,6 +170,73 @@ static void test_no_kick(void)
 	part();
 }
 
+/* It says so before anything else of the ring: what is looked at is there only later. */
+static void test_no_kick_first(void)
+{
+	static const struct guest_header none;
+	struct front_config config = { .features = FRONT_PLAIN,
+				       .protocol = UINT64_MAX,
+				       .idle = rig_idle,
+				       .buffer = 2048 };
+	uint32_t cut = 12 + 100;
+
+	meet(FRONT_PLAIN, true);
+	rig_leave(&a);
+	front_init(&a, &config);
+	a.sock = rig_dial("s");
+	front_agree(&a);
+	front_share(&a);
+	for (unsigned i = 0; i < FRONT_RINGS; i++)
+		front_begin_ring(&a, i, 0);
+	front_tell_fd(&a, WIRE_SET_VRING_KICK, FRONT_TX, -1);
+	turn_for(&rig.loop, 5);
+	front_pass_ring(&a, FRONT_RX, 0);
+	front_tell_state(&a, WIRE_SET_VRING_NUM, FRONT_TX, a.ring[FRONT_TX].size);
+	front_set_addr(&a, FRONT_TX);
+	for (unsigned i = 0; i < FRONT_RINGS; i++)
+		front_enable(&a, i, true);
+	rig_until(rig_ups() == 2);
+	turn_for(&rig.loop, 5);
+	for (uint32_t i = 0; i < 3; i++) {
+		guest_offer(&a, &none, rig_make(100, 0), 100, &cut, 1, 0, false);
+		vring_publish(&a.ring[FRONT_TX]);
+		ok(come(&b, 1), "a frame nobody was told of, of a ring that came late");
+		rig_until(guest_reap(&a));
+	}
+	part();
+}
+
+/* A ring that is disabled: what is sent by it is thrown away, and the guest is told. */
+static void test_disabled(void)
+{
+	struct vring *r = &a.ring[FRONT_TX];
+
+	meet(FRONT_PLAIN, true);
+	ok_eq_int(front_enable(&a, FRONT_TX, false), 0, "a ring is disabled");
+	calls(r);
+	/* More than are thrown away at once; and again, for which a kick is wanted. */
+	for (unsigned i = 0; i < 2; i++) {
+		send_many(&a, 3 * MANY);
+		rig_until(vring_n_used(r) == 3 * MANY);
+		ok_eq_int(guest_reap(&a), 3 * MANY, "what is sent then is taken");
+		ok(calls(r), "and the guest is told");
+		ok(bad_sleeps(), "the relay sleeps");
+	}
+	ok_eq_int(front_enable(&a, FRONT_TX, true), 0, "it is enabled");
+	turns(&rig.loop, 4);
+	ok(!vring_n_used(&b.ring[FRONT_RX]), "nothing of that has gone to anybody");
+	send_many(&a, MANY);
+	ok(come(&b, MANY) && guest_reap(&a) == MANY, "but what is sent now");
+	front_enable(&a, FRONT_TX, false);
+	vring_offer(r, r->size);
+	vring_publish(r);
+	vring_kick(r);
+	rig_until(rig_ports() == 1);
+	ok(was_said("ring 1: a descriptor's number is beyond its table"),
+	   "a wrong chain is told of all the same");
+	part();
+}
+
 int main(void)
 {
 	const uint64_t plain = FRONT_PLAIN & ~FRONT_BIT(FRONT_F_EVENT_IDX);
@@ -182,5 +249,7 @@ int main(void)
 	test_kicks();
 	test_no_call();
 	test_no_kick();
+	test_no_kick_first();
+	test_disabled();
 	return rig_finish();
 }
