@@ -65,10 +65,10 @@ enum port_state {
 
 /* Why a frame went no further. Each has a name in port_drop_name(). */
 enum port_drop {
-	DROP_RUNT,	  /* received: shorter than an Ethernet header */
-	DROP_OVERSIZE,	  /* received: longer than FRAME_MAX */
-	DROP_CUT,	  /* received: the stream, or the guest's memory, ended inside it */
-	DROP_NO_PORT,	  /* received: no other port was up to take it */
+	DROP_RUNT,     /* received: shorter than an Ethernet header */
+	DROP_OVERSIZE, /* received: longer than FRAME_MAX */
+	DROP_CUT,      /* received: the stream, or the guest's memory, ended inside it */
+	DROP_NO_PORT,  /* received: no other port was up to take it */
 	DROP_NOT_ALLOWED, /* received: a datagram from elsewhere than allow= has */
 	DROP_NOT_GENUINE, /* received: a datagram that the peer did not seal, or that came twice */
 	DROP_MALFORMED, /* received: a super-frame that is not what its header says */

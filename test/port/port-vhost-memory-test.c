@@ -402,10 +402,12 @@ static void cut_high(void)
 		abort();
 }
 
-/* All that descriptors point to, but for the first of it. */
+/* What is sent, but for the first page of the first frame: its headers are there. */
 static void cut_most(void)
 {
-	if (ftruncate(bad->memfd, (off_t)bad->region[1].offset + 4096) < 0)
+	uint64_t at = bad->ring[FRONT_TX].slots_at - FRONT_HIGH + 4096;
+
+	if (ftruncate(bad->memfd, (off_t)front_pages(bad->region[1].offset + at)) < 0)
 		abort();
 }
 

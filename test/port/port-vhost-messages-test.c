@@ -519,7 +519,8 @@ static void test_unread(void)
 		if (n % 64 == 0 || full)
 			turn(&rig.loop);
 	}
-	bad_meets(EITHER, "answers that nobody reads");
+	bad_rig.says = "answer to GET_FEATURES: nobody reads it";
+	bad_meets(ENDS, "answers that nobody reads");
 }
 
 /* ---- descriptors whose close() waits ---- */

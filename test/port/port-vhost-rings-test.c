@@ -428,57 +428,6 @@ static void test_crumbs(void)
 	bad_meets(EITHER, "they end nothing");
 }
 
-/* Twice as many pieces as descriptors, each of which is in two regions. */
-static void test_split(void)
-{
-	enum { N = 600 };
-	struct wire_message m = { WIRE_SET_MEM_TABLE, WIRE_VERSION, .table.n = 3 };
-	struct wire_region *r = m.table.region;
-
-	bad = bad_starts();
-	r[0] = bad->region[0];
-	r[1] = r[2] = bad->region[1];
-	r[1].size = FRONT_PAGE;
-	r[2].gpa += FRONT_PAGE;
-	r[2].uva += FRONT_PAGE;
-	r[2].offset += FRONT_PAGE;
-	r[2].size -= FRONT_PAGE;
-	m.n_fds = m.table.n;
-	m.fds[0] = m.fds[1] = m.fds[2] = bad->memfd;
-	m.size = 8 + m.table.n * (uint32_t)sizeof(*r);
-	wire_send(bad->sock, &m);
-	turns(&rig.loop, 2);
-	for (unsigned i = 0; i < N; i++)
-		entry(FRONT_TX, i, FRONT_HIGH + FRONT_PAGE - 1, 2,
-		      i + 1 < N ? VRING_NEXT : 0, (uint16_t)(i + 1));
-	table(FRONT_TX, bad->ring[FRONT_TX].tables_at, 16 * N);
-	bad_rig.says = "ring 1: a frame has too many pieces";
-	bad_meets(ENDS, "1,200 pieces");
-}
-
-/* Good chains, and a wrong one behind them in the same batch: what came ahead of it passes. */
-static void test_good_ahead(void)
-{
-	enum { FRAMES = 10, LEN = 700 };
-	static const struct guest_header none;
-	uint32_t cut = 12 + LEN;
-	struct guest_header h;
-	unsigned n = 0;
-
-	bad = bad_starts();
-	for (unsigned i = 0; i < FRAMES; i++)
-		guest_offer(bad, &none, rig_make(LEN, i), LEN, &cut, 1, 0, false);
-	offer(FRONT_TX, bad->ring[FRONT_TX].size);
-	rig_until(rig_ports() == 2);
-	while (guest_receive(&bad_rig.a, rig_got, &h) == LEN &&
-	       rig_is(rig_got, LEN, LEN, n))
-		n++;
-	guest_refill(&bad_rig.a);
-	ok_eq_int(n, FRAMES, "frames ahead of a wrong chain pass");
-	bad_rig.says = "ring 1: a descriptor's number is beyond its table";
-	bad_meets(ENDS, "which ends the port");
-}
-
 /* Without mergeable buffers a frame must fit into one. */
 static void test_unmergeable(void)
 {
@@ -673,8 +622,6 @@ int main(void)
 	bad_begin();
 	test_wrongs();
 	test_crumbs();
-	test_split();
-	test_good_ahead();
 	test_unmergeable();
 	test_headers();
 	test_chance();

@@ -186,6 +186,34 @@ static void test_parts(void)
 	ok_eq_int(wrong, 0, "one that ends anywhere");
 }
 
+/* Each part of a message can bring descriptors: no more are kept than one message has. */
+static void test_fds_in_parts(void)
+{
+	static const struct {
+		unsigned first, second;
+		int ret;
+	} counts[] = { { 1, 1, 1 }, { 0, 2, 1 }, { 2, 1, -EPROTO }, { 8, 8, -EPROTO } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		struct message m = { 0 };
+		const char *why = "";
+		unsigned before;
+		struct raw r;
+		size_t len = build(&r, SET_MEM_TABLE, 1, 8 + 2 * 32, 2);
+
+		connect_ends();
+		before = open_fds();
+		give(&r, MESSAGE_HEADER, counts[i].first);
+		give(r.payload, len - MESSAGE_HEADER, counts[i].second);
+		ok_eq_int(message_read(&m, ends[1], &why), counts[i].ret,
+			  "%u descriptors, and %u with the payload", counts[i].first,
+			  counts[i].second);
+		ok(m.n_fds <= MESSAGE_FDS_MAX, "no more than there can be");
+		message_end(&m);
+		ok_eq_int(open_fds(), before, "and no descriptor is left");
+	}
+}
+
 static void test_answer(void)
 {
 	struct message m = { .request = GET_QUEUE_NUM, .flags = 9, .u64 = 7 };
@@ -246,6 +274,7 @@ int main(void)
 {
 	test_cases();
 	test_parts();
+	test_fds_in_parts();
 	test_answer();
 	test_limit();
 	return done();
