@@ -228,13 +228,13 @@ static void test_headers(void)
 		{ WIRE_GET_FEATURES, WIRE_VERSION, 100000, ENDS, "100 KB" },
 		{ WIRE_GET_FEATURES, 0, 0, ENDS, "version 0" },
 		{ WIRE_GET_FEATURES, 2, 0, ENDS, "version 2" },
-		{ WIRE_GET_FEATURES, WIRE_VERSION | WIRE_REPLY, 0, EITHER, "an answer" },
-		{ WIRE_GET_FEATURES, WIRE_VERSION | 0xfffffff0, 0, EITHER,
+		{ WIRE_GET_FEATURES, WIRE_VERSION | WIRE_REPLY, 0, ENDS, "an answer" },
+		{ WIRE_GET_FEATURES, WIRE_VERSION | 0xfffffff0, 0, LIVES,
 		  "strange flags" },
-		{ 0, WIRE_VERSION, 0, EITHER, "request 0" },
-		{ WIRE_REQUESTS, WIRE_VERSION, 0, EITHER, "an unknown request" },
-		{ 255, WIRE_VERSION | WIRE_NEED_REPLY, 8, EITHER, "request 255" },
-		{ UINT32_MAX, WIRE_VERSION, 0, EITHER, "request -1" },
+		{ 0, WIRE_VERSION, 0, ENDS, "request 0" },
+		{ WIRE_REQUESTS, WIRE_VERSION, 0, ENDS, "an unknown request" },
+		{ 255, WIRE_VERSION | WIRE_NEED_REPLY, 8, ENDS, "request 255" },
+		{ UINT32_MAX, WIRE_VERSION, 0, ENDS, "request -1" },
 	};
 
 	for (unsigned i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
@@ -345,7 +345,7 @@ static void test_too_few(void)
 		m = *of(requests[i]);
 		m.u64 |= WIRE_NO_FD;
 		m.n_fds = 0;
-		test_instead(of(requests[i]), m, EITHER,
+		test_instead(of(requests[i]), m, LIVES,
 			     "none is announced, and none came");
 	}
 }
@@ -411,7 +411,7 @@ static void test_ring_bases(void)
 		come();
 		m = *of(WIRE_SET_VRING_BASE);
 		m.state.num = bases[i];
-		test_instead(of(WIRE_SET_VRING_BASE), m, EITHER,
+		test_instead(of(WIRE_SET_VRING_BASE), m, i < 3 ? LIVES : ENDS,
 			     "a ring begins elsewhere");
 	}
 }
