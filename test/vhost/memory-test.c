@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/util.h"
@@ -297,6 +298,55 @@ static void test_cut_limited(void)
 	close(fd);
 }
 
+/* Whether a mapping of that name is there. */
+static bool is_mapped(const char *name)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool is_there = false;
+
+	while (f && fgets(line, sizeof(line), f))
+		is_there |= strstr(line, name) != NULL;
+	if (f)
+		fclose(f);
+	return is_there;
+}
+
+/* Memory of huge pages, of which there need not be any: then its first touch finds none. */
+static void test_huge(void)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	const char *why = "";
+	struct memory m = { 0 };
+	volatile uint8_t *at;
+	struct stat st;
+	uint64_t huge;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		printf("# no huge pages here\n");
+		return;
+	}
+	huge = (uint64_t)st.st_blksize;
+	if (ftruncate(fd, (off_t)(3 * huge)) < 0)
+		abort();
+	memory_guard();
+	ok_eq_int(add(&m, 0, 7, 0, huge + PAGE, fd, &why), 0, "a part of a huge page %s",
+		  why);
+	ok(m.region[0].mapping.map_len == huge &&
+		   m.region[0].mapping.at == m.region[0].mapping.map + PAGE,
+	   "the mapping has all of it");
+	ok(add(&m, huge, 9, huge, 0, fd, &why) == 0 && is_mapped("/memfd:huge"),
+	   "a part of another one, which is not used");
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	at = m.region[0].mapping.at;
+	at[0] = 7;
+	ok(m.is_broken && at[0] == 7, "the first is cut off, and replaced");
+	memory_free(&m);
+	ok(!is_mapped("/memfd:huge"), "nothing of them is left");
+	close(fd);
+}
+
 static size_t address_space(void)
 {
 	unsigned long pages = 0;
@@ -405,6 +455,7 @@ int main(void)
 	test_cut();
 	test_cut_refused();
 	test_cut_limited();
+	test_huge();
 	test_addresses_left();
 	test_mappings_left();
 	test_foreign();
