@@ -202,6 +202,20 @@ pass()
 	run -0 relay_stop one
 }
 
+@test "front ends of vhost-user come by sockets that were passed" {
+	pass one "unix:$DIR/s" -- -v -l "vhost-user-listen:$DIR/s"
+	pass two "unix:$DIR/t" -- -v fd:3,vhost-user "unix-listen:$DIR/u"
+	wait_listen - unix "$DIR/s"
+	wait_listen - unix "$DIR/t"
+	run -0 timeout 60 "$LAB_ROOT/itest/vhost-come" "$DIR/s" 10
+	assert_equal "$(log_lines one "listening at the service manager's socket")" 1
+	run -0 timeout 60 "$LAB_ROOT/itest/vhost-come" "$DIR/t" 0
+	run -0 timeout 60 "$LAB_ROOT/itest/vhost-come" "$DIR/t" 0
+	assert_equal "$(log_lines two "fd:3,vhost-user: up")" 2
+	run -0 relay_stop one
+	run -0 relay_stop two
+}
+
 @test "sockets that no listener has, and wrong kinds, are refused in one line" {
 	local port
 

@@ -6,7 +6,7 @@
  * at each reboot, the port stays up but counts as connecting until they run again: frames for
  * it are dropped meanwhile. It goes down when the front end goes.
  *
- * #syscalls: close fcntl getsockopt
+ * #syscalls: accept4 close fcntl getsockopt
  */
 #include "port/vhost-io.h"
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -169,6 +170,28 @@ static int accepted_open(struct port *p)
 	return use(v, fd);
 }
 
+static void somebody_comes(struct watch *w, uint32_t events)
+{
+	struct vhost *v = container_of(w, struct vhost, caller);
+	struct port *p = &v->port;
+	int ret, fd = accept4(v->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0 && errno == EAGAIN)
+		return;
+	loop_del(p->env->loop, w);
+	ret = fd < 0 ? port_why(p, -errno, "accept: %s", strerror(errno)) : use(v, fd);
+	port_opened(p, ret);
+}
+
+static int listening_open(struct port *p)
+{
+	struct vhost *v = vhost_of(p);
+	int ret = loop_add(p->env->loop, &v->caller, v->fd, EPOLLIN, somebody_comes);
+
+	return ret < 0 ? port_why(p, ret, "epoll: %s", strerror(-ret)) : -EINPROGRESS;
+}
+
 static int dial_open(struct port *p)
 {
 	struct vhost *v = vhost_of(p);
@@ -193,8 +216,9 @@ static void vhost_close(struct port *p)
 	loop_undefer(&v->ending);
 	timer_cancel(p->env->loop, &v->stuck);
 	v->gives_up = false;
-	if (v->flags >= 0)
+	if (v->flags >= 0 && v->fd < 0)
 		fcntl(v->device.socket.fd, F_SETFL, v->flags);
+	loop_del(p->env->loop, &v->caller);
 	device_close(&v->device);
 	p->takes_super = p->takes_uso = false;
 	p->peer = p->features = NULL;
@@ -204,6 +228,8 @@ static void vhost_free(struct port *p)
 {
 	struct vhost *v = vhost_of(p);
 
+	if (v->fd >= 0 && v->flags >= 0)
+		fcntl(v->fd, F_SETFL, v->flags);
 	if (v->fd >= 0)
 		close(v->fd);
 	free(v);
@@ -249,6 +275,19 @@ static const struct port_ops fd_ops = {
 	.free = vhost_free,
 };
 
+static const struct port_ops listening_ops = {
+	.kind = "fd",
+	.takes_runs = true,
+	.has_backpressure = true,
+	.open_error_is_fatal = true,
+	.open = listening_open,
+	.rx = vhost_rx,
+	.rx_done = vhost_rx_done,
+	.tx = vhost_tx,
+	.close = vhost_close,
+	.free = vhost_free,
+};
+
 static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops *ops,
 			       const struct port_env *env, const char *name)
 {
@@ -257,7 +296,7 @@ static struct vhost *vhost_new(const struct endpoint *ep, const struct port_ops 
 	if (!v)
 		return NULL;
 	v->ep = ep;
-	v->fd = v->flags = -1;
+	v->fd = v->flags = v->caller.fd = -1;
 	device_init(&v->device, env->loop, &host);
 	return v;
 }
@@ -286,17 +325,18 @@ struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *
 struct port *port_vhost_from_fd(const struct endpoint *ep, const struct port_env *env,
 				int flags)
 {
-	int domain = 0, type = 0;
+	int domain = 0, type = 0, listens = 0;
 	socklen_t len = sizeof(int);
 	struct vhost *v;
 
 	getsockopt(ep->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	getsockopt(ep->fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	getsockopt(ep->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
 	if (domain != AF_UNIX || type != SOCK_STREAM) {
 		errno = EAFNOSUPPORT;
 		return NULL;
 	}
-	v = vhost_new(ep, &fd_ops, env, ep->text);
+	v = vhost_new(ep, listens ? &listening_ops : &fd_ops, env, ep->text);
 	if (!v)
 		return NULL;
 	v->fd = ep->fd;

@@ -11,8 +11,10 @@
 #define VHOST_AHEAD 4 /* chains that are copied while one is fetched (ring_prefetch()) */
 
 /*
- * @fd:     a connection that was accepted or inherited, until it is opened; else -1
- * @flags:  of one that was inherited, to be put back; else -1
+ * @fd:     a connection that was accepted or inherited, until it is opened; or a listening socket
+ *          that was inherited; else -1
+ * @flags:  of what was inherited, to be put back; else -1
+ * @caller: the watch of a listening one, while nobody has come
  * @peer, @features: texts for those of @port
  * @ending: set when the port can't go on, because of @err: vhost_fail()
  * @stuck:  set while a frame waits for more buffers than there are; when it is due, the frame
@@ -24,6 +26,7 @@ struct vhost {
 	struct device device;
 	const struct endpoint *ep;
 	int fd, flags;
+	struct watch caller;
 	char peer[24], features[192];
 	struct deferred ending;
 	int err;

@@ -7,6 +7,7 @@
  */
 #include "lib/vhost-rig.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 static struct front a, b;
@@ -420,6 +421,44 @@ static void test_dialled(void)
 	rig_end();
 }
 
+/* A socket that listens, which we are given: one front end after the other comes by it. */
+static void test_inherited_listener(void)
+{
+	int listener = listen_at("d"), own = dup(listener), waits;
+	char text[40];
+
+	rig_begin();
+	fcntl(own, F_SETFL, 0);
+	snprintf(text, sizeof(text), "fd:%d,vhost-user", listener);
+	rig_add(text);
+	rig_guest(&a, usual);
+	turns(&rig.loop, 4);
+	ok(is_asleep() && rig_ups() == 1, "nobody has come");
+	for (unsigned i = 0; i < 3; i++) {
+		struct front_config config = usual;
+
+		config.idle = rig_idle;
+		front_init(&b, &config);
+		ok_eq_int(front_start(&b, rig_dial("d")), 0, "a front end, time %u",
+			  i + 1);
+		guest_refill(&b);
+		rig_until(rig_ups() == 2);
+		ok(rig_passes(&a, &b, 60, i) && rig_passes(&b, &a, 60, i), "frames pass");
+		waits = rig_dial("d");
+		turns(&rig.loop, 4);
+		ok(is_asleep() && rig_ups() == 2, "another one has to wait");
+		close(waits);
+		front_free(&b);
+		rig_until(rig_ups() == 1);
+	}
+	rig_leave(&a);
+	rig_end();
+	ok(!(fcntl(own, F_GETFL) & O_NONBLOCK), "it blocks again at the end");
+	ok(fcntl(listener, F_GETFD) < 0, "and is closed");
+	close(own);
+	unlink("d");
+}
+
 int main(void)
 {
 	rig_prepare();
@@ -437,5 +476,6 @@ int main(void)
 	test_vanishes();
 	test_no_buffers();
 	test_dialled();
+	test_inherited_listener();
 	return rig_finish();
 }
