@@ -283,6 +283,25 @@ static void test_indices(unsigned size, uint16_t base, unsigned n)
 	part();
 }
 
+/* The longest that there can be; all of its buffers are offered at once, and one more frame. */
+static void test_longest(void)
+{
+	struct front_config config = { .features = FRONT_PLAIN,
+				       .size = FRONT_SIZE_MAX,
+				       .slot_bytes = { 256, 256 },
+				       .base = { 0x9000, 0xfffe },
+				       .buffer = 256 };
+	bool good = true;
+
+	meet(config, config);
+	ok_eq_int(b.ring[FRONT_RX].n_free, 0, "all buffers of a ring of %u",
+		  FRONT_SIZE_MAX);
+	for (unsigned i = 0; good && i < 20; i++)
+		good = rig_passes(&a, &b, 60 + i, i);
+	ok(good, "frames pass by it");
+	part();
+}
+
 /* ---- offloads ---- */
 
 static uint8_t packet[PACKET_MAX];
@@ -433,6 +452,7 @@ int main(void)
 	test_indices(2, 0xfff0, 100);
 	test_indices(1024, 0xfe00, 2000);
 	test_indices(8, 0, 70000);
+	test_longest();
 	test_offloads();
 	return rig_finish();
 }
