@@ -279,7 +279,6 @@ static const struct port_ops listening_ops = {
 	.kind = "fd",
 	.takes_runs = true,
 	.has_backpressure = true,
-	.open_error_is_fatal = true,
 	.open = listening_open,
 	.rx = vhost_rx,
 	.rx_done = vhost_rx_done,

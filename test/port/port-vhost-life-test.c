@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 static struct front a, b;
 
@@ -421,6 +422,23 @@ static void test_dialled(void)
 	rig_end();
 }
 
+/* Whoever comes cannot be accepted, for a while. */
+static void without_descriptors(void)
+{
+	struct rlimit limit, none;
+	int lowest = dup(STDERR_FILENO);
+
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = (rlim_t)lowest + 1; /* which turn() takes */
+	setrlimit(RLIMIT_NOFILE, &none);
+	rig_until(rig.relay.forward.members.first->port->state == PORT_WAITING);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ok(rig.relay.forward.members.first->port->state == PORT_WAITING,
+	   "no descriptor is free: it tries again later");
+}
+
 /* A socket that listens, which we are given: one front end after the other comes by it. */
 static void test_inherited_listener(void)
 {
@@ -439,8 +457,10 @@ static void test_inherited_listener(void)
 
 		config.idle = rig_idle;
 		front_init(&b, &config);
-		ok_eq_int(front_start(&b, rig_dial("d")), 0, "a front end, time %u",
-			  i + 1);
+		waits = rig_dial("d");
+		if (i == 0)
+			without_descriptors();
+		ok_eq_int(front_start(&b, waits), 0, "a front end, time %u", i + 1);
 		guest_refill(&b);
 		rig_until(rig_ups() == 2);
 		ok(rig_passes(&a, &b, 60, i) && rig_passes(&b, &a, 60, i), "frames pass");
