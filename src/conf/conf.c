@@ -20,6 +20,7 @@
 #include "conf/conf-file.h"
 #include "conf/conf-option.h"
 #include "conf/endpoint-name.h"
+#include "conf/endpoint-parts.h"
 
 /* getopt_long() does not name a wrong long option: it is the last word taken, @word. */
 static int refuse_option(struct conf_reader *r, const char *word)
@@ -106,6 +107,7 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 static int read_action(struct conf_reader *r, int c, const struct buf *text)
 {
 	struct conf *conf = r->conf;
+	const char *fault;
 
 	switch (c) {
 	case 'h':
@@ -117,7 +119,12 @@ static int read_action(struct conf_reader *r, int c, const struct buf *text)
 			return conf_refuse_part(r, "--check-bridge");
 		conf->action = CONF_CHECK_BRIDGE;
 		conf->bridge = optarg;
-		return 1;
+		fault = part_name_fault(optarg);
+		return fault ? conf_refuse(
+				       r,
+				       "--check-bridge: the bridge's name \"%.64s\" %s",
+				       optarg, fault)
+			     : 1;
 	case OPT_PRINT_CONFIG:
 		conf->action = CONF_PRINT;
 		return HAS_CONFIG ? 0 : conf_refuse_part(r, "--print-config");

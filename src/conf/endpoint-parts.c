@@ -58,11 +58,8 @@ int part_port(struct parse *p, const char *s, uint16_t *port)
 	return 0;
 }
 
-/*
- * Check the name of an interface, as the kernel does (dev_valid_name() in
- * net/core/dev.c), and more. Return: what is wrong with it, or NULL.
- */
-static const char *name_fault(const char *s)
+/* As the kernel does (dev_valid_name() in net/core/dev.c), and more. */
+const char *part_name_fault(const char *s)
 {
 	if (!*s)
 		return "is empty";
@@ -82,7 +79,7 @@ static const char *name_fault(const char *s)
 
 int part_name(struct parse *p, const char *whose, const char *s, char *name)
 {
-	const char *fault = name_fault(s);
+	const char *fault = part_name_fault(s);
 
 	if (fault)
 		return part_refuse(p, "the %s's name " QUOTED " %s", whose, s, fault);
@@ -114,7 +111,7 @@ static bool read_addr6(const char *s, struct endpoint_addr *addr)
 	memcpy(addr->host, s + 1, len - 2);
 	addr->host[len - 2] = '\0';
 	scope = strchr(addr->host, '%');
-	if (scope && name_fault(scope + 1))
+	if (scope && part_name_fault(scope + 1))
 		return false;
 	if (scope)
 		*scope = '\0';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads the parts of an endpoint: addresses, ports, paths, names and numbers; and refuses
- * wrong ones. Only the files that read endpoints need this; all others need endpoint.h.
+ * wrong ones. Only the files that read endpoints need this, and conf.c, which reads a bridge's
+ * name; all others need endpoint.h.
  */
 #ifndef ENDPOINT_PARTS_H
 #define ENDPOINT_PARTS_H
@@ -72,6 +73,9 @@ bool part_addr(const char *s, struct endpoint_addr *addr);
 
 /* part_is_host_name() - Whether @s looks like a host name, to be resolved later. */
 bool part_is_host_name(const char *s);
+
+/* part_name_fault() - What is wrong with an interface's name; NULL: nothing. */
+const char *part_name_fault(const char *s);
 
 /*
  * These read a part, and refuse a wrong one by themselves. Return: 0 or -EINVAL.

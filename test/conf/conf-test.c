@@ -224,6 +224,13 @@ static const struct bad bads[] = {
 	  "--version=2: this option takes no value; see netrelay --help" },
 	{ { "--check-bridge" },
 	  "--check-bridge: its value is missing; see netrelay --help" },
+	{ { "--check-bridge", "" }, "--check-bridge: the bridge's name \"\" is empty" },
+	{ { "--check-bridge", "a b\n" },
+	  "--check-bridge: the bridge's name \"a b\\x0a\" must not contain blanks or control "
+	  "characters" },
+	{ { "--check-bridge=abcdefghijklmnop" },
+	  "--check-bridge: the bridge's name \"abcdefghijklmnop\" is longer than the 15 bytes "
+	  "the kernel allows" },
 	{ { "-l", "5000", "-l", "5000" }, "5000" LISTENER_TWICE },
 	{ { "-l", "5000", "-l", "tcp-listen:05000" }, "tcp-listen:05000" LISTENER_TWICE },
 	{ { "-l", "[::1]:5", "-l", "6", "tcp-listen:[::1]:5" },
