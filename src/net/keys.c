@@ -282,7 +282,8 @@ int keys_renew(struct keys *k, const struct conf *conf, struct keys *before, cha
 {
 	struct keys next = { .broker = k->broker,
 			     .look_ms = k->look_ms,
-			     .is_quiet = k->is_quiet };
+			     .is_quiet = k->is_quiet,
+			     .own.ahead = k->own.ahead };
 	int ret = read_all(&next, conf, k, why, size);
 
 	if (ret < 0) {
@@ -356,6 +357,7 @@ const struct identity *keys_own(struct keys *k)
 		return NULL;
 	if (is_due(k, &k->own_file))
 		tell(k, &k->own_file, &before, read_own(k, why, sizeof(why)), why);
+	identity_look_at_clock(&k->own);
 	return &k->own;
 }
 

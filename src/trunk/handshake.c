@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The two messages.
- *
- * #syscalls: clock_gettime
- */
+/* The two messages. */
 #include "trunk/handshake.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/util.h"
 #include "trunk/trunk.h"
@@ -17,6 +12,7 @@
 #define AES_LABEL "netrelay AES-256-GCM"
 #define TAI64_EPOCH \
 	(1ull << 62) /* and ten seconds, of 1970 (cr.yp.to/libtai/tai64.html) */
+#define NS_PER_S 1000000000u
 
 static const uint8_t no_psk[SEAL_KEY_BYTES];
 
@@ -56,14 +52,10 @@ uint32_t handshake_takes(void)
 	return HAS_OFFLOAD ? TRUNK_TAKES_SUPER | TRUNK_TAKES_SLICES : 0;
 }
 
-/* The wall clock: a peer that starts again has nothing else that only grows. */
-static void put_stamp(uint8_t out[HANDSHAKE_STAMP_BYTES])
+static void put_stamp(uint8_t out[HANDSHAKE_STAMP_BYTES], uint64_t ns)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	put_be64(out, TAI64_EPOCH + 10 + (uint64_t)now.tv_sec);
-	put_be32(out + 8, (uint32_t)now.tv_nsec);
+	put_be64(out, TAI64_EPOCH + 10 + ns / NS_PER_S);
+	put_be32(out + 8, (uint32_t)(ns % NS_PER_S));
 }
 
 int handshake_dial(struct handshake *h, const struct identity *me,
@@ -74,7 +66,7 @@ int handshake_dial(struct handshake *h, const struct identity *me,
 	int ret;
 
 	put_hello(out, HANDSHAKE_1_BYTES);
-	put_stamp(payload);
+	put_stamp(payload, identity_time(me));
 	put_be32(payload + HANDSHAKE_STAMP_BYTES, handshake_takes());
 	put_be32(payload + HANDSHAKE_STAMP_BYTES + 4, me->suites);
 	h->ours = me->suites;

@@ -10,12 +10,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "lib/fault.h"
 #include "lib/no-memory.h"
 #include "lib/said.h"
 #include "lib/tap.h"
+#include "lib/wide.h"
 #include "lib/words.h"
 #include "lib/write-text.h"
 
@@ -27,6 +31,17 @@
 static char dir[] = "/tmp/keys-test.XXXXXX", why[PEERS_WHY_MAX];
 static struct conf conf;
 static struct keys keys;
+
+static int64_t wall_s; /* the wall clock is ahead by that */
+
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int ret = (int)syscall(WIDE_clock_gettime, id, ts);
+
+	if (id == CLOCK_REALTIME)
+		ts->tv_sec += (time_t)wall_s;
+	return ret;
+}
 
 static void write_key(const char *path, const char *text)
 {
@@ -460,6 +475,45 @@ static void test_silent(void)
 	keys_free(&keys);
 }
 
+/* Peers believe no handshake that is earlier than the last one. */
+static void test_clock(void)
+{
+	uint64_t at, last, before = (uint64_t)time(NULL);
+	struct keys old;
+
+	read_words(all);
+	start();
+	at = identity_time(keys_own(&keys));
+	ok(at / 1000000000 - before <= 60, "our time is that of the wall clock");
+	wall_s = -3600;
+	last = at;
+	at = identity_time(keys_own(&keys));
+	ok(at > last && at - last < 600000000000, "set back by an hour, and it goes on");
+	last = at;
+	keys_renew(&keys, &conf, &old, why, sizeof(why));
+	keys_renewed(&keys, &old, true);
+	at = identity_time(keys_own(&keys));
+	ok(at > last && at - last < 600000000000, "also when the files are read again");
+	wall_s = 3600;
+	last = at;
+	at = identity_time(keys_own(&keys));
+	ok(at - last >= 3600000000000, "set forward, and it is, too");
+	wall_s = 0;
+	keys_free(&keys);
+	keys = (struct keys){ 0 };
+	start();
+	ok(identity_time(keys_own(&keys)) < at,
+	   "who starts again has nothing but the clock");
+	wall_s = -(int64_t)before - 3600;
+	keys_free(&keys);
+	keys = (struct keys){ 0 };
+	start();
+	at = identity_time(keys_own(&keys));
+	ok(at <= loop_now_ns(), "nor a host without a clock even that");
+	wall_s = 0;
+	keys_free(&keys);
+}
+
 int main(void)
 {
 	unsigned before;
@@ -484,6 +538,7 @@ int main(void)
 	test_limit_of();
 	test_broker();
 	test_silent();
+	test_clock();
 	conf_free(&conf);
 	for (const char *const *f = (const char *const[]){ "own", "psk", "psk2", "usual",
 							   "other", NULL };

@@ -576,7 +576,7 @@ static void test_chain(void)
 {
 	uint8_t key[SEAL_KEY_BYTES] = { 0, 77 };
 	unsigned bucket = get_be16(site.pair.pub) % CALLERS_BUCKETS;
-	struct identity same, before = far;
+	struct identity same = { 0 }, before = far;
 	struct visitor v, w;
 
 	for (uint32_t i = 0; i < 100 * CALLERS_BUCKETS; i++) {
