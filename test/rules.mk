@@ -47,10 +47,10 @@ $(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 
 # The same, whose system calls and allocations fail as itest/faults says.
 FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
-$(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) | itest/faults.def
+$(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) itest/faults.def
 	@echo "  LINK    $@"
-	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ $^ \
-		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def) $(BEARSSL_SHARED)
+	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ \
+		$(filter-out %.def,$^) $(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def) $(BEARSSL_SHARED)
 
 $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
