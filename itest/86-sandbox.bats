@@ -129,7 +129,53 @@ assert_helpers()
 	run -0 relay_stop one
 }
 
-@test "ctl has no more than a control socket of another user needs" {
+# open_on_exec PID: descriptors that a program would get from it.
+open_on_exec()
+{
+	local fd flags
+
+	for fd in "/proc/$1/fdinfo/"*; do
+		flags=$(sed -n 's/^flags:[[:space:]]*//p' "$fd")
+		((8#$flags & 8#2000000)) || printf '%s ' "${fd##*/}"
+	done
+}
+
+@test "what the relay and its processes open is closed on exec" {
+	local pid
+
+	needs_tun
+	ns_add lab
+	bridge_add lab br0
+	(umask 077 && "$NETRELAY" genkey >"$DIR/key")
+	echo "$("$NETRELAY" genkey | "$NETRELAY" pubkey) far" >"$DIR/peers"
+	echo "listen 127.0.0.1:5003" >"$DIR/conf"
+	relay_start one in lab -f "$DIR/conf" -l 5000 -l "unix-listen:$DIR/s" --key "$DIR/key" \
+		-l "vhost-user-listen:$DIR/v" -l "tcp-listen:5001,peers=$DIR/peers,udp" \
+		--ctl "$DIR/ctl" --metrics 9100 --capture "$DIR/c" --pidfile "$DIR/pid" \
+		udp:127.0.0.1:6001,local=6002 mcast:230.0.0.1:6003,if=127.0.0.1 tcp:localhost:6004 \
+		"unixgram:$DIR/a,local=$DIR/b" tap:t0 br0 'exec:exec sleep 1000'
+	wait_listen lab tcp 5003
+	relay_wait_up one 6
+	start events "$NETRELAY" ctl "$DIR/ctl" events
+	frames_start client in lab raw tcp:127.0.0.1:5000 --wait 20000
+	relay_wait_ports one 8
+	# Whoever runs the tests may leave some open.
+	start other in lab sleep 1000
+	assert_equal "$(open_on_exec "$(pid_of one)")" "$(open_on_exec "$(pid_of other)")"
+	for pid in "$(broker_parent_of one)" "$(broker_of one)" \
+		"$(capture_writer_of one)" "$(helper_of one names)" "$(helper_of one taps)" \
+		"$(helper_of one start)" "$(pgrep -P "$(helper_of one start)" -x netrelay-exec)"; do
+		assert_equal "$(cat "/proc/$pid/comm") $(open_on_exec "$pid")" \
+			"$(cat "/proc/$pid/comm") 0 1 2 "
+	done
+	# There were some to be looked at.
+	(($(find "/proc/$(pid_of one)/fd" -mindepth 1 | wc -l) > 25))
+	dismiss events
+	dismiss other
+	run -0 relay_stop one
+}
+
+@test "ctl and top have no more than a control socket of another user needs" {
 	needs_root
 	relay_start one -l "unix-listen:$DIR/s" --ctl "$DIR/ctl"
 	wait_listen - unix "$DIR/ctl"
@@ -138,6 +184,10 @@ assert_helpers()
 	start capture "$NETRELAY" ctl "$DIR/ctl" capture "$DIR/c"
 	assert_confined "$(pid_of capture)" 0000000000000002
 	run -0 stop capture INT
+	START_IN=hold start terminal script -qec "exec $NETRELAY top $DIR/ctl" /dev/null
+	wait_for 5 "top" pgrep -P "$(pid_of terminal)" -x netrelay
+	assert_confined "$(pgrep -P "$(pid_of terminal)" -x netrelay)" 0000000000000002
+	dismiss terminal
 	run -0 "$NETRELAY" ctl "$DIR/ctl" add "unix-listen:$DIR/other"
 	wait_listen - unix "$DIR/other"
 	run -0 relay_stop one
