@@ -501,6 +501,8 @@ guests_of_two()
 	go_on 5 a b
 	only_blocked one 3
 	only_blocked two 3
+	# There was something to send back.
+	grep -q "^sent back" "$DIR/m.out" "$DIR/n.out"
 	relay_check_sums one
 	relay_check_sums two
 }
@@ -537,6 +539,7 @@ is_limited()
 	for what in old probes all; do
 		station_tell m echo "$what"
 		[[ $what == all ]] || go_on 4 a b
+		grep -q "^sent back" "$DIR/m.out"
 	done
 	# What is for everybody comes back too; but that moves nobody any more.
 	wait_for 5 "the uplink to be limited" has_warned "are limited" one
