@@ -203,7 +203,8 @@ open_on_exec()
 	frames_start far recv "unix-listen:$DIR/far" --expect 1 --timeout 30
 	chmod 711 "$DIR"
 	relay_start one --user daemon -l "unix-listen:$DIR/s" "unix:$DIR/far" \
-		"unixgram:$DIR/far,local=$DIR/near" --ctl "$DIR/ctl"
+		"unixgram:$DIR/far,local=$DIR/near" --ctl "$DIR/ctl" \
+		"exec:id -un >'$DIR/who'; exec sleep 1000"
 	pid=$(pid_of one)
 	wait_for 5 "words" has_logged one \
 		"user daemon may not write to: unix:$DIR/far, unixgram:$DIR/far,local=$DIR/near"
@@ -211,6 +212,10 @@ open_on_exec()
 	assert_equal "$(of "$pid" Uid)" "1 1 1 1"
 	assert_equal "$(of "$pid" Gid)" "1 1 1 1"
 	assert_equal "$(of "$pid" Groups)" "$(id -G daemon) "
+	# Commands run as who started it.
+	wait_for 5 "a command" has_command one sleep
+	assert_equal "$(cat "$DIR/who")" "$(id -un)"
+	assert_equal "$(of "$(command_of one sleep)" CapEff)" "$(of $$ CapEff)"
 	# It can't be dumped or traced, so what there is of it in /proc is root's.
 	assert_equal "$(stat -c %u "/proc/$pid/mem")" 0
 	# What it was started as may still control it, and what it made is removed.

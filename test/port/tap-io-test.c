@@ -26,10 +26,12 @@ enum { TCP, UDP };
 /*
  * @refuses:  super-frames, of UDP only, or none
  * @attempts: super-frames that came
+ * @err:      by what all is refused; 0: as @refuses says
  */
 static struct {
 	enum { NOTHING, ONLY_UDP, ALL_MERGED, EVERYTHING } refuses;
 	unsigned attempts;
+	int err;
 	struct port *p;
 	int peer;
 	struct endpoint ep;
@@ -48,6 +50,10 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 	if (iov->iov_len == VNET_BYTES)
 		memcpy(&vnet, iov->iov_base, VNET_BYTES);
 	rig.attempts += vnet.gso_type != 0;
+	if (rig.err) {
+		errno = rig.err;
+		return -1;
+	}
 	if (rig.refuses == EVERYTHING || (rig.refuses == ALL_MERGED && vnet.gso_type) ||
 	    (rig.refuses == ONLY_UDP && vnet.gso_type == VNET_GSO_UDP_L4)) {
 		errno = EINVAL;
@@ -193,6 +199,39 @@ static void test_no_uso(void)
 	end();
 }
 
+/* What passes by itself, or ends the port when it is read from: here it is only counted. */
+static void test_errors(bool has_vnet)
+{
+	static const struct {
+		int err;
+		unsigned drop;
+		const char *what;
+	} cases[] = {
+		{ EIO, DROP_REFUSED, "the tap is down" },
+		{ ENOMEM, DROP_REFUSED, "no memory" },
+		{ ENOBUFS, DROP_REFUSED, "no buffers" },
+		{ EBADFD, DROP_LOST, "the tap was deleted" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		begin(has_vnet);
+		rig.refuses = NOTHING;
+		rig.err = cases[i].err;
+		make_run(TCP);
+		ok_eq_int(rig.p->ops->tx(rig.p, frames, FRAMES), FRAMES,
+			  "%s: all are done with, %s virtio headers", cases[i].what,
+			  has_vnet ? "with" : "without");
+		ok_eq_int(rig.p->count.dropped[cases[i].drop], FRAMES, "and counted");
+		ok_eq_int(rig.p->count.tx_frames, 0, "none as sent");
+		rig.err = 0;
+		send_run(UDP);
+		ok_eq_int(rig.p->count.tx_frames, FRAMES, "the next ones go");
+		ok(rig.p->takes_super == has_vnet && rig.attempts == 2 * has_vnet,
+		   "as they would have before");
+		end();
+	}
+}
+
 /* A peer's: it may be what the peer has made of it that the kernel does not like. */
 static void test_foreign(void)
 {
@@ -267,6 +306,8 @@ int main(void)
 	rig.env.loop = &loop;
 	test_merged();
 	test_no_uso();
+	test_errors(true);
+	test_errors(false);
 	test_foreign();
 	test_plain();
 	test_pieces(true);
