@@ -21,6 +21,7 @@
 #include "net/sock.h"
 
 #define LISTENING_MS 10 /* more than a program needs from bind() to listen() */
+#define LOCKED_MS 100	/* more than a broker needs to take over a path, on a busy host */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 void sock_unix(const char *path, struct sock_addr *out)
@@ -72,7 +73,7 @@ static bool is_abandoned(const struct sock_addr *addr, int type)
  * Return: the lock file's descriptor; -EADDRINUSE when another process holds it;
  * another -errno.
  */
-static int lock_path(const char *lock)
+static int try_lock(const char *lock)
 {
 	struct stat ours, there;
 	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -85,6 +86,21 @@ static int lock_path(const char *lock)
 		return fd;
 	close(fd);
 	return -EADDRINUSE;
+}
+
+/*
+ * It is waited for: who holds it may be the broker of a relay that was killed at its start,
+ * and is started again at once.
+ */
+static int lock_path(const char *lock)
+{
+	int ret = try_lock(lock);
+
+	for (unsigned ms = 0; ret == -EADDRINUSE && ms < LOCKED_MS; ms += LISTENING_MS) {
+		poll(NULL, 0, LISTENING_MS);
+		ret = try_lock(lock);
+	}
+	return ret;
 }
 
 static bool is_something_else(const char *path)

@@ -14,7 +14,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -526,6 +528,38 @@ static void test_race(int type, unsigned rounds, const char *what)
 		  what);
 }
 
+static unsigned times_locked; /* by somebody else, whenever it is tried */
+
+int flock(int fd, int operation)
+{
+	if (times_locked) {
+		times_locked--;
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	return (int)syscall(SYS_flock, fd, operation);
+}
+
+/* Another one takes the path over, and is killed meanwhile. */
+static void test_locked(void)
+{
+	const char *path = path_of("locked");
+	struct sock_path made;
+	int fd;
+
+	close(others_socket(path, SOCK_STREAM));
+	times_locked = 3;
+	fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
+	ok(fd >= 0 && !times_locked, "a path that somebody else takes over is waited for");
+	close(fd);
+	times_locked = UINT_MAX;
+	ok_eq_int(sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
+		  -EADDRINUSE, "but not for ever");
+	times_locked = 0;
+	unlink(path);
+	unlink(path_of("locked.lock"));
+}
+
 /* Whoever left it behind removes it, too late: while we make sure that it is abandoned. */
 static void test_removed(void)
 {
@@ -657,6 +691,7 @@ static void test_unix(void)
 	test_alive(SOCK_STREAM, SOCK_DGRAM, "socket of the other kind");
 	test_race(SOCK_DGRAM, 60, "datagram");
 	test_race(SOCK_STREAM, 30, "stream");
+	test_locked();
 	test_removed();
 	test_busy();
 	test_no_socket();
