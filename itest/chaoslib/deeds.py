@@ -249,6 +249,13 @@ def other_programs(world, rng):
     return make(world, rng)
 
 
+@deed("guests", 1.5)
+def guests(world, rng):
+    if sum(isinstance(o, programs.Program) for o in world.others) > 6:
+        return None
+    return programs.guests(world, rng)
+
+
 @deed("sealed", 1)
 def sealed(world, rng):
     if sum(isinstance(o, programs.Program) for o in world.others) > 6:

@@ -140,7 +140,7 @@ class Relay:
         self.is_sanitized, self.has_capture = "sanitized" in program, "--capture" in args
         self.rss_at_start = self.rss_when_bare = None
         self.listener_texts, self.n_main_listeners = {}, 0
-        self.seal = None
+        self.seal, self.guests = None, None
         asan = "exitcode=99:quarantine_size_mb=16:malloc_context_size=12"
         env = dict(os.environ, ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0",
                    UBSAN_OPTIONS="print_stacktrace=1:exitcode=99", LSAN_OPTIONS="exitcode=99")
@@ -259,8 +259,8 @@ class Relay:
 
     def check_bare(self, n_ports):
         """All have left but those who stay to the end: it holds what it held at its start."""
-        most = (OWN_FDS + self.n_main_listeners + bool(self.seal) + METRICS_FDS * bool(self.metrics)
-                + CAPTURE_FDS * self.has_capture + n_ports)
+        most = (OWN_FDS + self.n_main_listeners + bool(self.seal) + bool(self.guests)
+                + METRICS_FDS * bool(self.metrics) + CAPTURE_FDS * self.has_capture + n_ports)
         limit = time.monotonic() + 10
         while len(fds := self.without_helpers(self.fds())) > most:
             if time.monotonic() > limit:

@@ -10,12 +10,13 @@ import subprocess
 import time
 
 from . import askers
-from .clients import SCRIPTS, Client
+from .clients import SCRIPTS, Client, connect
 from .frames import Finding
 from .lab import ANSWER_S, die_with_parent
 
 FAR = "far" # the name of the other switch, as a peer
-PEER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "seal-peer")
+ITEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PEER, GUESTS = os.path.join(ITEST, "seal-peer"), os.path.join(ITEST, "vhost-come")
 QUICK_KINDS = ["plain", "trunk", "half", "garbage", "mute"]
 WORDS = [["status"], ["status", "--json"], ["fdb"], ["counters"], ["help"], ["events"], [],
          ["capture", "-"], ["capture", "-", "snap=60"], ["nonsense"], ["set", "1"]]
@@ -92,6 +93,22 @@ def on_stdin(world, rng):
     target = f"{kind}:{where[0]}:{where[1]}"
     world.others.append(OnStdin(world, rng, target))
     return f"a relay between its stdin and {target}"
+
+
+def guests(world, rng):
+    """By shared memory; or one who speaks something else there."""
+    relay = rng.choice(world.relays)
+    if not relay.guests or len(world.clients) > world.most_clients:
+        return None
+    if rng.random() < 0.3:
+        kind, sock = rng.choice(QUICK_KINDS), connect(relay.guests)
+        if sock:
+            world.clients.append(Client(world, kind, rng.random(), sock, relay.guests))
+        return f"{kind} client of {relay.name}, where guests come"
+    words = [GUESTS, relay.guests, str(rng.randrange(20)), str(rng.randrange(1000))]
+    # The relay may turn it away, or take its port away.
+    world.others.append(Program(world, words, rng.choice([0.2, 1, 3]), [0, 1]))
+    return " ".join(words)
 
 
 class Seal:

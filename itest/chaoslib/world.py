@@ -180,6 +180,9 @@ class Round:
             args += ["-l", text]
             takes.append(where)
             texts[where] = text
+        guests = self.path("guests") if self.allows("guests") and rng.random() < 0.5 else None
+        if guests:
+            args += ["-l", f"vhost-user-listen:{guests}"]
         if self.allows("capture") and rng.random() < 0.3:
             args += ["--capture", self.capture_for(name)]
         # What its targets need to know of it, which is not there yet.
@@ -189,7 +192,7 @@ class Round:
                 targets = [*targets, endpoints.make(self, rng, shell)]
         relay = self.relay(name, with_own_names([*args, *targets]), "hub" if is_hub else "switch")
         relay.takes, relay.listener_texts, relay.metrics = takes, texts, scrape
-        relay.n_main_listeners = 2
+        relay.guests, relay.n_main_listeners = guests, 2
         return relay
 
     def capture_for(self, name):
