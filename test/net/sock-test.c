@@ -550,7 +550,8 @@ static void test_locked(void)
 	close(others_socket(path, SOCK_STREAM));
 	times_locked = 3;
 	fd = sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made);
-	ok(fd >= 0 && !times_locked, "a path that somebody else takes over is waited for");
+	ok(fd >= 0 && !times_locked,
+	   "a path that somebody else takes over is waited for");
 	close(fd);
 	times_locked = UINT_MAX;
 	ok_eq_int(sock_bound_unix(path, SOCK_STREAM, 0600, SOCK_OWN_GROUP, &made),
