@@ -21,7 +21,7 @@
 #include "net/sock.h"
 
 #define LISTENING_MS 10 /* more than a program needs from bind() to listen() */
-#define LOCKED_MS 100	/* more than a broker needs to take over a path, on a busy host */
+#define LOCK_TRIES 10	/* more than a broker needs to take over a path, on a busy host */
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 void sock_unix(const char *path, struct sock_addr *out)
@@ -68,39 +68,28 @@ static bool is_abandoned(const struct sock_addr *addr, int type)
  * If several processes find the same path abandoned, only one may remove it; otherwise
  * one would remove the new socket of another. The one that holds the lock file may.
  * It removes the lock file when it is done, so a process that comes later may lock a
- * file that has no name any more: that lock does not count.
+ * file that has no name any more: that lock does not count. It is waited for: it may be the
+ * broker of a relay that was killed at its start, and is started again at once.
  *
  * Return: the lock file's descriptor; -EADDRINUSE when another process holds it;
  * another -errno.
  */
-static int try_lock(const char *lock)
-{
-	struct stat ours, there;
-	int fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
-	    lstat(lock, &there) == 0 && ours.st_dev == there.st_dev &&
-	    ours.st_ino == there.st_ino)
-		return fd;
-	close(fd);
-	return -EADDRINUSE;
-}
-
-/*
- * It is waited for: who holds it may be the broker of a relay that was killed at its start,
- * and is started again at once.
- */
 static int lock_path(const char *lock)
 {
-	int ret = try_lock(lock);
+	struct stat ours, there;
+	int fd;
 
-	for (unsigned ms = 0; ret == -EADDRINUSE && ms < LOCKED_MS; ms += LISTENING_MS) {
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		fd = open(lock, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &ours) == 0 &&
+		    lstat(lock, &there) == 0 && ours.st_ino == there.st_ino)
+			return fd;
+		close(fd);
 		poll(NULL, 0, LISTENING_MS);
-		ret = try_lock(lock);
 	}
-	return ret;
+	return -EADDRINUSE;
 }
 
 static bool is_something_else(const char *path)
