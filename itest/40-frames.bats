@@ -174,6 +174,28 @@ too_long()
 	has_status relay "status: .* received $((1000 + 2 * n)), "
 }
 
+@test "2,000 connections with such a length: few lines, and the others are counted" {
+	local since told most omitted
+
+	ns_add a
+	relay_start relay in a -l 127.0.0.1:5000
+	wait_listen a tcp 5000
+	since=$(_now_us)
+	for _ in 1 2; do
+		run -0 ns a "$FRAMES" raw tcp:127.0.0.1:5000 "$(word 69633)" --connections 1000
+	done
+	relay_wait_ports relay 0 20
+	# 1,000 at once, 100 a second more, and some for the clock.
+	most=$((1100 + ($(_now_us) - since) / 10000))
+	run -0 relay_status relay
+	told=$(log_lines relay "a frame of 69633 bytes was announced")
+	omitted=$(sed -n 's/^netrelay: \([0-9]*\) messages left out here$/\1/p' "$DIR/relay.err" |
+		awk '{ n += $1 } END { print n + 0 }')
+	echo "# $told lines, $omitted left out" >&3
+	((told >= 1000 && told <= most && told + omitted == 2000))
+	run -0 relay_stop relay
+}
+
 @test "a length above 69632 is counted as oversize; who is dialled is dialled again" {
 	frames_start one raw "unix-listen:$DIR/far" "$(word 69633)"
 	relay_start relay "unix-listen:$DIR/near" "unix:$DIR/far"
