@@ -217,7 +217,8 @@ OTHER=(--reuid=4712 --regid=4712 --clear-groups)
 
 @test "unix: users and groups by what the kernel knows of them" {
 	open_dir
-	relay_start one --ctl "$OPEN_DIR/ctl" -l "unix-listen:$OPEN_DIR/a,mode=0666,allow=uid:nobody"
+	relay_start one --ctl "$OPEN_DIR/ctl" -l "unix-listen:$OPEN_DIR/a,mode=0666,allow=uid:nobody" \
+		-l "vhost-user-listen:$OPEN_DIR/v,mode=0666,allow=uid:nobody"
 	wait_listen - unix "$OPEN_DIR/ctl"
 	"$NETRELAY" ctl "$OPEN_DIR/ctl" add \
 		-l "unix-listen:$OPEN_DIR/b,mode=0666,allow=gid:adm+uid:4712"
@@ -225,6 +226,9 @@ OTHER=(--reuid=4712 --regid=4712 --clear-groups)
 	user_knock "in 0 refused 1" "$OPEN_DIR/a" "${MEMBER[@]}"
 	user_knock "in 0 refused 1" "$OPEN_DIR/a" --reuid=0
 	has_refused one "allow 2"
+	user_knock "in 1 refused 0" "$OPEN_DIR/v" "${NOBODY[@]}"
+	user_knock "in 0 refused 1" "$OPEN_DIR/v" "${MEMBER[@]}"
+	has_refused one "allow 1"
 	user_knock "in 1 refused 0" "$OPEN_DIR/b" "${MEMBER[@]}"
 	user_knock "in 1 refused 0" "$OPEN_DIR/b" "${OTHER[@]}"
 	user_knock "in 0 refused 1" "$OPEN_DIR/b" "${NOBODY[@]}"
