@@ -41,7 +41,7 @@
 
 #define FRAMES_MAX 1024
 #define PATIENCE 20000 /* ms, for a frame that should come */
-#define RING 4096     /* frames that a tap holds until they are read */
+#define RING 4096      /* frames that a tap holds until they are read */
 
 /* Not in Debian 12's headers. */
 #define OFFLOAD_USO (32 | 64) /* TUN_F_USO4, TUN_F_USO6: Linux 6.2 */
