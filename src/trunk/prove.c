@@ -161,16 +161,23 @@ static int answer(struct prove *p)
 	return ret < 0 ? ret : let_in(p);
 }
 
+/* What somebody is who has begun with no handshake of ours. */
+static const char *what_came(const struct prove *p)
+{
+	if (p->n < 6 || get_be32(p->in) != TRUNK_MAGIC)
+		return "no handshake came, but something else";
+	return get_be16(p->in + 4) < TRUNK_SEALED
+		       ? "it has no key; give it --key, and peer= to its trunk:"
+		       : "its sealed trunk is of another version; take the same netrelay "
+			 "on both sides";
+}
+
 /* Return: whether the peer may go on; if not, it was told. */
 static bool looks_right(struct prove *p)
 {
 	if (p->is_dialler || p->is_answered || handshake_is_there(p->in, p->n))
 		return true;
-	if (p->n >= 8 && get_be32(p->in) == TRUNK_MAGIC && get_be16(p->in + 4) == 1)
-		end(p, fault(p, -EPROTO,
-			     "it has no key; give it --key, and peer= to its trunk:"));
-	else
-		end(p, fault(p, -EPROTO, "no handshake came, but something else"));
+	end(p, fault(p, -EPROTO, what_came(p)));
 	return false;
 }
 

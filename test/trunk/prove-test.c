@@ -237,16 +237,21 @@ static void test_not_proved(void)
 
 static void test_strangers(void)
 {
+	static const char noise[] = "no handshake came, but something else",
+			  plain[] = "it has no key; give it --key",
+			  version[] = "its sealed trunk is of another version; take";
 	static const struct {
 		const char *what, *text;
 		size_t len;
+		const char *why;
 	} rows[] = {
-		{ "a QEMU", "\0\0\0\x3c", 4 },
-		{ "a browser", "GET / HTTP/1.1\r\n\r\n", 18 },
-		{ "a trunk without a key", "\xffntr\0\1\0\x40", 8 },
-		{ "one byte", "\1", 1 },
-		{ "a trunk of version 3", "\xffntr\0\3\0\x40", 8 },
-		{ "something like a trunk", "\xffnts\0\1\0\x40", 8 },
+		{ "a QEMU", "\0\0\0\x3c", 4, noise },
+		{ "a browser", "GET / HTTP/1.1\r\n\r\n", 18, noise },
+		{ "a trunk without a key", "\xffntr\0\1\0\x40", 8, plain },
+		{ "one byte", "\1", 1, noise },
+		{ "a trunk of version 3", "\xffntr\0\3\0\x40", 8, version },
+		{ "a sealed one of another length", "\xffntr\0\2\0\x40", 8, version },
+		{ "something like a trunk", "\xffnts\0\1\0\x40", 8, noise },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -254,7 +259,8 @@ static void test_strangers(void)
 		await(false);
 		write(d.fd, rows[i].text, rows[i].len);
 		turns(&loop, 2);
-		ok_eq_int(l.ret, -EPROTO, "%s is refused", rows[i].what);
+		ok(l.ret == -EPROTO && strstr(l.p.why, rows[i].why), "%s is refused: %s",
+		   rows[i].what, l.p.why);
 		ok(recv(d.fd, &(char){ 0 }, 1, 0) < 0 && errno == EAGAIN,
 		   "and told nothing");
 		end();
@@ -335,6 +341,7 @@ static void test_answers(void)
 	} rows[] = {
 		{ "a trunk without keys", "\xffntr\0\1\0\x40", "takes no keys", 64 },
 		{ "a later version", "\xffntr\0\3\0\x40", "another version", 64 },
+		{ "another length", "\xffntr\0\2\0\x41", "another version", 64 },
 		{ "a QEMU", "\0\0\0\x3c\x52\x54\0\0", "no netrelay with keys", 64 },
 		{ "noise in place of an answer", "\xffntr\0\2\0\x40", "can't prove", 64 },
 	};
