@@ -53,14 +53,4 @@ static inline bool ends_run(struct ends *e)
 		       sizeof(e->second);
 }
 
-/* ends_zero() - Whether @n bytes are all zero. */
-static inline bool ends_zero(const void *p, size_t n)
-{
-	const uint8_t *at = p;
-
-	while (n && !*at)
-		at++, n--;
-	return !n;
-}
-
 #endif

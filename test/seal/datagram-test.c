@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "lib/random.h"
 #include "lib/tap.h"
+#include "lib/zero.h"
 
 #define LEN 100
 #define KEPT 3000
@@ -130,7 +131,7 @@ static void ages(void)
 	a.window.next = 10;
 	ok(datagram_is_stale(&a, 1000), "by ten received");
 	datagram_end(&a);
-	ok(!datagram_has_keys(&a), "and are wiped");
+	ok(!datagram_has_keys(&a) && is_zero(&a, sizeof(a)), "and are wiped");
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 
 #include "base/parts.h"
 #include "lib/noise-ends.h"
+#include "lib/zero.h"
 
 #define ROOM 1024
 
@@ -67,8 +68,8 @@ static void check(struct noise *h, bool in_steps, const uint8_t *msg, size_t len
 		return;
 	}
 	must(ret == -EBADMSG || ret == -EINVAL);
-	must(ends_zero(payload, sizeof(payload)));
-	must(ends_zero(h, sizeof(*h)));
+	must(is_zero(payload, sizeof(payload)));
+	must(is_zero(h, sizeof(*h)));
 	must(noise_read(h, msg, len, payload) == -EINVAL);
 }
 

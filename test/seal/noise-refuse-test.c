@@ -13,6 +13,7 @@
 #include "lib/no-random.h"
 #include "lib/noise-ends.h"
 #include "lib/tap.h"
+#include "lib/zero.h"
 
 #define NO_PSK NULL
 
@@ -30,7 +31,7 @@ static bool is_refused(const struct noise *h, const uint8_t *msg, size_t len, in
 	int ret = noise_read(&copy, msg, len, payload);
 
 	return (error ? ret == error : ret == -EBADMSG || ret == -EINVAL) &&
-	       ends_zero(payload, sizeof(payload)) && ends_zero(&copy, sizeof(copy));
+	       is_zero(payload, sizeof(payload)) && is_zero(&copy, sizeof(copy));
 }
 
 /* Likewise, if only who it is shall be read. */
@@ -39,7 +40,7 @@ static bool is_stranger(const struct noise *h, const uint8_t *msg, size_t len)
 	struct noise copy = *h;
 
 	return noise_read_peer(&copy, msg, len) < 0 && !noise_peer(&copy) &&
-	       ends_zero(&copy, sizeof(copy));
+	       is_zero(&copy, sizeof(copy));
 }
 
 static void flip(const struct noise *h, uint8_t *msg, size_t len, const char *name)
@@ -203,7 +204,7 @@ static void test_low_order(void)
 		init(&e, true, suite, "hello", &e.dialler_key, &peer, psk);
 		ok_eq_int(noise_write(&e.dialler, payload, 0, e.first), -EINVAL,
 			  "%s: as whom to dial", what);
-		ok(ends_zero(&e.dialler, sizeof(e.dialler)), "%s: which is wiped", what);
+		ok(is_zero(&e.dialler, sizeof(e.dialler)), "%s: which is wiped", what);
 	}
 }
 
@@ -217,7 +218,7 @@ static void test_turns(void)
 
 	ok_eq_int(noise_write(&e.listener, NULL, 0, out), -EINVAL, "%s: not its turn",
 		  what);
-	ok(ends_zero(&e.listener, sizeof(e.listener)), "%s: and it is wiped", what);
+	ok(is_zero(&e.listener, sizeof(e.listener)), "%s: and it is wiped", what);
 	ok_eq_int(noise_write(&e.listener, NULL, 0, out), -EINVAL, "%s: it is dead",
 		  what);
 	ok_eq_int(noise_read(&e.listener, ends.first, sizeof(ends.first), out), -EINVAL,
@@ -236,7 +237,7 @@ static void test_turns(void)
 	memset(recv, 1, sizeof(recv));
 	ok_eq_int(noise_split(&e.dialler, send, recv), -EINVAL, "%s: split too early",
 		  what);
-	ok(ends_zero(send, 32) && ends_zero(recv, 32), "%s: it gives no keys", what);
+	ok(is_zero(send, 32) && is_zero(recv, 32), "%s: it gives no keys", what);
 	e = fresh;
 	noise_read_peer(&e.listener, ends.first, sizeof(ends.first));
 	ok(is_refused(&e.listener, ends.first, NOISE_IK_1 - 1, -EBADMSG),
@@ -257,14 +258,14 @@ static void test_no_random(void)
 	e.dialler.has_ephemeral = false;
 	ok_eq_int(noise_write(&e.dialler, NULL, 0, out), -EAGAIN, "%s: no random key",
 		  what);
-	ok(ends_zero(out, sizeof(out)) && ends_zero(&e.dialler, sizeof(e.dialler)),
+	ok(is_zero(out, sizeof(out)) && is_zero(&e.dialler, sizeof(e.dialler)),
 	   "%s: so no message, and the dialler is wiped", what);
 	noise_read(&e.listener, ends.first, sizeof(ends.first), out);
 	memset(out, 0, sizeof(out));
 	e.listener.has_ephemeral = false;
 	ok_eq_int(noise_write(&e.listener, NULL, 0, out), -EAGAIN, "%s: nor an answer",
 		  what);
-	ok(ends_zero(out, sizeof(out)) && ends_zero(&e.listener, sizeof(e.listener)),
+	ok(is_zero(out, sizeof(out)) && is_zero(&e.listener, sizeof(e.listener)),
 	   "%s: and the listener is wiped", what);
 	random_error = 0;
 }

@@ -13,6 +13,7 @@
 #include "lib/hex.h"
 #include "lib/noise-ends.h"
 #include "lib/tap.h"
+#include "lib/zero.h"
 
 #define VECTORS "test/seal/noise.vectors"
 #define MESSAGES_MAX 8
@@ -139,7 +140,7 @@ static void finish(const struct vector *v, struct noise *dialler, struct noise *
 	ok_eq_int(noise_split(dialler, keys[0], keys[1]), 0, "%s: split", v->protocol);
 	ok_eq_int(noise_split(listener, other[1], other[0]), 0, "%s: both", v->protocol);
 	ok(!memcmp(keys, other, sizeof(keys)), "%s: the same keys", v->protocol);
-	ok(ends_zero(dialler, sizeof(*dialler)) && ends_zero(listener, sizeof(*listener)),
+	ok(is_zero(dialler, sizeof(*dialler)) && is_zero(listener, sizeof(*listener)),
 	   "%s: the handshakes are wiped", v->protocol);
 	transport(v, suite, keys);
 }

@@ -9,6 +9,7 @@
 #include "lib/no-random.h"
 #include "lib/random.h"
 #include "lib/tap.h"
+#include "lib/zero.h"
 #include "trunk/trunk.h"
 
 static struct identity dialler, listener, other;
@@ -29,15 +30,6 @@ static int hear(struct handshake *h, const struct identity *me, const uint8_t *i
 	if (ret == 0)
 		ret = handshake_hear(h, me, in);
 	return ret == 0 ? handshake_believe(h, NULL, in) : ret;
-}
-
-static bool is_wiped(const void *p, size_t n)
-{
-	const uint8_t *at = p;
-
-	while (n && !*at)
-		at++, n--;
-	return !n;
 }
 
 /* Return: what the listener says to the first message; then the second one is made. */
@@ -75,7 +67,7 @@ static void test_agree(const uint8_t *secret, const char *what)
 	   "and know what the other takes");
 	ok(memcmp(p.ds.peer, listener.pair.pub, SEAL_KEY_BYTES) == 0,
 	   "the dialler has whom it dialled");
-	ok(is_wiped(&p.d, sizeof(p.d)) && is_wiped(&p.l, sizeof(p.l)),
+	ok(is_zero(&p.d, sizeof(p.d)) && is_zero(&p.l, sizeof(p.l)),
 	   "nothing of the handshake is left");
 }
 
@@ -124,7 +116,7 @@ static void test_shared(void)
 	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
 	handshake_hear(&p.l, &listener, p.first);
 	ok(handshake_believe(&p.l, shared, p.first) == -EBADMSG &&
-		   is_wiped(&p.l, sizeof(p.l)),
+		   is_zero(&p.l, sizeof(p.l)),
 	   "of another peer, it proves nothing");
 }
 
@@ -147,7 +139,7 @@ static void test_lying_listener(void)
 		noise_write(&p.l.noise, payload, sizeof(payload),
 			    p.second + HANDSHAKE_HELLO_BYTES);
 		wrong += handshake_finish(&p.d, p.second, &p.ds) != -EPROTO ||
-			 !is_wiped(&p.d, sizeof(p.d)) || !is_wiped(&p.ds, sizeof(p.ds));
+			 !is_zero(&p.d, sizeof(p.d)) || !is_zero(&p.ds, sizeof(p.ds));
 		handshake_wipe(&p.l);
 	}
 	ok_eq_int(wrong, 0,
@@ -160,14 +152,14 @@ static void test_no_random(void)
 
 	random_error = EIO;
 	ok(handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first) == -EIO &&
-		   is_wiped(&p.d, sizeof(p.d)),
+		   is_zero(&p.d, sizeof(p.d)),
 	   "nobody dials without random numbers");
 	random_error = 0;
 	handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
 	hear(&p.l, &listener, p.first);
 	random_error = EIO;
 	ok(handshake_answer(&p.l, NULL, p.second, &p.ls) == -EIO &&
-		   is_wiped(&p.l, sizeof(p.l)) && is_wiped(&p.ls, sizeof(p.ls)),
+		   is_zero(&p.l, sizeof(p.l)) && is_zero(&p.ls, sizeof(p.ls)),
 	   "nor answers, and nothing of a session is made");
 	random_error = 0;
 	handshake_wipe(&p.d);
@@ -184,7 +176,7 @@ static void test_wrong_keys(void)
 	to_second(&p, psk, wrong_psk);
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
 		  "another secret of the pair");
-	ok(is_wiped(&p.d, sizeof(p.d)) && is_wiped(&p.ds, sizeof(p.ds)),
+	ok(is_zero(&p.d, sizeof(p.d)) && is_zero(&p.ds, sizeof(p.ds)),
 	   "leaves nothing");
 	to_second(&p, psk, NULL);
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
@@ -208,14 +200,14 @@ static void test_flipped(void)
 		handshake_dial(&p.d, &dialler, listener.pair.pub, NULL, p.first);
 		p.first[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		heard += hear(&p.l, &listener, p.first) == 0;
-		kept += !is_wiped(&p.l, sizeof(p.l));
+		kept += !is_zero(&p.l, sizeof(p.l));
 	}
 	ok_eq_int(heard, 0, "no bit of the first message can be another one");
 	for (unsigned bit = 0; bit < HANDSHAKE_2_BYTES * 8; bit++) {
 		to_second(&p, NULL, NULL);
 		p.second[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		finished += handshake_finish(&p.d, p.second, &p.ds) == 0;
-		kept += !is_wiped(&p.ds, sizeof(p.ds));
+		kept += !is_zero(&p.ds, sizeof(p.ds));
 		handshake_wipe(&p.d);
 	}
 	ok_eq_int(finished, 0, "nor of the second one");

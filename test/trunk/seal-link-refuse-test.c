@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "lib/no-random.h"
 #include "lib/tap.h"
+#include "lib/zero.h"
 
 #define CODE_AT (SEAL_LINK_HELLO_BYTES - COOKIE_BYTES)
 
@@ -281,6 +282,36 @@ static void too_long(void)
 	ok_eq_int(w.a.pmtu.size, 1472, "and it is used");
 }
 
+/* Whether no key of @l's is left, nor anything of a handshake. */
+static bool is_wiped(const struct seal_link *l)
+{
+	return is_zero(&l->keys, sizeof(l->keys)) &&
+	       is_zero(&l->next, sizeof(l->next)) &&
+	       is_zero(&l->before, sizeof(l->before)) && is_zero(&l->hs, sizeof(l->hs)) &&
+	       !l->index;
+}
+
+/* Other keys come into use, a third handshake is under way at either end, and then it ends. */
+static void wiped(void)
+{
+	struct seal_link_taken t;
+
+	ok(meet(), "two ends meet");
+	ok(dial() == 0 && is_believed() && answer() == 0 &&
+		   a_takes(w.out, w.len) == 0 && take(&w.b, w.out, w.len, &t) == 0 &&
+		   a_takes(w.out, w.len) == 0,
+	   "and have other keys");
+	ok(dial() == 0 && is_believed() && answer() == 0 && dial() == 0 &&
+		   datagram_has_keys(&w.a.before) && datagram_has_keys(&w.b.before) &&
+		   datagram_has_keys(&w.b.next) && !is_wiped(&w.a) && !is_wiped(&w.b) &&
+		   !is_zero(&w.a.hs, sizeof(w.a.hs)),
+	   "those before, and the next");
+	ok(is_zero(&w.hs, sizeof(w.hs)), "nothing is left of a handshake that was answered");
+	seal_link_end(&w.a);
+	seal_link_end(&w.b);
+	ok(is_wiped(&w.a) && is_wiped(&w.b), "nor of a link that has ended");
+}
+
 int main(void)
 {
 	no_random();
@@ -290,5 +321,6 @@ int main(void)
 	cut();
 	lies();
 	too_long();
+	wiped();
 	return done();
 }
