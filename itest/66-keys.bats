@@ -79,7 +79,8 @@ setup()
 	assert_output --partial ", for $(pub h2)"
 	run -0 fields name sealed
 	assert_line --regexp '^"site-b" \{"suite": "(AES-256-GCM|ChaCha20-Poly1305)", "key": "'
-	assert_output --partial "\"key\": \"$(pub h2)\""
+	assert_output --partial "\"key\": \"$(pub h2)\", \"since_ms\": "
+	assert_line --regexp '"since_ms": [1-9][0-9]{0,4}\}$'
 	assert_line '"br0" null'
 	wait_for 10 "packets" grep -aq ntr "$DIR/wire.pcap"
 	stop wire
@@ -453,6 +454,23 @@ repeat_is_told()
 		run -0 peer memory 192.0.2.1 5000 h2 "$(pid_of one)" --psk "$DIR/pair.psk" --suites $suites
 		assert_output 'left: nothing'
 	done
+}
+
+@test "nor of a link over UDP, whose keys are there as long as it lives" {
+	local suites
+
+	hosts
+	(umask 077 && "$NETRELAY" genkey >"$DIR/pair.psk")
+	peers "$(pub h2) site-b psk=$DIR/pair.psk"
+	one --key "$DIR/h1.key" -l "tcp-listen:5000,peers=$DIR/peers,udp,dead=5" -l 127.0.0.1:5001
+	wait_listen h1 tcp 5001
+	for suites in 6 2; do
+		run -0 ns h1 timeout 60 "$PEER_UDP" memory 192.0.2.1 5000 "$DIR/h2.key" "$(pub h1)" \
+			"$(pid_of one)" --psk "$DIR/pair.psk" --suites $suites
+		assert_line --index 1 'left: nothing'
+	done
+	# ChaCha20 has its key as it is.
+	assert_line --index 0 'there: key 1 key 1 of ours key 2 key 2 of ours'
 }
 
 @test "two thousand false handshakes cost the others nothing, and leave nothing" {

@@ -80,3 +80,27 @@ def ciphers(noise, suite):
     if suite == 2:
         pair = [Cipher(hmac.digest(c.key, LABEL, "sha256"), "AESGCM") for c in pair]
     return pair
+
+
+def processes(pid):
+    yield pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        for child in file.read().split():
+            yield from processes(int(child))
+
+
+def pieces(pid):
+    """What a process has in its memory."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
+            open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            begin, end = (int(at, 16) for at in line.split()[0].split("-"))
+            if "w" in line.split()[1]:
+                memory.seek(begin)
+                yield memory.read(end - begin)
+
+
+def secrets_in(pid, secrets):
+    """Which of these a process, or one that it started, has in its memory: their names."""
+    return sorted({name for one in processes(pid) for piece in pieces(one)
+                   for name, secret in secrets.items() if secret in piece})
