@@ -6,7 +6,8 @@
  *
  * For what the kernel does not take at once a session gets a branch of its hub; what that
  * does not take waits there. So it does in the hub if there can be no branch, and all
- * sessions that have none with it.
+ * sessions that have none with it. Frames stay in order: who has something waiting in the
+ * hub gets a branch after that.
  *
  * A super-frame is split here, into slices (packing_slice()) or, for a peer that does not take
  * these, into frames (packing_split()), for only here is it known how long a segment may be.
@@ -50,10 +51,19 @@ static bool has_others(const struct udp_session *s)
 	return false;
 }
 
+/* What left by a branch now would be ahead of that. */
+static bool waits_in_hub(const struct udp_session *s)
+{
+	for (unsigned i = 0; i < s->hub->n_waiting; i++)
+		if (s->hub->waiting[i].session == s)
+			return true;
+	return false;
+}
+
 /* Return: whether it has one now, and had none. */
 static bool get_branch(struct udp_session *s)
 {
-	return s->branch.watch.fd < 0 && has_others(s) &&
+	return s->branch.watch.fd < 0 && !waits_in_hub(s) && has_others(s) &&
 	       udp_hub_branch(s->hub, &s->branch, s) == 0;
 }
 

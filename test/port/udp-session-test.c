@@ -26,9 +26,12 @@
 #define PROVE_S 10 /* the same */
 #define TRIES 5
 
-/* What one end has sent to the other, and what of it came there, or never will. */
+/*
+ * What one end has sent to the other, and what of it came there, or never will.
+ * @next: the number that a frame may have at least, for all stay in order
+ */
 struct way {
-	unsigned sent, came, lost, wrong;
+	unsigned sent, came, lost, wrong, next;
 	uint64_t payload;
 	unsigned supers; /* frames that came with a virtio header */
 };
@@ -102,7 +105,9 @@ static void see(struct way *w, const struct frame *f)
 	}
 	w->came++;
 	number = get_be32(f->data + 14);
-	w->wrong += get_be32(f->data + 18) != f->len || number >= w->sent;
+	w->wrong += get_be32(f->data + 18) != f->len || number >= w->sent ||
+		    number < w->next;
+	w->next = number + 1;
 	for (uint32_t i = HEAD; i < f->len; i++)
 		w->wrong += f->data[i] != byte_of(number, i);
 }
@@ -679,18 +684,27 @@ static void test_branch(void)
 	   "alone, it waits for room");
 	send_one(&s->port, &down, SMALL);
 	other = udp_session_accepted(&far.hub, &far.ep, "other", &far.env);
+	port_writable(&s->port);
+	ok(b->watch.fd < 0 && far.hub.n_waiting == 1,
+	   "with another one, too, for nothing may be ahead of what waits");
+	ok(has_come(&down) && !far.hub.n_waiting && passes(), "until that has gone");
+	udp_hub_wait(&far.hub, &(struct udp_run){ data, sizeof(data), sizeof(data), 1,
+						  .session = other });
 	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
 		fault_arm(calls[i], 1, EACCES);
-		port_writable(&s->port);
+		if (i)
+			port_writable(&s->port);
+		else
+			send_one(&s->port, &down, SMALL);
 		ok(fault_disarm() && b->watch.fd < 0 && far.hub.n_waiting == 1,
-		   "so it does where it can have no socket of its own");
+		   "behind another one's, it waits if it can have no socket of its own");
 	}
 	no_memory = true;
 	port_writable(&s->port);
 	no_memory = false;
 	ok(b->watch.fd < 0 && far.hub.n_waiting == 1, "nor memory for that");
 	port_writable(&s->port);
-	ok(b->watch.fd >= 0, "with another one it gets a socket of its own");
+	ok(b->watch.fd >= 0, "else it gets one");
 	ok(has_come(&down) && !far.hub.n_waiting && passes(), "and frames pass by both");
 	udp_hub_close(b);
 	fault_arm(FAULT_sendmsg, 1, EAGAIN);
