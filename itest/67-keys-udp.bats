@@ -124,6 +124,25 @@ refused_more_than() # COUNT
 	relay_check_sums two
 }
 
+@test "frames of all lengths stay in order, both ways" {
+	local from to
+
+	hosts
+	listen -l 5000,udp -l tcp-listen:127.0.0.1:5001,plain
+	two --key "$DIR/h2.key" "trunk:192.0.2.1:5000,udp,peer=$(pub h1)" -l 127.0.0.1:5001
+	relay_wait_up one 1
+	for to in h1 h2; do
+		from=$([[ $to == h1 ]] && echo h2 || echo h1)
+		frames_start "$to" in "$to" recv tcp:127.0.0.1:5001 --count 1000
+		relay_wait_up "$([[ $to == h1 ]] && echo one || echo two)" 2
+		run -0 ns "$from" "$FRAMES" send tcp:127.0.0.1:5001 --count 1000 --max 9000 --rate 1000
+		run -0 frames_wait "$to"
+		assert_output --partial 'received 1000'
+		assert_output --partial 'reordered 0'
+	done
+	relay_check_sums one
+}
+
 @test "over IPv6, and with an address of the listener's" {
 	hosts
 	listen -l '[2001:db8:1::1]:5000,udp' -l 127.0.0.1:5001
