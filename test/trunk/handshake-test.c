@@ -176,8 +176,7 @@ static void test_wrong_keys(void)
 	to_second(&p, psk, wrong_psk);
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
 		  "another secret of the pair");
-	ok(is_zero(&p.d, sizeof(p.d)) && is_zero(&p.ds, sizeof(p.ds)),
-	   "leaves nothing");
+	ok(is_zero(&p.d, sizeof(p.d)) && is_zero(&p.ds, sizeof(p.ds)), "leaves nothing");
 	to_second(&p, psk, NULL);
 	ok_eq_int(handshake_finish(&p.d, p.second, &p.ds), -EBADMSG,
 		  "a secret at one end alone");

@@ -285,8 +285,7 @@ static void too_long(void)
 /* Whether no key of @l's is left, nor anything of a handshake. */
 static bool is_wiped(const struct seal_link *l)
 {
-	return is_zero(&l->keys, sizeof(l->keys)) &&
-	       is_zero(&l->next, sizeof(l->next)) &&
+	return is_zero(&l->keys, sizeof(l->keys)) && is_zero(&l->next, sizeof(l->next)) &&
 	       is_zero(&l->before, sizeof(l->before)) && is_zero(&l->hs, sizeof(l->hs)) &&
 	       !l->index;
 }
@@ -297,16 +296,16 @@ static void wiped(void)
 	struct seal_link_taken t;
 
 	ok(meet(), "two ends meet");
-	ok(dial() == 0 && is_believed() && answer() == 0 &&
-		   a_takes(w.out, w.len) == 0 && take(&w.b, w.out, w.len, &t) == 0 &&
-		   a_takes(w.out, w.len) == 0,
+	ok(dial() == 0 && is_believed() && answer() == 0 && a_takes(w.out, w.len) == 0 &&
+		   take(&w.b, w.out, w.len, &t) == 0 && a_takes(w.out, w.len) == 0,
 	   "and have other keys");
 	ok(dial() == 0 && is_believed() && answer() == 0 && dial() == 0 &&
 		   datagram_has_keys(&w.a.before) && datagram_has_keys(&w.b.before) &&
 		   datagram_has_keys(&w.b.next) && !is_wiped(&w.a) && !is_wiped(&w.b) &&
 		   !is_zero(&w.a.hs, sizeof(w.a.hs)),
 	   "those before, and the next");
-	ok(is_zero(&w.hs, sizeof(w.hs)), "nothing is left of a handshake that was answered");
+	ok(is_zero(&w.hs, sizeof(w.hs)),
+	   "nothing is left of a handshake that was answered");
 	seal_link_end(&w.a);
 	seal_link_end(&w.b);
 	ok(is_wiped(&w.a) && is_wiped(&w.b), "nor of a link that has ended");
