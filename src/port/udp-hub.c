@@ -53,10 +53,23 @@ int udp_hub_join(struct udp_hub *h, struct udp_session *s)
 	return 0;
 }
 
+static void unlist(struct udp_session **list, const struct udp_session *s)
+{
+	while (*list && *list != s)
+		list = &(*list)->next_unread;
+	if (*list)
+		*list = s->next_unread;
+}
+
 void udp_hub_leave(struct udp_hub *h, struct udp_session *s)
 {
 	unsigned left = 0;
 
+	if (s->is_listed) {
+		unlist(&h->unread, s);
+		unlist(&h->keeping, s);
+		s->is_listed = false;
+	}
 	for (unsigned i = 0; i < h->n_waiting; i++)
 		if (h->waiting[i].session != s)
 			h->waiting[left++] = h->waiting[i];
@@ -85,6 +98,28 @@ static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at
 	return slot < h->n_slots ? h->slots[slot].session : NULL;
 }
 
+static void list(struct udp_session **list, struct udp_session *s)
+{
+	s->next_unread = *list;
+	*list = s;
+	s->is_listed = true;
+}
+
+/* Those that kept something are read again, for its place will be used by the next receive. */
+static void read_all(struct udp_hub *h)
+{
+	struct udp_session *s;
+
+	while ((s = h->unread)) {
+		h->unread = s->next_unread;
+		s->is_listed = false;
+		if (udp_session_read(s))
+			list(&h->keeping, s);
+	}
+	h->unread = h->keeping;
+	h->keeping = NULL;
+}
+
 /* @h: no branch */
 static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_addr *from,
 		 uint64_t now)
@@ -102,6 +137,8 @@ static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_a
 		udp_session_take(s, at, len, from, now);
 	else if (h->strays)
 		++*h->strays;
+	if (s && s->n_in && !s->is_listed)
+		list(&h->unread, s);
 }
 
 static size_t segment_of(struct msghdr *msg, size_t len)
@@ -118,6 +155,7 @@ static size_t segment_of(struct msghdr *msg, size_t len)
 static void receive(struct udp_hub *h)
 {
 	struct udp_hub *all = h->main ? h->main : h;
+	uint8_t *half = all->in + (all->is_second ? 0 : UDP_HUB_HALF);
 	struct mmsghdr m[UDP_HUB_MESSAGES];
 	struct iovec iov[UDP_HUB_MESSAGES];
 	struct sock_addr from[UDP_HUB_MESSAGES];
@@ -127,7 +165,7 @@ static void receive(struct udp_hub *h)
 
 	memset(m, 0, sizeof(m));
 	for (unsigned i = 0; i < UDP_HUB_MESSAGES; i++) {
-		iov[i] = (struct iovec){ all->in + i * (size_t)UDP_HUB_MESSAGE_MAX,
+		iov[i] = (struct iovec){ half + i * (size_t)UDP_HUB_MESSAGE_MAX,
 					 UDP_HUB_MESSAGE_MAX };
 		m[i].msg_hdr = (struct msghdr){
 			.msg_name = &from[i].storage,
@@ -139,7 +177,10 @@ static void receive(struct udp_hub *h)
 		};
 	}
 	n = recvmmsg(h->watch.fd, m, UDP_HUB_MESSAGES, MSG_DONTWAIT, NULL);
+	if (n <= 0)
+		return;
 	now = loop_now();
+	all->is_second = !all->is_second;
 	for (int i = 0; i < n; i++) {
 		size_t len = m[i].msg_len, size = segment_of(&m[i].msg_hdr, len);
 		uint8_t *at = iov[i].iov_base;
@@ -149,9 +190,7 @@ static void receive(struct udp_hub *h)
 		for (size_t k = 0; k < len && h->watch.fd >= 0; k += size)
 			take(all, at + k, min_size(size, len - k), &from[i], now);
 	}
-	for (unsigned i = 0; i < all->n_slots; i++)
-		if (all->slots[i].session && all->slots[i].session->n_in)
-			udp_session_read(all->slots[i].session);
+	read_all(all);
 }
 
 /* ---- sending ---- */
@@ -320,7 +359,7 @@ static int use(struct udp_hub *h, int fd)
 
 	tune(fd);
 	if (!h->main)
-		h->in = malloc((size_t)UDP_HUB_MESSAGES * UDP_HUB_MESSAGE_MAX);
+		h->in = malloc(UDP_HUB_IN);
 	h->out = malloc(UDP_HUB_OUT);
 	h->has_segments = true;
 	if ((h->in || h->main) && h->out)

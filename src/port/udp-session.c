@@ -15,8 +15,9 @@
 #include "port/driver.h"
 #include "port/udp-trunk.h"
 
-#define DEAD_S 15      /* as of other trunks */
-#define PROVE_MS 10000 /* until a hello that was answered is forgotten */
+#define DEAD_S 15	/* as of other trunks */
+#define REST_NS 1000000 /* how long slices are kept for the rest of their super-frame */
+#define PROVE_MS 10000	/* until a hello that was answered is forgotten */
 
 /* A session that dials has its own hub, and looks names up. */
 struct dialler {
@@ -188,7 +189,27 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 	}
 }
 
-void udp_session_read(struct udp_session *s)
+static void count_lost(struct udp_session *s, uint64_t n)
+{
+	port_drop(&s->port, DROP_CUT, (unsigned)n);
+	s->port.count.rx_frames += n;
+}
+
+/* The rest of a super-frame has not come. */
+static void rest_is_late(struct timer *t)
+{
+	struct udp_session *s = container_of(t, struct udp_session, rest);
+	uint64_t due = s->kept_at + REST_NS;
+
+	if (!unpacker_waits(&s->unpacker))
+		return;
+	if (loop_now_ns() < due)
+		timer_set_at(s->port.env->loop, t, due, rest_is_late);
+	else
+		port_readable(&s->port);
+}
+
+bool udp_session_read(struct udp_session *s)
 {
 	do {
 		s->was_read = s->is_full = false;
@@ -196,6 +217,18 @@ void udp_session_read(struct udp_session *s)
 	} while (s->was_read && s->next < s->n_in);
 	s->n_in = s->next = 0;
 	s->is_begun = false;
+	if (!s->hub || !unpacker_waits(&s->unpacker))
+		return false;
+	if (!udp_hub_is_new(s->hub, unpacker_waits(&s->unpacker))) {
+		unpacker_forget(&s->unpacker);
+		count_lost(s, 1);
+		return false;
+	}
+	s->kept_at = loop_now_ns();
+	if (!s->rest.is_set)
+		timer_set_at(s->port.env->loop, &s->rest, s->kept_at + REST_NS,
+			     rest_is_late);
+	return true;
 }
 
 /* Return: whether there may be more in it. */
@@ -219,6 +252,12 @@ static bool read_letter(struct udp_session *s, const struct udp_letter *in,
 	return true;
 }
 
+/* Whether the rest of a super-frame, of which slices came just now, may be next. */
+static bool may_wait(const struct udp_session *s)
+{
+	return s->n_in && udp_hub_is_new(s->hub, unpacker_waits(&s->unpacker));
+}
+
 static int session_rx(struct port *p, struct batch *b)
 {
 	struct udp_session *s = to_session(p);
@@ -233,10 +272,9 @@ static int session_rx(struct port *p, struct batch *b)
 		b->more = !s->is_full;
 		break;
 	}
-	if (s->next == s->n_in && unpacker_flush(&s->unpacker, &f))
+	if (s->next == s->n_in && !may_wait(s) && unpacker_flush(&s->unpacker, &f))
 		port_take(p, b, &f);
-	port_drop(p, DROP_CUT, (unsigned)(s->unpacker.lost - lost));
-	p->count.rx_frames += s->unpacker.lost - lost;
+	count_lost(s, s->unpacker.lost - lost);
 	return 0;
 }
 
@@ -250,6 +288,7 @@ static void session_rx_done(struct port *p)
 static void end(struct udp_session *s)
 {
 	timer_cancel(s->port.env->loop, &s->timer);
+	timer_cancel(s->port.env->loop, &s->rest);
 	seal_link_end(&s->link);
 	udp_hub_close(&s->branch);
 	if (s->hub)

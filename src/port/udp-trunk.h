@@ -24,6 +24,8 @@
 
 #define UDP_HUB_MESSAGES 4 /* received at once, each of up to 64 datagrams */
 #define UDP_HUB_MESSAGE_MAX 65536
+#define UDP_HUB_HALF ((size_t)UDP_HUB_MESSAGES * UDP_HUB_MESSAGE_MAX)
+#define UDP_HUB_IN (2 * UDP_HUB_HALF)
 #define UDP_HUB_OUT ((size_t)UDP_HUB_MESSAGE_MAX + 2 * PMTU_MAX)
 #define UDP_HUB_SEGMENTS 64 /* UDP_MAX_SEGMENTS of kernels before 6.9 */
 #define UDP_SESSION_INBOX (UDP_HUB_MESSAGES * UDP_HUB_SEGMENTS)
@@ -49,7 +51,9 @@ struct udp_slot {
 /*
  * @watch:   its fd is the socket, or -1
  * @slots:   sessions, by the upper bits of their index
- * @in, @out: memory for what is received, and what is to be sent
+ * @in, @out: memory for what is received, UDP_HUB_IN bytes, and what is to be sent
+ * @is_second: what came last is in the second half of @in
+ * @unread, @keeping: sessions that have something to read, and those that wait for more
  * @waiting: @n_waiting runs that the kernel has not taken: all that have no branch wait
  * @main:    of a branch: the hub of its session, which is @only; its @in is used. Else NULL
  * @has_segments: the kernel cuts runs
@@ -63,6 +67,8 @@ struct udp_hub {
 	struct udp_slot *slots;
 	unsigned n_slots;
 	uint8_t *in, *out;
+	bool is_second;
+	struct udp_session *unread, *keeping;
 	struct udp_run waiting[2];
 	unsigned n_waiting;
 	bool has_segments;
@@ -109,6 +115,14 @@ void udp_hub_count(const struct udp_run *run, int ret);
  */
 void udp_hub_wait(struct udp_hub *h, const struct udp_run *run);
 
+/* udp_hub_is_new() - Whether @at lies in what was received last. */
+static inline bool udp_hub_is_new(const struct udp_hub *h, const uint8_t *at)
+{
+	const uint8_t *half = h->in + (h->is_second ? UDP_HUB_HALF : 0);
+
+	return at >= half && at < half + UDP_HUB_HALF;
+}
+
 /* udp_hub_join(), udp_hub_leave() - A session gets a slot, and gives it back. */
 int udp_hub_join(struct udp_hub *h, struct udp_session *s);
 void udp_hub_leave(struct udp_hub *h, struct udp_session *s);
@@ -149,9 +163,12 @@ struct udp_session {
 	uint64_t timer_at;
 	struct packer packer;
 	struct unpacker unpacker;
+	struct udp_session *next_unread;
+	struct timer rest;
+	uint64_t kept_at;
 	struct udp_letter inbox[UDP_SESSION_INBOX];
 	unsigned n_in, next;
-	bool is_begun, was_read, is_full, is_dialled;
+	bool is_begun, was_read, is_full, is_dialled, is_listed;
 	uint64_t lost, refused;
 	void (*proved)(struct udp_session *s);
 	void (*failed)(struct udp_session *s);
@@ -177,8 +194,12 @@ int udp_session_tx(struct port *p, const struct frame *f, unsigned n);
 void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 		      const struct sock_addr *from, uint64_t now);
 
-/* udp_session_read() - Have what was taken read. */
-void udp_session_read(struct udp_session *s);
+/*
+ * udp_session_read() - Have what was taken read.
+ *
+ * Return: whether some of it is kept, and has to be read after the next receive.
+ */
+bool udp_session_read(struct udp_session *s);
 
 /*
  * udp_session_accepted() - A session of a listener's hub, whose port is to be started once

@@ -225,15 +225,25 @@ enum unpack unpacker_next(struct unpacker *u, struct frame *f);
 bool unpacker_flush(struct unpacker *u, struct frame *f);
 
 /*
- * unpacker_release() - Nobody needs the frames any more, nor the datagrams: to be called only
- * after a frame, UNPACK_FULL or unpacker_flush(), for slices that no frame has been made of
- * are lost.
+ * unpacker_release() - Nobody needs the frames any more. Their datagrams are not needed, but
+ * for those that unpacker_waits() for.
  */
-static inline void unpacker_release(struct unpacker *u)
+void unpacker_release(struct unpacker *u);
+
+/*
+ * unpacker_waits() - Return: where the first of the slices lies that no frame has been made of
+ * yet, as others may follow; NULL: there are none.
+ */
+static inline const uint8_t *unpacker_waits(const struct unpacker *u)
 {
-	u->lent = UINT64_MAX;
+	return u->train.n ? u->train.f.data : NULL;
+}
+
+/* unpacker_forget() - These slices are lost. */
+static inline void unpacker_forget(struct unpacker *u)
+{
 	u->train.n = 0;
-	u->n_heads = u->n_tail = 0;
+	u->lost++;
 }
 
 #endif

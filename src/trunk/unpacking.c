@@ -212,6 +212,22 @@ static void continue_train(struct unpacker *u, const struct fragment *in)
 	t->f.tail_len += payload;
 }
 
+void unpacker_release(struct unpacker *u)
+{
+	struct packing_train *t = &u->train;
+
+	u->lent = UINT64_MAX;
+	if (t->n) {
+		if (u->n_heads)
+			u->heads[0] = u->heads[u->n_heads];
+		memmove(u->tail, &u->tail[u->n_tail], (t->n - 1) * sizeof(u->tail[0]));
+		t->f.head = u->heads[0].bytes;
+		t->f.vnet = &u->heads[0].vnet;
+		t->f.tail = u->tail;
+	}
+	u->n_heads = u->n_tail = 0;
+}
+
 bool unpacker_flush(struct unpacker *u, struct frame *f)
 {
 	return u->train.n && end_train(u, f);

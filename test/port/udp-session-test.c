@@ -769,6 +769,75 @@ static void say(const void *data, size_t len)
 	say_to(far.port, data, len);
 }
 
+/*
+ * A super-frame in two runs of datagrams, the second of which is left to the caller. Return:
+ * whether the first has come, and nothing is made of it yet.
+ */
+static bool send_first_run(struct udp_run *second)
+{
+	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
+	uint32_t len = packet_build(super, &tcp);
+	struct vnet vnet = packet_make_super(super, len, 1400);
+	struct udp_hub *hub = near_session()->hub;
+	bool is_cut;
+
+	near_session()->link.pmtu.size = 1472;
+	up.supers = 0;
+	up.payload = 0;
+	/* The last datagram is a run of its own. */
+	fault_arm(FAULT_sendto, 1, EAGAIN);
+	send_super(len, &vnet);
+	is_cut = fault_disarm() && hub->n_waiting == 1;
+	*second = hub->waiting[0];
+	hub->n_waiting = 0;
+	live_until(unpacker_waits(&far.session->unpacker));
+	return is_cut && unpacker_waits(&far.session->unpacker) && !up.supers;
+}
+
+static bool parts_come(unsigned n)
+{
+	live_until(up.supers == n);
+	return up.supers == n && !up.wrong && !unpacker_waits(&far.session->unpacker);
+}
+
+static void test_rest(void)
+{
+	struct udp_run second;
+	uint64_t part;
+
+	begin("");
+	ok(is_up() && send_first_run(&second), "a first part of a super-frame is kept");
+	ok(udp_hub_send_run(near_session()->hub, &second) == 0 && parts_come(1) &&
+		   up.payload == 60000,
+	   "and is whole with the rest");
+	ok(send_first_run(&second) && parts_come(1) && up.payload > 50000 &&
+		   up.payload < 60000,
+	   "if the rest does not come, it is a frame by itself");
+	part = up.payload;
+	ok(send_first_run(&second), "another part");
+	timer_cancel(&live.taker.loop, &far.session->rest);
+	say("x", 1);
+	ok(parts_come(1) && up.payload == part, "is read when anything else comes");
+	ok(send_first_run(&second), "one");
+	port_hold(&far.session->port, true);
+	live_until(!far.session->rest.is_set);
+	ok(unpacker_waits(&far.session->unpacker) && !up.supers,
+	   "waits for a port that is not read");
+	port_hold(&far.session->port, false);
+	ok(parts_come(1) && up.payload == part, "until it is");
+	ok(send_first_run(&second), "or");
+	port_hold(&far.session->port, true);
+	say("x", 1);
+	live_until(!unpacker_waits(&far.session->unpacker));
+	ok(!unpacker_waits(&far.session->unpacker) &&
+		   far.session->port.count.dropped[DROP_CUT] == 1,
+	   "is lost when its place is needed");
+	port_hold(&far.session->port, false);
+	ok(passes() && send_first_run(&second), "and one when the session ends");
+	live_close();
+	end();
+}
+
 static void test_hostile(void)
 {
 	uint8_t data[200] = { SEAL_LINK_DATA };
@@ -1049,6 +1118,7 @@ int main(void)
 	test_frames();
 	test_super();
 	test_refused();
+	test_rest();
 	test_leaves();
 	test_index();
 	test_moves();

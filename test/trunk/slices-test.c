@@ -121,8 +121,24 @@ static void see(const struct frame *f)
 		see_plain(&s.frame);
 }
 
-/* Some are read at once, and nobody looks at a frame before. */
-static void receive(unsigned at_once)
+/* Nobody needs the frames, so what has been read is overwritten, but what is waited with. */
+static void release(unsigned end)
+{
+	const uint8_t *first;
+	unsigned i = 0;
+
+	unpacker_release(&u);
+	first = unpacker_waits(&u);
+	for (; i < end && !(first >= path[i].data && first < path[i].data + path[i].len);
+	     i++)
+		memset(path[i].data, 0xee, path[i].len);
+}
+
+/*
+ * Some are read at once, and nobody looks at a frame before. @waits: then the rest of a
+ * super-frame is waited for
+ */
+static void receive_some(unsigned at_once, bool waits)
 {
 	struct frame f, kept[BATCH_MAX + 1];
 	unsigned n = 0;
@@ -143,12 +159,20 @@ static void receive(unsigned at_once)
 		wrong += what == UNPACK_BAD;
 		if ((i + 1) % at_once && i + 1 < n_path)
 			continue;
-		if (unpacker_flush(&u, &f))
+		if ((!waits || i + 1 == n_path) && unpacker_flush(&u, &f))
 			kept[n++] = f;
 		while (n)
 			see(&kept[--n]);
-		unpacker_release(&u);
+		if (waits)
+			release(i + 1);
+		else
+			unpacker_release(&u);
 	}
+}
+
+static void receive(unsigned at_once)
+{
+	receive_some(at_once, false);
 }
 
 static unsigned segments(void)
@@ -340,14 +364,55 @@ static void many(void)
 	unpacker_release(&u);
 	ok(unpacker_next(&u, &f) == UNPACK_FRAME, "then there is room again");
 	unpacker_release(&u);
-	begin(1540);
-	tcp.payload = 3000;
+}
+
+/* The rest of a super-frame comes later than its first slices. */
+static void waiting(void)
+{
+	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
+	struct frame f;
+	unsigned bad = 0;
+
 	make(&tcp, 1400);
+	for (unsigned at_once = 1; at_once < 200; at_once++) {
+		begin(1540);
+		for (unsigned i = 0; i < 8; i++)
+			send_super(1540);
+		leave(1540);
+		receive_some(at_once, true);
+		bad += wrong || count(8) != segments() || frames != 8 || u.lost;
+	}
+	ok_eq_int(bad, 0, "however many come at once, super-frames are whole");
+	for (unsigned seed = 0; seed < 40; seed++) {
+		random_begin(seed);
+		begin(1540);
+		for (unsigned i = 0; i < 8; i++)
+			send_super(1540);
+		leave(1540);
+		for (unsigned i = 0; i < 10; i++) {
+			unsigned k = rnd(n_path);
+
+			free(path[k].data);
+			memmove(&path[k], &path[k + 1], (--n_path - k) * sizeof(path[0]));
+		}
+		receive_some(1 + rnd(100), true);
+		for (unsigned i = 0; i < segments(); i++)
+			bad += came[i];
+		bad += 10 - 8 * segments() + wrong + (u.lost != 0);
+	}
+	ok_eq_int(bad, 0, "and what is lost costs no more than without waiting");
+
+	begin(1540);
 	send_super(1540);
 	unpacker_begin(&u, 1, path[0].data, path[0].len);
-	ok(unpacker_next(&u, &f) == UNPACK_END, "a first slice");
+	ok(!unpacker_waits(&u) && unpacker_next(&u, &f) == UNPACK_END, "a first slice");
 	unpacker_release(&u);
-	ok(!unpacker_flush(&u, &f) && u.lost == 0, "is gone with its datagram");
+	ok(unpacker_waits(&u) > path[0].data &&
+		   unpacker_waits(&u) < path[0].data + path[0].len,
+	   "waits where it lies");
+	unpacker_forget(&u);
+	ok(!unpacker_waits(&u) && !unpacker_flush(&u, &f) && u.lost == 1,
+	   "until it is given up, and counted");
 }
 
 /* One slice whose numbers are as given. Return: what becomes of it. */
@@ -446,6 +511,7 @@ int main(void)
 	losses();
 	order();
 	many();
+	waiting();
 	hostile();
 	other_headers();
 	refused();

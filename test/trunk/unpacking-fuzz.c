@@ -37,14 +37,26 @@ static void read_kept(void)
 	unpacker_release(&u);
 }
 
-/* Frames lie in the datagrams, too, so they go with them. */
-static void end_copies(void)
+/*
+ * Frames lie in the datagrams, too, so these stay until the next ones were read: slices may
+ * wait so long for others.
+ */
+static void end_receive(bool is_last)
 {
-	if (unpacker_flush(&u, &kept[n]))
+	static uint8_t *old[AT_ONCE];
+	static unsigned n_old;
+	static const uint8_t *waited;
+
+	if ((is_last || unpacker_waits(&u) == waited) && unpacker_flush(&u, &kept[n]))
 		n++;
 	read_kept();
-	while (n_copies)
-		free(copies[--n_copies]);
+	waited = unpacker_waits(&u);
+	while (n_old)
+		free(old[--n_old]);
+	for (; n_copies; n_old++)
+		old[n_old] = copies[--n_copies];
+	if (is_last && n_old)
+		end_receive(true);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -72,11 +84,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				read_kept();
 		}
 		if (n_copies == AT_ONCE)
-			end_copies();
+			end_receive(false);
 		in.at += len;
 		in.left -= len;
 	}
-	end_copies();
+	end_receive(true);
 	unpacker_free(&u);
 	return 0;
 }
