@@ -91,18 +91,24 @@ struct udp_session *udp_hub_find(struct udp_hub *h, const uint8_t key[SEAL_KEY_B
 
 /* ---- receiving ---- */
 
-static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at)
-{
-	uint32_t slot = get_be32(at + 4) >> SLOT_SHIFT;
-
-	return slot < h->n_slots ? h->slots[slot].session : NULL;
-}
-
 static void list(struct udp_session **list, struct udp_session *s)
 {
 	s->next_unread = *list;
 	*list = s;
 	s->is_listed = true;
+}
+
+void udp_hub_unread(struct udp_hub *h, struct udp_session *s)
+{
+	if (!s->is_listed)
+		list(&h->unread, s);
+}
+
+static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at)
+{
+	uint32_t slot = get_be32(at + 4) >> SLOT_SHIFT;
+
+	return slot < h->n_slots ? h->slots[slot].session : NULL;
 }
 
 /* Those that kept something are read again, for its place will be used by the next receive. */
@@ -137,8 +143,6 @@ static void take(struct udp_hub *h, uint8_t *at, size_t len, const struct sock_a
 		udp_session_take(s, at, len, from, now);
 	else if (h->strays)
 		++*h->strays;
-	if (s && s->n_in && !s->is_listed)
-		list(&h->unread, s);
 }
 
 static size_t segment_of(struct msghdr *msg, size_t len)

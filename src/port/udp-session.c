@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/parts.h"
 #include "helper/helper.h"
+#include "net/admit.h"
 #include "net/keys.h"
 #include "port/driver.h"
 #include "port/udp-trunk.h"
@@ -105,9 +106,10 @@ static int why_ended(struct udp_session *s, int ret)
 	if (seal_link_is_up(&s->link))
 		return port_why(&s->port, ret, "the peer has not answered for %u s",
 				(unsigned)(s->link.dead_ms / 1000));
-	return port_why(&s->port, ret,
-			"no answer; does netrelay listen there with ,udp, has it the key "
-			"that peer= names, and ours in its peers file?");
+	return port_why(
+		&s->port, ret,
+		"no answer; does netrelay listen there with ,udp, has it the key "
+		"that peer= names, and ours in its peers file? Is our clock right?");
 }
 
 static void run_due(struct timer *t)
@@ -146,7 +148,8 @@ static void follow(struct udp_session *s, const struct sock_addr *from, uint64_t
 {
 	char text[SOCK_TEXT_MAX];
 
-	if (sock_is_from(&s->to, &from->storage))
+	if (sock_is_from(&s->to, &from->storage) ||
+	    (HAS_ACCESS && s->access && !admit_has_address(s->access, &from->sa)))
 		return;
 	s->to = *from;
 	seal_link_moved(&s->link, now);
@@ -158,6 +161,12 @@ static void follow(struct udp_session *s, const struct sock_addr *from, uint64_t
 	if (s->port.state == PORT_UP)
 		log_info("%s: the peer is at %s now", s->port.name,
 			 sock_text(from, text));
+}
+
+static void count_lost(struct udp_session *s, uint64_t n)
+{
+	port_drop(&s->port, DROP_CUT, (unsigned)n);
+	s->port.count.rx_frames += n;
 }
 
 void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
@@ -174,8 +183,12 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 	}
 	if (t.is_newest)
 		follow(s, from, now);
-	if (t.payload && s->n_in < UDP_SESSION_INBOX)
+	if (t.payload && s->n_in < UDP_SESSION_INBOX) {
 		s->inbox[s->n_in++] = (struct udp_letter){ t.payload, t.len, t.id };
+		udp_hub_unread(s->hub, s);
+	} else if (t.payload) {
+		count_lost(s, 1);
+	}
 	/* Of frames that come at once the first tells as much as all do. */
 	if (!t.payload || t.is_first || s->n_in == 1)
 		udp_session_arm(s, now);
@@ -187,12 +200,6 @@ void udp_session_take(struct udp_session *s, uint8_t *at, size_t len,
 	} else {
 		s->proved(s);
 	}
-}
-
-static void count_lost(struct udp_session *s, uint64_t n)
-{
-	port_drop(&s->port, DROP_CUT, (unsigned)n);
-	s->port.count.rx_frames += n;
 }
 
 /* The rest of a super-frame has not come. */
@@ -371,6 +378,7 @@ struct udp_session *udp_session_accepted(struct udp_hub *h, const struct endpoin
 
 	if (!s)
 		return NULL;
+	s->access = &ep->access;
 	udp_hub_init(&s->branch, env->loop);
 	if (begin(s, h, ep) < 0) {
 		port_free(&s->port);

@@ -123,6 +123,9 @@ static inline bool udp_hub_is_new(const struct udp_hub *h, const uint8_t *at)
 	return at >= half && at < half + UDP_HUB_HALF;
 }
 
+/* udp_hub_unread() - The session has something to read. */
+void udp_hub_unread(struct udp_hub *h, struct udp_session *s);
+
 /* udp_hub_join(), udp_hub_leave() - A session gets a slot, and gives it back. */
 int udp_hub_join(struct udp_hub *h, struct udp_session *s);
 void udp_hub_leave(struct udp_hub *h, struct udp_session *s);
@@ -141,10 +144,13 @@ struct udp_letter {
  * @branch: of @hub, once it is open
  * @dialled: what it was made from, if it dials; with its own hub
  * @to, @from: where the peer is; while something is taken, where that came from
+ * @next_unread, @is_listed: it is in a list of its hub
+ * @rest, @kept_at: until when slices are kept for the rest of their super-frame; since when
  * @inbox:  @n_in payloads that were opened; @next is the first that was not read whole,
  *          and @is_begun if a part was
  * @was_read, @is_full: rx() was called; it found no room for a frame
  * @lost, @refused: what of the link's and the unpacker's counters was counted as dropped
+ * @access: of one that was accepted: its allow= says where the peer may be; else NULL
  * @proved: of one that was accepted: its peer has proved that it has the keys. The port is
  *          to be started, by then or never
  * @later:  the owner's, until it is freed
@@ -170,6 +176,7 @@ struct udp_session {
 	unsigned n_in, next;
 	bool is_begun, was_read, is_full, is_dialled, is_listed;
 	uint64_t lost, refused;
+	const struct endpoint_access *access;
 	void (*proved)(struct udp_session *s);
 	void (*failed)(struct udp_session *s);
 	void *arg;

@@ -464,14 +464,41 @@ static void test_load(void)
 	keyed_end();
 }
 
+/* It has another address of this host, and the same keys. */
+static void move_to(struct visitor *v, in_addr_t addr)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = addr }, to;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (getpeername(v->fd, (struct sockaddr *)&to, &(socklen_t){ sizeof(to) }) < 0 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		abort();
+	close(v->fd);
+	v->fd = fd;
+}
+
 static void test_allow(void)
 {
 	struct acceptor *a = begin(RELAY_SWITCH, ",allow=10.0.0.0/8");
 	struct visitor v;
+	struct sock_addr to;
 
 	ok(!call(&v, a, &site) && a->listener.admit.refused[ADMIT_ALLOW] == 1 &&
 		   !refusals(),
 	   "a peer from elsewhere than allow= has is not answered");
+	go(&v);
+	keyed_end();
+	a = begin(RELAY_SWITCH, ",allow=127.0.0.1");
+	ok(call(&v, a, &site), "one from where it has is let in");
+	to = udp_hub_find(&a->door->hub, site.pair.pub)->to;
+	move_to(&v, htonl(INADDR_LOOPBACK + 1));
+	send_frame(&v);
+	ok(sock_is_from(&to, &udp_hub_find(&a->door->hub, site.pair.pub)->to.storage),
+	   "and not followed to elsewhere");
+	say_hello(&v, NULL);
+	ok(!settle(&v) && a->listener.admit.refused[ADMIT_ALLOW] == 1,
+	   "where it is not answered, either");
 	go(&v);
 	keyed_end();
 }
