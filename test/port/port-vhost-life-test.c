@@ -31,13 +31,17 @@ static void part(void)
 	rig_end();
 }
 
-/* Whether nothing is ready: the relay sleeps until something comes. */
+/* Whether nothing is ready soon: the relay sleeps until something comes. */
 static bool is_asleep(void)
 {
 	struct pollfd p = { .fd = rig.loop.epfd, .events = POLLIN };
 
-	turns(&rig.loop, 8);
-	return !rig.loop.always && poll(&p, 1, 0) == 0;
+	for (unsigned i = 0; i < 200; i++) {
+		turn(&rig.loop);
+		if (i >= 8 && !rig.loop.always && poll(&p, 1, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* ---- what is offered ---- */
