@@ -50,7 +50,8 @@ FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
 $(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) itest/faults.def
 	@echo "  LINK    $@"
 	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ \
-		$(filter-out %.def,$^) $(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def) $(BEARSSL_SHARED)
+		$(filter-out %.def,$^) $(BEARSSL_SHARED) \
+		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def)
 
 $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
