@@ -56,7 +56,7 @@ static const char *find_fault(struct passed_fd *p)
 	p->is_udp = HAS_KEYS && type == SOCK_DGRAM;
 	if (type != SOCK_STREAM && !p->is_udp)
 		return "a socket of datagrams or packets";
-	if (!p->is_udp && option(p->fd, SO_ACCEPTCONN) != 1)
+	if (!p->is_udp && !sock_listens(p->fd))
 		return "a socket that does not listen";
 	p->addr.len = sizeof(p->addr.storage);
 	if (getsockname(p->fd, &p->addr.sa, &p->addr.len) < 0)

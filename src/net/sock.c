@@ -298,6 +298,14 @@ bool sock_is_short(int err)
 	return err == ENOBUFS || err == ENOMEM;
 }
 
+bool sock_listens(int fd)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
+}
+
 int sock_error(int fd)
 {
 	int err = 0;

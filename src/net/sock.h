@@ -111,6 +111,9 @@ const char *sock_unix_hint(int err);
  */
 const char *sock_process(int fd, char *buf, size_t size);
 
+/* sock_listens() - Whether others can connect to the socket. */
+bool sock_listens(int fd);
+
 /* sock_is_linked() - Whether the path still leads to the socket that we bound to it. */
 bool sock_is_linked(const struct sock_path *made);
 

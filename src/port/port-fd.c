@@ -124,14 +124,6 @@ static bool is_connected(int fd)
 	return getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
 }
 
-static bool listens(int fd)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
-}
-
 const char *port_fd_why(int err)
 {
 	static const struct {
@@ -176,7 +168,7 @@ static struct port *new_by_type(const struct endpoint *ep, const struct port_env
 		return ret < 0 || !HAS_TAP ? NULL
 					   : port_tap_from_fd(&link, ep, env, flags);
 	}
-	if (!is_connected(fd) && !(HAS_VHOST && ep->is_vhost && listens(fd))) {
+	if (!is_connected(fd) && !(HAS_VHOST && ep->is_vhost && sock_listens(fd))) {
 		errno = ENOTCONN;
 		return NULL;
 	}

@@ -324,18 +324,17 @@ struct port *port_vhost_accepted(const struct endpoint *ep, int fd, const char *
 struct port *port_vhost_from_fd(const struct endpoint *ep, const struct port_env *env,
 				int flags)
 {
-	int domain = 0, type = 0, listens = 0;
+	int domain = 0, type = 0;
 	socklen_t len = sizeof(int);
 	struct vhost *v;
 
 	getsockopt(ep->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 	getsockopt(ep->fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	getsockopt(ep->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
 	if (domain != AF_UNIX || type != SOCK_STREAM) {
 		errno = EAFNOSUPPORT;
 		return NULL;
 	}
-	v = vhost_new(ep, listens ? &listening_ops : &fd_ops, env, ep->text);
+	v = vhost_new(ep, sock_listens(ep->fd) ? &listening_ops : &fd_ops, env, ep->text);
 	if (!v)
 		return NULL;
 	v->fd = ep->fd;

@@ -139,19 +139,6 @@ static inline bool bad_others_go_on(void)
 	return bad_hears(&bad_rig.a, &bad_rig.b) && bad_hears(&bad_rig.b, &bad_rig.a);
 }
 
-/* bad_sleeps() - Whether nothing is ready in the loop: it waits until something comes. */
-static inline bool bad_sleeps(void)
-{
-	struct pollfd p = { .fd = rig.loop.epfd, .events = POLLIN };
-
-	for (unsigned i = 0; i < 200; i++) {
-		turn(&rig.loop);
-		if (!rig.loop.always && poll(&p, 1, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
 static inline bool bad_is_left(void)
 {
 	struct pollfd p = { .fd = bad_rig.bad.sock, .events = POLLRDHUP };
@@ -183,7 +170,7 @@ static inline const char *bad_verdict(enum fate fate, char text[SAID_MAX])
 		rig_until(rig_ports() == 2 || (bad_others_go_on(), false));
 	if (!bad_others_go_on())
 		return "the others do not go on";
-	if (!bad_sleeps())
+	if (!rig_sleeps())
 		return "the relay does not come to rest";
 	has_ended = rig_ports() == 2;
 	lines = bad_lines(text);

@@ -46,6 +46,19 @@ static inline void rig_idle(void *arg)
 	turn_when_ready(&rig.loop, 1);
 }
 
+/* rig_sleeps() - Whether nothing is ready soon: the relay waits until something comes. */
+static inline bool rig_sleeps(void)
+{
+	struct pollfd p = { .fd = rig.loop.epfd, .events = POLLIN };
+
+	for (unsigned i = 0; i < 200; i++) {
+		turn(&rig.loop);
+		if (!rig.loop.always && poll(&p, 1, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* ---- the relay ---- */
 
 /* The end of a test that would wait for ever. Of alarm() there is one, which is the program's. */

@@ -110,7 +110,7 @@ static void test_kicks(void)
 	for (unsigned i = 0; i < 3; i++) {
 		unsigned before = r->n_kicks;
 
-		ok(bad_sleeps(), "the relay sleeps");
+		ok(rig_sleeps(), "the relay sleeps");
 		for (uint32_t k = 0; k < MANY; k++)
 			guest_send(&a, rig_make(100, k), 100);
 		ok_eq_int(r->n_kicks - before, 1,
@@ -131,7 +131,7 @@ static void test_no_call(void)
 		  "a ring has no call any more");
 	send_many(&a, MANY);
 	ok(come(&b, MANY), "frames come");
-	ok(!calls(r) && bad_sleeps(), "and it is told to nobody");
+	ok(!calls(r) && rig_sleeps(), "and it is told to nobody");
 	rig_until(guest_reap(&a) == MANY);
 	close(r->call);
 	r->call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -164,7 +164,7 @@ static void test_no_kick(void)
 	ok_eq_int(front_tell_fd(&a, WIRE_SET_VRING_KICK, FRONT_TX, a.ring[FRONT_TX].kick),
 		  0, "it has one again");
 	turn_for(&rig.loop, 5);
-	ok(bad_sleeps(), "the relay does not look by itself any more");
+	ok(rig_sleeps(), "the relay does not look by itself any more");
 	send_many(&a, 1);
 	ok(come(&b, 1), "and is told");
 	part();
@@ -220,7 +220,7 @@ static void test_disabled(void)
 		rig_until(vring_n_used(r) == 3 * MANY);
 		ok_eq_int(guest_reap(&a), 3 * MANY, "what is sent then is taken");
 		ok(calls(r), "and the guest is told");
-		ok(bad_sleeps(), "the relay sleeps");
+		ok(rig_sleeps(), "the relay sleeps");
 	}
 	ok_eq_int(front_enable(&a, FRONT_TX, true), 0, "it is enabled");
 	turns(&rig.loop, 4);

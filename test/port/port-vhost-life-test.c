@@ -31,17 +31,11 @@ static void part(void)
 	rig_end();
 }
 
-/* Whether nothing is ready soon: the relay sleeps until something comes. */
+/* As rig_sleeps(), once what is under way had some turns. */
 static bool is_asleep(void)
 {
-	struct pollfd p = { .fd = rig.loop.epfd, .events = POLLIN };
-
-	for (unsigned i = 0; i < 200; i++) {
-		turn(&rig.loop);
-		if (i >= 8 && !rig.loop.always && poll(&p, 1, 0) == 0)
-			return true;
-	}
-	return false;
+	turns(&rig.loop, 8);
+	return rig_sleeps();
 }
 
 /* ---- what is offered ---- */

@@ -512,7 +512,7 @@ static void test_exchanged(void)
 		vring_kick(&bad->ring[FRONT_TX]);
 		bad_drain(&bad_rig.a);
 		bad_drain(&bad_rig.b);
-		good = bad_others_go_on() && bad_sleeps();
+		good = bad_others_go_on() && rig_sleeps();
 		front_free(bad);
 		rig_until(rig_ports() == 2);
 	}

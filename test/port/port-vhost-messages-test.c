@@ -152,7 +152,7 @@ static void test_truncated(void)
 			wire_send_bytes(bad->sock, bytes, len, start.message[i].fds,
 					start.message[i].n_fds);
 			turns(&rig.loop, 2);
-			good = bad_sleeps() && rig_ports() == 3;
+			good = rig_sleeps() && rig_ports() == 3;
 			front_free(bad);
 			rig_until(rig_ports() == 2);
 			n++;
@@ -492,7 +492,7 @@ static void test_orders(void)
 			bad_drain(&bad_rig.b);
 		}
 		turns(&rig.loop, 2);
-		good = bad_others_go_on() && bad_sleeps();
+		good = bad_others_go_on() && rig_sleeps();
 		front_free(bad);
 		rig_until(rig_ports() == 2);
 	}

@@ -44,6 +44,13 @@ static void leave(uint32_t room)
 	packer_begin(&p, payload, room);
 }
 
+/* The datagram never comes. */
+static void lose(unsigned k)
+{
+	free(path[k].data);
+	memmove(&path[k], &path[k + 1], (--n_path - k) * sizeof(path[0]));
+}
+
 static void free_path(void)
 {
 	while (n_path)
@@ -258,8 +265,7 @@ static void lost(struct packet packet, const char *what)
 		send_super(1540);
 		leave(1540);
 		all = n_path;
-		free(path[k].data);
-		memmove(&path[k], &path[k + 1], (--n_path - k) * sizeof(path[0]));
+		lose(k);
 		receive(DATAGRAMS);
 		n = k && k < all - 1 ? 2 : 1;
 		bad += wrong || count(0) != 1 || count(1) != segments() - 1 || came[k] ||
@@ -389,12 +395,8 @@ static void waiting(void)
 		for (unsigned i = 0; i < 8; i++)
 			send_super(1540);
 		leave(1540);
-		for (unsigned i = 0; i < 10; i++) {
-			unsigned k = rnd(n_path);
-
-			free(path[k].data);
-			memmove(&path[k], &path[k + 1], (--n_path - k) * sizeof(path[0]));
-		}
+		for (unsigned i = 0; i < 10; i++)
+			lose(rnd(n_path));
 		receive_some(1 + rnd(100), true);
 		for (unsigned i = 0; i < segments(); i++)
 			bad += came[i];
