@@ -19,6 +19,7 @@
 
 #include "port/dgram.h"
 #include "port/udp-trunk.h"
+#include "seal/crypto.h"
 
 #define SLOT_SHIFT 8
 #define SLOTS_MIN 8
@@ -106,7 +107,7 @@ void udp_hub_unread(struct udp_hub *h, struct udp_session *s)
 
 static struct udp_session *session_of(const struct udp_hub *h, const uint8_t *at)
 {
-	uint32_t slot = get_be32(at + 4) >> SLOT_SHIFT;
+	uint32_t slot = (get_be32(at + 4) ^ h->mask) >> SLOT_SHIFT;
 
 	return slot < h->n_slots ? h->slots[slot].session : NULL;
 }
@@ -359,14 +360,16 @@ static void tune(int fd)
 /* @fd: the hub's, also after an error */
 static int use(struct udp_hub *h, int fd)
 {
-	int ret = -ENOMEM;
+	int ret = h->main ? 0 : crypto_random(&h->mask, sizeof(h->mask));
 
 	tune(fd);
 	if (!h->main)
 		h->in = malloc(UDP_HUB_IN);
 	h->out = malloc(UDP_HUB_OUT);
 	h->has_segments = true;
-	if ((h->in || h->main) && h->out)
+	if (ret == 0 && ((!h->in && !h->main) || !h->out))
+		ret = -ENOMEM;
+	if (ret == 0)
 		ret = loop_add(h->loop, &h->watch, fd, EPOLLIN, ready);
 	if (ret < 0) {
 		close(fd);

@@ -42,9 +42,12 @@ static struct dialler *to_dialler(struct udp_session *s)
 
 uint32_t udp_session_index(struct udp_session *s)
 {
-	if (!++s->generation)
-		s->generation = 1;
-	return s->slot << 8 | s->generation;
+	uint32_t index;
+
+	do
+		index = (s->slot << 8 | ++s->generation) ^ s->hub->mask;
+	while (!index);
+	return index;
 }
 
 /* ---- the link ---- */
@@ -222,6 +225,8 @@ bool udp_session_read(struct udp_session *s)
 		s->was_read = s->is_full = false;
 		port_readable(&s->port);
 	} while (s->was_read && s->next < s->n_in);
+	/* Of a port that is not to be read what comes is lost, as if its socket were full. */
+	count_lost(s, s->n_in - s->next);
 	s->n_in = s->next = 0;
 	s->is_begun = false;
 	if (!s->hub || !unpacker_waits(&s->unpacker))

@@ -51,6 +51,7 @@ struct udp_slot {
 /*
  * @watch:   its fd is the socket, or -1
  * @slots:   sessions, by the upper bits of their index
+ * @mask:    by which indices differ on the wire, so that nobody guesses one; not a branch's
  * @in, @out: memory for what is received, UDP_HUB_IN bytes, and what is to be sent
  * @is_second: what came last is in the second half of @in
  * @unread, @keeping: sessions that have something to read, and those that wait for more
@@ -66,6 +67,7 @@ struct udp_hub {
 	struct watch watch;
 	struct udp_slot *slots;
 	unsigned n_slots;
+	uint32_t mask;
 	uint8_t *in, *out;
 	bool is_second;
 	struct udp_session *unread, *keeping;
@@ -188,7 +190,7 @@ static inline struct udp_hub *udp_session_way(struct udp_session *s)
 	return s->branch.watch.fd >= 0 ? &s->branch : s->hub;
 }
 
-/* udp_session_index() - Another index for a handshake. */
+/* udp_session_index() - Another index for a handshake, which is not 0. */
 uint32_t udp_session_index(struct udp_session *s);
 
 /* udp_session_arm() - The link may have something to do sooner than it had. */

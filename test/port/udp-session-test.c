@@ -613,16 +613,27 @@ static void test_leaves(void)
 
 static void test_index(void)
 {
-	struct udp_session s = { .slot = 5 };
+	struct udp_hub hub = { .mask = 5 << 8 | 0x80 };
+	struct udp_session s = { .hub = &hub, .slot = 5 };
 	unsigned bad = 0;
+	uint32_t first;
 
 	for (unsigned i = 0; i < 1000; i++) {
 		uint32_t before = udp_session_index(&s), now = udp_session_index(&s);
 
-		bad += before == now || !(before & 0xff) || !(now & 0xff) ||
-		       now >> 8 != 5;
+		bad += before == now || !before || !now || before >> 8 || now >> 8;
 	}
 	ok_eq_int(bad, 0, "each handshake of a session has another index, and none is 0");
+	prepare();
+	dial("127.0.0.1", "");
+	ok(is_up() && passes(), "who dials");
+	first = near_session()->link.keys.ours;
+	end();
+	prepare();
+	dial("127.0.0.1", "");
+	ok(is_up() && near_session()->link.keys.ours >> 8 != first >> 8,
+	   "has one that others can't guess, and not the same the next time");
+	end();
 }
 
 /* The dialler has another socket, whose port nobody knows. */
@@ -832,6 +843,11 @@ static void test_rest(void)
 	ok(!unpacker_waits(&far.session->unpacker) &&
 		   far.session->port.count.dropped[DROP_CUT] == 1,
 	   "is lost when its place is needed");
+	up.lost++;
+	send_one(live.port, &up, SMALL);
+	live_until(far.session->port.count.dropped[DROP_CUT] == 2);
+	ok(far.session->port.count.dropped[DROP_CUT] == 2,
+	   "and what comes then is counted as lost, too");
 	port_hold(&far.session->port, false);
 	ok(passes() && send_first_run(&second), "and one when the session ends");
 	live_close();
