@@ -283,7 +283,7 @@ WORKLOADS = {
             f"{TCP} -P 10 -O 2 -t 6", None),
 }
 # Where a round is long, or all are alike.
-FEWER_ROUNDS = {"far": 3, "sealed": 5, "tap-guest": 5, "guest-tap": 5}
+FEWER_ROUNDS = {"far": 3, "tap-guest": 5, "guest-tap": 5}
 
 
 def maker(workload, core):

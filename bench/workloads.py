@@ -52,6 +52,7 @@ class Flow:
 
     def __init__(self, gbits, cpu_per_kb, lost):
         self.gbits = statistics.median(gbits)
+        self.rounds = gbits
         self.spread = (max(gbits) - min(gbits)) / self.gbits if self.gbits else 0
         self.costs = cpu_per_kb
         self.cpu_per_kb = statistics.median(cpu_per_kb)
