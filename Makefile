@@ -147,7 +147,7 @@ $(BUILD): ; @mkdir -p $@
 
 include test/rules.mk
 
-test: ## all tests but parts and coverage, QUICK=1: no slow ones; installs what they need (Debian)
+test: ## all tests, QUICK=1: no slow ones; installs what they need (Debian)
 	@ci/test $(TESTS)
 
 check: ## static build and unit tests by gcc; T=relay/fdb: only that test

@@ -23,7 +23,7 @@
 [[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
 
 # What an emulated processor boots without in less time, and no test needs.
-GUEST_FAST="cryptomgr.notests mitigations=off nokaslr tsc=reliable noreplace-smp"
+GUEST_FAST="cryptomgr.notests mitigations=off nokaslr tsc=reliable noreplace-smp init_on_alloc=0"
 GUEST_DIR=${NETRELAY_GUEST:-$LAB_ROOT/build/guest}
 
 # guest_image: makes kernel and initramfs if they are missing, and says so on stderr.
@@ -79,7 +79,7 @@ _is_old_qemu()
 # no kernel for it.
 guest_start()
 {
-	local name=$1 where=() nics=() qemu=() more=()
+	local name=$1 where=() nics=() qemu=() more=() kernel
 
 	shift
 	if [[ $1 == in ]]; then
@@ -100,7 +100,9 @@ guest_start()
 		-chardev "file,id=console,path=$DIR/$name.console" -serial chardev:console
 		-chardev "pipe,id=agent,path=$DIR/$name.agent" -serial chardev:agent)
 	if [[ ${GUEST_BOOT-} != net ]]; then
-		qemu+=(-kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz"
+		kernel=$GUEST_DIR/vmlinux
+		[[ -e $kernel ]] || kernel=$GUEST_DIR/vmlinuz
+		qemu+=(-kernel "$kernel" -initrd "$GUEST_DIR/initrd.gz"
 			-append "console=ttyS0 panic=-1 quiet no_timer_check $GUEST_FAST agent")
 	fi
 	start "$name" "${where[@]}" "${qemu[@]}" "${nics[@]}" "${more[@]}"

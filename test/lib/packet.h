@@ -66,11 +66,12 @@ static inline uint32_t packet_g32(const uint8_t *p)
 /* The sum of big-endian words, carries brought in after each. */
 static inline uint32_t packet_sum(uint32_t sum, const uint8_t *p, uint32_t len)
 {
-	for (uint32_t i = 0; i < len; i++) {
-		sum += i % 2 ? p[i] : p[i] * 256u;
-		if (sum > 0xffff)
-			sum -= 0xffff;
-	}
+	for (uint32_t i = 0; i + 1 < len; i += 2)
+		sum += p[i] * 256u + p[i + 1];
+	if (len % 2)
+		sum += p[len - 1] * 256u;
+	while (sum > 0xffff)
+		sum = sum % 0x10000 + sum / 0x10000;
 	return sum;
 }
 

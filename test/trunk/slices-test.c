@@ -25,10 +25,15 @@ static struct {
 static unsigned n_path;
 static uint64_t next_id;
 
-/* The super-frame, and which of its segments came how often. */
+/* The super-frame, its segments, and how often each of them came. */
 static uint8_t super[PACKET_MAX];
 static uint32_t super_len, size;
 static struct vnet super_vnet;
+static struct {
+	uint8_t bytes[PACKET_MAX + SEGMENTS * FRAME_PEEK];
+	uint32_t at[SEGMENTS + 1], size;
+	unsigned n;
+} wanted;
 static unsigned came[SEGMENTS], wrong, frames;
 
 static struct unpacker u;
@@ -62,6 +67,23 @@ static void make(const struct packet *packet, uint16_t gso_size)
 	super_len = packet_build(super, packet);
 	super_vnet = packet_make_super(super, super_len, gso_size);
 	super_vnet.hdr_len = 0; /* others need not know it */
+	wanted.n = 0;
+}
+
+static void cut_wanted(void)
+{
+	uint32_t len, at = 0;
+	unsigned n = 0;
+
+	if (wanted.n && wanted.size == size)
+		return;
+	while (n < SEGMENTS &&
+	       (len = packet_segment(wanted.bytes + at, super, super_len, size, n))) {
+		at += len;
+		wanted.at[++n] = at;
+	}
+	wanted.n = n;
+	wanted.size = size;
 }
 
 /* Return: as packing_slice(). */
@@ -75,6 +97,7 @@ static int send_super(uint32_t room)
 	if (ret < 0)
 		return ret;
 	size = g.gso_size;
+	cut_wanted();
 	do {
 		while (!packer_put_slice(&p, &g))
 			leave(room);
@@ -97,12 +120,10 @@ static void begin(uint32_t room)
 
 static void see_plain(const struct frame *f)
 {
-	static uint8_t want[PACKET_MAX];
-	uint32_t len;
+	for (unsigned i = 0; i < wanted.n; i++) {
+		uint32_t at = wanted.at[i];
 
-	for (unsigned i = 0; (len = packet_segment(want, super, super_len, size, i));
-	     i++) {
-		if (pieces_are(f, want, len)) {
+		if (pieces_are(f, wanted.bytes + at, wanted.at[i + 1] - at)) {
 			came[i]++;
 			return;
 		}
