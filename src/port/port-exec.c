@@ -55,7 +55,8 @@ static int why_over(struct exec *e)
 	struct port *p = &e->stream.port;
 
 	if (!e->has_status)
-		return port_why(p, PORT_CLOSED, "the command has closed its output");
+		return port_why(p, PORT_CLOSED, "the command has closed its %s",
+				e->has_end ? "output" : "input");
 	if (WIFSIGNALED(e->status))
 		return port_why(p, -ECHILD, "ended by signal %d (%s)",
 				WTERMSIG(e->status), strsignal(WTERMSIG(e->status)));
@@ -184,7 +185,8 @@ static int exec_rx(struct port *p, struct batch *b)
 		port_proven(p);
 	if (ret == -EPROTO)
 		advise(p);
-	if (ret != PORT_CLOSED)
+	/* A reset: it has ended without having read all that was sent to it. */
+	if (ret != PORT_CLOSED && ret != -ECONNRESET)
 		return ret;
 	if (e->has_status)
 		return why_over(e);
@@ -192,6 +194,20 @@ static int exec_rx(struct port *p, struct batch *b)
 	exec_arm(p, false, false);
 	timer_set(p->env->loop, &e->over, STATUS_MS, over_due);
 	return 0;
+}
+
+/* What it has still written is read, and its status is what tells why it takes no more. */
+static int exec_tx(struct port *p, const struct frame *f, unsigned n)
+{
+	struct exec *e = to_exec(p);
+	int ret = stream_tx(p, f, n);
+
+	if (ret != -EPIPE)
+		return ret;
+	port_drop(p, DROP_LOST, n);
+	if (!e->over.is_set)
+		timer_set(p->env->loop, &e->over, STATUS_MS, over_due);
+	return (int)n;
 }
 
 static void exec_close(struct port *p)
@@ -216,7 +232,7 @@ static const struct port_ops ops = {
 	.arm = exec_arm,
 	.rx = exec_rx,
 	.rx_done = stream_rx_done,
-	.tx = stream_tx,
+	.tx = exec_tx,
 	.shut = stream_shut,
 	.close = exec_close,
 	.free = stream_free,

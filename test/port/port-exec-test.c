@@ -4,6 +4,8 @@
  * of it, and that what it has still sent is brought first.
  */
 
+#include <poll.h>
+
 #include "lib/leap.h"
 #include "lib/live.h"
 #include "lib/tap.h"
@@ -58,6 +60,37 @@ static void test_ends(void)
 	}
 }
 
+static void send_one(void)
+{
+	static const uint8_t data[LEN];
+
+	port_send(live.port, &(struct frame){ .data = data, .len = LEN });
+	port_flush(live.port);
+}
+
+/* The kernel then says that the connection was reset, or that nobody is there. */
+static void test_unread(void)
+{
+	struct pollfd end_of;
+
+	begin(FRAME "; head -c 1 >/dev/null; exit 7");
+	ok(live_is_up(), "a command that ends without reading all");
+	send_one();
+	ok(live_went_down("exited with status 7") && brought == 1, "has a status: %s",
+	   live.why);
+	end();
+	begin("head -c 1 >/dev/null; " FRAME "; exit 7");
+	ok(live_is_up(), "one that ends");
+	send_one();
+	end_of = (struct pollfd){ .fd = live.port->rd.fd };
+	ok(poll(&end_of, 1, -1) == 1 && end_of.revents & POLLHUP, "while nobody looks");
+	send_one();
+	ok(live.port->count.dropped[DROP_LOST] == 1 &&
+		   live_went_down("exited with status 7") && brought == 1,
+	   "takes no more, but what it had sent is brought: %s", live.why);
+	end();
+}
+
 static void test_proven(void)
 {
 	begin("exec cat");
@@ -96,6 +129,7 @@ int main(void)
 {
 	live_prepare();
 	test_ends();
+	test_unread();
 	test_proven();
 	test_held();
 	return done();
