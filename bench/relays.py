@@ -215,7 +215,11 @@ def server(relay, *options):
 
     def listens():
         try:
-            socket.create_connection(address).close()
+            # It is gone before anybody counts what the relay has open.
+            with socket.create_connection(address) as probe:
+                probe.shutdown(socket.SHUT_WR)
+                while probe.recv(4096):
+                    pass
             return True
         except OSError:
             return False
