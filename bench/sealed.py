@@ -8,6 +8,7 @@ And what sealing costs without a network, which seal.c measures.
 """
 import os
 import shutil
+import statistics
 
 import machine
 import relays
@@ -182,9 +183,11 @@ def storm(results):
     process, _ = relays.netrelay("netrelay", "-l", f"127.0.0.1:{port},udp", "--key",
                                  keys[0][0], "--peers", peers)
     wait_for("netrelay to listen", lambda: sh(f"ss -Hlun sport = :{port}"))
-    before = machine.cpu_ns([process.pid])
-    sh(f"{relays.ITEST}/seal-peer storm 127.0.0.1 {port} {keys[0][0]} {keys[0][1]} {STORM} "
-       f"--rate {STORM_RATE}")
-    spent = machine.cpu_ns([process.pid]) - before
-    results.storm = spent / STORM * STORM_RATE / 1e9
+    spent = []
+    for _ in range(3):
+        before = machine.cpu_ns([process.pid])
+        sh(f"{relays.ITEST}/seal-peer storm 127.0.0.1 {port} {keys[0][0]} {keys[0][1]} {STORM} "
+           f"--rate {STORM_RATE}")
+        spent.append(machine.cpu_ns([process.pid]) - before)
+    results.storm = statistics.median(spent) / STORM * STORM_RATE / 1e9
     machine.end([process])
