@@ -202,7 +202,7 @@ static int exec_tx(struct port *p, const struct frame *f, unsigned n)
 	struct exec *e = to_exec(p);
 	int ret = stream_tx(p, f, n);
 
-	if (ret != -EPIPE)
+	if (ret != -EPIPE && ret != -ECONNRESET)
 		return ret;
 	port_drop(p, DROP_LOST, n);
 	if (!e->over.is_set)

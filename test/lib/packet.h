@@ -63,7 +63,7 @@ static inline uint32_t packet_g32(const uint8_t *p)
 	return packet_g16(p) * 65536u + packet_g16(p + 2);
 }
 
-/* The sum of big-endian words, carries brought in after each. */
+/* The sum of big-endian words, carries brought in at the end: at most 128 KB. */
 static inline uint32_t packet_sum(uint32_t sum, const uint8_t *p, uint32_t len)
 {
 	for (uint32_t i = 0; i + 1 < len; i += 2)

@@ -89,6 +89,16 @@ static void test_unread(void)
 		   live_went_down("exited with status 7") && brought == 1,
 	   "takes no more, but what it had sent is brought: %s", live.why);
 	end();
+	begin("exec perl -e '$| = 1; shutdown(STDIN, 0); print pack(\"N\", 60) . \"0\" x 60; "
+	      "sleep 1000'");
+	live_until(brought);
+	send_one();
+	ok(live.port->state == PORT_UP && live.port->count.dropped[DROP_LOST] == 1,
+	   "one that lives, but does not want to read");
+	leap(&live.taker.loop, OVER_S);
+	ok(live_went_down("the command has closed its input"), "has a reason: %s",
+	   live.why);
+	end();
 }
 
 static void test_proven(void)
