@@ -54,9 +54,10 @@ static int why_over(struct exec *e)
 {
 	struct port *p = &e->stream.port;
 
+	if (!e->has_status && e->has_end)
+		return port_why(p, PORT_CLOSED, "the command has closed its output");
 	if (!e->has_status)
-		return port_why(p, PORT_CLOSED, "the command has closed its %s",
-				e->has_end ? "output" : "input");
+		return port_why(p, PORT_CLOSED, "the command has closed its input");
 	if (WIFSIGNALED(e->status))
 		return port_why(p, -ECHILD, "ended by signal %d (%s)",
 				WTERMSIG(e->status), strsignal(WTERMSIG(e->status)));
