@@ -156,17 +156,13 @@ JOINS = {
 
 def seal(results):
     """Records sealed in memory, and handshakes, on one core."""
-    for tool, by in (("seal", ""), ("seal-sodium", ", by libsodium")):
-        if not os.path.exists(f"{relays.TOOLS}/{tool}"):
-            results.skip("handshakes by libsodium", "no libsodium-dev here")
-            continue
-        for line in sh(f"taskset -c {machine.RELAY_CORE} {relays.TOOLS}/{tool} "
-                       f"{SEAL_SECONDS}").splitlines():
-            what, *words = line.split()
-            if what == "handshake":
-                results.handshakes[words[0].replace("-", " ") + by] = float(words[1])
-            elif what == "record" and not by:
-                results.records[words[0], int(words[1])] = tuple(map(float, words[2:]))
+    for line in sh(f"taskset -c {machine.RELAY_CORE} {relays.TOOLS}/seal "
+                   f"{SEAL_SECONDS}").splitlines():
+        what, *words = line.split()
+        if what == "handshake":
+            results.handshakes[words[0].replace("-", " ")] = float(words[1])
+        elif what == "record":
+            results.records[words[0], int(words[1])] = tuple(map(float, words[2:]))
     storm(results)
     results.show_seal()
 

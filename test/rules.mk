@@ -17,14 +17,14 @@ $(BUILD)/$(1)/src/%.o: src/%.c Makefile test/rules.mk | $(MADE)
 	$(Q)$(2) $(BASE) $$(SANITIZE) -fPIC $(3) $(TEST_NAMES) -c -o $$@ $$<
 $(BUILD)/$(1)/src.so: $(patsubst %.c,$(BUILD)/$(1)/src/%.o,$(filter-out main.c,$(SRC)))
 	@echo "  LINK    $$@"
-	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl $(BEARSSL_SHARED)
+	$(Q)$(2) $$(SANITIZE) -shared -Wl,-soname,src.so -o $$@ $$^ -lmnl $(CRYPTO_SHARED)
 -include $(wildcard $(BUILD)/$(1)/src/*.d $(BUILD)/$(1)/src/*/*.d)
 endef
 # FOLDER, COMPILER, FOLDER of the objects, test and fuzz or one of them, FLAGS
 define sanitized_programs
 $(BUILD)/$(1)/%: test/%.c Makefile test/rules.mk | $(BUILD)/$(3)/src.so
 	@mkdir -p $$(@D); echo "  CC      $$< ($(1))"
-	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl \
+	$(Q)$(2) $(BASE) $$(SANITIZE) $(5) -Itest -MF $$@.d -o $$@ $$< $$| -lmnl $(CRYPTO_SHARED) \
 		-Wl,-z,now,-rpath,'$$$$ORIGIN/../../$(3)'
 tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(4:%=test/*/*-%.c)))
 -include $(wildcard $(BUILD)/$(1)/*/*.d)
@@ -44,27 +44,19 @@ sanitized: $(addprefix $(BUILD)/,netrelay-sanitized netrelay-faults refuse.so) #
 
 $(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
 	@echo "  LINK    $@"
-	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl $(BEARSSL_SHARED)
+	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl $(CRYPTO_SHARED)
 
 # The same, whose system calls and allocations fail as itest/faults says.
 FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
 $(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) itest/faults.def
 	@echo "  LINK    $@"
 	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ \
-		$(filter-out %.def,$^) $(BEARSSL_SHARED) \
+		$(filter-out %.def,$^) $(CRYPTO_SHARED) \
 		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def)
 
 $(BUILD)/refuse.so: itest/refuse.c | $(BUILD)
 	@echo "  CC      $@"
 	$(Q)$(HOST_CC) $(filter-out -MMD -MP -Wpedantic,$(BASE)) -O1 -g -fPIC -shared -o $@ $<
-
-# crypto.c with the other library for the curve, beside the same vectors.
-sodium-test: $(BUILD)/sodium-test
-$(BUILD)/sodium-test: test/seal/crypto-test.c $(addprefix src/seal/,crypto.c \
-	gcm-four.c gcm-wide.c) | $(MADE)
-	@mkdir -p $(@D); echo "  CC      $< (with libsodium)"
-	$(Q)$(HOST_CC) $(filter-out -MMD -MP,$(BASE)) $(SANITIZE) $(TEST_NAMES) -DHAS_SODIUM -Itest -o $@ \
-		$(filter %.c,$^) -lsodium -lbearssl
 
 frames offload without: %: $(BUILD)/%
 

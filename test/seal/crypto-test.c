@@ -17,7 +17,7 @@
 #include "lib/random.h"
 #include "lib/tap.h"
 
-#ifdef HAS_SODIUM
+#ifdef HAS_SANDY2X
 #include <bearssl.h>
 #endif
 
@@ -103,7 +103,7 @@ static void test_carries(void)
 	   "2^255 - 17");
 }
 
-#ifdef HAS_SODIUM
+#ifdef HAS_SANDY2X
 /* Any points, small ones, and those next to 2^255, as BearSSL computes them. */
 static void test_against_bearssl(void)
 {
