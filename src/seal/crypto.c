@@ -93,7 +93,8 @@ static __attribute__((noinline)) void wipe_stack(void)
  * crypto_scalarmult/curve25519/scalarmult_curve25519.h.
  */
 struct crypto_scalarmult_curve25519_implementation {
-	int (*mult)(unsigned char *out, const unsigned char *key, const unsigned char *point);
+	int (*mult)(unsigned char *out, const unsigned char *key,
+		    const unsigned char *point);
 	int (*mult_base)(unsigned char *out, const unsigned char *key);
 };
 extern struct crypto_scalarmult_curve25519_implementation
