@@ -20,7 +20,7 @@
 # timer, because on a busy host that check takes too long, and the kernel then panics.
 
 # shellcheck source=itest/lab.bash
-[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
+[[ ${LAB_ROOT-} ]] || source "${BASH_SOURCE[0]%/*}/lab.bash"
 
 # What an emulated processor boots without in less time, and no test needs.
 GUEST_FAST="cryptomgr.notests mitigations=off nokaslr tsc=reliable noreplace-smp init_on_alloc=0"

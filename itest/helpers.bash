@@ -14,7 +14,7 @@
 # NETRELAY and FRAMES may name other programs than those in build/.
 
 # shellcheck source=itest/lab.bash
-source "$(dirname "${BASH_SOURCE[0]}")/lab.bash"
+source "${BASH_SOURCE[0]%/*}/lab.bash"
 # shellcheck source=itest/networks.bash
 source "$LAB_ROOT/itest/networks.bash"
 # shellcheck source=itest/relay.bash
@@ -26,12 +26,13 @@ NETRELAY=${NETRELAY:-$LAB_ROOT/build/netrelay}
 FRAMES=${FRAMES:-$LAB_ROOT/build/frames}
 
 if [[ ${BATS_VERSION-} ]]; then
-	: "${BATS_LIB_PATH:=/usr/lib/bats}"
-	export BATS_LIB_PATH
 	bats_require_minimum_version 1.5.0
-	bats_load_library bats-support
-	bats_load_library bats-assert
-	bats_load_library bats-file
+	# bats_load_library would do, but starts twenty processes before each test.
+	for library in "${BATS_LIB_PATH:-/usr/lib/bats}"/bats-{support,assert,file}/src/*.bash; do
+		# shellcheck source=/dev/null
+		source "$library"
+	done
+	unset library
 fi
 
 # --- set-up and teardown ----------------------------------------------------

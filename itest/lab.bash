@@ -14,7 +14,7 @@
 # guests; ns_name gives a namespace a real name that is unique.
 
 # shellcheck disable=SC2034 # for the files that load this one
-LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+LAB_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 LAB_GRACE=30 # seconds that a process may take to end
 LAB_PATIENCE=60
 
@@ -33,7 +33,7 @@ lab_open()
 # lab_close: ends and removes everything; fails if something was left that should not be.
 lab_close()
 {
-	local - name sad=0
+	local - name known new='' sad=0
 
 	set +T
 	for name in $(_running); do
@@ -48,7 +48,12 @@ lab_close()
 		echo "had to be killed: $(tr '\n' ' ' <"$DIR/.hard")" >&2
 		sad=1
 	fi
-	if ! _interfaces | comm -13 "$DIR/.interfaces" - | _none_of "new in the root namespace"; then
+	known=$'\n'$(<"$DIR/.interfaces")$'\n'
+	for name in $(_interfaces); do
+		[[ $known == *$'\n'"$name"$'\n'* ]] || new+=" $name"
+	done
+	if [[ $new ]]; then
+		echo "new in the root namespace:$new" >&2
 		sad=1
 	fi
 	return "$sad"
@@ -56,18 +61,13 @@ lab_close()
 
 _interfaces()
 {
-	ip -o link | awk -F': ' '{ print $2 }' | sort
-}
+	local line
 
-_none_of()
-{
-	local lines
-
-	lines=$(cat)
-	[[ -z $lines ]] || {
-		echo "$1: ${lines//$'\n'/ }" >&2
-		return 1
-	}
+	while read -r line; do
+		if [[ $line == *:* ]]; then
+			echo "${line%%:*}"
+		fi
+	done </proc/net/dev
 }
 
 # --- waiting ----------------------------------------------------------------

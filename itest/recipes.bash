@@ -12,7 +12,7 @@
 # first one vm1. Home is $DIR, sudo is nothing, and /run is $DIR.
 
 # shellcheck source=itest/helpers.bash
-[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+[[ ${LAB_ROOT-} ]] || source "${BASH_SOURCE[0]%/*}/helpers.bash"
 
 RECIPES=$LAB_ROOT/doc/recipes.md
 

@@ -13,7 +13,7 @@
 #   on lab nmcli con show
 
 # shellcheck source=itest/helpers.bash
-[[ ${LAB_ROOT-} ]] || source "$(dirname "${BASH_SOURCE[0]}")/../helpers.bash"
+[[ ${LAB_ROOT-} ]] || source "${BASH_SOURCE[0]%/*}/../helpers.bash"
 
 REAL=$LAB_ROOT/itest/real
 REAL_PROGRAMS=${NETRELAY_PROGRAMS:-$LAB_ROOT/build/real}
