@@ -110,21 +110,21 @@ is_listening()
 {
 	local port
 
+	# shellcheck disable=SC2016 # awk's own
 	case $2 in
 	tcp | udp)
 		printf -v port %04X "$3"
-		ns "$1" cat "/proc/net/$2" "/proc/net/${2}6" |
-			awk -v port="$port" -v state="$([[ $2 == tcp ]] && echo 0A || echo 07)" \
-				'$2 ~ ":" port "$" && $4 == state { found = 1 } END { exit !found }'
+		ns "$1" awk -v port="$port" -v state="$([[ $2 == tcp ]] && echo 0A || echo 07)" \
+			'$2 ~ ":" port "$" && $4 == state { found = 1 } END { exit !found }' \
+			"/proc/net/$2" "/proc/net/${2}6"
 		;;
 	unix) # __SO_ACCEPTCON, SOCK_STREAM
-		ns "$1" cat /proc/net/unix |
-			awk -v path="$3" '$4 == "00010000" && $5 == "0001" && $8 == path { found = 1 }
-				END { exit !found }'
+		ns "$1" awk -v path="$3" '$4 == "00010000" && $5 == "0001" && $8 == path { found = 1 }
+			END { exit !found }' /proc/net/unix
 		;;
 	unixgram)
-		ns "$1" cat /proc/net/unix |
-			awk -v path="$3" '$5 == "0002" && $8 == path { found = 1 } END { exit !found }'
+		ns "$1" awk -v path="$3" '$5 == "0002" && $8 == path { found = 1 }
+			END { exit !found }' /proc/net/unix
 		;;
 	*) return 2 ;;
 	esac
@@ -224,12 +224,21 @@ frames_start()
 	fi
 	start "$name" "${where[@]}" "$FRAMES" "$@"
 	wait_for 10 "frames $name to be ready" _is_ready_or_over "$name"
-	grep -qx ready "$DIR/$name.out" "$DIR/$name.err"
+	_is_ready "$name"
+}
+
+# Whether it has said so: at once, or after something else.
+_is_ready()
+{
+	local line
+
+	read -r line <"$DIR/$1.out" && [[ $line == ready ]] && return
+	[[ -s $DIR/$1.out || -s $DIR/$1.err ]] && grep -qx ready "$DIR/$1.out" "$DIR/$1.err"
 }
 
 _is_ready_or_over()
 {
-	_has_ended "$1" || grep -qx ready "$DIR/$1.out" "$DIR/$1.err"
+	_has_ended "$1" || _is_ready "$1"
 }
 
 # made_frames COUNT [OPTION...]: prints a stream of COUNT frames.

@@ -131,14 +131,16 @@ start()
 
 	set +T
 	shift
-	[[ ! -e $DIR/.run/$name.pid || -e $DIR/.run/$name.status ]] || {
+	! is_running "$name" || {
 		echo "start: there is a $name that runs already" >&2
 		return 1
 	}
 	if [[ $1 == in ]]; then
 		set -- ip netns exec "$LAB_TAG-$2" "${@:3}"
 	fi
-	rm -f "$DIR/.run/$name.status"
+	if _has_ended "$name"; then
+		rm "$DIR/.run/$name.status"
+	fi
 	# What an earlier one of that name said is not to be taken for this one's.
 	: >"$DIR/$name.out"
 	: >"$DIR/$name.err"
@@ -164,23 +166,25 @@ _supervise()
 	echo "$!"
 	exec >/dev/null
 	wait "$!" || status=$?
-	echo "$status" >"$DIR/.run/$name.new"
-	mv "$DIR/.run/$name.new" "$DIR/.run/$name.status"
+	echo "$status" >"$DIR/.run/$name.status"
 }
 
 pid_of()
 {
-	cat "$DIR/.run/$1.pid"
+	local pid
+
+	read -r pid <"$DIR/.run/$1.pid" && echo "$pid"
 }
 
 is_running()
 {
-	[[ -e $DIR/.run/$1.pid && ! -e $DIR/.run/$1.status ]]
+	[[ -e $DIR/.run/$1.pid ]] && ! _has_ended "$1"
 }
 
+# The file is there a moment before what is in it.
 _has_ended()
 {
-	[[ -e $DIR/.run/$1.status ]]
+	[[ -s $DIR/.run/$1.status ]]
 }
 
 _running()
@@ -294,7 +298,8 @@ ns_add()
 		touch "$DIR/.ns/$name"
 		ip -n "$(ns_name "$name")" link set lo up
 		# Addresses are to be good at once.
-		ns "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+		nsenter --net="/run/netns/$(ns_name "$name")" \
+			sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
 	done
 }
 
@@ -306,6 +311,9 @@ ns()
 	set +T
 	if [[ $1 == - ]]; then
 		"${@:2}"
+	elif [[ $2 == ip ]]; then
+		# That starts one process less.
+		ip -n "$LAB_TAG-$1" "${@:3}"
 	else
 		ip netns exec "$LAB_TAG-$1" "${@:2}"
 	fi

@@ -25,7 +25,7 @@ relay_stop()
 
 _count_statuses()
 {
-	grep -c '^netrelay: end of status' "$DIR/$1.err" || true
+	grep -c '^netrelay: end of status' "$DIR/$1.err"
 }
 
 _has_statuses()
@@ -48,13 +48,13 @@ _blocks_usr1()
 # relay_status NAME: prints the relay's status.
 relay_status()
 {
-	local - before
+	local - before pid
 
 	set +T
 	# The signal would end a relay that does not block it yet.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
-	before=$(_count_statuses "$1")
-	kill -USR1 "$(pid_of "$1")" || return
+	before=$(_count_statuses "$1") || true
+	read -r pid <"$DIR/.run/$1.pid" && kill -USR1 "$pid" || return
 	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1)) || return
 	awk '/^netrelay: status: / { block = "" } { block = block $0 "\n" }
 		/^netrelay: end of status/ { last = block } END { printf "%s", last }' "$DIR/$1.err"
