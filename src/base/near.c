@@ -3,18 +3,12 @@
 #include "base/near.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/parts.h"
 
 #define LETTERS_MAX 24 /* words that are longer are near to none */
-
-static bool is_same(char typed, char letter)
-{
-	return tolower((unsigned char)typed) == letter;
-}
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -26,22 +20,23 @@ static unsigned distance_of(const char *a, size_t n, const char *b, size_t m)
 {
 	unsigned rows[3][LETTERS_MAX + 1], *above2 = rows[0], *above = rows[1],
 					   *row = rows[2];
+	int before, letter = '\0';
 
 	for (unsigned k = 0; k <= m; k++)
 		row[k] = k;
 	for (unsigned i = 1; i <= n; i++) {
 		unsigned *spare = above2;
 
+		before = letter;
+		letter = tolower((unsigned char)a[i - 1]);
 		above2 = above;
 		above = row;
 		row = spare;
 		row[0] = i;
 		for (unsigned k = 1; k <= m; k++) {
 			row[k] = least(above[k], row[k - 1]) + 1;
-			row[k] = least(row[k],
-				       above[k - 1] + !is_same(a[i - 1], b[k - 1]));
-			if (i > 1 && k > 1 && is_same(a[i - 1], b[k - 2]) &&
-			    is_same(a[i - 2], b[k - 1]))
+			row[k] = least(row[k], above[k - 1] + (letter != b[k - 1]));
+			if (i > 1 && k > 1 && letter == b[k - 2] && before == b[k - 1])
 				row[k] = least(row[k], above2[k - 2] + 1);
 		}
 	}
@@ -53,7 +48,9 @@ void near_try(struct near *n, const char *candidate)
 	size_t len = strlen(candidate), longer = len > n->len ? len : n->len;
 	unsigned distance;
 
-	if (!HAS_HINTS || longer > LETTERS_MAX)
+	/* Each letter that only one of them has is a step. */
+	if (!HAS_HINTS || longer > LETTERS_MAX ||
+	    3 * (2 * longer - len - n->len) > longer)
 		return;
 	distance = distance_of(n->word, n->len, candidate, len);
 	if (3 * distance > longer || (n->found && distance >= n->distance))
