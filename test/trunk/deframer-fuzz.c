@@ -87,11 +87,12 @@ static void receive(struct deframer *d, uint8_t *buf, const uint8_t *data, size_
 	deframer_received(d, buf, ROOM, len);
 }
 
+static uint8_t buf[ROOM + DEFRAMER_PARTIAL_MAX];
+
 /* @pieces: how long each is, and a 0 at the end; then all the rest at once */
 static void run(struct seen *s, enum trunk_state state, const uint8_t *pieces,
 		const uint8_t *data, size_t len)
 {
-	static uint8_t buf[ROOM + DEFRAMER_PARTIAL_MAX];
 	struct deframer d = { 0 };
 	struct trunk t = { 0 };
 
@@ -102,12 +103,13 @@ static void run(struct seen *s, enum trunk_state state, const uint8_t *pieces,
 	t.state = state;
 	while (len && !s->is_bad) {
 		size_t part = *pieces && *pieces < len ? *pieces : len;
+		size_t used = d.n_partial + part;
 
 		receive(&d, buf, data, part);
 		take_all(&d, &t, s);
 		if (!s->is_bad)
 			deframer_keep(&d);
-		memset(buf, 0xee, sizeof(buf));
+		memset(buf, 0xee, used);
 		data += part;
 		len -= part;
 		pieces += *pieces != 0;
@@ -132,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t pieces[PIECES_MAX + 1] = { 0 };
 
 	memset(ones, 1, sizeof(ones) - 1);
+	memset(buf, 0xee, sizeof(buf));
 	for (unsigned i = 0; i < PIECES_MAX && (pieces[i] = fuzz_byte(&in)); i++)
 		;
 	if (in.left > SEEN_MAX / 8)
