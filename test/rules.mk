@@ -31,12 +31,14 @@ tests-$(1:test-%=%): $(patsubst test/%.c,$(BUILD)/$(1)/%,$(wildcard $(4:%=test/*
 -include $(wildcard $(BUILD)/$(1)/*/*.d)
 endef
 # The fuzzers have the objects of the tests by clang, so these count what was run for them.
+# What the fuzzers themselves compare is the judgement, which need not lead libFuzzer.
 $(eval $(call sanitized_objects,test-gcc,$(HOST_CC)))
 $(eval $(call sanitized_objects,test-clang,clang,-fsanitize=fuzzer-no-link))
 $(eval $(call sanitized_objects,coverage,gcc))
 $(eval $(call sanitized_programs,test-gcc,$(HOST_CC),test-gcc,test fuzz,$$(UNLESS_LONG)))
 $(eval $(call sanitized_programs,test-clang,clang,test-clang,test,$$(UNLESS_LONG)))
-$(eval $(call sanitized_programs,fuzz,clang,test-clang,fuzz,-fsanitize=fuzzer -DFUZZER))
+$(eval $(call sanitized_programs,fuzz,clang,test-clang,fuzz,-fsanitize=fuzzer \
+	-fno-sanitize-coverage=trace-cmp -DFUZZER))
 $(eval $(call sanitized_programs,coverage,gcc,coverage,test fuzz))
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
