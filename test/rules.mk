@@ -2,7 +2,8 @@
 
 TEST_NAMES := -DVERSION='"test"' -DLIBC='"test"' -DLIBMNL='"test"' -DCRYPTO='"test"' \
 	-DFRAME_ASSERTS -DNO_SANDBOX
-SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+# A report needs lines; -g would also tell a debugger of variables, and takes longer.
+SANITIZE := -g1 -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
 # Most tests are not optimised: to compile them takes longer than to run them. These run long.
