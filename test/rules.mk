@@ -11,8 +11,7 @@ TEST_LINKER := $(if $(shell command -v ld.lld),-fuse-ld=lld)
 # All sources but main.c are one shared library, so that a change is linked once, not in each test.
 # Most tests are not optimised: to compile them takes longer than to run them. These run long.
 LONG_TESTS := $(addprefix relay/,forward guard guests pieces relay) port/port port/port-life \
-	port/port-vhost-random \
-	base/malloc seal/noise-refuse trunk/seal-link frame/gro frame/gso
+	port/port-vhost-random base/malloc seal/noise-refuse trunk/seal-link frame/gro frame/gso
 UNLESS_LONG = $(if $(filter $(LONG_TESTS:%=test/%-test.c),$<),,-O0)
 
 # FOLDER, COMPILER, FLAGS
