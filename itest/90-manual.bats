@@ -185,7 +185,7 @@ run_line()
 without_kvm()
 {
 	if _is_old_qemu; then
-		sed '/vhost-user/{ s/netdev=n0,/&vectors=0,/; s/^/-smp 2 /; }' <<<"$1"
+		sed '/vhost-user/{ s/netdev=n0,/&vectors=0,/; s/^/-smp 1,maxcpus=2 /; }' <<<"$1"
 	else
 		echo "$1"
 	fi

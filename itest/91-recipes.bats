@@ -32,7 +32,7 @@ output_of()
 # bats test_tags=slow
 @test "recipe: two machines at a switch, by shared memory" {
 	ns_add lab
-	walk lab vhost-switch 's/netdev=n0,/netdev=n0,vectors=0,/; s/-m 1G/-smp 2 -m 1G/'
+	walk lab vhost-switch 's/netdev=n0,/netdev=n0,vectors=0,/; s/-m 1G/-smp 1,maxcpus=2 -m 1G/'
 	walked_guest vm1 10.0.0.1/24
 	walked_guest vm2 10.0.0.2/24
 	guest_ping vm1 10.0.0.2 1400

@@ -68,7 +68,9 @@ guest_args()
 
 # Under TCG, QEMU 7.2 ends by SIGSEGV when a guest sets up MSI-X over vhost-user. Before 8.1 it
 # leaves out a guest's memory barriers if there can be but one processor: a guest then does not
-# see that it is to kick, and its network stops.
+# see that it is to kick, and its network stops. A second processor must not run, though: one
+# may go on executing the int3 that the kernel had there while it changed the code, for ever
+# (about 1 of 100 boots with -smp 2 on a busy host).
 _is_old_qemu()
 {
 	qemu-system-x86_64 --version | grep -q 'version \([1-7]\|8\.0\)\.'
