@@ -561,7 +561,7 @@ bond()
 {
 	local at=/sys/class/net/bond0/bonding
 
-	guest "$1" "echo +bond0 >/sys/class/net/bonding_masters"
+	guest "$1" "load bonding && echo +bond0 >/sys/class/net/bonding_masters"
 	guest "$1" "echo 802.3ad >$at/mode && echo 100 >$at/miimon && echo fast >$at/lacp_rate"
 	guest "$1" "echo +nic1 >$at/slaves && echo +nic2 >$at/slaves"
 	guest "$1" "ip addr add 10.0.0.$2/24 dev bond0 && ip link set bond0 up"

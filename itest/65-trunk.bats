@@ -28,10 +28,11 @@ stream()
 	head -c "$1" /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null
 }
 
-# sum_of BYTES: the stream's checksum.
+# sum_of BYTES: the stream's checksum. OpenSSL computes it in a fraction of sha256sum's time.
+SUM="openssl dgst -sha256 -r"
 sum_of()
 {
-	[[ -e $DIR/sum.$1 ]] || stream "$1" | sha256sum >"$DIR/sum.$1"
+	[[ -e $DIR/sum.$1 ]] || stream "$1" | $SUM >"$DIR/sum.$1"
 	cat "$DIR/sum.$1"
 }
 
@@ -40,8 +41,7 @@ cross()
 {
 	local want
 
-	# shellcheck disable=SC2016 # its own arguments
-	start server in "$2" sh -c 'socat -b 1000000 -u TCP$0-LISTEN:7000,reuseaddr - | sha256sum' "$3"
+	start server in "$2" sh -c "socat -b 1000000 -u TCP$3-LISTEN:7000,reuseaddr - | $SUM"
 	wait_listen "$2" tcp 7000
 	stream "$5" | ns "$1" timeout 300 socat -b 1000000 -u - "TCP$3:$4:7000"
 	run -0 wait_end server 300
@@ -247,16 +247,17 @@ in_guest()
 	local want
 
 	want=$(sum_of "$1")
+	want=${want%% *}
 	wait_for 180 "the guest's sum" guest g "grep -q . /tmp/sum"
 	run -0 guest g "cat /tmp/sum"
-	assert_line "$want"
+	assert_line "$want  -"
 }
 
 #   s1 --- br0 - one :h1 ====== trunk ====== h2: two - br0 - three -l --- guest
 # With LONG=1, 1 GiB: a guest without an accelerator takes a minute for it.
 # bats test_tags=slow
 @test "a big file from a bridge through a trunk and a bridge to a guest with a plain NIC, and back" {
-	local bytes=$((GIB / 8))
+	local bytes=$((GIB / 16))
 
 	[[ ! ${LONG-} ]] || bytes=$GIB
 	trunked
@@ -274,7 +275,7 @@ in_guest()
 	in_guest "$bytes"
 	start server in s1 sh -c 'socat -u TCP4-LISTEN:7000 - | sha256sum'
 	wait_listen s1 tcp 7000
-	guest g "head -c 16777216 /dev/zero | nc 10.0.0.1 7000"
+	guest g "dd if=/dev/zero bs=64k count=256 | nc 10.0.0.1 7000"
 	run -0 wait_end server 300
 	assert_equal "$(cat "$DIR/server.out")" "$(head -c 16777216 /dev/zero | sha256sum)"
 	relay_check_sums one

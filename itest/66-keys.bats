@@ -214,11 +214,11 @@ setup()
 	head -c 64M /dev/urandom >"$DIR/noise"
 	for from in s1 s2; do
 		to=$([[ $from == s1 ]] && echo s2 || echo s1)
-		start server in "$to" sh -c 'socat -b 1000000 -u TCP4-LISTEN:7000,reuseaddr - | openssl sha256'
+		start server in "$to" sh -c 'socat -b 1000000 -u TCP4-LISTEN:7000,reuseaddr - | openssl dgst -sha256 -r'
 		wait_listen "$to" tcp 7000
 		run -0 ns "$from" timeout 60 socat -b 1000000 -u "$DIR/noise" "TCP4:10.0.0.${to#s}:7000"
 		run -0 wait_end server 60
-		run -0 diff "$DIR/server.out" <(openssl sha256 <"$DIR/noise")
+		run -0 diff "$DIR/server.out" <(openssl dgst -sha256 -r <"$DIR/noise")
 	done
 	relay_check_sums one
 	relay_check_sums two
