@@ -102,7 +102,7 @@ $(BUILD)/sandbox/syscalls.h: src/sandbox/syscalls.awk $(sort $(wildcard src/*.c 
 $(BUILD)/show/page-data.h: src/show/page-data.sh $(addprefix src/show/page.,html css js)
 	@mkdir -p $(@D) && sh $^ > $@
 
-# What WITHOUT="top metrics" leaves out (base/parts.h), and HAS_SANDY2X; written only when it changes.
+# What WITHOUT="top metrics" leaves out (base/parts.h), and HAS_SANDY2X; written if it changes.
 $(BUILD)/base/without.h: FORCE
 	@mkdir -p $(@D); new=$$(ci/parts header '$(WITHOUT)' $(SODIUM:%=HAS_SANDY2X)) || exit; \
 		$(call WRITE,$$new)
