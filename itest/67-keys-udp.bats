@@ -101,19 +101,26 @@ refused_more_than() # COUNT
 	((${n:-0} > $1))
 }
 
-@test "two sites are one network over UDP, and super-frames cross it in slices" {
-	local units bytes
+# flows_in_super_frames RELAY [ARGS...]: whether a flow's frames have four segments or more, on
+# average, at that relay's bridge. They may have fewer while the host is so busy that the flow
+# has to begin slowly, again and again.
+flows_in_super_frames()
+{
+	local units bytes units_before bytes_before
 
+	read -r units_before bytes_before < <(sent_to "$1" br0)
+	flow "${@:2}" || return
+	read -r units bytes < <(sent_to "$1" br0)
+	((units - units_before < (bytes - bytes_before) / 1514 / 4))
+}
+
+@test "two sites are one network over UDP, and super-frames cross it in slices" {
 	hosts
 	sites
 	run -0 ns s1 ping -c 3 -i 0.1 -s 20000 10.0.0.2
 	assert_output --partial ' 0% packet loss'
-	flow
-	read -r units bytes < <(sent_to one br0)
-	((units < bytes / 1514 / 4)) || fail "$units frames for $bytes bytes"
-	flow -R
-	read -r units bytes < <(sent_to two br0)
-	((units < bytes / 1514 / 4)) || fail "$units frames for $bytes bytes"
+	wait_for 60 "a flow in super-frames" flows_in_super_frames one
+	wait_for 60 "another one back" flows_in_super_frames two -R
 	relay_check_sums one
 	relay_check_sums two
 	run -0 status
