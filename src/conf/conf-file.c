@@ -28,11 +28,13 @@
  * All files of a text.
  * @n:       how many were read
  * @is_full: the text is as long as it may be
+ * @lack:    -errno if the host could not read a file now; else 0
  */
 struct job {
 	struct buf *text;
 	unsigned n;
 	bool is_full;
+	int lack;
 };
 
 /* A file that is being read. @outer: the one that includes it; NULL for the first */
@@ -60,6 +62,14 @@ static void add_fault(struct job *job, const char *where, const char *fmt, ...)
 	add_record(job, where, text);
 }
 
+/* What errno says. Some of that is a lack of the host's, which may pass. */
+static const char *errno_text(struct job *job)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO)
+		job->lack = -errno;
+	return strerror(errno);
+}
+
 /* Return: whether it was read; if not, the fault is noted. */
 static bool read_whole(struct job *job, int fd, const char *where, struct buf *whole)
 {
@@ -70,7 +80,7 @@ static bool read_whole(struct job *job, int fd, const char *where, struct buf *w
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			add_fault(job, where, "can't be read: %s", strerror(errno));
+			add_fault(job, where, "can't be read: %s", errno_text(job));
 			return false;
 		}
 		buf_add(whole, part, (size_t)n);
@@ -182,7 +192,7 @@ static void include(struct job *job, const char *where, const char *path,
 	struct buf whole = { 0 };
 
 	if (fd < 0 || fstat(fd, &file.st) < 0) {
-		add_fault(job, where, "%s%.128s%s%s", sep, name, colon, strerror(errno));
+		add_fault(job, where, "%s%.128s%s%s", sep, name, colon, errno_text(job));
 	} else if ((fault = fault_of(job, &file))) {
 		add_fault(job, where, "%s%.128s%s%s", sep, name, colon, fault);
 	} else {
@@ -195,11 +205,12 @@ static void include(struct job *job, const char *where, const char *path,
 	buf_free(&whole);
 }
 
-void conf_file_read(const char *path, struct buf *text)
+int conf_file_read(const char *path, struct buf *text)
 {
 	struct job job = { .text = text };
 
 	include(&job, path, path, NULL);
+	return job.lack;
 }
 
 bool conf_file_next(char **at, char *end, struct conf_line *line)

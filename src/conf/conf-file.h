@@ -34,8 +34,11 @@ struct conf_line {
  * @text: the records are appended here; it has failed if memory ran out
  *
  * Whatever is wrong with the files is a record, too.
+ *
+ * Return: 0; -EMFILE, -ENFILE, -ENOMEM or -EIO if the host could not read one of them, which
+ * may pass.
  */
-void conf_file_read(const char *path, struct buf *text);
+int conf_file_read(const char *path, struct buf *text);
 
 /*
  * conf_file_next() - Take the next record of a text, whoever made that.

@@ -72,7 +72,7 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 {
 	struct conf_line line;
 	char *at, *end;
-	int err = 0;
+	int err = 0, lack = 0;
 
 	if (r->conf->file)
 		return conf_refuse(r, "-f is given twice; one file may include others");
@@ -85,7 +85,7 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 	if (text)
 		buf_add(&r->file, text->data, text->len);
 	else
-		conf_file_read(path, &r->file);
+		lack = conf_file_read(path, &r->file);
 	if (r->file.failed) {
 		conf_refuse(r, "%.256s: no memory to read it", path);
 		return -ENOMEM;
@@ -94,7 +94,8 @@ static int read_file(struct conf_reader *r, const char *path, const struct buf *
 	end = at ? at + r->file.len : NULL;
 	while (!err && at && at != end && conf_file_next(&at, end, &line))
 		err = conf_option_line(r, &line);
-	return err;
+	/* The user did nothing wrong if it was the host. */
+	return err == -EINVAL && line.is_fault && lack ? lack : err;
 }
 
 /* ---- the command line ---- */

@@ -109,7 +109,8 @@ struct conf {
  * @why:  on error, one line that says what is wrong and what would be right
  * @size: bytes at @why
  *
- * Return: 0; -EINVAL for wrong usage; -ENOMEM.
+ * Return: 0; -EINVAL for wrong usage; -ENOMEM; another of conf_file_read() if the host could
+ * not read the file.
  */
 int conf_read(struct conf *conf, int argc, char **argv, char *why, size_t size);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -235,6 +236,28 @@ static void test_unreadable(void)
 	write_bytes(path_of("zero"), "listen 1\0\n", 10);
 	ok_eq_int(read_file(&conf, why, "zero"), -EINVAL, "a zero byte");
 	ok(strstr(why, ": it has zero bytes; it must be a text"), "told why");
+	conf_free(&conf);
+}
+
+/* What the host lacks is no mistake of the user's, and the exit status is another one. */
+static void test_host(void)
+{
+	int next = dup(0);
+	struct rlimit old, none = { .rlim_cur = (rlim_t)next };
+	char why[WHY_MAX], want[WHY_MAX];
+	struct conf conf;
+
+	if (next < 0 || close(next) < 0 || getrlimit(RLIMIT_NOFILE, &old) < 0)
+		abort();
+	write_file("host", "listen 5\n");
+	none.rlim_max = old.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+		abort();
+	ok_eq_int(read_file(&conf, why, "host"), -EMFILE, "no descriptor is left");
+	if (setrlimit(RLIMIT_NOFILE, &old) < 0)
+		abort();
+	snprintf(want, sizeof(want), "%s: Too many open files", path_of("host"));
+	ok_eq_str(why, want, "told why");
 	conf_free(&conf);
 }
 
@@ -562,6 +585,7 @@ int main(void)
 	test_goods();
 	test_bads();
 	test_unreadable();
+	test_host();
 	test_include();
 	test_bounds();
 	test_both();
