@@ -231,12 +231,12 @@ guest_pings()
 	guest "$name" "$commands"
 }
 
-# guest_noise NAME: makes 2 MiB of noise there, in /tmp/data, with its sum in /tmp/data.sum.
+# guest_noise NAME: makes 512 KiB of noise there, in /tmp/data, with its sum in /tmp/data.sum.
 # An emulated processor computes MD5 in less time than others. guest_echo NAME: has it return
 # what comes to TCP port 7.
 guest_noise()
 {
-	guest "$1" "dd if=/dev/urandom of=/tmp/data bs=64k count=32 && md5sum </tmp/data >/tmp/data.sum"
+	guest "$1" "dd if=/dev/urandom of=/tmp/data bs=64k count=8 && md5sum </tmp/data >/tmp/data.sum"
 }
 
 guest_echo()

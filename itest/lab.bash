@@ -6,9 +6,7 @@
 # variables are lost. lab_close ends and removes what is noted there and nothing else, and
 # complains about anything that should not be left.
 #
-# Before each command bats notes where it is, which takes it longer than most commands do. So
-# functions that run many begin with "local -" and "set +T": until they return, what they call
-# is not traced. For the same reason they start no process for what bash does itself.
+# Tests call these functions often, so they start no process for what bash does itself.
 #
 # This file does not need bats. A test chooses the names of its processes, namespaces and
 # guests; ns_name gives a namespace a real name that is unique.
@@ -21,9 +19,6 @@ LAB_PATIENCE=60
 # lab_open DIRECTORY: makes the directory, which becomes $DIR.
 lab_open()
 {
-	local -
-
-	set +T
 	export DIR=$1 LAB_TAG="nr$$"
 	mkdir -p "$DIR/.run" "$DIR/.ns"
 	mkfifo "$DIR/.hold"
@@ -33,9 +28,8 @@ lab_open()
 # lab_close: ends and removes everything; fails if something was left that should not be.
 lab_close()
 {
-	local - name known new='' sad=0
+	local name known new='' sad=0
 
-	set +T
 	for name in $(_running); do
 		_signal "$name" TERM
 	done
@@ -82,9 +76,8 @@ _now_us()
 # waited for LAB_PATIENCE seconds at least.
 wait_for()
 {
-	local - seconds=$(($1 > LAB_PATIENCE ? $1 : LAB_PATIENCE))
+	local seconds=$(($1 > LAB_PATIENCE ? $1 : LAB_PATIENCE))
 
-	set +T
 	_look 200000 "$seconds" "${@:3}" || {
 		echo "not within $seconds s: $2" >&2
 		return 1
@@ -95,9 +88,6 @@ wait_for()
 # than it says. For what must not happen; what must happen is for wait_for.
 happens_within()
 {
-	local -
-
-	set +T
 	_look 50000 "$@"
 }
 
@@ -127,9 +117,8 @@ _look()
 # is its stdout, by default $DIR/NAME.out. Its stderr is $DIR/NAME.err.
 start()
 {
-	local - name=$1 pid
+	local name=$1 pid
 
-	set +T
 	shift
 	! is_running "$name" || {
 		echo "start: there is a $name that runs already" >&2
@@ -224,9 +213,6 @@ wait_end()
 # status. If the program had to be killed, that is 137, and the teardown fails.
 stop()
 {
-	local -
-
-	set +T
 	if is_running "$1"; then
 		_signal "$1" "${2:-TERM}"
 		if ! happens_within "$LAB_GRACE" _has_ended "$1"; then
@@ -287,9 +273,8 @@ ns_name()
 # ns_add NAME...: makes namespaces. Skips the test if it is not run by root.
 ns_add()
 {
-	local - name
+	local name
 
-	set +T
 	if ((EUID)) && [[ ${BATS_VERSION-} ]]; then
 		skip "needs root, for namespaces"
 	fi
@@ -306,9 +291,6 @@ ns_add()
 # ns NAME COMMAND...: runs a command in a namespace; "-" is the current one.
 ns()
 {
-	local -
-
-	set +T
 	if [[ $1 == - ]]; then
 		"${@:2}"
 	elif [[ $2 == ip ]]; then
@@ -322,9 +304,6 @@ ns()
 # veth_pair NS1 IF1 NS2 IF2 [ADDR1/LEN ADDR2/LEN]: makes a veth pair, and sets both ends up.
 veth_pair()
 {
-	local -
-
-	set +T
 	ip -n "$(ns_name "$1")" link add "$2" type veth peer name "$4" netns "$(ns_name "$3")"
 	if [[ ${5-} ]]; then
 		ns "$1" ip addr add "$5" dev "$2"

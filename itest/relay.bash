@@ -48,9 +48,8 @@ _blocks_usr1()
 # relay_status NAME: prints the relay's status.
 relay_status()
 {
-	local - before pid
+	local before pid
 
-	set +T
 	# The signal would end a relay that does not block it yet.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
 	before=$(_count_statuses "$1") || true
@@ -86,9 +85,8 @@ relay_wait_up()
 # relay_check_sums NAME: checks that received + copied = sent + queued + dropped.
 relay_check_sums()
 {
-	local - status
+	local status
 
-	set +T
 	status=$(relay_status "$1") || return
 	awk -f "$LAB_ROOT/itest/status.awk" <<<"$status" || {
 		echo "$status"
@@ -130,9 +128,8 @@ wait_port()
 # received RELAY: prints the number of all received frames.
 received()
 {
-	local - status
+	local status
 
-	set +T
 	status=$(relay_status "$1") || return
 	sed -n 's/^netrelay: status: .* received \([0-9]*\), .*/\1/p' <<<"$status"
 }
@@ -140,9 +137,8 @@ received()
 # drops RELAY REASON: prints how many frames its ports dropped for that reason.
 drops()
 {
-	local - status
+	local status
 
-	set +T
 	status=$(relay_status "$1") || return
 	awk -v reason="$2" '/^netrelay: port / { sub(/.*dropped: /, "")
 		for (i = 1; i < NF; i += 2) if ($i == reason) n += $(i + 1) }
