@@ -41,8 +41,8 @@ CAUSES = [
      "nearly all of it is the curve; where the processor has no AVX, or there is no "
      "libsodium.a, BearSSL computes it, at a third of the speed"),
     ("false handshakes over UDP", "",
-     "each costs 17 to 21 us, as the processor is faster or slower, so that four runs came "
-     "to 8.5 to 10.5 %"),
+     "each costs 15 to 21 us, as the processor is faster or slower, so that runs came to 7.8 to "
+     "10.5 %"),
     ("the same, to VXLAN's", "",
      "the null trunk, which looks at no frame, is no faster: each host copies every byte into "
      "its relay and out of it, and VXLAN copies none"),

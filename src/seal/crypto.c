@@ -21,7 +21,7 @@
 #include "seal/gcm-wide.h"
 
 #ifdef HAS_SANDY2X
-#include <cpuid.h>
+#include "seal/x86.h"
 #endif
 
 #ifdef __SSE2__
@@ -85,7 +85,6 @@ static __attribute__((noinline)) void wipe_stack(void)
 /* ---- the curve ---- */
 
 #ifdef HAS_SANDY2X
-#define XCR0_AVX 6 /* the kernel saves SSE's and AVX's registers */
 
 /*
  * What libsodium's crypto_scalarmult_curve25519() calls where there is AVX, or NULL. That
@@ -102,13 +101,10 @@ extern struct crypto_scalarmult_curve25519_implementation
 
 static bool has_avx(void)
 {
-	unsigned a, b, c, d, low, high;
+	unsigned a, b, c, d;
 
 	__cpuid(1, a, b, c, d);
-	if (!(c & bit_OSXSAVE) || !(c & bit_AVX))
-		return false;
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (low & XCR0_AVX) == XCR0_AVX;
+	return c & bit_AVX && x86_saves(X86_AVX);
 }
 
 static bool multiply_fast(uint8_t out[SEAL_KEY_BYTES], const uint8_t key[SEAL_KEY_BYTES],

@@ -15,10 +15,10 @@
 
 #ifdef __x86_64__
 
-#include <cpuid.h>
 #include <immintrin.h>
 
 #include "base/util.h"
+#include "seal/x86.h"
 
 #define FOUR __attribute__((target("avx512f,avx512bw,aes,pclmul,vaes,vpclmulqdq")))
 #define BLOCK GCM_WIDE_BLOCK
@@ -26,8 +26,7 @@
 #define GROUP ((size_t)GCM_WIDE_GROUP * BLOCK)
 #define VECTORS (GROUP / VECTOR)
 #define POWERS ((size_t)GCM_WIDE_POWERS * BLOCK)
-#define XOR3 0x96	 /* of vpternlog */
-#define XCR0_AVX512 0xe6 /* the kernel saves all of its registers */
+#define XOR3 0x96 /* of vpternlog */
 
 _Static_assert(VECTORS == 4, "struct group has as many");
 _Static_assert(POWERS == GROUP + BLOCK, "the last group is hashed with the lengths");
@@ -35,11 +34,10 @@ _Static_assert(GCM_WIDE_ZEROS >= GCM_WIDE_GROUP - 1, "the last group may have on
 
 bool gcm_four_works(void)
 {
-	unsigned a, b, c, d, low, high;
+	unsigned a, b, c, d;
 
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 	__cpuid_count(7, 0, a, b, c, d);
-	return (low & XCR0_AVX512) == XCR0_AVX512 && b & bit_AVX512F && b & bit_AVX512BW;
+	return b & bit_AVX512F && b & bit_AVX512BW && x86_saves(X86_AVX512);
 }
 
 /* The same block four times. */

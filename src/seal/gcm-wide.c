@@ -15,12 +15,12 @@
 
 #ifdef __x86_64__
 
-#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "seal/gcm-four.h"
+#include "seal/x86.h"
 
 #define WIDE __attribute__((target("avx2,aes,pclmul,vaes,vpclmulqdq")))
 #define BLOCK GCM_WIDE_BLOCK
@@ -28,17 +28,14 @@
 #define STEP (4 * TWO) /* of the counter */
 #define GROUP ((size_t)GCM_WIDE_GROUP * BLOCK)
 #define POWERS ((size_t)GCM_WIDE_POWERS * BLOCK)
-#define XCR0_AVX 6 /* the kernel saves SSE's and AVX's registers */
 
 bool gcm_wide_works(void)
 {
-	unsigned a, b, c, d, low, high;
+	unsigned a, b, c, d;
 
 	__cpuid(1, a, b, c, d);
-	if (!(c & bit_OSXSAVE) || !(c & bit_AES) || !(c & bit_PCLMUL))
-		return false;
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	if ((low & XCR0_AVX) != XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+	if (!(c & bit_AES) || !(c & bit_PCLMUL) || !x86_saves(X86_AVX) ||
+	    !__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return false;
 	return b & bit_AVX2 && c & bit_VAES && c & bit_VPCLMULQDQ;
 }
