@@ -318,11 +318,16 @@ bool keys_have(const struct keys *k, const char *path)
 
 /* ---- later ---- */
 
+/* Whether the broker did not answer. */
+static bool is_lost(const struct keys_file *f)
+{
+	return f->err == -ETIMEDOUT || f->err == -EPIPE || f->err == -EAGAIN;
+}
+
 /* Whether it is time to look at a file again. */
 static bool is_due(const struct keys *k, struct keys_file *f)
 {
-	bool is_lost = f->err == -ETIMEDOUT || f->err == -EPIPE || f->err == -EAGAIN;
-	uint64_t now = loop_now(), pause = is_lost ? KEYS_LOST_MS : k->look_ms;
+	uint64_t now = loop_now(), pause = is_lost(f) ? KEYS_LOST_MS : k->look_ms;
 
 	if (f->looked_at && now - f->looked_at < pause)
 		return false;
@@ -381,6 +386,14 @@ const struct peers *keys_peers(struct keys *k, const char *path)
 	if (is_due(k, &p->file))
 		tell(k, &p->file, &before, read_peers(k, p, why, sizeof(why)), why);
 	return &p->peers;
+}
+
+void keys_look_now(struct keys *k, const char *path)
+{
+	struct keys_peers *p = find(k, *path ? path : k->usual);
+
+	if (p && !is_lost(&p->file))
+		p->file.looked_at = 0;
 }
 
 int keys_psk(struct keys *k, const char *path, uint8_t psk[SEAL_KEY_BYTES], char *why,

@@ -105,6 +105,13 @@ const struct identity *keys_own(struct keys *k);
 const struct peers *keys_peers(struct keys *k, const char *path);
 
 /*
+ * keys_look_now() - Have the next keys_peers() look at its file, however short a time ago it
+ * did so last: for one who has proved that it is a peer, which nobody else can have us do.
+ * While the broker does not answer, this does nothing.
+ */
+void keys_look_now(struct keys *k, const char *path);
+
+/*
  * keys_psk() - Read the secret that is shared with a peer. The caller wipes it.
  * @path: of the endpoint's psk_path, or of the peer's; NULL or "": there is none
  * @psk:  set to it; all zeros if there is none, or after an error

@@ -174,6 +174,14 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
 	return 0;
 }
 
+int callers_find_proved(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES],
+			struct peer *out, struct known_peer **known, char *why,
+			size_t size)
+{
+	keys_look_now(a->relay->env.keys, a->ep->peers_path);
+	return callers_find(a, key, out, known, why, size);
+}
+
 /* Whether it has the place already that it wants. */
 static bool has_place(const struct acceptor *a, const struct known_peer *known)
 {
@@ -269,10 +277,9 @@ static void proved(struct prove *p, int fd, int ret)
 	struct arrival in = { .fd = fd, .name = c->name, .host = c->host };
 	struct relay *r = c->acceptor->relay;
 
-	/* The file may be another one by now. */
 	if (ret == 0)
-		ret = callers_find(c->acceptor, c->known->key, &c->peer, &c->known,
-				   p->why, sizeof(p->why));
+		ret = callers_find_proved(c->acceptor, c->known->key, &c->peer, &c->known,
+					  p->why, sizeof(p->why));
 	if (ret == 0) {
 		in.session = &p->session;
 		in.peer = &c->peer;

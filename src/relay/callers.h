@@ -68,6 +68,14 @@ int callers_find(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES], struct p
 		 struct known_peer **known, char *why, size_t size);
 
 /*
+ * callers_find_proved() - The same for one who has proved it: the peers file counts as it is
+ * now, not as it was up to KEYS_LOOK_MS ago.
+ */
+int callers_find_proved(struct acceptor *a, const uint8_t key[SEAL_KEY_BYTES],
+			struct peer *peer, struct known_peer **known, char *why,
+			size_t size);
+
+/*
  * callers_refused() - Count one that may not come, and tell of it, once a second.
  * @who:      where it came from
  * @is_named: it has said that it is one of the peers; such are told of apart

@@ -91,7 +91,8 @@ static void proved(struct udp_session *s)
 			      .port = &s->port };
 	struct peer peer;
 	char why[PEERS_WHY_MAX];
-	int ret = callers_find(a, s->link.peer, &peer, &in.known, why, sizeof(why));
+	int ret =
+		callers_find_proved(a, s->link.peer, &peer, &in.known, why, sizeof(why));
 
 	if (ret == 0)
 		ret = enter(a, &s->to, &in.host, why);

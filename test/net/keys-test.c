@@ -273,8 +273,14 @@ static void test_rate(void)
 	ok_eq_str(name_of("", KEY("A")), "a", "the first look");
 	replace("usual", KEY("I") " new\n");
 	ok_eq_str(name_of("", KEY("I")), "", "the next one is not due");
+	keys_look_now(&keys, "");
+	ok_eq_str(name_of("", KEY("I")), "new",
+		  "but for one who has proved to be a peer");
+	replace("usual", KEY("M") " newer\n");
+	keys_look_now(&keys, "none");
+	ok_eq_str(name_of("", KEY("M")), "", "the next one, neither");
 	keys.look_ms = 0;
-	ok_eq_str(name_of("", KEY("I")), "new", "now it is");
+	ok_eq_str(name_of("", KEY("M")), "newer", "now it is");
 	write_all_files();
 	keys_free(&keys);
 }

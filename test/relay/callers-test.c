@@ -440,6 +440,17 @@ static void test_late(void)
 	   "one that is struck until it has proved it is no port");
 	go(&v);
 	write_peers("usual", "site", "far");
+	come(&v, &site);
+	prepare(&v, NULL);
+	ask(&v);
+	ok(is_answered(&v), "another one is answered");
+	keys.look_ms = 1000000;
+	write_peers("usual", NULL, "far");
+	prove(&v);
+	ok(!member() && is_sent_away(&v), "nor if the file was looked at just before");
+	keys.look_ms = 0;
+	go(&v);
+	write_peers("usual", "site", "far");
 	end();
 }
 

@@ -402,10 +402,12 @@ static void test_struck(void)
 	come(&w, a, &far);
 	say_hello(&w, NULL);
 	turns(&loop, 2);
+	keys.look_ms = 1000000; /* no look is due */
 	write_peers("usual", "other", NULL);
 	settle(&w);
 	ok(!has_session(a, &far) && was_said("is not in usual; add it there"),
 	   "one that is struck before it has proved anything is no port");
+	keys.look_ms = 0;
 	write_peers("usual", NULL, "far");
 	leap(&loop, 2);
 	say_hello(&w, NULL);
