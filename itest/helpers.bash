@@ -34,6 +34,7 @@ if [[ ${BATS_VERSION-} ]]; then
 	{
 		bats_check_status_from_trap
 		bats_capture_stack_trace
+		# shellcheck disable=SC2034 # bats reads it
 		BATS_DEBUG_LAST_STACK_TRACE_IS_VALID=1
 	}
 	# bats_load_library would do, but starts twenty processes before each test.

@@ -247,7 +247,7 @@ _marked()
 
 _no_marked()
 {
-	[[ -z $(_marked) ]]
+	! grep -qszxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ
 }
 
 # Ends processes that were left by programs that have ended: these should be gone, too.
@@ -279,11 +279,11 @@ ns_add()
 		skip "needs root, for namespaces"
 	fi
 	for name in "$@"; do
-		ip netns add "$(ns_name "$name")"
-		touch "$DIR/.ns/$name"
-		ip -n "$(ns_name "$name")" link set lo up
+		ip netns add "$LAB_TAG-$name"
+		: >"$DIR/.ns/$name"
+		ip -n "$LAB_TAG-$name" link set lo up
 		# Addresses are to be good at once.
-		nsenter --net="/run/netns/$(ns_name "$name")" \
+		nsenter --net="/run/netns/$LAB_TAG-$name" \
 			sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
 	done
 }

@@ -23,16 +23,6 @@ relay_stop()
 	stop "$1" TERM
 }
 
-_count_statuses()
-{
-	grep -c '^netrelay: end of status' "$DIR/$1.err"
-}
-
-_has_statuses()
-{
-	(($(_count_statuses "$1") >= $2))
-}
-
 # Whether the relay blocks SIGUSR1. While a program forks it blocks all signals, so this also
 # checks that SIGILL is not blocked.
 _blocks_usr1()
@@ -48,15 +38,34 @@ _blocks_usr1()
 # relay_status NAME: prints the relay's status.
 relay_status()
 {
-	local before pid
+	local pid line='' block=''
 
 	# The signal would end a relay that does not block it yet.
 	wait_for 10 "$1 to take signals" _blocks_usr1 "$1"
-	before=$(_count_statuses "$1") || true
-	read -r pid <"$DIR/.run/$1.pid" && kill -USR1 "$pid" || return
-	wait_for 5 "status of $1" _has_statuses "$1" $((before + 1)) || return
-	awk '/^netrelay: status: / { block = "" } { block = block $0 "\n" }
-		/^netrelay: end of status/ { last = block } END { printf "%s", last }' "$DIR/$1.err"
+	{
+		cat >/dev/null # what it has said so far
+		read -r pid <"$DIR/.run/$1.pid" && kill -USR1 "$pid" || return
+		wait_for 5 "status of $1" _read_status || return
+	} <"$DIR/$1.err"
+	printf '%s' "$block"
+}
+
+# Adds to $block what there is of a status in stdin by now; $line is the last line's begin.
+# Returns whether that is all of it.
+_read_status()
+{
+	local part
+
+	while IFS= read -r part; do
+		line+=$part
+		if [[ $block || $line == "netrelay: status: "* ]]; then
+			block+=$line$'\n'
+		fi
+		[[ $line != "netrelay: end of status"* ]] || return 0
+		line=
+	done
+	line+=$part
+	return 1
 }
 
 _has_ports()
@@ -161,7 +170,11 @@ log_lines()
 # has_logged RELAY PATTERN [COUNT]: whether COUNT lines of its log match, by default 1.
 has_logged()
 {
-	(($(log_lines "$1" "$2") >= ${3:-1}))
+	if ((${3:-1} == 1)); then
+		grep -Eq -- "$2" "$DIR/$1.err"
+	else
+		(($(log_lines "$1" "$2") >= $3))
+	fi
 }
 
 # --- the helpers, and commands -----------------------------------------------
