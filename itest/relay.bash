@@ -35,6 +35,16 @@ _blocks_usr1()
 	[[ ${lines[*]} =~ SigBlk:[[:space:]]*[0-9a-f]*[2367abef].[0-7]" " ]]
 }
 
+_count_statuses()
+{
+	grep -c '^netrelay: end of status' "$DIR/$1.err"
+}
+
+_has_statuses()
+{
+	(($(_count_statuses "$1") >= $2))
+}
+
 # relay_status NAME: prints the relay's status.
 relay_status()
 {

@@ -166,7 +166,8 @@ int main(int argc, char **argv)
 	int ret = file_cap_begin();
 
 	if (ret < 0)
-		return refuse(ret, "netrelay must not be set-user-ID or set-group-ID; as "
+		return (int)refuse(ret,
+				   "netrelay must not be set-user-ID or set-group-ID; as "
 				   "root: chmod ug-s its file, and make install-setcap");
 	ret = conf_read(&conf, argc, argv, why, sizeof(why));
 

@@ -41,29 +41,37 @@ $(eval $(call sanitized_objects,test-gcc,$(HOST_CC)))
 NO_COMPARES := -fno-sanitize-coverage=trace-cmp
 $(eval $(call sanitized_objects,test-clang,clang,-fsanitize=fuzzer-no-link $(NO_COMPARES)))
 $(eval $(call sanitized_objects,fuzz,clang,-fsanitize=fuzzer-no-link))
+$(eval $(call sanitized_objects,plain,$(HOST_CC)))
 $(eval $(call sanitized_objects,coverage,gcc))
+# "make test" has clang's with sanitizers, and gcc's as the program is released: optimised, and
+# without sanitizers. "make check" has gcc's with sanitizers, for that needs no clang.
 # The tests' own code is searched for undefined behaviour by clang alone: by gcc that takes long.
 $(eval $(call sanitized_programs,test-gcc,$(HOST_CC),test-gcc,test fuzz,$$(UNLESS_LONG) \
 	-fno-sanitize=undefined))
+$(eval $(call sanitized_programs,plain,$(HOST_CC),plain,test fuzz,$$(UNLESS_LONG)))
 $(eval $(call sanitized_programs,test-clang,clang,test-clang,test,$$(UNLESS_LONG)))
 $(eval $(call sanitized_programs,fuzz,clang,fuzz,fuzz,-fsanitize=fuzzer $(NO_COMPARES) -DFUZZER))
 $(eval $(call sanitized_programs,fuzz-brief,clang,test-clang,fuzz,-fsanitize=fuzzer \
 	$(NO_COMPARES) -DFUZZER))
 $(eval $(call sanitized_programs,coverage,gcc,coverage,test fuzz))
+$(BUILD)/plain/%: SANITIZE := -g1 -Os
+$(foreach f,$(HOT),$(BUILD)/plain/src/$(f).o): SANITIZE := -g1 -O2
 $(BUILD)/coverage/%: SANITIZE := -g -O0 --coverage -include test/lib/coverage.h
 
-# The whole program with sanitizers, from the unit tests' objects; itest/chaos uses it.
+# The whole program with sanitizers, from the unit tests' objects: clang's, which "make test" has,
+# or without clang gcc's. itest/chaos uses it.
+SANITIZER := $(if $(shell command -v clang),clang,gcc)
 sanitized: $(addprefix $(BUILD)/,netrelay-sanitized netrelay-faults refuse.so) ## for chaos, faults
 
-$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-gcc/src/%.o)
+$(BUILD)/netrelay-sanitized: $(SRC:%.c=$(BUILD)/test-$(SANITIZER)/src/%.o)
 	@echo "  LINK    $@"
-	$(Q)gcc $(SANITIZE) -o $@ $^ -lmnl $(CRYPTO_SHARED)
+	$(Q)$(SANITIZER) $(SANITIZE) -o $@ $^ -lmnl $(CRYPTO_SHARED)
 
 # The same, whose system calls and allocations fail as itest/faults says.
-FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-gcc/src/%.o,$(SRC) net/mnl-builtin.c)
+FAULTS_OBJ := $(patsubst %.c,$(BUILD)/test-$(SANITIZER)/src/%.o,$(SRC) net/mnl-builtin.c)
 $(BUILD)/netrelay-faults: itest/faults.c $(FAULTS_OBJ) itest/faults.def
 	@echo "  LINK    $@"
-	$(Q)gcc $(filter-out -MMD -MP -Wpedantic,$(BASE)) -g -fsanitize=address,undefined -o $@ \
+	$(Q)$(SANITIZER) $(filter-out -MMD -MP -Wpedantic,$(BASE)) $(SANITIZE) -o $@ \
 		$(filter-out %.def,$^) $(CRYPTO_SHARED) \
 		$(shell sed -n 's/^[XYZ].\(.*\)./-Wl,--wrap=\1/p' itest/faults.def)
 

@@ -780,17 +780,13 @@ static void say(const void *data, size_t len)
 	say_to(far.port, data, len);
 }
 
-/*
- * A super-frame in two runs of datagrams, the second of which is left to the caller. Return:
- * whether the first has come, and nothing is made of it yet.
- */
-static bool send_first_run(struct udp_run *second)
+/* Return: whether the first run has come, or the whole was not sent in two. */
+static bool send_first(struct udp_run *second, bool *is_cut)
 {
 	struct packet tcp = { PACKET_USUAL, .payload = 60000 };
 	uint32_t len = packet_build(super, &tcp);
 	struct vnet vnet = packet_make_super(super, len, 1400);
 	struct udp_hub *hub = near_session()->hub;
-	bool is_cut;
 
 	near_session()->link.pmtu.size = 1472;
 	up.supers = 0;
@@ -798,10 +794,24 @@ static bool send_first_run(struct udp_run *second)
 	/* The last datagram is a run of its own. */
 	fault_arm(FAULT_sendto, 1, EAGAIN);
 	send_super(len, &vnet);
-	is_cut = fault_disarm() && hub->n_waiting == 1;
+	*is_cut = fault_disarm() && hub->n_waiting == 1;
 	*second = hub->waiting[0];
 	hub->n_waiting = 0;
-	live_until(unpacker_waits(&far.session->unpacker));
+	live_until(unpacker_waits(&far.session->unpacker) || up.supers);
+	return !*is_cut || !up.supers;
+}
+
+/*
+ * A super-frame in two runs of datagrams, the second of which is left to the caller. It is sent
+ * again if the host was so busy that the rest was given up meanwhile. Return: whether the first
+ * has come, and nothing is made of it yet.
+ */
+static bool send_first_run(struct udp_run *second)
+{
+	bool is_cut;
+
+	for (int i = 0; i < 100 && !send_first(second, &is_cut); i++)
+		;
 	return is_cut && unpacker_waits(&far.session->unpacker) && !up.supers;
 }
 
