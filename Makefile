@@ -193,6 +193,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all tiny shared sanitized tests-gcc tests-plain tests-clang tests-fuzz \
-	tests-fuzz-brief tests-coverage frames offload without fuzz chaos test test-real check unit \
-	itest coverage lint dist deb cross format demo bench install install-setcap uninstall version clean help FORCE
+	tests-fuzz-brief tests-coverage frames offload without fuzz chaos test test-real check \
+	unit itest coverage lint dist deb cross format demo bench install install-setcap \
+	uninstall version clean help FORCE
 .DELETE_ON_ERROR:
