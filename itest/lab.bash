@@ -238,16 +238,15 @@ wait_gone()
 	wait_for "${2:-10}" "end of $1" _has_ended "$1"
 }
 
-# Prints the pids of processes that have our mark in their environment.
+# _marked OPTION: greps in the environments of all processes for our mark.
 _marked()
 {
-	grep -lzxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ 2>/dev/null |
-		cut -d/ -f3 || true
+	grep "$1" -szxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ
 }
 
 _no_marked()
 {
-	! grep -qszxF "LAB_MARK=$LAB_TAG:$DIR" /proc/[0-9]*/environ
+	! _marked -q
 }
 
 # Ends processes that were left by programs that have ended: these should be gone, too.
@@ -256,7 +255,7 @@ _end_strays()
 	local pid
 
 	happens_within "$LAB_GRACE" _no_marked && return 0
-	for pid in $(_marked); do
+	for pid in $(_marked -l | cut -d/ -f3); do
 		echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
 		kill -KILL "$pid" 2>/dev/null || true
 	done
